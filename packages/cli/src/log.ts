@@ -1,0 +1,42 @@
+import type { Logger } from 'ocikit/server';
+
+/** Log lines for a person to read, on stderr: stdout is for results. */
+export function lineLogger(write: (line: string) => void): Logger {
+  const line = (mark: string, message: string, fields: Readonly<Record<string, unknown>>): void => {
+    const time = new Date().toISOString().slice(11, 23);
+    write(`${time} ${mark}${message === 'request' ? requestLine(fields) : eventLine(message, fields)}\n`);
+  };
+  return {
+    info: (message, fields) => line('', message, fields),
+    warn: (message, fields) => line('warning: ', message, fields),
+    error: (message, fields) => line('error: ', message, fields),
+  };
+}
+
+function requestLine(fields: Readonly<Record<string, unknown>>): string {
+  const { method, path, query, status, milliseconds, bytes } = fields;
+  const target = query === undefined ? text(path) : `${text(path)}?${text(query)}`;
+  return `${text(status)} ${text(method)} ${target} ${formatBytes(Number(bytes))} ${text(milliseconds)} ms`;
+}
+
+function eventLine(message: string, { error, ...fields }: Readonly<Record<string, unknown>>): string {
+  const rest = Object.entries(fields).map(([name, value]) => `${name}=${text(value)}`);
+  const what = error instanceof Error ? `: ${text(error.stack ?? error.message)}` : '';
+  return [message, ...rest].join(' ') + what;
+}
+
+/** What a client sent must not make lines of its own, or move the terminal's cursor. */
+function text(value: unknown): string {
+  const plain = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  // oxlint-disable-next-line no-control-regex
+  return plain.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+export function formatBytes(bytes: number): string {
+  let unit = 0;
+  let value = bytes;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
+}

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+
+import { Command, CommanderError } from 'commander';
+
+import { serveCommand } from './commands/serve.ts';
+import { describeError } from './errors.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+
+const program = new Command('ocikit')
+  .description('The OCI registry toolkit.')
+  .version(version)
+  .addCommand(serveCommand())
+  .showHelpAfterError('(add --help for what there is)');
+
+for (const command of [program, ...program.commands]) command.exitOverride();
+
+/** 0: done, 1: failed, 2: wrong usage. */
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    process.stderr.write(`ocikit: ${describeError(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,100 @@
+import { mediaTypes, parseDigest, RegistryError } from '../../model/index.ts';
+import type { BlobContent, ByteRange, Digest } from '../../model/index.ts';
+import { formatContentRange, formatEntityTag, matches, parseEntityTags, parseRange } from '../wire/index.ts';
+
+import type { Reply } from './exchange.ts';
+import { empty, errorReply, locationOf, redirect } from './reply.ts';
+import type { ApiRequest, ResourceOf } from './request.ts';
+
+type BlobRequest = ApiRequest<ResourceOf<'blob'>>;
+
+/** Distribution specification, "Pulling blobs"; ranges as in RFC 9110, section 14. */
+export async function getBlob(request: BlobRequest): Promise<Reply> {
+  const { registry, route, options, call, exchange } = request;
+  const digest = parseDigest(route.digest);
+  const notModified = notModifiedReply(request, digest);
+  const range = requestedRange(request, digest);
+  const content = await registry.getBlob(route.repository, digest, { ...call, range });
+  try {
+    const location = await locationOf(options, false, content.descriptor);
+    const early = location === undefined ? notModified : redirect(location, 307, headersOf(digest));
+    if (early !== undefined) {
+      await content.cancel();
+      return early;
+    }
+    const reply = contentReply(content, digest, range);
+    if (reply.body === undefined) await content.cancel();
+    else await content.open();
+    return reply;
+  } catch (error) {
+    await content.cancel();
+    if (exchange.signal.aborted) throw exchange.signal.reason;
+    throw error;
+  }
+}
+
+/** A HEAD is not about a part: `Range` means nothing in it. */
+export async function headBlob(request: BlobRequest): Promise<Reply> {
+  const { registry, route, options, call } = request;
+  const digest = parseDigest(route.digest);
+  const descriptor = await registry.resolveBlob(route.repository, digest, call);
+  const location = await locationOf(options, false, descriptor);
+  if (location !== undefined) return redirect(location, 307, headersOf(digest));
+  return (
+    notModifiedReply(request, digest) ?? {
+      status: 200,
+      headers: { ...headersOf(digest), 'Content-Length': `${descriptor.size}` },
+    }
+  );
+}
+
+/** Distribution specification, "Deleting Blobs". */
+export async function deleteBlob({ registry, route, call }: BlobRequest): Promise<Reply> {
+  await registry.deleteBlob(route.repository, parseDigest(route.digest), call);
+  return empty(202, {});
+}
+
+function headersOf(digest: Digest): Reply['headers'] {
+  return {
+    'Content-Type': mediaTypes.octetStream,
+    'Docker-Content-Digest': digest,
+    ETag: formatEntityTag(digest),
+    'Accept-Ranges': 'bytes',
+  };
+}
+
+function notModifiedReply({ exchange }: BlobRequest, digest: Digest): Reply | undefined {
+  const header = exchange.header('if-none-match');
+  if (header === undefined || !matches(parseEntityTags(header), digest)) return undefined;
+  return empty(304, { ETag: formatEntityTag(digest), 'Docker-Content-Digest': digest });
+}
+
+function requestedRange({ exchange }: BlobRequest, digest: Digest): ByteRange | undefined {
+  const header = exchange.header('range');
+  if (header === undefined) return undefined;
+  const condition = exchange.header('if-range');
+  // A date never matches: content has none.
+  if (condition !== undefined && condition.trim() !== formatEntityTag(digest)) return undefined;
+  return parseRange(header);
+}
+
+function contentReply(content: BlobContent, digest: Digest, range: ByteRange | undefined): Reply {
+  const { size } = content.descriptor;
+  const length = content.range.end - content.range.start;
+  const headers: Reply['headers'] = { ...headersOf(digest), 'Content-Length': `${length}` };
+  // Of nothing there is no part: clients that add a Range to each request get all of it.
+  if (range === undefined || size === 0) return { status: 200, headers, body: content };
+  if (length === 0) return notSatisfiable(range, size);
+  headers['Content-Range'] = formatContentRange(content.range, size);
+  return { status: 206, headers, body: content };
+}
+
+function notSatisfiable(range: ByteRange, size: number): Reply {
+  const asked = 'last' in range ? `the last ${range.last}` : `from ${range.start}`;
+  const error = new RegistryError('RANGE_INVALID', `the blob has ${size} bytes; asked for were bytes ${asked}`, {
+    detail: { size },
+  });
+  const reply = errorReply(error);
+  reply.headers['Content-Range'] = `bytes */${size}`;
+  return reply;
+}

@@ -1,0 +1,135 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+import type { BlobContent } from '../../model/index.ts';
+
+import type { Reply } from './exchange.ts';
+
+const largeBuffer = 512 * 1024;
+const smallBuffer = 64 * 1024;
+const budget = 32 * 1024 * 1024;
+
+/** Buffers that are used again. As long as many are in use, further ones are small and used once. */
+class BufferPool {
+  readonly #free: Uint8Array[] = [];
+  #large = 0;
+
+  take(wanted: number): Uint8Array {
+    if (wanted <= smallBuffer) return new Uint8Array(wanted);
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if ((this.#large + 1) * largeBuffer > budget) return new Uint8Array(smallBuffer);
+    this.#large++;
+    return new Uint8Array(largeBuffer);
+  }
+
+  giveBack(buffer: Uint8Array): void {
+    if (buffer.length === largeBuffer) this.#free.push(buffer);
+  }
+
+  /** The buffer may still be written from: it must not be used again. */
+  drop(buffer: Uint8Array): void {
+    if (buffer.length === largeBuffer) this.#large--;
+  }
+}
+
+const pool = new BufferPool();
+
+/** Sends a body and ends the response; rejects if the content fails. If the client leaves, it lets go and resolves. */
+export async function writeBody(response: ServerResponse, socket: Socket, body: Reply['body']): Promise<void> {
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+    response.end(body);
+    return;
+  }
+  const sink = new Sink(response, socket);
+  try {
+    await (body.form === 'buffer' ? sendBuffers(sink, body) : sendPieces(sink, body));
+    if (!sink.closed) response.end();
+  } finally {
+    sink.release();
+    await body.cancel();
+  }
+}
+
+async function sendPieces(sink: Sink, content: BlobContent): Promise<void> {
+  for await (const piece of content) {
+    await sink.room();
+    if (sink.closed) return;
+    sink.write(piece);
+  }
+}
+
+/** While one buffer is on its way to the client, the next one is filled. */
+async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
+  const size = content.range.end - content.range.start;
+  let filling = pool.take(size);
+  let sending = size > filling.length ? pool.take(size) : new Uint8Array(0);
+  let sent: Promise<void> = Promise.resolve();
+  let settled = false;
+  try {
+    for (;;) {
+      const count = await content.readInto(filling);
+      await sent;
+      if (count === 0 || sink.closed) break;
+      sent = sink.written(filling.subarray(0, count));
+      [filling, sending] = [sending, filling];
+      if (filling.length === 0) filling = pool.take(size);
+    }
+    settled = !sink.closed;
+  } finally {
+    for (const buffer of [filling, sending]) settled ? pool.giveBack(buffer) : pool.drop(buffer);
+  }
+}
+
+/**
+ * A response to write to. Neither `drain` nor a write's callback comes when the client leaves while the response still
+ * waits behind another one, so both are raced with the end of the connection.
+ */
+class Sink {
+  readonly #response: ServerResponse;
+  readonly #socket: Socket;
+  readonly #onClose: () => void;
+  #wake: (() => void) | undefined;
+  closed: boolean;
+
+  constructor(response: ServerResponse, socket: Socket) {
+    this.#response = response;
+    this.#socket = socket;
+    this.closed = socket.destroyed;
+    this.#onClose = () => {
+      this.closed = true;
+      this.#wake?.();
+    };
+    socket.once('close', this.#onClose);
+    response.once('close', this.#onClose);
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#response.write(bytes);
+  }
+
+  /** Until the response takes more. */
+  async room(): Promise<void> {
+    if (!this.#response.writableNeedDrain || this.closed) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      this.#response.once('drain', resolve);
+    });
+    this.#wake = undefined;
+  }
+
+  /** Until the bytes have left and their buffer can be used again. */
+  async written(bytes: Uint8Array): Promise<void> {
+    if (this.closed) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      this.#response.write(bytes, () => resolve());
+    });
+    this.#wake = undefined;
+  }
+
+  release(): void {
+    this.#socket.removeListener('close', this.#onClose);
+    this.#response.removeListener('close', this.#onClose);
+  }
+}

@@ -1,0 +1,41 @@
+import type { Route } from '../wire/index.ts';
+
+import { deleteBlob, getBlob, headBlob } from './blobs.ts';
+import type { Reply } from './exchange.ts';
+import { listReferrers, listRepositories, listTags } from './lists.ts';
+import { deleteManifest, getManifest, headManifest, putManifest } from './manifests.ts';
+import { json } from './reply.ts';
+import type { Handler, ResourceOf } from './request.ts';
+import { appendToUpload, cancelUpload, commitUpload, startUpload, uploadStatus } from './uploads.ts';
+
+type Handlers<Name extends Route['resource']> = Readonly<Record<string, Handler<ResourceOf<Name>>>>;
+
+/** What each resource answers to, by method. HEAD is answered as GET, without the body, where it has no entry. */
+const resources: { readonly [Name in Route['resource']]: Handlers<Name> } = {
+  base: { GET: determineSupport },
+  catalog: { GET: listRepositories },
+  blob: { GET: getBlob, HEAD: headBlob, DELETE: deleteBlob },
+  uploads: { POST: startUpload },
+  upload: { GET: uploadStatus, PATCH: appendToUpload, PUT: commitUpload, DELETE: cancelUpload },
+  manifest: { GET: getManifest, HEAD: headManifest, PUT: putManifest, DELETE: deleteManifest },
+  tags: { GET: listTags },
+  referrers: { GET: listReferrers },
+};
+
+/** Distribution specification, "Determining Support". */
+async function determineSupport(): Promise<Reply> {
+  return json(200, {});
+}
+
+export function handlerFor(route: Route, method: string): Handler<Route> | undefined {
+  const handlers: Readonly<Record<string, Handler<never>>> = resources[route.resource];
+  const name = method === 'HEAD' && !Object.hasOwn(handlers, 'HEAD') ? 'GET' : method;
+  return Object.hasOwn(handlers, name) ? (handlers[name] as Handler<Route>) : undefined;
+}
+
+/** For `Allow`. */
+export function methodsOf(route: Route): string[] {
+  const methods = Object.keys(resources[route.resource]);
+  if (methods.includes('GET') && !methods.includes('HEAD')) methods.splice(methods.indexOf('GET') + 1, 0, 'HEAD');
+  return [...methods, 'OPTIONS'];
+}

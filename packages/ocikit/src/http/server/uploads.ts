@@ -1,0 +1,175 @@
+import { digestAlgorithm, isRegistryError, parseDigest, RegistryError, splitDigest } from '../../model/index.ts';
+import type { BlobUpload, Descriptor, Digest, ResolvedRange, UploadOptions } from '../../model/index.ts';
+import { buildPath, parseChunkRange } from '../wire/index.ts';
+
+import type { Reply } from './exchange.ts';
+import { empty, errorReply, locationOf } from './reply.ts';
+import { bodyOf, contentLength, digestParameter } from './request.ts';
+import type { ApiRequest, ResourceOf } from './request.ts';
+
+type StartRequest = ApiRequest<ResourceOf<'uploads'>>;
+type UploadRequest = ApiRequest<ResourceOf<'upload'>>;
+
+/**
+ * POST: begins an upload; with `mount` tries to mount first, with `digest` takes the whole blob.
+ * Distribution specification, "Pushing blobs", "Mounting a blob from another repository".
+ */
+export async function startUpload(request: StartRequest): Promise<Reply> {
+  const { registry, route, query, options, call } = request;
+  const digest = digestParameter(request, 'digest');
+  const mount = digestParameter(request, 'mount');
+  const algorithm = algorithmParameter(request, digest);
+  const uploadOptions: UploadOptions = { ...call, algorithm };
+
+  if (mount !== undefined) {
+    const from = query.get('from') ?? undefined;
+    const result = await registry.mountBlob(from, route.repository, mount, uploadOptions).catch((error: unknown) => {
+      // What cannot be mounted can be sent.
+      if (isRegistryError(error, 'UNSUPPORTED', 'BLOB_UNKNOWN', 'NAME_UNKNOWN')) return undefined;
+      throw error;
+    });
+    if (result?.descriptor !== undefined) return createdReply(request, result.descriptor);
+    if (result?.upload !== undefined) return uploadReply(request, 202, result.upload, 0);
+  } else if (digest !== undefined && options.disableSinglePostUpload !== true) {
+    const size = contentLength(request);
+    const pushed = await request.receive(() =>
+      registry.pushBlob(route.repository, { digest, size }, bodyOf(request), call),
+    );
+    return createdReply(request, pushed);
+  }
+  return uploadReply(request, 202, await registry.startUpload(route.repository, uploadOptions), 0);
+}
+
+/** GET and HEAD: how far an upload has come. */
+export async function uploadStatus(request: UploadRequest): Promise<Reply> {
+  const { registry, route, call } = request;
+  const upload = await registry.resumeUpload(route.repository, route.id, call);
+  const { size } = upload;
+  await upload.close();
+  return uploadReply(request, 204, upload, size);
+}
+
+/** PATCH: a chunk, or as much as the client streams. Without `Content-Range` it follows what is there. */
+export async function appendToUpload(request: UploadRequest): Promise<Reply> {
+  const chunk = chunkOf(request);
+  return resuming(request, chunk, async (upload) => {
+    const size = await request.receive(() => upload.append(bodyOf(request), { ...request.call, ...chunk }));
+    await upload.close();
+    return uploadReply(request, 202, upload, size);
+  });
+}
+
+/** PUT: the end of an upload, with its last bytes or without. */
+export async function commitUpload(request: UploadRequest): Promise<Reply> {
+  const digest = parseDigest(request.query.get('digest') ?? '');
+  const chunk = chunkOf(request);
+  // An empty body adds nothing, whatever Content-Range says: clients write 0-0 or 36-35 there.
+  const source = chunk.size === 0 ? undefined : bodyOf(request);
+  return resuming(request, chunk, async (upload) => {
+    const commit = (): Promise<Descriptor> => upload.commit(digest, { ...request.call, ...chunk, source });
+    return createdReply(request, await (source === undefined ? commit() : request.receive(commit)));
+  });
+}
+
+/** DELETE: gives an upload up. Distribution specification, "Cancel a blob upload". */
+export async function cancelUpload({ registry, route, call }: UploadRequest): Promise<Reply> {
+  const upload = await registry.resumeUpload(route.repository, route.id, { ...call, offset: 'end' });
+  await upload.cancel(call);
+  return empty(204, {});
+}
+
+/** Goes on with the upload. If it stands elsewhere than the client thinks, the answer says where. */
+async function resuming(
+  request: UploadRequest,
+  chunk: Chunk,
+  go: (upload: BlobUpload) => Promise<Reply>,
+): Promise<Reply> {
+  const { registry, route, call } = request;
+  try {
+    return await go(await registry.resumeUpload(route.repository, route.id, { ...call, offset: chunk.at ?? 'end' }));
+  } catch (error) {
+    if (!isRegistryError(error, 'RANGE_INVALID')) throw error;
+    const reply = errorReply(error);
+    reply.headers['Location'] = await uploadLocation(request, route.id);
+    const size = sizeIn(error.detail);
+    if (size !== undefined) Object.assign(reply.headers, progressHeaders(size));
+    return reply;
+  }
+}
+
+interface Chunk {
+  at: number | undefined;
+  size: number | undefined;
+}
+
+/** Where the body's bytes belong and how many there are, as far as the client says so. */
+function chunkOf(request: UploadRequest): Chunk {
+  const length = contentLength(request);
+  const header = request.exchange.header('content-range');
+  if (header === undefined) return { at: undefined, size: length };
+  const range: ResolvedRange = parseChunkRange(header);
+  const size = range.end - range.start;
+  if (length !== undefined && length !== 0 && length !== size) {
+    throw new RegistryError('SIZE_INVALID', `Content-Range ${header} is ${size} bytes, Content-Length says ${length}`);
+  }
+  return { at: range.start, size: length ?? size };
+}
+
+function algorithmParameter(request: StartRequest, digest: Digest | undefined): string | undefined {
+  const named = request.query.get('digest-algorithm');
+  if (named === null) return undefined;
+  const { name } = digestAlgorithm(named);
+  if (digest !== undefined && splitDigest(digest).algorithm !== name) {
+    throw new RegistryError('DIGEST_INVALID', `digest-algorithm is ${name}, but the digest is ${digest}`);
+  }
+  return name;
+}
+
+async function createdReply(
+  request: ApiRequest<ResourceOf<'uploads'> | ResourceOf<'upload'>>,
+  descriptor: Descriptor,
+): Promise<Reply> {
+  const { repository } = request.route;
+  const { digest } = descriptor;
+  const elsewhere = await locationOf(request.options, false, descriptor);
+  return empty(201, {
+    Location: elsewhere ?? buildPath({ resource: 'blob', repository, digest }),
+    'Docker-Content-Digest': digest,
+  });
+}
+
+async function uploadReply(
+  request: ApiRequest<ResourceOf<'uploads'> | ResourceOf<'upload'>>,
+  status: number,
+  upload: BlobUpload,
+  size: number,
+): Promise<Reply> {
+  const headers: Reply['headers'] = {
+    Location: await uploadLocation(request, upload.id),
+    ...progressHeaders(size),
+  };
+  if (upload.minimumChunk !== undefined) headers['OCI-Chunk-Min-Length'] = `${upload.minimumChunk}`;
+  return empty(status, headers);
+}
+
+/**
+ * `Range` cannot say that there are no bytes: `0-0` is one byte, and what everyone sends for none. `Upload-Offset`, as
+ * in the IETF's resumable uploads, is exact.
+ */
+function progressHeaders(size: number): Record<string, string> {
+  return { Range: `0-${Math.max(size - 1, 0)}`, 'Upload-Offset': `${size}` };
+}
+
+async function uploadLocation(
+  { options, route }: ApiRequest<ResourceOf<'uploads'> | ResourceOf<'upload'>>,
+  id: string,
+): Promise<string> {
+  const elsewhere = await options.locationForUploadId?.(id);
+  if (elsewhere !== undefined && elsewhere !== '') return elsewhere;
+  return buildPath({ resource: 'upload', repository: route.repository, id });
+}
+
+function sizeIn(detail: unknown): number | undefined {
+  if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
+  return typeof detail.size === 'number' ? detail.size : undefined;
+}

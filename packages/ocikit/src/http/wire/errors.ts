@@ -1,0 +1,6 @@
+import type { WireError } from '../../model/index.ts';
+
+/** The body of an error. Distribution specification, "Error Codes". */
+export function errorBody({ errors }: Pick<WireError, 'errors'>): string {
+  return JSON.stringify({ errors });
+}

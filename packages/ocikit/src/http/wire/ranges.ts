@@ -1,0 +1,77 @@
+import { RegistryError } from '../../model/index.ts';
+import type { ByteRange, ResolvedRange } from '../../model/index.ts';
+
+const rangeSpec = /^\s*(?:([0-9]+)-([0-9]*)|-([0-9]+))\s*$/;
+
+/**
+ * The part that a `Range` header asks for. RFC 9110, section 14.
+ *
+ * @returns undefined if the whole content is the answer: for another unit, and for several parts
+ * @throws RegistryError RANGE_INVALID if it is malformed
+ */
+export function parseRange(header: string): ByteRange | undefined {
+  const equals = header.indexOf('=');
+  if (equals < 0) throw malformed(header);
+  if (header.slice(0, equals).trim().toLowerCase() !== 'bytes') return undefined;
+  const ranges = header.slice(equals + 1).split(',').map((spec) => parseSpec(spec, header));
+  return ranges.length === 1 ? ranges[0] : undefined;
+}
+
+function parseSpec(spec: string, header: string): ByteRange {
+  const [, first, last, suffix] = rangeSpec.exec(spec) ?? [];
+  if (suffix !== undefined) return { last: toOffset(suffix) };
+  if (first === undefined) throw malformed(header);
+  const start = toOffset(first);
+  if (last === undefined || last === '') return { start };
+  const end = toOffset(last) + 1;
+  if (end <= start) throw malformed(header);
+  return { start, end };
+}
+
+/** For a `Range` header; the inverse of {@link parseRange}. Undefined for an empty part, which HTTP cannot ask for. */
+export function formatRange(range: ByteRange): string | undefined {
+  if ('last' in range) return range.last === 0 ? undefined : `bytes=-${range.last}`;
+  if (range.end === undefined) return `bytes=${range.start}-`;
+  return range.end <= range.start ? undefined : `bytes=${range.start}-${range.end - 1}`;
+}
+
+/** The `Content-Range` of an answer that is a part. */
+export function formatContentRange(range: ResolvedRange, size: number): string {
+  return `bytes ${range.start}-${range.end - 1}/${size}`;
+}
+
+const chunkRange = /^\s*(?:bytes[\s=]+)?([0-9]+)-([0-9]+)(?:\/(?:[0-9]+|\*))?\s*$/i;
+
+/**
+ * The `Content-Range` of a chunk: `<first>-<last>`, and as clients write it, `bytes <first>-<last>/<total>`.
+ * An empty chunk ends before it begins. Distribution specification, "Pushing a blob in chunks".
+ *
+ * @throws RegistryError BLOB_UPLOAD_INVALID if it is malformed
+ */
+export function parseChunkRange(header: string): ResolvedRange {
+  const [, first, last] = chunkRange.exec(header) ?? [];
+  const start = toOffset(first ?? '');
+  const end = toOffset(last ?? '') + 1;
+  if (first === undefined || last === undefined || end < start || !Number.isSafeInteger(end)) {
+    throw new RegistryError('BLOB_UPLOAD_INVALID', `Content-Range ${quote(header)} is not <first>-<last>`);
+  }
+  return { start, end };
+}
+
+/** The inverse of {@link parseChunkRange}. */
+export function formatChunkRange({ start, end }: ResolvedRange): string {
+  return `${start}-${end - 1}`;
+}
+
+/** Beyond what a number holds exactly, all positions are past every end. */
+function toOffset(digits: string): number {
+  return Math.min(Number(digits), Number.MAX_SAFE_INTEGER - 1);
+}
+
+function malformed(header: string): RegistryError {
+  return new RegistryError('RANGE_INVALID', `Range ${quote(header)} is not bytes=<first>-<last>`);
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+}

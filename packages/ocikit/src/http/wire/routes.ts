@@ -1,0 +1,90 @@
+import { assertRepository, RegistryError } from '../../model/index.ts';
+
+import { decodeUploadId, encodeUploadId } from './upload-ids.ts';
+
+/** The resources of the API. Distribution specification, "Endpoints". */
+export type Route =
+  | { resource: 'base' }
+  | { resource: 'catalog' }
+  | { resource: 'blob'; repository: string; digest: string }
+  | { resource: 'uploads'; repository: string }
+  | { resource: 'upload'; repository: string; id: string }
+  | { resource: 'manifest'; repository: string; reference: string }
+  | { resource: 'tags'; repository: string }
+  | { resource: 'referrers'; repository: string; digest: string };
+
+/**
+ * The resource that a path names; the inverse of {@link buildPath}. Digests, tags and ids are not looked into.
+ *
+ * A repository may have components such as `blobs` or `manifests`, so the path is read from its end.
+ *
+ * @param path without the query
+ * @returns undefined if the API has no such path
+ * @throws RegistryError NAME_INVALID
+ */
+export function parsePath(path: string): Route | undefined {
+  if (path === '/v2' || path === '/v2/') return { resource: 'base' };
+  if (path === '/v2/_catalog') return { resource: 'catalog' };
+  if (!path.startsWith('/v2/')) return undefined;
+
+  const segments = path.slice('/v2/'.length).split('/');
+  const last = segments.pop() ?? '';
+  const beforeLast = segments.pop() ?? '';
+  switch (beforeLast) {
+    case 'manifests':
+      return { resource: 'manifest', repository: repositoryIn(segments), reference: decode(last) };
+    case 'referrers':
+      return { resource: 'referrers', repository: repositoryIn(segments), digest: decode(last) };
+    case 'tags':
+      return last === 'list' ? { resource: 'tags', repository: repositoryIn(segments) } : undefined;
+    case 'blobs':
+      return last === 'uploads'
+        ? { resource: 'uploads', repository: repositoryIn(segments) }
+        : { resource: 'blob', repository: repositoryIn(segments), digest: decode(last) };
+    case 'uploads':
+      if (segments.pop() !== 'blobs') return undefined;
+      return last === ''
+        ? { resource: 'uploads', repository: repositoryIn(segments) }
+        : { resource: 'upload', repository: repositoryIn(segments), id: decodeUploadId(decode(last)) };
+    default:
+      return undefined;
+  }
+}
+
+/** The path of a resource. */
+export function buildPath(route: Route): string {
+  switch (route.resource) {
+    case 'base':
+      return '/v2/';
+    case 'catalog':
+      return '/v2/_catalog';
+    case 'blob':
+      return `/v2/${route.repository}/blobs/${route.digest}`;
+    case 'uploads':
+      return `/v2/${route.repository}/blobs/uploads/`;
+    case 'upload':
+      return `/v2/${route.repository}/blobs/uploads/${encodeUploadId(route.id)}`;
+    case 'manifest':
+      return `/v2/${route.repository}/manifests/${route.reference}`;
+    case 'tags':
+      return `/v2/${route.repository}/tags/list`;
+    case 'referrers':
+      return `/v2/${route.repository}/referrers/${route.digest}`;
+  }
+}
+
+/** An encoded slash is not a slash: what stands before this server may have judged the path without it. */
+function repositoryIn(segments: readonly string[]): string {
+  const repository = segments.join('/');
+  assertRepository(repository);
+  return repository;
+}
+
+function decode(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch (cause) {
+    throw new RegistryError('BAD_REQUEST', 'the path is not well encoded', { cause });
+  }
+}

@@ -1,0 +1,234 @@
+import type { Descriptor } from './descriptor.ts';
+import { isDigest } from './digest.ts';
+import { RegistryError } from './errors.ts';
+import { mediaTypePattern, mediaTypes } from './media-types.ts';
+
+interface ManifestCommon {
+  /** May be missing: the Content-Type with which the manifest was pushed decides. */
+  mediaType?: string;
+  artifactType?: string;
+  /** The manifest that this one says something about. */
+  subject?: Descriptor;
+  annotations?: Readonly<Record<string, string>>;
+}
+
+/** An OCI image manifest or a Docker manifest of version 2. Image specification, "Image Manifest". */
+export interface ImageManifest extends ManifestCommon {
+  schemaVersion: 2;
+  config: Descriptor;
+  layers?: readonly Descriptor[] | null;
+}
+
+/** An OCI image index or a Docker manifest list. Image specification, "Image Index". */
+export interface ImageIndex extends ManifestCommon {
+  schemaVersion: 2;
+  manifests?: readonly Descriptor[] | null;
+}
+
+/** An artifact manifest of image specification 1.1's release candidates. */
+export interface ArtifactManifest extends ManifestCommon {
+  artifactType: string;
+  blobs?: readonly Descriptor[] | null;
+}
+
+/** A manifest that has been parsed and validated, together with the media type that it has in fact. */
+export type ManifestDocument =
+  | { kind: 'image'; mediaType: string; manifest: ImageManifest }
+  | { kind: 'index'; mediaType: string; manifest: ImageIndex }
+  | { kind: 'artifact'; mediaType: string; manifest: ArtifactManifest };
+
+const kindOfMediaType: ReadonlyMap<string, ManifestDocument['kind']> = new Map([
+  [mediaTypes.imageManifest, 'image'],
+  [mediaTypes.dockerManifest, 'image'],
+  [mediaTypes.imageIndex, 'index'],
+  [mediaTypes.dockerManifestList, 'index'],
+  [mediaTypes.artifactManifest, 'artifact'],
+]);
+
+/** The media types that {@link parseManifest} understands. */
+export const manifestMediaTypes: readonly string[] = [...kindOfMediaType.keys()];
+
+const maxTypeLength = 255;
+
+/**
+ * Parses and validates a manifest. Fields that the specification does not know are kept.
+ *
+ * @param mediaType as it was pushed, without parameters
+ * @throws RegistryError UNSUPPORTED_MEDIA_TYPE; MANIFEST_INVALID, naming the field
+ */
+export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestDocument {
+  const kind = kindOfMediaType.get(mediaType);
+  if (kind === undefined) {
+    throw new RegistryError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `${JSON.stringify(mediaType)} is not a manifest's media type: use one of ${manifestMediaTypes.join(', ')}`,
+    );
+  }
+  const manifest = parseObject(bytes);
+  if (manifest['mediaType'] !== undefined && manifest['mediaType'] !== mediaType) {
+    throw invalid('mediaType', `is ${JSON.stringify(manifest['mediaType'])}, but the content was pushed as ${mediaType}`);
+  }
+  checkCommon(manifest);
+  switch (kind) {
+    case 'image':
+      checkImage(manifest);
+      return { kind, mediaType, manifest: manifest as unknown as ImageManifest };
+    case 'index':
+      checkIndex(manifest);
+      return { kind, mediaType, manifest: manifest as unknown as ImageIndex };
+    case 'artifact':
+      checkArtifact(manifest);
+      return { kind, mediaType, manifest: manifest as unknown as ArtifactManifest };
+  }
+}
+
+/** What a manifest names, whatever its kind. */
+export interface ManifestLinks {
+  /** Config, layers or an artifact's blobs. */
+  blobs: readonly Descriptor[];
+  /** An index's entries. */
+  manifests: readonly Descriptor[];
+  subject: Descriptor | undefined;
+}
+
+export function linksOf(document: ManifestDocument): ManifestLinks {
+  const subject = document.manifest.subject ?? undefined;
+  switch (document.kind) {
+    case 'image':
+      return { blobs: [document.manifest.config, ...(document.manifest.layers ?? [])], manifests: [], subject };
+    case 'index':
+      return { blobs: [], manifests: document.manifest.manifests ?? [], subject };
+    case 'artifact':
+      return { blobs: document.manifest.blobs ?? [], manifests: [], subject };
+  }
+}
+
+/**
+ * The descriptor under which a manifest is listed as a referrer: with its annotations, and with the config's media
+ * type where an image has no `artifactType`. Distribution specification, "Listing Referrers".
+ */
+export function referrerDescriptor(document: ManifestDocument, content: Pick<Descriptor, 'digest' | 'size'>): Descriptor {
+  const { artifactType, annotations } = document.manifest;
+  const type =
+    artifactType !== undefined && artifactType !== null && artifactType !== ''
+      ? artifactType
+      : document.kind === 'image'
+        ? document.manifest.config.mediaType
+        : undefined;
+  return {
+    mediaType: document.mediaType,
+    digest: content.digest,
+    size: content.size,
+    ...(annotations === undefined || annotations === null ? {} : { annotations }),
+    ...(type === undefined ? {} : { artifactType: type }),
+  };
+}
+
+type JsonObject = Record<string, unknown>;
+
+function parseObject(bytes: Uint8Array): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (cause) {
+    throw new RegistryError('MANIFEST_INVALID', 'the manifest is not JSON', { cause });
+  }
+  if (!isObject(value)) throw new RegistryError('MANIFEST_INVALID', 'the manifest is not a JSON object');
+  return value;
+}
+
+function checkCommon(manifest: JsonObject): void {
+  checkType(manifest['mediaType'], 'mediaType');
+  checkType(manifest['artifactType'] ?? undefined, 'artifactType');
+  checkAnnotations(manifest['annotations'], 'annotations');
+  if (manifest['subject'] !== undefined && manifest['subject'] !== null) checkDescriptor(manifest['subject'], 'subject');
+}
+
+function checkImage(manifest: JsonObject): void {
+  checkSchemaVersion(manifest);
+  checkAbsent(manifest, 'manifests', 'an image manifest');
+  checkDescriptor(manifest['config'], 'config');
+  checkDescriptors(manifest['layers'], 'layers');
+}
+
+function checkIndex(manifest: JsonObject): void {
+  checkSchemaVersion(manifest);
+  checkAbsent(manifest, 'config', 'an index');
+  checkAbsent(manifest, 'layers', 'an index');
+  checkDescriptors(manifest['manifests'], 'manifests');
+}
+
+function checkArtifact(manifest: JsonObject): void {
+  checkAbsent(manifest, 'config', 'an artifact manifest');
+  checkAbsent(manifest, 'layers', 'an artifact manifest');
+  checkAbsent(manifest, 'manifests', 'an artifact manifest');
+  if (typeof manifest['artifactType'] !== 'string' || manifest['artifactType'] === '') {
+    throw invalid('artifactType', 'is missing');
+  }
+  checkDescriptors(manifest['blobs'], 'blobs');
+}
+
+function checkSchemaVersion(manifest: JsonObject): void {
+  if (manifest['schemaVersion'] !== 2) {
+    throw invalid('schemaVersion', `is ${JSON.stringify(manifest['schemaVersion']) ?? 'missing'}, not 2`);
+  }
+}
+
+function checkAbsent(manifest: JsonObject, field: string, what: string): void {
+  if (manifest[field] !== undefined && manifest[field] !== null) throw invalid(field, `does not belong in ${what}`);
+}
+
+function checkDescriptors(value: unknown, path: string): void {
+  // Go programs write an empty list as null.
+  if (value === undefined || value === null) return;
+  if (!Array.isArray(value)) throw invalid(path, 'is not a list');
+  for (const [i, entry] of value.entries()) checkDescriptor(entry, `${path}[${i}]`);
+}
+
+function checkDescriptor(value: unknown, path: string): void {
+  if (!isObject(value)) throw invalid(path, value === undefined ? 'is missing' : 'is not a descriptor');
+  if (typeof value['mediaType'] !== 'string') throw invalid(`${path}.mediaType`, 'is missing');
+  checkType(value['mediaType'], `${path}.mediaType`);
+  checkType(value['artifactType'], `${path}.artifactType`);
+  if (typeof value['digest'] !== 'string' || !isDigest(value['digest'])) {
+    throw invalid(`${path}.digest`, `is ${JSON.stringify(value['digest']) ?? 'missing'}, which is not a supported digest`);
+  }
+  if (!Number.isSafeInteger(value['size']) || (value['size'] as number) < 0) {
+    throw invalid(`${path}.size`, `is ${JSON.stringify(value['size']) ?? 'missing'}, which is not a size in bytes`);
+  }
+  if (value['urls'] !== undefined && value['urls'] !== null && !isListOfStrings(value['urls'])) {
+    throw invalid(`${path}.urls`, 'is not a list of strings');
+  }
+  if (value['data'] !== undefined && value['data'] !== null && typeof value['data'] !== 'string') {
+    throw invalid(`${path}.data`, 'is not a string');
+  }
+  checkAnnotations(value['annotations'], `${path}.annotations`);
+}
+
+function checkType(value: unknown, path: string): void {
+  if (value === undefined || value === '') return;
+  if (typeof value !== 'string' || value.length > maxTypeLength || !mediaTypePattern.test(value)) {
+    throw invalid(path, 'is not a media type');
+  }
+}
+
+function checkAnnotations(value: unknown, path: string): void {
+  if (value === undefined || value === null) return;
+  if (!isObject(value)) throw invalid(path, 'is not an object');
+  for (const [key, text] of Object.entries(value)) {
+    if (key.length > maxTypeLength) throw invalid(path, `has a key of more than ${maxTypeLength} characters`);
+    if (typeof text !== 'string') throw invalid(`${path}[${JSON.stringify(key)}]`, 'is not a string');
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isListOfStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function invalid(path: string, reason: string): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', `the manifest's ${path} ${reason}`, { detail: { field: path } });
+}

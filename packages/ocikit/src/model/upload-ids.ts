@@ -1,0 +1,72 @@
+import { hmacSha256 } from '#hash';
+
+/**
+ * Upload ids that cannot be guessed and that belong to one repository, without anything being kept for them: random
+ * bytes and the time, with a MAC over both and the repository. They are safe in a URL and in a file's name.
+ */
+export interface UploadIds {
+  /** @param label lower-case letters, digits, `+ . _ -`: travels in the id and cannot be changed there */
+  issue(repository: string, label: string): string;
+  /** Undefined if the id was not issued with this key for this repository. */
+  check(repository: string, id: string): IssuedId | undefined;
+}
+
+export interface IssuedId {
+  /** When, in milliseconds of the epoch. */
+  at: number;
+  label: string;
+}
+
+const randomLength = 12;
+const timeLength = 6;
+const macLength = 14;
+const idPattern = /^([A-Za-z0-9_-]{43})\.([a-z0-9+._-]+)$/;
+
+/** @param key 32 random bytes; ids are good as long as it stays the same. Made here if it is left out. */
+export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): UploadIds {
+  const macOf = (head: Uint8Array, label: string, repository: string): Uint8Array =>
+    hmacSha256(key, new TextEncoder().encode(`${toBase64Url(head)}.${label}.${repository}`)).subarray(0, macLength);
+  return {
+    issue(repository, label) {
+      const id = new Uint8Array(randomLength + timeLength + macLength);
+      const head = id.subarray(0, randomLength + timeLength);
+      const now = Date.now();
+      crypto.getRandomValues(id.subarray(0, randomLength));
+      const view = new DataView(id.buffer);
+      view.setUint32(randomLength, Math.floor(now / 0x1_0000));
+      view.setUint16(randomLength + 4, now % 0x1_0000);
+      id.set(macOf(head, label, repository), head.length);
+      return `${toBase64Url(id)}.${label}`;
+    },
+    check(repository, id) {
+      const [, token = '', label = ''] = idPattern.exec(id) ?? [];
+      const bytes = fromBase64Url(token);
+      if (bytes?.length !== randomLength + timeLength + macLength || toBase64Url(bytes) !== token) return undefined;
+      const head = bytes.subarray(0, randomLength + timeLength);
+      if (!equal(macOf(head, label, repository), bytes.subarray(head.length))) return undefined;
+      const view = new DataView(bytes.buffer);
+      return { at: view.getUint32(randomLength) * 0x1_0000 + view.getUint16(randomLength + 4), label };
+    },
+  };
+}
+
+/** Takes the same time wherever they differ. */
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length;
+  for (const [i, byte] of a.entries()) difference |= byte ^ (b[i] ?? 0);
+  return difference === 0;
+}
+
+/** Bytes as text that is safe in a URL, without padding. RFC 4648, section 5. */
+export function toBase64Url(bytes: Uint8Array): string {
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+}
+
+/** The inverse of {@link toBase64Url}; undefined if it is not such a text. */
+export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+}

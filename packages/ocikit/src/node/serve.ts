@@ -1,0 +1,135 @@
+import { createServer as createHttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+import { createServer } from '../http/server/index.ts';
+import type { ServerLimits, ServerOptions } from '../http/server/index.ts';
+import { errorBody } from '../http/wire/index.ts';
+import type { ErrorCode, Registry } from '../model/index.ts';
+import { statusOfCode } from '../model/index.ts';
+
+export interface ServeLimits extends ServerLimits {
+  /** Bytes of all headers of a request; more is answered 431. Default: 16 KiB. */
+  headersSize?: number | undefined;
+  /** Milliseconds within which all headers have to come; later is answered 408. Default: 30,000. */
+  headersTimeout?: number | undefined;
+}
+
+export interface ServeOptions extends ServerOptions {
+  /** Default: 127.0.0.1, this machine only. */
+  host?: string | undefined;
+  /** 0: any free one. Default: 5000. */
+  port?: number | undefined;
+  limits?: ServeLimits | undefined;
+}
+
+export interface Serving {
+  /** `http://HOST:PORT` */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /**
+   * Takes no further requests and waits for the running ones.
+   *
+   * @param grace milliseconds after which those that still run are cut off; default: 10,000
+   */
+  close(grace?: number): Promise<void>;
+}
+
+/**
+ * Serves a registry on a port.
+ *
+ * @example
+ * const serving = await serve(createMemoryRegistry(), { port: 0 });
+ * // … docker push 127.0.0.1:PORT/app:1
+ * await serving.close();
+ *
+ * @throws Error as `node:net` gives it, for example EADDRINUSE
+ */
+export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
+  const { host = '127.0.0.1', port = 5000, limits = {} } = options;
+  const { node } = createServer(registry, options);
+  let closing = false;
+  const server = createHttpServer(
+    {
+      maxHeaderSize: limits.headersSize ?? 16 * 1024,
+      headersTimeout: limits.headersTimeout ?? 30_000,
+      connectionsCheckingInterval: 1000,
+      keepAliveTimeout: 60_000,
+      // A large push takes its time: what may not happen is a pause, and that is the handler's to watch.
+      requestTimeout: 0,
+    },
+    (request, response) => {
+      if (closing) response.shouldKeepAlive = false;
+      node(request, response);
+    },
+  );
+  server.on('clientError', answerBrokenRequest);
+  await listen(server, host, port);
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    host,
+    port: bound,
+    close: (grace) => {
+      closing = true;
+      return closeServer(server, grace ?? 10_000);
+    },
+  };
+}
+
+function listen(server: HttpServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}
+
+function closeServer(server: HttpServer, grace: number): Promise<void> {
+  return new Promise((resolve) => {
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
+    const cut = setTimeout(() => server.closeAllConnections(), grace);
+    server.close(() => {
+      clearInterval(idle);
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+/** What Node's parser refuses never becomes a request; the client gets the same kind of answer all the same. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || hasAnswerUnderWay(socket)) {
+    socket.destroy();
+    return;
+  }
+  const [code, message] = brokenRequest(error.code);
+  const status = statusOfCode[code];
+  const body = errorBody({ errors: [{ code, message }] });
+  socket.end(
+    `HTTP/1.1 ${status} ${reasonOf[status] ?? 'Bad Request'}\r\nContent-Type: application/json\r\n` +
+      `Docker-Distribution-API-Version: registry/2.0\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const reasonOf: Readonly<Record<number, string>> = {
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};
+
+function brokenRequest(cause: string | undefined): [ErrorCode, string] {
+  if (cause === 'HPE_HEADER_OVERFLOW') return ['HEADERS_TOO_LARGE', 'the headers of the request are too long'];
+  if (cause === 'ERR_HTTP_REQUEST_TIMEOUT') return ['REQUEST_TIMEOUT', 'the headers of the request did not come in time'];
+  return ['BAD_REQUEST', 'the request is not HTTP'];
+}
+
+/** An answer that has begun must not have another one in its middle. Node keeps it where only its own code looks. */
+function hasAnswerUnderWay(socket: Socket): boolean {
+  const response: unknown = Reflect.get(socket, '_httpMessage');
+  return typeof response === 'object' && response !== null && 'headersSent' in response && response.headersSent === true;
+}

@@ -1,0 +1,75 @@
+import { assertRepository, assertTag, parseDigest, RegistryError } from '../../model/index.ts';
+import type { Deleter, Digest } from '../../model/index.ts';
+
+import { blobUnknown, manifestUnknown } from './state.ts';
+import type { MemoryState } from './state.ts';
+
+export function memoryDeleter(state: MemoryState): Deleter {
+  const refuseIfReached = (repository: string, digest: Digest): void => {
+    if (!state.immutableTags) return;
+    const tag = state.repository(repository).index.tagThatReaches(digest);
+    if (tag !== undefined) throw new RegistryError('DENIED', `${digest} belongs to the immutable tag ${repository}:${tag}`);
+  };
+
+  return {
+    async deleteBlob(repository, digest, options) {
+      options?.signal?.throwIfAborted();
+      assertRepository(repository);
+      parseDigest(digest);
+      if (state.blobs.delete === undefined) {
+        throw new RegistryError('UNSUPPORTED', 'this registry cannot delete blobs');
+      }
+      const known = state.repositories.get(repository);
+      if (known?.index.blobs.has(digest) === true) {
+        refuseIfReached(repository, digest);
+        removeBlobLink(state, repository, digest);
+        await state.owners.remove(digest, repository);
+      } else if (state.owners.has(digest)) {
+        throw blobUnknown(repository, digest);
+      } else {
+        await state.blobs.delete(repository, digest, options ?? {});
+      }
+    },
+    async deleteManifest(repository, digest, options) {
+      options?.signal?.throwIfAborted();
+      assertRepository(repository);
+      parseDigest(digest);
+      const { index } = state.repository(repository);
+      if (!index.manifests.has(digest)) throw manifestUnknown(repository, digest);
+      refuseIfReached(repository, digest);
+      removeManifest(state, repository, digest);
+    },
+    async deleteTag(repository, tag, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      assertTag(tag);
+      const { index } = state.repository(repository);
+      const digest = index.digestOfTag(tag);
+      if (digest === undefined) throw manifestUnknown(repository, tag);
+      if (options.ifTag !== undefined && options.ifTag !== digest) throw tagMoved(tag, options.ifTag, digest);
+      if (state.immutableTags) throw new RegistryError('UNSUPPORTED', 'tags cannot be deleted: they are immutable');
+      index.removeTag(tag);
+    },
+  };
+}
+
+export function removeManifest(state: MemoryState, repository: string, digest: Digest): void {
+  const { index, manifestBytes } = state.repository(repository);
+  index.removeManifest(digest);
+  manifestBytes.delete(digest);
+  state.forgetIfEmpty(repository);
+}
+
+/** Takes the blob out of the repository; `owners.remove` decides about its bytes. */
+export function removeBlobLink(state: MemoryState, repository: string, digest: Digest): void {
+  state.repository(repository).index.blobs.delete(digest);
+  state.forgetIfEmpty(repository);
+}
+
+/** The condition `ifTag` does not hold. */
+export function tagMoved(tag: string, expected: Digest | null, found: Digest | undefined): RegistryError {
+  const wanted = expected === null ? 'it must not exist' : `expected ${expected}`;
+  return new RegistryError('PRECONDITION_FAILED', `tag ${tag} is at ${found ?? 'nothing'}: ${wanted}`, {
+    detail: { tag, expected, found },
+  });
+}

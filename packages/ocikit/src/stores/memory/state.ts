@@ -1,0 +1,75 @@
+import { RegistryError } from '../../model/index.ts';
+import type { Digest } from '../../model/index.ts';
+import type { BlobStore } from '../blobs/index.ts';
+import { RepositoryIndex, SortedNames } from '../repository/index.ts';
+
+import { BlobOwners } from './blob-owners.ts';
+
+/** A repository: its index and the bytes of its manifests. */
+export class MemoryRepository {
+  readonly index: RepositoryIndex = new RepositoryIndex();
+  readonly manifestBytes: Map<Digest, Uint8Array> = new Map();
+}
+
+/** What the parts of the memory registry have in common. */
+export class MemoryState {
+  readonly blobs: BlobStore;
+  readonly owners: BlobOwners;
+  readonly immutableTags: boolean;
+  readonly sparse: boolean;
+  readonly repositories: Map<string, MemoryRepository> = new Map();
+  readonly names: SortedNames = new SortedNames();
+
+  constructor(blobs: BlobStore, options: { immutableTags: boolean; sparse: boolean }) {
+    this.blobs = blobs;
+    this.owners = new BlobOwners(blobs);
+    this.immutableTags = options.immutableTags;
+    this.sparse = options.sparse;
+  }
+
+  /** @throws RegistryError NAME_UNKNOWN */
+  repository(name: string): MemoryRepository {
+    const repository = this.repositories.get(name);
+    if (repository === undefined) throw nameUnknown(name);
+    return repository;
+  }
+
+  /** The repository, which begins to exist with this call: call it when its first content is stored. */
+  createRepository(name: string): MemoryRepository {
+    let repository = this.repositories.get(name);
+    if (repository === undefined) {
+      repository = new MemoryRepository();
+      this.repositories.set(name, repository);
+      this.names.add(name);
+    }
+    return repository;
+  }
+
+  /** Call it after content was removed: an empty repository is gone. */
+  forgetIfEmpty(name: string): void {
+    if (this.repositories.get(name)?.index.isEmpty !== true) return;
+    this.repositories.delete(name);
+    this.names.delete(name);
+  }
+
+  /** Makes a blob that the blob store has one of the repository's. */
+  linkBlob(name: string, digest: Digest, size: number): void {
+    const { blobs } = this.createRepository(name).index;
+    const now = Date.now();
+    const before = blobs.get(digest);
+    if (before === undefined) this.owners.add(digest, name);
+    blobs.set(digest, { size, createdAt: before?.createdAt ?? now, usedAt: now });
+  }
+}
+
+export function nameUnknown(repository: string): RegistryError {
+  return new RegistryError('NAME_UNKNOWN', `repository ${repository} is not known`, { detail: { name: repository } });
+}
+
+export function blobUnknown(repository: string, digest: Digest): RegistryError {
+  return new RegistryError('BLOB_UNKNOWN', `${repository} has no blob ${digest}`, { detail: { digest } });
+}
+
+export function manifestUnknown(repository: string, reference: string): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', `${repository} has no manifest ${reference}`, { detail: { reference } });
+}

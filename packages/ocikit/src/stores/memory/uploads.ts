@@ -1,0 +1,337 @@
+import {
+  createUploadIds,
+  Digester,
+  parseDigest,
+  readSource,
+  RegistryError,
+  splitDigest,
+  wrongDigest,
+} from '../../model/index.ts';
+import type {
+  AppendOptions,
+  BlobContent,
+  BlobSource,
+  BlobUpload,
+  ByteRange,
+  CommitOptions,
+  Descriptor,
+  Digest,
+  UploadIds,
+} from '../../model/index.ts';
+import { MemoryStage } from '../blobs/index.ts';
+import type { BlobStage } from '../blobs/index.ts';
+
+import type { MemoryState } from './state.ts';
+import { putBlob, reportBytes } from './writer.ts';
+
+export interface UploadLimits {
+  /** Uploads that hold bytes at the same time. */
+  maxUploads: number;
+  /** Milliseconds after which an upload that nobody goes on with is gone. */
+  expiry: number;
+}
+
+/** An upload that holds bytes. */
+interface Session {
+  readonly id: string;
+  readonly repository: string;
+  readonly stage: BlobStage;
+  size: number;
+  /** Undefined after bytes were taken back: the digest is then computed from the stage. */
+  digester: Digester | undefined;
+  busy: boolean;
+  readonly createdAt: number;
+  usedAt: number;
+}
+
+/** Ended ids that are remembered: an older one that is asked for looks like an upload without bytes, and no harm done. */
+const maxEnded = 16_384;
+
+/** The uploads of a registry. One that was started but holds no bytes exists only as its id. */
+export class UploadSessions {
+  readonly #state: MemoryState;
+  readonly #limits: UploadLimits;
+  readonly #ids: UploadIds = createUploadIds();
+  /** In the order of their last use. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #ended = new Set<string>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(state: MemoryState, limits: UploadLimits) {
+    this.#state = state;
+    this.#limits = limits;
+  }
+
+  get sessions(): Iterable<Readonly<Session>> {
+    return this.#sessions.values();
+  }
+
+  start(repository: string, algorithm: string): BlobUpload {
+    if (this.#state.blobs.put === undefined) {
+      throw new RegistryError('UNSUPPORTED', 'this registry does not accept blobs');
+    }
+    this.#assertRoom();
+    return new MemoryUpload(this.#state, this, repository, this.#ids.issue(repository, algorithm));
+  }
+
+  resume(repository: string, id: string, offset: number | 'end' | undefined): BlobUpload {
+    this.find(repository, id);
+    const upload = new MemoryUpload(this.#state, this, repository, id);
+    if (typeof offset === 'number') assertOffset(offset, upload.size);
+    return upload;
+  }
+
+  /**
+   * The session of an id; undefined as long as it has no bytes.
+   *
+   * @throws RegistryError BLOB_UPLOAD_UNKNOWN
+   */
+  find(repository: string, id: string): Session | undefined {
+    const session = this.#sessions.get(id);
+    if (session !== undefined && session.repository === repository) return session;
+    const issued = this.#ids.check(repository, id);
+    if (issued === undefined || this.#ended.has(id) || issued.at + this.#limits.expiry < Date.now()) {
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload, or it has ended`);
+    }
+    return undefined;
+  }
+
+  /** The session of an id for somebody who is going to write; nobody else may until {@link release}. */
+  acquire(repository: string, id: string, algorithm?: string): Session {
+    let session = this.find(repository, id);
+    if (session?.busy === true) {
+      throw new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload');
+    }
+    if (session === undefined) {
+      this.#assertRoom();
+      const hinted = algorithm ?? this.#ids.check(repository, id)?.label ?? 'sha256';
+      const now = Date.now();
+      session = {
+        id,
+        repository,
+        stage: this.#state.blobs.stage?.(repository) ?? this.#memoryStage(),
+        size: 0,
+        digester: new Digester(hinted),
+        busy: true,
+        createdAt: now,
+        usedAt: now,
+      };
+    }
+    session.busy = true;
+    this.#sessions.set(id, session);
+    return session;
+  }
+
+  async release(session: Session): Promise<void> {
+    // Deleted and set again, it is the one that was used last.
+    const goesOn = this.#sessions.delete(session.id) && session.size > 0;
+    if (goesOn) this.#sessions.set(session.id, session);
+    session.usedAt = Date.now();
+    await (goesOn ? session.stage.release() : session.stage.discard());
+    session.busy = false;
+    this.#schedule();
+  }
+
+  /** The upload is over: its id is unknown from now on. */
+  end(id: string): void {
+    this.#sessions.delete(id);
+    this.#ended.add(id);
+    if (this.#ended.size <= maxEnded) return;
+    for (const oldest of this.#ended) {
+      this.#ended.delete(oldest);
+      return;
+    }
+  }
+
+  #assertRoom(): void {
+    if (this.#sessions.size < this.#limits.maxUploads) return;
+    throw new RegistryError('TOOMANYREQUESTS', `${this.#limits.maxUploads} uploads are under way already`, {
+      retryAfter: 5,
+    });
+  }
+
+  /** Bytes are in memory until the commit, when the blob store gets them. */
+  #memoryStage(): BlobStage {
+    return new MemoryStage(async (repository, digest, pieces) => {
+      const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      await putBlob(this.#state, repository, { digest, size }, iterate(pieces), {});
+    });
+  }
+
+  #schedule(): void {
+    const [oldest] = this.#sessions.values();
+    if (this.#timer !== undefined || oldest === undefined) return;
+    const wait = Math.max(oldest.usedAt + this.#limits.expiry - Date.now(), 0) + 1;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#expire();
+      this.#schedule();
+    }, wait);
+    // Where timers keep a process running, this one should not.
+    if (typeof this.#timer === 'object') this.#timer.unref();
+  }
+
+  #expire(): void {
+    const now = Date.now();
+    for (const session of this.#sessions.values()) {
+      if (session.usedAt + this.#limits.expiry > now) return;
+      if (session.busy) continue;
+      this.end(session.id);
+      // Nobody waits for it, and a file that could not be removed is not in anybody's way.
+      session.stage.discard().catch(() => undefined);
+    }
+  }
+}
+
+class MemoryUpload implements BlobUpload {
+  readonly id: string;
+  readonly #state: MemoryState;
+  readonly #uploads: UploadSessions;
+  readonly #repository: string;
+  #committed = false;
+
+  constructor(state: MemoryState, uploads: UploadSessions, repository: string, id: string) {
+    this.#state = state;
+    this.#uploads = uploads;
+    this.#repository = repository;
+    this.id = id;
+  }
+
+  get size(): number {
+    return this.#committed ? 0 : (this.#uploads.find(this.#repository, this.id)?.size ?? 0);
+  }
+
+  async append(source: BlobSource, options: AppendOptions = {}): Promise<number> {
+    options.signal?.throwIfAborted();
+    const session = this.#uploads.acquire(this.#repository, this.id);
+    try {
+      await appendTo(session, source, options);
+      return session.size;
+    } finally {
+      await this.#uploads.release(session);
+    }
+  }
+
+  async commit(digest: Digest, options: CommitOptions = {}): Promise<Descriptor> {
+    options.signal?.throwIfAborted();
+    const { algorithm } = splitDigest(parseDigest(digest));
+    const session = this.#uploads.acquire(this.#repository, this.id, algorithm);
+    const before = session.size;
+    try {
+      if (options.source !== undefined) await appendTo(session, options.source, options);
+      else if (options.at !== undefined) assertOffset(options.at, before);
+      const found = await digestOfSession(session, algorithm);
+      if (found !== digest) {
+        await takeBack(session, before);
+        throw wrongDigest(digest, found);
+      }
+      const descriptor = await this.#keep(session, digest, options);
+      this.#committed = true;
+      this.#uploads.end(this.id);
+      return descriptor;
+    } finally {
+      await this.#uploads.release(session);
+    }
+  }
+
+  async #keep(session: Session, digest: Digest, options: CommitOptions): Promise<Descriptor> {
+    const { size } = session;
+    const repository = this.#repository;
+    options.onEvent?.({ type: 'verified', repository, digest, size });
+    if (this.#state.blobs.stage === undefined) {
+      await session.stage.keep(repository, digest);
+    } else {
+      await this.#state.owners.whileWriting(digest, repository, async (home) => {
+        await session.stage.keep(home, digest);
+        this.#state.linkBlob(repository, digest, size);
+      });
+    }
+    options.onEvent?.({ type: 'done', repository, digest, size });
+    return { mediaType: 'application/octet-stream', digest, size };
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held between two calls.
+  }
+
+  async cancel(): Promise<void> {
+    if (this.#committed) return;
+    let session: Session | undefined;
+    try {
+      session = this.#uploads.find(this.#repository, this.id);
+    } catch {
+      return; // It has ended already.
+    }
+    if (session?.busy === true) {
+      throw new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload');
+    }
+    this.#uploads.end(this.id);
+    await session?.stage.discard();
+  }
+
+  read(range?: ByteRange): BlobContent {
+    const session = this.#uploads.find(this.#repository, this.id);
+    return (session?.stage ?? new MemoryStage(() => undefined)).read(session?.size ?? 0, range);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+async function appendTo(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
+  const { stage, repository } = session;
+  const before = session.size;
+  if (options.at !== undefined) assertOffset(options.at, before);
+  const expected = options.size;
+  const pieces = reportBytes(readSource(source, options.signal), repository, {}, options.onEvent);
+  for await (const piece of pieces) {
+    if (expected !== undefined && session.size + piece.length > before + expected) {
+      await takeBack(session, before);
+      throw new RegistryError('SIZE_INVALID', `more than the ${expected} bytes came that were announced`);
+    }
+    await append(session, stage, piece);
+  }
+  if (expected !== undefined && session.size !== before + expected) {
+    const found = session.size - before;
+    await takeBack(session, before);
+    throw new RegistryError('SIZE_INVALID', `${expected} bytes were announced, ${found} came`);
+  }
+}
+
+async function append(session: Session, stage: BlobStage, piece: Uint8Array): Promise<void> {
+  try {
+    await stage.append(piece);
+  } catch (error) {
+    // How much of the piece was written is not known.
+    await takeBack(session, session.size);
+    throw error;
+  }
+  session.digester?.update(piece);
+  session.size += piece.length;
+}
+
+async function takeBack(session: Session, size: number): Promise<void> {
+  await session.stage.truncate(size);
+  if (session.size !== size) session.digester = undefined;
+  session.size = size;
+}
+
+async function digestOfSession(session: Session, algorithm: string): Promise<Digest> {
+  if (session.digester !== undefined) {
+    const running = session.digester.digests().find((digest) => splitDigest(digest).algorithm === algorithm);
+    if (running !== undefined) return running;
+  }
+  const digester = new Digester(algorithm);
+  for await (const piece of session.stage.read(session.size)) digester.update(piece);
+  return digester.digest();
+}
+
+function assertOffset(offset: number, size: number): void {
+  if (offset === size) return;
+  throw new RegistryError('RANGE_INVALID', `the upload stands at byte ${size}, not at ${offset}`, { detail: { size } });
+}
+
+async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* pieces;
+}

@@ -1,0 +1,253 @@
+import {
+  assertRepository,
+  assertTag,
+  defaultAlgorithm,
+  digestAlgorithm,
+  Digester,
+  digestOf,
+  isRegistryError,
+  linksOf,
+  mediaTypes,
+  parseDigest,
+  parseManifest,
+  readSource,
+  referrerDescriptor,
+  RegistryError,
+  splitDigest,
+  VerifyingReader,
+  wrongDigest,
+} from '../../model/index.ts';
+import type {
+  BlobIdentity,
+  CallOptions,
+  Descriptor,
+  Digest,
+  ManifestLinks,
+  OnTransferEvent,
+  PushManifestOptions,
+  Writer,
+} from '../../model/index.ts';
+
+import { tagMoved } from './deleter.ts';
+import { sizeOfBlob } from './reader.ts';
+import type { MemoryState } from './state.ts';
+import type { UploadSessions } from './uploads.ts';
+
+export function memoryWriter(state: MemoryState, uploads: UploadSessions): Writer {
+  return {
+    async pushBlob(repository, blob, source, options = {}) {
+      const { signal, onEvent } = options;
+      signal?.throwIfAborted();
+      assertRepository(repository);
+      parseDigest(blob.digest);
+      onEvent?.({ type: 'started', repository, digest: blob.digest, size: blob.size });
+      const pieces = reportBytes(readSource(source, signal), repository, blob, onEvent);
+      return putBlob(state, repository, blob, pieces, options);
+    },
+
+    async startUpload(repository, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      return uploads.start(repository, digestAlgorithm(options.algorithm ?? defaultAlgorithm).name);
+    },
+
+    async resumeUpload(repository, id, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      return uploads.resume(repository, id, options.offset);
+    },
+
+    async mountBlob(from, repository, digest, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      if (from !== undefined) assertRepository(from);
+      parseDigest(digest);
+      const algorithm = digestAlgorithm(options.algorithm ?? splitDigest(digest).algorithm).name;
+      const size = await sizeToMount(state, from, repository, digest, options);
+      if (size === undefined) return { upload: uploads.start(repository, algorithm) };
+      state.linkBlob(repository, digest, size);
+      options.onEvent?.({ type: 'mounted', repository, digest, size, from });
+      return { descriptor: { mediaType: mediaTypes.octetStream, digest, size } };
+    },
+
+    async pushManifest(repository, bytes, mediaType, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      const tags = [...new Set(options.tags)];
+      tags.forEach(assertTag);
+      // The caller's buffer stays the caller's.
+      const kept = bytes.slice();
+      const digest = digestOfManifest(kept, options.digest);
+      const document = parseManifest(kept, mediaType);
+      const links = linksOf(document);
+      if (!state.sparse) await assertLinksExist(state, repository, links, options);
+      assertTagsMaySet(state, repository, tags, { digest, mediaType }, options.ifTag);
+
+      const descriptor: Descriptor = { mediaType, digest, size: kept.length };
+      const { index, manifestBytes } = state.createRepository(repository);
+      manifestBytes.set(digest, kept);
+      index.putManifest(
+        {
+          descriptor,
+          links: digestsOf(links),
+          subject: links.subject?.digest,
+          referrer: links.subject === undefined ? undefined : referrerDescriptor(document, descriptor),
+        },
+        Date.now(),
+      );
+      for (const tag of tags) index.setTag(tag, digest);
+      options.onEvent?.({ type: 'done', repository, digest, size: kept.length });
+      return { descriptor: { ...descriptor }, tags, ...(links.subject === undefined ? {} : { subject: links.subject.digest }) };
+    },
+  };
+}
+
+/**
+ * Has the blob store write verified content, and makes it a blob of the repository. Whatever the blob store does with
+ * the content, it has been read to its end and has matched.
+ */
+export async function putBlob(
+  state: MemoryState,
+  repository: string,
+  blob: BlobIdentity,
+  pieces: AsyncIterable<Uint8Array>,
+  options: CallOptions,
+): Promise<Descriptor> {
+  const { digest } = blob;
+  const { blobs } = state;
+  if (blobs.put === undefined) throw new RegistryError('UNSUPPORTED', 'this registry does not accept blobs');
+  const verifying = new VerifyingReader(pieces, blob);
+  const content = verifying[Symbol.asyncIterator]();
+  await state.owners.whileWriting(digest, repository, async (home) => {
+    await blobs.put?.(home, blob, content, options);
+    // A store that has the blob already may not have read all of it; one that swallowed the error is told here.
+    for await (const _rest of content);
+    if (!verifying.verified) {
+      throw new RegistryError('DIGEST_INVALID', `the content of ${digest} was not read to its end`);
+    }
+    options.onEvent?.({ type: 'verified', repository, digest, size: verifying.size });
+    state.linkBlob(repository, digest, verifying.size);
+  });
+  options.onEvent?.({ type: 'done', repository, digest, size: verifying.size });
+  return { mediaType: mediaTypes.octetStream, digest, size: verifying.size };
+}
+
+/** Tells how many bytes have come. */
+export async function* reportBytes(
+  pieces: AsyncIterable<Uint8Array>,
+  repository: string,
+  blob: { digest?: Digest | undefined; size?: number | undefined },
+  onEvent: OnTransferEvent | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let transferred = 0;
+  for await (const piece of pieces) {
+    yield piece;
+    transferred += piece.length;
+    onEvent?.({ type: 'bytes', repository, digest: blob.digest, size: blob.size, transferred });
+  }
+}
+
+/** The size of the blob if it may be mounted from there. */
+async function sizeToMount(
+  state: MemoryState,
+  from: string | undefined,
+  repository: string,
+  digest: Digest,
+  options: CallOptions,
+): Promise<number | undefined> {
+  const source = from ?? state.owners.any(digest);
+  const entry = source === undefined ? undefined : state.repositories.get(source)?.index.blobs.get(digest);
+  if (entry !== undefined) {
+    entry.usedAt = Date.now();
+    return entry.size;
+  }
+  if (state.owners.has(digest)) return undefined;
+  try {
+    return await sizeOfBlob(state, source ?? repository, digest, options);
+  } catch (error) {
+    if (isRegistryError(error)) return undefined;
+    throw error;
+  }
+}
+
+function digestOfManifest(bytes: Uint8Array, expected: Digest | undefined): Digest {
+  if (expected === undefined) return digestOf(bytes);
+  const digester = new Digester(splitDigest(parseDigest(expected)).algorithm);
+  digester.update(bytes);
+  if (digester.digest() !== expected) throw wrongDigest(expected, digester.digest());
+  return expected;
+}
+
+function digestsOf({ blobs, manifests, subject }: ManifestLinks): Digest[] {
+  const all = [...blobs, ...manifests, ...(subject === undefined ? [] : [subject])];
+  return [...new Set(all.map(({ digest }) => digest))];
+}
+
+/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first one that is missing */
+async function assertLinksExist(
+  state: MemoryState,
+  repository: string,
+  { blobs, manifests }: ManifestLinks,
+  options: CallOptions,
+): Promise<void> {
+  const elsewhere = new Set<Digest>();
+  for (const { digest, urls } of blobs) {
+    if (hasUrls(urls) || hasBlob(state, repository, digest) || elsewhere.has(digest)) continue;
+    if (!state.owners.has(digest) && (await storeHas(state, repository, digest, options))) elsewhere.add(digest);
+  }
+  // From here to the storing of the manifest nothing waits, so nothing can be deleted in between.
+  const missing = [
+    ...blobs.filter(({ digest }) => !elsewhere.has(digest) && !hasBlob(state, repository, digest)),
+    ...manifests.filter(({ digest }) => state.repositories.get(repository)?.index.manifests.has(digest) !== true),
+  ].find(({ urls }) => !hasUrls(urls));
+  if (missing === undefined) return;
+  throw new RegistryError(
+    'MANIFEST_BLOB_UNKNOWN',
+    `the manifest names ${missing.digest} (${missing.mediaType}), which ${repository} does not have`,
+    { detail: { digest: missing.digest } },
+  );
+}
+
+function hasUrls(urls: readonly string[] | null | undefined): boolean {
+  return urls !== undefined && urls !== null && urls.length > 0;
+}
+
+function hasBlob(state: MemoryState, repository: string, digest: Digest): boolean {
+  return state.repositories.get(repository)?.index.blobs.has(digest) === true;
+}
+
+/** True also if the blob store says that it is found elsewhere. */
+async function storeHas(state: MemoryState, repository: string, digest: Digest, options: CallOptions): Promise<boolean> {
+  try {
+    await sizeOfBlob(state, repository, digest, options);
+    return true;
+  } catch (error) {
+    if (isRegistryError(error, 'BLOB_UNKNOWN')) return false;
+    if (error instanceof RegistryError && 'location' in error) return true;
+    throw error;
+  }
+}
+
+function assertTagsMaySet(
+  state: MemoryState,
+  repository: string,
+  tags: readonly string[],
+  pushed: { digest: Digest; mediaType: string },
+  ifTag: PushManifestOptions['ifTag'],
+): void {
+  const index = state.repositories.get(repository)?.index;
+  for (const tag of tags) {
+    const found = index?.digestOfTag(tag);
+    if (ifTag !== undefined && ifTag !== (found ?? null)) throw tagMoved(tag, ifTag, found);
+    if (state.immutableTags && found !== undefined && found !== pushed.digest) {
+      throw new RegistryError('DENIED', `tag ${tag} is immutable and at ${found}`, { detail: { tag, found } });
+    }
+  }
+  const before = index?.manifests.get(pushed.digest);
+  if (state.immutableTags && before !== undefined && before.descriptor.mediaType !== pushed.mediaType) {
+    const tag = index?.tagThatReaches(pushed.digest);
+    if (tag !== undefined) {
+      throw new RegistryError('DENIED', `tag ${tag} is immutable and of type ${before.descriptor.mediaType}`);
+    }
+  }
+}

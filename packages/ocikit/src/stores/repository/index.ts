@@ -1,0 +1,2 @@
+export * from './repository-index.ts';
+export * from './sorted-names.ts';

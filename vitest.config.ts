@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url';
+
+import { defineConfig } from 'vitest/config';
+
+const report = process.env['OCIKIT_TEST_REPORT'];
+
+export default defineConfig({
+  resolve: {
+    alias: {
+      '#hash': fileURLToPath(new URL('packages/ocikit/src/model/hash/node.ts', import.meta.url)),
+    },
+  },
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'test/faults/**/*.test.ts'],
+    testTimeout: 20_000,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**/*.ts'],
+      exclude: ['**/*.test.ts'],
+      thresholds: { lines: 90, branches: 85, functions: 90 },
+    },
+  },
+});
