@@ -27,9 +27,8 @@ function eventLine(message: string, { error, ...fields }: Readonly<Record<string
 
 /** What a client sent must not make lines of its own, or move the terminal's cursor. */
 function text(value: unknown): string {
-  const plain = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  // oxlint-disable-next-line no-control-regex
-  return plain.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const plain = typeof value === 'string' ? value : JSON.stringify(value);
+  return plain.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -5,7 +5,9 @@ import { Command, CommanderError } from 'commander';
 import { serveCommand } from './commands/serve.ts';
 import { describeError } from './errors.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 const program = new Command('ocikit')
   .description('The OCI registry toolkit.')

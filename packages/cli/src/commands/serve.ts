@@ -1,8 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { partialRegistry } from 'ocikit';
-import type { Registry } from 'ocikit';
 import { createMemoryRegistry } from 'ocikit/memory';
 import { serve } from 'ocikit/node';
+import { readOnly } from 'ocikit/views';
 
 import { lineLogger } from '../log.ts';
 
@@ -24,14 +23,17 @@ export function serveCommand(): Command {
     .option('--read-only', 'refuse pushes and deletes')
     .option('--sparse', 'accept manifests that name content which is not there')
     .option('--quiet', 'no line for each request')
-    .addHelpText('after', '\nThe line "ocikit listening on http://HOST:PORT" on stdout says that it accepts connections.')
+    .addHelpText(
+      'after',
+      '\nThe line "ocikit listening on http://HOST:PORT" on stdout says that it accepts connections.',
+    )
     .action(runServe);
 }
 
 async function runServe(flags: ServeFlags): Promise<void> {
   const logger = lineLogger((line) => process.stderr.write(line));
   const memory = createMemoryRegistry({ sparse: flags.sparse === true });
-  const registry = flags.readOnly === true ? readable(memory) : memory;
+  const registry = flags.readOnly === true ? readOnly(memory) : memory;
   const stop = signalled();
   const serving = await serve(registry, {
     host: flags.host,
@@ -44,23 +46,6 @@ async function runServe(flags: ServeFlags): Promise<void> {
   const signal = await stop;
   process.stderr.write(`ocikit got ${signal}: finishing what runs\n`);
   await serving.close();
-}
-
-/** What only reads of a registry. */
-function readable(registry: Registry): Registry {
-  const { getBlob, getManifest, getTag, resolveBlob, resolveManifest, resolveTag } = registry;
-  const { repositories, tags, referrers } = registry;
-  return partialRegistry({
-    getBlob,
-    getManifest,
-    getTag,
-    resolveBlob,
-    resolveManifest,
-    resolveTag,
-    repositories,
-    tags,
-    referrers,
-  });
 }
 
 function signalled(): Promise<NodeJS.Signals> {

@@ -90,8 +90,8 @@ export type ContentSource =
   | { pieces: readonly Uint8Array[] }
   /** They are read on demand, from `range.start` on. */
   | { open: (range: ResolvedRange) => Promise<ByteReader> }
-  /** They arrive by themselves, from `range.start` on. */
-  | { iterate: (range: ResolvedRange) => AsyncIterable<Uint8Array> };
+  /** They arrive by themselves, from `range.start` on. `cancel` is called if nobody wants them, or no more of them. */
+  | { iterate: (range: ResolvedRange) => AsyncIterable<Uint8Array>; cancel?: () => Promise<void> };
 
 export interface CreateContentOptions {
   descriptor: Descriptor;
@@ -137,15 +137,26 @@ class Content implements BlobContent {
   }
 
   async open(): Promise<void> {
+    this.#assertUsable();
+    // What is in memory, or arrives by itself, is open.
+    if ('open' in this.#source) await this.#open(this.#source.open);
+  }
+
+  async #open(openSource: (range: ResolvedRange) => Promise<ByteReader>): Promise<void> {
+    if (this.#reader !== undefined || this.#position >= this.range.end) return;
+    const reader = await openSource(this.range);
+    try {
+      this.#assertUsable();
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
+    this.#reader = reader;
+  }
+
+  #assertUsable(): void {
     this.#signal?.throwIfAborted();
     if (this.#ended) throw new TypeError('the content has been read or cancelled');
-    if (this.#reader !== undefined || this.#position >= this.range.end) return;
-    const opened = await this.#openReader();
-    if (this.#ended) {
-      await opened.close();
-      throw new TypeError('the content has been cancelled');
-    }
-    this.#reader = opened;
   }
 
   async readInto(buffer: Uint8Array): Promise<number> {
@@ -155,8 +166,8 @@ class Content implements BlobContent {
       return 0;
     }
     try {
-      if (this.#reader === undefined) await this.open();
-      this.#signal?.throwIfAborted();
+      this.#assertUsable();
+      await this.#open((range) => this.#openReader(range));
       const count = (await this.#reader?.readInto(buffer.subarray(0, wanted))) ?? 0;
       if (count === 0) throw this.#tooShort();
       this.#position += count;
@@ -168,11 +179,12 @@ class Content implements BlobContent {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    if (this.#started || this.#ended) throw new TypeError('the content has been read or cancelled');
+    if (this.#started) throw new TypeError('the content has been read or cancelled');
+    this.#assertUsable();
     this.#started = true;
     try {
       if ('pieces' in this.#source) yield* this.#slices(this.#source.pieces);
-      else if ('iterate' in this.#source && this.#reader === undefined) yield* this.#iterate(this.#source.iterate);
+      else if ('iterate' in this.#source) yield* this.#iterate(this.#source.iterate);
       else yield* this.#read();
     } finally {
       await this.cancel();
@@ -228,7 +240,10 @@ class Content implements BlobContent {
     const size = this.range.end - this.range.start;
     if (size > limit) {
       await this.cancel();
-      throw new RegistryError('CONTENT_TOO_LARGE', `${this.descriptor.digest}: ${size} bytes, but at most ${limit} were asked for`);
+      throw new RegistryError(
+        'CONTENT_TOO_LARGE',
+        `${this.descriptor.digest}: ${size} bytes, but at most ${limit} were asked for`,
+      );
     }
     const all = new Uint8Array(size);
     let at = 0;
@@ -240,7 +255,9 @@ class Content implements BlobContent {
   }
 
   async cancel(): Promise<void> {
+    const letsGo = !this.#ended && 'iterate' in this.#source && this.#position < this.range.end;
     this.#ended = true;
+    if (letsGo && 'cancel' in this.#source) await this.#source.cancel?.();
     const reader = this.#reader;
     this.#reader = undefined;
     await reader?.close();
@@ -250,13 +267,10 @@ class Content implements BlobContent {
     return this.cancel();
   }
 
-  async #openReader(): Promise<ByteReader> {
-    if ('open' in this.#source) return this.#source.open(this.range);
-    const pieces =
-      'pieces' in this.#source
-        ? iterateSync(slicesOf(this.#source.pieces, this.range))
-        : this.#source.iterate(this.range);
-    return readerOf(pieces);
+  async #openReader(range: ResolvedRange): Promise<ByteReader> {
+    if ('open' in this.#source) return this.#source.open(range);
+    if ('iterate' in this.#source) return readerOf(this.#source.iterate(range));
+    return readerOf(iterateSync(slicesOf(this.#source.pieces, range)));
   }
 
   #tooShort(): RegistryError {
@@ -316,7 +330,10 @@ export type BlobSource = OneTimeSource | (() => OneTimeSource | Promise<OneTimeS
 type OneTimeSource = Uint8Array | Blob | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
 /** The bytes of a source, as they come. Leaving the iteration cancels the source. */
-export async function* readSource(source: BlobSource, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* readSource(
+  source: BlobSource,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
   signal?.throwIfAborted();
   const opened = typeof source === 'function' ? await source() : source;
   if (opened instanceof Uint8Array) {

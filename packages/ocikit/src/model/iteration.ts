@@ -6,7 +6,10 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 /** At most `count` items; all if it is undefined. Leaving ends the sequence. */
-export async function* limit<T>(items: AsyncIterable<T>, count: number | undefined): AsyncGenerator<T, void, undefined> {
+export async function* limit<T>(
+  items: AsyncIterable<T>,
+  count: number | undefined,
+): AsyncGenerator<T, void, undefined> {
   if (count === undefined) {
     yield* items;
     return;
@@ -55,7 +58,7 @@ export async function* merge<T>(
       );
     }
   } finally {
-    await Promise.allSettled(iterators.map((iterator) => iterator.return?.()));
+    await Promise.allSettled(iterators.map(async (iterator) => iterator.return?.()));
   }
 }
 

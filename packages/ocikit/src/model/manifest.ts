@@ -16,19 +16,19 @@ interface ManifestCommon {
 export interface ImageManifest extends ManifestCommon {
   schemaVersion: 2;
   config: Descriptor;
-  layers?: readonly Descriptor[] | null;
+  layers?: readonly Descriptor[];
 }
 
 /** An OCI image index or a Docker manifest list. Image specification, "Image Index". */
 export interface ImageIndex extends ManifestCommon {
   schemaVersion: 2;
-  manifests?: readonly Descriptor[] | null;
+  manifests?: readonly Descriptor[];
 }
 
 /** An artifact manifest of image specification 1.1's release candidates. */
 export interface ArtifactManifest extends ManifestCommon {
   artifactType: string;
-  blobs?: readonly Descriptor[] | null;
+  blobs?: readonly Descriptor[];
 }
 
 /** A manifest that has been parsed and validated, together with the media type that it has in fact. */
@@ -66,7 +66,10 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestDoc
   }
   const manifest = parseObject(bytes);
   if (manifest['mediaType'] !== undefined && manifest['mediaType'] !== mediaType) {
-    throw invalid('mediaType', `is ${JSON.stringify(manifest['mediaType'])}, but the content was pushed as ${mediaType}`);
+    throw invalid(
+      'mediaType',
+      `is ${JSON.stringify(manifest['mediaType'])}, but the content was pushed as ${mediaType}`,
+    );
   }
   checkCommon(manifest);
   switch (kind) {
@@ -92,7 +95,7 @@ export interface ManifestLinks {
 }
 
 export function linksOf(document: ManifestDocument): ManifestLinks {
-  const subject = document.manifest.subject ?? undefined;
+  const { subject } = document.manifest;
   switch (document.kind) {
     case 'image':
       return { blobs: [document.manifest.config, ...(document.manifest.layers ?? [])], manifests: [], subject };
@@ -107,10 +110,13 @@ export function linksOf(document: ManifestDocument): ManifestLinks {
  * The descriptor under which a manifest is listed as a referrer: with its annotations, and with the config's media
  * type where an image has no `artifactType`. Distribution specification, "Listing Referrers".
  */
-export function referrerDescriptor(document: ManifestDocument, content: Pick<Descriptor, 'digest' | 'size'>): Descriptor {
+export function referrerDescriptor(
+  document: ManifestDocument,
+  content: Pick<Descriptor, 'digest' | 'size'>,
+): Descriptor {
   const { artifactType, annotations } = document.manifest;
   const type =
-    artifactType !== undefined && artifactType !== null && artifactType !== ''
+    artifactType !== undefined && artifactType !== ''
       ? artifactType
       : document.kind === 'image'
         ? document.manifest.config.mediaType
@@ -119,7 +125,7 @@ export function referrerDescriptor(document: ManifestDocument, content: Pick<Des
     mediaType: document.mediaType,
     digest: content.digest,
     size: content.size,
-    ...(annotations === undefined || annotations === null ? {} : { annotations }),
+    ...(annotations === undefined ? {} : { annotations }),
     ...(type === undefined ? {} : { artifactType: type }),
   };
 }
@@ -134,14 +140,17 @@ function parseObject(bytes: Uint8Array): JsonObject {
     throw new RegistryError('MANIFEST_INVALID', 'the manifest is not JSON', { cause });
   }
   if (!isObject(value)) throw new RegistryError('MANIFEST_INVALID', 'the manifest is not a JSON object');
+  // Go programs write what is not there as null.
+  for (const [field, content] of Object.entries(value)) if (content === null) delete value[field];
   return value;
 }
 
 function checkCommon(manifest: JsonObject): void {
   checkType(manifest['mediaType'], 'mediaType');
-  checkType(manifest['artifactType'] ?? undefined, 'artifactType');
+  checkType(manifest['artifactType'], 'artifactType');
   checkAnnotations(manifest['annotations'], 'annotations');
-  if (manifest['subject'] !== undefined && manifest['subject'] !== null) checkDescriptor(manifest['subject'], 'subject');
+  if (manifest['subject'] !== undefined && manifest['subject'] !== null)
+    checkDescriptor(manifest['subject'], 'subject');
 }
 
 function checkImage(manifest: JsonObject): void {
@@ -170,17 +179,16 @@ function checkArtifact(manifest: JsonObject): void {
 
 function checkSchemaVersion(manifest: JsonObject): void {
   if (manifest['schemaVersion'] !== 2) {
-    throw invalid('schemaVersion', `is ${JSON.stringify(manifest['schemaVersion']) ?? 'missing'}, not 2`);
+    throw invalid('schemaVersion', `is ${shown(manifest['schemaVersion'])}, not 2`);
   }
 }
 
 function checkAbsent(manifest: JsonObject, field: string, what: string): void {
-  if (manifest[field] !== undefined && manifest[field] !== null) throw invalid(field, `does not belong in ${what}`);
+  if (manifest[field] !== undefined) throw invalid(field, `does not belong in ${what}`);
 }
 
 function checkDescriptors(value: unknown, path: string): void {
-  // Go programs write an empty list as null.
-  if (value === undefined || value === null) return;
+  if (value === undefined) return;
   if (!Array.isArray(value)) throw invalid(path, 'is not a list');
   for (const [i, entry] of value.entries()) checkDescriptor(entry, `${path}[${i}]`);
 }
@@ -191,10 +199,11 @@ function checkDescriptor(value: unknown, path: string): void {
   checkType(value['mediaType'], `${path}.mediaType`);
   checkType(value['artifactType'], `${path}.artifactType`);
   if (typeof value['digest'] !== 'string' || !isDigest(value['digest'])) {
-    throw invalid(`${path}.digest`, `is ${JSON.stringify(value['digest']) ?? 'missing'}, which is not a supported digest`);
+    throw invalid(`${path}.digest`, `is ${shown(value['digest'])}, which is not a supported digest`);
   }
-  if (!Number.isSafeInteger(value['size']) || (value['size'] as number) < 0) {
-    throw invalid(`${path}.size`, `is ${JSON.stringify(value['size']) ?? 'missing'}, which is not a size in bytes`);
+  const { size } = value;
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+    throw invalid(`${path}.size`, `is ${shown(size)}, which is not a size in bytes`);
   }
   if (value['urls'] !== undefined && value['urls'] !== null && !isListOfStrings(value['urls'])) {
     throw invalid(`${path}.urls`, 'is not a list of strings');
@@ -219,6 +228,10 @@ function checkAnnotations(value: unknown, path: string): void {
     if (key.length > maxTypeLength) throw invalid(path, `has a key of more than ${maxTypeLength} characters`);
     if (typeof text !== 'string') throw invalid(`${path}[${JSON.stringify(key)}]`, 'is not a string');
   }
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 200);
 }
 
 function isObject(value: unknown): value is JsonObject {

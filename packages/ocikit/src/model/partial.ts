@@ -33,10 +33,11 @@ export function partialRegistry(methods: RegistryMethods, options: PartialRegist
     };
   const fails =
     (method: keyof Registry & string) =>
-    // oxlint-disable-next-line require-yield
-    async function* (repository?: unknown): AsyncGenerator<never, void, undefined> {
-      throw failure(method, typeof repository === 'string' ? repository : undefined);
-    };
+    (repository?: unknown): AsyncIterable<never> => ({
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.reject(failure(method, typeof repository === 'string' ? repository : undefined)),
+      }),
+    });
 
   return {
     getBlob: methods.getBlob?.bind(methods) ?? rejects('getBlob'),

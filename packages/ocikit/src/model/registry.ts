@@ -148,7 +148,12 @@ export interface Writer {
    * @param from any repository that the caller may read if it is undefined
    * @returns an upload to go on with if the blob is not found there
    */
-  mountBlob(from: string | undefined, repository: string, digest: Digest, options?: UploadOptions): Promise<MountResult>;
+  mountBlob(
+    from: string | undefined,
+    repository: string,
+    digest: Digest,
+    options?: UploadOptions,
+  ): Promise<MountResult>;
   /**
    * Stores a manifest and sets tags, all or nothing. Its subject need not exist; what else it names has to, unless the
    * descriptor has `urls` or the registry is sparse.

@@ -1,6 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { Server as HttpServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import { createServer } from '../http/server/index.ts';
 import type { ServerLimits, ServerOptions } from '../http/server/index.ts';
@@ -66,7 +66,9 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
   );
   server.on('clientError', answerBrokenRequest);
   await listen(server, host, port);
-  const { port: bound } = server.address() as AddressInfo;
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('the server has no port');
+  const { port: bound } = address;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     host,
@@ -124,12 +126,15 @@ const reasonOf: Readonly<Record<number, string>> = {
 
 function brokenRequest(cause: string | undefined): [ErrorCode, string] {
   if (cause === 'HPE_HEADER_OVERFLOW') return ['HEADERS_TOO_LARGE', 'the headers of the request are too long'];
-  if (cause === 'ERR_HTTP_REQUEST_TIMEOUT') return ['REQUEST_TIMEOUT', 'the headers of the request did not come in time'];
+  if (cause === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return ['REQUEST_TIMEOUT', 'the headers of the request did not come in time'];
   return ['BAD_REQUEST', 'the request is not HTTP'];
 }
 
 /** An answer that has begun must not have another one in its middle. Node keeps it where only its own code looks. */
 function hasAnswerUnderWay(socket: Socket): boolean {
   const response: unknown = Reflect.get(socket, '_httpMessage');
-  return typeof response === 'object' && response !== null && 'headersSent' in response && response.headersSent === true;
+  return (
+    typeof response === 'object' && response !== null && 'headersSent' in response && response.headersSent === true
+  );
 }

@@ -8,7 +8,7 @@ export async function* idleTimeout(
   const iterator = body[Symbol.asyncIterator]();
   let ended = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const next = (): Promise<IteratorResult<Uint8Array>> =>
+  const next = (): Promise<IteratorResult<Uint8Array, unknown>> =>
     new Promise((resolve, reject) => {
       timer = setTimeout(() => {
         reject(new RegistryError('REQUEST_TIMEOUT', `the request's body paused for more than ${milliseconds} ms`));
@@ -17,13 +17,13 @@ export async function* idleTimeout(
     });
   try {
     for (;;) {
-      const { done, value } = await next();
+      const result = await next();
       clearTimeout(timer);
-      if (done === true) {
+      if (result.done === true) {
         ended = true;
         return;
       }
-      yield value;
+      yield result.value;
     }
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,12 @@
-import { assertRepository, assertTag, collect, mediaTypePattern, mediaTypes, parseDigest, RegistryError } from '../../model/index.ts';
+import {
+  assertRepository,
+  assertTag,
+  collect,
+  mediaTypePattern,
+  mediaTypes,
+  parseDigest,
+  RegistryError,
+} from '../../model/index.ts';
 import type { Descriptor } from '../../model/index.ts';
 import { buildPath, formatNextLink } from '../wire/index.ts';
 
@@ -48,7 +56,12 @@ export async function listReferrers(request: ApiRequest<ResourceOf<'referrers'>>
   if (limit > 0) {
     let size = 0;
     let previous: Descriptor | undefined;
-    const referrers = registry.referrers(route.repository, digest, { ...call, artifactType, startAfter: last, limit: limit + 1 });
+    const referrers = registry.referrers(route.repository, digest, {
+      ...call,
+      artifactType,
+      startAfter: last,
+      limit: limit + 1,
+    });
     for await (const descriptor of referrers) {
       const text = JSON.stringify(descriptor);
       size += text.length + 1;
@@ -83,7 +96,11 @@ interface Page {
 }
 
 /** One page of names. It asks for one more than it needs, to know whether there is a next one. */
-async function pageOf(request: ApiRequest, last: string | undefined, list: (limit: number) => Promise<string[]>): Promise<Page> {
+async function pageOf(
+  request: ApiRequest,
+  last: string | undefined,
+  list: (limit: number) => Promise<string[]>,
+): Promise<Page> {
   const { pageSize: most } = request.limits;
   const limit = Math.min(pageSize(request) ?? request.options.maxListPageSize ?? most, most);
   if (limit === 0) {
@@ -102,7 +119,10 @@ function pageSize({ query, options }: ApiRequest): number | undefined {
   const n = query.get('n');
   if (n === null) return undefined;
   if (!/^[0-9]+$/.test(n)) {
-    throw new RegistryError('PAGINATION_NUMBER_INVALID', `n is ${JSON.stringify(n.slice(0, 40))}, not a number from 0 up`);
+    throw new RegistryError(
+      'PAGINATION_NUMBER_INVALID',
+      `n is ${JSON.stringify(n.slice(0, 40))}, not a number from 0 up`,
+    );
   }
   const most = options.maxListPageSize;
   if (most !== undefined && Number(n) > most) {

@@ -81,12 +81,20 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   if ((contentLength(request) ?? 0) > limits.manifestSize) throw tooLarge(limits.manifestSize);
   const bytes = await readBody(bodyOf(request), limits.manifestSize);
 
-  const pushed = await registry.pushManifest(route.repository, bytes, mediaTypeOf(exchange.header('content-type'), bytes), {
-    ...call,
-    digest: reference.digest,
-    tags,
-    ifTag: reference.tag === undefined ? await digestCondition(request, reference.digest) : await tagCondition(request, reference.tag),
-  });
+  const pushed = await registry.pushManifest(
+    route.repository,
+    bytes,
+    mediaTypeOf(exchange.header('content-type'), bytes),
+    {
+      ...call,
+      digest: reference.digest,
+      tags,
+      ifTag:
+        reference.tag === undefined
+          ? await digestCondition(request, reference.digest)
+          : await tagCondition(request, reference.tag),
+    },
+  );
 
   const { digest } = pushed.descriptor;
   const elsewhere = await locationOf(options, true, pushed.descriptor);

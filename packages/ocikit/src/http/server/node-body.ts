@@ -77,7 +77,10 @@ async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
     }
     settled = !sink.closed;
   } finally {
-    for (const buffer of [filling, sending]) settled ? pool.giveBack(buffer) : pool.drop(buffer);
+    for (const buffer of [filling, sending]) {
+      if (settled) pool.giveBack(buffer);
+      else pool.drop(buffer);
+    }
   }
 }
 

@@ -94,7 +94,9 @@ function headersOf({ headers }: Reply): Record<string, string | string[]> {
 
 /** Nobody will read the rest of the body. A short rest is thrown away, before a long one the connection ends. */
 function stopReading(request: IncomingMessage, response: ServerResponse): void {
-  const length = Number(request.headers['content-length'] ?? (request.headers['transfer-encoding'] === undefined ? 0 : NaN));
+  const length = Number(
+    request.headers['content-length'] ?? (request.headers['transfer-encoding'] === undefined ? 0 : NaN),
+  );
   if (length <= maxUnread) return;
   response.shouldKeepAlive = false;
   let taken = 0;

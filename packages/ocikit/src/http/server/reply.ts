@@ -27,7 +27,8 @@ export function redirect(location: string, status: RedirectStatus, headers: Repl
 
 /** Any error as an answer: always with the specification's JSON body, unless it says where the content is. */
 export function errorReply(error: unknown): Reply {
-  if (error instanceof RedirectError && isHttpUrl(error.location)) return redirect(error.location, error.redirectStatus);
+  if (error instanceof RedirectError && isHttpUrl(error.location))
+    return redirect(error.location, error.redirectStatus);
   const wire = toWireError(error);
   const headers: Reply['headers'] = { 'Content-Type': 'application/json' };
   if (wire.retryAfter !== undefined) headers['Retry-After'] = `${Math.ceil(wire.retryAfter)}`;

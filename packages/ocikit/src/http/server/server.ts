@@ -93,7 +93,9 @@ class Core {
       this.report(error, exchange);
       const reply = errorReply(error);
       if (reply.status === 405 && route !== undefined) {
-        reply.headers['Allow'] = methodsOf(route).filter((method) => method !== exchange.method).join(', ');
+        reply.headers['Allow'] = methodsOf(route)
+          .filter((method) => method !== exchange.method)
+          .join(', ');
       }
       return reply;
     }
@@ -123,7 +125,9 @@ class Core {
 
   async #receive<T>(read: () => Promise<T>): Promise<T> {
     if (this.#receiving >= this.#limits.concurrentUploads) {
-      throw new RegistryError('TOOMANYREQUESTS', `${this.#receiving} uploads are being received already`, { retryAfter: 1 });
+      throw new RegistryError('TOOMANYREQUESTS', `${this.#receiving} uploads are being received already`, {
+        retryAfter: 1,
+      });
     }
     this.#receiving++;
     try {

@@ -13,7 +13,10 @@ export function parseRange(header: string): ByteRange | undefined {
   const equals = header.indexOf('=');
   if (equals < 0) throw malformed(header);
   if (header.slice(0, equals).trim().toLowerCase() !== 'bytes') return undefined;
-  const ranges = header.slice(equals + 1).split(',').map((spec) => parseSpec(spec, header));
+  const ranges = header
+    .slice(equals + 1)
+    .split(',')
+    .map((spec) => parseSpec(spec, header));
   return ranges.length === 1 ? ranges[0] : undefined;
 }
 

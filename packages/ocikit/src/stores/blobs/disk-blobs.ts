@@ -68,7 +68,7 @@ class DiskStage implements BlobStage {
 
   async append(bytes: Uint8Array): Promise<void> {
     const handle = await this.#open();
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, this.#size);
       at += bytesWritten;
       this.#size += bytesWritten;

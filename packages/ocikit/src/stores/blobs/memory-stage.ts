@@ -18,7 +18,7 @@ export class MemoryStage implements BlobStage {
   }
 
   async append(bytes: Uint8Array): Promise<void> {
-    for (let rest = bytes; rest.length > 0; ) {
+    for (let rest = bytes; rest.length > 0;) {
       const block = this.#blockWithRoom(rest.length);
       const count = Math.min(block.length - this.#filled, rest.length);
       block.set(rest.subarray(0, count), this.#filled);

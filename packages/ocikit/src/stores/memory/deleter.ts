@@ -8,7 +8,8 @@ export function memoryDeleter(state: MemoryState): Deleter {
   const refuseIfReached = (repository: string, digest: Digest): void => {
     if (!state.immutableTags) return;
     const tag = state.repository(repository).index.tagThatReaches(digest);
-    if (tag !== undefined) throw new RegistryError('DENIED', `${digest} belongs to the immutable tag ${repository}:${tag}`);
+    if (tag !== undefined)
+      throw new RegistryError('DENIED', `${digest} belongs to the immutable tag ${repository}:${tag}`);
   };
 
   return {

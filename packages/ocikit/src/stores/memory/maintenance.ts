@@ -1,4 +1,12 @@
-import { assertRepository, digestOf, Digester, isRegistryError, mediaTypes, parseDigest, splitDigest } from '../../model/index.ts';
+import {
+  assertRepository,
+  digestOf,
+  Digester,
+  isRegistryError,
+  mediaTypes,
+  parseDigest,
+  splitDigest,
+} from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
 
 import { removeBlobLink, removeManifest } from './deleter.ts';

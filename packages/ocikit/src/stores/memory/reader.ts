@@ -27,7 +27,9 @@ export function memoryReader(state: MemoryState): Reader {
       return readBlob(state, repository, digest, options, (home) => state.blobs.get(home, digest, { range, signal }));
     },
     async resolveBlob(repository, digest, options = {}) {
-      const size = await readBlob(state, repository, digest, options, (home) => sizeOfBlob(state, home, digest, options));
+      const size = await readBlob(state, repository, digest, options, (home) =>
+        sizeOfBlob(state, home, digest, options),
+      );
       return { mediaType: mediaTypes.octetStream, digest, size };
     },
     async getManifest(repository, digest, options) {
@@ -68,7 +70,8 @@ async function readBlob<T>(
   const known = state.repositories.get(repository);
   const entry = known?.index.blobs.get(digest);
   if (entry !== undefined) entry.usedAt = Date.now();
-  else if (state.owners.has(digest)) throw known === undefined ? nameUnknown(repository) : blobUnknown(repository, digest);
+  else if (state.owners.has(digest))
+    throw known === undefined ? nameUnknown(repository) : blobUnknown(repository, digest);
   try {
     return await read(entry === undefined ? repository : state.owners.home(digest, repository));
   } catch (error) {

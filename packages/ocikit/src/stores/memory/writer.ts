@@ -97,7 +97,11 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       );
       for (const tag of tags) index.setTag(tag, digest);
       options.onEvent?.({ type: 'done', repository, digest, size: kept.length });
-      return { descriptor: { ...descriptor }, tags, ...(links.subject === undefined ? {} : { subject: links.subject.digest }) };
+      return {
+        descriptor: { ...descriptor },
+        tags,
+        ...(links.subject === undefined ? {} : { subject: links.subject.digest }),
+      };
     },
   };
 }
@@ -121,7 +125,7 @@ export async function putBlob(
   await state.owners.whileWriting(digest, repository, async (home) => {
     await blobs.put?.(home, blob, content, options);
     // A store that has the blob already may not have read all of it; one that swallowed the error is told here.
-    for await (const _rest of content);
+    while ((await content.next()).done !== true);
     if (!verifying.verified) {
       throw new RegistryError('DIGEST_INVALID', `the content of ${digest} was not read to its end`);
     }
@@ -217,7 +221,12 @@ function hasBlob(state: MemoryState, repository: string, digest: Digest): boolea
 }
 
 /** True also if the blob store says that it is found elsewhere. */
-async function storeHas(state: MemoryState, repository: string, digest: Digest, options: CallOptions): Promise<boolean> {
+async function storeHas(
+  state: MemoryState,
+  repository: string,
+  digest: Digest,
+  options: CallOptions,
+): Promise<boolean> {
   try {
     await sizeOfBlob(state, repository, digest, options);
     return true;

@@ -5,7 +5,7 @@ const largestBlock = 1024;
  * hundred thousand: they lie in blocks, and only one of them is touched.
  */
 export class SortedNames {
-  #blocks: string[][] = [];
+  readonly #blocks: string[][] = [];
   #size = 0;
 
   get size(): number {
@@ -85,7 +85,7 @@ export async function* namesAfter(
   limit: number = Infinity,
 ): AsyncGenerator<string, void, undefined> {
   let last = startAfter;
-  for (let left = limit; left > 0; ) {
+  for (let left = limit; left > 0;) {
     const found = names()?.after(last, Math.min(left, batch)) ?? [];
     if (found.length === 0) return;
     yield* found;
