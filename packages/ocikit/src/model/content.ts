@@ -255,9 +255,9 @@ class Content implements BlobContent {
   }
 
   async cancel(): Promise<void> {
-    const letsGo = !this.#ended && 'iterate' in this.#source && this.#position < this.range.end;
+    const unread = !this.#ended && this.#position < this.range.end;
     this.#ended = true;
-    if (letsGo && 'cancel' in this.#source) await this.#source.cancel?.();
+    if (unread && 'iterate' in this.#source) await this.#source.cancel?.();
     const reader = this.#reader;
     this.#reader = undefined;
     await reader?.close();

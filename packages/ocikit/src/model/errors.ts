@@ -177,12 +177,21 @@ export class RedirectError extends RegistryError {
   readonly location: string;
   readonly redirectStatus: RedirectStatus;
 
-  /** @param status 307 (temporary, same method) if it is left out */
+  /**
+   * @param status 307 (temporary, same method) if it is left out
+   * @throws TypeError if the location is anything else
+   */
   constructor(location: string, status: RedirectStatus = 307) {
+    if (!isHttpUrl(location)) throw new TypeError('content can be found elsewhere only at an absolute http or https URL');
     super('UNSUPPORTED', `the content is found elsewhere: ${location.replace(/[?#].*$/s, '')}`);
     this.location = location;
     this.redirectStatus = status;
   }
+}
+
+/** True for an absolute URL with which a client may be sent elsewhere: `http:` or `https:`, with a host. */
+export function isHttpUrl(text: string): boolean {
+  return /^https?:\/\/[^\s/]/i.test(text) && URL.canParse(text);
 }
 
 /** An error as it goes over the wire. */

@@ -1,5 +1,5 @@
 import { createServer as createHttpServer } from 'node:http';
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { createServer } from '../http/server/index.ts';
@@ -50,6 +50,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
   const { host = '127.0.0.1', port = 5000, limits = {} } = options;
   const { node } = createServer(registry, options);
   let closing = false;
+  const running = new Set<ServerResponse>();
   const server = createHttpServer(
     {
       maxHeaderSize: limits.headersSize ?? 16 * 1024,
@@ -61,6 +62,8 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     },
     (request, response) => {
       if (closing) response.shouldKeepAlive = false;
+      running.add(response);
+      response.once('close', () => running.delete(response));
       node(request, response);
     },
   );
@@ -75,6 +78,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     port: bound,
     close: (grace) => {
       closing = true;
+      for (const response of running) if (!response.headersSent) response.shouldKeepAlive = false;
       return closeServer(server, grace ?? 10_000);
     },
   };

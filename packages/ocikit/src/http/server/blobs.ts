@@ -1,4 +1,4 @@
-import { mediaTypes, parseDigest, RegistryError } from '../../model/index.ts';
+import { isRegistryError, mediaTypes, parseDigest, RegistryError } from '../../model/index.ts';
 import type { BlobContent, ByteRange, Digest } from '../../model/index.ts';
 import { formatContentRange, formatEntityTag, matches, parseEntityTags, parseRange } from '../wire/index.ts';
 
@@ -14,6 +14,10 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
   const digest = parseDigest(route.digest);
   const notModified = notModifiedReply(request, digest);
   const range = requestedRange(request, digest);
+  if (range === 'malformed') {
+    const { size } = await registry.resolveBlob(route.repository, digest, call);
+    return notSatisfiable('Range is not bytes=<first>-<last>', size);
+  }
   const content = await registry.getBlob(route.repository, digest, { ...call, range });
   try {
     const location = await locationOf(options, false, content.descriptor);
@@ -69,13 +73,18 @@ function notModifiedReply({ exchange }: BlobRequest, digest: Digest): Reply | un
   return empty(304, { ETag: formatEntityTag(digest), 'Docker-Content-Digest': digest });
 }
 
-function requestedRange({ exchange }: BlobRequest, digest: Digest): ByteRange | undefined {
+function requestedRange({ exchange }: BlobRequest, digest: Digest): ByteRange | 'malformed' | undefined {
   const header = exchange.header('range');
   if (header === undefined) return undefined;
   const condition = exchange.header('if-range');
   // A date never matches: content has none.
   if (condition !== undefined && condition.trim() !== formatEntityTag(digest)) return undefined;
-  return parseRange(header);
+  try {
+    return parseRange(header);
+  } catch (error) {
+    if (isRegistryError(error, 'RANGE_INVALID')) return 'malformed';
+    throw error;
+  }
 }
 
 function contentReply(content: BlobContent, digest: Digest, range: ByteRange | undefined): Reply {
@@ -84,17 +93,16 @@ function contentReply(content: BlobContent, digest: Digest, range: ByteRange | u
   const headers: Reply['headers'] = { ...headersOf(digest), 'Content-Length': `${length}` };
   // Of nothing there is no part: clients that add a Range to each request get all of it.
   if (range === undefined || size === 0) return { status: 200, headers, body: content };
-  if (length === 0) return notSatisfiable(range, size);
+  if (length === 0) {
+    const asked = 'last' in range ? `the last ${range.last}` : `from ${range.start}`;
+    return notSatisfiable(`the blob has ${size} bytes; asked for were bytes ${asked}`, size);
+  }
   headers['Content-Range'] = formatContentRange(content.range, size);
   return { status: 206, headers, body: content };
 }
 
-function notSatisfiable(range: ByteRange, size: number): Reply {
-  const asked = 'last' in range ? `the last ${range.last}` : `from ${range.start}`;
-  const error = new RegistryError('RANGE_INVALID', `the blob has ${size} bytes; asked for were bytes ${asked}`, {
-    detail: { size },
-  });
-  const reply = errorReply(error);
+function notSatisfiable(message: string, size: number): Reply {
+  const reply = errorReply(new RegistryError('RANGE_INVALID', message, { detail: { size } }));
   reply.headers['Content-Range'] = `bytes */${size}`;
   return reply;
 }

@@ -1,4 +1,4 @@
-import { isRegistryError, RedirectError, toWireError } from '../../model/index.ts';
+import { isHttpUrl, isRegistryError, RedirectError, toWireError } from '../../model/index.ts';
 import type { Descriptor, RedirectStatus } from '../../model/index.ts';
 import { errorBody } from '../wire/index.ts';
 
@@ -47,10 +47,6 @@ export async function locationOf(
   descriptor: Descriptor,
 ): Promise<string | undefined> {
   const urls = (await options.locationsForDescriptor?.(isManifest, descriptor)) ?? descriptor.urls ?? [];
+  // Nobody is sent to a `file:` or `javascript:` URL, or to a place that depends on where they came from.
   return urls.find(isHttpUrl);
-}
-
-/** Nobody is sent to a `file:` or `javascript:` URL, or to a place that depends on where they came from. */
-function isHttpUrl(text: string): boolean {
-  return /^https?:\/\/[^\s/]+/i.test(text) && URL.canParse(text);
 }

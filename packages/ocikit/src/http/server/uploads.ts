@@ -63,7 +63,6 @@ export async function appendToUpload(request: UploadRequest): Promise<Reply> {
 export async function commitUpload(request: UploadRequest): Promise<Reply> {
   const digest = parseDigest(request.query.get('digest') ?? '');
   const chunk = chunkOf(request);
-  // An empty body adds nothing, whatever Content-Range says: clients write 0-0 or 36-35 there.
   const source = chunk.size === 0 ? undefined : bodyOf(request);
   return resuming(request, chunk, async (upload) => {
     const commit = (): Promise<Descriptor> => upload.commit(digest, { ...request.call, ...chunk, source });
@@ -106,10 +105,11 @@ interface Chunk {
 function chunkOf(request: UploadRequest): Chunk {
   const length = contentLength(request);
   const header = request.exchange.header('content-range');
-  if (header === undefined) return { at: undefined, size: length };
+  // An empty body belongs nowhere: clients write 0-0 or 36-35 beside it.
+  if (header === undefined || length === 0) return { at: undefined, size: length };
   const range: ResolvedRange = parseChunkRange(header);
   const size = range.end - range.start;
-  if (length !== undefined && length !== 0 && length !== size) {
+  if (length !== undefined && length !== size) {
     throw new RegistryError('SIZE_INVALID', `Content-Range ${header} is ${size} bytes, Content-Length says ${length}`);
   }
   return { at: range.start, size: length ?? size };

@@ -1,0 +1,321 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+
+import { digestOf, mediaTypes, partialRegistry } from '../../model/index.ts';
+import type { Digest, Registry } from '../../model/index.ts';
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { startServer } from '../../../test/start-server.ts';
+import type { TestServer } from '../../../test/start-server.ts';
+
+const { imageIndex, imageManifest } = mediaTypes;
+
+function indexBytes(note: string, fields: object = { mediaType: imageIndex }): string {
+  return JSON.stringify({ schemaVersion: 2, ...fields, manifests: [], annotations: { note } });
+}
+
+function digestOfText(text: string, algorithm = 'sha256'): Digest {
+  return digestOf(new TextEncoder().encode(text), algorithm);
+}
+
+const one = indexBytes('one');
+const two = indexBytes('two');
+
+let server: TestServer;
+let registry: Registry;
+
+beforeAll(async () => {
+  registry = createMemoryRegistry();
+  server = await startServer(registry);
+});
+afterAll(() => server.close());
+
+function put(reference: string, body: string, headers: Record<string, string> = {}, on = server): Promise<Response> {
+  return on.fetch(`/v2/a/manifests/${reference}`, {
+    method: 'PUT',
+    body: new TextEncoder().encode(body),
+    headers: { 'content-type': imageIndex, ...headers },
+  });
+}
+
+async function tagIsAt(tag: string): Promise<string | null> {
+  return (await server.fetch(`/v2/a/manifests/${tag}`, { method: 'HEAD' })).headers.get('docker-content-digest');
+}
+
+describe('pushing a manifest', () => {
+  test('by tag is answered with its digest, its place and its tag', async () => {
+    const response = await put('v1', one);
+    expect(response.status).toBe(201);
+    expect(response.headers.get('location')).toBe(`/v2/a/manifests/${digestOfText(one)}`);
+    expect(response.headers.get('docker-content-digest')).toBe(digestOfText(one));
+    expect(response.headers.get('etag')).toBe(`"${digestOfText(one)}"`);
+    expect(response.headers.get('oci-tag')).toBe('v1');
+  });
+
+  test('by digest with tag parameters sets all of them, and says so', async () => {
+    const response = await put(`${digestOfText(two)}?tag=t1&tag=t2&tag=t1`, two);
+    expect([response.status, response.headers.get('oci-tag')]).toEqual([201, 't1, t2']);
+    expect(await tagIsAt('t2')).toBe(digestOfText(two));
+  });
+
+  test('by tag with further tag parameters sets them too', async () => {
+    expect((await put('x1?tag=x2', two)).headers.get('oci-tag')).toBe('x1, x2');
+    expect(await tagIsAt('x2')).toBe(digestOfText(two));
+  });
+
+  test('by sha512 names it so', async () => {
+    const digest = digestOfText(one, 'sha512');
+    const response = await put(`${digest}?tag=s512`, one);
+    expect(response.headers.get('docker-content-digest')).toBe(digest);
+    expect(await tagIsAt('s512')).toBe(digest);
+  });
+
+  test('says which subject it lists it under', async () => {
+    const subject = { mediaType: imageManifest, digest: digestOfText('nothing'), size: 7 };
+    const body = indexBytes('with subject', { mediaType: imageIndex, subject });
+    expect((await put('subject', body)).headers.get('oci-subject')).toBe(subject.digest);
+  });
+
+  test.each([
+    ['no Content-Type, but a mediaType', '', indexBytes('no type')],
+    ['a Content-Type with parameters', `${imageIndex}; charset=utf-8`, indexBytes('charset')],
+    ['no mediaType', imageIndex, indexBytes('plain', {})],
+  ])('with %s takes the type that is there', async (_what, type, body) => {
+    const response = await server.raw(
+      'PUT',
+      '/v2/a/manifests/typed',
+      type === '' ? {} : { 'content-type': type },
+      body,
+    );
+    expect(response.status).toBe(201);
+    const got = await server.fetch('/v2/a/manifests/typed');
+    expect(got.headers.get('content-type')).toBe(imageIndex);
+    expect(await got.text()).toBe(body);
+  });
+
+  test.each([
+    ['not JSON', imageIndex, '{', 400, 'MANIFEST_INVALID'],
+    ['deep nesting', imageIndex, '['.repeat(100_000), 400, 'MANIFEST_INVALID'],
+    ['nothing', imageIndex, '', 400, 'MANIFEST_INVALID'],
+    ['another mediaType than its Content-Type', imageManifest, one, 400, 'MANIFEST_INVALID'],
+    ['a malformed Content-Type', 'json', one, 400, 'MANIFEST_INVALID'],
+    ['an unknown Content-Type', 'application/json', one, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['Docker’s schema 1', 'application/vnd.docker.distribution.manifest.v1+json', '{}', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+  ])('of %s is refused', async (_what, type, body, status, code) => {
+    const response = await put('refused', body, { 'content-type': type });
+    expect([response.status, await server.codeOf(response)]).toEqual([status, code]);
+    expect(await tagIsAt('refused')).toBeNull();
+  });
+
+  test('that names what is not there is answered 404 MANIFEST_BLOB_UNKNOWN', async () => {
+    const config = { mediaType: mediaTypes.empty, digest: digestOfText('{}'), size: 2 };
+    const body = JSON.stringify({ schemaVersion: 2, config, layers: [] });
+    const response = await put('missing', body, { 'content-type': imageManifest });
+    expect([response.status, await server.codeOf(response)]).toEqual([404, 'MANIFEST_BLOB_UNKNOWN']);
+  });
+
+  test.each([
+    [`sha256:${'0'.repeat(64)}`, 400, 'DIGEST_INVALID'],
+    ['sha256:abc', 400, 'DIGEST_INVALID'],
+    [`md5:${'0'.repeat(32)}`, 400, 'DIGEST_INVALID'],
+    ['.tag', 400, 'MANIFEST_INVALID'],
+    ['t'.repeat(129), 400, 'MANIFEST_INVALID'],
+    ['v1?tag=a+b', 400, 'MANIFEST_INVALID'],
+    ['v1?tag=', 400, 'MANIFEST_INVALID'],
+  ])('to %s is answered %i %s', async (reference, status, code) => {
+    const response = await put(reference, one);
+    expect([response.status, await server.codeOf(response)]).toEqual([status, code]);
+  });
+
+  test('of more than the limit is answered 413, announced or not', async () => {
+    const small = await startServer(createMemoryRegistry(), { limits: { manifestSize: 100 } });
+    const long = indexBytes('x'.repeat(100));
+    const announced = await put('big', long, {}, small);
+    const streamed = await small.fetch('/v2/a/manifests/big', {
+      method: 'PUT',
+      body: new Blob([long]).stream(),
+      duplex: 'half',
+      headers: { 'content-type': imageIndex },
+    } as RequestInit);
+    for (const response of [announced, streamed]) {
+      expect([response.status, await small.codeOf(response)]).toEqual([413, 'CONTENT_TOO_LARGE']);
+    }
+    await small.close();
+  });
+
+  test('of 4 MiB is taken by default, and one byte more is not', async () => {
+    const room = 4 * 1024 * 1024 - indexBytes('').length;
+    expect((await put('four', indexBytes('x'.repeat(room)))).status).toBe(201);
+    expect((await put('four', indexBytes('x'.repeat(room + 1)))).status).toBe(413);
+  });
+});
+
+describe('pulling a manifest', () => {
+  beforeAll(async () => {
+    await put('pull', one);
+  });
+
+  test.each(['pull', digestOfText(one)])('as %s gives its bytes, type and digest', async (reference) => {
+    for (const method of ['GET', 'HEAD']) {
+      const response = await server.fetch(`/v2/a/manifests/${reference}`, { method });
+      expect(response.status).toBe(200);
+      expect(Object.fromEntries(response.headers)).toMatchObject({
+        'content-type': imageIndex,
+        'content-length': `${one.length}`,
+        'docker-content-digest': digestOfText(one),
+        etag: `"${digestOfText(one)}"`,
+      });
+      expect(await response.text()).toBe(method === 'HEAD' ? '' : one);
+    }
+  });
+
+  test('is answered 304 if the client has it', async () => {
+    const headers = { 'if-none-match': `W/"x", "${digestOfText(one)}"` };
+    for (const method of ['GET', 'HEAD']) {
+      const response = await server.fetch('/v2/a/manifests/pull', { method, headers });
+      expect([response.status, response.headers.get('etag')]).toEqual([304, `"${digestOfText(one)}"`]);
+    }
+  });
+
+  test('is answered 406 if Accept does not take its type', async () => {
+    const response = await server.fetch('/v2/a/manifests/pull', { headers: { accept: imageManifest } });
+    expect([response.status, await server.codeOf(response)]).toEqual([406, 'NOT_ACCEPTABLE']);
+    const several = await server.fetch('/v2/a/manifests/pull', {
+      headers: { accept: `${imageManifest}, ${imageIndex};q=0.5` },
+    });
+    expect(several.status).toBe(200);
+  });
+
+  test.each([
+    ['/v2/a/manifests/none', 404, 'MANIFEST_UNKNOWN'],
+    [`/v2/a/manifests/sha256:${'0'.repeat(64)}`, 404, 'MANIFEST_UNKNOWN'],
+    ['/v2/none/manifests/none', 404, 'NAME_UNKNOWN'],
+    ['/v2/a/manifests/sha256:0', 400, 'DIGEST_INVALID'],
+    ['/v2/a/manifests/-x', 400, 'MANIFEST_INVALID'],
+    ['/v2/a/manifests/', 400, 'MANIFEST_INVALID'],
+    ['/v2/a/manifests/a%0ab', 400, 'MANIFEST_INVALID'],
+  ])('as %s is answered %i %s', async (path, status, code) => {
+    const response = await server.raw('GET', path);
+    expect([response.status, response.code]).toEqual([status, code]);
+    expect((await server.raw('HEAD', path)).status).toBe(status);
+  });
+
+  test('redirects to where the registry says it can be fetched', async () => {
+    const descriptor = { mediaType: imageIndex, digest: digestOfText(one), size: one.length };
+    const other = await startServer(
+      partialRegistry({
+        getTag: async () => ({ descriptor, bytes: new TextEncoder().encode(one) }),
+        resolveTag: async () => descriptor,
+      }),
+      { locationsForDescriptor: (isManifest, { digest }) => [`https://x.example/${isManifest}/${digest}`] },
+    );
+    for (const method of ['GET', 'HEAD']) {
+      const response = await other.fetch('/v2/a/manifests/t', { method, redirect: 'manual' });
+      expect(response.status).toBe(307);
+      expect(response.headers.get('location')).toBe(`https://x.example/true/${digestOfText(one)}`);
+    }
+    await other.close();
+  });
+
+  test('leaves the digest out of the GET by tag, and only there, if asked to', async () => {
+    const other = await startServer(registry, { omitDigestFromTagGetResponse: true });
+    const digestIn = async (reference: string, method: string): Promise<string | null> =>
+      (await other.fetch(`/v2/a/manifests/${reference}`, { method })).headers.get('docker-content-digest');
+    const digest = digestOfText(one);
+    expect([
+      await digestIn('pull', 'GET'),
+      await digestIn('pull', 'HEAD'),
+      await digestIn(digest, 'GET'),
+      await digestIn(digest, 'HEAD'),
+    ]).toEqual([null, digest, digest, digest]);
+    await other.close();
+  });
+});
+
+describe('conditions on a tag', () => {
+  beforeEach(async () => {
+    await put('moving', one);
+    await registry.deleteTag('a', 'absent').catch(() => undefined);
+  });
+
+  const at = (text: string): string => `"${digestOfText(text)}"`;
+
+  test.each([
+    ['moving', { 'if-match': at(one) }],
+    ['moving', { 'if-match': `${at(two)}, ${at(one)}` }],
+    ['moving', { 'if-match': '*' }],
+    ['moving', { 'if-none-match': at(two) }],
+    ['absent', { 'if-none-match': '*' }],
+    ['absent', { 'if-none-match': at(one) }],
+  ])('PUT to %s with %o moves it', async (tag, headers) => {
+    expect((await put(tag, two, headers)).status).toBe(201);
+    expect(await tagIsAt(tag)).toBe(digestOfText(two));
+  });
+
+  test.each([
+    ['moving', { 'if-match': at(two) }],
+    ['moving', { 'if-none-match': '*' }],
+    ['moving', { 'if-none-match': at(one) }],
+    ['absent', { 'if-match': '*' }],
+    ['absent', { 'if-match': at(one) }],
+  ])('PUT to %s with %o is answered 412, and nothing moves', async (tag, headers) => {
+    const before = await tagIsAt(tag);
+    const response = await put(tag, two, headers);
+    expect([response.status, await server.codeOf(response)]).toEqual([412, 'PRECONDITION_FAILED']);
+    expect(await tagIsAt(tag)).toBe(before);
+  });
+
+  test('of many that create a tag at the same time, one does', async () => {
+    const all = Array.from({ length: 20 }, (_, i) => put('absent', indexBytes(`racer ${i}`), { 'if-none-match': '*' }));
+    const statuses = (await Promise.all(all)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 201)).toHaveLength(1);
+    expect(statuses.filter((status) => status === 412)).toHaveLength(19);
+  });
+
+  test('malformed ones are answered 400', async () => {
+    const response = await put('moving', two, { 'if-match': 'no quotes' });
+    expect([response.status, await server.codeOf(response)]).toEqual([400, 'BAD_REQUEST']);
+  });
+
+  test('DELETE holds them too', async () => {
+    const remove = (headers: Record<string, string>): Promise<Response> =>
+      server.fetch('/v2/a/manifests/moving', { method: 'DELETE', headers });
+    expect((await remove({ 'if-match': at(two) })).status).toBe(412);
+    expect(await tagIsAt('moving')).toBe(digestOfText(one));
+    expect((await remove({ 'if-match': at(one) })).status).toBe(202);
+    expect(await tagIsAt('moving')).toBeNull();
+  });
+
+  test('PUT by digest: If-None-Match * only if the manifest is new', async () => {
+    const text = indexBytes('new by digest');
+    const reference = digestOfText(text);
+    expect((await put(reference, text, { 'if-none-match': '*' })).status).toBe(201);
+    expect((await put(reference, text, { 'if-none-match': '*' })).status).toBe(412);
+    expect((await put(reference, text, { 'if-match': '*' })).status).toBe(201);
+  });
+});
+
+describe('deleting', () => {
+  test('a tag keeps the manifest; a manifest takes its tags with it', async () => {
+    await put('d1?tag=d2&tag=d3', one);
+    const remove = async (reference: string): Promise<number> =>
+      (await server.fetch(`/v2/a/manifests/${reference}`, { method: 'DELETE' })).status;
+    expect(await remove('d1')).toBe(202);
+    expect(await remove('d1')).toBe(404);
+    expect(await tagIsAt('d2')).toBe(digestOfText(one));
+    expect(await remove(digestOfText(one))).toBe(202);
+    expect([await tagIsAt('d2'), await tagIsAt('d3')]).toEqual([null, null]);
+    expect(await remove(digestOfText(one))).toBe(404);
+  });
+
+  test('an immutable tag is refused with 405, its manifest with 403, and another push to it with 403', async () => {
+    const other = await startServer(createMemoryRegistry({ immutableTags: true }));
+    await put('fixed', one, {}, other);
+    const statuses = [
+      (await other.fetch('/v2/a/manifests/fixed', { method: 'DELETE' })).status,
+      (await other.fetch(`/v2/a/manifests/${digestOfText(one)}`, { method: 'DELETE' })).status,
+      (await put('fixed', two, {}, other)).status,
+      (await put('fixed', one, {}, other)).status,
+    ];
+    expect(statuses).toEqual([405, 403, 403, 201]);
+    await other.close();
+  });
+});

@@ -1,0 +1,213 @@
+import { connect } from 'node:net';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, describe, expect, test } from 'vitest';
+
+import { createContent, digestOf, partialRegistry } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+import { diskBlobs } from '../../stores/blobs/node.ts';
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { serve } from '../../node/index.ts';
+import { startServer } from '../../../test/start-server.ts';
+import type { TestServer } from '../../../test/start-server.ts';
+
+const bytes = new TextEncoder().encode('0123456789');
+const digest = digestOf(bytes);
+const big = Buffer.alloc(8 * 1024 * 1024, 'ocikit');
+const bigDigest = digestOf(big);
+
+const cleanUp: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const step of cleanUp.splice(0).toReversed()) await step();
+});
+
+async function start(registry: Registry, options?: Parameters<typeof startServer>[1]): Promise<TestServer> {
+  const server = await startServer(registry, options);
+  cleanUp.push(() => server.close());
+  return server;
+}
+
+async function diskRegistry(): Promise<Registry> {
+  const dir = await mkdtemp(join(tmpdir(), 'ocikit-'));
+  cleanUp.push(() => rm(dir, { recursive: true }));
+  return createMemoryRegistry({ blobs: diskBlobs(dir) });
+}
+
+/** Files of this process that are open below the system's directory for temporary ones. */
+async function openFiles(): Promise<number> {
+  const { readlink } = await import('node:fs/promises');
+  const names = await readdir('/proc/self/fd');
+  const paths = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')));
+  return paths.filter((path) => path.includes('/ocikit-')).length;
+}
+
+describe.each([
+  ['memory', async () => createMemoryRegistry()],
+  ['disk', diskRegistry],
+])('a large blob in %s', (_name, open) => {
+  test('goes up in a stream and comes back whole, also to several at once', async () => {
+    const registry = await open();
+    const server = await start(registry);
+    const body = new Blob([big]).stream();
+    const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
+    await server.fetch(location, { method: 'PATCH', body, duplex: 'half' } as RequestInit);
+    expect((await server.fetch(`${location}?digest=${bigDigest}`, { method: 'PUT' })).status).toBe(201);
+    const all = await Promise.all(
+      Array.from({ length: 6 }, async () => (await server.fetch(`/v2/a/blobs/${bigDigest}`)).arrayBuffer()),
+    );
+    for (const one of all) expect(digestOf(new Uint8Array(one))).toBe(bigDigest);
+    const range = { range: `bytes=1000003-${big.length - 7}` };
+    const part = await (await server.fetch(`/v2/a/blobs/${bigDigest}`, { headers: range })).arrayBuffer();
+    expect(Buffer.from(part).equals(big.subarray(1_000_003, -6))).toBe(true);
+  });
+
+  test('whose readers leave in the middle lets go of everything', async () => {
+    const registry = await open();
+    await registry.pushBlob('a', { digest: bigDigest }, big);
+    const server = await start(registry);
+    const request = `GET /v2/a/blobs/${bigDigest} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    for (let i = 0; i < 20; i++) {
+      const socket = connect(server.port, '127.0.0.1');
+      // Three requests in one go: the later answers wait behind the first one when the client leaves.
+      socket.write(request.repeat(3));
+      await new Promise((resolve) => socket.once('data', resolve));
+      socket.destroy();
+    }
+    await expect.poll(openFiles, { timeout: 5000 }).toBe(0);
+    const whole = await (await server.fetch(`/v2/a/blobs/${bigDigest}`)).arrayBuffer();
+    expect(digestOf(new Uint8Array(whole))).toBe(bigDigest);
+  });
+
+  test('whose sender leaves in the middle can be gone on with', async () => {
+    const server = await start(await open());
+    const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
+    const half = big.length / 2;
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: ${big.length}\r\n\r\n`);
+    socket.write(big.subarray(0, half));
+    const offset = async (): Promise<number> => Number((await server.fetch(location)).headers.get('upload-offset'));
+    await expect.poll(offset, { timeout: 5000 }).toBe(half);
+    socket.destroy();
+    await expect
+      .poll(async () => (await server.fetch(location, { method: 'PATCH', body: big.subarray(half) })).status)
+      .toBe(202);
+    expect((await server.fetch(`${location}?digest=${bigDigest}`, { method: 'PUT' })).status).toBe(201);
+  });
+});
+
+describe('a connection', () => {
+  test('answers pipelined requests in their order', async () => {
+    const registry = createMemoryRegistry();
+    await registry.pushBlob('a', { digest }, bytes);
+    const server = await start(registry);
+    const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const last = 'GET /v2/_catalog HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const answer = await server.speak(get(`/v2/a/blobs/${digest}`) + get('/v2/a/tags/list') + last);
+    const at = ['0123456789', '"tags":[]', '"repositories":["a"]'].map((text) => answer.indexOf(text));
+    expect(at.every((position) => position > 0)).toBe(true);
+    expect(at).toEqual(at.toSorted((a, b) => a - b));
+  });
+
+  test('is used again after a refused body that nobody read', async () => {
+    const server = await start(createMemoryRegistry());
+    const first = `PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\n{}\n`;
+    const answer = await server.speak(`${first}GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 415', 'HTTP/1.1 200']);
+  });
+
+  test('gets the answer although its large body is refused unread', async () => {
+    const server = await start(createMemoryRegistry());
+    const response = await server.fetch('/v2/a/manifests/t', { method: 'PUT', body: big });
+    expect([response.status, await server.codeOf(response)]).toEqual([413, 'CONTENT_TOO_LARGE']);
+  });
+
+  test('whose content fails in the middle is cut off, so that nobody takes it for whole', async () => {
+    const errors: unknown[] = [];
+    const registry = partialRegistry({
+      getBlob: async () =>
+        createContent({
+          descriptor: { mediaType: 'application/octet-stream', digest, size: 100 },
+          source: {
+            async *iterate() {
+              yield bytes;
+              await Promise.resolve();
+              throw new Error('the disk is gone');
+            },
+          },
+        }),
+    });
+    const server = await start(registry, { onError: (error) => errors.push(error) });
+    const read = server.fetch(`/v2/a/blobs/${digest}`).then((response) => response.arrayBuffer());
+    await expect(read).rejects.toThrow();
+    expect(errors).toMatchObject([{ message: 'the disk is gone' }]);
+  });
+
+  test('with headers that are too long is answered 431, with JSON', async () => {
+    const server = await start(createMemoryRegistry());
+    const answer = await server.speak(`GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 431 /);
+    expect(answer).toContain('"HEADERS_TOO_LARGE"');
+  });
+
+  test('that does not speak HTTP is answered 400, with JSON', async () => {
+    const server = await start(createMemoryRegistry());
+    expect(await server.speak('\x16\x03\x01 hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 [^]*"BAD_REQUEST"/);
+  });
+
+  test('whose headers do not come in time is answered 408, with JSON', async () => {
+    const server = await start(createMemoryRegistry(), { limits: { headersTimeout: 200 } });
+    expect(await server.speak('GET /v2/ HTTP/1.1\r\nHost: x\r\n', 5000)).toMatch(
+      /^HTTP\/1.1 408 [^]*"REQUEST_TIMEOUT"/,
+    );
+  });
+
+  test('may send the whole URL, as to a proxy', async () => {
+    const server = await start(createMemoryRegistry());
+    const answer = await server.speak('GET http://x/v2/_catalog?n=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(answer).toContain('{"repositories":[]}');
+  });
+});
+
+describe('closing', () => {
+  test('waits for what runs, and takes nothing new', async () => {
+    const asked = latch();
+    const held = latch();
+    const registry = partialRegistry({
+      async *repositories() {
+        asked.open();
+        await held.opened;
+        yield 'a';
+      },
+    });
+    const serving = await serve(registry, { port: 0 });
+    const running = fetch(`${serving.url}/v2/_catalog`);
+    await asked.opened;
+    const closing = serving.close();
+    await expect(fetch(`${serving.url}/v2/`)).rejects.toThrow();
+    held.open();
+    const response = await running;
+    expect([response.status, response.headers.get('connection')]).toEqual([200, 'close']);
+    await closing;
+  });
+
+  test('cuts off what still runs when the grace period is over', async () => {
+    const serving = await serve(partialRegistry({ repositories: () => hangs() }), { port: 0 });
+    const running = fetch(`${serving.url}/v2/_catalog`);
+    const outcome = expect(running).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await serving.close(50);
+    await outcome;
+  });
+});
+
+function latch(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open: () => open() };
+}
+
+function hangs(): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }) };
+}

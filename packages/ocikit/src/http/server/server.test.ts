@@ -1,0 +1,240 @@
+import { Hono } from 'hono';
+import { describe, expect, test } from 'vitest';
+
+import { digestOf, partialRegistry, RegistryError } from '../../model/index.ts';
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { readOnly } from '../../views/index.ts';
+import { startServer } from '../../../test/start-server.ts';
+
+import { createServer } from './server.ts';
+
+const bytes = new TextEncoder().encode('0123456789');
+const digest = digestOf(bytes);
+
+describe('every answer', () => {
+  test.each(['/v2/', '/v2'])('%s says that this is a registry', async (path) => {
+    const server = await startServer(createMemoryRegistry());
+    for (const method of ['GET', 'HEAD']) {
+      const response = await server.fetch(path, { method });
+      expect(response.status).toBe(200);
+      expect(response.headers.get('docker-distribution-api-version')).toBe('registry/2.0');
+    }
+    await server.close();
+  });
+
+  test.each([
+    ['GET', '/', 404, 'NOT_FOUND'],
+    ['GET', '/v1/_ping', 404, 'NOT_FOUND'],
+    ['GET', '/v2/a', 404, 'NOT_FOUND'],
+    ['GET', '/v2/a/tags', 404, 'NOT_FOUND'],
+    ['GET', '/v2/a/tags/', 404, 'NOT_FOUND'],
+    ['GET', '/v2/a/uploads/x', 404, 'NOT_FOUND'],
+    ['GET', '/v2x/', 404, 'NOT_FOUND'],
+    ['POST', '/v2/', 405, 'UNSUPPORTED'],
+    ['PUT', '/v2/a/tags/list', 405, 'UNSUPPORTED'],
+    ['GET', '/v2/a/blobs/uploads/', 405, 'UNSUPPORTED'],
+    ['BREW', '/v2/', 400, 'BAD_REQUEST'],
+    ['PROPFIND', '/v2/', 405, 'UNSUPPORTED'],
+  ])('%s %s is %i with a JSON body', async (method, path, status, code) => {
+    const server = await startServer(createMemoryRegistry());
+    const answer = await server.speak(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(answer).toMatch(/content-type: application\/json/i);
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))).toMatchObject({ errors: [{ code }] });
+    await server.close();
+  });
+
+  test('405 names the methods that there are', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const response = await server.fetch(`/v2/a/blobs/${digest}`, { method: 'PUT' });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, DELETE, OPTIONS']);
+    const options = await server.fetch('/v2/a/blobs/uploads/', { method: 'OPTIONS' });
+    expect([options.status, options.headers.get('allow')]).toEqual([204, 'POST, OPTIONS']);
+    await server.close();
+  });
+
+  test('405 of what the registry cannot do leaves that method out', async () => {
+    const registry = createMemoryRegistry();
+    await registry.pushBlob('a', { digest }, bytes);
+    const server = await startServer(readOnly(registry));
+    const response = await server.fetch(`/v2/a/blobs/${digest}`, { method: 'DELETE' });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS']);
+    expect(await server.codeOf(response)).toBe('UNSUPPORTED');
+    for (const [method, path] of [
+      ['POST', '/v2/a/blobs/uploads/'],
+      ['PUT', '/v2/a/manifests/x'],
+    ] as const) {
+      expect((await server.fetch(path, { method, body: '{}' })).status).toBe(405);
+    }
+    expect((await server.fetch(`/v2/a/blobs/${digest}`)).status).toBe(200);
+    expect(await (await server.fetch('/v2/_catalog')).json()).toEqual({ repositories: ['a'] });
+    await server.close();
+  });
+});
+
+describe('options', () => {
+  test('warnings are sent with every answer', async () => {
+    const server = await startServer(createMemoryRegistry(), { warnings: ['it "ends"', 'soon\r\nX: y'] });
+    const response = await server.fetch('/v2/nothing');
+    expect(response.headers.get('warning')).toBe('299 - "it \\"ends\\"", 299 - "soon X: y"');
+    await server.close();
+  });
+
+  test('warnings may depend on the request', async () => {
+    const server = await startServer(createMemoryRegistry(), {
+      warnings: ({ path }) => (path === '/v2/' ? [] : ['deprecated']),
+    });
+    expect((await server.fetch('/v2/')).headers.get('warning')).toBeNull();
+    expect((await server.fetch('/v2/_catalog')).headers.get('warning')).toBe('299 - "deprecated"');
+    await server.close();
+  });
+
+  test('middleware runs around every route, the first one outermost, and may answer by itself', async () => {
+    const order: string[] = [];
+    const server = await startServer(createMemoryRegistry(), {
+      middleware: [
+        async (exchange, next) => {
+          order.push('first');
+          const reply = await next(exchange);
+          reply.headers['X-Seen'] = `${reply.status}`;
+          return reply;
+        },
+        async (exchange, next) => {
+          order.push('second');
+          if (exchange.header('authorization') !== undefined) return next(exchange);
+          throw new RegistryError('UNAUTHORIZED', 'log in first');
+        },
+        async (exchange, next) => {
+          if (exchange.path === '/health') return { status: 200, headers: {}, body: 'well' };
+          return next(exchange);
+        },
+      ],
+    });
+    const refused = await server.fetch('/v2/');
+    expect([refused.status, await server.codeOf(refused)]).toEqual([401, 'UNAUTHORIZED']);
+    const headers = { authorization: 'Basic eA==' };
+    const seen = await server.fetch('/v2/missing', { headers });
+    expect([seen.status, seen.headers.get('x-seen')]).toEqual([404, '404']);
+    expect(await (await server.fetch('/health', { headers })).text()).toBe('well');
+    expect(order.slice(0, 2)).toEqual(['first', 'second']);
+    await server.close();
+  });
+
+  test('the caller that a middleware names reaches the registry, with the namespace', async () => {
+    const seen: unknown[] = [];
+    const server = await startServer(
+      partialRegistry({
+        resolveTag: (_repository, _tag, options) => {
+          seen.push(options?.context);
+          return Promise.reject(new RegistryError('MANIFEST_UNKNOWN', 'none'));
+        },
+      }),
+      {
+        middleware: [
+          (exchange, next) => {
+            exchange.caller = 'alice';
+            return next(exchange);
+          },
+        ],
+      },
+    );
+    await server.fetch('/v2/a/manifests/t?ns=docker.io', { method: 'HEAD' });
+    expect(seen).toEqual([{ caller: 'alice', namespace: 'docker.io' }]);
+    await server.close();
+  });
+
+  test('the logger gets a line for each request, and what failed with its story', async () => {
+    const lines: [string, string, Readonly<Record<string, unknown>>][] = [];
+    const server = await startServer(partialRegistry({ tags: () => fail(new Error('the disk is on fire')) }), {
+      debugId: 'r1',
+      logger: {
+        info: (message, fields) => lines.push(['info', message, fields]),
+        warn: (message, fields) => lines.push(['warn', message, fields]),
+        error: (message, fields) => lines.push(['error', message, fields]),
+      },
+    });
+    await server.fetch('/v2/a/tags/list?n=1');
+    const about = { server: 'r1', method: 'GET', path: '/v2/a/tags/list', query: 'n=1' };
+    expect(lines).toMatchObject([
+      ['error', 'failed', { ...about, error: { message: 'the disk is on fire' } }],
+      ['info', 'request', { ...about, status: 500 }],
+    ]);
+    await server.close();
+  });
+
+  test('a push names where its content can be fetched', async () => {
+    const server = await startServer(createMemoryRegistry(), {
+      locationsForDescriptor: (isManifest, descriptor) => [`https://cdn.example/${isManifest}/${descriptor.digest}`],
+    });
+    const response = await server.fetch(`/v2/a/blobs/uploads/?digest=${digest}`, { method: 'POST', body: bytes });
+    expect(response.headers.get('location')).toBe(`https://cdn.example/false/${digest}`);
+    const read = await server.fetch(`/v2/a/blobs/${digest}`, { redirect: 'manual' });
+    expect([read.status, read.headers.get('location')]).toEqual([307, `https://cdn.example/false/${digest}`]);
+    await server.close();
+  });
+
+  test('one upload too many is answered 429 with Retry-After', async () => {
+    const server = await startServer(createMemoryRegistry(), { limits: { concurrentUploads: 1 } });
+    let finish = (): void => undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(bytes);
+        finish = () => controller.close();
+      },
+    });
+    const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
+    const slow = server.fetch(location, { method: 'PATCH', body, duplex: 'half' } as RequestInit);
+    await expect.poll(async () => (await server.fetch(location)).headers.get('upload-offset')).toBe('10');
+    const refused = await server.fetch(`/v2/a/blobs/uploads/?digest=${digest}`, { method: 'POST', body: bytes });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await server.codeOf(refused)).toBe('TOOMANYREQUESTS');
+    finish();
+    expect((await slow).status).toBe(202);
+    expect((await server.fetch(`${location}?digest=${digest}`, { method: 'PUT' })).status).toBe(201);
+    await server.close();
+  });
+
+  test('a body that pauses too long is answered 408, and what came is kept', async () => {
+    const server = await startServer(createMemoryRegistry(), { limits: { bodyTimeout: 100 } });
+    const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
+    const answer = await server.speak(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234`);
+    expect(answer).toMatch(/^HTTP\/1.1 408 /);
+    expect(answer).toContain('REQUEST_TIMEOUT');
+    expect((await server.fetch(location)).headers.get('upload-offset')).toBe('5');
+    await server.close();
+  });
+});
+
+describe('the fetch handler', () => {
+  test('serves a registry in Hono, beside other routes', async () => {
+    const server = createServer(createMemoryRegistry());
+    const app = new Hono();
+    app.get('/', (c) => c.text('home'));
+    app.all('/v2/*', (c) => server.fetch(c.req.raw));
+
+    const begun = await app.request('/v2/a/blobs/uploads/', { method: 'POST' });
+    const location = begun.headers.get('location') ?? '';
+    const patched = await app.request(location, { method: 'PATCH', body: bytes });
+    expect([patched.status, patched.headers.get('range')]).toEqual([202, '0-9']);
+    const done = await app.request(`${location}?digest=${digest}`, { method: 'PUT' });
+    expect(done.status).toBe(201);
+    const part = await app.request(`/v2/a/blobs/${digest}`, { headers: { range: 'bytes=3-5' } });
+    expect([part.status, await part.text()]).toEqual([206, '345']);
+    const head = await app.request(`/v2/a/blobs/${digest}`, { method: 'HEAD' });
+    expect([head.headers.get('content-length'), await head.text()]).toEqual(['10', '']);
+    expect(await (await app.request('/')).text()).toBe('home');
+  });
+
+  test('answers with errors, lists and warnings as the Node listener does', async () => {
+    const server = createServer(createMemoryRegistry(), { warnings: ['a', 'b'] });
+    const response = await server.fetch(new Request('http://x/v2/A/tags/list'));
+    expect(response.status).toBe(400);
+    expect(response.headers.get('warning')).toBe('299 - "a", 299 - "b"');
+    expect(await response.json()).toMatchObject({ errors: [{ code: 'NAME_INVALID' }] });
+    expect(await (await server.fetch(new Request('http://x/v2/_catalog?n=1'))).json()).toEqual({ repositories: [] });
+  });
+});
+
+function fail(error: Error): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
+}

@@ -1,0 +1,84 @@
+import { request } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+
+import type { Registry } from '../src/model/index.ts';
+import { serve } from '../src/node/index.ts';
+import type { ServeOptions } from '../src/node/index.ts';
+
+export interface RawResponse {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+  /** Of the first error in the body. */
+  code: string | undefined;
+}
+
+export interface TestServer {
+  url: string;
+  port: number;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Sends the path as it is, which `fetch` would tidy up. */
+  raw(method: string, path: string, headers?: Record<string, string>, body?: string | Uint8Array): Promise<RawResponse>;
+  /** Sends text over a connection, and gives all that comes back until the server or `milliseconds` end it. */
+  speak(text: string, milliseconds?: number): Promise<string>;
+  codeOf(response: Response): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+/** A real server on a free port of this machine. */
+export async function startServer(registry: Registry, options: ServeOptions = {}): Promise<TestServer> {
+  const serving = await serve(registry, { port: 0, ...options });
+  return {
+    url: serving.url,
+    port: serving.port,
+    fetch: (path, init) => fetch(serving.url + path, init),
+    raw: (method, path, headers = {}, body) => raw(serving.port, method, path, headers, body),
+    speak: (text, milliseconds = 2000) => speak(serving.port, text, milliseconds),
+    codeOf: async (response) => codeIn(await response.text()),
+    close: () => serving.close(0),
+  };
+}
+
+function raw(
+  port: number,
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  body: string | Uint8Array | undefined,
+): Promise<RawResponse> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
+      const pieces: Buffer[] = [];
+      response.on('data', (piece: Buffer) => pieces.push(piece));
+      response.on('error', reject);
+      response.on('end', () => {
+        const text = Buffer.concat(pieces).toString();
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text, code: codeIn(text) });
+      });
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+function speak(port: number, text: string, milliseconds: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    let answer = '';
+    const timer = setTimeout(() => socket.destroy(), milliseconds);
+    socket.on('data', (piece) => (answer += piece.toString('latin1')));
+    socket.on('error', reject);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+    socket.write(text, 'latin1');
+  });
+}
+
+function codeIn(body: string): string | undefined {
+  if (body === '') return undefined;
+  const parsed = JSON.parse(body) as { errors?: { code?: string }[] };
+  return parsed.errors?.[0]?.code;
+}
