@@ -179,9 +179,8 @@ describe('referrers', () => {
     const other = await startServer(store);
     const found = (await pages(path, other)) as Index[];
     expect(found.map(({ manifests }) => manifests.length)).toEqual([1, 1, 1]);
-    expect(
-      found.flatMap(({ manifests }) => manifests.map(({ annotations }) => annotations.note[0])).toSorted(),
-    ).toEqual(['1', '2', '3']);
+    const notes = found.map(({ manifests }) => manifests[0]?.annotations.note[0]);
+    expect(new Set(notes)).toEqual(new Set(['1', '2', '3']));
     await other.close();
   });
 

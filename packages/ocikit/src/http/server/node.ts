@@ -81,7 +81,9 @@ async function send(request: IncomingMessage, response: ServerResponse, reply: R
     if (typeof reply.body === 'object' && 'cancel' in reply.body) await reply.body.cancel();
     return;
   }
-  if (!request.readableEnded) stopReading(request, response);
+  // Of a body that did not come in time the rest would be taken for the next request.
+  if (reply.status === 408) response.shouldKeepAlive = false;
+  else if (!request.readableEnded) stopReading(request, response);
   response.writeHead(reply.status, headersOf(reply));
   await writeBody(response, request.socket, reply.body);
 }

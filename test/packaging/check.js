@@ -1,0 +1,122 @@
+// Checks the packages as they would be published: packed, installed elsewhere and used.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const packages = ['packages/ocikit', 'packages/cli'];
+
+/** What the library may depend on at run time: it is put into programs, tests, Workers and pages. */
+const libraryDependencies = ['@noble/hashes'];
+
+let passed = 0;
+let failed = 0;
+
+async function check(name, run) {
+  try {
+    await run();
+    passed++;
+    process.stdout.write(`  ok      ${name}\n`);
+  } catch (error) {
+    failed++;
+    process.stdout.write(`  FAILED  ${name}\n${String(error.stdout ?? '')}${error.message}\n`);
+  }
+}
+
+function run(command, args, cwd) {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+function manifestOf(dir) {
+  return JSON.parse(readFileSync(join(root, dir, 'package.json'), 'utf8'));
+}
+
+function equal(found, expected, what) {
+  if (JSON.stringify(found) !== JSON.stringify(expected)) {
+    throw new Error(`${what}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`);
+  }
+}
+
+/** Every module that a file imports, directly or not, by its specifier. */
+function importsOf(file, seen = new Set(), found = new Set()) {
+  if (seen.has(file)) return found;
+  seen.add(file);
+  for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+    if (specifier.startsWith('.')) importsOf(resolve(dirname(file), specifier), seen, found);
+    else found.add(specifier);
+  }
+  return found;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'ocikit-packaging-'));
+const tarballs = [];
+try {
+  for (const dir of packages) {
+    const { name } = manifestOf(dir);
+    await check(`${name} packs what it needs and nothing else`, () => {
+      const [{ files, filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', scratch], join(root, dir)));
+      tarballs.push(join(scratch, filename.replace('@', '').replace('/', '-')));
+      const paths = files.map(({ path }) => path);
+      for (const needed of ['LICENSE', 'README.md', 'package.json']) {
+        if (!paths.includes(needed)) throw new Error(`${needed} is missing`);
+      }
+      const strays = paths.filter((path) => /\.test\.|tsbuildinfo|^src\/|^test\//.test(path));
+      equal(strays, [], 'files that nobody needs');
+    });
+    await check(`${name} passes publint`, async () => {
+      const { messages } = await publint({ pkgDir: join(root, dir), strict: true });
+      const manifest = manifestOf(dir);
+      equal(messages.map((message) => formatMessage(message, manifest)), [], 'messages');
+    });
+  }
+
+  await check('the types of ocikit resolve wherever its code does', () => {
+    run('npx', ['attw', tarballs[0], '--profile', 'esm-only', '--no-color'], root);
+  });
+
+  await check('the library depends on next to nothing', () => {
+    equal(Object.keys(manifestOf('packages/ocikit').dependencies), libraryDependencies, 'dependencies');
+  });
+
+  await check('what runs everywhere imports nothing of Node', () => {
+    const { exports, imports } = manifestOf('packages/ocikit');
+    for (const [subpath, target] of Object.entries(exports)) {
+      if (subpath === './node' || subpath === './package.json') continue;
+      const file = join(root, 'packages/ocikit', target.browser ?? target);
+      const found = [...importsOf(file)].filter((specifier) => specifier.startsWith('node:'));
+      equal(found, [], `${subpath} imports`);
+    }
+    equal([...importsOf(join(root, 'packages/ocikit', imports['#hash'].browser))], ['@noble/hashes/hmac.js', '@noble/hashes/sha2.js'], '#hash in a browser imports');
+  });
+
+  await check('installed elsewhere, every subpath can be imported and the command runs', () => {
+    writeFileSync(join(scratch, 'package.json'), '{"type":"module","private":true}');
+    run('npm', ['install', '--no-audit', '--no-fund', ...tarballs], scratch);
+    const { exports } = manifestOf('packages/ocikit');
+    const subpaths = Object.keys(exports).filter((subpath) => !subpath.endsWith('.json'));
+    writeFileSync(
+      join(scratch, 'use.js'),
+      `for (const subpath of ${JSON.stringify(subpaths)}) {
+        const names = Object.keys(await import('ocikit' + subpath.slice(1)));
+        if (names.length === 0) throw new Error(subpath + ' exports nothing');
+      }
+      const { createMemoryRegistry } = await import('ocikit/memory');
+      const { digestOf } = await import('ocikit');
+      const bytes = new TextEncoder().encode('hello');
+      const { size } = await createMemoryRegistry().pushBlob('a', { digest: digestOf(bytes) }, bytes);
+      if (size !== 5) throw new Error('the registry does not work');`,
+    );
+    run('node', ['use.js'], scratch);
+    equal(run('npx', ['ocikit', '--version'], scratch).trim(), manifestOf('packages/cli').version, 'version');
+  });
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
+process.exitCode = failed === 0 ? 0 : 1;
