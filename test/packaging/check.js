@@ -46,7 +46,8 @@ function equal(found, expected, what) {
 function importsOf(file, seen = new Set(), found = new Set()) {
   if (seen.has(file)) return found;
   seen.add(file);
-  for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+  const code = readFileSync(file, 'utf8').replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
+  for (const [, specifier] of code.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
     if (specifier.startsWith('.')) importsOf(resolve(dirname(file), specifier), seen, found);
     else found.add(specifier);
   }
@@ -59,7 +60,9 @@ try {
   for (const dir of packages) {
     const { name } = manifestOf(dir);
     await check(`${name} packs what it needs and nothing else`, () => {
-      const [{ files, filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', scratch], join(root, dir)));
+      const [{ files, filename }] = JSON.parse(
+        run('npm', ['pack', '--json', '--pack-destination', scratch], join(root, dir)),
+      );
       tarballs.push(join(scratch, filename.replace('@', '').replace('/', '-')));
       const paths = files.map(({ path }) => path);
       for (const needed of ['LICENSE', 'README.md', 'package.json']) {
@@ -71,7 +74,11 @@ try {
     await check(`${name} passes publint`, async () => {
       const { messages } = await publint({ pkgDir: join(root, dir), strict: true });
       const manifest = manifestOf(dir);
-      equal(messages.map((message) => formatMessage(message, manifest)), [], 'messages');
+      equal(
+        messages.map((message) => formatMessage(message, manifest)),
+        [],
+        'messages',
+      );
     });
   }
 
@@ -91,7 +98,11 @@ try {
       const found = [...importsOf(file)].filter((specifier) => specifier.startsWith('node:'));
       equal(found, [], `${subpath} imports`);
     }
-    equal([...importsOf(join(root, 'packages/ocikit', imports['#hash'].browser))], ['@noble/hashes/hmac.js', '@noble/hashes/sha2.js'], '#hash in a browser imports');
+    equal(
+      [...importsOf(join(root, 'packages/ocikit', imports['#hash'].browser))],
+      ['@noble/hashes/hmac.js', '@noble/hashes/sha2.js'],
+      '#hash in a browser imports',
+    );
   });
 
   await check('installed elsewhere, every subpath can be imported and the command runs', () => {

@@ -21,7 +21,9 @@ function requestLine(fields: Readonly<Record<string, unknown>>): string {
 
 function eventLine(message: string, { error, ...fields }: Readonly<Record<string, unknown>>): string {
   const rest = Object.entries(fields).map(([name, value]) => `${name}=${text(value)}`);
-  const what = error instanceof Error ? `: ${text(error.stack ?? error.message)}` : '';
+  // Each line of a stack is set in, so that none can pass for a line of the log.
+  const story = error instanceof Error ? (error.stack ?? error.message).split('\n').map(text).join('\n    ') : '';
+  const what = story === '' ? '' : `: ${story}`;
   return [message, ...rest].join(' ') + what;
 }
 

@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+import { afterEach, describe, expect, test } from 'vitest';
+
+const command = fileURLToPath(new URL('../../bin/ocikit.js', import.meta.url));
+const running: ChildProcessWithoutNullStreams[] = [];
+
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+});
+
+interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function ocikit(...args: string[]): { child: ChildProcessWithoutNullStreams; outcome: Promise<Outcome> } {
+  const child = spawn(process.execPath, [command, ...args]);
+  running.push(child);
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString()));
+  child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
+  const outcome = new Promise<Outcome>((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+  return { child, outcome };
+}
+
+/** Starts a server and waits for the line that says where it listens. */
+async function serve(...args: string[]): Promise<ReturnType<typeof ocikit> & { url: string }> {
+  const started = ocikit('serve', '--port', '0', ...args);
+  const url = await new Promise<string>((resolve, reject) => {
+    started.child.stdout.once('data', (piece: Buffer) => {
+      const match = /^ocikit listening on (http:\/\/\S+)\n$/.exec(piece.toString());
+      if (match?.[1] === undefined) reject(new Error(`the line is ${piece.toString()}`));
+      else resolve(match[1]);
+    });
+    void started.outcome.then(({ stderr }) => reject(new Error(stderr)));
+  });
+  return { ...started, url };
+}
+
+const index = 'application/vnd.oci.image.index.v1+json';
+const missing = { mediaType: index, digest: `sha256:${'0'.repeat(64)}`, size: 2 };
+
+function pushIndex(url: string, manifests: object[] = []): Promise<Response> {
+  return fetch(`${url}/v2/app/manifests/v1`, {
+    method: 'PUT',
+    headers: { 'content-type': index },
+    body: JSON.stringify({ schemaVersion: 2, mediaType: index, manifests }),
+  });
+}
+
+describe('ocikit serve', () => {
+  test('says where it listens, takes pushes and deletes, and stops with 0 on SIGTERM', async () => {
+    const { url, child, outcome } = await serve();
+    expect((await pushIndex(url)).status).toBe(201);
+    expect((await fetch(`${url}/v2/app/manifests/v1`)).status).toBe(200);
+    expect((await fetch(`${url}/v2/app/manifests/v1`, { method: 'DELETE' })).status).toBe(202);
+    child.kill('SIGTERM');
+    const { code, stderr } = await outcome;
+    expect(code).toBe(0);
+    expect(stderr).toContain('ocikit keeps everything in memory');
+    expect(stderr).toMatch(/^\d\d:\d\d:\d\d\.\d\d\d 201 PUT \/v2\/app\/manifests\/v1 0 B [\d.]+ ms$/m);
+  });
+
+  test('stops with 0 on SIGINT', async () => {
+    const { child, outcome } = await serve('--memory', '--quiet');
+    child.kill('SIGINT');
+    expect((await outcome).code).toBe(0);
+  });
+
+  test('finishes a running upload before it stops', async () => {
+    const { url, child, outcome } = await serve();
+    const location = (await fetch(`${url}/v2/app/blobs/uploads/`, { method: 'POST' })).headers.get('location') ?? '';
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234`);
+    const answer = new Promise<string>((resolve) => socket.once('data', (piece: Buffer) => resolve(piece.toString())));
+    await expect
+      .poll(async () => (await fetch(url + location)).headers.get('upload-offset'), { timeout: 5000 })
+      .toBe('5');
+    child.kill('SIGTERM');
+    await expect
+      .poll(() =>
+        fetch(`${url}/v2/`).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(false);
+    socket.write('56789');
+    expect(await answer).toMatch(/^HTTP\/1.1 202 [^]*Connection: close/);
+    expect((await outcome).code).toBe(0);
+  });
+
+  test('--read-only refuses pushes', async () => {
+    const { url } = await serve('--read-only');
+    expect((await pushIndex(url)).status).toBe(405);
+    expect(await (await fetch(`${url}/v2/_catalog`)).json()).toEqual({ repositories: [] });
+  });
+
+  test('accepts manifests that name what is not there only with --sparse', async () => {
+    const [strict, sparse] = await Promise.all([serve(), serve('--sparse')]);
+    expect((await pushIndex(strict.url, [missing])).status).toBe(404);
+    expect((await pushIndex(sparse.url, [missing])).status).toBe(201);
+  });
+
+  test('--host chooses the address', async () => {
+    expect((await serve('--host', '127.0.0.2')).url).toMatch(/^http:\/\/127\.0\.0\.2:\d+$/);
+  });
+
+  test('a path with control characters cannot write lines of its own into the log', async () => {
+    const { url, child, outcome } = await serve();
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write('GET /v2/?x=\x1b[31m\tred HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'latin1');
+    await new Promise((resolve) => socket.resume().once('close', resolve));
+    child.kill('SIGTERM');
+    const { stderr } = await outcome;
+    expect(stderr).not.toMatch(/[\x1b\t]/);
+  });
+
+  test('a port that is taken is an error with a hint, and exit code 1', async () => {
+    const { url } = await serve();
+    const { code, stdout, stderr } = await ocikit('serve', '--port', new URL(url).port).outcome;
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/EADDRINUSE[^]*--port/);
+  });
+
+  test.each([
+    ['serve', '--port', 'x'],
+    ['serve', '--port', '65536'],
+    ['serve', '--nonsense'],
+    ['nonsense'],
+    ['serve', 'extra'],
+  ])('wrong usage is exit code 2: %s %s %s', async (...args) => {
+    const { code, stderr } = await ocikit(...args.filter((arg) => arg !== undefined)).outcome;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/error: /);
+  });
+
+  test.each([
+    [['--help'], 'Usage: ocikit'],
+    [['serve', '--help'], '--read-only'],
+    [['--version'], '0.1.0'],
+  ])('%o answers on stdout with exit code 0', async (args, text) => {
+    const { code, stdout } = await ocikit(...args).outcome;
+    expect(code).toBe(0);
+    expect(stdout).toContain(text);
+  });
+});
