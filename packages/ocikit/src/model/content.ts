@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Descriptor } from './descriptor.ts';
 import { RegistryError } from './errors.ts';
 

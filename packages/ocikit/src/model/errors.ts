@@ -57,7 +57,16 @@ export interface RegistryErrorOptions extends ErrorOptions {
   retryAfter?: number | undefined;
 }
 
-const brand = Symbol.for('ocikit.RegistryError');
+/** What an error carries so that `instanceof` holds across two copies of this package. */
+const brands = {
+  registry: Symbol.for('ocikit.RegistryError'),
+  http: Symbol.for('ocikit.HttpError'),
+  redirect: Symbol.for('ocikit.RedirectError'),
+};
+
+function hasBrand(value: unknown, brand: symbol): boolean {
+  return typeof value === 'object' && value !== null && brand in value;
+}
 
 /**
  * What every method of a registry rejects with: a code to branch on, and a message for a person.
@@ -83,7 +92,7 @@ export class RegistryError extends Error {
     this.code = code;
     this.detail = options.detail;
     this.retryAfter = options.retryAfter;
-    Object.defineProperty(this, brand, { value: true });
+    Object.defineProperty(this, brands.registry, { value: true });
   }
 
   /** The HTTP status that belongs to the code. */
@@ -93,7 +102,7 @@ export class RegistryError extends Error {
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (this !== RegistryError) return Function.prototype[Symbol.hasInstance].call(this, value);
-    return typeof value === 'object' && value !== null && brand in value;
+    return hasBrand(value, brands.registry);
   }
 }
 
@@ -135,11 +144,16 @@ export class HttpError extends RegistryError {
     this.errors = errors;
     this.body = options.body;
     this.#status = options.status;
+    Object.defineProperty(this, brands.http, { value: true });
   }
 
   /** The status that came, whatever the code says. */
   override get status(): number {
     return this.#status;
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === HttpError ? hasBrand(value, brands.http) : super[Symbol.hasInstance](value);
   }
 }
 
@@ -159,6 +173,7 @@ function codeOfAnswer(status: number, errors: readonly ErrorInfo[]): ErrorCode {
     415: 'UNSUPPORTED_MEDIA_TYPE',
     416: 'RANGE_INVALID',
     429: 'TOOMANYREQUESTS',
+    431: 'HEADERS_TOO_LARGE',
     503: 'UNAVAILABLE',
   };
   return byStatus[status] ?? 'UNKNOWN';
@@ -186,6 +201,11 @@ export class RedirectError extends RegistryError {
     super('UNSUPPORTED', `the content is found elsewhere: ${location.replace(/[?#].*$/s, '')}`);
     this.location = location;
     this.redirectStatus = status;
+    Object.defineProperty(this, brands.redirect, { value: true });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === RedirectError ? hasBrand(value, brands.redirect) : super[Symbol.hasInstance](value);
   }
 }
 

@@ -140,17 +140,20 @@ function parseObject(bytes: Uint8Array): JsonObject {
     throw new RegistryError('MANIFEST_INVALID', 'the manifest is not JSON', { cause });
   }
   if (!isObject(value)) throw new RegistryError('MANIFEST_INVALID', 'the manifest is not a JSON object');
-  // Go programs write what is not there as null.
-  for (const [field, content] of Object.entries(value)) if (content === null) delete value[field];
+  dropNulls(value);
   return value;
+}
+
+/** Go programs write what is not there as null. */
+function dropNulls(object: JsonObject): void {
+  for (const [field, content] of Object.entries(object)) if (content === null) delete object[field];
 }
 
 function checkCommon(manifest: JsonObject): void {
   checkType(manifest['mediaType'], 'mediaType');
   checkType(manifest['artifactType'], 'artifactType');
   checkAnnotations(manifest['annotations'], 'annotations');
-  if (manifest['subject'] !== undefined && manifest['subject'] !== null)
-    checkDescriptor(manifest['subject'], 'subject');
+  if (manifest['subject'] !== undefined) checkDescriptor(manifest['subject'], 'subject');
 }
 
 function checkImage(manifest: JsonObject): void {
@@ -195,6 +198,7 @@ function checkDescriptors(value: unknown, path: string): void {
 
 function checkDescriptor(value: unknown, path: string): void {
   if (!isObject(value)) throw invalid(path, value === undefined ? 'is missing' : 'is not a descriptor');
+  dropNulls(value);
   if (typeof value['mediaType'] !== 'string') throw invalid(`${path}.mediaType`, 'is missing');
   checkType(value['mediaType'], `${path}.mediaType`);
   checkType(value['artifactType'], `${path}.artifactType`);
@@ -205,13 +209,32 @@ function checkDescriptor(value: unknown, path: string): void {
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw invalid(`${path}.size`, `is ${shown(size)}, which is not a size in bytes`);
   }
-  if (value['urls'] !== undefined && value['urls'] !== null && !isListOfStrings(value['urls'])) {
-    throw invalid(`${path}.urls`, 'is not a list of strings');
-  }
-  if (value['data'] !== undefined && value['data'] !== null && typeof value['data'] !== 'string') {
-    throw invalid(`${path}.data`, 'is not a string');
-  }
+  checkStrings(value['urls'], `${path}.urls`);
+  checkString(value['data'], `${path}.data`);
   checkAnnotations(value['annotations'], `${path}.annotations`);
+  checkPlatform(value['platform'], `${path}.platform`);
+}
+
+/** Registries hold indexes with platforms of which parts are missing. */
+function checkPlatform(value: unknown, path: string): void {
+  if (value === undefined) return;
+  if (!isObject(value)) throw invalid(path, 'is not an object');
+  dropNulls(value);
+  checkString(value['os'], `${path}.os`);
+  checkString(value['architecture'], `${path}.architecture`);
+  checkString(value['variant'], `${path}.variant`);
+  checkString(value['os.version'], `${path}["os.version"]`);
+  checkStrings(value['os.features'], `${path}["os.features"]`);
+}
+
+function checkString(value: unknown, path: string): void {
+  if (value !== undefined && typeof value !== 'string') throw invalid(path, 'is not a string');
+}
+
+function checkStrings(value: unknown, path: string): void {
+  if (value !== undefined && !(Array.isArray(value) && value.every((item) => typeof item === 'string'))) {
+    throw invalid(path, 'is not a list of strings');
+  }
 }
 
 function checkType(value: unknown, path: string): void {
@@ -222,7 +245,7 @@ function checkType(value: unknown, path: string): void {
 }
 
 function checkAnnotations(value: unknown, path: string): void {
-  if (value === undefined || value === null) return;
+  if (value === undefined) return;
   if (!isObject(value)) throw invalid(path, 'is not an object');
   for (const [key, text] of Object.entries(value)) {
     if (key.length > maxTypeLength) throw invalid(path, `has a key of more than ${maxTypeLength} characters`);
@@ -236,10 +259,6 @@ function shown(value: unknown): string {
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isListOfStrings(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function invalid(path: string, reason: string): RegistryError {

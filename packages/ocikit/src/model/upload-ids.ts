@@ -24,8 +24,9 @@ const idPattern = /^([A-Za-z0-9_-]{43})\.([a-z0-9+._-]+)$/;
 
 /** @param key 32 random bytes; ids are good as long as it stays the same. Made here if it is left out. */
 export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): UploadIds {
+  // A colon is in neither of the first two, so nothing can move from one part to another and keep the MAC.
   const macOf = (head: Uint8Array, label: string, repository: string): Uint8Array =>
-    hmacSha256(key, new TextEncoder().encode(`${toBase64Url(head)}.${label}.${repository}`)).subarray(0, macLength);
+    hmacSha256(key, new TextEncoder().encode(`${toBase64Url(head)}:${label}:${repository}`)).subarray(0, macLength);
   return {
     issue(repository, label) {
       const id = new Uint8Array(randomLength + timeLength + macLength);
