@@ -284,6 +284,16 @@ describe('conditions on a tag', () => {
     expect(await tagIsAt('moving')).toBeNull();
   });
 
+  test('PUT by digest with tag parameters: they speak of the tags', async () => {
+    const reference = `${digestOfText(two, 'sha512')}?tag=moving&tag=absent`;
+    expect((await put(reference, two, { 'if-none-match': '*' })).status).toBe(412);
+    expect((await put(reference, two, { 'if-match': at(one) })).status).toBe(412);
+    expect(await tagIsAt('absent')).toBeNull();
+    await put('absent', one);
+    expect((await put(reference, two, { 'if-match': at(one) })).status).toBe(201);
+    expect(await tagIsAt('absent')).toBe(digestOfText(two, 'sha512'));
+  });
+
   test('PUT by digest: If-None-Match * only if the manifest is new', async () => {
     const text = indexBytes('new by digest');
     const reference = digestOfText(text);

@@ -89,10 +89,7 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
       ...call,
       digest: reference.digest,
       tags,
-      ifTag:
-        reference.tag === undefined
-          ? await digestCondition(request, reference.digest)
-          : await tagCondition(request, reference.tag),
+      ifTag: await conditionOf(request, reference, tags),
     },
   );
 
@@ -139,6 +136,16 @@ function mediaTypeIn(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined; // What is wrong with it is said when it is validated.
   }
+}
+
+/** Conditions speak of the tags that the request sets, if it sets any. */
+function conditionOf(
+  request: ManifestRequest,
+  reference: ManifestReference,
+  [tag]: readonly string[],
+): Promise<PushManifestOptions['ifTag']> {
+  if (tag !== undefined) return tagCondition(request, tag);
+  return reference.digest === undefined ? Promise.resolve(undefined) : digestCondition(request, reference.digest);
 }
 
 /**

@@ -1,7 +1,7 @@
-import { assertRepository, assertTag, parseDigest, RegistryError } from '../../model/index.ts';
+import { assertRepository, assertTag, isRegistryError, parseDigest, RegistryError } from '../../model/index.ts';
 import type { Deleter, Digest } from '../../model/index.ts';
 
-import { blobUnknown, manifestUnknown } from './state.ts';
+import { blobUnknown, manifestUnknown, nameUnknown } from './state.ts';
 import type { MemoryState } from './state.ts';
 
 export function memoryDeleter(state: MemoryState): Deleter {
@@ -25,10 +25,13 @@ export function memoryDeleter(state: MemoryState): Deleter {
         refuseIfReached(repository, digest);
         removeBlobLink(state, repository, digest);
         await state.owners.remove(digest, repository);
-      } else if (state.owners.has(digest)) {
-        throw blobUnknown(repository, digest);
       } else {
-        await state.blobs.delete(repository, digest, options ?? {});
+        // What the registry was given belongs to others; what it was not given, the blob store may know.
+        if (state.owners.has(digest))
+          throw known === undefined ? nameUnknown(repository) : blobUnknown(repository, digest);
+        await state.blobs.delete(repository, digest, options ?? {}).catch((error: unknown) => {
+          throw isRegistryError(error, 'BLOB_UNKNOWN') && known === undefined ? nameUnknown(repository) : error;
+        });
       }
     },
     async deleteManifest(repository, digest, options) {

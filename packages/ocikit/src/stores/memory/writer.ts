@@ -80,7 +80,9 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       const digest = digestOfManifest(kept, options.digest);
       const document = parseManifest(kept, mediaType);
       const links = linksOf(document);
-      if (!state.sparse) await assertLinksExist(state, repository, links, options);
+      const elsewhere = state.sparse ? undefined : await linksOnlyInStore(state, repository, links, options);
+      // From here to the end nothing waits: what is found now is there, and so is the tag, when the manifest is.
+      if (elsewhere !== undefined) assertLinksExist(state, repository, links, elsewhere);
       assertTagsMaySet(state, repository, tags, { digest, mediaType }, options.ifTag);
 
       const descriptor: Descriptor = { mediaType, digest, size: kept.length };
@@ -187,19 +189,28 @@ function digestsOf({ blobs, manifests, subject }: ManifestLinks): Digest[] {
   return [...new Set(all.map(({ digest }) => digest))];
 }
 
-/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first one that is missing */
-async function assertLinksExist(
+/** The blobs that this registry was never given, but its blob store knows from elsewhere. */
+async function linksOnlyInStore(
   state: MemoryState,
   repository: string,
-  { blobs, manifests }: ManifestLinks,
+  { blobs }: ManifestLinks,
   options: CallOptions,
-): Promise<void> {
+): Promise<Set<Digest>> {
   const elsewhere = new Set<Digest>();
   for (const { digest, urls } of blobs) {
     if (hasUrls(urls) || hasBlob(state, repository, digest) || elsewhere.has(digest)) continue;
     if (!state.owners.has(digest) && (await storeHas(state, repository, digest, options))) elsewhere.add(digest);
   }
-  // From here to the storing of the manifest nothing waits, so nothing can be deleted in between.
+  return elsewhere;
+}
+
+/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first one that is missing */
+function assertLinksExist(
+  state: MemoryState,
+  repository: string,
+  { blobs, manifests }: ManifestLinks,
+  elsewhere: ReadonlySet<Digest>,
+): void {
   const missing = [
     ...blobs.filter(({ digest }) => !elsewhere.has(digest) && !hasBlob(state, repository, digest)),
     ...manifests.filter(({ digest }) => state.repositories.get(repository)?.index.manifests.has(digest) !== true),
