@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Descriptor } from './descriptor.ts';
 import { RegistryError } from './errors.ts';
+import { untilAborted } from './source.ts';
 
 /**
  * A part of a content, in bytes: from `start` up to but not including `end` (to the end if it is left out), or the
@@ -125,7 +126,9 @@ class Content implements BlobContent {
   readonly #signal: AbortSignal | undefined;
   #reader: ByteReader | undefined;
   #position: number;
-  #started = false;
+  #way: 'iteration' | 'buffers' | undefined;
+  /** A source that arrives by itself has come to its end. */
+  #exhausted = false;
   #ended = false;
 
   constructor({ descriptor, source, range, signal }: CreateContentOptions) {
@@ -160,7 +163,19 @@ class Content implements BlobContent {
     if (this.#ended) throw new TypeError('the content has been read or cancelled');
   }
 
+  #begin(way: 'iteration' | 'buffers'): void {
+    if (this.#way !== undefined && (this.#way === 'iteration' || way !== this.#way)) {
+      throw new TypeError('the content is being read already, or has been');
+    }
+    this.#way = way;
+  }
+
   async readInto(buffer: Uint8Array): Promise<number> {
+    this.#begin('buffers');
+    return this.#fill(buffer);
+  }
+
+  async #fill(buffer: Uint8Array): Promise<number> {
     const wanted = Math.min(buffer.length, this.range.end - this.#position);
     if (wanted === 0) {
       if (this.#position >= this.range.end) await this.cancel();
@@ -172,6 +187,7 @@ class Content implements BlobContent {
       const count = (await this.#reader?.readInto(buffer.subarray(0, wanted))) ?? 0;
       if (count === 0) throw this.#tooShort();
       this.#position += count;
+      if (this.#position === this.range.end) await this.#assertEnd();
       return count;
     } catch (error) {
       await this.cancel();
@@ -179,10 +195,16 @@ class Content implements BlobContent {
     }
   }
 
+  /** Only after its last byte does a source that verifies what it hands on say whether all of it was right. */
+  async #assertEnd(): Promise<void> {
+    if (!('iterate' in this.#source)) return;
+    if (((await this.#reader?.readInto(new Uint8Array(1))) ?? 0) > 0) throw this.#tooLong();
+    this.#exhausted = true;
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    if (this.#started) throw new TypeError('the content has been read or cancelled');
+    this.#begin('iteration');
     this.#assertUsable();
-    this.#started = true;
     try {
       if ('pieces' in this.#source) yield* this.#slices(this.#source.pieces);
       else if ('iterate' in this.#source) yield* this.#iterate(this.#source.iterate);
@@ -202,35 +224,40 @@ class Content implements BlobContent {
   }
 
   async *#iterate(iterate: (range: ResolvedRange) => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const piece of iterate(this.range)) {
-      this.#signal?.throwIfAborted();
+    for await (const piece of untilAborted(iterate(this.range), this.#signal)) {
       if (this.#position + piece.length > this.range.end) throw this.#tooLong();
       this.#position += piece.length;
       yield piece;
     }
+    this.#exhausted = true;
     if (this.#position < this.range.end) throw this.#tooShort();
   }
 
   async *#read(): AsyncGenerator<Uint8Array> {
     while (this.#position < this.range.end) {
       const buffer = new Uint8Array(Math.min(pieceSize, this.range.end - this.#position));
-      const count = await this.readInto(buffer);
+      const count = await this.#fill(buffer);
       yield buffer.subarray(0, count);
     }
   }
 
   stream(): ReadableStream<Uint8Array> {
     const iterator = this[Symbol.asyncIterator]();
+    let waiting = false;
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
+          waiting = true;
           const next = await iterator.next();
+          waiting = false;
           if (next.done === true) controller.close();
           else controller.enqueue(next.value);
         },
         cancel: async () => {
-          await iterator.return(undefined);
           await this.cancel();
+          // While the next piece is being waited for, the iteration ends only after it.
+          if (waiting) iterator.return(undefined).catch(() => undefined);
+          else await iterator.return(undefined);
         },
       },
       { highWaterMark: 0 },
@@ -256,9 +283,9 @@ class Content implements BlobContent {
   }
 
   async cancel(): Promise<void> {
-    const unread = !this.#ended && this.#position < this.range.end;
+    const unwanted = !this.#ended && !this.#exhausted;
     this.#ended = true;
-    if (unread && 'iterate' in this.#source) await this.#source.cancel?.();
+    if (unwanted && 'iterate' in this.#source) await this.#source.cancel?.();
     const reader = this.#reader;
     this.#reader = undefined;
     await reader?.close();
@@ -270,7 +297,7 @@ class Content implements BlobContent {
 
   async #openReader(range: ResolvedRange): Promise<ByteReader> {
     if ('open' in this.#source) return this.#source.open(range);
-    if ('iterate' in this.#source) return readerOf(this.#source.iterate(range));
+    if ('iterate' in this.#source) return readerOf(untilAborted(this.#source.iterate(range), this.#signal));
     return readerOf(iterateSync(slicesOf(this.#source.pieces, range)));
   }
 
@@ -320,50 +347,4 @@ function readerOf(pieces: AsyncIterable<Uint8Array>): ByteReader {
       await iterator.return?.();
     },
   };
-}
-
-/**
- * Bytes to be stored: at hand, arriving (read once), a `Blob` or `File`, or a function that opens them, again for
- * each attempt.
- */
-export type BlobSource = OneTimeSource | (() => OneTimeSource | Promise<OneTimeSource>);
-
-type OneTimeSource = Uint8Array | Blob | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
-
-/** The bytes of a source, as they come. Leaving the iteration cancels the source. */
-export async function* readSource(
-  source: BlobSource,
-  signal?: AbortSignal,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  signal?.throwIfAborted();
-  const opened = typeof source === 'function' ? await source() : source;
-  if (opened instanceof Uint8Array) {
-    if (opened.length > 0) yield opened;
-    return;
-  }
-  const pieces = Symbol.asyncIterator in opened ? opened : iterateStream('stream' in opened ? opened.stream() : opened);
-  for await (const piece of pieces) {
-    signal?.throwIfAborted();
-    yield piece;
-  }
-  signal?.throwIfAborted();
-}
-
-/** Not every browser can iterate a ReadableStream. */
-async function* iterateStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const reader = stream.getReader();
-  let ended = false;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) {
-        ended = true;
-        return;
-      }
-      yield value;
-    }
-  } finally {
-    if (!ended) await reader.cancel().catch(() => undefined);
-    reader.releaseLock();
-  }
 }

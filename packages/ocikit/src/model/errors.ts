@@ -197,7 +197,8 @@ export class RedirectError extends RegistryError {
    * @throws TypeError if the location is anything else
    */
   constructor(location: string, status: RedirectStatus = 307) {
-    if (!isHttpUrl(location)) throw new TypeError('content can be found elsewhere only at an absolute http or https URL');
+    if (!isHttpUrl(location))
+      throw new TypeError('content can be found elsewhere only at an absolute http or https URL');
     super('UNSUPPORTED', `the content is found elsewhere: ${location.replace(/[?#].*$/s, '')}`);
     this.location = location;
     this.redirectStatus = status;

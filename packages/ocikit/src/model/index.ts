@@ -9,4 +9,6 @@ export * from './media-types.ts';
 export * from './partial.ts';
 export * from './reference.ts';
 export * from './registry.ts';
+export { readSource } from './source.ts';
+export type { BlobSource } from './source.ts';
 export * from './upload-ids.ts';

@@ -49,11 +49,10 @@ export async function* merge<T>(
       const { value } = least;
       yield value;
       await Promise.all(
-        heads.map(async (head, i) => {
-          const iterator = iterators[i];
-          if (iterator !== undefined && head.done !== true && compare(head.value, value) === 0) {
-            heads[i] = await iterator.next();
-          }
+        iterators.map(async (iterator, i) => {
+          let head = heads[i];
+          while (head?.done === false && compare(head.value, value) === 0) head = await iterator.next();
+          if (head !== undefined) heads[i] = head;
         }),
       );
     }

@@ -1,8 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { BlobContent, BlobSource, ByteRange } from './content.ts';
+import type { BlobContent, ByteRange } from './content.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
 import type { OnTransferEvent } from './events.ts';
+import type { BlobSource } from './source.ts';
 
 /**
  * A registry: repositories, each with blobs, manifests and tags. Stores, views and clients implement it; servers, views

@@ -9,14 +9,16 @@ export function formatEntityTag(digest: Digest): string {
 /** `*`, or the digests that an `If-Match` or `If-None-Match` header lists. Other entity tags match nothing here. */
 export type EntityTags = '*' | readonly Digest[];
 
-const entityTag = /\s*(?:W\/)?"([^"]*)"\s*(?:,|$)/y;
+/** Empty elements between the commas are to be ignored. RFC 9110, section 5.6.1. */
+const entityTag = /[\s,]*(?:W\/)?"([^"]*)"\s*(?=,|$)/y;
+const nothingMore = /^[\s,]*$/;
 
 /** @throws RegistryError BAD_REQUEST if it is malformed */
 export function parseEntityTags(header: string): EntityTags {
   if (header.trim() === '*') return '*';
   const digests: Digest[] = [];
   entityTag.lastIndex = 0;
-  while (entityTag.lastIndex < header.length) {
+  while (!nothingMore.test(header.slice(entityTag.lastIndex))) {
     const tag = entityTag.exec(header)?.[1];
     if (tag === undefined) {
       throw new RegistryError('BAD_REQUEST', `${JSON.stringify(header.slice(0, 200))} is not a list of entity tags`);

@@ -61,9 +61,9 @@ export function parseChunkRange(header: string): ResolvedRange {
   return { start, end };
 }
 
-/** The inverse of {@link parseChunkRange}. */
-export function formatChunkRange({ start, end }: ResolvedRange): string {
-  return `${start}-${end - 1}`;
+/** The inverse of {@link parseChunkRange}. Undefined for an empty chunk, which has no first byte. */
+export function formatChunkRange({ start, end }: ResolvedRange): string | undefined {
+  return end <= start ? undefined : `${start}-${end - 1}`;
 }
 
 /** Beyond what a number holds exactly, all positions are past every end. */

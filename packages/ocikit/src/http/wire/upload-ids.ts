@@ -1,5 +1,7 @@
 import { fromBase64Url, toBase64Url } from '../../model/index.ts';
 
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
 const plain = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 
 /**
@@ -14,5 +16,7 @@ export function encodeUploadId(id: string): string {
 export function decodeUploadId(segment: string): string {
   if (!segment.startsWith('~')) return segment;
   const bytes = fromBase64Url(segment.slice(1));
-  return bytes === undefined ? segment : new TextDecoder().decode(bytes);
+  const id = bytes === undefined ? undefined : decoder.decode(bytes);
+  // Base64 and UTF-8 can both be written in more than one way; an id has one segment only.
+  return id !== undefined && encodeUploadId(id) === segment ? id : segment;
 }

@@ -7,8 +7,9 @@ export function formatWarnings(texts: readonly string[]): string[] {
   let left = maxBytes;
   for (const text of texts) {
     const header = `299 - "${text.replaceAll(/[^\x20-\x7e]+/g, ' ').replaceAll(/["\\]/g, '\\$&')}"`;
+    if (header.length > left) continue;
     left -= header.length;
-    if (left >= 0) headers.push(header);
+    headers.push(header);
   }
   return headers;
 }

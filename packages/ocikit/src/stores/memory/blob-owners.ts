@@ -1,3 +1,4 @@
+import { isRegistryError } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
 
@@ -9,6 +10,8 @@ interface Owned {
   writers: number;
   /** Settles when a removal of the bytes that has begun is through. */
   removal: Promise<void> | undefined;
+  /** No repository has the bytes any more, but the blob store does: their removal waits, goes on or has failed. */
+  orphaned: boolean;
 }
 
 /**
@@ -28,9 +31,10 @@ export class BlobOwners {
     return this.#owned.size;
   }
 
-  /** True if some repository has the blob. */
+  /** True if the bytes are there because a repository has the blob, or has had it. */
   has(digest: Digest): boolean {
-    return (this.#owned.get(digest)?.repositories.size ?? 0) > 0;
+    const entry = this.#owned.get(digest);
+    return entry !== undefined && (entry.repositories.size > 0 || entry.orphaned);
   }
 
   /** A repository that has the blob. */
@@ -43,15 +47,19 @@ export class BlobOwners {
     return this.#owned.get(digest)?.home ?? repository;
   }
 
-  add(digest: Digest, repository: string): void {
-    this.#entry(digest, repository).repositories.add(repository);
+  /** @param home the repository to name to the blob store, if nobody else has the blob */
+  add(digest: Digest, repository: string, home: string = repository): void {
+    const entry = this.#entry(digest, home);
+    entry.repositories.add(repository);
+    entry.orphaned = false;
   }
 
   /** Runs what writes the bytes; their removal waits for it, and it for a removal that has begun. */
   async whileWriting<T>(digest: Digest, repository: string, write: (home: string) => Promise<T>): Promise<T> {
     let entry = this.#entry(digest, repository);
     while (entry.removal !== undefined) {
-      await entry.removal;
+      // If it failed, whoever asked for it has been told.
+      await entry.removal.catch(() => undefined);
       entry = this.#entry(digest, repository);
     }
     entry.writers++;
@@ -59,7 +67,8 @@ export class BlobOwners {
       return await write(entry.home);
     } finally {
       entry.writers--;
-      if (entry.writers === 0 && entry.repositories.size === 0) this.#owned.delete(digest);
+      // The write's own outcome is what counts here; what could not be removed stays orphaned.
+      await this.#removeIfUnused(digest, entry).catch(() => undefined);
     }
   }
 
@@ -68,24 +77,36 @@ export class BlobOwners {
     const entry = this.#owned.get(digest);
     if (entry === undefined) return;
     entry.repositories.delete(repository);
-    if (entry.repositories.size > 0 || entry.writers > 0) return;
-    entry.removal ??= this.#removeBytes(digest, entry);
-    await entry.removal;
+    if (entry.repositories.size === 0) entry.orphaned = true;
+    await this.#removeIfUnused(digest, entry);
   }
 
-  async #removeBytes(digest: Digest, entry: Owned): Promise<void> {
-    try {
-      await this.#blobs.delete?.(entry.home, digest, {});
-    } finally {
-      entry.removal = undefined;
-      if (entry.repositories.size === 0 && entry.writers === 0) this.#owned.delete(digest);
+  async #removeIfUnused(digest: Digest, entry: Owned): Promise<void> {
+    if (entry.repositories.size > 0 || entry.writers > 0) return;
+    if (entry.orphaned) {
+      entry.removal ??= this.#removeBytes(digest, entry.home).finally(() => {
+        entry.removal = undefined;
+      });
+      await entry.removal;
+    } else {
+      this.#owned.delete(digest);
     }
+  }
+
+  async #removeBytes(digest: Digest, home: string): Promise<void> {
+    try {
+      await this.#blobs.delete?.(home, digest, {});
+    } catch (error) {
+      // Bytes that have gone already need not be removed.
+      if (!isRegistryError(error, 'BLOB_UNKNOWN')) throw error;
+    }
+    this.#owned.delete(digest);
   }
 
   #entry(digest: Digest, repository: string): Owned {
     let entry = this.#owned.get(digest);
     if (entry === undefined) {
-      entry = { home: repository, repositories: new Set(), writers: 0, removal: undefined };
+      entry = { home: repository, repositories: new Set(), writers: 0, removal: undefined, orphaned: false };
       this.#owned.set(digest, entry);
     }
     return entry;

@@ -95,7 +95,7 @@ export async function sizeOfBlob(
 
 /** The caller gets a manifest of its own: what it does to the bytes must not change what is stored. */
 function copyOf({ descriptor, bytes }: Manifest): Manifest {
-  return { descriptor: copyOfDescriptor(descriptor), bytes: bytes.slice() };
+  return { descriptor: copyOfDescriptor(descriptor), bytes: new Uint8Array(bytes) };
 }
 
 function copyOfDescriptor(descriptor: Descriptor): Descriptor {

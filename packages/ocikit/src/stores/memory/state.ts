@@ -52,12 +52,16 @@ export class MemoryState {
     this.names.delete(name);
   }
 
-  /** Makes a blob that the blob store has one of the repository's. */
-  linkBlob(name: string, digest: Digest, size: number): void {
+  /**
+   * Makes a blob that the blob store has one of the repository's.
+   *
+   * @param home the repository to name to the blob store, if nobody else has the blob
+   */
+  linkBlob(name: string, digest: Digest, size: number, home: string = name): void {
     const { blobs } = this.createRepository(name).index;
     const now = Date.now();
     const before = blobs.get(digest);
-    if (before === undefined) this.owners.add(digest, name);
+    if (before === undefined) this.owners.add(digest, name, home);
     blobs.set(digest, { size, createdAt: before?.createdAt ?? now, usedAt: now });
   }
 }

@@ -47,6 +47,9 @@ interface Session {
 /** Ended ids that are remembered: an older one that is asked for looks like an upload without bytes, and no harm done. */
 const maxEnded = 16_384;
 
+/** More than that, a timer fires at once. */
+const longestTimeout = 2 ** 31 - 1;
+
 /** The uploads of a registry. One that was started but holds no bytes exists only as its id. */
 export class UploadSessions {
   readonly #state: MemoryState;
@@ -123,13 +126,22 @@ export class UploadSessions {
   }
 
   async release(session: Session): Promise<void> {
-    // Deleted and set again, it is the one that was used last.
-    const goesOn = this.#sessions.delete(session.id) && session.size > 0;
-    if (goesOn) this.#sessions.set(session.id, session);
+    const goesOn = this.#sessions.has(session.id) && session.size > 0;
+    if (goesOn) this.#markUsed(session);
+    else this.#sessions.delete(session.id);
+    try {
+      await (goesOn ? session.stage.release() : session.stage.discard());
+    } finally {
+      session.busy = false;
+      this.#schedule();
+    }
+  }
+
+  /** Deleted and set again, it is the one that was used last. */
+  #markUsed(session: Session): void {
+    this.#sessions.delete(session.id);
+    this.#sessions.set(session.id, session);
     session.usedAt = Date.now();
-    await (goesOn ? session.stage.release() : session.stage.discard());
-    session.busy = false;
-    this.#schedule();
   }
 
   /** The upload is over: its id is unknown from now on. */
@@ -161,7 +173,7 @@ export class UploadSessions {
   #schedule(): void {
     const [oldest] = this.#sessions.values();
     if (this.#timer !== undefined || oldest === undefined) return;
-    const wait = Math.max(oldest.usedAt + this.#limits.expiry - Date.now(), 0) + 1;
+    const wait = Math.min(Math.max(oldest.usedAt + this.#limits.expiry - Date.now(), 0) + 1, longestTimeout);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#expire();
@@ -175,7 +187,10 @@ export class UploadSessions {
     const now = Date.now();
     for (const session of this.#sessions.values()) {
       if (session.usedAt + this.#limits.expiry > now) return;
-      if (session.busy) continue;
+      if (session.busy) {
+        this.#markUsed(session);
+        continue;
+      }
       this.end(session.id);
       // Nobody waits for it, and a file that could not be removed is not in anybody's way.
       session.stage.discard().catch(() => undefined);
@@ -303,7 +318,8 @@ async function append(session: Session, stage: BlobStage, piece: Uint8Array): Pr
   try {
     await stage.append(piece);
   } catch (error) {
-    // How much of the piece was written is not known.
+    // How much of the piece was written is not known: what is there now has to be read for its digest.
+    session.digester = undefined;
     await takeBack(session, session.size);
     throw error;
   }

@@ -11,6 +11,7 @@ import {
   parseDigest,
   parseManifest,
   readSource,
+  RedirectError,
   referrerDescriptor,
   RegistryError,
   splitDigest,
@@ -63,9 +64,9 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       if (from !== undefined) assertRepository(from);
       parseDigest(digest);
       const algorithm = digestAlgorithm(options.algorithm ?? splitDigest(digest).algorithm).name;
-      const size = await sizeToMount(state, from, repository, digest, options);
+      const size =
+        mountOwned(state, from, repository, digest) ?? (await mountForeign(state, from, repository, digest, options));
       if (size === undefined) return { upload: uploads.start(repository, algorithm) };
-      state.linkBlob(repository, digest, size);
       options.onEvent?.({ type: 'mounted', repository, digest, size, from });
       return { descriptor: { mediaType: mediaTypes.octetStream, digest, size } };
     },
@@ -76,7 +77,7 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       const tags = [...new Set(options.tags)];
       tags.forEach(assertTag);
       // The caller's buffer stays the caller's.
-      const kept = bytes.slice();
+      const kept = new Uint8Array(bytes);
       const digest = digestOfManifest(kept, options.digest);
       const document = parseManifest(kept, mediaType);
       const links = linksOf(document);
@@ -124,16 +125,21 @@ export async function putBlob(
   if (blobs.put === undefined) throw new RegistryError('UNSUPPORTED', 'this registry does not accept blobs');
   const verifying = new VerifyingReader(pieces, blob);
   const content = verifying[Symbol.asyncIterator]();
-  await state.owners.whileWriting(digest, repository, async (home) => {
-    await blobs.put?.(home, blob, content, options);
-    // A store that has the blob already may not have read all of it; one that swallowed the error is told here.
-    while ((await content.next()).done !== true);
-    if (!verifying.verified) {
-      throw new RegistryError('DIGEST_INVALID', `the content of ${digest} was not read to its end`);
-    }
-    options.onEvent?.({ type: 'verified', repository, digest, size: verifying.size });
-    state.linkBlob(repository, digest, verifying.size);
-  });
+  try {
+    await state.owners.whileWriting(digest, repository, async (home) => {
+      await blobs.put?.(home, blob, content, options);
+      // A store that has the blob already may not have read all of it; one that swallowed the error is told here.
+      while ((await content.next()).done !== true);
+      if (!verifying.verified) {
+        throw new RegistryError('DIGEST_INVALID', `the content of ${digest} was not read to its end`);
+      }
+      options.onEvent?.({ type: 'verified', repository, digest, size: verifying.size });
+      state.linkBlob(repository, digest, verifying.size);
+    });
+  } finally {
+    // A store that failed in the middle may have left the source waiting.
+    await content.return();
+  }
   options.onEvent?.({ type: 'done', repository, digest, size: verifying.size });
   return { mediaType: mediaTypes.octetStream, digest, size: verifying.size };
 }
@@ -153,23 +159,41 @@ export async function* reportBytes(
   }
 }
 
-/** The size of the blob if it may be mounted from there. */
-async function sizeToMount(
+/**
+ * Mounts a blob that a repository has, in one step: nothing can be deleted in between.
+ *
+ * @returns its size; undefined if it is not there
+ */
+function mountOwned(
+  state: MemoryState,
+  from: string | undefined,
+  repository: string,
+  digest: Digest,
+): number | undefined {
+  const source = from ?? state.owners.any(digest);
+  const entry = source === undefined ? undefined : state.repositories.get(source)?.index.blobs.get(digest);
+  if (entry === undefined) return undefined;
+  entry.usedAt = Date.now();
+  state.linkBlob(repository, digest, entry.size);
+  return entry.size;
+}
+
+/** Mounts a blob that this registry was never given, but its blob store knows from elsewhere. */
+async function mountForeign(
   state: MemoryState,
   from: string | undefined,
   repository: string,
   digest: Digest,
   options: CallOptions,
 ): Promise<number | undefined> {
-  const source = from ?? state.owners.any(digest);
-  const entry = source === undefined ? undefined : state.repositories.get(source)?.index.blobs.get(digest);
-  if (entry !== undefined) {
-    entry.usedAt = Date.now();
-    return entry.size;
-  }
   if (state.owners.has(digest)) return undefined;
+  const home = from ?? repository;
   try {
-    return await sizeOfBlob(state, source ?? repository, digest, options);
+    const size = await sizeOfBlob(state, home, digest, options);
+    // It may have been pushed meanwhile, and then belongs to others.
+    if (state.owners.has(digest)) return undefined;
+    state.linkBlob(repository, digest, size, home);
+    return size;
   } catch (error) {
     if (isRegistryError(error)) return undefined;
     throw error;
@@ -223,8 +247,8 @@ function assertLinksExist(
   );
 }
 
-function hasUrls(urls: readonly string[] | null | undefined): boolean {
-  return urls !== undefined && urls !== null && urls.length > 0;
+function hasUrls(urls: readonly string[] | undefined): boolean {
+  return urls !== undefined && urls.length > 0;
 }
 
 function hasBlob(state: MemoryState, repository: string, digest: Digest): boolean {
@@ -243,7 +267,7 @@ async function storeHas(
     return true;
   } catch (error) {
     if (isRegistryError(error, 'BLOB_UNKNOWN')) return false;
-    if (error instanceof RegistryError && 'location' in error) return true;
+    if (error instanceof RedirectError) return true;
     throw error;
   }
 }

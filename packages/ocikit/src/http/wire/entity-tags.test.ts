@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest';
+
+import { digestOf } from '../../model/index.ts';
+import type { Digest } from '../../model/index.ts';
+
+import { formatEntityTag, matches, parseEntityTags } from './entity-tags.ts';
+
+const one = digestOf(Uint8Array.of(1));
+const two = digestOf(Uint8Array.of(2), 'sha512');
+
+test('the entity tag of content is its digest in quotes', () => {
+  expect(formatEntityTag(one)).toBe(`"${one}"`);
+});
+
+describe('a list of entity tags', () => {
+  test.each<[string, '*' | Digest[]]>([
+    ['*', '*'],
+    [' * ', '*'],
+    [`"${one}"`, [one]],
+    [`"${one}","${two}"`, [one, two]],
+    [`  "${one}" ,\t"${two}"  `, [one, two]],
+    [`W/"${one}"`, [one]],
+    [`W/"${one}", "${two}"`, [one, two]],
+    ['"v1", ""', []],
+    [`"v1", "${one}", "a,b"`, [one]],
+    [`"${one.toUpperCase()}"`, []],
+    ['""', []],
+    ['', []],
+    ['  ', []],
+    // Empty elements are to be ignored. RFC 9110, section 5.6.1.
+    [`,"${one}", ,"${two}",`, [one, two]],
+    [`"${one}", `, [one]],
+  ])('%s is read', (header, expected) => {
+    expect(parseEntityTags(header)).toEqual(expected);
+  });
+
+  test.each([
+    one,
+    `"${one}`,
+    `${one}"`,
+    `'${one}'`,
+    `"${one}" "${two}"`,
+    `"${one}";x`,
+    `w/"${one}"`,
+    `W"${one}"`,
+    `W/ "${one}"`,
+    `"${one}", *`,
+    '*, *',
+    '**',
+    'x'.repeat(10_000),
+  ])('%.60s is malformed', (header) => {
+    expect(() => parseEntityTags(header)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+  });
+
+  test('is not repeated at length when it is malformed', () => {
+    expect(() => parseEntityTags('x'.repeat(10_000))).toThrow(/^"x{200}" is not/);
+  });
+
+  test('gives back every digest that was formatted', () => {
+    expect(parseEntityTags([one, two].map(formatEntityTag).join(', '))).toEqual([one, two]);
+  });
+});
+
+test('an asterisk matches everything, a list only what it names', () => {
+  expect(matches('*', one)).toBe(true);
+  expect(matches([one, two], two)).toBe(true);
+  expect(matches([one], two)).toBe(false);
+  expect(matches([], one)).toBe(false);
+});

@@ -1,0 +1,129 @@
+import type * as nodeTest from 'node:test';
+
+import { describe, expect, test } from 'vitest';
+
+import { maintenance } from '../model/index.ts';
+import { createMemoryRegistry } from '../stores/memory/index.ts';
+
+import { describeRegistry, registryContract } from './index.ts';
+import type { ContractSubject, ContractTraits, TestRunner } from './index.ts';
+
+function subjectWith(traits: ContractTraits): ContractSubject {
+  return { create: async () => ({ registry: createMemoryRegistry() }), traits };
+}
+
+function leftOut(traits: ContractTraits): Map<string, string> {
+  const cases = registryContract(subjectWith(traits)).flatMap((group) => group.cases);
+  return new Map(cases.flatMap(({ name, leftOut: reason }) => (reason === undefined ? [] : [[name, reason]])));
+}
+
+/** A test runner that only writes down what it is told. */
+function recorder(): {
+  lines: string[];
+  describe: (name: string, define: () => void) => void;
+  it: Record<'plain' | 'skipping', RecordingIt>;
+} {
+  const lines: string[] = [];
+  let path: string[] = [];
+  const record = (kind: string) => (name: string) => void lines.push([kind, ...path, name].join(' > '));
+  return {
+    lines,
+    describe: (name, define) => {
+      const before = path;
+      path = [...before, name];
+      define();
+      path = before;
+    },
+    it: { plain: record('it'), skipping: Object.assign(record('it'), { skip: record('skip') }) },
+  };
+}
+
+type NodeTest = Pick<typeof nodeTest, 'describe' | 'it'>;
+
+type RecordingIt = ((name: string, run: () => Promise<void>) => void) & { skip?: (name: string) => void };
+
+describe('registryContract', () => {
+  test('names each group and each case of a group once', () => {
+    const groups = registryContract(subjectWith({}));
+    expect(new Set(groups.map(({ name }) => name)).size).toBe(groups.length);
+    for (const { name, cases } of groups) {
+      expect(new Set(cases.map((each) => each.name)).size, name).toBe(cases.length);
+    }
+  });
+
+  test('has the same cases for every subject: what does not apply is left out with a reason', () => {
+    const namesFor = (traits: ContractTraits): string[] =>
+      registryContract(subjectWith(traits)).flatMap((group) => group.cases.map(({ name }) => name));
+    const all = namesFor({});
+    for (const traits of [{ sparse: true }, { immutableTags: true }, { readOnly: true }, { remote: true }]) {
+      expect(namesFor(traits)).toEqual(all);
+    }
+  });
+
+  test.each<[ContractTraits, string, string]>([
+    [{}, 'accepts an image whose config is missing', 'it is not sparse'],
+    [{ sparse: true }, 'refuses an image whose config is missing', 'it is sparse'],
+    [{ immutableTags: true }, 'moves a tag back and forth', 'its tags are immutable'],
+    [{}, 'refuses another manifest, and stores nothing of it', 'its tags are not immutable'],
+    [{ readOnly: true }, 'sets several tags with one push', 'the registry is read-only'],
+    [{}, 'refuses pushBlob, and stays as it is', 'the registry is not read-only'],
+    [{ lacks: ['maintenance'] }, 'a blob that nobody has used since', 'it has no Maintenance'],
+    [{}, 'says that there is none', 'it has Maintenance'],
+    [{ lacks: ['uploadRead'] }, 'reads back what came so far', 'what an upload holds cannot be read'],
+    [{ lacks: ['ifTag'] }, 'sets a tag only if it does not exist', 'it has no conditions on tags'],
+    [
+      { lacks: ['anonymousMount'] },
+      'finds a sha256 blob by itself if no repository is named',
+      'it mounts only from a repository that is named',
+    ],
+  ])('with %j leaves out "%s": %s', (traits, name, reason) => {
+    expect(leftOut(traits).get(name)).toBe(reason);
+  });
+
+  test('closes what a case was given, also if the case fails', async () => {
+    let open = 0;
+    const [group] = registryContract({
+      create: async () => {
+        open++;
+        const registry = createMemoryRegistry();
+        return {
+          registry: { ...registry, pushBlob: () => Promise.reject(new Error('broken')) },
+          close: async () => void open--,
+        };
+      },
+    });
+    for (const { run } of group?.cases.slice(0, 5) ?? []) await expect(run()).rejects.toThrow();
+    expect(open).toBe(0);
+  });
+
+  test('fails if a registry that does not say so lacks Maintenance', async () => {
+    const registry = { ...createMemoryRegistry(), [maintenance]: undefined };
+    const groups = registryContract({ create: async () => ({ registry }) });
+    const verifies = groups.find(({ name }) => name === 'Maintenance verifies');
+    await expect(verifies?.cases[0]?.run()).rejects.toThrow('lacks');
+  });
+});
+
+describe('describeRegistry', () => {
+  test('hands each case to the runner, below the name and its group', () => {
+    const { lines, describe: group, it } = recorder();
+    describeRegistry({ describe: group, it: it.skipping }, 'my store', subjectWith({}));
+    expect(lines).toContain('it > my store > pushing blobs > does not mind pieces without bytes');
+    expect(lines).toContain(
+      'skip > my store > read-only > refuses pushBlob, and stays as it is (left out: the registry is not read-only)',
+    );
+  });
+
+  test('names what is left out also where the runner cannot skip', () => {
+    const { lines, describe: group, it } = recorder();
+    describeRegistry({ describe: group, it: it.plain }, 'my store', subjectWith({}));
+    expect(lines).toContain(
+      'it > my store > read-only > refuses pushBlob, and stays as it is (left out: the registry is not read-only)',
+    );
+  });
+
+  test('takes the runner of Node as it is', () => {
+    const runnerOf = ({ describe: group, it }: NodeTest): TestRunner => ({ describe: group, it });
+    expect(runnerOf).toBeTypeOf('function'); // That it compiles is the proof.
+  });
+});

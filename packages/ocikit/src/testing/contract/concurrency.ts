@@ -1,0 +1,174 @@
+import { collect } from '../../model/index.ts';
+import { imageOf, pushContent, pushImage, randomBlob } from '../content.ts';
+
+import { assertBlob, group, worksOr } from './case.ts';
+import type { DefineGroup } from './case.ts';
+import { equal, holds, sameBytes } from './check.ts';
+import { inPieces } from './sources.ts';
+import { assertManifest, pushParts } from './manifests.ts';
+
+export const concurrency: DefineGroup = group('many at the same time', ['writing'], (it) => {
+  it('stores the same blob that sixteen push at once', async ({ registry, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(200_000);
+    await Promise.all(
+      Array.from({ length: 16 }, (_, i) =>
+        registry.pushBlob(name, descriptor, i % 2 === 0 ? bytes : inPieces(bytes, 10_000 + i)),
+      ),
+    );
+    await assertBlob(registry, name, descriptor, bytes);
+  });
+
+  it('stores the same blob that comes through eight uploads at once', async ({ registry, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(50_000);
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const upload = await registry.startUpload(name);
+        await upload.append(bytes);
+        await upload.commit(descriptor.digest);
+      }),
+    );
+    await assertBlob(registry, name, descriptor, bytes);
+  });
+
+  it('refuses wrong bytes also while the right ones are pushed', async ({ registry, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(100_000);
+    const wrong = randomBlob(100_000).bytes;
+    const results = await Promise.all(
+      Array.from({ length: 12 }, (_, i) =>
+        worksOr('DIGEST_INVALID', registry.pushBlob(name, descriptor, inPieces(i % 2 === 0 ? bytes : wrong, 9000))),
+      ),
+    );
+    equal(
+      results,
+      Array.from({ length: 12 }, (_, i) => i % 2 === 0),
+      'which pushes worked',
+    );
+    await assertBlob(registry, name, descriptor, bytes);
+  });
+
+  it('stores different blobs that are pushed at once', async ({ registry, repository }) => {
+    const name = repository();
+    const blobs = Array.from({ length: 30 }, (_, i) => randomBlob(1000 + i));
+    await Promise.all(blobs.map(({ descriptor, bytes }) => registry.pushBlob(name, descriptor, bytes)));
+    for (const { descriptor, bytes } of blobs) await assertBlob(registry, name, descriptor, bytes);
+  });
+
+  it('makes a repository once that many push into first', async (scene) => {
+    const name = scene.repository();
+    const images = Array.from({ length: 8 }, () => imageOf());
+    await Promise.all(images.map((image, i) => pushContent(scene.registry, name, image, { tags: [`v${i}`] })));
+    equal(await scene.listed(), [name], 'the repositories');
+    for (const [i, image] of images.entries()) await assertManifest(scene.registry, name, image, `v${i}`);
+  });
+
+  it('sets all of many tags that are pushed at once', async ({ registry, repository }) => {
+    const name = repository();
+    const image = await pushImage(registry, name);
+    const tags = Array.from({ length: 30 }, (_, i) => `v${String(i).padStart(2, '0')}`);
+    const { bytes, mediaType } = image;
+    await Promise.all(tags.map((tag) => registry.pushManifest(name, bytes, mediaType, { tags: [tag] })));
+    equal(await collect(registry.tags(name)), tags, 'the tags');
+    await assertManifest(registry, name, image, ...tags);
+  });
+
+  it('leaves a tag at one of many manifests that are pushed at once', ['movable tags'], async (scene) => {
+    const { registry } = scene;
+    const name = scene.repository();
+    const images = Array.from({ length: 12 }, () => imageOf());
+    await Promise.all(images.map((image) => pushParts(registry, name, image)));
+    await Promise.all(
+      images.map(({ bytes, mediaType }) => registry.pushManifest(name, bytes, mediaType, { tags: ['v1'] })),
+    );
+    const { descriptor } = await registry.getTag(name, 'v1');
+    const winner = images.find((image) => image.descriptor.digest === descriptor.digest);
+    holds(winner !== undefined, `the tag is at ${descriptor.digest}, which nobody pushed`);
+    for (const image of images) await assertManifest(registry, name, image);
+  });
+
+  it('stays whole while a blob is pushed, read and deleted over and over', async ({ registry, repository }) => {
+    const [name, other] = [repository(), repository()];
+    const { descriptor, bytes } = randomBlob(20_000);
+    const { digest } = descriptor;
+    const kept = randomBlob(10);
+    await registry.pushBlob(name, kept.descriptor, kept.bytes);
+    const push = (): Promise<unknown> => registry.pushBlob(name, descriptor, inPieces(bytes, 7000));
+    const remove = (): Promise<unknown> => worksOr('BLOB_UNKNOWN', registry.deleteBlob(name, digest));
+    const read = async (): Promise<void> => {
+      const content = await registry.getBlob(name, digest);
+      sameBytes(await content.bytes(), bytes, 'a blob that is deleted and pushed meanwhile');
+    };
+    for (let round = 0; round < 10; round++) {
+      await Promise.all([
+        push(),
+        remove(),
+        worksOr('BLOB_UNKNOWN', read()),
+        push(),
+        remove(),
+        worksOr('BLOB_UNKNOWN', read()),
+      ]);
+      // Whatever came last: what is said to be there can be read.
+      if (await worksOr('BLOB_UNKNOWN', registry.resolveBlob(name, digest))) {
+        await assertBlob(registry, name, descriptor, bytes);
+      }
+    }
+    await push();
+    await assertBlob(registry, name, descriptor, bytes);
+    await registry.mountBlob(name, other, digest);
+    await Promise.all([remove(), registry.pushBlob(other, descriptor, bytes)]);
+    await assertBlob(registry, other, descriptor, bytes);
+  });
+
+  it('keeps the blob that one repository pushes while another deletes it', async ({ registry, repository }) => {
+    for (let round = 0; round < 10; round++) {
+      const [a, b] = [repository(), repository()];
+      const { descriptor, bytes } = randomBlob(5000);
+      await registry.pushBlob(a, descriptor, bytes);
+      await Promise.all([
+        registry.deleteBlob(a, descriptor.digest),
+        registry.pushBlob(b, descriptor, round % 2 === 0 ? bytes : inPieces(bytes, 500)),
+      ]);
+      await assertBlob(registry, b, descriptor, bytes);
+    }
+  });
+
+  it(
+    'stays whole while tags are set and deleted over and over',
+    ['deletable tags'],
+    async ({ registry, repository }) => {
+      const name = repository();
+      const image = await pushImage(registry, name);
+      const { bytes, mediaType } = image;
+      for (let round = 0; round < 10; round++) {
+        const tag = `v${round % 3}`;
+        await Promise.all([
+          registry.pushManifest(name, bytes, mediaType, { tags: [tag] }),
+          worksOr('MANIFEST_UNKNOWN', registry.deleteTag(name, tag)),
+          worksOr('MANIFEST_UNKNOWN', registry.getTag(name, tag)),
+          collect(registry.tags(name)),
+        ]);
+      }
+      for (const tag of await collect(registry.tags(name))) await assertManifest(registry, name, image, tag);
+    },
+  );
+
+  it('lists what is there while others push', async ({ registry, repository }) => {
+    const name = repository();
+    const image = await pushImage(registry, name, { tags: ['a', 'z'] });
+    const { bytes, mediaType } = image;
+    const found: string[] = [];
+    let i = 0;
+    for await (const tag of registry.tags(name)) {
+      found.push(tag);
+      if (i < 5) await registry.pushManifest(name, bytes, mediaType, { tags: [`m${i++}`] });
+    }
+    equal(
+      found.filter((tag) => tag === 'a' || tag === 'z'),
+      ['a', 'z'],
+      'the tags that were there all the time',
+    );
+    equal(found.toSorted(), found, 'the order');
+  });
+});

@@ -1,0 +1,212 @@
+import { collect, maintenanceOf } from '../../model/index.ts';
+import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
+
+import { algorithms, group, identityOf } from './case.ts';
+import type { DefineGroup } from './case.ts';
+import { equal, holds, rejects } from './check.ts';
+import { chunkLength } from './uploads.ts';
+
+const later = (): Date => new Date(Date.now() + 60_000);
+
+export const lacksMaintenance: DefineGroup = group('no Maintenance', ['no maintenance'], (it) => {
+  it('says that there is none', async ({ registry }) => {
+    equal(maintenanceOf(registry), undefined, 'the Maintenance');
+  });
+});
+
+export const maintaining: DefineGroup = group('Maintenance lists', ['writing', 'maintenance'], (it) => {
+  it('manifests with their tags, sizes and dates', async (scene) => {
+    const { registry, maintenance } = scene;
+    const name = scene.repository();
+    const before = Date.now();
+    const [tagged, plain] = [imageOf(), indexOf([], { annotations: { a: 'b' } })];
+    await pushContent(registry, name, tagged, { tags: ['b', 'a'] });
+    await pushContent(registry, name, plain);
+    const found = await collect(maintenance.manifests(name));
+    const expected = [
+      { ...tagged.descriptor, tags: ['a', 'b'] },
+      { ...plain.descriptor, tags: [] },
+    ].toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
+    equal(
+      found.map(({ descriptor, tags, size }) => ({ ...identityOf(descriptor), tags: tags.toSorted(), size })),
+      expected,
+      'the manifests',
+    );
+    assertDates(found, before);
+  });
+
+  it('blobs with their sizes and dates', async (scene) => {
+    const { registry, maintenance } = scene;
+    const name = scene.repository();
+    const before = Date.now();
+    const blobs = [randomBlob(10), randomBlob(2000), randomBlob(0), randomBlob(30, { algorithm: 'sha512' })];
+    for (const { descriptor, bytes } of blobs) await registry.pushBlob(name, descriptor, bytes);
+    const found = await collect(maintenance.blobs(name));
+    const expected = blobs.map(({ descriptor: { digest, size } }) => ({ digest, size, ofDescriptor: size }));
+    equal(
+      found.map(({ descriptor, size }) => ({ digest: descriptor.digest, size, ofDescriptor: descriptor.size })),
+      expected.toSorted((a, b) => (a.digest < b.digest ? -1 : 1)),
+      'the blobs',
+    );
+    assertDates(found, before);
+  });
+
+  it('a part of the blobs and manifests', async ({ registry, maintenance, repository }) => {
+    const name = repository();
+    const blobs = Array.from({ length: 6 }, () => randomBlob(10));
+    for (const { descriptor, bytes } of blobs) await registry.pushBlob(name, descriptor, bytes);
+    const digests = blobs.map(({ descriptor }) => descriptor.digest).toSorted();
+    const [startAfter] = digests;
+    for (const [options, expected] of [
+      [{ limit: 0 }, []],
+      [{ limit: 2 }, digests.slice(0, 2)],
+      [{ startAfter }, digests.slice(1)],
+      [{ startAfter, limit: 3 }, digests.slice(1, 4)],
+    ] as const) {
+      const found = await collect(maintenance.blobs(name, options));
+      equal(
+        found.map(({ descriptor }) => descriptor.digest),
+        expected,
+        `blobs with ${JSON.stringify(options)}`,
+      );
+    }
+    const indexes = Array.from({ length: 4 }, (_, i) => indexOf([], { annotations: { i: String(i) } }));
+    for (const index of indexes) await pushContent(registry, name, index);
+    const manifests = indexes.map(({ descriptor }) => descriptor.digest).toSorted();
+    const found = await collect(maintenance.manifests(name, { startAfter: manifests[0], limit: 2 }));
+    equal(
+      found.map(({ descriptor }) => descriptor.digest),
+      manifests.slice(1, 3),
+      'the manifests',
+    );
+  });
+
+  it('a blob once, however often it is pushed', async ({ registry, maintenance, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(1000);
+    await Promise.all(Array.from({ length: 8 }, () => registry.pushBlob(name, descriptor, bytes)));
+    equal((await collect(maintenance.blobs(name))).length, 1, 'how many blobs are listed');
+  });
+
+  it('uploads that hold bytes, until they end', async ({ registry, maintenance, repository }) => {
+    const name = repository();
+    const before = Date.now();
+    const [empty, given, kept] = [
+      await registry.startUpload(name),
+      await registry.startUpload(name),
+      await registry.startUpload(name),
+    ];
+    const sizes = async (): Promise<number[]> =>
+      (await collect(maintenance.uploads(name))).map(({ size }) => size).toSorted((a, b) => a - b);
+    equal(await sizes(), [], 'the uploads before the first byte');
+    const length = chunkLength(given, 100);
+    const { descriptor, bytes } = randomBlob(length + 50);
+    await given.append(bytes.subarray(0, length));
+    await kept.append(bytes);
+    equal(await sizes(), [length, length + 50], 'the uploads with bytes');
+    const listed = await collect(maintenance.uploads(name));
+    assertDates(listed, before);
+    for (const { id, size } of listed)
+      equal((await registry.resumeUpload(name, id)).size, size, 'an upload of a listed id');
+    await given.cancel();
+    equal(await sizes(), [length + 50], 'the uploads after one was cancelled');
+    await kept.commit(descriptor.digest);
+    equal(await sizes(), [], 'the uploads after the other was committed');
+    await empty.cancel();
+  });
+
+  it('how much is stored, counting each content once', async ({ registry, maintenance, repository }) => {
+    const [a, b] = [repository(), repository()];
+    const start = await maintenance.usage();
+    const blob = randomBlob(5000);
+    await registry.pushBlob(a, blob.descriptor, blob.bytes);
+    const one = await maintenance.usage();
+    equal(one.size - start.size, 5000, 'how much a blob adds');
+    equal(one.repositories - start.repositories, 1, 'how many repositories it adds');
+    equal(one.blobs - start.blobs, 1, 'how many blobs it adds');
+    await registry.mountBlob(a, b, blob.descriptor.digest);
+    const two = await maintenance.usage();
+    equal(two.size, one.size, 'the size after mounting it');
+    equal(two.repositories - one.repositories, 1, 'how many repositories that adds');
+    const index = indexOf([], { annotations: { a: 'b' } });
+    await pushContent(registry, a, index, { tags: ['v1'] });
+    const three = await maintenance.usage();
+    equal(three.manifests - two.manifests, 1, 'how many manifests a manifest adds');
+    equal(three.size - two.size, index.bytes.length, 'how much a manifest adds');
+    const upload = await registry.startUpload(a);
+    await upload.append(randomBlob(chunkLength(upload, 700)).bytes);
+    const four = await maintenance.usage();
+    equal(four.uploads - three.uploads, 1, 'how many uploads an upload adds');
+    equal(four.size - three.size, upload.size, 'how much an upload adds');
+    await upload.cancel();
+    equal(await maintenance.usage(), three, 'the usage after the upload was cancelled');
+  });
+});
+
+export const verifying: DefineGroup = group('Maintenance verifies', ['writing', 'maintenance'], (it) => {
+  for (const algorithm of algorithms) {
+    it(`what is there, with a ${algorithm} digest`, async ({ registry, maintenance, repository }) => {
+      const name = repository();
+      const image = imageOf({ algorithm });
+      await pushContent(registry, name, image);
+      equal(await maintenance.verify(name, image.descriptor.digest), 'ok', 'a manifest');
+      for (const { descriptor } of image.blobs)
+        equal(await maintenance.verify(name, descriptor.digest), 'ok', 'a blob');
+    });
+  }
+
+  it('that content is missing', async ({ registry, maintenance, repository }) => {
+    const [name, other] = [repository(), repository()];
+    const { descriptor, bytes } = randomBlob();
+    await registry.pushBlob(other, descriptor, bytes);
+    equal(await maintenance.verify(name, descriptor.digest), 'missing', 'in an unknown repository');
+    await pushImage(registry, name);
+    equal(await maintenance.verify(name, descriptor.digest), 'missing', 'what another repository has');
+    equal(await maintenance.verify(name, imageOf().descriptor.digest), 'missing', 'what nobody has');
+  });
+
+  it('that content is corrupt, and that it was repaired', ['damage'], async (scene) => {
+    const { registry, maintenance } = scene;
+    const name = scene.repository();
+    const { descriptor, bytes } = randomBlob(1000);
+    await registry.pushBlob(name, descriptor, bytes);
+    await scene.damage(name, descriptor.digest);
+    equal(await maintenance.verify(name, descriptor.digest), 'corrupt', 'a damaged blob');
+    await registry.pushBlob(name, descriptor, bytes);
+    equal(await maintenance.verify(name, descriptor.digest), 'ok', 'the blob after it was pushed again');
+  });
+});
+
+export const malformedMaintenance: DefineGroup = group('Maintenance refuses', ['maintenance'], (it) => {
+  it('malformed names', async ({ maintenance }) => {
+    const { digest } = randomBlob().descriptor;
+    for (const name of ['', 'UPPER', '../a', 'a//b']) {
+      await rejects(collect(maintenance.manifests(name)), 'NAME_INVALID', `manifests of ${name}`);
+      await rejects(collect(maintenance.blobs(name)), 'NAME_INVALID', `blobs of ${name}`);
+      await rejects(collect(maintenance.uploads(name)), 'NAME_INVALID', `uploads of ${name}`);
+      await rejects(maintenance.verify(name, digest), 'NAME_INVALID', `verify in ${name}`);
+      await rejects(maintenance.lease(name, [digest]), 'NAME_INVALID', `lease in ${name}`);
+      const removal = maintenance.removeUnused(name, digest, { unusedSince: later() });
+      await rejects(removal, 'NAME_INVALID', `removeUnused in ${name}`);
+    }
+  });
+
+  it('malformed digests', async ({ maintenance, repository }) => {
+    const name = repository();
+    for (const digest of ['sha256:', 'sha256:../../x', 'md5:00'] as const) {
+      await rejects(maintenance.verify(name, digest), 'DIGEST_INVALID', `verify of ${digest}`);
+      await rejects(maintenance.lease(name, [digest]), 'DIGEST_INVALID', `lease of ${digest}`);
+      const removal = maintenance.removeUnused(name, digest, { unusedSince: later() });
+      await rejects(removal, 'DIGEST_INVALID', `removeUnused of ${digest}`);
+    }
+  });
+});
+
+function assertDates(found: readonly { createdAt: Date; usedAt: Date }[], notBefore: number): void {
+  // Other clocks than this one count in other steps.
+  const [from, to] = [notBefore - 2000, Date.now() + 2000];
+  for (const { createdAt, usedAt } of found) {
+    holds(createdAt.getTime() >= from && createdAt.getTime() <= to, `it was created at ${createdAt.toISOString()}`);
+    holds(usedAt.getTime() >= from && usedAt.getTime() <= to, `it was used at ${usedAt.toISOString()}`);
+  }
+}

@@ -1,0 +1,223 @@
+import { collect } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+import { blobOf, imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
+import type { TestManifest } from '../content.ts';
+
+import { algorithms, group, identityOf, ofHead } from './case.ts';
+import type { DefineGroup } from './case.ts';
+import { equal, rejects, sameBytes } from './check.ts';
+import { manifestKinds } from './manifest-kinds.ts';
+
+/** The manifest is there, byte by byte, by its digest and by these tags. */
+export async function assertManifest(
+  registry: Registry,
+  repository: string,
+  { descriptor, bytes }: TestManifest,
+  ...tags: string[]
+): Promise<void> {
+  const { digest } = descriptor;
+  equal(identityOf(await registry.resolveManifest(repository, digest)), descriptor, 'resolveManifest');
+  const manifest = await registry.getManifest(repository, digest);
+  equal(identityOf(manifest.descriptor), descriptor, "getManifest's descriptor");
+  sameBytes(manifest.bytes, bytes, "getManifest's bytes");
+  for (const tag of tags) {
+    equal(identityOf(await registry.resolveTag(repository, tag)), descriptor, `resolveTag of ${tag}`);
+    const tagged = await registry.getTag(repository, tag);
+    equal(identityOf(tagged.descriptor), descriptor, `getTag's descriptor of ${tag}`);
+    sameBytes(tagged.bytes, bytes, `getTag's bytes of ${tag}`);
+  }
+}
+
+/** The repository exists, but the manifest is not in it. */
+export async function assertNoManifest(
+  registry: Registry,
+  repository: string,
+  digest: `${string}:${string}`,
+): Promise<void> {
+  await rejects(registry.resolveManifest(repository, digest), 'MANIFEST_UNKNOWN', 'resolveManifest');
+  await rejects(registry.getManifest(repository, digest), 'MANIFEST_UNKNOWN', 'getManifest');
+}
+
+/** The repository exists, but not the tag. */
+export async function assertNoTag(registry: Registry, repository: string, tag: string): Promise<void> {
+  await rejects(registry.resolveTag(repository, tag), 'MANIFEST_UNKNOWN', `resolveTag of ${tag}`);
+  await rejects(registry.getTag(repository, tag), 'MANIFEST_UNKNOWN', `getTag of ${tag}`);
+  equal((await collect(registry.tags(repository))).includes(tag), false, `whether ${tag} is listed`);
+}
+
+export const pushingManifests: DefineGroup = group('pushing manifests', ['writing'], (it) => {
+  for (const { name: kind, make } of manifestKinds) {
+    it(`stores ${kind} with a tag, byte by byte`, async ({ registry, repository }) => {
+      const name = repository();
+      const manifest = make();
+      await pushParts(registry, name, manifest);
+      const pushed = await registry.pushManifest(name, manifest.bytes, manifest.mediaType, { tags: ['v1'] });
+      equal(identityOf(pushed.descriptor), manifest.descriptor, 'what pushManifest returns');
+      equal(pushed.tags, ['v1'], 'the tags that it returns');
+      await assertManifest(registry, name, manifest, 'v1');
+    });
+  }
+
+  for (const algorithm of algorithms) {
+    for (const { name: kind, make } of manifestKinds) {
+      it(`stores ${kind} by its ${algorithm} digest`, async ({ registry, repository }) => {
+        const name = repository();
+        const manifest = make(algorithm);
+        const { descriptor, tags } = await pushContent(registry, name, manifest);
+        equal(identityOf(descriptor), manifest.descriptor, 'what pushManifest returns');
+        equal(tags, [], 'the tags that it returns');
+        await assertManifest(registry, name, manifest);
+      });
+    }
+
+    it(`sets tags on a manifest that its ${algorithm} digest names`, async ({ registry, repository }) => {
+      const name = repository();
+      const image = imageOf({ algorithm });
+      const pushed = await pushContent(registry, name, image, { tags: ['a', 'b'] });
+      equal(pushed.tags.toSorted(), ['a', 'b'], 'the tags that it returns');
+      await assertManifest(registry, name, image, 'a', 'b');
+    });
+
+    it(`refuses bytes that do not have the ${algorithm} digest, and sets no tag`, async ({ registry, repository }) => {
+      const name = repository();
+      const image = imageOf({ algorithm });
+      await pushParts(registry, name, image);
+      const { digest } = image.descriptor;
+      const changed = new Uint8Array([...image.bytes, 32, 32]);
+      const options = { digest, tags: ['v1'] };
+      await rejects(registry.pushManifest(name, changed, image.mediaType, options), 'DIGEST_INVALID');
+      await assertNoManifest(registry, name, digest);
+      await assertNoManifest(registry, name, blobOf(changed, { algorithm }).descriptor.digest);
+      await assertNoTag(registry, name, 'v1');
+    });
+  }
+
+  it('names a manifest by its sha256 digest if none is given', async ({ registry, repository }) => {
+    const name = repository();
+    const image = imageOf();
+    await pushParts(registry, name, image);
+    const { descriptor } = await registry.pushManifest(name, image.bytes, image.mediaType);
+    equal(descriptor.digest, image.descriptor.digest, 'the digest');
+    await assertManifest(registry, name, image);
+  });
+
+  it('keeps a manifest apart under its sha256 and its sha512 digest', async ({ registry, repository }) => {
+    const name = repository();
+    const short = imageOf();
+    const long = { ...short, ...blobOf(short.bytes, { algorithm: 'sha512', mediaType: short.mediaType }) };
+    await pushContent(registry, name, short);
+    await pushContent(registry, name, long);
+    await assertManifest(registry, name, short);
+    await assertManifest(registry, name, long);
+    await registry.deleteManifest(name, short.descriptor.digest);
+    await assertManifest(registry, name, long);
+  });
+
+  it('says the subject of what it will list as a referrer', async ({ registry, repository }) => {
+    const name = repository();
+    const image = await pushImage(registry, name);
+    const refers = await pushContent(registry, name, imageOf({ subject: image.descriptor }));
+    equal(refers.subject, image.descriptor.digest, 'the subject');
+    const plain = await pushContent(registry, name, imageOf());
+    equal(plain.subject, undefined, 'the subject of a manifest without one');
+  });
+
+  it('accepts a manifest that is there already', async ({ registry, repository }) => {
+    const name = repository();
+    const image = imageOf();
+    const first = await pushContent(registry, name, image, { tags: ['v1'] });
+    const second = await pushContent(registry, name, image, { tags: ['v1'] });
+    equal(second, first, 'what the second push returns');
+    await pushContent(registry, name, image);
+    await assertManifest(registry, name, image, 'v1');
+    equal(await collect(registry.tags(name)), ['v1'], 'the tags');
+  });
+
+  it('is not affected by what the caller does to its buffer afterwards', async ({ registry, repository }) => {
+    const name = repository();
+    const image = imageOf();
+    await pushParts(registry, name, image);
+    const buffer = image.bytes.slice();
+    await registry.pushManifest(name, buffer, image.mediaType, { tags: ['v1'] });
+    buffer.fill(0);
+    await assertManifest(registry, name, image, 'v1');
+  });
+
+  it('makes a manifest visible in its repository only', async ({ registry, repository }) => {
+    const [has, other] = [repository(), repository()];
+    const image = await pushImage(registry, has, { tags: ['v1'] });
+    await pushImage(registry, other, { tags: ['v2'] });
+    await assertNoManifest(registry, other, image.descriptor.digest);
+    await assertNoTag(registry, other, 'v1');
+  });
+
+  it('makes the repository exist with a manifest alone', async (scene) => {
+    const name = scene.repository();
+    const index = indexOf([]);
+    await pushContent(scene.registry, name, index);
+    equal(await scene.listed(), [name], 'the repositories that are listed');
+    equal(await collect(scene.registry.tags(name)), [], 'the tags');
+  });
+});
+
+export const readingManifests: DefineGroup = group('reading manifests', [], (it) => {
+  it('gives a manifest by digest and by tag', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const image = await pushImage(origin, name, { tags: ['v1'] });
+    await assertManifest(registry, name, image, 'v1');
+  });
+
+  it('says what a manifest is, and nothing that is only said where it is kept', async (scene) => {
+    const { registry, origin } = scene;
+    const name = scene.repository();
+    const { descriptor } = await pushImage(origin, name, { tags: ['v1'], annotations: { of: 'the manifest' } });
+    const said = [
+      await registry.resolveManifest(name, descriptor.digest),
+      await registry.resolveTag(name, 'v1'),
+      (await registry.getManifest(name, descriptor.digest)).descriptor,
+      (await registry.getTag(name, 'v1')).descriptor,
+    ];
+    for (const { annotations, platform, data } of said)
+      equal({ annotations, platform, data }, {}, 'what is said besides');
+  });
+
+  it('does not know a manifest that nobody pushed', async ({ registry, origin, repository }) => {
+    const name = repository();
+    await pushImage(origin, name);
+    for (const algorithm of algorithms) {
+      await assertNoManifest(registry, name, imageOf({ algorithm }).descriptor.digest);
+    }
+    await assertNoTag(registry, name, 'missing');
+  });
+
+  it('does not know a blob as a manifest', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob();
+    await origin.pushBlob(name, descriptor, bytes);
+    await assertNoManifest(registry, name, descriptor.digest);
+  });
+
+  it('does not know an unknown repository', async ({ registry, repository, traits }) => {
+    const name = repository();
+    const { digest } = imageOf().descriptor;
+    const head = ofHead(traits, 'NAME_UNKNOWN', 'MANIFEST_UNKNOWN');
+    await rejects(registry.resolveManifest(name, digest), head, 'resolveManifest');
+    await rejects(registry.resolveTag(name, 'v1'), head, 'resolveTag');
+    await rejects(registry.getManifest(name, digest), 'NAME_UNKNOWN', 'getManifest');
+    await rejects(registry.getTag(name, 'v1'), 'NAME_UNKNOWN', 'getTag');
+  });
+
+  it('gives the caller a manifest of its own', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const image = await pushImage(origin, name, { tags: ['v1'] });
+    (await registry.getManifest(name, image.descriptor.digest)).bytes.fill(0);
+    (await registry.getTag(name, 'v1')).bytes.fill(0);
+    await assertManifest(registry, name, image, 'v1');
+  });
+});
+
+/** Everything that a manifest names, without the manifest. */
+export async function pushParts(registry: Registry, repository: string, manifest: TestManifest): Promise<void> {
+  for (const { descriptor, bytes } of manifest.blobs) await registry.pushBlob(repository, descriptor, bytes);
+  for (const entry of manifest.manifests) await pushContent(registry, repository, entry);
+}

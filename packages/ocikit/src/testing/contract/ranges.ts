@@ -1,0 +1,137 @@
+import type { ByteRange, ResolvedRange } from '../../model/index.ts';
+import { randomBlob } from '../content.ts';
+
+import { algorithms, group, identityOf } from './case.ts';
+import type { DefineGroup } from './case.ts';
+import { equal, rejects, sameBytes } from './check.ts';
+
+const size = 2048;
+
+/** What is asked of a blob of 2048 bytes, and what it is then. */
+const ranges: readonly [what: string, range: ByteRange, resolved: ResolvedRange][] = [
+  ['from the middle to the middle', { start: 500, end: 1500 }, { start: 500, end: 1500 }],
+  ['from a byte to the end', { start: 500 }, { start: 500, end: size }],
+  ['the last bytes', { last: 500 }, { start: size - 500, end: size }],
+  ['the first byte', { start: 0, end: 1 }, { start: 0, end: 1 }],
+  ['the last byte', { start: size - 1 }, { start: size - 1, end: size }],
+  ['the last byte, counted from the end', { last: 1 }, { start: size - 1, end: size }],
+  ['all of it', { start: 0, end: size }, { start: 0, end: size }],
+  ['all of it, without saying where it ends', { start: 0 }, { start: 0, end: size }],
+  ['all of it, counted from the end', { last: size }, { start: 0, end: size }],
+  ['more than there is', { start: 2000, end: 5001 }, { start: 2000, end: size }],
+  ['more than all of it', { start: 0, end: size * 10 }, { start: 0, end: size }],
+  ['more than all of it, counted from the end', { last: size + 1 }, { start: 0, end: size }],
+  ['nothing at the start', { start: 0, end: 0 }, { start: 0, end: 0 }],
+  ['nothing in the middle', { start: 700, end: 700 }, { start: 700, end: 700 }],
+  ['nothing at the end', { start: size }, { start: size, end: size }],
+  ['none of the last bytes', { last: 0 }, { start: size, end: size }],
+  ['what lies past the end', { start: 5000, end: 10_001 }, { start: size, end: size }],
+  ['what lies past the end, without saying where it ends', { start: size + 1 }, { start: size, end: size }],
+];
+
+const malformed: readonly ByteRange[] = [
+  { start: 500, end: 1 },
+  { start: 500, end: 0 },
+  { start: 5000, end: 4000 },
+  { start: -1 },
+  { start: -5, end: 5 },
+  { start: 0, end: -1 },
+  { start: 0.5 },
+  { start: 0, end: 1.5 },
+  { start: Number.NaN },
+  { start: 0, end: Number.POSITIVE_INFINITY },
+  { start: Number.MAX_SAFE_INTEGER + 1 },
+  { last: -1 },
+  { last: 1.5 },
+  { last: Number.NaN },
+];
+
+export const readingRanges: DefineGroup = group('reading a part of a blob', [], (it) => {
+  for (const [what, range, expected] of ranges) {
+    it(`gives ${what}: ${JSON.stringify(range)}`, async ({ registry, origin, repository }) => {
+      const name = repository();
+      const { descriptor, bytes } = randomBlob(size);
+      await origin.pushBlob(name, descriptor, bytes);
+      const content = await registry.getBlob(name, descriptor.digest, { range });
+      equal(content.range, expected, 'the range of the content');
+      equal(identityOf(content.descriptor), descriptor, 'the descriptor, which is that of the whole blob');
+      sameBytes(await content.bytes(), bytes.subarray(expected.start, expected.end), 'the part');
+    });
+  }
+
+  for (const algorithm of algorithms) {
+    it(`gives the parts of a ${algorithm} blob, which are the whole when put together`, async (scene) => {
+      const name = scene.repository();
+      const { descriptor, bytes } = randomBlob(10_000, { algorithm });
+      await scene.origin.pushBlob(name, descriptor, bytes);
+      const whole = new Uint8Array(bytes.length);
+      for (let start = 0; start < bytes.length; start += 3333) {
+        const content = await scene.registry.getBlob(name, descriptor.digest, { range: { start, end: start + 3333 } });
+        whole.set(await content.bytes(), start);
+      }
+      sameBytes(whole, bytes, 'the parts, put together');
+    });
+  }
+
+  it('gives a part of a blob that was pushed in pieces, wherever it begins and ends', async (scene) => {
+    const name = scene.repository();
+    const { descriptor, bytes } = randomBlob(40_000);
+    const upload = await scene.origin.startUpload(name);
+    const middle = Math.max(15_000, upload.minimumChunk ?? 0);
+    await upload.append(bytes.subarray(0, middle));
+    await upload.append(bytes.subarray(middle));
+    await upload.commit(descriptor.digest);
+    for (const [start, end] of [
+      [0, middle],
+      [middle, 40_000],
+      [middle - 1, middle + 1],
+      [100, 39_900],
+    ] as const) {
+      const content = await scene.registry.getBlob(name, descriptor.digest, { range: { start, end } });
+      sameBytes(await content.bytes(), bytes.subarray(start, end), `bytes ${start} to ${end}`);
+    }
+  });
+
+  it('gives a far part of a blob of several MiB', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(5 * 1024 * 1024);
+    await origin.pushBlob(name, descriptor, bytes);
+    const [start, end] = [4_123_457, 5_000_001];
+    const content = await registry.getBlob(name, descriptor.digest, { range: { start, end } });
+    sameBytes(await content.bytes(), bytes.subarray(start, end), 'the part');
+  });
+
+  it('gives nothing of the empty blob, whatever part is asked for', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(0);
+    await origin.pushBlob(name, descriptor, bytes);
+    for (const range of [{ start: 0 }, { start: 0, end: 10 }, { start: 5 }, { last: 0 }, { last: 10 }]) {
+      const content = await registry.getBlob(name, descriptor.digest, { range });
+      equal(content.range, { start: 0, end: 0 }, `the range for ${JSON.stringify(range)}`);
+      equal((await content.bytes()).length, 0, 'its bytes');
+    }
+  });
+
+  for (const range of malformed) {
+    const shown = Object.entries(range).map(([key, value]) => `${key}: ${value}`);
+    it(`refuses the range { ${shown.join(', ')} }`, async ({ registry, origin, repository }) => {
+      const name = repository();
+      const { descriptor, bytes } = randomBlob(size);
+      await origin.pushBlob(name, descriptor, bytes);
+      await rejects(registry.getBlob(name, descriptor.digest, { range }), 'RANGE_INVALID');
+    });
+  }
+
+  it('does not know a part of an unknown blob', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob();
+    await origin.pushBlob(name, descriptor, bytes);
+    const { digest } = randomBlob().descriptor;
+    await rejects(registry.getBlob(name, digest, { range: { start: 1, end: 2 } }), 'BLOB_UNKNOWN', 'some bytes');
+    await rejects(
+      registry.getBlob(name, digest, { range: { start: 1, end: 1 } }).then((content) => content.bytes()),
+      'BLOB_UNKNOWN',
+      'no bytes',
+    );
+  });
+});

@@ -1,0 +1,27 @@
+import { collect } from '../../model/index.ts';
+import { pushImage, randomBlob } from '../content.ts';
+
+import { group } from './case.ts';
+import type { DefineGroup } from './case.ts';
+import { equal, rejects } from './check.ts';
+import { assertManifest } from './manifests.ts';
+import { methods } from './names.ts';
+
+export const readOnly: DefineGroup = group('read-only', ['read-only'], (it) => {
+  for (const { name: method, needs, call } of methods) {
+    if (!needs.includes('writing')) continue;
+    it(`refuses ${method}, and stays as it is`, async (scene) => {
+      const { registry, origin } = scene;
+      const name = scene.repository();
+      const image = await pushImage(origin, name, { tags: ['v1'] });
+      const { digest } = /blob/i.test(method) ? (image.blobs[0] ?? image).descriptor : image.descriptor;
+      const there = call(registry, { repository: name, digest, tag: 'v1' });
+      await rejects(there, ['DENIED', 'UNSUPPORTED'], 'what exists');
+      const other = { repository: scene.repository(), digest: randomBlob().descriptor.digest, tag: 'v2' };
+      await rejects(call(registry, other), ['DENIED', 'UNSUPPORTED'], 'what does not exist');
+      await assertManifest(registry, name, image, 'v1');
+      equal(await collect(registry.tags(name)), ['v1'], 'the tags');
+      equal(await scene.listed(), [name], 'the repositories');
+    });
+  }
+});

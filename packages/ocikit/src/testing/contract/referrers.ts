@@ -1,0 +1,274 @@
+import { collect, mediaTypes, referrerDescriptor, parseManifest } from '../../model/index.ts';
+import type { Descriptor, Digest } from '../../model/index.ts';
+import { artifactOf, imageOf, indexOf, manifestOf, pushContent, pushImage, randomBlob } from '../content.ts';
+import type { TestManifest } from '../content.ts';
+
+import { algorithms, firstOf, group } from './case.ts';
+import type { DefineGroup, Scene } from './case.ts';
+import { equal, holds } from './check.ts';
+import { missingDescriptor } from './manifest-kinds.ts';
+
+const [typeA, typeB] = ['application/vnd.example.a', 'application/vnd.example.b'];
+
+/** What a manifest is listed as, by the specification and not by the code under test. */
+function listedAs(
+  { descriptor }: TestManifest,
+  more: Pick<Descriptor, 'artifactType' | 'annotations'> = {},
+): Descriptor {
+  return { ...descriptor, ...more };
+}
+
+function inOrder(descriptors: readonly Descriptor[]): Descriptor[] {
+  return descriptors.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
+}
+
+/** Three of type a, two of type b, one of none. */
+async function referred({ origin, repository }: Scene): Promise<{ name: string; subject: Digest; all: Descriptor[] }> {
+  const name = repository();
+  const image = await pushImage(origin, name);
+  const subject = image.descriptor;
+  const all: Descriptor[] = [];
+  for (const artifactType of [typeA, typeB, typeA, typeB, typeA]) {
+    const artifact = artifactOf({ artifactType, subject });
+    await pushContent(origin, name, artifact);
+    all.push(listedAs(artifact, { artifactType }));
+  }
+  const index = indexOf([], { subject });
+  await pushContent(origin, name, index);
+  return { name, subject: subject.digest, all: inOrder([...all, listedAs(index)]) };
+}
+
+export const listingReferrers: DefineGroup = group('listing referrers', [], (it) => {
+  for (const algorithm of algorithms) {
+    it(`lists the manifests whose subject is a ${algorithm} manifest`, async ({ registry, origin, repository }) => {
+      const name = repository();
+      const image = await pushImage(origin, name, { algorithm });
+      const artifact = artifactOf({ artifactType: typeA, subject: image.descriptor, algorithm });
+      await pushContent(origin, name, artifact);
+      const found = await collect(registry.referrers(name, image.descriptor.digest));
+      equal(found, [listedAs(artifact, { artifactType: typeA })], 'the referrers');
+    });
+  }
+
+  const kinds: readonly [what: string, make: (subject: Descriptor) => TestManifest, more: Partial<Descriptor>][] = [
+    ['the type of an artifact', (subject) => artifactOf({ artifactType: typeA, subject }), { artifactType: typeA }],
+    [
+      "an image's config type where it has no type of its own",
+      (subject) => imageOf({ subject }),
+      { artifactType: mediaTypes.imageConfig },
+    ],
+    [
+      "an image's config type where its own type is empty",
+      (subject) => imageOf({ subject, artifactType: '', config: randomBlob(10, { mediaType: typeB }) }),
+      { artifactType: typeB },
+    ],
+    ['no type for an index without one', (subject) => indexOf([], { subject }), {}],
+    ['the type of an index', (subject) => indexOf([], { subject, artifactType: typeB }), { artifactType: typeB }],
+    [
+      'annotations',
+      (subject) => artifactOf({ artifactType: typeA, subject, annotations: { 'org.example.key': 'ü', empty: '' } }),
+      { artifactType: typeA, annotations: { 'org.example.key': 'ü', empty: '' } },
+    ],
+    [
+      'the annotations of an index',
+      (subject) => indexOf([], { subject, annotations: { a: 'b' } }),
+      { annotations: { a: 'b' } },
+    ],
+    [
+      'a Docker image',
+      (subject) => imageOf({ subject, mediaType: mediaTypes.dockerManifest }),
+      { artifactType: mediaTypes.dockerConfig },
+    ],
+    [
+      'a manifest without mediaType in its body',
+      (subject) => imageOf({ subject, fields: { mediaType: undefined } }),
+      { artifactType: mediaTypes.imageConfig },
+    ],
+    [
+      'an artifact manifest of a release candidate',
+      (subject) =>
+        manifestOf(
+          { mediaType: mediaTypes.artifactManifest, artifactType: typeA, blobs: [], subject, annotations: { a: 'b' } },
+          { mediaType: mediaTypes.artifactManifest },
+        ),
+      { artifactType: typeA, annotations: { a: 'b' } },
+    ],
+  ];
+  for (const [what, make, more] of kinds) {
+    it(`lists ${what}`, async ({ registry, origin, repository }) => {
+      const name = repository();
+      const subject = missingDescriptor(mediaTypes.imageManifest);
+      const manifest = make(subject);
+      await pushContent(origin, name, manifest);
+      equal(await collect(registry.referrers(name, subject.digest)), [listedAs(manifest, more)], 'the referrers');
+    });
+  }
+
+  it('lists them in byte order of their digests', async (scene) => {
+    const { name, subject, all } = await referred(scene);
+    equal(await collect(scene.registry.referrers(name, subject)), all, 'the referrers');
+  });
+
+  it('lists only those of a type', async (scene) => {
+    const { name, subject, all } = await referred(scene);
+    for (const artifactType of [typeA, typeB, 'application/vnd.example.none', mediaTypes.empty]) {
+      const expected = all.filter((descriptor) => descriptor.artifactType === artifactType);
+      equal(
+        await collect(scene.registry.referrers(name, subject, { artifactType })),
+        expected,
+        `those of ${artifactType}`,
+      );
+    }
+  });
+
+  it('lists what comes strictly after a digest, which need not exist', async (scene) => {
+    const { name, subject, all } = await referred(scene);
+    for (const { digest } of [...all, missingDescriptor(typeA), missingDescriptor(typeA)]) {
+      const expected = all.filter((descriptor) => descriptor.digest > digest);
+      equal(
+        await collect(scene.registry.referrers(name, subject, { startAfter: digest })),
+        expected,
+        `after ${digest}`,
+      );
+    }
+  });
+
+  it('lists at most as many as wanted, also of one type', async (scene) => {
+    const { name, subject, all } = await referred(scene);
+    const { registry } = scene;
+    for (const limit of [0, 1, 5, 6, 7]) {
+      equal(await collect(registry.referrers(name, subject, { limit })), all.slice(0, limit), `at most ${limit}`);
+      const ofType = all.filter(({ artifactType }) => artifactType === typeA).slice(0, limit);
+      const options = { limit, artifactType: typeA };
+      equal(await collect(registry.referrers(name, subject, options)), ofType, `at most ${limit} of a type`);
+    }
+  });
+
+  it('can be left in the middle', async (scene) => {
+    const { name, subject, all } = await referred(scene);
+    equal(await firstOf(scene.registry.referrers(name, subject)), all[0], 'the first referrer');
+  });
+
+  it('lists none where nothing is known', async ({ registry, origin, repository }) => {
+    const { digest } = imageOf().descriptor;
+    equal(await collect(registry.referrers(repository(), digest)), [], 'the referrers in an unknown repository');
+    const name = repository();
+    const image = await pushImage(origin, name);
+    equal(await collect(registry.referrers(name, digest)), [], 'the referrers of an unknown manifest');
+    equal(await collect(registry.referrers(name, image.descriptor.digest)), [], 'the referrers of a lonely manifest');
+    equal(await collect(registry.referrers(name, digest, { artifactType: typeA })), [], 'those of a type');
+  });
+
+  it('does not make a repository by being asked', async (scene) => {
+    await collect(scene.registry.referrers(scene.repository(), imageOf().descriptor.digest));
+    equal(await scene.listed(), [], 'the repositories');
+  });
+
+  it('lists referrers of a subject that is pushed later, or never', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const image = imageOf();
+    const artifact = artifactOf({ artifactType: typeA, subject: image.descriptor });
+    await pushContent(origin, name, artifact);
+    const expected = [listedAs(artifact, { artifactType: typeA })];
+    equal(await collect(registry.referrers(name, image.descriptor.digest)), expected, 'before');
+    await pushContent(origin, name, image);
+    equal(await collect(registry.referrers(name, image.descriptor.digest)), expected, 'after');
+  });
+
+  it('lists referrers of referrers at their subject only', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const image = await pushImage(origin, name);
+    const list = artifactOf({ artifactType: typeA, subject: image.descriptor });
+    const signature = artifactOf({ artifactType: typeB, subject: list.descriptor });
+    await pushContent(origin, name, list);
+    await pushContent(origin, name, signature);
+    const digestsOf = async (digest: Digest): Promise<Digest[]> =>
+      (await collect(registry.referrers(name, digest))).map((descriptor) => descriptor.digest);
+    equal(await digestsOf(image.descriptor.digest), [list.descriptor.digest], 'those of the image');
+    equal(await digestsOf(list.descriptor.digest), [signature.descriptor.digest], 'those of the referrer');
+  });
+
+  it('lists them in their repository only', async ({ registry, origin, repository }) => {
+    const [has, other] = [repository(), repository()];
+    const image = imageOf();
+    await pushContent(origin, has, image);
+    await pushContent(origin, other, image);
+    await pushContent(origin, has, artifactOf({ artifactType: typeA, subject: image.descriptor }));
+    equal(await collect(registry.referrers(other, image.descriptor.digest)), [], 'the referrers in the other');
+  });
+
+  it('lists a manifest once, however often and under how many tags it is pushed', async (scene) => {
+    const { registry, origin } = scene;
+    const name = scene.repository();
+    const image = await pushImage(origin, name);
+    const artifact = artifactOf({ artifactType: typeA, subject: image.descriptor });
+    await pushContent(origin, name, artifact);
+    await pushContent(origin, name, artifact, { tags: ['a', 'b'] });
+    equal((await collect(registry.referrers(name, image.descriptor.digest))).length, 1, 'how many are listed');
+  });
+
+  it('lists more than fit on any page', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const subject = missingDescriptor(mediaTypes.imageManifest);
+    const all = Array.from({ length: 60 }, (_, i) =>
+      indexOf([], { subject, annotations: { i: String(i), pad: 'x'.repeat(500) } }),
+    );
+    for (const index of all) await pushContent(origin, name, index);
+    const digests = all.map(({ descriptor }) => descriptor.digest).toSorted();
+    const found = await collect(registry.referrers(name, subject.digest));
+    equal(
+      found.map(({ digest }) => digest),
+      digests,
+      'all referrers',
+    );
+  });
+
+  it('agrees with what the model says of a manifest', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const subject = missingDescriptor(mediaTypes.imageManifest);
+    const manifest = imageOf({ subject, annotations: { a: 'b' } });
+    await pushContent(origin, name, manifest);
+    const expected = referrerDescriptor(parseManifest(manifest.bytes, manifest.mediaType), manifest.descriptor);
+    equal(await collect(registry.referrers(name, subject.digest)), [expected], 'the referrers');
+    holds(expected.artifactType === mediaTypes.imageConfig, 'the model does not fall back to the config');
+  });
+});
+
+export const changingReferrers: DefineGroup = group('referrers that come and go', ['writing'], (it) => {
+  it('no longer lists a manifest that was deleted', async ({ registry, repository }) => {
+    const name = repository();
+    const image = await pushImage(registry, name);
+    const subject = image.descriptor;
+    const gone = artifactOf({ artifactType: typeA, subject });
+    const kept = artifactOf({ artifactType: typeB, subject });
+    await pushContent(registry, name, gone);
+    await pushContent(registry, name, kept);
+    await registry.deleteManifest(name, gone.descriptor.digest);
+    const { digest } = subject;
+    equal(await collect(registry.referrers(name, digest)), [listedAs(kept, { artifactType: typeB })], 'the referrers');
+    await registry.deleteManifest(name, kept.descriptor.digest);
+    equal(await collect(registry.referrers(name, digest)), [], 'the referrers at the end');
+    await pushContent(registry, name, gone);
+    equal((await collect(registry.referrers(name, digest))).length, 1, 'how many are listed when one comes back');
+  });
+
+  it('goes on listing the referrers of a manifest that was deleted', async ({ registry, repository }) => {
+    const name = repository();
+    const image = await pushImage(registry, name);
+    const artifact = artifactOf({ artifactType: typeA, subject: image.descriptor });
+    await pushContent(registry, name, artifact);
+    await registry.deleteManifest(name, image.descriptor.digest);
+    const found = await collect(registry.referrers(name, image.descriptor.digest));
+    equal(found, [listedAs(artifact, { artifactType: typeA })], 'the referrers');
+  });
+
+  it('goes on listing a manifest whose tag was deleted', ['deletable tags'], async ({ registry, repository }) => {
+    const name = repository();
+    const image = await pushImage(registry, name);
+    await pushContent(registry, name, artifactOf({ artifactType: typeA, subject: image.descriptor }), {
+      tags: ['sig'],
+    });
+    await registry.deleteTag(name, 'sig');
+    equal((await collect(registry.referrers(name, image.descriptor.digest))).length, 1, 'how many are listed');
+  });
+});

@@ -1,0 +1,116 @@
+import { collect } from '../../model/index.ts';
+import { artifactOf, pushContent, pushImage, randomBlob } from '../content.ts';
+
+import { assertBlob, assertNoRepository, group } from './case.ts';
+import type { DefineGroup, Scene } from './case.ts';
+import { equal, holds, pause, rejectsBecauseOf, settles } from './check.ts';
+import { methods } from './names.ts';
+import { openSource } from './sources.ts';
+import { chunkLength } from './uploads.ts';
+
+export const signals: DefineGroup = group('signals', [], (it) => {
+  for (const method of methods) {
+    it(`${method.name} rejects with the reason of a signal that was aborted before`, method.needs, async (scene) => {
+      const { registry, origin } = scene;
+      const name = scene.repository();
+      const image = await pushImage(origin, name, { tags: ['v1'] });
+      const reason = new Error('no longer wanted');
+      const args = { repository: name, digest: image.descriptor.digest, tag: 'v1', signal: AbortSignal.abort(reason) };
+      await rejectsBecauseOf(method.call(registry, args), reason, method.name);
+    });
+  }
+
+  it('ends reading in the middle of a blob', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(6 * 1024 * 1024);
+    await origin.pushBlob(name, descriptor, bytes);
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const content = await registry.getBlob(name, descriptor.digest, { signal: controller.signal });
+    holds((await content.readInto(new Uint8Array(1000))) > 0, 'the first bytes did not come');
+    controller.abort(reason);
+    const rest = async (): Promise<void> => {
+      const buffer = new Uint8Array(64 * 1024);
+      while ((await content.readInto(buffer)) > 0);
+    };
+    await rejectsBecauseOf(settles(rest(), 'reading the rest'), reason, 'reading the rest');
+  });
+
+  it('ends reading before the first byte', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(5000);
+    await origin.pushBlob(name, descriptor, bytes);
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const content = await registry.getBlob(name, descriptor.digest, { signal: controller.signal });
+    controller.abort(reason);
+    await rejectsBecauseOf(settles(content.bytes(), 'bytes()'), reason, 'bytes()');
+  });
+
+  it('ends a push whose source hangs, and stores nothing', ['writing'], async (scene) => {
+    const { registry } = scene;
+    const name = scene.repository();
+    const { descriptor, bytes } = randomBlob(5000);
+    const source = openSource(bytes.subarray(0, 1000));
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const push = registry.pushBlob(name, descriptor, source, { signal: controller.signal });
+    await settles(Promise.race([source.waiting, push]), 'reading the source');
+    controller.abort(reason);
+    await rejectsBecauseOf(settles(push, 'pushBlob'), reason, 'pushBlob');
+    await brokenOff(scene);
+    holds(source.left, 'the source is still open');
+    await assertNoRepository(scene, name, descriptor.digest);
+    await registry.pushBlob(name, descriptor, bytes);
+    await assertBlob(registry, name, descriptor, bytes);
+  });
+
+  it('ends an append whose source hangs, and the upload can be gone on with', ['writing'], async (scene) => {
+    const { registry } = scene;
+    const name = scene.repository();
+    const upload = await registry.startUpload(name);
+    const length = chunkLength(upload, 1000);
+    const { descriptor, bytes } = randomBlob(length * 3);
+    await upload.append(bytes.subarray(0, length));
+    const source = openSource(bytes.subarray(length, length * 2));
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const append = upload.append(source, { signal: controller.signal });
+    await settles(Promise.race([source.waiting, append]), 'reading the source');
+    controller.abort(reason);
+    await rejectsBecauseOf(settles(append, 'append'), reason, 'append');
+    await brokenOff(scene);
+    holds(source.left, 'the source is still open');
+    const resumed = await registry.resumeUpload(name, upload.id);
+    const { size } = resumed;
+    holds(size === length || size === length * 2, `the size afterwards is ${size}`);
+    await resumed.append(bytes.subarray(size), { at: size });
+    await resumed.commit(descriptor.digest);
+    await assertBlob(registry, name, descriptor, bytes);
+  });
+
+  it('does not end what is over already', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const image = await pushImage(origin, name, { tags: ['v1'] });
+    await pushContent(
+      origin,
+      name,
+      artifactOf({ artifactType: 'application/vnd.example.a', subject: image.descriptor }),
+    );
+    const content = await registry.getBlob(name, image.blobs[0]?.descriptor.digest ?? 'sha256:', { signal });
+    const read = await content.bytes();
+    const manifest = await registry.getTag(name, 'v1', { signal });
+    const referrers = await collect(registry.referrers(name, image.descriptor.digest, { signal }));
+    controller.abort(new Error('too late'));
+    equal(read.length, image.blobs[0]?.bytes.length, 'the bytes that were read');
+    equal(manifest.bytes.length, image.bytes.length, 'the bytes of the manifest');
+    equal(referrers.length, 1, 'the referrers');
+  });
+});
+
+/** A registry at the other end of a connection is told that it ends by the connection. */
+async function brokenOff({ traits }: Scene): Promise<void> {
+  await pause(traits.remote === true ? 100 : 0);
+}

@@ -1,0 +1,25 @@
+import { createContent, readSource, VerifyingReader } from '../../model/index.ts';
+import type { BlobContent, ByteRange, Descriptor } from '../../model/index.ts';
+
+/**
+ * The body of an answer as a content. The whole of a blob is verified as it is read.
+ *
+ * @param range the part that the body is; all of it if it is undefined
+ */
+export function answerContent(
+  response: Response,
+  descriptor: Descriptor,
+  range: ByteRange | undefined,
+  signal: AbortSignal | undefined,
+): BlobContent {
+  const { body } = response;
+  const iterate = (): AsyncIterable<Uint8Array> => {
+    const pieces = readSource(body ?? new Uint8Array());
+    return range === undefined ? new VerifyingReader(pieces, descriptor) : pieces;
+  };
+  const cancel = async (): Promise<void> => {
+    // A body that is being read is let go of by whoever reads it.
+    if (body !== null && !body.locked) await body.cancel();
+  };
+  return createContent({ descriptor, range, signal, source: { iterate, cancel } });
+}

@@ -1,0 +1,207 @@
+import { mediaTypes, RegistryError } from '../../model/index.ts';
+import type {
+  AppendOptions,
+  BlobSource,
+  BlobUpload,
+  CallOptions,
+  CommitOptions,
+  Descriptor,
+  Digest,
+} from '../../model/index.ts';
+
+import { assertSize, bodyOf } from './bodies.ts';
+import type { Body } from './bodies.ts';
+import { encode, wrongAnswer } from './http.ts';
+import type { Http } from './http.ts';
+
+const octets = { 'content-type': mediaTypes.octetStream };
+
+/** What is known of an upload. */
+export interface UploadState {
+  location: URL;
+  /** NaN if nobody has asked. */
+  size: number;
+  minimumChunk?: number | undefined;
+}
+
+/** What the answer to a request says of the upload that it began or asked for. */
+export function uploadStateIn(http: Http, request: URL, response: Response): UploadState {
+  const minimum = response.headers.get('oci-chunk-min-length');
+  return {
+    location: http.location(response, request),
+    size: sizeOf(response, request),
+    minimumChunk: minimum === null ? undefined : Number(minimum),
+  };
+}
+
+/** Distribution specification, "Pushing a blob in chunks". */
+export class ClientUpload implements BlobUpload {
+  readonly minimumChunk: number | undefined;
+  readonly #http: Http;
+  readonly #repository: string;
+  #location: URL;
+  #size: number;
+  #busy = false;
+  #committed = false;
+
+  constructor(http: Http, repository: string, { location, size, minimumChunk }: UploadState) {
+    this.#http = http;
+    this.#repository = repository;
+    this.#location = location;
+    this.#size = size;
+    this.minimumChunk = minimumChunk;
+  }
+
+  /** What follows `uploads/` in the location, if it is as plain as that; else all of it. */
+  get id(): string {
+    const { href, search } = this.#location;
+    const { href: start } = uploadsOf(this.#http, this.#repository);
+    return href.startsWith(start) && search === '' ? decodeURIComponent(href.slice(start.length)) : href;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  append(source: BlobSource, options: AppendOptions = {}): Promise<number> {
+    return this.#alone(async () => {
+      const { signal } = options;
+      const body = await this.#bodyOf(source, options);
+      const headers = { ...octets, ...this.#contentRange(body, options) };
+      if (body.length === 0) {
+        await this.#ask(signal);
+        return this.#size;
+      }
+      const url = this.#location;
+      const response = await this.#http.send({
+        method: 'PATCH',
+        url,
+        headers,
+        body: body.content,
+        signal,
+        expect: [202],
+      });
+      this.#learn(url, response);
+      body.assertSource();
+      return this.#size;
+    });
+  }
+
+  commit(digest: Digest, options: CommitOptions = {}): Promise<Descriptor> {
+    return this.#alone(async () => {
+      const { source, signal, onEvent } = options;
+      const body = source === undefined ? undefined : await this.#bodyOf(source, options);
+      const url = new URL(this.#location);
+      url.searchParams.append('digest', digest);
+      const headers = body === undefined ? {} : { ...octets, ...this.#contentRange(body, options) };
+      const content = body?.content;
+      let response: Response;
+      try {
+        response = await this.#http.send({ method: 'PUT', url, headers, body: content, signal, expect: [201] });
+      } finally {
+        // What came of a source that failed does not have the digest, but that is not why it failed.
+        body?.assertSource();
+      }
+      this.#committed = true;
+      assertPushed(this.#http, response, url, digest);
+      const size = await this.#sizeOfBlob(digest, body?.taken ?? 0);
+      onEvent?.({ type: 'verified', repository: this.#repository, digest, size });
+      onEvent?.({ type: 'done', repository: this.#repository, digest, size });
+      return { mediaType: mediaTypes.octetStream, digest, size };
+    });
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held between two requests.
+  }
+
+  async cancel({ signal }: CallOptions = {}): Promise<void> {
+    if (this.#committed) return;
+    await this.#http.send({ method: 'DELETE', url: this.#location, signal, expect: [204, 404] });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #alone<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#busy) throw new RegistryError('BLOB_UPLOAD_INVALID', 'another call is running');
+    this.#busy = true;
+    try {
+      return await call();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #bodyOf(source: BlobSource, { size, signal, onEvent }: AppendOptions): Promise<Body> {
+    const repository = this.#repository;
+    const onBytes = (transferred: number): void => onEvent?.({ type: 'bytes', repository, size, transferred });
+    return bodyOf(source, { size, signal, onBytes });
+  }
+
+  /** A chunk says where it belongs, unless it is a stream of unknown length: then the one who sends it looks. */
+  #contentRange(body: Body, { at = this.#size, size = body.length }: AppendOptions): { 'content-range'?: string } {
+    if (body.length === 0) assertSize(size, 0);
+    if (Number.isNaN(at)) return {};
+    if (size !== undefined && size > 0) return { 'content-range': `${at}-${at + size - 1}` };
+    if (at !== this.#size && !Number.isNaN(this.#size))
+      throw new RegistryError('RANGE_INVALID', `the upload stands at byte ${this.#size}, not at ${at}`);
+    return {};
+  }
+
+  async #ask(signal: AbortSignal | undefined): Promise<void> {
+    const url = this.#location;
+    this.#learn(url, await this.#http.send({ method: 'GET', url, signal, expect: [204] }));
+  }
+
+  #learn(request: URL, response: Response): void {
+    const { location, size } = uploadStateIn(this.#http, request, response);
+    this.#location = location;
+    this.#size = size;
+  }
+
+  /** What was sent, or what the registry says if it was never asked how much it had. */
+  async #sizeOfBlob(digest: Digest, sent: number): Promise<number> {
+    if (!Number.isNaN(this.#size)) return this.#size + sent;
+    const url = this.#http.blob(this.#repository, digest);
+    const response = await this.#http.send({ method: 'HEAD', url, expect: [200] });
+    return Number(response.headers.get('content-length'));
+  }
+}
+
+/** Where uploads are begun; their own addresses usually lie below. */
+export function uploadsOf(
+  http: Http,
+  repository: string,
+  query: Readonly<Record<string, string | undefined>> = {},
+): URL {
+  return http.address(repository, 'blobs/uploads/', query);
+}
+
+/** The address of an upload that has been begun before. */
+export function uploadAt(http: Http, repository: string, id: string): URL {
+  if (/^https?:\/\//.test(id) && URL.canParse(id) && http.isHere(new URL(id))) return new URL(id);
+  const uploads = uploadsOf(http, repository);
+  // A URL would lose these.
+  if (['', '.', '..'].includes(id))
+    throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${JSON.stringify(id)} is no upload`);
+  return new URL(encode(id), uploads);
+}
+
+/** The blob is stored, and the answer says where. */
+export function assertPushed(http: Http, response: Response, request: URL, digest: Digest): void {
+  http.location(response, request);
+  const found = response.headers.get('docker-content-digest');
+  if (found !== digest) throw wrongAnswer(request, `has the digest ${found ?? 'of nothing'}`);
+}
+
+/** The range `0-0` may mean one byte or none, so a header that says it plainly is preferred. */
+function sizeOf(response: Response, request: URL): number {
+  const offset = response.headers.get('upload-offset');
+  if (offset !== null && /^\d+$/.test(offset)) return Number(offset);
+  const last = /^0-(\d+)$/.exec(response.headers.get('range') ?? '')?.[1];
+  if (last !== undefined) return last === '0' ? 0 : Number(last) + 1;
+  if (response.status === 202 && response.headers.get('range') === null) return 0;
+  throw wrongAnswer(request, `has the range ${response.headers.get('range')}`);
+}
