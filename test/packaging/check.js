@@ -17,37 +17,75 @@ const libraryDependencies = ['@noble/hashes'];
 let passed = 0;
 let failed = 0;
 
-async function check(name, run) {
+/**
+ * @param {string} name
+ * @param {() => void | Promise<void>} step
+ */
+async function check(name, step) {
   try {
-    await run();
+    await step();
     passed++;
     process.stdout.write(`  ok      ${name}\n`);
   } catch (error) {
     failed++;
-    process.stdout.write(`  FAILED  ${name}\n${String(error.stdout ?? '')}${error.message}\n`);
+    // What a command printed before it failed says more than that it failed.
+    const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
+    process.stdout.write(`  FAILED  ${name}\n${output}${error instanceof Error ? error.message : String(error)}\n`);
   }
 }
 
+/**
+ * @param {string} command
+ * @param {string[]} args
+ * @param {string} cwd
+ */
 function run(command, args, cwd) {
   return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
+/**
+ * @typedef {{
+ *   name: string;
+ *   version: string;
+ *   dependencies: Record<string, string>;
+ *   exports: Record<string, string | { browser: string; default: string }>;
+ *   imports: Record<string, { browser: string; default: string }>;
+ * }} PackageManifest
+ */
+
+/**
+ * @param {string} dir
+ * @returns {PackageManifest}
+ */
 function manifestOf(dir) {
-  return JSON.parse(readFileSync(join(root, dir, 'package.json'), 'utf8'));
+  return /** @type {PackageManifest} */ (JSON.parse(readFileSync(join(root, dir, 'package.json'), 'utf8')));
 }
 
+/**
+ * @param {unknown} found
+ * @param {unknown} expected
+ * @param {string} what
+ */
 function equal(found, expected, what) {
   if (JSON.stringify(found) !== JSON.stringify(expected)) {
     throw new Error(`${what}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`);
   }
 }
 
-/** Every module that a file imports, directly or not, by its specifier. */
+/**
+ * Every module that a file imports, directly or not, by its specifier.
+ *
+ * @param {string} file
+ * @param {Set<string>} [seen]
+ * @param {Set<string>} [found]
+ * @returns {Set<string>}
+ */
 function importsOf(file, seen = new Set(), found = new Set()) {
   if (seen.has(file)) return found;
   seen.add(file);
   const code = readFileSync(file, 'utf8').replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
   for (const [, specifier] of code.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+    if (specifier === undefined) continue;
     if (specifier.startsWith('.')) importsOf(resolve(dirname(file), specifier), seen, found);
     else found.add(specifier);
   }
@@ -55,16 +93,18 @@ function importsOf(file, seen = new Set(), found = new Set()) {
 }
 
 const scratch = mkdtempSync(join(tmpdir(), 'ocikit-packaging-'));
+/** @type {string[]} */
 const tarballs = [];
 try {
   for (const dir of packages) {
     const { name } = manifestOf(dir);
     await check(`${name} packs what it needs and nothing else`, () => {
-      const [{ files, filename }] = JSON.parse(
-        run('npm', ['pack', '--json', '--pack-destination', scratch], join(root, dir)),
-      );
-      tarballs.push(join(scratch, filename.replace('@', '').replace('/', '-')));
-      const paths = files.map(({ path }) => path);
+      const output = run('npm', ['pack', '--json', '--pack-destination', scratch], join(root, dir));
+      const packed = /** @type {{ filename: string; files: { path: string }[] }[]} */ (JSON.parse(output));
+      const [tarball] = packed;
+      if (tarball === undefined) throw new Error('npm packed nothing');
+      tarballs.push(join(scratch, tarball.filename.replace('@', '').replace('/', '-')));
+      const paths = tarball.files.map(({ path }) => path);
       for (const needed of ['LICENSE', 'README.md', 'package.json']) {
         if (!paths.includes(needed)) throw new Error(`${needed} is missing`);
       }
@@ -83,7 +123,7 @@ try {
   }
 
   await check('the types of ocikit resolve wherever its code does', () => {
-    run('npx', ['attw', tarballs[0], '--profile', 'esm-only', '--no-color'], root);
+    run('npx', ['attw', tarballs[0] ?? '', '--profile', 'esm-only', '--no-color'], root);
   });
 
   await check('the library depends on next to nothing', () => {
@@ -94,12 +134,12 @@ try {
     const { exports, imports } = manifestOf('packages/ocikit');
     for (const [subpath, target] of Object.entries(exports)) {
       if (subpath === './node' || subpath === './package.json') continue;
-      const file = join(root, 'packages/ocikit', target.browser ?? target);
+      const file = join(root, 'packages/ocikit', typeof target === 'string' ? target : target.browser);
       const found = [...importsOf(file)].filter((specifier) => specifier.startsWith('node:'));
       equal(found, [], `${subpath} imports`);
     }
     equal(
-      [...importsOf(join(root, 'packages/ocikit', imports['#hash'].browser))],
+      [...importsOf(join(root, 'packages/ocikit', imports['#hash']?.browser ?? ''))],
       ['@noble/hashes/hmac.js', '@noble/hashes/sha2.js'],
       '#hash in a browser imports',
     );

@@ -1,4 +1,4 @@
-import { partialRegistry } from '../model/index.ts';
+import { partialRegistry, RegistryError } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
 
 /**
@@ -7,7 +7,8 @@ import type { Registry } from '../model/index.ts';
  * @example createServer(readOnly(registry))
  */
 export function readOnly(registry: Registry): Registry {
-  return partialRegistry({
+  const missing = (): RegistryError => new RegistryError('UNSUPPORTED', 'this registry is read-only');
+  const methods = {
     getBlob: registry.getBlob.bind(registry),
     getManifest: registry.getManifest.bind(registry),
     getTag: registry.getTag.bind(registry),
@@ -17,5 +18,6 @@ export function readOnly(registry: Registry): Registry {
     repositories: registry.repositories.bind(registry),
     tags: registry.tags.bind(registry),
     referrers: registry.referrers.bind(registry),
-  });
+  };
+  return partialRegistry(methods, { missing });
 }

@@ -81,7 +81,9 @@ describe.each([
   });
 
   test('whose sender leaves in the middle can be gone on with', async () => {
-    const server = await start(await open());
+    const statuses: unknown[] = [];
+    const info = (_message: string, { status }: Readonly<Record<string, unknown>>): number => statuses.push(status);
+    const server = await start(await open(), { logger: { info, warn: info, error: info } });
     const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
     const half = big.length / 2;
     const socket = connect(server.port, '127.0.0.1');
@@ -94,6 +96,8 @@ describe.each([
       .poll(async () => (await server.fetch(location, { method: 'PATCH', body: big.subarray(half) })).status)
       .toBe(202);
     expect((await server.fetch(`${location}?digest=${bigDigest}`, { method: 'PUT' })).status).toBe(201);
+    expect(statuses).toContain(499);
+    expect(statuses).not.toContain(500);
   });
 });
 

@@ -39,6 +39,9 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   return { handle, fetch: fetchHandler(handle), node: nodeListener(handle, onBodyError) };
 }
 
+/** As proxies log a request whose client left before its answer. */
+const clientLeft = 499;
+
 class Core {
   readonly #registry: Registry;
   readonly #options: ServerOptions;
@@ -69,7 +72,8 @@ class Core {
     this.#decorate(exchange, reply);
     this.#options.logger?.info('request', {
       ...this.#about(exchange),
-      status: reply.status,
+      // Nobody gets the answer, so it is neither a success nor the server's fault.
+      status: exchange.signal.aborted ? clientLeft : reply.status,
       milliseconds: Math.round((performance.now() - startedAt) * 100) / 100,
       bytes: Number(reply.headers['Content-Length'] ?? 0),
     });

@@ -64,7 +64,7 @@ describe('an upload id in a path', () => {
         expect(segment).toMatch(/^[A-Za-z0-9_~-][A-Za-z0-9._-]*$/);
         expect(decodeUploadId(segment)).toBe(any);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

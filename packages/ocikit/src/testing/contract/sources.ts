@@ -64,7 +64,7 @@ export function openSource(bytes: Uint8Array): OpenSource {
 }
 
 /** How much of a {@link longSource} may be taken before it is left. */
-export const fairShare = 16 * 1024 * 1024;
+export const fairShare: number = 16 * 1024 * 1024;
 
 /** As good as endless, but it ends, lest whoever reads on fills the memory; tells how many bytes were taken. */
 export function longSource(): AsyncIterable<Uint8Array> & { readonly taken: number; readonly left: boolean } {

@@ -1,0 +1,111 @@
+import { access, constants } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
+
+import { describe, test } from 'vitest';
+
+/** What the tests install goes below it; git ignores it. */
+const cache = join(import.meta.dirname, '.cache');
+export const goBinaries: string = join(cache, 'bin');
+export const orasEnvironment: string = join(cache, 'oras');
+const orasPython = join(orasEnvironment, 'bin', 'python');
+
+export type ClientName = 'docker' | 'podman' | 'buildah' | 'skopeo' | 'crane' | 'regctl' | 'oras';
+
+interface ClientProgram {
+  /** All that must be there; the first is the client itself. */
+  readonly programs: readonly [string, ...string[]];
+  /** Its daemon, or its storage, belongs to root. */
+  readonly needsRoot: boolean;
+  readonly version: readonly string[];
+  readonly from: { readonly apt: string } | { readonly go: string } | { readonly pip: string };
+}
+
+export const clients: Readonly<Record<ClientName, ClientProgram>> = {
+  docker: {
+    programs: ['docker', 'dockerd', 'containerd'],
+    needsRoot: true,
+    version: ['--version'],
+    from: { apt: 'docker.io' },
+  },
+  podman: { programs: ['podman'], needsRoot: true, version: ['--version'], from: { apt: 'podman' } },
+  buildah: { programs: ['buildah'], needsRoot: true, version: ['--version'], from: { apt: 'buildah' } },
+  skopeo: { programs: ['skopeo'], needsRoot: false, version: ['--version'], from: { apt: 'skopeo' } },
+  crane: {
+    programs: ['crane'],
+    needsRoot: false,
+    version: ['version'],
+    from: { go: 'github.com/google/go-containerregistry/cmd/crane@latest' },
+  },
+  regctl: {
+    programs: ['regctl'],
+    needsRoot: false,
+    version: ['version', '--format', '{{.VCSTag}}'],
+    from: { go: 'github.com/regclient/regclient/cmd/regctl@latest' },
+  },
+  // The library for Python: what runs is the interpreter of the environment that it is installed in.
+  oras: {
+    programs: [orasPython],
+    needsRoot: false,
+    version: ['-c', 'import oras; print(oras.__version__)'],
+    from: { pip: 'oras' },
+  },
+};
+
+export const clientNames: readonly ClientName[] = Object.keys(clients) as ClientName[];
+
+/** With `CI=true` a client that is missing is a failure; elsewhere its tests are skipped, and say so. */
+export const nothingMayBeSkipped: boolean = process.env['CI'] === 'true';
+
+/** Where a program is, in `PATH` or among what was installed here. */
+export async function locate(program: string): Promise<string | undefined> {
+  const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', goBinaries];
+  const candidates = isAbsolute(program) ? [program] : directories.map((directory) => join(directory, program));
+  for (const candidate of candidates) {
+    if (await isExecutable(candidate)) return candidate;
+  }
+  return undefined;
+}
+
+/** Why the tests of a client can't run here; undefined if they can. */
+export async function whyMissing(name: ClientName): Promise<string | undefined> {
+  const { programs, needsRoot } = clients[name];
+  for (const program of programs) {
+    if ((await locate(program)) === undefined) return `${program} is not installed`;
+  }
+  if (needsRoot && process.getuid?.() !== 0) return `${name} needs root`;
+  return undefined;
+}
+
+const missing = new Map<ClientName, string>();
+for (const name of clientNames) {
+  const reason = await whyMissing(name);
+  if (reason !== undefined) missing.set(name, reason);
+}
+
+/** Those of the clients that are here. What is missing appears in the report: as skipped, and in CI as failed. */
+export function presentClients<Name extends ClientName>(names: readonly Name[]): Name[] {
+  for (const name of names) {
+    const reason = missing.get(name);
+    if (reason === undefined) continue;
+    test.skipIf(!nothingMayBeSkipped)(`${name} is tested (${reason})`, () => {
+      throw new Error(reason);
+    });
+  }
+  return names.filter((name) => !missing.has(name));
+}
+
+/** A `describe` whose tests need these clients. */
+export function describeWith(names: readonly ClientName[], title: string, define: () => void): void {
+  describe(title, () => {
+    if (presentClients(names).length === names.length) define();
+  });
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
