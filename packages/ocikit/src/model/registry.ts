@@ -174,7 +174,7 @@ export interface Writer {
 export interface AppendOptions extends CallOptions {
   /** Where the bytes belong; RANGE_INVALID if the upload does not stand there. */
   at?: number | undefined;
-  /** How many bytes there are; SIZE_INVALID if it is not so. Nothing is appended then. */
+  /** How many bytes the source has; SIZE_INVALID if it ends with more or fewer, and nothing is appended then. */
   size?: number | undefined;
 }
 
@@ -221,7 +221,10 @@ export interface DeleteTagOptions extends CallOptions {
   ifTag?: Digest | undefined;
 }
 
-/** Deleting. Distribution specification, "Content Management". */
+/**
+ * Deleting. Distribution specification, "Content Management". Where tags are immutable, deleting one rejects with
+ * UNSUPPORTED, and deleting what one reaches with DENIED.
+ */
 export interface Deleter {
   /** Other repositories keep the blob. Rejects with BLOB_UNKNOWN, NAME_UNKNOWN. */
   deleteBlob(repository: string, digest: Digest, options?: CallOptions): Promise<void>;

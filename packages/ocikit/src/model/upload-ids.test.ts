@@ -78,6 +78,14 @@ describe('an upload id', () => {
     );
   });
 
+  test('is not good cut off anywhere', () => {
+    const id = ids.issue('a', 'sha256');
+    for (let length = 0; length < id.length; length++) {
+      expect(ids.check('a', id.slice(0, length))).toBeUndefined();
+      expect(ids.check('a', id.slice(id.length - length))).toBeUndefined();
+    }
+  });
+
   test('is not any text that was not issued', () => {
     const text = fc.oneof(anyText, fc.stringMatching(/^[A-Za-z0-9_-]{43}\.[a-z0-9]{1,8}$/));
     fc.assert(

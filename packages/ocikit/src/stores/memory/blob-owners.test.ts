@@ -75,6 +75,19 @@ describe('the owners of a blob', () => {
 });
 
 describe('writing', () => {
+  test('makes nobody an owner as long as it goes on', async () => {
+    const { owners } = deleting();
+    const written = gate();
+    const writing = owners.whileWriting(digest, 'a', async () => {
+      await written.promise;
+      owners.add(digest, 'a');
+    });
+    expect([owners.has(digest), owners.any(digest)]).toEqual([false, undefined]);
+    written.open();
+    await writing;
+    expect([owners.has(digest), owners.any(digest)]).toEqual([true, 'a']);
+  });
+
   test('is told the repository under which the bytes are kept', async () => {
     const { owners } = deleting();
     const homes: string[] = [];

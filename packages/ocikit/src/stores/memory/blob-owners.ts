@@ -10,8 +10,8 @@ interface Owned {
   writers: number;
   /** Settles when a removal of the bytes that has begun is through. */
   removal: Promise<void> | undefined;
-  /** No repository has the bytes any more, but the blob store does: their removal waits, goes on or has failed. */
-  orphaned: boolean;
+  /** The bytes are in the blob store because a repository has them, or has had them and they are not yet removed. */
+  stored: boolean;
 }
 
 /**
@@ -33,8 +33,7 @@ export class BlobOwners {
 
   /** True if the bytes are there because a repository has the blob, or has had it. */
   has(digest: Digest): boolean {
-    const entry = this.#owned.get(digest);
-    return entry !== undefined && (entry.repositories.size > 0 || entry.orphaned);
+    return this.#owned.get(digest)?.stored === true;
   }
 
   /** A repository that has the blob. */
@@ -51,7 +50,7 @@ export class BlobOwners {
   add(digest: Digest, repository: string, home: string = repository): void {
     const entry = this.#entry(digest, home);
     entry.repositories.add(repository);
-    entry.orphaned = false;
+    entry.stored = true;
   }
 
   /** Runs what writes the bytes; their removal waits for it, and it for a removal that has begun. */
@@ -67,7 +66,7 @@ export class BlobOwners {
       return await write(entry.home);
     } finally {
       entry.writers--;
-      // The write's own outcome is what counts here; what could not be removed stays orphaned.
+      // The write's own outcome is what counts here; what could not be removed stays, and is nobody's.
       await this.#removeIfUnused(digest, entry).catch(() => undefined);
     }
   }
@@ -77,13 +76,12 @@ export class BlobOwners {
     const entry = this.#owned.get(digest);
     if (entry === undefined) return;
     entry.repositories.delete(repository);
-    if (entry.repositories.size === 0) entry.orphaned = true;
     await this.#removeIfUnused(digest, entry);
   }
 
   async #removeIfUnused(digest: Digest, entry: Owned): Promise<void> {
     if (entry.repositories.size > 0 || entry.writers > 0) return;
-    if (entry.orphaned) {
+    if (entry.stored) {
       entry.removal ??= this.#removeBytes(digest, entry.home).finally(() => {
         entry.removal = undefined;
       });
@@ -106,7 +104,7 @@ export class BlobOwners {
   #entry(digest: Digest, repository: string): Owned {
     let entry = this.#owned.get(digest);
     if (entry === undefined) {
-      entry = { home: repository, repositories: new Set(), writers: 0, removal: undefined, orphaned: false };
+      entry = { home: repository, repositories: new Set(), writers: 0, removal: undefined, stored: false };
       this.#owned.set(digest, entry);
     }
     return entry;

@@ -79,6 +79,7 @@ function pushByDigest(content: OfficialContent): Step {
       const pushed = await registry.pushManifest(name, bytes, mediaType, { digest, tags });
       equal(identityOf(pushed.descriptor), descriptor, 'what pushManifest returns');
       equal(pushed.tags.toSorted(), tags.toSorted(), 'the tags that it returns');
+      // Made here, so its shape is known.
       const { subject } = JSON.parse(new TextDecoder().decode(bytes)) as { subject?: { digest: Digest } };
       equal(pushed.subject, subject?.digest, 'the subject that it returns');
     }

@@ -198,6 +198,7 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
 });
 
 function entriesIn(bytes: Uint8Array): string[] {
+  // Made here, so its shape is known.
   const { annotations } = JSON.parse(new TextDecoder().decode(bytes)) as { annotations: { entries: string } };
   return annotations.entries.split(' ').filter((entry) => entry !== '');
 }

@@ -54,6 +54,7 @@ export function clientLister(http: Http): Lister {
           if (artifactType !== undefined && filtered?.includes('artifactType') !== true) {
             throw wrongAnswer(page.url, 'is not filtered');
           }
+          // Descriptors as the registry says them: who compares them sees whether they are right.
           for (const descriptor of page.body['manifests'] as Descriptor[]) {
             if (startAfter === undefined || descriptor.digest > startAfter) yield descriptor;
           }

@@ -107,6 +107,7 @@ export function clientWriter(
       const set = new Set((response.headers.get('oci-tag') ?? '').split(',').map((tag) => tag.trim()));
       const missing = tagsInQuery.find((tag) => !set.has(tag));
       if (missing !== undefined) throw wrongAnswer(url, `does not say that it has set ${missing}`);
+      // A digest as the registry says it: who compares it sees whether it is one.
       const subject = response.headers.get('oci-subject');
       return {
         descriptor: { mediaType, digest, size: bytes.length },
