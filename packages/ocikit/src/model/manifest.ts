@@ -48,7 +48,7 @@ const kindOfMediaType: ReadonlyMap<string, ManifestDocument['kind']> = new Map([
 /** The media types that {@link parseManifest} understands. */
 export const manifestMediaTypes: readonly string[] = [...kindOfMediaType.keys()];
 
-const maxTypeLength = 255;
+const maxKeyLength = 255;
 
 /**
  * Parses and validates a manifest. Fields that the specification does not know are kept.
@@ -239,7 +239,7 @@ function checkStrings(value: unknown, path: string): void {
 
 function checkType(value: unknown, path: string): void {
   if (value === undefined || value === '') return;
-  if (typeof value !== 'string' || value.length > maxTypeLength || !mediaTypePattern.test(value)) {
+  if (typeof value !== 'string' || !mediaTypePattern.test(value)) {
     throw invalid(path, 'is not a media type');
   }
 }
@@ -248,7 +248,7 @@ function checkAnnotations(value: unknown, path: string): void {
   if (value === undefined) return;
   if (!isObject(value)) throw invalid(path, 'is not an object');
   for (const [key, text] of Object.entries(value)) {
-    if (key.length > maxTypeLength) throw invalid(path, `has a key of more than ${maxTypeLength} characters`);
+    if (key.length > maxKeyLength) throw invalid(path, `has a key of more than ${maxKeyLength} characters`);
     if (typeof text !== 'string') throw invalid(`${path}[${JSON.stringify(key)}]`, 'is not a string');
   }
 }

@@ -59,7 +59,6 @@ export async function* untilAborted(
     new Promise((resolve, reject) => {
       interrupt = reject;
       iterator.next().then(resolve, reject);
-      if (signal.aborted) onAbort();
     });
   let ended = false;
   signal.addEventListener('abort', onAbort);

@@ -75,7 +75,7 @@ describe.each([
       await new Promise((resolve) => socket.once('data', resolve));
       socket.destroy();
     }
-    await expect.poll(openFiles, { timeout: 5000 }).toBe(0);
+    await expect.poll(openFiles, { timeout: 10_000 }).toBe(0);
     const whole = await (await server.fetch(`/v2/a/blobs/${bigDigest}`)).arrayBuffer();
     expect(digestOf(new Uint8Array(whole))).toBe(bigDigest);
   });
@@ -90,10 +90,12 @@ describe.each([
     socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: ${big.length}\r\n\r\n`);
     socket.write(big.subarray(0, half));
     const offset = async (): Promise<number> => Number((await server.fetch(location)).headers.get('upload-offset'));
-    await expect.poll(offset, { timeout: 5000 }).toBe(half);
+    await expect.poll(offset, { timeout: 10_000 }).toBe(half);
     socket.destroy();
     await expect
-      .poll(async () => (await server.fetch(location, { method: 'PATCH', body: big.subarray(half) })).status)
+      .poll(async () => (await server.fetch(location, { method: 'PATCH', body: big.subarray(half) })).status, {
+        timeout: 10_000,
+      })
       .toBe(202);
     expect((await server.fetch(`${location}?digest=${bigDigest}`, { method: 'PUT' })).status).toBe(201);
     expect(statuses).toContain(499);
