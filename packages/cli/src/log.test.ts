@@ -19,6 +19,12 @@ test('an error is told with its story, set in below its line', () => {
   expect(second).toBe('    00:00:00.000 200 GET /forged\\x0d');
 });
 
+test('what is not known is said so', () => {
+  const lines: string[] = [];
+  lineLogger((line) => lines.push(line)).warn('odd', { size: undefined });
+  expect(lines.join('')).toMatch(/ warning: odd size=undefined\n$/);
+});
+
 test.each([
   [0, '0 B'],
   [1023, '1023 B'],

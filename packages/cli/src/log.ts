@@ -29,7 +29,7 @@ function eventLine(message: string, { error, ...fields }: Readonly<Record<string
 
 /** What a client sent must not make lines of its own, or move the terminal's cursor. */
 function text(value: unknown): string {
-  const plain = typeof value === 'string' ? value : JSON.stringify(value);
+  const plain = typeof value === 'string' ? value : String(JSON.stringify(value));
   return plain.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 

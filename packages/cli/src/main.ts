@@ -17,6 +17,9 @@ const program = new Command('ocikit')
 
 for (const command of [program, ...program.commands]) command.exitOverride();
 
+// Who read the log or the results may be gone: that is no reason to stop.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 /** 0: done, 1: failed, 2: wrong usage. */
 try {
   await program.parseAsync();

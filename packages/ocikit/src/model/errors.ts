@@ -55,6 +55,8 @@ export interface RegistryErrorOptions extends ErrorOptions {
   detail?: unknown;
   /** When trying again is worth it, in seconds from now. */
   retryAfter?: number | undefined;
+  /** How a caller can authenticate: the value of `WWW-Authenticate`, which belongs to UNAUTHORIZED. */
+  challenge?: string | undefined;
 }
 
 /** What an error carries so that `instanceof` holds across two copies of this package. */
@@ -86,12 +88,15 @@ export class RegistryError extends Error {
   readonly detail: unknown;
   /** When trying again is worth it, in seconds from now. */
   readonly retryAfter: number | undefined;
+  /** How a caller can authenticate: the value of `WWW-Authenticate`, which belongs to UNAUTHORIZED. */
+  readonly challenge: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
     super(message, options);
     this.code = code;
     this.detail = options.detail;
     this.retryAfter = options.retryAfter;
+    this.challenge = options.challenge;
     Object.defineProperty(this, brands.registry, { value: true });
   }
 
@@ -210,9 +215,9 @@ export class RedirectError extends RegistryError {
   }
 }
 
-/** True for an absolute URL with which a client may be sent elsewhere: `http:` or `https:`, with a host. */
+/** True for an absolute URL with which a client may be sent elsewhere: `http:` or `https:`, with a host, in ASCII. */
 export function isHttpUrl(text: string): boolean {
-  return /^https?:\/\/[^\s/]/i.test(text) && URL.canParse(text);
+  return /^https?:\/\/[\x21-\x2e\x30-\x7e][\x21-\x7e]*$/i.test(text) && URL.canParse(text);
 }
 
 /** An error as it goes over the wire. */
@@ -220,6 +225,8 @@ export interface WireError {
   status: number;
   errors: ErrorInfo[];
   retryAfter: number | undefined;
+  /** The value of `WWW-Authenticate`. */
+  challenge?: string;
 }
 
 /**
@@ -229,7 +236,11 @@ export interface WireError {
 export function toWireError(error: unknown): WireError {
   const found = registryErrorIn(error);
   if (found === undefined) {
-    return { status: 500, errors: [{ code: 'UNKNOWN', message: 'internal error' }], retryAfter: undefined };
+    return {
+      status: 500,
+      errors: [{ code: 'UNKNOWN', message: 'internal error' }],
+      retryAfter: undefined,
+    };
   }
   const errors =
     found instanceof HttpError && found.errors.length > 0
@@ -237,7 +248,14 @@ export function toWireError(error: unknown): WireError {
       : [{ code: found.code, message: found.message, ...(found.detail === undefined ? {} : { detail: found.detail }) }];
   const code = errors[0]?.code;
   const status = isErrorCode(code) && code !== 'UNKNOWN' ? statusOfCode[code] : found.status;
-  return { status, errors, retryAfter: found.retryAfter };
+  // What another registry answered with success is no success if it came as an error.
+  const isError = status >= 400 && status <= 599;
+  return {
+    status: isError ? status : 502,
+    errors,
+    retryAfter: found.retryAfter,
+    ...(found.challenge === undefined ? {} : { challenge: found.challenge }),
+  };
 }
 
 /** The first registry error in a chain of causes, if the rest of the chain are plain wrappers. */

@@ -66,10 +66,7 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestDoc
   }
   const manifest = parseObject(bytes);
   if (manifest['mediaType'] !== undefined && manifest['mediaType'] !== mediaType) {
-    throw invalid(
-      'mediaType',
-      `is ${JSON.stringify(manifest['mediaType'])}, but the content was pushed as ${mediaType}`,
-    );
+    throw invalid('mediaType', `is ${shown(manifest['mediaType'])}, but the content was pushed as ${mediaType}`);
   }
   checkCommon(manifest);
   switch (kind) {
@@ -253,8 +250,11 @@ function checkAnnotations(value: unknown, path: string): void {
   }
 }
 
+/** For a message: short, and not nested, as what is nested very deep can be parsed but not written. */
 function shown(value: unknown): string {
-  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 200);
+  if (value === undefined) return 'missing';
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return JSON.stringify(typeof value === 'string' ? value.slice(0, 200) : value);
 }
 
 function isObject(value: unknown): value is JsonObject {

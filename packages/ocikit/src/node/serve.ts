@@ -121,6 +121,8 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
       `Docker-Distribution-API-Version: registry/2.0\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  // A client that does not close its side would hold the connection for ever.
+  setTimeout(() => socket.destroy(), 1000).unref();
 }
 
 const reasonOf: Readonly<Record<number, string>> = {

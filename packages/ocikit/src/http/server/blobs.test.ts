@@ -108,6 +108,12 @@ describe('GET and HEAD of a blob', () => {
     }
   });
 
+  test('answers 412 if If-Match is not this blob, and looks at conditions before Range', async () => {
+    expect((await server.fetch(url, { headers: { 'if-match': '"other"' } })).status).toBe(412);
+    const headers = { 'if-none-match': `"${digest}"`, range: 'nonsense' };
+    expect((await server.fetch(url, { headers })).status).toBe(304);
+  });
+
   test('says 404, not 304, of what is not there', async () => {
     const response = await server.fetch(`/v2/a/b/blobs/${digestOf(new Uint8Array([1]))}`, {
       headers: { 'if-none-match': '*' },

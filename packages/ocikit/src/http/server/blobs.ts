@@ -1,7 +1,8 @@
 import { isRegistryError, mediaTypes, parseDigest, RegistryError } from '../../model/index.ts';
 import type { BlobContent, ByteRange, Digest } from '../../model/index.ts';
-import { formatContentRange, formatEntityTag, matches, parseEntityTags, parseRange } from '../wire/index.ts';
+import { formatContentRange, formatEntityTag, parseRange } from '../wire/index.ts';
 
+import { conditionOfRead, isConditional } from './conditions.ts';
 import type { Reply } from './exchange.ts';
 import { empty, errorReply, locationOf, redirect } from './reply.ts';
 import type { ApiRequest, ResourceOf } from './request.ts';
@@ -12,7 +13,12 @@ type BlobRequest = ApiRequest<ResourceOf<'blob'>>;
 export async function getBlob(request: BlobRequest): Promise<Reply> {
   const { registry, route, options, call, exchange } = request;
   const digest = parseDigest(route.digest);
-  const notModified = notModifiedReply(request, digest);
+  if (isConditional(exchange)) {
+    // A look is enough to know that there is nothing to send. RFC 9110, section 13.2.2: before Range.
+    await registry.resolveBlob(route.repository, digest, call);
+    const notModified = conditionOfRead(exchange, digest, headersOf(digest));
+    if (notModified !== undefined) return notModified;
+  }
   const range = requestedRange(request, digest);
   if (range === 'malformed') {
     const { size } = await registry.resolveBlob(route.repository, digest, call);
@@ -21,10 +27,9 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
   const content = await registry.getBlob(route.repository, digest, { ...call, range });
   try {
     const location = await locationOf(options, false, content.descriptor);
-    const early = location === undefined ? notModified : redirect(location, 307, headersOf(digest));
-    if (early !== undefined) {
+    if (location !== undefined) {
       await content.cancel();
-      return early;
+      return redirect(location, 307, headersOf(digest));
     }
     const reply = contentReply(content, digest, range);
     if (reply.body === undefined) await content.cancel();
@@ -39,13 +44,13 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
 
 /** A HEAD is not about a part: `Range` means nothing in it. */
 export async function headBlob(request: BlobRequest): Promise<Reply> {
-  const { registry, route, options, call } = request;
+  const { registry, route, options, call, exchange } = request;
   const digest = parseDigest(route.digest);
   const descriptor = await registry.resolveBlob(route.repository, digest, call);
   const location = await locationOf(options, false, descriptor);
   if (location !== undefined) return redirect(location, 307, headersOf(digest));
   return (
-    notModifiedReply(request, digest) ?? {
+    conditionOfRead(exchange, digest, headersOf(digest)) ?? {
       status: 200,
       headers: { ...headersOf(digest), 'Content-Length': `${descriptor.size}` },
     }
@@ -65,12 +70,6 @@ function headersOf(digest: Digest): Reply['headers'] {
     ETag: formatEntityTag(digest),
     'Accept-Ranges': 'bytes',
   };
-}
-
-function notModifiedReply({ exchange }: BlobRequest, digest: Digest): Reply | undefined {
-  const header = exchange.header('if-none-match');
-  if (header === undefined || !matches(parseEntityTags(header), digest)) return undefined;
-  return empty(304, { ETag: formatEntityTag(digest), 'Docker-Content-Digest': digest });
 }
 
 function requestedRange({ exchange }: BlobRequest, digest: Digest): ByteRange | 'malformed' | undefined {

@@ -5,33 +5,54 @@ import type { Exchange, Reply } from './exchange.ts';
 export type FetchHandler = (request: Request) => Promise<Response>;
 
 /** Request → Response: Deno, Bun, Workers, browsers' service workers, and any framework. */
-export function fetchHandler(handle: (exchange: Exchange) => Promise<Reply>): FetchHandler {
+export function fetchHandler(
+  handle: (exchange: Exchange) => Promise<Reply>,
+  onBodyError: (error: unknown, exchange: Exchange) => void,
+): FetchHandler {
   return async (request) => {
     // Not `new URL`, which would tidy the path up.
     const [, path = '/', query = ''] = /^[^:]+:\/\/[^/?#]*([^?#]*)(?:\?([^#]*))?/.exec(request.url) ?? [];
-    const reply = await handle({
+    const exchange: Exchange = {
       method: request.method,
       path,
       query,
       header: (name) => request.headers.get(name) ?? undefined,
       body: request.body === null ? undefined : readSource(request.body),
       signal: request.signal,
-    });
-    return responseOf(reply);
+    };
+    const reply = await handle(exchange);
+    return responseOf(reply, (error) => onBodyError(error, exchange));
   };
 }
 
-function responseOf({ status, headers, body }: Reply): Response {
+function responseOf({ status, headers, body }: Reply, onError: (error: unknown) => void): Response {
   const all = new Headers();
   for (const [name, value] of Object.entries(headers)) {
     for (const one of typeof value === 'string' ? [value] : value) all.append(name, one);
   }
-  return new Response(bodyOf(body), { status, headers: all });
+  return new Response(bodyOf(body, onError), { status, headers: all });
 }
 
-function bodyOf(body: Reply['body']): BodyInit | null {
+function bodyOf(body: Reply['body'], onError: (error: unknown) => void): BodyInit | null {
   if (body === undefined) return null;
   if (typeof body === 'string') return body;
   // A copy, as its buffer may be shared, which a Response does not take.
-  return body instanceof Uint8Array ? new Uint8Array(body) : body.stream();
+  if (body instanceof Uint8Array) return new Uint8Array(body);
+  const reader = body.stream().getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          onError(error);
+          throw error;
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }

@@ -38,6 +38,7 @@ export async function listTags(request: ApiRequest<ResourceOf<'tags'>>): Promise
 /** A page of referrers is an index like any other, so it has to be of a size that clients read. */
 const maxReferrersSize = 4 * 1024 * 1024;
 const referrersPage = 1000;
+const encoder = new TextEncoder();
 
 /** Distribution specification, "Listing Referrers". */
 export async function listReferrers(request: ApiRequest<ResourceOf<'referrers'>>): Promise<Reply> {
@@ -64,7 +65,7 @@ export async function listReferrers(request: ApiRequest<ResourceOf<'referrers'>>
     });
     for await (const descriptor of referrers) {
       const text = JSON.stringify(descriptor);
-      size += text.length + 1;
+      size += encoder.encode(text).length + 1;
       if (previous !== undefined && (entries.length === limit || size > maxReferrersSize - 1024)) {
         next = previous.digest;
         break;

@@ -16,6 +16,11 @@ function digestOfText(text: string, algorithm = 'sha256'): Digest {
   return digestOf(new TextEncoder().encode(text), algorithm);
 }
 
+/** Can be parsed, but not written again. */
+function nested(field: string): string {
+  return `{"${field}":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
+}
+
 const one = indexBytes('one');
 const two = indexBytes('two');
 
@@ -94,6 +99,8 @@ describe('pushing a manifest', () => {
   test.each([
     ['not JSON', imageIndex, '{', 400, 'MANIFEST_INVALID'],
     ['deep nesting', imageIndex, '['.repeat(100_000), 400, 'MANIFEST_INVALID'],
+    ['a field that is nested very deep', imageIndex, nested('schemaVersion'), 400, 'MANIFEST_INVALID'],
+    ['a type that is nested very deep', imageIndex, nested('mediaType'), 400, 'MANIFEST_INVALID'],
     ['nothing', imageIndex, '', 400, 'MANIFEST_INVALID'],
     ['another mediaType than its Content-Type', imageManifest, one, 400, 'MANIFEST_INVALID'],
     ['a malformed Content-Type', 'json', one, 400, 'MANIFEST_INVALID'],
@@ -103,6 +110,11 @@ describe('pushing a manifest', () => {
     const response = await put('refused', body, { 'content-type': type });
     expect([response.status, await server.codeOf(response)]).toEqual([status, code]);
     expect(await tagIsAt('refused')).toBeNull();
+  });
+
+  test('is not repeated in the refusal', async () => {
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: '\u0001'.repeat(600_000) });
+    expect((await (await put('refused', body)).text()).length).toBeLessThan(2000);
   });
 
   test('that names what is not there is answered 404 MANIFEST_BLOB_UNKNOWN', async () => {
@@ -292,6 +304,21 @@ describe('conditions on a tag', () => {
     await put('absent', one);
     expect((await put(reference, two, { 'if-match': at(one) })).status).toBe(201);
     expect(await tagIsAt('absent')).toBe(digestOfText(two, 'sha512'));
+  });
+
+  test('DELETE by digest and reading hold them too', async () => {
+    const path = `/v2/a/manifests/${digestOfText(one)}`;
+    const headers = { 'if-match': at(two) };
+    for (const method of ['DELETE', 'GET', 'HEAD']) {
+      expect((await server.fetch(path, { method, headers })).status, method).toBe(412);
+    }
+    expect((await server.fetch(path, { headers: { 'if-match': `W/${at(one)}` } })).status).toBe(412);
+    expect((await server.fetch(path, { headers: { 'if-match': at(one) } })).status).toBe(200);
+  });
+
+  test('on several tags at different places are refused with a reason', async () => {
+    const response = await put('moving?tag=absent', two, { 'if-none-match': at(two) });
+    expect([response.status, await server.codeOf(response)]).toEqual([400, 'BAD_REQUEST']);
   });
 
   test('PUT by digest: If-None-Match * only if the manifest is new', async () => {

@@ -1,15 +1,9 @@
-import {
-  assertTag,
-  isRegistryError,
-  mediaTypes,
-  parseDigest,
-  parseMediaType,
-  RegistryError,
-} from '../../model/index.ts';
+import { assertTag, mediaTypes, parseDigest, parseMediaType, RegistryError } from '../../model/index.ts';
 import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../model/index.ts';
-import { accepts, buildPath, formatEntityTag, matches, parseEntityTags } from '../wire/index.ts';
+import { accepts, buildPath, formatEntityTag } from '../wire/index.ts';
 
 import { readBody, tooLarge } from './body.ts';
+import { assertWriteConditions, conditionOfRead, currentDigest, isConditional } from './conditions.ts';
 import type { Reply } from './exchange.ts';
 import { empty, locationOf, redirect } from './reply.ts';
 import { bodyOf, contentLength } from './request.ts';
@@ -66,9 +60,10 @@ async function manifestReply(
       detail: { mediaType, accept },
     });
   }
-  const condition = exchange.header('if-none-match');
-  if (condition !== undefined && matches(parseEntityTags(condition), digest)) return empty(304, headers);
-  return { status: 200, headers: { ...headers, 'Content-Type': mediaType, 'Content-Length': `${size}` } };
+  const notModified = conditionOfRead(exchange, digest, headers);
+  return (
+    notModified ?? { status: 200, headers: { ...headers, 'Content-Type': mediaType, 'Content-Length': `${size}` } }
+  );
 }
 
 /** Distribution specification, "Pushing Manifests". Further tags come as `tag=` parameters. */
@@ -79,7 +74,7 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   tags.forEach(assertTag);
   if (reference.tag !== undefined) tags.unshift(reference.tag);
   if ((contentLength(request) ?? 0) > limits.manifestSize) throw tooLarge(limits.manifestSize);
-  const bytes = await readBody(bodyOf(request), limits.manifestSize);
+  const bytes = await request.receive(() => readBody(bodyOf(request), limits.manifestSize));
 
   const pushed = await registry.pushManifest(
     route.repository,
@@ -110,9 +105,10 @@ export async function deleteManifest(request: ManifestRequest): Promise<Reply> {
   const { registry, route, call } = request;
   const reference = referenceOf(request);
   if (reference.tag === undefined) {
+    await digestCondition(request, reference.digest);
     await registry.deleteManifest(route.repository, reference.digest, call);
   } else {
-    const ifTag = await tagCondition(request, reference.tag);
+    const ifTag = await tagCondition(request, [reference.tag]);
     await registry.deleteTag(route.repository, reference.tag, { ...call, ifTag: ifTag ?? undefined });
   }
   return empty(202, {});
@@ -142,56 +138,37 @@ function mediaTypeIn(bytes: Uint8Array): string | undefined {
 function conditionOf(
   request: ManifestRequest,
   reference: ManifestReference,
-  [tag]: readonly string[],
+  tags: readonly string[],
 ): Promise<PushManifestOptions['ifTag']> {
-  if (tag !== undefined) return tagCondition(request, tag);
+  if (tags.length > 0) return tagCondition(request, tags);
   return reference.digest === undefined ? Promise.resolve(undefined) : digestCondition(request, reference.digest);
 }
 
 /**
- * What `If-Match` and `If-None-Match` ask of a tag, as the registry's own condition, which is atomic: where the tag has
- * to be, null if it must not exist, undefined if nothing is asked. RFC 9110, section 13.
+ * What `If-Match` and `If-None-Match` ask of tags, as the registry's own condition, which is atomic: where the tags have
+ * to be, null if they must not exist, undefined if nothing is asked. RFC 9110, section 13.
  */
-async function tagCondition(request: ManifestRequest, tag: string): Promise<PushManifestOptions['ifTag']> {
+async function tagCondition(request: ManifestRequest, tags: readonly string[]): Promise<PushManifestOptions['ifTag']> {
   const { exchange, registry, route, call } = request;
-  if (!isConditional(request)) return undefined;
-  const current = await currentDigest(() => registry.resolveTag(route.repository, tag, call));
-  assertConditions(exchange.header('if-match'), exchange.header('if-none-match'), current, `tag ${tag}`);
-  return current ?? null;
+  if (!isConditional(exchange)) return undefined;
+  const found = new Set<Digest | null>();
+  for (const tag of tags) {
+    const current = await currentDigest(() => registry.resolveTag(route.repository, tag, call));
+    assertWriteConditions(exchange, current, `tag ${tag}`);
+    found.add(current ?? null);
+  }
+  if (found.size > 1) {
+    throw new RegistryError('BAD_REQUEST', 'the tags are at different places: give one request for each its condition');
+  }
+  return [...found][0];
 }
 
 /** The same of a manifest by its digest: it cannot change, so it is enough to look. */
-async function digestCondition(request: ManifestRequest, digest: Digest): Promise<undefined> {
-  const { exchange, registry, route, call } = request;
-  if (!isConditional(request)) return;
+async function digestCondition(
+  { exchange, registry, route, call }: ManifestRequest,
+  digest: Digest,
+): Promise<undefined> {
+  if (!isConditional(exchange)) return;
   const current = await currentDigest(() => registry.resolveManifest(route.repository, digest, call));
-  assertConditions(exchange.header('if-match'), exchange.header('if-none-match'), current, digest);
-}
-
-function isConditional({ exchange }: ManifestRequest): boolean {
-  return exchange.header('if-match') !== undefined || exchange.header('if-none-match') !== undefined;
-}
-
-async function currentDigest(resolve: () => Promise<Descriptor>): Promise<Digest | undefined> {
-  try {
-    return (await resolve()).digest;
-  } catch (error) {
-    if (isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND')) return undefined;
-    throw error;
-  }
-}
-
-function assertConditions(
-  ifMatch: string | undefined,
-  ifNoneMatch: string | undefined,
-  current: Digest | undefined,
-  what: string,
-): void {
-  const holds =
-    (ifMatch === undefined || (current !== undefined && matches(parseEntityTags(ifMatch), current))) &&
-    (ifNoneMatch === undefined || current === undefined || !matches(parseEntityTags(ifNoneMatch), current));
-  if (holds) return;
-  throw new RegistryError('PRECONDITION_FAILED', `${what} is at ${current ?? 'nothing'}, which the request rules out`, {
-    detail: { found: current },
-  });
+  assertWriteConditions(exchange, current, digest);
 }

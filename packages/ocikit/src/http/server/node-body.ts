@@ -36,12 +36,17 @@ class BufferPool {
 const pool = new BufferPool();
 
 /** Sends a body and ends the response; rejects if the content fails. If the client leaves, it lets go and resolves. */
-export async function writeBody(response: ServerResponse, socket: Socket, body: Reply['body']): Promise<void> {
+export async function writeBody(
+  response: ServerResponse,
+  socket: Socket,
+  body: Reply['body'],
+  timeout: number,
+): Promise<void> {
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
     response.end(body);
     return;
   }
-  const sink = new Sink(response, socket);
+  const sink = new Sink(response, socket, timeout);
   try {
     await (body.form === 'buffer' ? sendBuffers(sink, body) : sendPieces(sink, body));
     if (!sink.closed) response.end();
@@ -92,12 +97,15 @@ class Sink {
   readonly #response: ServerResponse;
   readonly #socket: Socket;
   readonly #onClose: () => void;
+  readonly #timeout: number;
   #wake: (() => void) | undefined;
   closed: boolean;
 
-  constructor(response: ServerResponse, socket: Socket) {
+  /** @param timeout milliseconds after which a client that takes nothing is left */
+  constructor(response: ServerResponse, socket: Socket, timeout: number) {
     this.#response = response;
     this.#socket = socket;
+    this.#timeout = timeout;
     this.closed = socket.destroyed;
     this.#onClose = () => {
       this.closed = true;
@@ -114,21 +122,23 @@ class Sink {
   /** Until the response takes more. */
   async room(): Promise<void> {
     if (!this.#response.writableNeedDrain || this.closed) return;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      this.#response.once('drain', resolve);
-    });
-    this.#wake = undefined;
+    await this.#wait((resolve) => this.#response.once('drain', resolve));
   }
 
   /** Until the bytes have left and their buffer can be used again. */
   async written(bytes: Uint8Array): Promise<void> {
     if (this.closed) return;
+    await this.#wait((resolve) => this.#response.write(bytes, () => resolve()));
+  }
+
+  async #wait(start: (resolve: () => void) => void): Promise<void> {
+    const timer = setTimeout(() => this.#socket.destroy(), this.#timeout);
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      this.#response.write(bytes, () => resolve());
+      start(resolve);
     });
     this.#wake = undefined;
+    clearTimeout(timer);
   }
 
   release(): void {

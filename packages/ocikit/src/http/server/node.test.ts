@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, test } from 'vitest';
 
-import { createContent, digestOf, partialRegistry } from '../../model/index.ts';
+import { createContent, digestOf, partialRegistry, readSource, RegistryError } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { diskBlobs } from '../../stores/blobs/node.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
@@ -127,6 +127,59 @@ describe('a connection', () => {
     const server = await start(createMemoryRegistry());
     const response = await server.fetch('/v2/a/manifests/t', { method: 'PUT', body: big });
     expect([response.status, await server.codeOf(response)]).toEqual([413, 'CONTENT_TOO_LARGE']);
+  });
+
+  test('is used again after a store that refuses in the middle of a body', async () => {
+    const registry = partialRegistry({
+      async pushBlob(_repository, _blob, source) {
+        for await (const _piece of readSource(source)) throw new RegistryError('DENIED', 'too much');
+        throw new Error('there was a body');
+      },
+    });
+    const server = await start(registry);
+    const post = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n`;
+    const last = 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const answer = await server.speak(post + 'x'.repeat(900_000) + last);
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 403', 'HTTP/1.1 200']);
+  });
+
+  test('that takes nothing of its answer ends', async () => {
+    const registry = createMemoryRegistry();
+    const huge = Buffer.alloc(32 * 1024 * 1024);
+    await registry.pushBlob('a', { digest: digestOf(huge) }, huge);
+    const server = await start(registry, { limits: { bodyTimeout: 200 } });
+    const socket = connect(server.port, '127.0.0.1');
+    socket.pause();
+    socket.write(`GET /v2/a/blobs/${digestOf(huge)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    let taken = 0;
+    socket.on('data', (piece: Buffer) => (taken += piece.length));
+    socket.on('error', () => undefined);
+    socket.resume();
+    await closed;
+    expect(taken).toBeLessThan(huge.length);
+  });
+
+  test('of a client that keeps its side open ends after a broken request', async () => {
+    const server = await start(createMemoryRegistry());
+    const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.write('nonsense\r\n\r\n');
+    const ended = new Promise((resolve) => socket.once('end', resolve));
+    socket.resume();
+    await ended;
+    // The server's side is gone when what is written to it is refused.
+    await expect
+      .poll(
+        () => new Promise((resolve) => socket.write('x', (error) => resolve(error !== undefined && error !== null))),
+        {
+          timeout: 5000,
+          interval: 200,
+        },
+      )
+      .toBe(true);
+    socket.destroy();
   });
 
   test('whose content fails in the middle is cut off, so that nobody takes it for whole', async () => {

@@ -12,16 +12,19 @@ const maxUnread = 1024 * 1024;
 export function nodeListener(
   handle: (exchange: Exchange) => Promise<Reply>,
   onBodyError: (error: unknown, exchange: Exchange) => void,
+  writeTimeout: number,
 ): NodeListener {
   return (request, response) => {
+    // Each of the requests that a client sends in one go listens for the end of their connection.
+    request.socket.setMaxListeners(0);
     const exchange = new NodeExchange(request, response);
     handle(exchange)
-      .then((reply) => send(request, response, reply))
+      .then((reply) => send(request, response, reply, writeTimeout))
       .catch((error: unknown) => {
         // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
-        onBodyError(error, exchange);
         response.destroy();
         request.socket.destroy();
+        onBodyError(error, exchange);
       });
   };
 }
@@ -32,6 +35,8 @@ class NodeExchange implements Exchange {
   readonly query: string;
   readonly body: AsyncIterable<Uint8Array> | undefined;
   caller: string | undefined = undefined;
+  declare readonly signal: AbortSignal;
+  readonly header: Exchange['header'];
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   #controller: AbortController | undefined;
@@ -50,15 +55,16 @@ class NodeExchange implements Exchange {
     const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
     // Who stops reading early still has something to answer, so the connection must not end with the reading.
     this.body = hasBody ? request.iterator({ destroyOnReturn: false }) : undefined;
+    this.header = (name) => {
+      const value = request.headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    };
+    // Properties of its own, so that a middleware can hand on `{ ...exchange, path }`.
+    Object.defineProperty(this, 'signal', { enumerable: true, get: () => this.#openSignal() });
   }
 
-  header(name: string): string | undefined {
-    const value = this.#request.headers[name];
-    return Array.isArray(value) ? value.join(', ') : value;
-  }
-
-  /** Most requests are answered without anybody asking for it. */
-  get signal(): AbortSignal {
+  /** Made when somebody asks for it. */
+  #openSignal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = new AbortController();
       this.#controller = controller;
@@ -76,16 +82,31 @@ class NodeExchange implements Exchange {
   }
 }
 
-async function send(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: Reply,
+  writeTimeout: number,
+): Promise<void> {
   if (response.destroyed || request.socket.destroyed) {
-    if (typeof reply.body === 'object' && 'cancel' in reply.body) await reply.body.cancel();
+    await cancelBody(reply);
     return;
   }
   // Of a body that did not come in time the rest would be taken for the next request.
   if (reply.status === 408) response.shouldKeepAlive = false;
   else if (!request.readableEnded) stopReading(request, response);
-  response.writeHead(reply.status, headersOf(reply));
-  await writeBody(response, request.socket, reply.body);
+  try {
+    response.writeHead(reply.status, headersOf(reply));
+  } catch (error) {
+    // A header that a middleware made cannot be sent as it is.
+    await cancelBody(reply);
+    throw error;
+  }
+  await writeBody(response, request.socket, reply.body, writeTimeout);
+}
+
+async function cancelBody({ body }: Reply): Promise<void> {
+  if (typeof body === 'object' && 'cancel' in body) await body.cancel();
 }
 
 function headersOf({ headers }: Reply): Record<string, string | string[]> {
@@ -99,12 +120,16 @@ function stopReading(request: IncomingMessage, response: ServerResponse): void {
   const length = Number(
     request.headers['content-length'] ?? (request.headers['transfer-encoding'] === undefined ? 0 : NaN),
   );
-  if (length <= maxUnread) return;
+  request.on('error', () => undefined);
+  if (length <= maxUnread) {
+    // Node does that by itself only if nobody has begun to read.
+    request.resume();
+    return;
+  }
   response.shouldKeepAlive = false;
   let taken = 0;
   request.on('data', (piece: Uint8Array) => {
     taken += piece.length;
     if (taken > maxUnread * 16) request.socket.destroy();
   });
-  request.on('error', () => undefined);
 }

@@ -14,7 +14,10 @@ export interface ServerLimits {
   manifestSize?: number | undefined;
   /** Requests that may send content at the same time; one more is answered 429. Default: 1000. */
   concurrentUploads?: number | undefined;
-  /** Milliseconds that a request's body may pause before it is answered 408. Default: 60,000. */
+  /**
+   * Milliseconds that a request's body may pause before it is answered 408, and that a client may take nothing of an
+   * answer before the connection ends. A client that sends a byte now and then is not held up. Default: 60,000.
+   */
   bodyTimeout?: number | undefined;
   /** Entries of a list if the client names no number, and at most. Default: 10,000. */
   pageSize?: number | undefined;

@@ -31,6 +31,7 @@ export function errorReply(error: unknown): Reply {
     return redirect(error.location, error.redirectStatus);
   const wire = toWireError(error);
   const headers: Reply['headers'] = { 'Content-Type': 'application/json' };
+  if (wire.challenge !== undefined) headers['WWW-Authenticate'] = wire.challenge;
   if (wire.retryAfter !== undefined) headers['Retry-After'] = `${Math.ceil(wire.retryAfter)}`;
   return jsonText(wire.status, errorBody(wire), headers);
 }

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { describe, expect, test } from 'vitest';
 
-import { digestOf, partialRegistry, RegistryError } from '../../model/index.ts';
+import { createContent, digestOf, HttpError, partialRegistry, RegistryError } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { readOnly } from '../../views/index.ts';
 import { startServer } from '../../../test/start-server.ts';
@@ -205,6 +205,73 @@ describe('options', () => {
   });
 });
 
+describe('what the server was given', () => {
+  const broken = (): never => {
+    throw new Error('the hook is broken');
+  };
+
+  test('may fail without a request failing for it', async () => {
+    const server = await startServer(partialRegistry({ tags: () => fail(new Error('x')) }), {
+      onError: broken,
+      warnings: broken,
+      logger: { info: broken, warn: broken, error: broken },
+    });
+    expect((await server.fetch('/v2/')).status).toBe(200);
+    expect((await server.fetch('/v2/a/tags/list')).status).toBe(500);
+    await server.close();
+  });
+
+  test.each(['node', 'fetch'])('a middleware may hand on a changed exchange: %s', async (adapter) => {
+    const options: Parameters<typeof createServer>[1] = {
+      middleware: [(exchange, next) => next({ ...exchange, path: exchange.path.replace('/prefix', '') })],
+    };
+    if (adapter === 'fetch') {
+      const { fetch: answer } = createServer(createMemoryRegistry(), options);
+      expect((await answer(new Request('http://x/prefix/v2/_catalog'))).status).toBe(200);
+      return;
+    }
+    const server = await startServer(createMemoryRegistry(), options);
+    expect((await server.fetch('/prefix/v2/_catalog')).status).toBe(200);
+    await server.close();
+  });
+
+  test('a reply that a middleware gives again stays as it is', async () => {
+    const denied = Object.freeze({ status: 401, headers: Object.freeze({}), body: 'no' });
+    const server = await startServer(createMemoryRegistry(), { middleware: [async () => denied] });
+    await server.fetch('/v2/', { method: 'HEAD' });
+    expect(await (await server.fetch('/v2/')).text()).toBe('no');
+    await server.close();
+  });
+
+  test('a challenge reaches the client', async () => {
+    const error = new RegistryError('UNAUTHORIZED', 'log in', { challenge: 'Basic realm="registry"' });
+    const server = await startServer(partialRegistry({ getTag: () => Promise.reject(error) }));
+    const response = await server.fetch('/v2/a/manifests/x');
+    expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="registry"']);
+    await server.close();
+  });
+
+  test('another registry’s success that came as an error is not passed on as one', async () => {
+    const error = new HttpError({ status: 200, method: 'GET', url: 'https://x/v2/', errors: [{ code: 'ODD' }] });
+    const server = await startServer(partialRegistry({ getTag: () => Promise.reject(error) }));
+    expect((await server.fetch('/v2/a/manifests/x')).status).toBe(502);
+    await server.close();
+  });
+
+  test('log lines do not tell how to go on with somebody’s upload, nor what the API does not know', async () => {
+    const lines: string[] = [];
+    const note = (_message: string, fields: Readonly<Record<string, unknown>>): number =>
+      lines.push(JSON.stringify(fields));
+    const server = await startServer(createMemoryRegistry(), { logger: { info: note, warn: note, error: note } });
+    const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
+    await server.fetch(`${location}?_state=secret&digest=x`, { method: 'PUT' });
+    expect(lines.join('')).not.toContain('secret');
+    expect(lines.join('')).toContain('_state=…&digest=x');
+    expect(lines.join('')).not.toContain(location);
+    await server.close();
+  });
+});
+
 describe('the fetch handler', () => {
   test('serves a registry in Hono, beside other routes', async () => {
     const server = createServer(createMemoryRegistry());
@@ -223,6 +290,19 @@ describe('the fetch handler', () => {
     const head = await app.request(`/v2/a/blobs/${digest}`, { method: 'HEAD' });
     expect([head.headers.get('content-length'), await head.text()]).toEqual(['10', '']);
     expect(await (await app.request('/')).text()).toBe('home');
+  });
+
+  test('tells of content that fails in the middle', async () => {
+    const errors: unknown[] = [];
+    const descriptor = { mediaType: 'application/octet-stream', digest, size: 100 };
+    const registry = partialRegistry({
+      getBlob: async () =>
+        createContent({ descriptor, source: { iterate: () => fail(new Error('the disk is gone')) } }),
+    });
+    const server = createServer(registry, { onError: (error) => errors.push(error) });
+    const response = await server.fetch(new Request(`http://x/v2/a/blobs/${digest}`));
+    await expect(response.text()).rejects.toThrow();
+    expect(errors).toMatchObject([{ message: 'the disk is gone' }]);
   });
 
   test('answers with errors, lists and warnings as the Node listener does', async () => {

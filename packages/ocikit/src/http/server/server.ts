@@ -36,7 +36,8 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   const core = new Core(registry, options);
   const handle = (exchange: Exchange): Promise<Reply> => core.handle(exchange);
   const onBodyError = (error: unknown, exchange: Exchange): void => core.report(error, exchange);
-  return { handle, fetch: fetchHandler(handle), node: nodeListener(handle, onBodyError) };
+  const { bodyTimeout } = resolveLimits(options.limits);
+  return { handle, fetch: fetchHandler(handle, onBodyError), node: nodeListener(handle, onBodyError, bodyTimeout) };
 }
 
 /** As proxies log a request whose client left before its answer. */
@@ -69,22 +70,24 @@ class Core {
       this.report(error, exchange);
       reply = errorReply(error);
     }
-    this.#decorate(exchange, reply);
-    this.#options.logger?.info('request', {
-      ...this.#about(exchange),
-      // Nobody gets the answer, so it is neither a success nor the server's fault.
-      status: exchange.signal.aborted ? clientLeft : reply.status,
-      milliseconds: Math.round((performance.now() - startedAt) * 100) / 100,
-      bytes: Number(reply.headers['Content-Length'] ?? 0),
-    });
+    reply = await this.#finish(exchange, reply);
+    guarded(() =>
+      this.#options.logger?.info('request', {
+        ...this.#about(exchange),
+        // Nobody gets the answer, so it is neither a success nor the server's fault.
+        status: exchange.signal.aborted ? clientLeft : reply.status,
+        milliseconds: Math.round((performance.now() - startedAt) * 100) / 100,
+        bytes: reply.body === undefined ? 0 : Number(reply.headers['Content-Length'] ?? 0),
+      }),
+    );
     return reply;
   }
 
   /** Tells of an error, unless it is the client's fault or the client has left. */
   report(error: unknown, exchange: Exchange): void {
     if (exchange.signal.aborted || !isServerFault(error)) return;
-    this.#options.logger?.error('failed', { ...this.#about(exchange), error });
-    this.#options.onError?.(error, exchange);
+    guarded(() => this.#options.logger?.error('failed', { ...this.#about(exchange), error }));
+    guarded(() => this.#options.onError?.(error, exchange));
   }
 
   async #answer(exchange: Exchange): Promise<Reply> {
@@ -121,7 +124,11 @@ class Core {
       limits: this.#limits,
       call: {
         signal: exchange.signal,
-        context: { caller: exchange.caller, namespace: query.get('ns') ?? undefined },
+        context: {
+          caller: exchange.caller,
+          requestId: exchange.header('x-request-id'),
+          namespace: query.get('ns') ?? undefined,
+        },
       },
       receive: (read) => this.#receive(read),
     });
@@ -141,18 +148,44 @@ class Core {
     }
   }
 
-  #decorate(exchange: Exchange, reply: Reply): void {
-    reply.headers['Docker-Distribution-API-Version'] = 'registry/2.0';
+  /** What all answers have. The reply may be a middleware's, which it may give again: it is not changed. */
+  async #finish(exchange: Exchange, reply: Reply): Promise<Reply> {
+    const headers: Reply['headers'] = { ...reply.headers, 'Docker-Distribution-API-Version': 'registry/2.0' };
+    const texts = guarded(() => this.#warnings(exchange)) ?? [];
+    if (texts.length > 0) headers['Warning'] = formatWarnings(texts);
+    if (exchange.method !== 'HEAD') return { ...reply, headers };
+    if (typeof reply.body === 'object' && 'cancel' in reply.body) {
+      await reply.body.cancel().catch((error: unknown) => this.report(error, exchange));
+    }
+    return { status: reply.status, headers };
+  }
+
+  #warnings(exchange: Exchange): readonly string[] {
     const { warnings } = this.#options;
-    const texts = typeof warnings === 'function' ? warnings(exchange) : (warnings ?? []);
-    if (texts.length > 0) reply.headers['Warning'] = formatWarnings(texts);
-    if (exchange.method !== 'HEAD' || reply.body === undefined) return;
-    if (typeof reply.body === 'object' && 'cancel' in reply.body) void reply.body.cancel();
-    delete reply.body;
+    return typeof warnings === 'function' ? warnings(exchange) : (warnings ?? []);
   }
 
   #about({ method, path, query }: Exchange): Record<string, unknown> {
     const { debugId } = this.#options;
-    return { ...(debugId === undefined ? {} : { server: debugId }), method, path, ...(query === '' ? {} : { query }) };
+    return {
+      ...(debugId === undefined ? {} : { server: debugId }),
+      method,
+      // Who knows an upload's id can go on with it.
+      path: path.replace(/(\/blobs\/uploads\/[^/]{1,8})[^/]*$/, '$1…'),
+      ...(query === '' ? {} : { query: query.replaceAll(unknownParameter, '$1=…') }),
+    };
+  }
+}
+
+/** Parameters that the API does not know may be somebody's secret. */
+const unknownParameter =
+  /(?<=^|&)(?!(?:n|last|ns|digest|digest-algorithm|mount|from|tag|artifactType)=)([^=&]*)=[^&]*/g;
+
+/** Runs what the server was given by its user: a failure there is not to be the failure of a request. */
+function guarded<T>(hook: () => T): T | undefined {
+  try {
+    return hook();
+  } catch {
+    return undefined;
   }
 }

@@ -31,7 +31,7 @@ describe('a list of entity tags', () => {
     [`,"${one}", ,"${two}",`, [one, two]],
     [`"${one}", `, [one]],
   ])('%s is read', (header, expected) => {
-    expect(parseEntityTags(header)).toEqual(expected);
+    expect(parseEntityTags(header, 'weak')).toEqual(expected);
   });
 
   test.each([
@@ -49,15 +49,15 @@ describe('a list of entity tags', () => {
     '**',
     'x'.repeat(10_000),
   ])('%.60s is malformed', (header) => {
-    expect(() => parseEntityTags(header)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+    expect(() => parseEntityTags(header, 'weak')).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
   });
 
   test('is not repeated at length when it is malformed', () => {
-    expect(() => parseEntityTags('x'.repeat(10_000))).toThrow(/^"x{200}" is not/);
+    expect(() => parseEntityTags('x'.repeat(10_000), 'weak')).toThrow(/^"x{200}" is not/);
   });
 
   test('gives back every digest that was formatted', () => {
-    expect(parseEntityTags([one, two].map(formatEntityTag).join(', '))).toEqual([one, two]);
+    expect(parseEntityTags([one, two].map(formatEntityTag).join(', '), 'strong')).toEqual([one, two]);
   });
 });
 
@@ -66,4 +66,8 @@ test('an asterisk matches everything, a list only what it names', () => {
   expect(matches([one, two], two)).toBe(true);
   expect(matches([one], two)).toBe(false);
   expect(matches([], one)).toBe(false);
+});
+
+test('weak entity tags are left out of a strong comparison', () => {
+  expect(parseEntityTags(`W/"${one}", "${two}"`, 'strong')).toEqual([two]);
 });

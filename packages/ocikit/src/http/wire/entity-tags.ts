@@ -10,20 +10,23 @@ export function formatEntityTag(digest: Digest): string {
 export type EntityTags = '*' | readonly Digest[];
 
 /** Empty elements between the commas are to be ignored. RFC 9110, section 5.6.1. */
-const entityTag = /[\s,]*(?:W\/)?"([^"]*)"\s*(?=,|$)/y;
+const entityTag = /[\s,]*(W\/)?"([^"]*)"\s*(?=,|$)/y;
 const nothingMore = /^[\s,]*$/;
 
-/** @throws RegistryError BAD_REQUEST if it is malformed */
-export function parseEntityTags(header: string): EntityTags {
+/**
+ * @param comparison `strong` leaves weak entity tags out, as `If-Match` does. RFC 9110, section 8.8.3.2.
+ * @throws RegistryError BAD_REQUEST if it is malformed
+ */
+export function parseEntityTags(header: string, comparison: 'strong' | 'weak'): EntityTags {
   if (header.trim() === '*') return '*';
   const digests: Digest[] = [];
   entityTag.lastIndex = 0;
   while (!nothingMore.test(header.slice(entityTag.lastIndex))) {
-    const tag = entityTag.exec(header)?.[1];
+    const [, weak, tag] = entityTag.exec(header) ?? [];
     if (tag === undefined) {
       throw new RegistryError('BAD_REQUEST', `${JSON.stringify(header.slice(0, 200))} is not a list of entity tags`);
     }
-    if (isDigest(tag)) digests.push(tag);
+    if (isDigest(tag) && (weak === undefined || comparison === 'weak')) digests.push(tag);
   }
   return digests;
 }

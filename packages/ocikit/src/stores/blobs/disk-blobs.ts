@@ -10,9 +10,13 @@ import type { BlobStage, BlobStore } from './blob-store.ts';
 
 /**
  * Keeps blobs as files: `<dir>/<algorithm>/<encoded>`. A file appears under that name only when it is whole; until then
- * it is in `<dir>/.uploads`. What another program put there is served as well. Creates nothing before the first write.
+ * it is in `<dir>/.uploads`. Creates nothing before the first write.
+ *
+ * What is found there, from another program or from before, is served too, in every repository, as a file does not say
+ * whose it is; it cannot be deleted.
  */
 export function diskBlobs(dir: string): BlobStore {
+  const given = new Set<Digest>();
   const pathOf = (digest: Digest): string => {
     const { algorithm, encoded } = splitDigest(parseDigest(digest));
     return join(dir, algorithm, encoded);
@@ -36,7 +40,7 @@ export function diskBlobs(dir: string): BlobStore {
       return { size: await sizeOf(digest) };
     },
     async put(repository, { digest }, content) {
-      const stage = new DiskStage(dir, pathOf);
+      const stage = new DiskStage(dir, pathOf, given);
       try {
         for await (const bytes of content) await stage.append(bytes);
         await stage.keep(repository, digest);
@@ -47,9 +51,13 @@ export function diskBlobs(dir: string): BlobStore {
     },
     async delete(_repository, digest) {
       await sizeOf(digest);
+      if (!given.has(digest)) {
+        throw new RegistryError('DENIED', `${digest} was not pushed here but found: it cannot be deleted`);
+      }
       await rm(pathOf(digest), { force: true });
+      given.delete(digest);
     },
-    stage: () => new DiskStage(dir, pathOf),
+    stage: () => new DiskStage(dir, pathOf, given),
   };
 }
 
@@ -57,10 +65,12 @@ class DiskStage implements BlobStage {
   readonly #dir: string;
   readonly #path: string;
   readonly #pathOf: (digest: Digest) => string;
+  readonly #given: Set<Digest>;
   #handle: FileHandle | undefined;
   #size = 0;
 
-  constructor(dir: string, pathOf: (digest: Digest) => string) {
+  constructor(dir: string, pathOf: (digest: Digest) => string, given: Set<Digest>) {
+    this.#given = given;
     this.#dir = join(dir, '.uploads');
     this.#path = join(this.#dir, randomBytes(16).toString('hex'));
     this.#pathOf = pathOf;
@@ -98,7 +108,10 @@ class DiskStage implements BlobStage {
     await this.release();
     const path = this.#pathOf(digest);
     await mkdir(join(path, '..'), { recursive: true });
+    // What was found stays what it is, also if somebody pushes the same.
+    const isNew = !(await exists(path));
     await rename(this.#path, path);
+    if (isNew) this.#given.add(digest);
   }
 
   async discard(): Promise<void> {
@@ -133,6 +146,13 @@ async function readerOf(path: string, range: ResolvedRange): Promise<ByteReader>
     },
     close: () => handle.close(),
   };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,3 +1,2 @@
-export * from './blob-store.ts';
+export * from './index.ts';
 export { diskBlobs } from './disk-blobs.ts';
-export { memoryBlobs } from './memory-blobs.ts';

@@ -61,10 +61,18 @@ describe('the owners of a blob', () => {
 
   test('may have it from a repository that is not one of them', async () => {
     const { owners, deleted } = deleting();
-    owners.add(digest, 'b', 'a');
+    owners.add(digest, 'b', { home: 'a' });
     expect([owners.any(digest), owners.home(digest, 'b')]).toEqual(['b', 'a']);
     await owners.remove(digest, 'b');
     expect(deleted).toEqual(['a']);
+  });
+
+  test('do not hide or remove what the blob store had before', async () => {
+    const { owners, deleted } = deleting();
+    owners.add(digest, 'b', { found: true });
+    expect(owners.has(digest)).toBe(false);
+    await owners.remove(digest, 'b');
+    expect([deleted, owners.size]).toEqual([[], 0]);
   });
 
   test('of what is not known are none, and removing it does nothing', async () => {

@@ -12,6 +12,14 @@ interface Owned {
   removal: Promise<void> | undefined;
   /** The bytes are in the blob store because a repository has them, or has had them and they are not yet removed. */
   stored: boolean;
+  /** The blob store had the bytes before anybody gave them to it: they are not this registry's to hide or to remove. */
+  found: boolean;
+}
+
+/** Where the bytes of a blob come from. */
+export interface BlobOrigin {
+  home?: string | undefined;
+  found?: boolean | undefined;
 }
 
 /**
@@ -33,7 +41,8 @@ export class BlobOwners {
 
   /** True if the bytes are there because a repository has the blob, or has had it. */
   has(digest: Digest): boolean {
-    return this.#owned.get(digest)?.stored === true;
+    const entry = this.#owned.get(digest);
+    return entry !== undefined && entry.stored && !entry.found;
   }
 
   /** A repository that has the blob. */
@@ -46,10 +55,14 @@ export class BlobOwners {
     return this.#owned.get(digest)?.home ?? repository;
   }
 
-  /** @param home the repository to name to the blob store, if nobody else has the blob */
-  add(digest: Digest, repository: string, home: string = repository): void {
+  /**
+   * @param origin of the bytes, if nobody else has the blob: the repository to name to the blob store, and whether it
+   *   had them before
+   */
+  add(digest: Digest, repository: string, { home = repository, found = false }: BlobOrigin = {}): void {
     const entry = this.#entry(digest, home);
     entry.repositories.add(repository);
+    if (!entry.stored) entry.found = found;
     entry.stored = true;
   }
 
@@ -81,7 +94,7 @@ export class BlobOwners {
 
   async #removeIfUnused(digest: Digest, entry: Owned): Promise<void> {
     if (entry.repositories.size > 0 || entry.writers > 0) return;
-    if (entry.stored) {
+    if (entry.stored && !entry.found) {
       entry.removal ??= this.#removeBytes(digest, entry.home).finally(() => {
         entry.removal = undefined;
       });
@@ -104,7 +117,14 @@ export class BlobOwners {
   #entry(digest: Digest, repository: string): Owned {
     let entry = this.#owned.get(digest);
     if (entry === undefined) {
-      entry = { home: repository, repositories: new Set(), writers: 0, removal: undefined, stored: false };
+      entry = {
+        home: repository,
+        repositories: new Set(),
+        writers: 0,
+        removal: undefined,
+        stored: false,
+        found: false,
+      };
       this.#owned.set(digest, entry);
     }
     return entry;

@@ -4,6 +4,7 @@ import type { BlobStore } from '../blobs/index.ts';
 import { RepositoryIndex, SortedNames } from '../repository/index.ts';
 
 import { BlobOwners } from './blob-owners.ts';
+import type { BlobOrigin } from './blob-owners.ts';
 
 /** A repository: its index and the bytes of its manifests. */
 export class MemoryRepository {
@@ -55,13 +56,13 @@ export class MemoryState {
   /**
    * Makes a blob that the blob store has one of the repository's.
    *
-   * @param home the repository to name to the blob store, if nobody else has the blob
+   * @param origin of the bytes, if nobody else has the blob
    */
-  linkBlob(name: string, digest: Digest, size: number, home: string = name): void {
+  linkBlob(name: string, digest: Digest, size: number, origin: BlobOrigin = {}): void {
     const { blobs } = this.createRepository(name).index;
     const now = Date.now();
     const before = blobs.get(digest);
-    if (before === undefined) this.owners.add(digest, name, home);
+    if (before === undefined) this.owners.add(digest, name, origin);
     blobs.set(digest, { size, createdAt: before?.createdAt ?? now, usedAt: now });
   }
 }

@@ -22,7 +22,7 @@ import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
 
 import type { MemoryState } from './state.ts';
-import { putBlob, reportBytes } from './writer.ts';
+import { putBlob, reportBytes, wasFound } from './writer.ts';
 
 export interface UploadLimits {
   /** Uploads that hold bytes at the same time. */
@@ -257,8 +257,9 @@ class MemoryUpload implements BlobUpload {
       await session.stage.keep(repository, digest);
     } else {
       await this.#state.owners.whileWriting(digest, repository, async (home) => {
+        const found = await wasFound(this.#state, home, digest);
         await session.stage.keep(home, digest);
-        this.#state.linkBlob(repository, digest, size);
+        this.#state.linkBlob(repository, digest, size, { found });
       });
     }
     options.onEvent?.({ type: 'done', repository, digest, size });

@@ -127,6 +127,7 @@ export async function putBlob(
   const content = verifying[Symbol.asyncIterator]();
   try {
     await state.owners.whileWriting(digest, repository, async (home) => {
+      const found = await wasFound(state, home, digest);
       await blobs.put?.(home, blob, content, options);
       // A store that has the blob already may not have read all of it; one that swallowed the error is told here.
       while ((await content.next()).done !== true);
@@ -134,7 +135,7 @@ export async function putBlob(
         throw new RegistryError('DIGEST_INVALID', `the content of ${digest} was not read to its end`);
       }
       options.onEvent?.({ type: 'verified', repository, digest, size: verifying.size });
-      state.linkBlob(repository, digest, verifying.size);
+      state.linkBlob(repository, digest, verifying.size, { found });
     });
   } finally {
     // A store that failed in the middle may have left the source waiting.
@@ -192,7 +193,7 @@ async function mountForeign(
     const size = await sizeOfBlob(state, home, digest, options);
     // It may have been pushed meanwhile, and then belongs to others.
     if (state.owners.has(digest)) return undefined;
-    state.linkBlob(repository, digest, size, home);
+    state.linkBlob(repository, digest, size, { home, found: true });
     return size;
   } catch (error) {
     if (isRegistryError(error)) return undefined;
@@ -253,6 +254,11 @@ function hasUrls(urls: readonly string[] | undefined): boolean {
 
 function hasBlob(state: MemoryState, repository: string, digest: Digest): boolean {
   return state.repositories.get(repository)?.index.blobs.has(digest) === true;
+}
+
+/** True if the blob store has content that this registry did not give it. */
+export async function wasFound(state: MemoryState, home: string, digest: Digest): Promise<boolean> {
+  return !state.owners.has(digest) && (await storeHas(state, home, digest, {}));
 }
 
 /** True also if the blob store says that it is found elsewhere. */
