@@ -1,7 +1,8 @@
 import { assertRepository, assertTag, isRegistryError, parseDigest, RegistryError } from '../../model/index.ts';
 import type { Deleter, Digest } from '../../model/index.ts';
 
-import { blobUnknown, manifestUnknown, nameUnknown } from './state.ts';
+import { blobUnknown, manifestUnknown, nameUnknown, tagMoved } from '../repository/index.ts';
+
 import type { MemoryState } from './state.ts';
 
 export function memoryDeleter(state: MemoryState): Deleter {
@@ -68,12 +69,4 @@ export function removeManifest(state: MemoryState, repository: string, digest: D
 export function removeBlobLink(state: MemoryState, repository: string, digest: Digest): void {
   state.repository(repository).index.blobs.delete(digest);
   state.forgetIfEmpty(repository);
-}
-
-/** The condition `ifTag` does not hold. */
-export function tagMoved(tag: string, expected: Digest | null, found: Digest | undefined): RegistryError {
-  const wanted = expected === null ? 'it must not exist' : `expected ${expected}`;
-  return new RegistryError('PRECONDITION_FAILED', `tag ${tag} is at ${found ?? 'nothing'}: ${wanted}`, {
-    detail: { tag, expected, found },
-  });
 }

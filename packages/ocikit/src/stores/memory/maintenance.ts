@@ -9,9 +9,10 @@ import {
 } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
 
+import type { UploadSessions } from '../uploads/index.ts';
+
 import { removeBlobLink, removeManifest } from './deleter.ts';
 import type { MemoryRepository, MemoryState } from './state.ts';
-import type { UploadSessions } from './uploads.ts';
 
 export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): Maintenance {
   const leases = new Map<string, number>();

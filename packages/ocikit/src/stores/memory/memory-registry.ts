@@ -1,15 +1,15 @@
-import { maintenance } from '../../model/index.ts';
+import { createUploadIds, maintenance } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { memoryBlobs } from '../blobs/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
+import { UploadSessions } from '../uploads/index.ts';
 
 import { memoryDeleter } from './deleter.ts';
 import { memoryLister } from './lister.ts';
 import { memoryMaintenance } from './maintenance.ts';
 import { memoryReader } from './reader.ts';
 import { MemoryState } from './state.ts';
-import { UploadSessions } from './uploads.ts';
-import { memoryWriter } from './writer.ts';
+import { memoryWriter, uploadBackend } from './writer.ts';
 
 export interface MemoryRegistryOptions {
   /** Where the bytes of blobs are kept; {@link memoryBlobs} if it is left out. Everything else is in memory. */
@@ -38,7 +38,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
   const { blobs = memoryBlobs(), immutableTags = false, sparse = false } = options;
   const { maxUploads = 1000, uploadExpiry = 60 * 60 * 1000 } = options;
   const state = new MemoryState(blobs, { immutableTags, sparse });
-  const uploads = new UploadSessions(state, { maxUploads, expiry: uploadExpiry });
+  const uploads = new UploadSessions(uploadBackend(state, createUploadIds()), { maxUploads, expiry: uploadExpiry });
   return {
     ...memoryReader(state),
     ...memoryWriter(state, uploads),

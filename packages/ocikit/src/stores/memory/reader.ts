@@ -1,7 +1,8 @@
 import { assertRepository, assertTag, isRegistryError, mediaTypes, parseDigest } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../model/index.ts';
 
-import { blobUnknown, manifestUnknown, nameUnknown } from './state.ts';
+import { blobUnknown, manifestUnknown, nameUnknown } from '../repository/index.ts';
+
 import type { MemoryState } from './state.ts';
 
 export function memoryReader(state: MemoryState): Reader {

@@ -1,7 +1,6 @@
-import { RegistryError } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
-import { RepositoryIndex, SortedNames } from '../repository/index.ts';
+import { nameUnknown, RepositoryIndex, SortedNames } from '../repository/index.ts';
 
 import { BlobOwners } from './blob-owners.ts';
 import type { BlobOrigin } from './blob-owners.ts';
@@ -65,16 +64,4 @@ export class MemoryState {
     if (before === undefined) this.owners.add(digest, name, origin);
     blobs.set(digest, { size, createdAt: before?.createdAt ?? now, usedAt: now });
   }
-}
-
-export function nameUnknown(repository: string): RegistryError {
-  return new RegistryError('NAME_UNKNOWN', `repository ${repository} is not known`, { detail: { name: repository } });
-}
-
-export function blobUnknown(repository: string, digest: Digest): RegistryError {
-  return new RegistryError('BLOB_UNKNOWN', `${repository} has no blob ${digest}`, { detail: { digest } });
-}
-
-export function manifestUnknown(repository: string, reference: string): RegistryError {
-  return new RegistryError('MANIFEST_UNKNOWN', `${repository} has no manifest ${reference}`, { detail: { reference } });
 }

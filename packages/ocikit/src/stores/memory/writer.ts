@@ -1,22 +1,15 @@
 import {
   assertRepository,
-  assertTag,
   defaultAlgorithm,
   digestAlgorithm,
-  Digester,
-  digestOf,
   isRegistryError,
-  linksOf,
   mediaTypes,
   parseDigest,
-  parseManifest,
   readSource,
   RedirectError,
-  referrerDescriptor,
   RegistryError,
   splitDigest,
   VerifyingReader,
-  wrongDigest,
 } from '../../model/index.ts';
 import type {
   BlobIdentity,
@@ -24,15 +17,15 @@ import type {
   Descriptor,
   Digest,
   ManifestLinks,
-  OnTransferEvent,
   PushManifestOptions,
   Writer,
 } from '../../model/index.ts';
+import { MemoryStage } from '../blobs/index.ts';
+import { hasUrls, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../repository/index.ts';
+import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
-import { tagMoved } from './deleter.ts';
 import { sizeOfBlob } from './reader.ts';
 import type { MemoryState } from './state.ts';
-import type { UploadSessions } from './uploads.ts';
 
 export function memoryWriter(state: MemoryState, uploads: UploadSessions): Writer {
   return {
@@ -49,6 +42,7 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
     async startUpload(repository, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
+      assertTakesBlobs(state);
       return uploads.start(repository, digestAlgorithm(options.algorithm ?? defaultAlgorithm).name);
     },
 
@@ -66,7 +60,10 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       const algorithm = digestAlgorithm(options.algorithm ?? splitDigest(digest).algorithm).name;
       const size =
         mountOwned(state, from, repository, digest) ?? (await mountForeign(state, from, repository, digest, options));
-      if (size === undefined) return { upload: uploads.start(repository, algorithm) };
+      if (size === undefined) {
+        assertTakesBlobs(state);
+        return { upload: uploads.start(repository, algorithm) };
+      }
       options.onEvent?.({ type: 'mounted', repository, digest, size, from });
       return { descriptor: { mediaType: mediaTypes.octetStream, digest, size } };
     },
@@ -74,32 +71,20 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
     async pushManifest(repository, bytes, mediaType, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
-      const tags = [...new Set(options.tags)];
-      tags.forEach(assertTag);
-      // The caller's buffer stays the caller's.
-      const kept = new Uint8Array(bytes);
-      const digest = digestOfManifest(kept, options.digest);
-      const document = parseManifest(kept, mediaType);
-      const links = linksOf(document);
+      const pushed = readPushedManifest(bytes, mediaType, options);
+      const { descriptor, tags, links } = pushed;
+      const { digest } = descriptor;
       const elsewhere = state.sparse ? undefined : await linksOnlyInStore(state, repository, links, options);
       // From here to the end nothing waits: what is found now is there, and so is the tag, when the manifest is.
       if (elsewhere !== undefined) assertLinksExist(state, repository, links, elsewhere);
       assertTagsMaySet(state, repository, tags, { digest, mediaType }, options.ifTag);
 
-      const descriptor: Descriptor = { mediaType, digest, size: kept.length };
       const { index, manifestBytes } = state.createRepository(repository);
-      manifestBytes.set(digest, kept);
-      index.putManifest(
-        {
-          descriptor,
-          links: digestsOf(links),
-          subject: links.subject?.digest,
-          referrer: links.subject === undefined ? undefined : referrerDescriptor(document, descriptor),
-        },
-        Date.now(),
-      );
+      manifestBytes.set(digest, pushed.bytes);
+      const { digests, referrer } = pushed;
+      index.putManifest({ descriptor, links: digests, subject: links.subject?.digest, referrer }, Date.now());
       for (const tag of tags) index.setTag(tag, digest);
-      options.onEvent?.({ type: 'done', repository, digest, size: kept.length });
+      options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
       return {
         descriptor: { ...descriptor },
         tags,
@@ -122,7 +107,7 @@ export async function putBlob(
 ): Promise<Descriptor> {
   const { digest } = blob;
   const { blobs } = state;
-  if (blobs.put === undefined) throw new RegistryError('UNSUPPORTED', 'this registry does not accept blobs');
+  assertTakesBlobs(state);
   const verifying = new VerifyingReader(pieces, blob);
   const content = verifying[Symbol.asyncIterator]();
   try {
@@ -145,19 +130,35 @@ export async function putBlob(
   return { mediaType: mediaTypes.octetStream, digest, size: verifying.size };
 }
 
-/** Tells how many bytes have come. */
-export async function* reportBytes(
-  pieces: AsyncIterable<Uint8Array>,
-  repository: string,
-  blob: { digest?: Digest | undefined; size?: number | undefined },
-  onEvent: OnTransferEvent | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let transferred = 0;
-  for await (const piece of pieces) {
-    yield piece;
-    transferred += piece.length;
-    onEvent?.({ type: 'bytes', repository, digest: blob.digest, size: blob.size, transferred });
-  }
+function assertTakesBlobs({ blobs }: MemoryState): void {
+  if (blobs.put === undefined) throw new RegistryError('UNSUPPORTED', 'this registry does not accept blobs');
+}
+
+/** Where uploads keep their bytes, and what becomes of them. */
+export function uploadBackend(state: MemoryState, ids: UploadBackend['ids']): UploadBackend {
+  const { blobs, owners } = state;
+  // A blob store that has no stage gets the bytes when all of them are there.
+  const memoryStage = (): MemoryStage =>
+    new MemoryStage(async (repository, digest, pieces) => {
+      const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      await putBlob(state, repository, { digest, size }, iterate(pieces), {});
+    });
+  return {
+    ids,
+    stage: (repository) => blobs.stage?.(repository) ?? memoryStage(),
+    async keep(repository, digest, size, stage) {
+      if (blobs.stage === undefined) return stage.keep(repository, digest);
+      return owners.whileWriting(digest, repository, async (home) => {
+        const found = await wasFound(state, home, digest);
+        await stage.keep(home, digest);
+        state.linkBlob(repository, digest, size, { found });
+      });
+    },
+  };
+}
+
+async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* pieces;
 }
 
 /**
@@ -201,19 +202,6 @@ async function mountForeign(
   }
 }
 
-function digestOfManifest(bytes: Uint8Array, expected: Digest | undefined): Digest {
-  if (expected === undefined) return digestOf(bytes);
-  const digester = new Digester(splitDigest(parseDigest(expected)).algorithm);
-  digester.update(bytes);
-  if (digester.digest() !== expected) throw wrongDigest(expected, digester.digest());
-  return expected;
-}
-
-function digestsOf({ blobs, manifests, subject }: ManifestLinks): Digest[] {
-  const all = [...blobs, ...manifests, ...(subject === undefined ? [] : [subject])];
-  return [...new Set(all.map(({ digest }) => digest))];
-}
-
 /** The blobs that this registry was never given, but its blob store knows from elsewhere. */
 async function linksOnlyInStore(
   state: MemoryState,
@@ -241,15 +229,7 @@ function assertLinksExist(
     ...manifests.filter(({ digest }) => state.repositories.get(repository)?.index.manifests.has(digest) !== true),
   ].find(({ urls }) => !hasUrls(urls));
   if (missing === undefined) return;
-  throw new RegistryError(
-    'MANIFEST_BLOB_UNKNOWN',
-    `the manifest names ${missing.digest} (${missing.mediaType}), which ${repository} does not have`,
-    { detail: { digest: missing.digest } },
-  );
-}
-
-function hasUrls(urls: readonly string[] | undefined): boolean {
-  return urls !== undefined && urls.length > 0;
+  throw linkUnknown(repository, missing);
 }
 
 function hasBlob(state: MemoryState, repository: string, digest: Digest): boolean {

@@ -1,6 +1,8 @@
+import { manifestMediaTypes } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
 
 import { SortedNames } from './sorted-names.ts';
+import { TagNames } from './tag-names.ts';
 
 export interface BlobEntry {
   size: number;
@@ -8,19 +10,40 @@ export interface BlobEntry {
   usedAt: number;
 }
 
-export interface ManifestEntry {
+/** What is to be known of a manifest. */
+export interface NewManifest {
   readonly descriptor: Descriptor;
   /** Of everything that it names, its subject included. */
   readonly links: readonly Digest[];
   readonly subject: Digest | undefined;
   /** How it is listed as its subject's referrer. */
   readonly referrer: Descriptor | undefined;
-  readonly tags: Set<string>;
-  readonly createdAt: number;
-  usedAt: number;
 }
 
-export type NewManifest = Omit<ManifestEntry, 'tags' | 'createdAt' | 'usedAt'>;
+/** A class, as there may be very many: objects that are put together by spreading have a shape each. */
+export class ManifestEntry implements NewManifest {
+  readonly descriptor: Descriptor;
+  readonly links: readonly Digest[];
+  readonly subject: Digest | undefined;
+  readonly referrer: Descriptor | undefined;
+  readonly tags: TagNames;
+  readonly createdAt: number;
+  usedAt: number;
+
+  constructor(manifest: NewManifest, tags: TagNames, createdAt: number, usedAt: number) {
+    const { mediaType, digest, size } = manifest.descriptor;
+    this.descriptor = { mediaType: canonicalTypes.get(mediaType) ?? mediaType, digest, size };
+    this.links = manifest.links;
+    this.subject = manifest.subject;
+    this.referrer = manifest.referrer;
+    this.tags = tags;
+    this.createdAt = createdAt;
+    this.usedAt = usedAt;
+  }
+}
+
+/** One string for each type, instead of one for each manifest. */
+const canonicalTypes = new Map(manifestMediaTypes.map((mediaType) => [mediaType, mediaType]));
 
 /**
  * What one repository holds: which blobs, manifests and tags, and who refers to whom. Everything is found without
@@ -48,7 +71,7 @@ export class RepositoryIndex {
     const { digest } = manifest.descriptor;
     const before = this.manifests.get(digest);
     if (before !== undefined) this.#unlink(before);
-    const entry = { ...manifest, tags: before?.tags ?? new Set(), createdAt: before?.createdAt ?? now, usedAt: now };
+    const entry = new ManifestEntry(manifest, before?.tags ?? new TagNames(), before?.createdAt ?? now, now);
     this.manifests.set(digest, entry);
     this.#link(entry);
     for (const link of manifest.links) this.touch(link, now);
@@ -58,7 +81,7 @@ export class RepositoryIndex {
   removeManifest(digest: Digest): void {
     const entry = this.manifests.get(digest);
     if (entry === undefined) return;
-    for (const tag of entry.tags) this.removeTag(tag);
+    for (const tag of Array.from(entry.tags)) this.removeTag(tag);
     this.#unlink(entry);
     this.manifests.delete(digest);
   }

@@ -1,6 +1,6 @@
 import {
-  createUploadIds,
   Digester,
+  mediaTypes,
   parseDigest,
   readSource,
   RegistryError,
@@ -13,6 +13,7 @@ import type {
   BlobSource,
   BlobUpload,
   ByteRange,
+  CallOptions,
   CommitOptions,
   Descriptor,
   Digest,
@@ -20,9 +21,17 @@ import type {
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
+import { assertOffset, reportBytes } from '../repository/index.ts';
 
-import type { MemoryState } from './state.ts';
-import { putBlob, reportBytes, wasFound } from './writer.ts';
+/** What uploads need of the store that they are for. */
+export interface UploadBackend {
+  readonly ids: UploadIds;
+  stage(repository: string, id: string): BlobStage;
+  /** An upload that an earlier process left. */
+  restore?(repository: string, id: string): Promise<{ stage: BlobStage; size: number } | undefined>;
+  /** Makes verified bytes a blob of the repository. */
+  keep(repository: string, digest: Digest, size: number, stage: BlobStage, options: CallOptions): Promise<void>;
+}
 
 export interface UploadLimits {
   /** Uploads that hold bytes at the same time. */
@@ -52,16 +61,15 @@ const longestTimeout = 2 ** 31 - 1;
 
 /** The uploads of a registry. One that was started but holds no bytes exists only as its id. */
 export class UploadSessions {
-  readonly #state: MemoryState;
+  readonly #backend: UploadBackend;
   readonly #limits: UploadLimits;
-  readonly #ids: UploadIds = createUploadIds();
   /** In the order of their last use. */
   readonly #sessions = new Map<string, Session>();
   readonly #ended = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(state: MemoryState, limits: UploadLimits) {
-    this.#state = state;
+  constructor(backend: UploadBackend, limits: UploadLimits) {
+    this.#backend = backend;
     this.#limits = limits;
   }
 
@@ -70,18 +78,33 @@ export class UploadSessions {
   }
 
   start(repository: string, algorithm: string): BlobUpload {
-    if (this.#state.blobs.put === undefined) {
-      throw new RegistryError('UNSUPPORTED', 'this registry does not accept blobs');
-    }
     this.#assertRoom();
-    return new MemoryUpload(this.#state, this, repository, this.#ids.issue(repository, algorithm));
+    return new SessionUpload(this, this.#backend, repository, this.#backend.ids.issue(repository, algorithm));
   }
 
-  resume(repository: string, id: string, offset: number | 'end' | undefined): BlobUpload {
-    this.find(repository, id);
-    const upload = new MemoryUpload(this.#state, this, repository, id);
+  async resume(repository: string, id: string, offset: number | 'end' | undefined): Promise<BlobUpload> {
+    if (this.find(repository, id) === undefined) await this.#restore(repository, id);
+    const upload = new SessionUpload(this, this.#backend, repository, id);
     if (typeof offset === 'number') assertOffset(offset, upload.size);
     return upload;
+  }
+
+  async #restore(repository: string, id: string): Promise<void> {
+    const restored = await this.#backend.restore?.(repository, id);
+    if (restored === undefined || this.#sessions.has(id) || this.#ended.has(id)) return;
+    const now = Date.now();
+    const { stage, size } = restored;
+    this.#sessions.set(id, {
+      id,
+      repository,
+      stage,
+      size,
+      digester: undefined,
+      busy: false,
+      createdAt: now,
+      usedAt: now,
+    });
+    this.#schedule();
   }
 
   /**
@@ -92,7 +115,7 @@ export class UploadSessions {
   find(repository: string, id: string): Session | undefined {
     const session = this.#sessions.get(id);
     if (session !== undefined && session.repository === repository) return session;
-    const issued = this.#ids.check(repository, id);
+    const issued = this.#backend.ids.check(repository, id);
     if (issued === undefined || this.#ended.has(id) || issued.at + this.#limits.expiry < Date.now()) {
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload, or it has ended`);
     }
@@ -107,12 +130,12 @@ export class UploadSessions {
     }
     if (session === undefined) {
       this.#assertRoom();
-      const hinted = algorithm ?? this.#ids.check(repository, id)?.label ?? 'sha256';
+      const hinted = algorithm ?? this.#backend.ids.check(repository, id)?.label ?? 'sha256';
       const now = Date.now();
       session = {
         id,
         repository,
-        stage: this.#state.blobs.stage?.(repository) ?? this.#memoryStage(),
+        stage: this.#backend.stage(repository, id),
         size: 0,
         digester: new Digester(hinted),
         busy: true,
@@ -162,14 +185,6 @@ export class UploadSessions {
     });
   }
 
-  /** Bytes are in memory until the commit, when the blob store gets them. */
-  #memoryStage(): BlobStage {
-    return new MemoryStage(async (repository, digest, pieces) => {
-      const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
-      await putBlob(this.#state, repository, { digest, size }, iterate(pieces), {});
-    });
-  }
-
   #schedule(): void {
     const [oldest] = this.#sessions.values();
     if (this.#timer !== undefined || oldest === undefined) return;
@@ -198,16 +213,16 @@ export class UploadSessions {
   }
 }
 
-class MemoryUpload implements BlobUpload {
+class SessionUpload implements BlobUpload {
   readonly id: string;
-  readonly #state: MemoryState;
   readonly #uploads: UploadSessions;
+  readonly #backend: UploadBackend;
   readonly #repository: string;
   #committed = false;
 
-  constructor(state: MemoryState, uploads: UploadSessions, repository: string, id: string) {
-    this.#state = state;
+  constructor(uploads: UploadSessions, backend: UploadBackend, repository: string, id: string) {
     this.#uploads = uploads;
+    this.#backend = backend;
     this.#repository = repository;
     this.id = id;
   }
@@ -249,21 +264,12 @@ class MemoryUpload implements BlobUpload {
     }
   }
 
-  async #keep(session: Session, digest: Digest, options: CommitOptions): Promise<Descriptor> {
-    const { size } = session;
+  async #keep({ size, stage }: Session, digest: Digest, options: CommitOptions): Promise<Descriptor> {
     const repository = this.#repository;
     options.onEvent?.({ type: 'verified', repository, digest, size });
-    if (this.#state.blobs.stage === undefined) {
-      await session.stage.keep(repository, digest);
-    } else {
-      await this.#state.owners.whileWriting(digest, repository, async (home) => {
-        const found = await wasFound(this.#state, home, digest);
-        await session.stage.keep(home, digest);
-        this.#state.linkBlob(repository, digest, size, { found });
-      });
-    }
+    await this.#backend.keep(repository, digest, size, stage, options);
     options.onEvent?.({ type: 'done', repository, digest, size });
-    return { mediaType: 'application/octet-stream', digest, size };
+    return { mediaType: mediaTypes.octetStream, digest, size };
   }
 
   async close(): Promise<void> {
@@ -342,13 +348,4 @@ async function digestOfSession(session: Session, algorithm: string): Promise<Dig
   const digester = new Digester(algorithm);
   for await (const piece of session.stage.read(session.size)) digester.update(piece);
   return digester.digest();
-}
-
-function assertOffset(offset: number, size: number): void {
-  if (offset === size) return;
-  throw new RegistryError('RANGE_INVALID', `the upload stands at byte ${size}, not at ${offset}`, { detail: { size } });
-}
-
-async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
-  yield* pieces;
 }
