@@ -1,0 +1,81 @@
+import { assertRepository, assertTag, parseDigest } from '../../model/index.ts';
+import type { Deleter, Digest } from '../../model/index.ts';
+import { tagMoved } from '../repository/index.ts';
+
+import type { Layout } from './layout.ts';
+import type { LayoutState } from './state.ts';
+
+export function layoutDeleter(state: LayoutState): Deleter {
+  const { store } = state;
+  return {
+    async deleteBlob(repository, digest, options) {
+      options?.signal?.throwIfAborted();
+      assertRepository(repository);
+      parseDigest(digest);
+      // First: what is open is opened again then.
+      await store.own();
+      const layout = await store.layoutOf(repository);
+      if ((await state.sizeOfBlob(layout, repository, digest)) === undefined) {
+        throw await state.blobUnknown(layout, repository, digest);
+      }
+      await removeBlob(state, layout, repository, digest);
+    },
+    async deleteManifest(repository, digest, options) {
+      options?.signal?.throwIfAborted();
+      assertRepository(repository);
+      parseDigest(digest);
+      await store.own();
+      const layout = await store.layoutOf(repository);
+      const has = (): boolean => layout.repositories.get(repository)?.index.manifests.has(digest) === true;
+      if (!has()) await layout.explore(repository);
+      if (!has()) throw await state.manifestUnknown(layout, repository, digest);
+      await removeManifest(state, layout, repository, digest);
+    },
+    async deleteTag(repository, tag, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      assertTag(tag);
+      await store.own();
+      const layout = await store.layoutOf(repository);
+      const digest = layout.queuedTag(repository, tag);
+      if (digest === undefined) throw await state.manifestUnknown(layout, repository, tag);
+      if (options.ifTag !== undefined && options.ifTag !== digest) throw tagMoved(tag, options.ifTag, digest);
+      await store.commit(layout, [{ op: 'untag', repository, tag }]);
+    },
+  };
+}
+
+/** The record first: a file that is removed before could be named by what a crash leaves. */
+export async function removeManifest(
+  state: LayoutState,
+  layout: Layout,
+  repository: string,
+  digest: Digest,
+): Promise<void> {
+  const { store } = state;
+  await store.commit(layout, [{ op: 'unmanifest', repository, digest }]);
+  store.assertOwned();
+  state.removeFile(layout, digest);
+  await store.files.syncDirectoryOf(layout.blobPath(digest));
+  await forgetIfEmpty(state, layout, repository);
+}
+
+export async function removeBlob(
+  state: LayoutState,
+  layout: Layout,
+  repository: string,
+  digest: Digest,
+): Promise<void> {
+  const { store } = state;
+  if (store.isShared || layout.repositories.get(repository)?.index.blobs.has(digest) === true) {
+    await store.commit(layout, [{ op: 'unblob', repository, digest }]);
+  }
+  store.assertOwned();
+  state.removeFile(layout, digest);
+  await store.files.syncDirectoryOf(layout.blobPath(digest));
+  await forgetIfEmpty(state, layout, repository);
+}
+
+async function forgetIfEmpty(state: LayoutState, layout: Layout, repository: string): Promise<void> {
+  if (!(await state.exists(layout, repository))) await state.store.noteRepository(repository, false);
+}

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { RegistryError } from '../../model/index.ts';
+
+/** `fsync`: what was acknowledged survives the loss of power. `none`: it survives the end of the process. */
+export type Durability = 'fsync' | 'none';
+
+/**
+ * Writing files so that they are there whole or not at all. Each step is a method of its own, so that a test can stop
+ * between any two.
+ */
+export class Files {
+  readonly #durability: Durability;
+  /** Directories that are known to exist. */
+  readonly #made = new Set<string>();
+  /** Directory synchronisations that have not begun yet: who asks meanwhile shares them. */
+  readonly #waiting = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(durability: Durability) {
+    this.#durability = durability;
+  }
+
+  async syncData(handle: FileHandle): Promise<void> {
+    if (this.#durability === 'fsync') await handle.datasync();
+  }
+
+  /** Makes the names in a directory durable. */
+  syncDirectory(dir: string): Promise<void> {
+    if (this.#durability === 'none') return Promise.resolve();
+    const waiting = this.#waiting.get(dir);
+    if (waiting !== undefined) return waiting;
+    const before = this.#running.get(dir) ?? Promise.resolve();
+    const sync = async (): Promise<void> => {
+      await before.catch(() => undefined);
+      this.#waiting.delete(dir);
+      this.#running.set(dir, next);
+      try {
+        const handle = await open(dir, 'r');
+        try {
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
+      } finally {
+        if (this.#running.get(dir) === next) this.#running.delete(dir);
+      }
+    };
+    const next = sync();
+    this.#waiting.set(dir, next);
+    return next;
+  }
+
+  /** Makes the removal of a name durable. */
+  async syncDirectoryOf(path: string): Promise<void> {
+    await this.syncDirectory(dirname(path)).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+  }
+
+  /** Makes a directory with those above it, durably. */
+  async makeDirectory(dir: string): Promise<void> {
+    if (this.#made.has(dir)) return;
+    const first = await mkdir(dir, { recursive: true, mode: 0o755 });
+    if (first !== undefined) {
+      for (let at = dir; ; at = dirname(at)) {
+        await this.syncDirectory(dirname(at));
+        if (at === first) break;
+      }
+    }
+    this.#made.add(dir);
+  }
+
+  forgetDirectory(dir: string): void {
+    for (const made of this.#made) if (made === dir || made.startsWith(`${dir}/`)) this.#made.delete(made);
+  }
+
+  /** Gives a file that is written its name; whoever had the name before is gone. */
+  async moveInto(from: string, to: string): Promise<void> {
+    await this.makeDirectory(dirname(to));
+    try {
+      await rename(from, to);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Somebody removed the directory, which was empty.
+      this.forgetDirectory(dirname(to));
+      await this.makeDirectory(dirname(to));
+      await rename(from, to);
+    }
+    await this.syncDirectory(dirname(to));
+  }
+
+  async #create(path: string): Promise<FileHandle> {
+    try {
+      return await open(path, 'wx', 0o644);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Somebody removed the directory.
+      this.forgetDirectory(dirname(path));
+      await this.makeDirectory(dirname(path));
+      return open(path, 'wx', 0o644);
+    }
+  }
+
+  /** Writes a whole file in one step: its old content or its new one is there, never something between. */
+  async replace(path: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    await this.makeDirectory(dirname(path));
+    const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.tmp`);
+    try {
+      const handle = await this.#create(temporary);
+      try {
+        for await (const piece of content) await handle.writeFile(piece);
+        await this.syncData(handle);
+      } finally {
+        await handle.close();
+      }
+      await this.moveInto(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+}
+
+const temporaryName = /^\.[0-9a-f]{16}\.tmp$/;
+
+/** True for the names that {@link Files.replace} gives to what is not whole yet. */
+export function isTemporary(name: string): boolean {
+  return temporaryName.test(name);
+}
+
+/**
+ * Looks at every step of the way from `root`, which itself may be anything.
+ *
+ * @throws RegistryError UNAVAILABLE if one of them is a symbolic link
+ */
+export async function assertInside(root: string, components: readonly string[]): Promise<void> {
+  let path = root;
+  for (const component of components) {
+    path = join(path, component);
+    try {
+      if (!(await lstat(path)).isSymbolicLink()) continue;
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw error;
+    }
+    throw new RegistryError('UNAVAILABLE', `${path} is a symbolic link, which is not followed`);
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return hasCode(error, 'ENOENT', 'ENOTDIR');
+}
+
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { isDigest, mediaTypes, RegistryError } from '../../model/index.ts';
+import type { Descriptor } from '../../model/index.ts';
+
+import { isMissing } from './files.ts';
+
+type JsonObject = Record<string, unknown>;
+
+export const refNameAnnotation = 'org.opencontainers.image.ref.name';
+
+/** An `index.json` as it was read. */
+export interface IndexFile {
+  /** Every field but `manifests`. */
+  head: JsonObject;
+  /** As they are, other tools' fields included. */
+  entries: Descriptor[];
+  /** What is no descriptor at all. It is written back as it was. */
+  unreadable: unknown[];
+  sha256: string;
+  identity: string;
+}
+
+/** Tells whether a file is still the same one with the same content, without reading it. */
+export async function identityOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+  } catch (error) {
+    if (isMissing(error)) return '';
+    throw error;
+  }
+}
+
+const emptyHead: JsonObject = { schemaVersion: 2, mediaType: mediaTypes.imageIndex };
+
+/** Undefined if there is none. */
+export async function readIndex(path: string): Promise<IndexFile | undefined> {
+  const identity = await identityOf(path);
+  if (identity === '') return undefined;
+  const bytes = await readFile(path);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  try {
+    return { ...((await parseLines(bytes)) ?? parseWhole(bytes)), sha256, identity };
+  } catch (cause) {
+    throw new RegistryError('UNAVAILABLE', `${path} cannot be read as an image index, and is left as it is`, { cause });
+  }
+}
+
+const manifestsStart = ',"manifests":[\n';
+const manifestsEnd = ']}\n';
+const linesPerTurn = 2000;
+
+/** As {@link indexLines} writes it: an entry a line, so that a large one need not be in memory twice. */
+async function parseLines(bytes: Buffer): Promise<Omit<IndexFile, 'sha256' | 'identity'> | undefined> {
+  const start = bytes.indexOf(manifestsStart);
+  if (start < 0 || bytes.subarray(-manifestsEnd.length).toString() !== manifestsEnd) return undefined;
+  const head = parseObject(`${bytes.subarray(0, start).toString()}}`);
+  if (head === undefined) return undefined;
+  const found = { head, entries: [] as Descriptor[], unreadable: [] as unknown[] };
+  const end = bytes.length - manifestsEnd.length;
+  let lines = 0;
+  for (let at = start + manifestsStart.length; at < end;) {
+    let lineEnd = bytes.indexOf(10, at);
+    if (lineEnd < 0 || lineEnd > end) lineEnd = end;
+    const textEnd = bytes[lineEnd - 1] === 44 ? lineEnd - 1 : lineEnd;
+    const entry = parseObject(bytes.toString('utf8', at, textEnd));
+    if (entry === undefined) return undefined;
+    sortIn(entry, found);
+    at = lineEnd + 1;
+    if (++lines % linesPerTurn === 0) await nextTurn();
+  }
+  return found;
+}
+
+function parseWhole(bytes: Buffer): Omit<IndexFile, 'sha256' | 'identity'> {
+  const value: unknown = JSON.parse(bytes.toString());
+  if (!isObject(value)) throw new TypeError('it is not a JSON object');
+  const { manifests, ...head } = value;
+  const { mediaType } = head;
+  if (mediaType !== undefined && mediaType !== mediaTypes.imageIndex && mediaType !== mediaTypes.dockerManifestList) {
+    throw new TypeError(`its media type is ${JSON.stringify(mediaType)}`);
+  }
+  if (manifests !== undefined && manifests !== null && !Array.isArray(manifests)) {
+    throw new TypeError('its manifests are not a list');
+  }
+  const found = { head, entries: [] as Descriptor[], unreadable: [] as unknown[] };
+  for (const entry of (manifests ?? []) as unknown[]) sortIn(entry, found);
+  return found;
+}
+
+function sortIn(entry: unknown, found: { entries: Descriptor[]; unreadable: unknown[] }): void {
+  if (isDescriptor(entry)) found.entries.push(entry);
+  else found.unreadable.push(entry);
+}
+
+function isDescriptor(value: unknown): value is Descriptor {
+  if (!isObject(value)) return false;
+  const { mediaType, digest, size, annotations } = value;
+  return (
+    typeof mediaType === 'string' &&
+    typeof digest === 'string' &&
+    isDigest(digest) &&
+    typeof size === 'number' &&
+    Number.isSafeInteger(size) &&
+    size >= 0 &&
+    (annotations === undefined || isObject(annotations))
+  );
+}
+
+function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const sliceMilliseconds = 5;
+const pieceSize = 64 * 1024;
+
+/**
+ * The bytes of an index, in pieces, without holding up whatever else runs: 100,000 entries written at once would be
+ * 150 ms in which nothing is answered.
+ */
+export async function* indexLines(head: JsonObject | undefined, entries: Iterable<unknown>): AsyncGenerator<Buffer> {
+  let text = JSON.stringify({ ...emptyHead, ...head }).slice(0, -1) + manifestsStart;
+  let first = true;
+  let since = performance.now();
+  for (const entry of entries) {
+    text += (first ? '' : ',\n') + JSON.stringify(entry);
+    first = false;
+    if (text.length < pieceSize) continue;
+    yield Buffer.from(text);
+    text = '';
+    if (performance.now() - since < sliceMilliseconds) continue;
+    await nextTurn();
+    since = performance.now();
+  }
+  yield Buffer.from(`${text}${first ? '' : '\n'}${manifestsEnd}`);
+}

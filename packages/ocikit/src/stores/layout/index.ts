@@ -1,0 +1,2 @@
+export * from './find-layout.ts';
+export * from './open-layout.ts';

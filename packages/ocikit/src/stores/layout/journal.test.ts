@@ -1,0 +1,240 @@
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { digestOf } from '../../model/index.ts';
+
+import { Files } from './files.ts';
+import { encodeFrame, Journal, journalGenerations, quarantine, readJournal, truncateJournal } from './journal.ts';
+import type { JournalRecord } from './journal.ts';
+
+const digest = digestOf(new Uint8Array());
+const nothing = (): undefined => undefined;
+const silent = { apply: nothing, undo: nothing };
+
+function tag(name: string): JournalRecord {
+  return { op: 'tag', repository: 'app', tag: name, digest };
+}
+
+/** Synchronises nothing, counts, waits and fails as it is told. */
+class TestFiles extends Files {
+  syncs = 0;
+  failure: Error | undefined;
+  gate: Promise<void> = Promise.resolve();
+
+  override async syncData(_handle: FileHandle): Promise<void> {
+    this.syncs++;
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+  }
+}
+
+let dir: string;
+let files: TestFiles;
+let journal: Journal;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'ocikit-journal-'));
+  files = new TestFiles('none');
+  journal = new Journal(dir, files, 1, nothing);
+});
+afterEach(async () => {
+  await journal.close();
+  await rm(dir, { recursive: true });
+});
+
+const path = (generation = 1): string => join(dir, `journal-${generation}`);
+
+describe('reading a journal', () => {
+  it('gives back what was appended, in order and as it was grouped', async () => {
+    await journal.append([tag('a'), tag('b')], silent);
+    await journal.append([tag('c')], silent);
+    const { records, damaged, length } = await readJournal(dir, 1);
+    expect(records).toEqual([[tag('a'), tag('b')], [tag('c')]]);
+    expect(damaged).toEqual([]);
+    expect(length).toBe((await readFile(path())).length);
+  });
+
+  it('gives what is whole, wherever the end was torn off', async () => {
+    await journal.append([tag('a')], silent);
+    const whole = await readFile(path());
+    const bytes = Buffer.concat([whole, encodeFrame([tag('b'), tag('c')])]);
+    for (let end = 0; end <= bytes.length; end++) {
+      await writeFile(path(), bytes.subarray(0, end));
+      const { records, damaged } = await readJournal(dir, 1);
+      const expected = end === bytes.length ? 2 : end >= whole.length ? 1 : 0;
+      expect(records.length, `up to byte ${end}`).toBe(expected);
+      expect(damaged).toEqual([]);
+    }
+  });
+
+  it('goes on behind damage in the middle, whatever byte it is, and tells what was damaged', async () => {
+    await journal.append([tag('a')], silent);
+    const from = (await readFile(path())).length;
+    await appendFile(path(), encodeFrame([tag('b')]));
+    const to = (await readFile(path())).length;
+    await appendFile(path(), encodeFrame([tag('c')]));
+    const good = await readFile(path());
+    for (let at = from; at < to; at++) {
+      const bad = Buffer.from(good);
+      bad.writeUInt8(bad.readUInt8(at) ^ 0x55, at);
+      await writeFile(path(), bad);
+      const { records, damaged } = await readJournal(dir, 1);
+      expect(records, `byte ${at}`).toEqual([[tag('a')], [tag('c')]]);
+      expect(Buffer.concat(damaged)).toEqual(bad.subarray(from, to));
+    }
+  });
+
+  it('finds the records behind a damaged beginning', async () => {
+    await journal.append([tag('a')], silent);
+    const bytes = await readFile(path());
+    await writeFile(path(), Buffer.concat([Buffer.from('X'), bytes.subarray(1)]));
+    expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
+  });
+
+  it('keeps damaged parts where somebody can look at them', async () => {
+    const file = await quarantine(dir, 3, [Buffer.from('one'), Buffer.from('two')]);
+    expect(await readFile(file, 'utf8')).toBe('onetwo');
+  });
+
+  it('finds the generations in the order of their numbers, and none where there is no directory', async () => {
+    for (const generation of [10, 9, 2]) await writeFile(path(generation), '');
+    await writeFile(join(dir, 'journal-x'), '');
+    expect(await journalGenerations(dir)).toEqual([2, 9, 10]);
+    expect(await journalGenerations(join(dir, 'none'))).toEqual([]);
+  });
+
+  it('does not take a directory that cannot be read for one without journals', async () => {
+    await expect(journalGenerations(`${dir}\0`)).rejects.toThrow('null bytes');
+  });
+
+  it('can be cut at its last good record, and go on from there', async () => {
+    await journal.append([tag('a')], silent);
+    await appendFile(path(), encodeFrame([tag('b')]).subarray(0, 9));
+    const { length } = await readJournal(dir, 1);
+    await truncateJournal(dir, 1, length);
+    await journal.appendTo(1, { op: 'folded', directory: '', sha256: 'x' });
+    const { records, damaged } = await readJournal(dir, 1);
+    expect(records.flat().map(({ op }) => op)).toEqual(['tag', 'folded']);
+    expect(damaged).toEqual([]);
+  });
+});
+
+describe('appending to a journal', () => {
+  it('makes many durable with one sync, and visible in order only then', async () => {
+    const seen: number[] = [];
+    let open = (): void => undefined;
+    files.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const first = journal.append([tag('first')], { apply: () => seen.push(-1), undo: nothing });
+    await until(() => files.syncs === 1);
+    const others = Array.from({ length: 50 }, (_, i) =>
+      journal.append([tag(`t${i}`)], { apply: () => seen.push(i), undo: nothing }),
+    );
+    expect(seen).toEqual([]);
+    open();
+    await Promise.all([first, ...others]);
+    expect(files.syncs).toBe(2);
+    expect(seen).toEqual([-1, ...Array.from({ length: 50 }, (_, i) => i)]);
+  });
+
+  it('fails a group together and takes all of it back before anybody is told', async () => {
+    files.failure = new Error('EIO');
+    const seen: string[] = [];
+    const appended = ['a', 'b'].map((name) =>
+      journal.append([tag(name)], { apply: () => seen.push(`apply ${name}`), undo: () => seen.push(`undo ${name}`) }),
+    );
+    const told = appended.map((promise) => promise.catch(() => seen.push('told')));
+    await Promise.all(told);
+    expect(seen).toEqual(['undo a', 'undo b', 'told', 'told']);
+  });
+
+  it('never synchronises again what could not be synchronised, and goes on in a new generation', async () => {
+    await journal.append([tag('a')], silent);
+    files.failure = new Error('EIO');
+    await expect(journal.append([tag('b')], silent)).rejects.toThrow('EIO');
+    files.failure = undefined;
+    expect(journal.isBroken).toBe(true);
+    const { syncs } = files;
+    await expect(journal.append([tag('c')], silent)).rejects.toThrow('being replaced');
+    expect(files.syncs).toBe(syncs);
+    expect(await journal.rotate(nothing)).toBe(1);
+    await journal.append([tag('d')], silent);
+    expect((await readJournal(dir, 2)).records).toEqual([[tag('d')]]);
+  });
+
+  it('takes back a write that failed, so that the next one follows what is whole', async () => {
+    await journal.append([tag('a')], silent);
+    // Too large for a record: nothing of it is written.
+    const large = journal.append([tag('x'.repeat(17 * 1024 * 1024))], silent);
+    await expect(large).rejects.toThrow('too large');
+    await journal.append([tag('b')], silent);
+    expect((await readJournal(dir, 1)).records).toEqual([[tag('a')], [tag('b')]]);
+  });
+
+  it('writes nothing when the directory is no longer its own', async () => {
+    const other = new Journal(dir, files, 7, () => {
+      throw new Error('taken away');
+    });
+    await expect(other.append([tag('a')], silent)).rejects.toThrow('taken away');
+    await writeFile(path(7), 'of somebody else');
+    await expect(other.remove(7)).rejects.toThrow('taken away');
+    expect(await readFile(path(7), 'utf8')).toBe('of somebody else');
+  });
+
+  it('begins with a whole file, also when the attempt before failed after it was made', async () => {
+    let failures = 1;
+    const failing = new (class extends TestFiles {
+      override async syncDirectory(): Promise<void> {
+        if (failures-- > 0) throw new Error('ENOSPC');
+      }
+    })('none');
+    const other = new Journal(dir, failing, 5, nothing);
+    await expect(other.append([tag('a')], silent)).rejects.toThrow('ENOSPC');
+    await other.append([tag('b')], silent);
+    await other.close();
+    expect((await readJournal(dir, 5)).records).toEqual([[tag('b')]]);
+  });
+});
+
+describe('a new generation', () => {
+  it('has everything that was appended after it was begun, and nothing from before', async () => {
+    const before = journal.append([tag('a')], silent);
+    let isRotated = false;
+    const rotated = journal.rotate(() => {
+      isRotated = true;
+    });
+    await before;
+    expect(await rotated).toBe(1);
+    expect(isRotated).toBe(true);
+    await journal.append([tag('b')], silent);
+    expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
+    expect((await readJournal(dir, 2)).records).toEqual([[tag('b')]]);
+    await journal.remove(1);
+    expect(await readdir(dir)).toEqual(['journal-2']);
+  });
+
+  it('is not begun if nothing was written to the last', async () => {
+    expect(await journal.rotate(nothing)).toBeUndefined();
+    expect(journal.generation).toBe(1);
+  });
+
+  it('comes although others append without a pause', async () => {
+    const over = new AbortController();
+    const appendOn = async (): Promise<void> => {
+      while (!over.signal.aborted) await journal.append([tag('a')], silent);
+    };
+    const writers = [appendOn(), appendOn(), appendOn()];
+    await until(() => journal.length > 0);
+    expect(await journal.rotate(nothing)).toBe(1);
+    over.abort();
+    await Promise.all(writers);
+  });
+});
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}

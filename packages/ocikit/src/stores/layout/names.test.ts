@@ -1,0 +1,80 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { digestOf } from '../../model/index.ts';
+
+import { directoryOf, repositoryOf, sharedNames, singleNames } from './names.ts';
+
+const digest = digestOf(new Uint8Array());
+const component = fc.oneof(
+  fc.constantFrom('blobs', 'index.json', 'oci-layout', 'a', 'a-b', 'a_b'),
+  fc.stringMatching(/^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$/),
+);
+const repository = fc.array(component, { minLength: 1, maxLength: 4 }).map((components) => components.join('/'));
+
+describe('the directory of a repository', () => {
+  it('leads back to the repository', () => {
+    fc.assert(fc.property(repository, (name) => repositoryOf(directoryOf(name)) === name));
+  });
+
+  it('is never among the files of a layout, and never in the private directory', () => {
+    fc.assert(
+      fc.property(repository, (name) => {
+        const clashing = new Set(['blobs', 'index.json', 'oci-layout', '.ocikit']);
+        return directoryOf(name)
+          .split('/')
+          .every((one) => !clashing.has(one));
+      }),
+    );
+  });
+
+  it('is another for another repository', () => {
+    fc.assert(fc.property(repository, repository, (a, b) => a === b || directoryOf(a) !== directoryOf(b)));
+  });
+});
+
+describe('the names of entries', () => {
+  const shared = sharedNames(undefined);
+  const withDefault = sharedNames('app');
+
+  it.each([
+    ['library/alpine:3', { repository: 'library/alpine', tag: '3' }],
+    [`library/alpine@${digest}`, { repository: 'library/alpine', tag: undefined }],
+    [`library/alpine:3@${digest}`, { repository: 'library/alpine', tag: '3' }],
+    ['library/alpine', { repository: 'library/alpine', tag: undefined }],
+  ])('say the repository and the tag: %s', (name, expected) => {
+    expect(shared.parse(name)).toEqual(expected);
+    expect(withDefault.parse(name)).toEqual(expected);
+  });
+
+  it.each(['latest', 'V1.0', '', undefined])('belong to the default repository without one: %s', (name) => {
+    expect(shared.parse(name)).toBeUndefined();
+    expect(withDefault.parse(name)).toEqual({ repository: 'app', tag: name === '' ? undefined : name });
+    expect(singleNames('x').parse(name)).toEqual({ repository: 'x', tag: name === '' ? undefined : name });
+  });
+
+  it('with a host mean nothing in an index for all', () => {
+    expect(withDefault.parse('localhost:5000/app:v1')).toBeUndefined();
+  });
+
+  it.each(['not a name', 'app:', '../app:v1', '/app:v1'])('mean nothing here: %s', (name) => {
+    expect(withDefault.parse(name)).toBeUndefined();
+    expect(singleNames('app').parse(name)).toBeUndefined();
+  });
+
+  it('that were written are read as what they were', () => {
+    for (const names of [shared, withDefault]) {
+      for (const tag of [undefined, 'v1']) {
+        expect(names.parse(names.format('app', tag, digest))).toEqual({ repository: 'app', tag });
+        expect(names.parse(names.format('other/app', tag, digest))).toEqual({ repository: 'other/app', tag });
+      }
+    }
+  });
+
+  it.each(['app:v1', 'other/app:v1', 'localhost/app:v1', 'docker.io/library/app:v1'])(
+    'of a layout for one repository say its tag, whatever else they say: %s',
+    (name) => {
+      expect(singleNames('app').parse(name)).toEqual({ repository: 'app', tag: 'v1' });
+    },
+  );
+});

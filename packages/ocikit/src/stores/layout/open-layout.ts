@@ -1,0 +1,99 @@
+import { maintenance } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+import { UploadSessions } from '../uploads/index.ts';
+
+import { layoutDeleter } from './deleter.ts';
+import type { Durability } from './files.ts';
+import type { Warn } from './layout.ts';
+import { layoutLister } from './lister.ts';
+import { layoutMaintenance } from './maintenance.ts';
+import { layoutReader } from './reader.ts';
+import { LayoutState } from './state.ts';
+import { LayoutStore } from './store.ts';
+import { removeOldUploads } from './upload-files.ts';
+import { layoutUploads, layoutWriter } from './writer.ts';
+
+export interface LayoutsOptions {
+  /**
+   * `fsync`: what is acknowledged survives the loss of power. `none`: it survives the end of the process.
+   * Default: `fsync`.
+   */
+  durability?: Durability | undefined;
+  /** Compute the digest of everything that is read whole; damage ends the reading. Default: false. */
+  verifyOnRead?: boolean | undefined;
+  /** Accept manifests that name content which is not there. Default: false. */
+  sparse?: boolean | undefined;
+  /** Uploads that may hold bytes at the same time; one more is TOOMANYREQUESTS. Default: 1000. */
+  maxUploads?: number | undefined;
+  /** Milliseconds after which an upload that nobody goes on with is gone. Default: one day. */
+  uploadExpiry?: number | undefined;
+  /** Is told of what is odd but no reason to stop: damaged files, other tools' entries that mean nothing here. */
+  onWarning?: Warn | undefined;
+}
+
+export interface LayoutOptions extends LayoutsOptions {
+  /** Whose entries without a repository's name are; without it they are left alone. */
+  defaultRepository?: string | undefined;
+}
+
+/** A registry in a directory. Close it: what was pushed is safe anyway, but other tools see it then. */
+export interface LayoutRegistry extends Registry, AsyncDisposable {
+  /**
+   * Becomes the one process that writes, which otherwise the first write does.
+   *
+   * Rejects with UNAVAILABLE, naming the owner, if another process is.
+   */
+  own(): Promise<void>;
+  /** Writes `index.json` where it is behind. */
+  fold(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * One OCI image layout with any number of repositories. Opening creates nothing; the first write does.
+ *
+ * Image specification, "Image Layout".
+ *
+ * @example
+ * await using registry = openLayout('./images', { defaultRepository: 'app' });
+ */
+export function openLayout(dir: string, options: LayoutOptions = {}): LayoutRegistry {
+  return open(dir, true, options);
+}
+
+/** One OCI image layout for each repository: `library/alpine` is the layout `<dir>/library/alpine`. */
+export function openLayouts(dir: string, options: LayoutsOptions = {}): LayoutRegistry {
+  return open(dir, false, options);
+}
+
+function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRegistry {
+  const { durability = 'fsync', defaultRepository, sparse = false, verifyOnRead = false } = options;
+  const { maxUploads = 1000, uploadExpiry = 24 * 60 * 60 * 1000, onWarning = () => undefined } = options;
+  const store = new LayoutStore({ root, isShared, defaultRepository, durability, warn: onWarning });
+  const state = new LayoutState(store, { sparse, verifyOnRead });
+  let sessions: Promise<UploadSessions> | undefined;
+  const uploads = (): Promise<UploadSessions> => {
+    sessions ??= startSessions().catch((error: unknown) => {
+      sessions = undefined;
+      throw error;
+    });
+    return sessions;
+  };
+  const startSessions = async (): Promise<UploadSessions> => {
+    const ids = await store.ids();
+    await removeOldUploads(store.uploadsDirectory, uploadExpiry);
+    return new UploadSessions(layoutUploads(state, ids), { maxUploads, expiry: uploadExpiry });
+  };
+  const close = (): Promise<void> => store.close();
+  return {
+    ...layoutReader(state),
+    ...layoutWriter(state, uploads),
+    ...layoutDeleter(state),
+    ...layoutLister(state),
+    [maintenance]: layoutMaintenance(state, uploads),
+    own: () => store.own(),
+    fold: () => store.fold(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,232 @@
+import { createReadStream, rmSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+
+import { createContent, digestOf, Digester, splitDigest, wrongDigest } from '../../model/index.ts';
+import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } from '../../model/index.ts';
+import { blobUnknown, manifestUnknown, nameUnknown } from '../repository/index.ts';
+
+import { isMissing } from './files.ts';
+import { blobDescriptor, noLinks, sizeOfFile } from './layout.ts';
+import type { Layout } from './layout.ts';
+import { readerOf } from './reading.ts';
+import type { LayoutStore } from './store.ts';
+import { UsedTimes } from './used-times.ts';
+
+const cachedBytes = 8 * 1024 * 1024;
+const maxHomes = 10_000;
+const largestCached = 64 * 1024;
+
+/** What the parts of a layout registry have in common. */
+export class LayoutState {
+  readonly store: LayoutStore;
+  readonly sparse: boolean;
+  readonly verifyOnRead: boolean;
+  readonly used: UsedTimes = new UsedTimes();
+  readonly leases: Map<string, number> = new Map();
+  /** Files that somebody is writing, or has written and not acknowledged: nobody may remove them. */
+  readonly #writing = new Map<string, number>();
+  /** Small manifests that were read lately, by path. */
+  readonly #manifests = new Map<string, Uint8Array>();
+  #manifestBytes = 0;
+  /** For mounts that do not say from where: blobs that were used lately, and where. */
+  readonly #homes = new Map<Digest, string>();
+
+  constructor(store: LayoutStore, options: { sparse: boolean; verifyOnRead: boolean }) {
+    this.store = store;
+    this.sparse = options.sparse;
+    this.verifyOnRead = options.verifyOnRead;
+  }
+
+  /** Manifests and blobs of repositories that are being removed because nobody uses them. */
+  readonly #removing = new Set<string>();
+
+  /** While it runs, the file is not removed. */
+  async whileWriting<T>(path: string, write: () => Promise<T>): Promise<T> {
+    this.#writing.set(path, (this.#writing.get(path) ?? 0) + 1);
+    try {
+      return await write();
+    } finally {
+      const left = (this.#writing.get(path) ?? 1) - 1;
+      if (left === 0) this.#writing.delete(path);
+      else this.#writing.set(path, left);
+    }
+  }
+
+  /** @param write is told whether the file was there before, and not because of somebody who writes the same manifest */
+  whileWritingManifest<T>(path: string, write: (isBlob: boolean) => Promise<T>): Promise<T> {
+    const isBlob = !this.isManifestBeingWritten(path) && sizeOfFile(path) !== undefined;
+    return this.whileWriting(path, () => this.whileWriting(`${path} as a manifest`, () => write(isBlob)));
+  }
+
+  isManifestBeingWritten(path: string): boolean {
+    return this.#writing.has(`${path} as a manifest`);
+  }
+
+  /** While it runs, the repository does not have it for anybody who asks. */
+  async whileRemoving(repository: string, digest: Digest, remove: () => Promise<void>): Promise<void> {
+    const key = `${repository}@${digest}`;
+    this.#removing.add(key);
+    try {
+      await remove();
+    } finally {
+      this.#removing.delete(key);
+    }
+  }
+
+  isBeingRemoved(repository: string, digest: Digest): boolean {
+    return this.#removing.has(`${repository}@${digest}`);
+  }
+
+  isBeingWritten(path: string): boolean {
+    return this.#writing.has(path);
+  }
+
+  /** Removes a file that no repository of the layout has any more. In one step, so that nobody can come between. */
+  removeFile(layout: Layout, digest: Digest): void {
+    const path = layout.blobPath(digest);
+    if (this.#writing.has(path)) return;
+    for (const { index } of layout.repositories.values()) {
+      if (index.manifests.has(digest) || index.blobs.has(digest)) return;
+    }
+    rmSync(path, { force: true });
+    this.used.forget(path);
+    this.forgetManifest(path);
+  }
+
+  /** The size of a blob of the repository; undefined if it has none such. */
+  async sizeOfBlob(layout: Layout, repository: string, digest: Digest): Promise<number | undefined> {
+    if (this.isBeingRemoved(repository, digest)) return undefined;
+    if (!this.store.isShared) {
+      await layout.explore(repository);
+      if (this.isBeingRemoved(repository, digest)) return undefined;
+      if (layout.repositories.get(repository)?.index.manifests.has(digest) === true) {
+        // A manifest's file is a blob only if it was pushed as one.
+        if (layout.repositories.get(repository)?.index.blobs.has(digest) !== true) return undefined;
+      }
+      return sizeOfFile(layout.blobPath(digest));
+    }
+    const entry = (): { size: number } | undefined => layout.repositories.get(repository)?.index.blobs.get(digest);
+    if (entry() === undefined) await layout.explore(repository);
+    const known = entry();
+    if (known === undefined || this.isBeingRemoved(repository, digest)) return undefined;
+    const size = sizeOfFile(layout.blobPath(digest));
+    if (size === known.size) return size;
+    this.store.warn('a blob is missing or has the wrong size', {
+      file: layout.blobPath(digest),
+      size,
+      known: known.size,
+    });
+    return undefined;
+  }
+
+  /** What a repository that lacks the blob is to be answered with. */
+  async blobUnknown(layout: Layout, repository: string, digest: Digest): Promise<RegistryError> {
+    return (await this.exists(layout, repository)) ? blobUnknown(repository, digest) : nameUnknown(repository);
+  }
+
+  async manifestUnknown(layout: Layout, repository: string, reference: string): Promise<RegistryError> {
+    return (await this.exists(layout, repository)) ? manifestUnknown(repository, reference) : nameUnknown(repository);
+  }
+
+  async exists(layout: Layout, repository: string): Promise<boolean> {
+    if (layout.repositories.has(repository)) return true;
+    if (this.store.isShared) return false;
+    return (await layout.anyBlob()) !== undefined;
+  }
+
+  async openBlob(layout: Layout, digest: Digest, size: number, options: GetBlobOptions): Promise<BlobContent> {
+    const path = layout.blobPath(digest);
+    const { range, signal } = options;
+    const descriptor = blobDescriptor(digest, size);
+    const isWhole = range === undefined;
+    if (this.verifyOnRead && isWhole) {
+      return createContent({ descriptor, signal, source: { iterate: () => verified(path, digest) } });
+    }
+    return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
+  }
+
+  /** True if the manifest's file is there and as large as it ought to be. */
+  async hasManifestFile(layout: Layout, { digest, size }: Descriptor): Promise<boolean> {
+    const path = layout.blobPath(digest);
+    if (this.#manifests.has(path)) return true;
+    const found = sizeOfFile(path);
+    if (found !== undefined && found !== size) {
+      this.store.warn('a manifest has the wrong size', { file: path, size: found, known: size });
+    }
+    return found === size;
+  }
+
+  /** A repository that was seen to have the blob, and has it still as far as is known. */
+  homeOf(digest: Digest): string | undefined {
+    return this.#homes.get(digest);
+  }
+
+  noteHome(digest: Digest, repository: string): void {
+    this.#homes.delete(digest);
+    this.#homes.set(digest, repository);
+    if (this.#homes.size <= maxHomes) return;
+    for (const oldest of this.#homes.keys()) {
+      this.#homes.delete(oldest);
+      return;
+    }
+  }
+
+  /** The bytes of a manifest, which are as large as its descriptor says. */
+  async readManifest(layout: Layout, repository: string, descriptor: Descriptor): Promise<Uint8Array> {
+    const path = layout.blobPath(descriptor.digest);
+    const cached = this.#manifests.get(path);
+    if (cached !== undefined) return new Uint8Array(cached);
+    let bytes: Uint8Array;
+    try {
+      bytes = await readFile(path, { flag: noLinks });
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.store.warn('a manifest is missing', { file: path });
+      throw manifestUnknown(repository, descriptor.digest);
+    }
+    if (bytes.length !== descriptor.size) {
+      this.store.warn('a manifest has the wrong size', { file: path, size: bytes.length, known: descriptor.size });
+      throw manifestUnknown(repository, descriptor.digest);
+    }
+    if (this.verifyOnRead && digestOf(bytes, splitDigest(descriptor.digest).algorithm) !== descriptor.digest) {
+      this.store.warn('a manifest is damaged', { file: path });
+      throw manifestUnknown(repository, descriptor.digest);
+    }
+    this.#keepManifest(path, bytes);
+    return new Uint8Array(bytes);
+  }
+
+  #keepManifest(path: string, bytes: Uint8Array): void {
+    if (bytes.length > largestCached || this.#manifests.has(path)) return;
+    this.#manifests.set(path, bytes);
+    this.#manifestBytes += bytes.length + path.length;
+    for (const oldest of this.#manifests.keys()) {
+      if (this.#manifestBytes <= cachedBytes) return;
+      this.forgetManifest(oldest);
+    }
+  }
+
+  /** Its bytes may be others now. */
+  forgetManifest(path: string): void {
+    const bytes = this.#manifests.get(path);
+    if (bytes === undefined) return;
+    this.#manifests.delete(path);
+    this.#manifestBytes -= bytes.length + path.length;
+  }
+
+  /** When a file was written, and when its content was used last. */
+  timesOf(path: string): { createdAt: Date; usedAt: Date } {
+    const { birthtimeMs, mtimeMs } = statSync(path);
+    return { createdAt: new Date(birthtimeMs || mtimeMs), usedAt: new Date(this.used.of(path, mtimeMs)) };
+  }
+}
+
+async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {
+  const digester = new Digester(splitDigest(digest).algorithm);
+  for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) {
+    const bytes = piece as Uint8Array;
+    digester.update(bytes);
+    yield bytes;
+  }
+  if (digester.digest() !== digest) throw wrongDigest(digest, digester.digest());
+}

@@ -1,0 +1,40 @@
+import { utimes } from 'node:fs/promises';
+
+/**
+ * When content was used last. The newest times are in memory; when there are very many, the older ones become their
+ * files' times.
+ */
+export class UsedTimes {
+  readonly #times = new Map<string, number>();
+  readonly #most: number;
+
+  constructor(most = 10_000) {
+    this.#most = most;
+  }
+
+  touch(path: string): void {
+    // Deleted and set again, it is the one that was used last.
+    this.#times.delete(path);
+    this.#times.set(path, Date.now());
+    if (this.#times.size > this.#most) this.#writeOlder();
+  }
+
+  /** @param modified the time of the file, in milliseconds */
+  of(path: string, modified: number): number {
+    return Math.max(this.#times.get(path) ?? 0, modified);
+  }
+
+  forget(path: string): void {
+    this.#times.delete(path);
+  }
+
+  #writeOlder(): void {
+    let left = this.#times.size / 2;
+    for (const [path, time] of this.#times) {
+      if (left-- <= 0) return;
+      this.#times.delete(path);
+      // Nobody waits for it; a file that is gone needs no time.
+      utimes(path, time / 1000, time / 1000).catch(() => undefined);
+    }
+  }
+}

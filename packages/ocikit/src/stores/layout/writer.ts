@@ -1,0 +1,280 @@
+import { copyFile, link } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import {
+  assertRepository,
+  defaultAlgorithm,
+  digestAlgorithm,
+  parseDigest,
+  readSource,
+  splitDigest,
+  VerifyingReader,
+} from '../../model/index.ts';
+import type { Descriptor, Digest, ManifestLinks, UploadIds, Writer } from '../../model/index.ts';
+import { hasUrls, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../repository/index.ts';
+import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
+
+import { hasCode } from './files.ts';
+import type { JournalRecord } from './journal.ts';
+import { blobDescriptor, sizeOfFile } from './layout.ts';
+import type { Layout } from './layout.ts';
+import type { LayoutState } from './state.ts';
+import { FileStage, sizeOfUpload } from './upload-files.ts';
+
+export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
+  const { store } = state;
+  return {
+    async pushBlob(repository, blob, source, options = {}) {
+      const { signal, onEvent } = options;
+      signal?.throwIfAborted();
+      assertRepository(repository);
+      const digest = parseDigest(blob.digest);
+      await store.own();
+      onEvent?.({ type: 'started', repository, digest, size: blob.size });
+      const stage = new FileStage(store.temporaryPath(), store.files, () => Promise.resolve());
+      const verifying = new VerifyingReader(reportBytes(readSource(source, signal), repository, blob, onEvent), blob);
+      try {
+        for await (const bytes of verifying) await stage.append(bytes);
+        onEvent?.({ type: 'verified', repository, digest, size: verifying.size });
+        await keepBlob(state, repository, digest, verifying.size, stage);
+      } catch (error) {
+        await stage.discard();
+        throw error;
+      }
+      onEvent?.({ type: 'done', repository, digest, size: verifying.size });
+      return blobDescriptor(digest, verifying.size);
+    },
+
+    async startUpload(repository, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      return (await uploads()).start(repository, digestAlgorithm(options.algorithm ?? defaultAlgorithm).name);
+    },
+
+    async resumeUpload(repository, id, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      return (await uploads()).resume(repository, id, options.offset);
+    },
+
+    async mountBlob(from, repository, digest, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      if (from !== undefined) assertRepository(from);
+      parseDigest(digest);
+      const algorithm = digestAlgorithm(options.algorithm ?? splitDigest(digest).algorithm).name;
+      await store.own();
+      const size = await mount(state, from, repository, digest);
+      if (size === undefined) return { upload: (await uploads()).start(repository, algorithm) };
+      options.onEvent?.({ type: 'mounted', repository, digest, size, from });
+      return { descriptor: blobDescriptor(digest, size) };
+    },
+
+    async pushManifest(repository, bytes, mediaType, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      const pushed = readPushedManifest(bytes, mediaType, options);
+      const { descriptor, tags, links, referrer } = pushed;
+      const { digest } = descriptor;
+      const subject = links.subject?.digest;
+      await store.own();
+      const layout = await store.layoutOf(repository);
+      for (const named of pushed.digests) state.used.touch(layout.blobPath(named));
+      await layout.explore(repository);
+      if (!state.sparse) await assertLinksExist(state, layout, repository, links);
+      // An early answer, before anything is written; it is judged again when it counts.
+      assertTagsMaySet(layout, repository, tags, options.ifTag);
+
+      await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
+        await layout.make();
+        // Also if it is there: it may be damaged.
+        await writeManifest(state, layout, digest, pushed.bytes);
+        assertTagsMaySet(layout, repository, tags, options.ifTag);
+        const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer }];
+        for (const tag of tags) records.push({ op: 'tag', repository, tag, digest });
+        // Until now the file alone said it.
+        if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
+          records.push({ op: 'blob', repository, digest, size: descriptor.size });
+        }
+        await store.commit(layout, records);
+      });
+      await store.noteRepository(repository, true);
+      options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
+      return { descriptor: { ...descriptor }, tags, ...(subject === undefined ? {} : { subject }) };
+    },
+  };
+}
+
+/** Where uploads keep their bytes, and what becomes of them. */
+export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend {
+  const { store } = state;
+  const dir = store.uploadsDirectory;
+  const stageOf = (id: string, size?: number): FileStage =>
+    new FileStage(join(dir, id), store.files, () => Promise.resolve(), size);
+  return {
+    ids,
+    stage: (_repository, id) => stageOf(id),
+    async restore(_repository, id) {
+      const size = await sizeOfUpload(dir, id);
+      return size === undefined ? undefined : { stage: stageOf(id, size), size };
+    },
+    async keep(repository, digest, size, stage) {
+      // It may be an upload that never had a byte.
+      await keepBlob(state, repository, digest, size, stage as FileStage);
+    },
+  };
+}
+
+/** Makes a file of verified bytes a blob of the repository, durably. */
+async function keepBlob(
+  state: LayoutState,
+  repository: string,
+  digest: Digest,
+  size: number,
+  stage: FileStage,
+): Promise<void> {
+  const { store } = state;
+  const layout = await store.layoutOf(repository);
+  const path = layout.blobPath(digest);
+  await state.whileWriting(path, async () => {
+    await layout.make();
+    await stage.finish();
+    try {
+      await layout.assertInsideRoot(digest);
+      store.assertOwned();
+      await store.files.moveInto(stage.path, path);
+      await linkBlob(state, layout, repository, digest, size);
+    } catch (error) {
+      // An upload can be tried again. Not by a link to the same file: more may be appended to it.
+      if (sizeOfFile(stage.path) === undefined) await copyFile(path, stage.path).catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
+/** The file is there: says that it is this repository's. */
+async function linkBlob(
+  state: LayoutState,
+  layout: Layout,
+  repository: string,
+  digest: Digest,
+  size: number,
+): Promise<void> {
+  const { store } = state;
+  state.used.touch(layout.blobPath(digest));
+  state.noteHome(digest, repository);
+  // With a layout for each repository the file says it, but for one that is a manifest's as well.
+  const isManifest = hasManifest(layout, repository, digest) || state.isManifestBeingWritten(layout.blobPath(digest));
+  if (store.isShared || isManifest) {
+    await store.commit(layout, [{ op: 'blob', repository, digest, size }]);
+  }
+  await store.noteRepository(repository, true);
+}
+
+async function mount(
+  state: LayoutState,
+  from: string | undefined,
+  repository: string,
+  digest: Digest,
+): Promise<number | undefined> {
+  const { store } = state;
+  const source = from ?? (await findAnywhere(state, digest));
+  if (source === undefined) return undefined;
+  const origin = await store.layoutOf(source);
+  const layout = await store.layoutOf(repository);
+  const path = layout.blobPath(digest);
+  // Begun before the look: from then on the file stays.
+  return state.whileWriting(path, async () => {
+    state.used.touch(origin.blobPath(digest));
+    const size = await state.sizeOfBlob(origin, source, digest);
+    if (size === undefined) return undefined;
+    await layout.make();
+    await layout.assertInsideRoot(digest);
+    store.assertOwned();
+    if (origin !== layout && !(await hardLink(state, origin.blobPath(digest), path))) return undefined;
+    await linkBlob(state, layout, repository, digest, size);
+    return size;
+  });
+}
+
+function hasManifest(layout: Layout, repository: string, digest: Digest): boolean {
+  return layout.repositories.get(repository)?.index.manifests.has(digest) === true;
+}
+
+/** False if the file is gone by now, or cannot be in two places. */
+async function hardLink(state: LayoutState, from: string, to: string): Promise<boolean> {
+  const { files } = state.store;
+  await files.makeDirectory(dirname(to));
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP')) return false;
+    if (!hasCode(error, 'EEXIST')) throw error;
+    // One that is damaged has to be sent again.
+    if (sizeOfFile(to) !== sizeOfFile(from)) return false;
+  }
+  await files.syncDirectory(dirname(to));
+  return true;
+}
+
+/** A repository that has the blob. */
+async function findAnywhere(state: LayoutState, digest: Digest): Promise<string | undefined> {
+  const { store } = state;
+  if (store.isShared) {
+    const layout = await store.layoutOf('');
+    for (const [name, { index }] of layout.repositories) if (index.blobs.has(digest)) return name;
+    return undefined;
+  }
+  return state.homeOf(digest);
+}
+
+async function writeManifest(state: LayoutState, layout: Layout, digest: Digest, bytes: Uint8Array): Promise<void> {
+  const { store } = state;
+  const stage = new FileStage(store.temporaryPath(), store.files, () => Promise.resolve());
+  try {
+    await stage.append(bytes);
+    await stage.finish();
+    await layout.assertInsideRoot(digest);
+    store.assertOwned();
+    await store.files.moveInto(stage.path, layout.blobPath(digest));
+    state.forgetManifest(layout.blobPath(digest));
+  } catch (error) {
+    await stage.discard();
+    throw error;
+  }
+}
+
+/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first one that is missing */
+async function assertLinksExist(
+  state: LayoutState,
+  layout: Layout,
+  repository: string,
+  { blobs, manifests }: ManifestLinks,
+): Promise<void> {
+  const check = async (descriptor: Descriptor, isThere: () => Promise<boolean>): Promise<void> => {
+    if (!hasUrls(descriptor.urls) && !(await isThere())) throw linkUnknown(repository, descriptor);
+  };
+  const sizes = blobs.map((blob) =>
+    check(blob, async () => (await state.sizeOfBlob(layout, repository, blob.digest)) !== undefined),
+  );
+  await Promise.all(sizes);
+  for (const child of manifests) {
+    await check(child, async () => {
+      const isBeingRemoved = state.isBeingRemoved(repository, child.digest);
+      return !isBeingRemoved && hasManifest(layout, repository, child.digest);
+    });
+  }
+}
+
+function assertTagsMaySet(
+  layout: Layout,
+  repository: string,
+  tags: readonly string[],
+  ifTag: Digest | null | undefined,
+): void {
+  if (ifTag === undefined) return;
+  for (const tag of tags) {
+    const found = layout.queuedTag(repository, tag);
+    if (ifTag !== (found ?? null)) throw tagMoved(tag, ifTag, found);
+  }
+}
