@@ -27,9 +27,14 @@ function eventLine(message: string, { error, ...fields }: Readonly<Record<string
   return [message, ...rest].join(' ') + what;
 }
 
+/** Undefined for what JSON has no form for. */
+function shown(value: unknown): string | undefined {
+  return JSON.stringify(value);
+}
+
 /** What a client sent must not make lines of its own, or move the terminal's cursor. */
 function text(value: unknown): string {
-  const plain = typeof value === 'string' ? value : String(JSON.stringify(value));
+  const plain = typeof value === 'string' ? value : (shown(value) ?? 'undefined');
   return plain.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 

@@ -1,15 +1,23 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { afterEach, describe, expect, test } from 'vitest';
 
 const command = fileURLToPath(new URL('../../bin/ocikit.js', import.meta.url));
 const running: ChildProcessWithoutNullStreams[] = [];
+const directories: string[] = [];
 
-afterEach(() => {
-  for (const child of running.splice(0)) child.kill('SIGKILL');
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    if (child.exitCode === null && child.kill('SIGKILL')) await closed;
+  }
+  for (const dir of directories.splice(0)) rmSync(dir, { recursive: true, force: true });
 });
 
 interface Outcome {
@@ -19,7 +27,10 @@ interface Outcome {
 }
 
 function ocikit(...args: string[]): { child: ChildProcessWithoutNullStreams; outcome: Promise<Outcome> } {
-  const child = spawn(process.execPath, [command, ...args]);
+  // A directory of its own: what it stores is in it.
+  const cwd = mkdtempSync(join(tmpdir(), 'ocikit-serve-'));
+  directories.push(cwd);
+  const child = spawn(process.execPath, [command, ...args], { cwd });
   running.push(child);
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString()));
@@ -62,8 +73,28 @@ describe('ocikit serve', () => {
     child.kill('SIGTERM');
     const { code, stderr } = await outcome;
     expect(code).toBe(0);
-    expect(stderr).toContain('ocikit keeps everything in memory');
+    expect(stderr).toMatch(/^ocikit keeps everything in \/.*registry-data$/m);
     expect(stderr).toMatch(/^\d\d:\d\d:\d\d\.\d\d\d 201 PUT \/v2\/app\/manifests\/v1 0 B [\d.]+ ms$/m);
+  });
+
+  test('keeps what was pushed for the next start, and with --memory does not', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'ocikit-root-'));
+    directories.push(root);
+    for (const layout of ['per-repository', 'shared']) {
+      const args = ['--root', join(root, layout), '--layout', layout];
+      const first = await serve(...args);
+      await pushIndex(first.url);
+      first.child.kill('SIGTERM');
+      expect((await first.outcome).code).toBe(0);
+      const second = await serve(...args);
+      expect((await fetch(`${second.url}/v2/app/manifests/v1`)).status).toBe(200);
+      const { code, stderr } = await ocikit('serve', '--port', '0', ...args).outcome;
+      expect([code, stderr]).toEqual([1, expect.stringContaining(`process ${second.child.pid}`)]);
+    }
+    const memory = await serve('--memory');
+    await pushIndex(memory.url);
+    memory.child.kill('SIGTERM');
+    expect((await memory.outcome).stderr).toContain('ocikit keeps everything in memory');
   });
 
   test('stops with 0 on SIGINT', async () => {

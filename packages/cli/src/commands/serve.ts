@@ -1,6 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { resolve as absolute } from 'node:path';
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Registry } from 'ocikit';
+import { openLayout, openLayouts } from 'ocikit/layout';
 import { createMemoryRegistry } from 'ocikit/memory';
 import { serve } from 'ocikit/node';
+import type { Logger } from 'ocikit/server';
 import { readOnly } from 'ocikit/views';
 
 import { lineLogger } from '../log.ts';
@@ -8,6 +13,9 @@ import { lineLogger } from '../log.ts';
 interface ServeFlags {
   host: string;
   port: number;
+  root: string;
+  layout: 'per-repository' | 'shared';
+  durability: 'fsync' | 'none';
   memory?: true;
   readOnly?: true;
   sparse?: true;
@@ -19,7 +27,21 @@ export function serveCommand(): Command {
     .description('Serve a registry until SIGINT or SIGTERM comes.')
     .option('--host <address>', 'listen on this address; 0.0.0.0 is all of this machine’s', '127.0.0.1')
     .option('--port <number>', 'listen on this port; 0 is any free one', parsePort, 5000)
-    .option('--memory', 'keep everything in memory: it is gone when the server stops (the only store yet)')
+    .option('--root <dir>', 'keep everything in this directory, as OCI image layouts', './registry-data')
+    .addOption(
+      new Option('--layout <kind>', 'one layout for each repository, or one for all of them')
+        .choices(['per-repository', 'shared'])
+        .default('per-repository'),
+    )
+    .addOption(
+      new Option(
+        '--durability <kind>',
+        'fsync: what is acknowledged survives the loss of power; none: that of the process',
+      )
+        .choices(['fsync', 'none'])
+        .default('fsync'),
+    )
+    .option('--memory', 'keep everything in memory instead: it is gone when the server stops')
     .option('--read-only', 'refuse pushes and deletes')
     .option('--sparse', 'accept manifests that name content which is not there')
     .option('--quiet', 'no line for each request')
@@ -32,20 +54,55 @@ export function serveCommand(): Command {
 
 async function runServe(flags: ServeFlags): Promise<void> {
   const logger = lineLogger((line) => process.stderr.write(line));
-  const memory = createMemoryRegistry({ sparse: flags.sparse === true });
-  const registry = flags.readOnly === true ? readOnly(memory) : memory;
+  const store = await openStore(flags, logger);
+  try {
+    await serveUntilSignalled(store, flags, logger);
+  } finally {
+    await store.close();
+  }
+}
+
+async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logger): Promise<void> {
   const stop = signalled();
-  const serving = await serve(registry, {
+  const serving = await serve(flags.readOnly === true ? readOnly(store.registry) : store.registry, {
     host: flags.host,
     port: flags.port,
     logger: flags.quiet === true ? { ...logger, info: () => undefined } : logger,
   });
-  process.stderr.write('ocikit keeps everything in memory: what is pushed is gone when it stops\n');
+  process.stderr.write(`ocikit keeps everything in ${store.where}\n`);
   process.stdout.write(`ocikit listening on ${serving.url}\n`);
 
   const signal = await stop;
   process.stderr.write(`ocikit got ${signal}: finishing what runs\n`);
   await serving.close();
+}
+
+interface Store {
+  registry: Registry;
+  /** For a person. */
+  where: string;
+  close(): Promise<void>;
+}
+
+async function openStore(flags: ServeFlags, logger: Logger): Promise<Store> {
+  const sparse = flags.sparse === true;
+  if (flags.memory === true) {
+    return {
+      registry: createMemoryRegistry({ sparse }),
+      where: 'memory: what is pushed is gone when it stops',
+      close: () => Promise.resolve(),
+    };
+  }
+  const open = flags.layout === 'shared' ? openLayout : openLayouts;
+  const { durability } = flags;
+  const registry = open(flags.root, {
+    durability,
+    sparse,
+    onWarning: (message, fields) => logger.warn(message, fields),
+  });
+  // Better now than at the first push. Who only reads needs no lock, and may have no right to write.
+  if (flags.readOnly !== true) await registry.own();
+  return { registry, where: absolute(flags.root), close: () => registry.close() };
 }
 
 function signalled(): Promise<NodeJS.Signals> {
