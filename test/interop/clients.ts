@@ -9,7 +9,7 @@ export const goBinaries: string = join(cache, 'bin');
 export const orasEnvironment: string = join(cache, 'oras');
 const orasPython = join(orasEnvironment, 'bin', 'python');
 
-export type ClientName = 'docker' | 'podman' | 'buildah' | 'skopeo' | 'crane' | 'regctl' | 'oras';
+export type ClientName = 'docker' | 'podman' | 'buildah' | 'skopeo' | 'crane' | 'regctl' | 'umoci' | 'oras';
 
 interface ClientProgram {
   /** All that must be there; the first is the client itself. */
@@ -42,6 +42,7 @@ export const clients: Readonly<Record<ClientName, ClientProgram>> = {
     version: ['version', '--format', '{{.VCSTag}}'],
     from: { go: 'github.com/regclient/regclient/cmd/regctl@latest' },
   },
+  umoci: { programs: ['umoci'], needsRoot: false, version: ['--version'], from: { apt: 'umoci' } },
   // The library for Python: what runs is the interpreter of the environment that it is installed in.
   oras: {
     programs: [orasPython],

@@ -6,11 +6,14 @@
     drive_oras.py pull REFERENCE DIRECTORY
     drive_oras.py tags REFERENCE
     drive_oras.py delete-tag REFERENCE TAG
+    drive_oras.py write-layout REFERENCE DIRECTORY TAG
+    drive_oras.py push-layout REFERENCE DIRECTORY TAG
 """
 
 import json
 import sys
 
+import oras.layout
 import oras.oci
 import oras.provider
 
@@ -37,6 +40,13 @@ def main(command, reference, *rest):
         return registry.get_tags(reference)
     if command == "delete-tag":
         return registry.delete_tag(reference, rest[0])
+    if command == "write-layout":
+        directory, tag = rest
+        return oras.layout.NewLayoutFromRegistry(directory, registry, reference, tag).validate()
+    if command == "push-layout":
+        directory, tag = rest
+        answer = oras.layout.NewLayout(directory).push_to_registry(registry, reference, tag)
+        return answer.headers["Docker-Content-Digest"]
     raise SystemExit(f"unknown command {command}")
 
 

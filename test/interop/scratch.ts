@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
 
@@ -30,13 +31,18 @@ export function useScratch(): Scratch {
   };
 }
 
-/** A new directory for what a test makes. The name is short: a Unix socket's path has 108 bytes. */
-function makeScratch(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'ocikit-'));
+/**
+ * A new directory for what a test makes. The name is short: a Unix socket's path has 108 bytes. It has no capital letter:
+ * Podman makes the path of a layout an image's name.
+ */
+export async function makeScratch(): Promise<string> {
+  const directory = join(tmpdir(), `ocikit-${randomBytes(4).toString('hex')}`);
+  await mkdir(directory, { mode: 0o700 });
+  return directory;
 }
 
 /** Removes such a directory, after it has unmounted what a client's storage left mounted there. */
-async function removeScratch(directory: string): Promise<void> {
+export async function removeScratch(directory: string): Promise<void> {
   for (const mount of await mountsBelow(directory)) await run('umount', [mount]);
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 }

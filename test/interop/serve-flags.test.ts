@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 
-import { describeWith } from './clients.ts';
+import { describeWith, presentClients } from './clients.ts';
 import { useCrane } from './crane.ts';
 import { useDocker } from './docker.ts';
 import { makeImage } from './images.ts';
@@ -35,6 +35,26 @@ describe.skipIf(givenRegistry !== undefined)('ocikit serve', () => {
         expect(error.stderr).toMatch(/unsupported/i);
       });
     });
+  });
+
+  describe('--memory', () => {
+    const registry = useRegistry('--memory');
+    const scratch = useScratch();
+    const use = { docker: useDocker, crane: useCrane, regctl: useRegctl };
+
+    for (const name of presentClients(['docker', 'crane', 'regctl'])) {
+      describe(`with ${name}`, () => {
+        const client = use[name]();
+        test('takes an image, and gives it back', async () => {
+          const image = await makeImage(scratch.newPath(), {
+            'hello.txt': name,
+            'data.bin': { randomBytes: 1_000_000 },
+          });
+          const digest = await client.push(image, registry.reference(`by-${name}:1`));
+          expect(await client.pull(registry.reference(`by-${name}:1`))).toEqual({ digest, files: image.files });
+        });
+      });
+    }
   });
 
   describeWith(['regctl'], 'with regctl', () => {

@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 
 import { sha256 } from './images.ts';
+import { makeScratch, removeScratch } from './scratch.ts';
 
 const command = fileURLToPath(new URL('../../packages/cli/bin/ocikit.js', import.meta.url));
 
@@ -35,6 +37,18 @@ export interface TestRegistry {
   manifest(repository: string, reference: string): Promise<StoredManifest>;
 }
 
+/** A registry that keeps everything in a directory which the tests look into, and that they start and stop. */
+export interface DirectoryRegistry extends TestRegistry {
+  /** Everything is below it. */
+  readonly root: string;
+  /** The layout of a repository, if each has its own. */
+  directory(repository: string): string;
+  /** Every time on the same port. */
+  start(): Promise<void>;
+  /** Fails if the server does not exit with 0. */
+  stop(): Promise<void>;
+}
+
 export interface StoredManifest {
   /** Of the bytes that the registry has sent. */
   readonly digest: string;
@@ -59,33 +73,68 @@ const manifestTypes = [
 ];
 
 /**
- * Starts `ocikit serve --memory` before the tests, and stops it after them, which fails if the server does not exit
- * with 0. A test that fails shows the end of the server's log.
+ * Starts `ocikit serve` before the tests, on a directory of its own unless the flags are `--memory`, and stops it after
+ * them, which fails if the server does not exit with 0. A test that fails shows the end of the server's log.
  */
 export function useRegistry(...flags: string[]): TestRegistry {
+  const registry = useDirectoryRegistry(...flags);
+  beforeAll(() => registry.start());
+  return registry;
+}
+
+/** The same, but the tests start it: what is in its directory then is there from the beginning. */
+export function useDirectoryRegistry(...flags: string[]): DirectoryRegistry {
   const namespace = `interop-${randomBytes(4).toString('hex')}`;
+  let root: string | undefined;
   let server: RunningRegistry | undefined;
+  let port = '0';
+  const madeRoot = (): string => {
+    if (root === undefined) throw new Error('the directory is made before the tests, not while they are collected');
+    return root;
+  };
   const running = (): RunningRegistry => {
-    if (server === undefined) throw new Error('the registry is started before the tests, not while they are collected');
+    if (server === undefined) throw new Error('the registry is not running');
     return server;
   };
+  const stop = async (): Promise<void> => {
+    const stopped = server;
+    server = undefined;
+    await stopped?.stop();
+  };
   beforeAll(async () => {
-    server = givenRegistry === undefined ? await startRegistry(flags) : given(givenRegistry);
-  });
-  beforeEach(({ onTestFailed }) => {
-    const start = running().log().length;
-    onTestFailed(() => {
-      const log = running().log().slice(start);
-      if (log !== '') process.stderr.write(`the registry's log during the failed test:\n${log.slice(-8192)}\n`);
-    });
+    root = await makeScratch();
   });
   afterAll(async () => {
-    await server?.stop();
+    try {
+      await stop();
+    } finally {
+      if (root !== undefined) await removeScratch(root);
+    }
+  });
+  beforeEach(({ onTestFailed }) => {
+    const [before, start] = [server, server?.log().length ?? 0];
+    onTestFailed(() => {
+      const log = server?.log().slice(server === before ? start : 0) ?? '';
+      if (log !== '') process.stderr.write(`the registry's log during the failed test:\n${log.slice(-8192)}\n`);
+    });
   });
   const request: TestRegistry['fetch'] = (path, init) =>
     fetch(`http://${running().host}/v2/${namespace}/${path}`, init);
   return {
     namespace,
+    get root() {
+      return madeRoot();
+    },
+    directory: (repository) => join(madeRoot(), namespace, repository),
+    async start() {
+      if (givenRegistry !== undefined) server = given(givenRegistry);
+      else {
+        const store = flags.includes('--memory') ? [] : ['--root', madeRoot()];
+        server = await startRegistry(['--port', port, ...store, ...flags]);
+        port = server.host.split(':').at(-1) ?? port;
+      }
+    },
+    stop,
     get host() {
       return running().host;
     },
@@ -108,7 +157,7 @@ function given(host: string): RunningRegistry {
 
 /** Resolves once the server has said that it accepts connections. */
 async function startRegistry(flags: readonly string[]): Promise<RunningRegistry> {
-  const args = [command, 'serve', '--memory', '--host', '127.0.0.1', '--port', '0', ...flags];
+  const args = [command, 'serve', '--host', '127.0.0.1', ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';

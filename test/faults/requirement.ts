@@ -1,0 +1,20 @@
+import { execFileSync } from 'node:child_process';
+
+import type { TestContext } from 'vitest';
+
+/** Skips a test for want of something of the machine, saying what; where CI=true the machine has to have it. */
+export function requireOf(context: TestContext, missing: string | undefined): void {
+  if (missing === undefined) return;
+  if (process.env['CI'] === 'true') throw new Error(`${missing}, which CI must have`);
+  context.skip(missing);
+}
+
+/** Why a command cannot be used here; undefined if it can. */
+export function missingCommand(name: string, ...args: readonly string[]): string | undefined {
+  try {
+    execFileSync(name, args, { stdio: 'ignore', timeout: 10_000 });
+    return undefined;
+  } catch (error) {
+    return `${name} cannot be used here: ${String(error).split('\n')[0] ?? ''}`;
+  }
+}
