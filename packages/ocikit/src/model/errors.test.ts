@@ -259,6 +259,12 @@ describe('a redirect', () => {
 });
 
 describe('the wire form of an error', () => {
+  test('says of a full disk that there is no room, and nothing else of it', () => {
+    const full = Object.assign(new Error("ENOSPC: no space left on device, write '/secret'"), { code: 'ENOSPC' });
+    expect(toWireError(full)).toMatchObject({ status: 503, errors: [{ code: 'UNAVAILABLE' }] });
+    expect(JSON.stringify(toWireError(full))).not.toContain('secret');
+  });
+
   test('has code, message and detail, and the status and the waiting time beside them', () => {
     const error = new RegistryError('TOOMANYREQUESTS', 'later', { detail: { limit: 10 }, retryAfter: 3 });
     expect(toWireError(error)).toStrictEqual({

@@ -235,6 +235,10 @@ export interface WireError {
  */
 export function toWireError(error: unknown): WireError {
   const found = registryErrorIn(error);
+  if (found === undefined && isOutOfRoom(error)) {
+    const message = 'the registry has no room left for this';
+    return { status: statusOfCode.UNAVAILABLE, errors: [{ code: 'UNAVAILABLE', message }], retryAfter: undefined };
+  }
   if (found === undefined) {
     return {
       status: 500,
@@ -256,6 +260,11 @@ export function toWireError(error: unknown): WireError {
     retryAfter: found.retryAfter,
     ...(found.challenge === undefined ? {} : { challenge: found.challenge }),
   };
+}
+
+/** A full disk is nobody's secret, and whoever pushes can do something about it. */
+function isOutOfRoom(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 
 /** The first registry error in a chain of causes, if the rest of the chain are plain wrappers. */

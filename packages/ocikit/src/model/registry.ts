@@ -179,7 +179,10 @@ export interface AppendOptions extends CallOptions {
 }
 
 export interface CommitOptions extends AppendOptions {
-  /** The last bytes, in the same step. `at` and `size` speak of them. */
+  /**
+   * The last bytes, in the same step. `at` and `size` speak of them. If the source fails in the middle, what came before
+   * stays only if `at` is given: who does not say where the bytes belong will send all of them again.
+   */
   source?: BlobSource | undefined;
 }
 

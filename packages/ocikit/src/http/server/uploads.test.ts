@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { digestOf, fromBase64Url, partialRegistry, RegistryError } from '../../model/index.ts';
@@ -179,6 +181,17 @@ describe('an upload', () => {
     expect([wrong.status, await server.codeOf(wrong)]).toEqual([400, 'DIGEST_INVALID']);
     expect((await server.fetch(location)).headers.get('upload-offset')).toBe('5');
     expect((await put(location, '56789')).status).toBe(201);
+  });
+
+  test('whose PUT is cut off takes the same PUT again', async () => {
+    const location = await begin();
+    const cut = connect(server.port, '127.0.0.1');
+    cut.write(`PUT ${location}?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123`);
+    const offset = async (): Promise<string | null> => (await server.fetch(location)).headers.get('upload-offset');
+    await expect.poll(offset, { timeout: 10_000 }).toBe('4');
+    cut.destroy();
+    await expect.poll(offset, { timeout: 10_000 }).toBe('0');
+    expect((await put(location, '0123456789')).status).toBe(201);
   });
 
   test.each(['', 'sha256:abc', 'md5:d41d8cd98f00b204e9800998ecf8427e', 'x'])(

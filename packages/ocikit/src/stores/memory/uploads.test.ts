@@ -68,7 +68,7 @@ describe('as many uploads as there may be', () => {
   beforeEach(() => {
     registry = createMemoryRegistry({ maxUploads: 2 });
   });
-  const refused = { code: 'TOOMANYREQUESTS', retryAfter: 5 };
+  const refused = { code: 'TOOMANYREQUESTS', retryAfter: 60 };
 
   test('hold bytes at the same time, and one more is refused', async () => {
     const [one, two, three] = [
@@ -82,6 +82,23 @@ describe('as many uploads as there may be', () => {
     await expect(three.commit(digestOf(encode('3')), { source: encode('3') })).rejects.toMatchObject(refused);
     await expect(registry.startUpload('c')).rejects.toMatchObject(refused);
     await expect(registry.mountBlob(undefined, 'c', digestOf(encode('x')))).rejects.toMatchObject(refused);
+  });
+
+  test('give way to others when nobody has gone on with them for a minute, the oldest first', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const [one, two, three] = await Promise.all([1, 2, 3].map(() => registry.startUpload('a')));
+      await one?.append(encode('1'));
+      vi.setSystemTime(Date.now() + 30_000);
+      await two?.append(encode('2'));
+      await expect(three?.append(encode('3'))).rejects.toMatchObject({ code: 'TOOMANYREQUESTS', retryAfter: 30 });
+      vi.setSystemTime(Date.now() + 30_000);
+      expect(await three?.append(encode('3'))).toBe(1);
+      await expect(one?.append(encode('1'))).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
+      expect(await two?.append(encode('2'))).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('go on although there is no room for others', async () => {

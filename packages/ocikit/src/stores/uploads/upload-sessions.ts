@@ -56,6 +56,9 @@ interface Session {
 /** Ended ids that are remembered: an older one that is asked for looks like an upload without bytes, and no harm done. */
 const maxEnded = 16_384;
 
+/** When there are as many uploads as there may be, one that has paused for so many milliseconds makes room. */
+const longestPause = 60_000;
+
 /** More than that, a timer fires at once. */
 const longestTimeout = 2 ** 31 - 1;
 
@@ -178,11 +181,18 @@ export class UploadSessions {
     }
   }
 
+  /** If there is no room, the upload that nobody has gone on with for longest makes some. */
   #assertRoom(): void {
     if (this.#sessions.size < this.#limits.maxUploads) return;
-    throw new RegistryError('TOOMANYREQUESTS', `${this.#limits.maxUploads} uploads are under way already`, {
-      retryAfter: 5,
-    });
+    const idle = [...this.#sessions.values()].find(({ busy }) => !busy);
+    const wait = idle === undefined ? longestPause : idle.usedAt + longestPause - Date.now();
+    if (idle === undefined || wait > 0) {
+      throw new RegistryError('TOOMANYREQUESTS', `${this.#limits.maxUploads} uploads are under way already`, {
+        retryAfter: Math.ceil(wait / 1000),
+      });
+    }
+    this.end(idle.id);
+    idle.stage.discard().catch(() => undefined);
   }
 
   #schedule(): void {
@@ -248,7 +258,7 @@ class SessionUpload implements BlobUpload {
     const session = this.#uploads.acquire(this.#repository, this.id, algorithm);
     const before = session.size;
     try {
-      if (options.source !== undefined) await appendTo(session, options.source, options);
+      if (options.source !== undefined) await appendLast(session, options.source, options);
       else if (options.at !== undefined) assertOffset(options.at, before);
       const found = await digestOfSession(session, algorithm);
       if (found !== digest) {
@@ -318,6 +328,17 @@ async function appendTo(session: Session, source: BlobSource, options: AppendOpt
     const found = session.size - before;
     await takeBack(session, before);
     throw new RegistryError('SIZE_INVALID', `${expected} bytes were announced, ${found} came`);
+  }
+}
+
+/** Who does not say where the bytes belong sends all of them again if they were cut off. */
+async function appendLast(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
+  const before = session.size;
+  try {
+    await appendTo(session, source, options);
+  } catch (error) {
+    if (options.at === undefined) await takeBack(session, before);
+    throw error;
   }
 }
 
