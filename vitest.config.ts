@@ -12,7 +12,9 @@ export default defineConfig({
   },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'test/faults/**/*.test.ts'],
-    testTimeout: 20_000,
+    // Much of what is tested waits, for servers that start and disks that write.
+    maxWorkers: 2,
+    testTimeout: 30_000,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     coverage: {
       provider: 'v8',
