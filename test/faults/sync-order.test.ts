@@ -47,7 +47,8 @@ async function tracePushes(context: TestContext, kind: string, durability: strin
   };
 }
 
-describe.each(['per-repository', 'shared'])('with the layout %s', (kind) => {
+// The tracer now and then loses a call of a busy machine; an order that is wrong is wrong each time.
+describe.each(['per-repository', 'shared'])('with the layout %s', { retry: 3 }, (kind) => {
   test('a blob is synced, named, its name synced, written down where many share it, and then acknowledged', async (context) => {
     const { calls, blob, journal } = await tracePushes(context, kind, 'fsync');
     const steps = [...named(calls, blob)];
