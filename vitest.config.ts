@@ -15,6 +15,8 @@ export default defineConfig({
     // Much of what is tested waits, for servers that start and disks that write.
     maxWorkers: 2,
     testTimeout: 30_000,
+    // A machine that pauses is no defect; what fails three times is.
+    retry: process.env['CI'] === 'true' ? 2 : 0,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     coverage: {
       provider: 'v8',
