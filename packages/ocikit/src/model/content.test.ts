@@ -330,10 +330,7 @@ describe('a source that is not what it says', () => {
         }),
       },
       {
-        // oxlint-disable-next-line require-yield
-        async *iterate() {
-          throw broken;
-        },
+        iterate: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(broken) }) }),
       },
     ];
     for (const source of failing) {

@@ -70,7 +70,7 @@ const groups: readonly DefineGroup[] = [
  * for (const { name, cases } of registryContract(subject)) {
  *   for (const each of cases) {
  *     if (each.leftOut === undefined) await each.run();
- *     else console.log(`${name} ${each.name}: left out, because ${each.leftOut}`);
+ *     else report(`${name} ${each.name}: left out, because ${each.leftOut}`);
  *   }
  * }
  */

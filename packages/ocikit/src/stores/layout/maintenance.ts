@@ -77,7 +77,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const manifest = layout.repositories.get(repository)?.index.manifests.get(digest);
       const times = timesOf(layout, digest);
       if (times === undefined || times.usedAt.getTime() >= unusedSince.getTime()) return false;
-      if (leases.has(leaseKey(repository, digest)) || state.isBeingWritten(path)) return false;
+      if (leases.has(repository, digest) || state.isBeingWritten(path)) return false;
       if (manifest !== undefined) {
         if (manifest.tags.size > 0) return false;
         await state.whileRemoving(repository, digest, () => removeManifest(state, layout, repository, digest));
@@ -89,17 +89,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
     },
     async lease(repository, digests) {
       assertRepository(repository);
-      const keys = Array.from(digests, (digest) => leaseKey(repository, parseDigest(digest)));
-      for (const key of keys) leases.set(key, (leases.get(key) ?? 0) + 1);
-      return {
-        async [Symbol.asyncDispose]() {
-          for (const key of keys.splice(0)) {
-            const left = (leases.get(key) ?? 1) - 1;
-            if (left === 0) leases.delete(key);
-            else leases.set(key, left);
-          }
-        },
-      };
+      return leases.take(repository, digests);
     },
     async usage() {
       const names = await store.names();
@@ -159,10 +149,6 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       throw error;
     }
   }
-}
-
-function leaseKey(repository: string, digest: Digest): string {
-  return `${repository}@${digest}`;
 }
 
 async function verifyFile(

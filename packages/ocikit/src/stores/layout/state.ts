@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 
 import { createContent, digestOf, Digester, splitDigest, wrongDigest } from '../../model/index.ts';
 import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } from '../../model/index.ts';
-import { blobUnknown, manifestUnknown, nameUnknown } from '../repository/index.ts';
+import { blobUnknown, Leases, manifestUnknown, nameUnknown } from '../repository/index.ts';
 
 import { isMissing } from './files.ts';
 import { blobDescriptor, noLinks, sizeOfFile } from './layout.ts';
@@ -22,7 +22,7 @@ export class LayoutState {
   readonly sparse: boolean;
   readonly verifyOnRead: boolean;
   readonly used: UsedTimes = new UsedTimes();
-  readonly leases: Map<string, number> = new Map();
+  readonly leases: Leases = new Leases();
   /** Files that somebody is writing, or has written and not acknowledged: nobody may remove them. */
   readonly #writing = new Map<string, number>();
   /** Small manifests that were read lately, by path. */

@@ -9,14 +9,14 @@ import {
 } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
 
+import { Leases } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
 import { removeBlobLink, removeManifest } from './deleter.ts';
 import type { MemoryRepository, MemoryState } from './state.ts';
 
 export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): Maintenance {
-  const leases = new Map<string, number>();
-  const leaseKey = (repository: string, digest: Digest): string => `${repository}@${digest}`;
+  const leases = new Leases();
 
   return {
     async *manifests(repository, options = {}) {
@@ -73,7 +73,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
       assertRepository(repository);
       parseDigest(digest);
       const index = state.repositories.get(repository)?.index;
-      if (index === undefined || leases.has(leaseKey(repository, digest))) return false;
+      if (index === undefined || leases.has(repository, digest)) return false;
       const unused = (entry: { usedAt: number } | undefined): boolean =>
         entry !== undefined && entry.usedAt < unusedSince.getTime();
       const manifest = index.manifests.get(digest);
@@ -88,17 +88,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
     },
     async lease(repository, digests) {
       assertRepository(repository);
-      const keys = Array.from(digests, (digest) => leaseKey(repository, parseDigest(digest)));
-      for (const key of keys) leases.set(key, (leases.get(key) ?? 0) + 1);
-      return {
-        async [Symbol.asyncDispose]() {
-          for (const key of keys.splice(0)) {
-            const left = (leases.get(key) ?? 1) - 1;
-            if (left === 0) leases.delete(key);
-            else leases.set(key, left);
-          }
-        },
-      };
+      return leases.take(repository, digests);
     },
     async usage() {
       const manifests = new Map<Digest, number>();

@@ -1,3 +1,4 @@
+export * from './leases.ts';
 export * from './pushed-manifest.ts';
 export * from './refusals.ts';
 export * from './report-bytes.ts';

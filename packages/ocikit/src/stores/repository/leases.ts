@@ -1,0 +1,32 @@
+import { parseDigest } from '../../model/index.ts';
+import type { Digest } from '../../model/index.ts';
+
+/** Content that nobody may remove for want of use, counted: two may lease the same. */
+export class Leases {
+  readonly #counts = new Map<string, number>();
+
+  has(repository: string, digest: Digest): boolean {
+    return this.#counts.has(keyOf(repository, digest));
+  }
+
+  /** @throws RegistryError DIGEST_INVALID */
+  take(repository: string, digests: Iterable<Digest>): AsyncDisposable {
+    const keys = Array.from(digests, (digest) => keyOf(repository, parseDigest(digest)));
+    for (const key of keys) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        for (const key of keys.splice(0)) this.#release(key);
+      },
+    };
+  }
+
+  #release(key: string): void {
+    const left = (this.#counts.get(key) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(key);
+    else this.#counts.set(key, left);
+  }
+}
+
+function keyOf(repository: string, digest: Digest): string {
+  return `${repository}@${digest}`;
+}
