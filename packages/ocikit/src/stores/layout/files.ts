@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -148,6 +149,31 @@ export async function assertInside(root: string, components: readonly string[]):
       throw error;
     }
     throw new RegistryError('UNAVAILABLE', `${path} is a symbolic link, which is not followed`);
+  }
+}
+
+/**
+ * The bytes of a file of the store's own.
+ *
+ * @throws RegistryError UNAVAILABLE if it is there and cannot be read, naming it: Node does that only for what cannot be
+ *   opened
+ */
+export async function readWhole(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if (isMissing(cause)) throw cause;
+    throw new RegistryError('UNAVAILABLE', `${path} cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
+/** What a directory has; nothing if there is none. One that cannot be read is an error, and not empty. */
+export async function entriesOf(dir: string): Promise<Dirent[]> {
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (cause) {
+    if (isMissing(cause)) return [];
+    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
   }
 }
 

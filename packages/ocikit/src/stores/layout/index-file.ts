@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { isDigest, mediaTypes, RegistryError } from '../../model/index.ts';
 import type { Descriptor } from '../../model/index.ts';
 
-import { isMissing } from './files.ts';
+import { isMissing, readWhole } from './files.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -40,7 +40,7 @@ const emptyHead: JsonObject = { schemaVersion: 2, mediaType: mediaTypes.imageInd
 export async function readIndex(path: string): Promise<IndexFile | undefined> {
   const identity = await identityOf(path);
   if (identity === '') return undefined;
-  const bytes = await readFile(path);
+  const bytes = await readWhole(path);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   try {
     return { ...((await parseLines(bytes)) ?? parseWhole(bytes)), sha256, identity };

@@ -1,12 +1,12 @@
 import { constants } from 'node:fs';
-import { open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
 import type { Descriptor, Digest } from '../../model/index.ts';
 
-import { isMissing } from './files.ts';
+import { isMissing, readWhole } from './files.ts';
 import type { Files } from './files.ts';
 
 /**
@@ -293,7 +293,7 @@ export interface ReadJournal {
 
 /** Reads a generation. A torn end is what a crash leaves; damage before good records is not. */
 export async function readJournal(dir: string, generation: number): Promise<ReadJournal> {
-  const bytes = await readFile(fileOf(dir, generation));
+  const bytes = await readWhole(fileOf(dir, generation));
   const found: ReadJournal = { records: [], length: 0, damaged: [] };
   if (bytes.length < magic.length) return found;
   found.length = magic.length;

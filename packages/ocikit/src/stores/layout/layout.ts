@@ -14,7 +14,7 @@ import {
 import type { Descriptor, Digest } from '../../model/index.ts';
 import { RepositoryIndex } from '../repository/index.ts';
 
-import { assertInside, isMissing, isTemporary } from './files.ts';
+import { assertInside, entriesOf, isMissing, isTemporary } from './files.ts';
 import type { Files } from './files.ts';
 import { identityOf, indexLines, readIndex, refNameAnnotation } from './index-file.ts';
 import type { IndexFile } from './index-file.ts';
@@ -468,9 +468,9 @@ export class Layout {
   /** Any blob or manifest that is there. */
   async anyBlob(): Promise<string | undefined> {
     const blobs = join(this.path, 'blobs');
-    for (const algorithm of await readdir(blobs).catch(() => [])) {
-      const [first] = await readdir(join(blobs, algorithm)).catch(() => []);
-      if (first !== undefined) return first;
+    for (const algorithm of await entriesOf(blobs)) {
+      const [first] = await entriesOf(join(blobs, algorithm.name));
+      if (first !== undefined) return first.name;
     }
     return undefined;
   }

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Descriptor, Digest } from '../../model/index.ts';
 
-import { isMissing } from './files.ts';
+import { isMissing, readWhole } from './files.ts';
 import type { Files } from './files.ts';
 import type { Layout, Warn } from './layout.ts';
 
@@ -41,7 +40,7 @@ export async function readSnapshot(
 ): Promise<Snapshot | undefined> {
   let text: string;
   try {
-    text = await readFile(fileOf(dir, directory), 'utf8');
+    text = (await readWhole(fileOf(dir, directory))).toString();
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

@@ -6,7 +6,7 @@ import type { UploadIds } from '../../model/index.ts';
 import { createUploadIds, isRepository, RegistryError } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
-import { Files, isMissing, isTemporary } from './files.ts';
+import { entriesOf, Files, isMissing, isTemporary } from './files.ts';
 import type { Durability } from './files.ts';
 import { Journal, journalGenerations, quarantine, readJournal, truncateJournal } from './journal.ts';
 import type { JournalRecord } from './journal.ts';
@@ -131,7 +131,13 @@ export class LayoutStore {
     if (this.#journal !== undefined && this.#opened !== undefined) return this.#opened.journals;
     const key = await journalsKey(this.#private);
     if (this.#opened?.key !== key) {
-      this.#opened = { key, journals: readJournals(this.#private, this.isShared, this.warn) };
+      const opened = { key, journals: readJournals(this.#private, this.isShared, this.warn) };
+      this.#opened = opened;
+      // Who comes next tries again.
+      opened.journals.catch(() => {
+        if (this.#opened === opened) this.#opened = undefined;
+      });
+      return opened.journals;
     }
     return this.#opened.journals;
   }
@@ -279,7 +285,10 @@ export class LayoutStore {
       if (!('repository' in record)) continue;
       const { repository } = record;
       const exists = layout.repositories.has(repository);
-      void this.#names.then((names) => (exists ? names.add(repository) : undefined));
+      void this.#names.then(
+        (names) => (exists ? names.add(repository) : undefined),
+        () => undefined,
+      );
     }
   }
 
@@ -355,14 +364,17 @@ export class LayoutStore {
       for (const name of layout.repositories.keys()) names.add(name);
       return names;
     }
-    this.#names ??= this.#findNames();
+    this.#names ??= this.#findNames().catch((error: unknown) => {
+      this.#names = undefined;
+      throw error;
+    });
     return this.#names;
   }
 
   async #findNames(): Promise<SortedNames> {
     const names = new SortedNames();
     const walk = async (directory: string): Promise<void> => {
-      const entries = await readdir(join(this.root, directory), { withFileTypes: true }).catch(() => []);
+      const entries = await entriesOf(join(this.root, directory));
       const repository = repositoryOf(directory);
       const isOne = isRepository(repository) && directoryOf(repository) === directory;
       if (isOne && entries.some(({ name }) => name === 'index.json' || name === 'blobs')) names.add(repository);
@@ -377,7 +389,9 @@ export class LayoutStore {
 
   async noteRepository(name: string, exists: boolean): Promise<void> {
     if (this.isShared) return;
-    const names = await this.names();
+    // If nobody has looked, or the look fails, the next one finds it on the disk.
+    const names = await this.#names?.catch(() => undefined);
+    if (names === undefined) return;
     if (exists) names.add(name);
     else names.delete(name);
   }
