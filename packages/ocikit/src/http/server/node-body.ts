@@ -35,21 +35,27 @@ class BufferPool {
 
 const pool = new BufferPool();
 
-/** Sends a body and ends the response; rejects if the content fails. If the client leaves, it lets go and resolves. */
+/**
+ * Sends a body and ends the response; rejects if the content fails. If the client leaves, it lets go and resolves.
+ *
+ * @param begin sends the head. It is called when the first bytes are there: until then an error can still be answered
+ */
 export async function writeBody(
   response: ServerResponse,
   socket: Socket,
   body: Reply['body'],
   timeout: number,
+  begin: () => void,
 ): Promise<void> {
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+    begin();
     response.end(body);
     return;
   }
-  const sink = new Sink(response, socket, timeout);
+  const sink = new Sink(response, socket, timeout, begin);
   try {
     await (body.form === 'buffer' ? sendBuffers(sink, body) : sendPieces(sink, body));
-    if (!sink.closed) response.end();
+    if (!sink.closed) sink.end();
   } finally {
     sink.release();
     await body.cancel();
@@ -98,14 +104,16 @@ class Sink {
   readonly #socket: Socket;
   readonly #onClose: () => void;
   readonly #timeout: number;
+  readonly #begin: () => void;
   #wake: (() => void) | undefined;
   closed: boolean;
 
   /** @param timeout milliseconds after which a client that takes nothing is left */
-  constructor(response: ServerResponse, socket: Socket, timeout: number) {
+  constructor(response: ServerResponse, socket: Socket, timeout: number, begin: () => void) {
     this.#response = response;
     this.#socket = socket;
     this.#timeout = timeout;
+    this.#begin = begin;
     this.closed = socket.destroyed;
     this.#onClose = () => {
       this.closed = true;
@@ -116,7 +124,13 @@ class Sink {
   }
 
   write(bytes: Uint8Array): void {
+    if (!this.#response.headersSent) this.#begin();
     this.#response.write(bytes);
+  }
+
+  end(): void {
+    if (!this.#response.headersSent) this.#begin();
+    this.#response.end();
   }
 
   /** Until the response takes more. */
@@ -128,6 +142,7 @@ class Sink {
   /** Until the bytes have left and their buffer can be used again. */
   async written(bytes: Uint8Array): Promise<void> {
     if (this.closed) return;
+    if (!this.#response.headersSent) this.#begin();
     await this.#wait((resolve) => this.#response.write(bytes, () => resolve()));
   }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { Exchange, Reply } from './exchange.ts';
 import { writeBody } from './node-body.ts';
+import { apiVersion, errorReply } from './reply.ts';
 
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -19,7 +20,7 @@ export function nodeListener(
     request.socket.setMaxListeners(0);
     const exchange = new NodeExchange(request, response);
     handle(exchange)
-      .then((reply) => send(request, response, reply, writeTimeout))
+      .then((reply) => send(request, response, reply, writeTimeout, (error) => onBodyError(error, exchange)))
       .catch((error: unknown) => {
         // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
         response.destroy();
@@ -87,6 +88,7 @@ async function send(
   response: ServerResponse,
   reply: Reply,
   writeTimeout: number,
+  onFailed: (error: unknown) => void,
 ): Promise<void> {
   if (response.destroyed || request.socket.destroyed) {
     await cancelBody(reply);
@@ -96,20 +98,23 @@ async function send(
   if (reply.status === 408) response.shouldKeepAlive = false;
   else if (!request.readableEnded) stopReading(request, response);
   try {
-    response.writeHead(reply.status, headersOf(reply));
+    await writeBody(response, request.socket, reply.body, writeTimeout, () => {
+      response.writeHead(reply.status, headersOf(reply));
+    });
   } catch (error) {
-    // A header that a middleware made cannot be sent as it is.
-    await cancelBody(reply);
-    throw error;
+    if (response.headersSent || request.socket.destroyed) throw error;
+    // Not a byte of the content could be had, or a header that a middleware made cannot be sent as it is.
+    onFailed(error);
+    const { status, headers, body } = errorReply(error);
+    response.writeHead(status, headersOf({ headers: { ...headers, ...apiVersion } })).end(body);
   }
-  await writeBody(response, request.socket, reply.body, writeTimeout);
 }
 
 async function cancelBody({ body }: Reply): Promise<void> {
   if (typeof body === 'object' && 'cancel' in body) await body.cancel();
 }
 
-function headersOf({ headers }: Reply): Record<string, string | string[]> {
+function headersOf({ headers }: Pick<Reply, 'headers'>): Record<string, string | string[]> {
   const all: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) all[name] = typeof value === 'string' ? value : [...value];
   return all;

@@ -7,6 +7,9 @@ import type { ServerOptions } from './options.ts';
 
 const encoder = new TextEncoder();
 
+/** What every answer says. */
+export const apiVersion: Reply['headers'] = { 'Docker-Distribution-API-Version': 'registry/2.0' };
+
 export function json(status: number, value: unknown, headers: Reply['headers'] = {}): Reply {
   return jsonText(status, JSON.stringify(value), { 'Content-Type': 'application/json', ...headers });
 }

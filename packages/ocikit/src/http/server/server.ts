@@ -10,7 +10,7 @@ import { nodeListener } from './node.ts';
 import type { NodeListener } from './node.ts';
 import { resolveLimits } from './options.ts';
 import type { ResolvedLimits, ServerOptions } from './options.ts';
-import { empty, errorReply, isServerFault } from './reply.ts';
+import { apiVersion, empty, errorReply, isServerFault } from './reply.ts';
 import { handlerFor, methodsOf } from './resources.ts';
 
 /** A registry as an HTTP server's handler, in three forms. */
@@ -150,7 +150,7 @@ class Core {
 
   /** What all answers have. The reply may be a middleware's, which it may give again: it is not changed. */
   async #finish(exchange: Exchange, reply: Reply): Promise<Reply> {
-    const headers: Reply['headers'] = { ...reply.headers, 'Docker-Distribution-API-Version': 'registry/2.0' };
+    const headers: Reply['headers'] = { ...reply.headers, ...apiVersion };
     const texts = guarded(() => this.#warnings(exchange)) ?? [];
     if (texts.length > 0) headers['Warning'] = formatWarnings(texts);
     if (exchange.method !== 'HEAD') return { ...reply, headers };
