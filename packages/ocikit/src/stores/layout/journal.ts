@@ -226,6 +226,8 @@ export class Journal {
     } catch (error) {
       // The kernel may have dropped what it could not write, and a second sync would say that all is well.
       this.#broken = true;
+      // What is refused must not come back with the next start, if that comes before the new generation.
+      await handle.truncate(this.#length).catch(() => undefined);
       throw error;
     }
     this.#length += bytes.length;

@@ -1,0 +1,257 @@
+import { execFileSync } from 'node:child_process';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { emptyConfig, newBlob, newManifest } from './content.ts';
+import type { Manifest } from './content.ts';
+import { requireFailingCalls, useFailingCalls } from './failing-calls.ts';
+import { faultsOfLayouts } from './layout-check.ts';
+import { deleteManifest, getBlob, getManifest, pushBlob, pushBlobInChunks, pushManifest } from './requests.ts';
+import type { Answer } from './requests.ts';
+import { missingCommand, requireOf } from './requirement.ts';
+import { useScratch } from './scratch.ts';
+import { useServers } from './server.ts';
+import type { Server } from './server.ts';
+
+const scratch = useScratch();
+const servers = useServers();
+const failures = useFailingCalls(() => scratch.newDirectory());
+
+const writeCalls = 'write,pwrite64,writev,pwritev';
+
+function expectFailed({ status, body }: Answer): void {
+  expect(status).toBeGreaterThanOrEqual(500);
+  expect(JSON.parse(body.toString())).toMatchObject({ errors: [{ code: expect.any(String) as unknown }] });
+}
+
+describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
+  const flags = ['--layout', layout];
+  const repository = 'team/app';
+  const journalOf = (root: string, generation = 1): string => join(root, '.ocikit', `journal-${generation}`);
+
+  interface Begun {
+    root: string;
+    server: Server;
+    /** What each tag has to be, by what was acknowledged. */
+    tags: Map<string, Manifest>;
+  }
+
+  async function begin(): Promise<Begun> {
+    const root = await scratch.newDirectory();
+    const server = await servers.start(root, { flags });
+    const tags = new Map<string, Manifest>();
+    expect((await pushBlob(server.url, repository, emptyConfig)).status).toBe(201);
+    for (const tag of ['latest', 'a', 'b']) await pushTo({ server, tags }, tag);
+    return { root, server, tags };
+  }
+
+  async function pushTo({ server, tags }: Pick<Begun, 'server' | 'tags'>, tag: string): Promise<void> {
+    const manifest = newManifest();
+    expect((await pushManifest(server.url, repository, manifest, tag)).status).toBe(201);
+    tags.set(tag, manifest);
+  }
+
+  async function expectTags(
+    url: string,
+    tags: ReadonlyMap<string, Manifest>,
+    refused: readonly string[],
+  ): Promise<void> {
+    for (const [tag, { bytes }] of tags) expect((await getManifest(url, repository, tag)).body, tag).toEqual(bytes);
+    for (const tag of refused) expect((await getManifest(url, repository, tag)).status, tag).toBe(404);
+  }
+
+  /** After the server was killed, and after it was stopped: so from the journal, and from the index. */
+  async function expectAfterRestarts({ root, server, tags }: Begun, refused: readonly string[]): Promise<void> {
+    await server.kill();
+    const second = await servers.start(root, { flags });
+    await expectTags(second.url, tags, refused);
+    expect(second.log()).not.toContain('warning');
+    await pushTo({ server: second, tags }, 'restarted');
+    expect(await second.stop()).toBe(0);
+    expect(await faultsOfLayouts(root)).toEqual([]);
+    expect((await readdir(join(root, '.ocikit'))).filter((name) => name.startsWith('journal-'))).toEqual([]);
+    await expectTags((await servers.start(root, { flags })).url, tags, refused);
+  }
+
+  /** Moves a tag, sets a new one and deletes one; none of it is to happen. */
+  async function expectRefusals(url: string): Promise<void> {
+    expectFailed(await pushManifest(url, repository, newManifest(), 'latest'));
+    expectFailed(await pushManifest(url, repository, newManifest(), 'refused'));
+    expectFailed(await deleteManifest(url, repository, 'a'));
+  }
+
+  test('a push whose journal cannot be synchronised fails, and the next one is in another journal', async (context) => {
+    requireFailingCalls(context);
+    const begun = await begin();
+    const { root, server, tags } = begun;
+    await failures.begin(server.pid, { calls: 'fdatasync', paths: [journalOf(root)] });
+    expectFailed(await pushManifest(server.url, repository, newManifest(), 'latest'));
+    await expectTags(server.url, tags, []);
+    await expect
+      .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'next')).status, { timeout: 5000 })
+      .toBe(201);
+    await pushTo(begun, 'next');
+    expect((await failures.end()).length).toBeGreaterThan(0);
+    expect(server.log()).toContain('EIO');
+    await pushTo(begun, 'after');
+    await expectTags(server.url, tags, []);
+    await expectAfterRestarts(begun, []);
+  });
+
+  test('as long as no journal can be synchronised nothing is acknowledged, and then everything goes on', async (context) => {
+    requireFailingCalls(context);
+    const begun = await begin();
+    const { root, server, tags } = begun;
+    const journals = Array.from({ length: 30 }, (_, i) => journalOf(root, i + 1));
+    await failures.begin(server.pid, { calls: 'fdatasync', paths: journals });
+    for (let i = 0; i < 3; i++) await expectRefusals(server.url);
+    await expectTags(server.url, tags, ['refused']);
+    expect((await failures.end()).length).toBeGreaterThan(2);
+    // The journal that is broken is being replaced by then, or this push finds that it has to be.
+    await expect
+      .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'after')).status, { timeout: 5000 })
+      .toBe(201);
+    await pushTo(begun, 'after');
+    await expectTags(server.url, tags, ['refused']);
+    await expectAfterRestarts(begun, ['refused']);
+  });
+
+  test('a server that is killed while its journal cannot be synchronised has lost nothing', async (context) => {
+    requireFailingCalls(context);
+    const begun = await begin();
+    const { root, server, tags } = begun;
+    await failures.begin(server.pid, { calls: 'fdatasync', paths: [journalOf(root), journalOf(root, 2)] });
+    await expectRefusals(server.url);
+    await server.kill();
+    const restarted = await servers.start(root, { flags });
+    await expectTags(restarted.url, tags, ['refused']);
+    await pushTo({ server: restarted, tags }, 'after');
+  });
+
+  test('a push whose journal cannot be written fails, and the next one needs no other journal', async (context) => {
+    requireFailingCalls(context);
+    const begun = await begin();
+    const { root, server, tags } = begun;
+    const { size } = await stat(journalOf(root));
+    await failures.begin(server.pid, { calls: writeCalls, paths: [journalOf(root)] });
+    await expectRefusals(server.url);
+    await expectTags(server.url, tags, ['refused']);
+    expect((await failures.end()).length).toBeGreaterThanOrEqual(3);
+    expect((await stat(journalOf(root))).size).toBe(size);
+    await pushTo(begun, 'after');
+    expect((await stat(journalOf(root))).size).toBeGreaterThan(size);
+    await expectAfterRestarts(begun, ['refused']);
+  });
+
+  test('a journal that cannot be begun fails the push, and is begun by the next one', async (context) => {
+    requireFailingCalls(context);
+    const begun = await begin();
+    const { root, tags } = begun;
+    expect(await begun.server.stop()).toBe(0);
+    const server = await servers.start(root, { flags });
+    const journals = Array.from({ length: 30 }, (_, i) => journalOf(root, i + 1));
+    for (const calls of [writeCalls, 'fdatasync']) {
+      await failures.begin(server.pid, { calls, paths: journals });
+      await expectRefusals(server.url);
+      expect((await failures.end()).length).toBeGreaterThan(0);
+    }
+    await expectTags(server.url, tags, ['refused']);
+    await expect
+      .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'after')).status, { timeout: 5000 })
+      .toBe(201);
+    await pushTo({ server, tags }, 'after');
+    await expectAfterRestarts({ root, server, tags }, ['refused']);
+  });
+
+  test('while nothing at all can be synchronised nothing is acknowledged, and pulls go on', async (context) => {
+    requireFailingCalls(context);
+    const begun = await begin();
+    const { root, server, tags } = begun;
+    const blobs = [newBlob(1000), newBlob(100_000)];
+    await failures.begin(server.pid, { calls: 'fdatasync,fsync' });
+    for (const blob of blobs) {
+      expectFailed(await pushBlob(server.url, repository, blob));
+      expectFailed(await pushBlobInChunks(server.url, repository, blob));
+      expectFailed(await pushBlob(server.url, 'new', blob));
+    }
+    await expectRefusals(server.url);
+    await expectTags(server.url, tags, ['refused']);
+    expect((await getBlob(server.url, repository, emptyConfig.digest)).body).toEqual(emptyConfig.bytes);
+    expect((await failures.end()).length).toBeGreaterThan(8);
+
+    for (const blob of blobs) {
+      expect((await pushBlob(server.url, repository, blob)).status).toBe(201);
+      expect((await pushBlobInChunks(server.url, 'new', blob)).status).toBe(201);
+      expect((await getBlob(server.url, 'new', blob.digest)).body.equals(blob.bytes)).toBe(true);
+    }
+    await pushTo(begun, 'after');
+    await expectAfterRestarts(begun, ['refused']);
+    expect((await readdir(root, { recursive: true })).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  describe('a journal that takes only a part of a record', () => {
+    beforeEach((context) => {
+      requireOf(context, missingCommand('prlimit', '--version'));
+    });
+
+    /** No file of the server's can become larger: what does not fit is cut off. To write on is EFBIG. */
+    function limitFiles(server: Server, bytes: number | 'unlimited'): void {
+      execFileSync('prlimit', ['--pid', `${server.pid}`, `--fsize=${bytes}:`]);
+    }
+
+    async function beginLimited(): Promise<Begun & { size: number; before: Buffer }> {
+      const begun = await begin();
+      // It is to be larger than every other file: only the journal meets the limit.
+      for (let i = 0; i < 10; i++) await pushTo(begun, `${i}`.padEnd(100, 'x'));
+      const journal = journalOf(begun.root);
+      return { ...begun, size: (await stat(journal)).size, before: await readFile(journal) };
+    }
+
+    test.each([3, 100])('by %i bytes is cut back to its last good one', async (part) => {
+      const begun = await beginLimited();
+      const { root, server, tags, size, before } = begun;
+      limitFiles(server, size + part);
+      expectFailed(await pushManifest(server.url, repository, newManifest(), 'latest'));
+      expectFailed(await deleteManifest(server.url, repository, 'a'));
+      expect(server.log()).toContain('EFBIG');
+      expect(await readFile(journalOf(root))).toEqual(before);
+      await expectTags(server.url, tags, []);
+      limitFiles(server, 'unlimited');
+      await pushTo(begun, 'latest');
+      await pushTo(begun, 'after');
+      await expectTags(server.url, tags, []);
+      await expectAfterRestarts(begun, []);
+    });
+
+    test('is read to its last good one after a kill', async () => {
+      const begun = await beginLimited();
+      const { server, size } = begun;
+      limitFiles(server, size + 20);
+      expectFailed(await pushManifest(server.url, repository, newManifest(), 'refused'));
+      await expectAfterRestarts(begun, ['refused']);
+    });
+
+    test('fails only those whose records are in the same write', async () => {
+      const begun = await beginLimited();
+      const { server, tags, size } = begun;
+      limitFiles(server, size + 1000);
+      const pushes = Array.from({ length: 12 }, (_, i) => ({ tag: `group-${i}`, manifest: newManifest() }));
+      const answers = await Promise.all(
+        pushes.map(({ tag, manifest }) => pushManifest(server.url, repository, manifest, tag)),
+      );
+      const refused: string[] = [];
+      for (const [i, { tag, manifest }] of pushes.entries()) {
+        if (answers[i]?.status === 201) tags.set(tag, manifest);
+        else refused.push(tag);
+      }
+      expect(refused.length).toBeGreaterThan(0);
+      for (const answer of answers) if (answer.status !== 201) expectFailed(answer);
+      await expectTags(server.url, tags, refused);
+      limitFiles(server, 'unlimited');
+      await pushTo(begun, 'after');
+      await expectAfterRestarts(begun, refused);
+    });
+  });
+});
