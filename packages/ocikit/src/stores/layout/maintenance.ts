@@ -9,8 +9,8 @@ import type { UploadSessions } from '../uploads/index.ts';
 
 import { removeBlob, removeManifest } from './deleter.ts';
 import { isMissing } from './files.ts';
-import { blobDescriptor } from './layout.ts';
 import type { Layout } from './layout.ts';
+import { blobDescriptor } from './reading.ts';
 import type { LayoutState } from './state.ts';
 
 export function layoutMaintenance(state: LayoutState, uploads: () => Promise<UploadSessions>): Maintenance {
@@ -42,14 +42,14 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       options.signal?.throwIfAborted();
       assertRepository(repository);
       const ids = await store.ids();
-      const names = await readdir(store.uploadsDirectory).catch(() => []);
+      const names = await readdir(store.private.uploads).catch(() => []);
       // Those that are being written now are in the directory, too.
       await uploads();
       for (const id of page(
         names.filter((name) => ids.check(repository, name) !== undefined),
         options,
       )) {
-        const stats = await stat(join(store.uploadsDirectory, id)).catch(() => undefined);
+        const stats = await stat(join(store.private.uploads, id)).catch(() => undefined);
         if (stats === undefined || stats.size === 0) continue;
         yield { id, size: stats.size, createdAt: stats.birthtime, usedAt: stats.mtime };
       }
@@ -107,8 +107,8 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
           if (size !== undefined) sizes.set(digest, size);
         }
       }
-      for (const id of await readdir(store.uploadsDirectory).catch(() => [])) {
-        const stats = await stat(join(store.uploadsDirectory, id)).catch(() => undefined);
+      for (const id of await readdir(store.private.uploads).catch(() => [])) {
+        const stats = await stat(join(store.private.uploads, id)).catch(() => undefined);
         if (stats === undefined || stats.size === 0) continue;
         uploadCount++;
         uploadSize += stats.size;

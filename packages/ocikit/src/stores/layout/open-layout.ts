@@ -4,13 +4,13 @@ import { UploadSessions } from '../uploads/index.ts';
 
 import { layoutDeleter } from './deleter.ts';
 import type { Durability } from './files.ts';
-import type { Warn } from './layout.ts';
 import { layoutLister } from './lister.ts';
 import { layoutMaintenance } from './maintenance.ts';
 import { layoutReader } from './reader.ts';
 import { LayoutState } from './state.ts';
 import { LayoutStore } from './store.ts';
 import { removeOldUploads } from './upload-files.ts';
+import type { Warn } from './warn.ts';
 import { layoutUploads, layoutWriter } from './writer.ts';
 
 export interface LayoutsOptions {
@@ -81,7 +81,7 @@ function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRe
   };
   const startSessions = async (): Promise<UploadSessions> => {
     const ids = await store.ids();
-    await removeOldUploads(store.uploadsDirectory, uploadExpiry);
+    await removeOldUploads(store.private.uploads, uploadExpiry);
     return new UploadSessions(layoutUploads(state, ids), { maxUploads, expiry: uploadExpiry });
   };
   const close = (): Promise<void> => store.close();

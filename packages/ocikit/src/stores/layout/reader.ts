@@ -2,8 +2,8 @@ import { assertRepository, assertTag, parseDigest } from '../../model/index.ts';
 import type { Descriptor, Digest, Reader } from '../../model/index.ts';
 import { manifestUnknown } from '../repository/index.ts';
 
-import { blobDescriptor } from './layout.ts';
 import type { Layout } from './layout.ts';
+import { blobDescriptor } from './reading.ts';
 import type { LayoutState } from './state.ts';
 
 export function layoutReader(state: LayoutState): Reader {

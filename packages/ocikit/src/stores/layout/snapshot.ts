@@ -5,7 +5,8 @@ import type { Descriptor, Digest } from '../../model/index.ts';
 
 import { isMissing, readWhole } from './files.ts';
 import type { Files } from './files.ts';
-import type { Layout, Warn } from './layout.ts';
+import type { LayoutContent } from './layout-content.ts';
+import type { Warn } from './warn.ts';
 
 /** What `index.json` has no place for, so that opening it again needs no manifest to be read. */
 interface Line {
@@ -23,7 +24,7 @@ interface Line {
 export interface Snapshot {
   /** True if it was written together with this index, so that all of its manifests have been looked into. */
   isOfIndex: boolean;
-  restore(layout: Layout): void;
+  restore(content: LayoutContent): void;
 }
 
 const perLine = 500;
@@ -59,40 +60,45 @@ export async function readSnapshot(
   const isOfIndex = head === JSON.stringify({ index: sha256 });
   return {
     isOfIndex,
-    restore: (layout) => {
-      for (const line of lines) restoreLine(layout, line, isOfIndex);
+    restore: (content) => {
+      for (const line of lines) restoreLine(content, line, isOfIndex);
     },
   };
 }
 
-function restoreLine(layout: Layout, line: Line, isOfIndex: boolean): void {
+function restoreLine(content: LayoutContent, line: Line, isOfIndex: boolean): void {
   const { repository: name, blobs, referrers, implicit, unparsed } = line;
-  const repository = layout.repository(name);
+  const repository = content.repository(name);
   const { index } = repository;
   for (const [digest, size] of blobs ?? []) index.blobs.set(digest, { size, createdAt: 0, usedAt: 0 });
   for (const descriptor of isOfIndex ? (implicit ?? []) : []) {
-    index.putManifest({ descriptor, links: [] as const, subject: undefined, referrer: undefined }, 0);
+    repository.putManifest(descriptor, 0);
     repository.implicit.add(descriptor.digest);
   }
   for (const { subject, referrer, size, mediaType } of referrers ?? []) {
     const descriptor = { mediaType, digest: referrer.digest, size };
-    if (index.manifests.has(referrer.digest))
-      index.putManifest({ descriptor, links: [] as const, subject, referrer }, 0);
+    if (index.manifests.has(referrer.digest)) repository.putManifest(descriptor, 0, { subject, referrer });
   }
   for (const digest of isOfIndex ? (unparsed ?? []) : []) repository.unparsed.add(digest);
 }
 
 /** Written before the index that it belongs to takes its place. */
-export async function writeSnapshot(dir: string, sha256: string, layout: Layout, files: Files): Promise<void> {
-  await files.replace(fileOf(dir, layout.directory), pieces([{ index: sha256 }, ...linesOf(layout)]));
+export async function writeSnapshot(
+  dir: string,
+  directory: string,
+  sha256: string,
+  content: LayoutContent,
+  files: Files,
+): Promise<void> {
+  await files.replace(fileOf(dir, directory), pieces([{ index: sha256 }, ...linesOf(content)]));
 }
 
 function* pieces(lines: readonly unknown[]): Generator<Buffer> {
   for (const line of lines) yield Buffer.from(`${JSON.stringify(line)}\n`);
 }
 
-function* linesOf(layout: Layout): Generator<Line> {
-  for (const [repository, { index, implicit, unparsed }] of layout.repositories) {
+function* linesOf(content: LayoutContent): Generator<Line> {
+  for (const [repository, { index, implicit, unparsed }] of content.repositories) {
     for (const blobs of slices([...index.blobs].map(([digest, { size }]): [Digest, number] => [digest, size]))) {
       yield { repository, blobs };
     }

@@ -6,9 +6,8 @@ import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } f
 import { blobUnknown, Leases, manifestUnknown, nameUnknown } from '../repository/index.ts';
 
 import { isMissing } from './files.ts';
-import { blobDescriptor, noLinks, sizeOfFile } from './layout.ts';
 import type { Layout } from './layout.ts';
-import { readerOf } from './reading.ts';
+import { blobDescriptor, noLinks, readerOf, sizeOfFile } from './reading.ts';
 import type { LayoutStore } from './store.ts';
 import { UsedTimes } from './used-times.ts';
 

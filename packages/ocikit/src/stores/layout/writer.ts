@@ -16,8 +16,8 @@ import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { hasCode } from './files.ts';
 import type { JournalRecord } from './journal.ts';
-import { blobDescriptor, sizeOfFile } from './layout.ts';
 import type { Layout } from './layout.ts';
+import { blobDescriptor, sizeOfFile } from './reading.ts';
 import type { LayoutState } from './state.ts';
 import { FileStage, sizeOfUpload } from './upload-files.ts';
 
@@ -31,7 +31,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const digest = parseDigest(blob.digest);
       await store.own();
       onEvent?.({ type: 'started', repository, digest, size: blob.size });
-      const stage = new FileStage(store.temporaryPath(), store.files, () => Promise.resolve());
+      const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
       const verifying = new VerifyingReader(reportBytes(readSource(source, signal), repository, blob, onEvent), blob);
       try {
         for await (const bytes of verifying) await stage.append(bytes);
@@ -108,7 +108,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
 /** Where uploads keep their bytes, and what becomes of them. */
 export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend {
   const { store } = state;
-  const dir = store.uploadsDirectory;
+  const dir = store.private.uploads;
   const stageOf = (id: string, size?: number): FileStage =>
     new FileStage(join(dir, id), store.files, () => Promise.resolve(), size);
   return {
@@ -230,7 +230,7 @@ async function findAnywhere(state: LayoutState, digest: Digest): Promise<string 
 
 async function writeManifest(state: LayoutState, layout: Layout, digest: Digest, bytes: Uint8Array): Promise<void> {
   const { store } = state;
-  const stage = new FileStage(store.temporaryPath(), store.files, () => Promise.resolve());
+  const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
   try {
     await stage.append(bytes);
     await stage.finish();

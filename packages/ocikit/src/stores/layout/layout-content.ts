@@ -1,0 +1,86 @@
+import type { Descriptor } from '../../model/index.ts';
+
+import { refNameAnnotation } from './index-file.ts';
+import type { IndexFile } from './index-file.ts';
+import { LayoutRepository } from './layout-repository.ts';
+import type { EntryNames } from './names.ts';
+
+const tagsAtOnce = 512;
+
+/** What the index of a layout says, by repository, and back. */
+export class LayoutContent {
+  readonly repositories: Map<string, LayoutRepository> = new Map();
+  readonly head: Record<string, unknown> | undefined;
+  readonly #names: EntryNames;
+  /** Entries that are nobody's: written back as they were. */
+  readonly #kept: unknown[];
+
+  constructor(names: EntryNames, file: IndexFile | undefined) {
+    this.#names = names;
+    this.head = file?.head;
+    this.#kept = [...(file?.unreadable ?? [])];
+  }
+
+  repository(name: string): LayoutRepository {
+    let repository = this.repositories.get(name);
+    if (repository === undefined) {
+      repository = new LayoutRepository();
+      this.repositories.set(name, repository);
+    }
+    return repository;
+  }
+
+  /**
+   * @param isParsed whether the manifest has been looked into
+   * @returns false if the entry names no repository here
+   */
+  addEntry(entry: Descriptor, isParsed: boolean): boolean {
+    const name = this.#names.parse(entry.annotations?.[refNameAnnotation]);
+    if (name === undefined) {
+      this.#kept.push(entry);
+      return false;
+    }
+    const repository = this.repository(name.repository);
+    const { index } = repository;
+    const { mediaType, digest, size } = entry;
+    if (!index.manifests.has(digest)) {
+      repository.putManifest({ mediaType, digest, size }, 0);
+      if (!isParsed) repository.unparsed.add(digest);
+    }
+    if (name.tag !== undefined) index.setTag(name.tag, digest);
+    const ours = this.#entry(name.repository, name.tag, index.manifests.get(digest)?.descriptor ?? entry);
+    // The last of several that say the same tag counts.
+    if (JSON.stringify(entry) === JSON.stringify(ours)) repository.foreign.delete(name.tag ?? digest);
+    else repository.foreign.set(name.tag ?? digest, entry);
+    return true;
+  }
+
+  /** What is to be in the index. Repositories may change while it is gone through. */
+  *entries(): Generator {
+    for (const [name, { index, implicit, foreign }] of this.repositories) {
+      for (
+        let tags = index.tagNames.after(undefined, tagsAtOnce);
+        tags.length > 0;
+        tags = index.tagNames.after(tags.at(-1), tagsAtOnce)
+      ) {
+        for (const tag of tags) {
+          const digest = index.digestOfTag(tag);
+          const entry = digest === undefined ? undefined : index.manifests.get(digest);
+          if (entry === undefined) continue;
+          yield foreign.get(tag) ?? this.#entry(name, tag, entry.descriptor);
+        }
+      }
+      for (const [digest, { descriptor, tags }] of index.manifests) {
+        if (tags.size > 0 || implicit.has(digest)) continue;
+        yield foreign.get(digest) ?? this.#entry(name, undefined, descriptor);
+      }
+    }
+    yield* this.#kept;
+  }
+
+  #entry(repository: string, tag: string | undefined, { mediaType, digest, size }: Descriptor): Descriptor {
+    const refName = this.#names.format(repository, tag, digest);
+    const entry = { mediaType, digest, size };
+    return refName === undefined ? entry : { ...entry, annotations: { [refNameAnnotation]: refName } };
+  }
+}

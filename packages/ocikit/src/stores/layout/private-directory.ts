@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { isMissing, isTemporary } from './files.ts';
+import type { Files } from './files.ts';
+
+/** Where a root keeps what is not for other tools. No repository can be called that. */
+export class PrivateDirectory {
+  readonly path: string;
+  /** What an index has no place for, a file for each layout. */
+  readonly snapshots: string;
+  readonly uploads: string;
+  /** Blobs and manifests on their way to their names. */
+  readonly temporary: string;
+  readonly #files: Files;
+
+  constructor(root: string, files: Files) {
+    this.path = join(root, '.ocikit');
+    this.snapshots = join(this.path, 'snapshots');
+    this.uploads = join(this.path, 'uploads');
+    this.temporary = join(this.path, 'tmp');
+    this.#files = files;
+  }
+
+  /** A name that nobody has. */
+  temporaryPath(): string {
+    return join(this.temporary, randomBytes(16).toString('hex'));
+  }
+
+  /** What a crash left that nobody can want any more. Uploads stay. */
+  async removeLeftovers(): Promise<void> {
+    await rm(this.temporary, { recursive: true, force: true });
+    this.#files.forgetDirectory(this.temporary);
+    for (const dir of [this.path, this.snapshots]) {
+      for (const name of await readdir(dir).catch(() => [])) {
+        if (isTemporary(name)) await rm(join(dir, name), { force: true });
+      }
+    }
+  }
+
+  /** The key that ids of uploads are made with; it is made when it is asked for first. */
+  async uploadKey(): Promise<Uint8Array> {
+    const path = join(this.path, 'key');
+    try {
+      const key = await readFile(path);
+      if (key.length === 32) return key;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    const key = randomBytes(32);
+    await this.#files.replace(path, [key]);
+    return key;
+  }
+}

@@ -1,0 +1,31 @@
+import type { Digest } from '../../model/index.ts';
+
+import type { JournalRecord } from './journal.ts';
+
+/** What tags will be when all that is queued has been written: conditions are judged by that. */
+export class QueuedTags {
+  readonly #queued = new Map<string, { digest: Digest | undefined }>();
+
+  /** Undefined if nothing is queued for the tag. */
+  get(repository: string, tag: string): { digest: Digest | undefined } | undefined {
+    return this.#queued.get(keyOf(repository, tag));
+  }
+
+  /** Until the returned function is called, others judge tags by these records. */
+  add(records: readonly JournalRecord[]): () => void {
+    const queued = records.flatMap((record) => {
+      if (record.op !== 'tag' && record.op !== 'untag') return [];
+      const key = keyOf(record.repository, record.tag);
+      const entry = { digest: record.op === 'tag' ? record.digest : undefined };
+      this.#queued.set(key, entry);
+      return [{ key, entry }];
+    });
+    return () => {
+      for (const { key, entry } of queued) if (this.#queued.get(key) === entry) this.#queued.delete(key);
+    };
+  }
+}
+
+function keyOf(repository: string, tag: string): string {
+  return `${repository}:${tag}`;
+}
