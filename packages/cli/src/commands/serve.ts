@@ -67,7 +67,7 @@ async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logg
   const serving = await serve(flags.readOnly === true ? readOnly(store.registry) : store.registry, {
     host: flags.host,
     port: flags.port,
-    logger: flags.quiet === true ? { ...logger, info: () => undefined } : logger,
+    logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
   });
   process.stderr.write(`ocikit keeps everything in ${store.where}\n`);
   process.stdout.write(`ocikit listening on ${serving.url}\n`);

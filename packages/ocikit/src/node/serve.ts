@@ -1,5 +1,5 @@
 import { createServer as createHttpServer } from 'node:http';
-import type { Server as HttpServer, ServerResponse } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { createServer } from '../http/server/index.ts';
@@ -48,9 +48,7 @@ export interface Serving {
  */
 export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
   const { host = '127.0.0.1', port = 5000, limits = {} } = options;
-  const { node } = createServer(registry, options);
-  let closing = false;
-  const running = new Set<ServerResponse>();
+  const { node, endConnections } = createServer(registry, options);
   const server = createHttpServer(
     {
       maxHeaderSize: limits.headersSize ?? 16 * 1024,
@@ -60,12 +58,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       // A large push takes its time: what may not happen is a pause, and that is the handler's to watch.
       requestTimeout: 0,
     },
-    (request, response) => {
-      if (closing) response.shouldKeepAlive = false;
-      running.add(response);
-      response.once('close', () => running.delete(response));
-      node(request, response);
-    },
+    node,
   );
   server.on('clientError', answerBrokenRequest);
   await listen(server, host, port);
@@ -77,8 +70,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     host,
     port: bound,
     close: (grace) => {
-      closing = true;
-      for (const response of running) if (!response.headersSent) response.shouldKeepAlive = false;
+      endConnections();
       return closeServer(server, grace ?? 10_000);
     },
   };

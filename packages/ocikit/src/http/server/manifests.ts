@@ -5,7 +5,7 @@ import { accepts, buildPath, formatEntityTag } from '../wire/index.ts';
 import { readBody, tooLarge } from './body.ts';
 import { assertWriteConditions, conditionOfRead, currentDigest, isConditional } from './conditions.ts';
 import type { Reply } from './exchange.ts';
-import { empty, locationOf, redirect } from './reply.ts';
+import { empty, locationOf, mayBeElsewhere, redirect } from './reply.ts';
 import { bodyOf, contentLength } from './request.ts';
 import type { ApiRequest, ResourceOf } from './request.ts';
 
@@ -28,9 +28,12 @@ export async function getManifest(request: ManifestRequest): Promise<Reply> {
     reference.tag === undefined
       ? await registry.getManifest(route.repository, reference.digest, call)
       : await registry.getTag(route.repository, reference.tag, call);
-  const withoutDigest = reference.tag !== undefined && options.omitDigestFromTagGetResponse === true;
-  const reply = await manifestReply(request, descriptor, withoutDigest);
-  return reply.status === 200 ? { ...reply, body: bytes } : reply;
+  const reply = await manifestReply(request, descriptor);
+  if (reply.status === 200) reply.body = bytes;
+  if (reference.tag !== undefined && options.omitDigestFromTagGetResponse === true) {
+    delete reply.headers['Docker-Content-Digest'];
+  }
+  return reply;
 }
 
 export async function headManifest(request: ManifestRequest): Promise<Reply> {
@@ -40,19 +43,16 @@ export async function headManifest(request: ManifestRequest): Promise<Reply> {
     reference.tag === undefined
       ? await registry.resolveManifest(route.repository, reference.digest, call)
       : await registry.resolveTag(route.repository, reference.tag, call);
-  return manifestReply(request, descriptor, false);
+  return manifestReply(request, descriptor);
 }
 
-async function manifestReply(
-  { exchange, options }: ManifestRequest,
-  descriptor: Descriptor,
-  withoutDigest: boolean,
-): Promise<Reply> {
+async function manifestReply({ exchange, options }: ManifestRequest, descriptor: Descriptor): Promise<Reply> {
   const { digest, mediaType, size } = descriptor;
-  const headers: Reply['headers'] = { ETag: formatEntityTag(digest) };
-  if (!withoutDigest) headers['Docker-Content-Digest'] = digest;
-  const location = await locationOf(options, true, descriptor);
-  if (location !== undefined) return redirect(location, 307, headers);
+  const headers: Reply['headers'] = { ETag: formatEntityTag(digest), 'Docker-Content-Digest': digest };
+  if (mayBeElsewhere(options, descriptor)) {
+    const location = await locationOf(options, true, descriptor);
+    if (location !== undefined) return redirect(location, 307, headers);
+  }
 
   const accept = exchange.header('accept');
   if (!accepts(accept, mediaType)) {
@@ -61,9 +61,10 @@ async function manifestReply(
     });
   }
   const notModified = conditionOfRead(exchange, digest, headers);
-  return (
-    notModified ?? { status: 200, headers: { ...headers, 'Content-Type': mediaType, 'Content-Length': `${size}` } }
-  );
+  if (notModified !== undefined) return notModified;
+  headers['Content-Type'] = mediaType;
+  headers['Content-Length'] = `${size}`;
+  return { status: 200, headers };
 }
 
 /** Distribution specification, "Pushing Manifests". Further tags come as `tag=` parameters. */

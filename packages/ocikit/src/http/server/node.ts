@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 import type { Exchange, Reply } from './exchange.ts';
 import { writeBody } from './node-body.ts';
@@ -9,18 +10,26 @@ export type NodeListener = (request: IncomingMessage, response: ServerResponse) 
 /** How much of a body that nobody read is still taken, so that the client comes to read the answer. */
 const maxUnread = 1024 * 1024;
 
+export interface NodeListenerOptions {
+  onBodyError: (error: unknown, exchange: Exchange) => void;
+  /** Milliseconds after which a client that takes nothing is left. */
+  writeTimeout: number;
+  /** Whether a connection ends with the answer that is sent now. */
+  isLastAnswer: () => boolean;
+}
+
 /** A listener for `node:http`. It makes no Request and no Response on the way. */
 export function nodeListener(
   handle: (exchange: Exchange) => Promise<Reply>,
-  onBodyError: (error: unknown, exchange: Exchange) => void,
-  writeTimeout: number,
+  { onBodyError, writeTimeout, isLastAnswer }: NodeListenerOptions,
 ): NodeListener {
   return (request, response) => {
-    // Each of the requests that a client sends in one go listens for the end of their connection.
-    request.socket.setMaxListeners(0);
-    const exchange = new NodeExchange(request, response);
+    const exchange = new NodeExchange(request);
     handle(exchange)
-      .then((reply) => send(request, response, reply, writeTimeout, (error) => onBodyError(error, exchange)))
+      .then((reply) => {
+        if (isLastAnswer()) response.shouldKeepAlive = false;
+        return send(request, response, reply, { exchange, writeTimeout, onBodyError });
+      })
       .catch((error: unknown) => {
         // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
         response.destroy();
@@ -30,21 +39,38 @@ export function nodeListener(
   };
 }
 
+/**
+ * Says when a connection ends. It is one for all requests of a connection: making one for each would take longer than
+ * answering a small request does. What a client sends in one go is cut off together anyway, and what has been answered
+ * no longer asks.
+ */
+const endOfConnection = new WeakMap<Socket, AbortSignal>();
+
+function signalOf(socket: Socket): AbortSignal {
+  let signal = endOfConnection.get(socket);
+  if (signal === undefined) {
+    const controller = new AbortController();
+    ({ signal } = controller);
+    endOfConnection.set(socket, signal);
+    // Each of the requests that a client sends in one go listens for the end of their connection.
+    socket.setMaxListeners(0);
+    const onClose = (): void => controller.abort(new Error('the client has left'));
+    if (socket.destroyed) onClose();
+    else socket.once('close', onClose);
+  }
+  return signal;
+}
+
 class NodeExchange implements Exchange {
   readonly method: string;
   readonly path: string;
   readonly query: string;
   readonly body: AsyncIterable<Uint8Array> | undefined;
   caller: string | undefined = undefined;
-  declare readonly signal: AbortSignal;
+  readonly signal: AbortSignal;
   readonly header: Exchange['header'];
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
-  #controller: AbortController | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
-    this.#request = request;
-    this.#response = response;
+  constructor(request: IncomingMessage) {
     const url = request.url ?? '/';
     // A client that takes this server for a proxy sends the whole URL.
     const target = url.startsWith('/') ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
@@ -52,34 +78,17 @@ class NodeExchange implements Exchange {
     this.method = request.method ?? 'GET';
     this.path = mark < 0 ? target : target.slice(0, mark);
     this.query = mark < 0 ? '' : target.slice(mark + 1);
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+    const { headers } = request;
+    const { 'content-length': length, 'transfer-encoding': encoding } = headers;
     const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
     // Who stops reading early still has something to answer, so the connection must not end with the reading.
     this.body = hasBody ? request.iterator({ destroyOnReturn: false }) : undefined;
+    this.signal = signalOf(request.socket);
+    // Properties of its own, so that a middleware can hand on `{ ...exchange, path }`.
     this.header = (name) => {
-      const value = request.headers[name];
+      const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
     };
-    // Properties of its own, so that a middleware can hand on `{ ...exchange, path }`.
-    Object.defineProperty(this, 'signal', { enumerable: true, get: () => this.#openSignal() });
-  }
-
-  /** Made when somebody asks for it. */
-  #openSignal(): AbortSignal {
-    if (this.#controller === undefined) {
-      const controller = new AbortController();
-      this.#controller = controller;
-      const { socket } = this.#request;
-      // A response that waits behind another one on its connection is not told when the connection closes.
-      const onClose = (): void => {
-        if (!this.#response.writableFinished) controller.abort(new Error('the client has left'));
-      };
-      if (socket.destroyed) onClose();
-      socket.once('close', onClose);
-      this.#response.once('close', () => socket.removeListener('close', onClose));
-      this.#response.once('close', onClose);
-    }
-    return this.#controller.signal;
   }
 }
 
@@ -87,8 +96,11 @@ async function send(
   request: IncomingMessage,
   response: ServerResponse,
   reply: Reply,
-  writeTimeout: number,
-  onFailed: (error: unknown) => void,
+  {
+    exchange,
+    writeTimeout,
+    onBodyError,
+  }: Pick<NodeListenerOptions, 'writeTimeout' | 'onBodyError'> & { exchange: Exchange },
 ): Promise<void> {
   if (response.destroyed || request.socket.destroyed) {
     await cancelBody(reply);
@@ -96,28 +108,22 @@ async function send(
   }
   // Of a body that did not come in time the rest would be taken for the next request.
   if (reply.status === 408) response.shouldKeepAlive = false;
-  else if (!request.readableEnded) stopReading(request, response);
+  else if (exchange.body !== undefined && !request.readableEnded) stopReading(request, response);
   try {
     await writeBody(response, request.socket, reply.body, writeTimeout, () => {
-      response.writeHead(reply.status, headersOf(reply));
+      response.writeHead(reply.status, reply.headers as OutgoingHttpHeaders);
     });
   } catch (error) {
     if (response.headersSent || request.socket.destroyed) throw error;
     // Not a byte of the content could be had, or a header that a middleware made cannot be sent as it is.
-    onFailed(error);
+    onBodyError(error, exchange);
     const { status, headers, body } = errorReply(error);
-    response.writeHead(status, headersOf({ headers: { ...headers, ...apiVersion } })).end(body);
+    response.writeHead(status, { ...headers, ...apiVersion } as OutgoingHttpHeaders).end(body);
   }
 }
 
 async function cancelBody({ body }: Reply): Promise<void> {
   if (typeof body === 'object' && 'cancel' in body) await body.cancel();
-}
-
-function headersOf({ headers }: Pick<Reply, 'headers'>): Record<string, string | string[]> {
-  const all: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers)) all[name] = typeof value === 'string' ? value : [...value];
-  return all;
 }
 
 /** Nobody will read the rest of the body. A short rest is thrown away, before a long one the connection ends. */

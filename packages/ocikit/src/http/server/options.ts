@@ -4,7 +4,8 @@ import type { Exchange, Middleware } from './exchange.ts';
 
 /** Where the server's own words go; `console` fits. */
 export interface Logger {
-  info(message: string, fields: Readonly<Record<string, unknown>>): void;
+  /** A line for each request; none if it is left out. */
+  info?: ((message: string, fields: Readonly<Record<string, unknown>>) => void) | undefined;
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
   error(message: string, fields: Readonly<Record<string, unknown>>): void;
 }

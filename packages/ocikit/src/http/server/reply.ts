@@ -44,6 +44,11 @@ export function isServerFault(error: unknown): boolean {
   return !isRegistryError(error) || (error.status >= 500 && !(error instanceof RedirectError));
 }
 
+/** Whether there is anybody to ask where else content can be fetched. */
+export function mayBeElsewhere({ locationsForDescriptor }: ServerOptions, { urls }: Descriptor): boolean {
+  return locationsForDescriptor !== undefined || urls !== undefined;
+}
+
 /** Where content can be fetched instead of here. */
 export async function locationOf(
   options: ServerOptions,

@@ -21,6 +21,8 @@ export interface Server {
   readonly node: NodeListener;
   /** For adapters of one's own. It never rejects. */
   handle(exchange: Exchange): Promise<Reply>;
+  /** From now on each answer of `node` is the last one on its connection: for a server that is about to stop. */
+  endConnections(): void;
 }
 
 /**
@@ -37,8 +39,19 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   const handle = (exchange: Exchange): Promise<Reply> => core.handle(exchange);
   const onBodyError = (error: unknown, exchange: Exchange): void => core.report(error, exchange);
   const { bodyTimeout } = resolveLimits(options.limits);
-  return { handle, fetch: fetchHandler(handle, onBodyError), node: nodeListener(handle, onBodyError, bodyTimeout) };
+  let isEnding = false;
+  return {
+    handle,
+    fetch: fetchHandler(handle, onBodyError),
+    node: nodeListener(handle, { onBodyError, writeTimeout: bodyTimeout, isLastAnswer: () => isEnding }),
+    endConnections: () => {
+      isEnding = true;
+    },
+  };
 }
+
+/** Nobody adds to it: handlers only read. */
+const noQuery = new URLSearchParams();
 
 /** As proxies log a request whose client left before its answer. */
 const clientLeft = 499;
@@ -48,6 +61,7 @@ class Core {
   readonly #options: ServerOptions;
   readonly #limits: ResolvedLimits;
   readonly #chain: Next;
+  readonly #hasMiddleware: boolean;
   #receiving = 0;
 
   constructor(registry: Registry, options: ServerOptions) {
@@ -55,6 +69,7 @@ class Core {
     this.#options = options;
     this.#limits = resolveLimits(options.limits);
     const middleware = [...(options.middleware ?? [])];
+    this.#hasMiddleware = middleware.length > 0;
     this.#chain = middleware.reduceRight<Next>(
       (next, layer) => (exchange) => layer(exchange, next),
       (exchange) => this.#answer(exchange),
@@ -62,7 +77,7 @@ class Core {
   }
 
   async handle(exchange: Exchange): Promise<Reply> {
-    const startedAt = performance.now();
+    const startedAt = this.#options.logger?.info === undefined ? 0 : performance.now();
     let reply: Reply;
     try {
       reply = await this.#chain(exchange);
@@ -71,16 +86,20 @@ class Core {
       reply = errorReply(error);
     }
     reply = await this.#finish(exchange, reply);
+    if (this.#options.logger?.info !== undefined) this.#log(exchange, reply, performance.now() - startedAt);
+    return reply;
+  }
+
+  #log(exchange: Exchange, reply: Reply, milliseconds: number): void {
     guarded(() =>
-      this.#options.logger?.info('request', {
+      this.#options.logger?.info?.('request', {
         ...this.#about(exchange),
         // Nobody gets the answer, so it is neither a success nor the server's fault.
         status: exchange.signal.aborted ? clientLeft : reply.status,
-        milliseconds: Math.round((performance.now() - startedAt) * 100) / 100,
+        milliseconds: Math.round(milliseconds * 100) / 100,
         bytes: reply.body === undefined ? 0 : Number(reply.headers['Content-Length'] ?? 0),
       }),
     );
-    return reply;
   }
 
   /** Tells of an error, unless it is the client's fault or the client has left. */
@@ -114,7 +133,7 @@ class Core {
     if (handler === undefined) {
       throw new RegistryError('UNSUPPORTED', `this resource does not answer to ${exchange.method}`);
     }
-    const query = new URLSearchParams(exchange.query);
+    const query = exchange.query === '' ? noQuery : new URLSearchParams(exchange.query);
     return handler({
       exchange,
       route,
@@ -148,16 +167,20 @@ class Core {
     }
   }
 
-  /** What all answers have. The reply may be a middleware's, which it may give again: it is not changed. */
-  async #finish(exchange: Exchange, reply: Reply): Promise<Reply> {
-    const headers: Reply['headers'] = { ...reply.headers, ...apiVersion };
-    const texts = guarded(() => this.#warnings(exchange)) ?? [];
-    if (texts.length > 0) headers['Warning'] = formatWarnings(texts);
-    if (exchange.method !== 'HEAD') return { ...reply, headers };
+  /** What all answers have. */
+  async #finish(exchange: Exchange, given: Reply): Promise<Reply> {
+    // A middleware may give its reply again: that is not changed.
+    const reply = this.#hasMiddleware ? { ...given, headers: { ...given.headers } } : given;
+    Object.assign(reply.headers, apiVersion);
+    if (this.#options.warnings !== undefined) {
+      const texts = guarded(() => this.#warnings(exchange)) ?? [];
+      if (texts.length > 0) reply.headers['Warning'] = formatWarnings(texts);
+    }
+    if (exchange.method !== 'HEAD' || reply.body === undefined) return reply;
     if (typeof reply.body === 'object' && 'cancel' in reply.body) {
       await reply.body.cancel().catch((error: unknown) => this.report(error, exchange));
     }
-    return { status: reply.status, headers };
+    return { status: reply.status, headers: reply.headers };
   }
 
   #warnings(exchange: Exchange): readonly string[] {
