@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { isDigest, mediaTypes, RegistryError } from '../../model/index.ts';
 import type { Descriptor } from '../../model/index.ts';
 
 import { isMissing, readWhole } from './files.ts';
+import { inSlices, TimeSlice } from './slices.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -51,7 +51,6 @@ export async function readIndex(path: string): Promise<IndexFile | undefined> {
 
 const manifestsStart = ',"manifests":[\n';
 const manifestsEnd = ']}\n';
-const linesPerTurn = 2000;
 
 /** As {@link indexLines} writes it: an entry a line, so that a large one need not be in memory twice. */
 async function parseLines(bytes: Buffer): Promise<Omit<IndexFile, 'sha256' | 'identity'> | undefined> {
@@ -61,7 +60,7 @@ async function parseLines(bytes: Buffer): Promise<Omit<IndexFile, 'sha256' | 'id
   if (head === undefined) return undefined;
   const found = { head, entries: [] as Descriptor[], unreadable: [] as unknown[] };
   const end = bytes.length - manifestsEnd.length;
-  let lines = 0;
+  const slice = new TimeSlice();
   for (let at = start + manifestsStart.length; at < end;) {
     let lineEnd = bytes.indexOf(10, at);
     if (lineEnd < 0 || lineEnd > end) lineEnd = end;
@@ -70,7 +69,7 @@ async function parseLines(bytes: Buffer): Promise<Omit<IndexFile, 'sha256' | 'id
     if (entry === undefined) return undefined;
     sortIn(entry, found);
     at = lineEnd + 1;
-    if (++lines % linesPerTurn === 0) await nextTurn();
+    if (slice.isOver) await slice.giveWay();
   }
   return found;
 }
@@ -123,26 +122,21 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const sliceMilliseconds = 5;
-const pieceSize = 64 * 1024;
+/** The bytes of an index. An entry that is undefined is only somewhere to stop for a while. */
+export function indexLines(head: JsonObject | undefined, entries: Iterable<unknown>): AsyncGenerator<Buffer> {
+  return inSlices(lines(head, entries));
+}
 
-/**
- * The bytes of an index, in pieces, without holding up whatever else runs: 100,000 entries written at once would be
- * 150 ms in which nothing is answered.
- */
-export async function* indexLines(head: JsonObject | undefined, entries: Iterable<unknown>): AsyncGenerator<Buffer> {
-  let text = JSON.stringify({ ...emptyHead, ...head }).slice(0, -1) + manifestsStart;
-  let first = true;
-  let since = performance.now();
+function* lines(head: JsonObject | undefined, entries: Iterable<unknown>): Generator<string> {
+  yield JSON.stringify({ ...emptyHead, ...head }).slice(0, -1) + manifestsStart;
+  let before = '';
   for (const entry of entries) {
-    text += (first ? '' : ',\n') + JSON.stringify(entry);
-    first = false;
-    if (text.length < pieceSize) continue;
-    yield Buffer.from(text);
-    text = '';
-    if (performance.now() - since < sliceMilliseconds) continue;
-    await nextTurn();
-    since = performance.now();
+    if (entry === undefined) {
+      yield '';
+      continue;
+    }
+    yield before + JSON.stringify(entry);
+    before = ',\n';
   }
-  yield Buffer.from(`${text}${first ? '' : '\n'}${manifestsEnd}`);
+  yield `${before === '' ? '' : '\n'}${manifestsEnd}`;
 }

@@ -55,7 +55,10 @@ export class LayoutContent {
     return true;
   }
 
-  /** What is to be in the index. Repositories may change while it is gone through. */
+  /**
+   * What is to be in the index; undefined where there is nothing, so that who writes it can stop there for a while.
+   * Repositories may change meanwhile.
+   */
   *entries(): Generator {
     for (const [name, { index, implicit, foreign }] of this.repositories) {
       for (
@@ -66,13 +69,12 @@ export class LayoutContent {
         for (const tag of tags) {
           const digest = index.digestOfTag(tag);
           const entry = digest === undefined ? undefined : index.manifests.get(digest);
-          if (entry === undefined) continue;
-          yield foreign.get(tag) ?? this.#entry(name, tag, entry.descriptor);
+          yield entry === undefined ? undefined : (foreign.get(tag) ?? this.#entry(name, tag, entry.descriptor));
         }
       }
       for (const [digest, { descriptor, tags }] of index.manifests) {
-        if (tags.size > 0 || implicit.has(digest)) continue;
-        yield foreign.get(digest) ?? this.#entry(name, undefined, descriptor);
+        const hasOwn = tags.size === 0 && !implicit.has(digest);
+        yield hasOwn ? (foreign.get(digest) ?? this.#entry(name, undefined, descriptor)) : undefined;
       }
     }
     yield* this.#kept;

@@ -189,7 +189,7 @@ export class Layout {
     let size = 0;
     const entries = function* (): Generator {
       for (const entry of content.entries()) {
-        size++;
+        if (entry !== undefined) size++;
         yield entry;
       }
     };

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 import type { Descriptor, Digest } from '../../model/index.ts';
+import type { RepositoryIndex } from '../repository/index.ts';
 
 import { isMissing, readWhole } from './files.ts';
 import type { Files } from './files.ts';
 import type { LayoutContent } from './layout-content.ts';
+import { inSlices } from './slices.ts';
 import type { Warn } from './warn.ts';
 
 /** What `index.json` has no place for, so that opening it again needs no manifest to be read. */
@@ -14,11 +16,18 @@ interface Line {
   /** Blobs of the repository; with a layout for each, only those that are manifests as well. */
   blobs?: [Digest, number][];
   /** Manifests that refer to a subject. */
-  referrers?: { subject: Digest; referrer: Descriptor; size: number; mediaType: string }[];
+  referrers?: StoredReferrer[];
   /** Manifests without an entry of their own. */
   implicit?: Descriptor[];
   /** Manifests that nobody has looked into yet. */
   unparsed?: Digest[];
+}
+
+interface StoredReferrer {
+  subject: Digest;
+  referrer: Descriptor;
+  size: number;
+  mediaType: string;
 }
 
 export interface Snapshot {
@@ -26,8 +35,6 @@ export interface Snapshot {
   isOfIndex: boolean;
   restore(content: LayoutContent): void;
 }
-
-const perLine = 500;
 
 /**
  * What is known of the layout in `directory` beside its index. What it says stays true if somebody edits the index, but
@@ -90,32 +97,55 @@ export async function writeSnapshot(
   content: LayoutContent,
   files: Files,
 ): Promise<void> {
-  await files.replace(fileOf(dir, directory), pieces([{ index: sha256 }, ...linesOf(content)]));
+  await files.replace(fileOf(dir, directory), inSlices(snapshotLines(sha256, content)));
 }
 
-function* pieces(lines: readonly unknown[]): Generator<Buffer> {
-  for (const line of lines) yield Buffer.from(`${JSON.stringify(line)}\n`);
-}
+const lineLength = 16 * 1024;
 
-function* linesOf(content: LayoutContent): Generator<Line> {
-  for (const [repository, { index, implicit, unparsed }] of content.repositories) {
-    for (const blobs of slices([...index.blobs].map(([digest, { size }]): [Digest, number] => [digest, size]))) {
-      yield { repository, blobs };
-    }
-    const referrers = [...index.manifests.values()].flatMap(({ subject, referrer, descriptor }) =>
-      subject === undefined || referrer === undefined
-        ? []
-        : [{ subject, referrer, size: descriptor.size, mediaType: descriptor.mediaType }],
-    );
+/** The lines, a line feed at the end of each. An empty text is only somewhere to stop. */
+export function* snapshotLines(sha256: string, { repositories }: LayoutContent): Generator<string> {
+  yield `${JSON.stringify({ index: sha256 })}\n`;
+  // Of one moment, and before all else: somebody may be looking into them. What is still to be looked into will be
+  // again; all that was found in the rest is there by now, and comes below.
+  const waiting = [...repositories].flatMap(([name, { index, implicit, unparsed }]) => {
+    if (implicit.size === 0 && unparsed.size === 0) return [];
     const implied = [...implicit].flatMap((digest) => index.manifests.get(digest)?.descriptor ?? []);
-    for (const slice of slices(implied)) yield { repository, implicit: slice };
-    for (const slice of slices(referrers)) yield { repository, referrers: slice };
-    for (const slice of slices([...unparsed])) yield { repository, unparsed: slice };
+    return [{ name, implied, unparsed: [...unparsed] }];
+  });
+  for (const { name, implied, unparsed } of waiting) {
+    yield* linesOf(name, 'unparsed', unparsed);
+    yield* linesOf(name, 'implicit', implied);
+  }
+  for (const [name, { index }] of repositories) {
+    yield* linesOf(name, 'blobs', blobsOf(index));
+    yield* linesOf(name, 'referrers', referrersOf(index));
   }
 }
 
-function* slices<T>(items: readonly T[]): Generator<T[]> {
-  for (let at = 0; at < items.length; at += perLine) yield items.slice(at, at + perLine);
+function* blobsOf({ blobs }: RepositoryIndex): Generator<[Digest, number]> {
+  for (const [digest, { size }] of blobs) yield [digest, size];
+}
+
+function* referrersOf({ manifests }: RepositoryIndex): Generator<StoredReferrer | undefined> {
+  for (const { subject, referrer, descriptor } of manifests.values()) {
+    const { size, mediaType } = descriptor;
+    yield subject === undefined || referrer === undefined ? undefined : { subject, referrer, size, mediaType };
+  }
+}
+
+function* linesOf(repository: string, field: keyof Line, items: Iterable<unknown>): Generator<string> {
+  const start = `{"repository":${JSON.stringify(repository)},"${field}":[`;
+  let list = '';
+  for (const item of items) {
+    if (item !== undefined) list += (list === '' ? '' : ',') + JSON.stringify(item);
+    if (list.length < lineLength) {
+      yield '';
+      continue;
+    }
+    yield `${start}${list}]}\n`;
+    list = '';
+  }
+  if (list !== '') yield `${start}${list}]}\n`;
 }
 
 function fileOf(dir: string, directory: string): string {

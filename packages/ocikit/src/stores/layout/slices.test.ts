@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+
+import { inSlices, TimeSlice } from './slices.ts';
+
+it('gives all texts, in pieces that are bounded, and takes no more of them than a piece needs', async () => {
+  const line = `${'x'.repeat(99)}\n`;
+  const count = 50_000;
+  let taken = 0;
+  const lines = function* (): Generator<string> {
+    for (; taken < count; taken++) {
+      yield line;
+      yield '';
+    }
+  };
+  let length = 0;
+  for await (const piece of inSlices(lines())) {
+    expect(piece.length).toBeLessThan(70_000);
+    length += piece.length;
+    expect(taken * line.length - length).toBeLessThan(70_000);
+  }
+  expect(length).toBe(count * line.length);
+});
+
+it('gives no piece for no text', async () => {
+  const pieces: Buffer[] = [];
+  for await (const piece of inSlices(['', ''])) pieces.push(piece);
+  expect(pieces).toEqual([]);
+});
+
+it('lets others have their turn while texts are empty', async () => {
+  const seen = { turns: 0 };
+  const others = setInterval(() => seen.turns++, 0);
+  const work = function* (): Generator<string> {
+    for (let i = 0; seen.turns < 3 && i < 1e8; i++) yield '';
+  };
+  for await (const piece of inSlices(work())) expect(piece).toBeUndefined();
+  clearInterval(others);
+  expect(seen.turns).toBe(3);
+});
+
+it('is over once its time is used up, and begins anew when others have had their turn', async () => {
+  const slice = new TimeSlice();
+  while (!slice.isOver) Math.sqrt(2);
+  let hadTurn = false;
+  setImmediate(() => (hadTurn = true));
+  await slice.giveWay();
+  expect(hadTurn).toBe(true);
+  expect(slice.isOver).toBe(false);
+});
