@@ -5,6 +5,7 @@ import { utimes } from 'node:fs/promises';
  * files' times.
  */
 export class UsedTimes {
+  /** By a clock that nobody sets: one that jumps must make nothing old, or younger than now. */
   readonly #times = new Map<string, number>();
   readonly #most: number;
 
@@ -15,13 +16,14 @@ export class UsedTimes {
   touch(path: string): void {
     // Deleted and set again, it is the one that was used last.
     this.#times.delete(path);
-    this.#times.set(path, Date.now());
+    this.#times.set(path, performance.now());
     if (this.#times.size > this.#most) this.#writeOlder();
   }
 
   /** @param modified the time of the file, in milliseconds */
   of(path: string, modified: number): number {
-    return Math.max(this.#times.get(path) ?? 0, modified);
+    const used = this.#times.get(path);
+    return used === undefined ? modified : Math.max(wallTime(used), modified);
   }
 
   forget(path: string): void {
@@ -34,7 +36,13 @@ export class UsedTimes {
       if (left-- <= 0) return;
       this.#times.delete(path);
       // Nobody waits for it; a file that is gone needs no time.
-      utimes(path, time / 1000, time / 1000).catch(() => undefined);
+      const seconds = wallTime(time) / 1000;
+      utimes(path, seconds, seconds).catch(() => undefined);
     }
   }
+}
+
+/** Milliseconds of the epoch. Whole ones have passed, so that it is not before what the clock said then. */
+function wallTime(monotonic: number): number {
+  return Date.now() - Math.floor(performance.now() - monotonic);
 }

@@ -89,6 +89,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
         await layout.make();
         // Also if it is there: it may be damaged.
         await writeManifest(state, layout, digest, pushed.bytes);
+        state.used.touch(layout.blobPath(digest));
         assertTagsMaySet(layout, repository, tags, options.ifTag);
         const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer }];
         for (const tag of tags) records.push({ op: 'tag', repository, tag, digest });

@@ -49,8 +49,11 @@ interface Session {
   /** Undefined after bytes were taken back: the digest is then computed from the stage. */
   digester: Digester | undefined;
   busy: boolean;
+  /** Milliseconds of the epoch, for whoever asks. */
   readonly createdAt: number;
   usedAt: number;
+  /** When it was used last by a clock that nobody sets: one that jumps must not end an upload, or keep it. */
+  pausedAt: number;
 }
 
 /** Ended ids that are remembered: an older one that is asked for looks like an upload without bytes, and no harm done. */
@@ -69,6 +72,8 @@ export class UploadSessions {
   /** In the order of their last use. */
   readonly #sessions = new Map<string, Session>();
   readonly #ended = new Set<string>();
+  /** When `performance.now()` was 0 by the clock, in milliseconds of the epoch; the earliest if that has jumped. */
+  #origin = Date.now() - performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(backend: UploadBackend, limits: UploadLimits) {
@@ -82,6 +87,7 @@ export class UploadSessions {
 
   start(repository: string, algorithm: string): BlobUpload {
     this.#assertRoom();
+    this.#origin = Math.min(this.#origin, Date.now() - performance.now());
     return new SessionUpload(this, this.#backend, repository, this.#backend.ids.issue(repository, algorithm));
   }
 
@@ -106,6 +112,7 @@ export class UploadSessions {
       busy: false,
       createdAt: now,
       usedAt: now,
+      pausedAt: performance.now(),
     });
     this.#schedule();
   }
@@ -119,10 +126,18 @@ export class UploadSessions {
     const session = this.#sessions.get(id);
     if (session !== undefined && session.repository === repository) return session;
     const issued = this.#backend.ids.check(repository, id);
-    if (issued === undefined || this.#ended.has(id) || issued.at + this.#limits.expiry < Date.now()) {
+    if (issued === undefined || this.#ended.has(id) || issued.at + this.#limits.expiry < this.#earliestNow()) {
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload, or it has ended`);
     }
     return undefined;
+  }
+
+  /**
+   * An id says when it was issued by the clock as it was then, which may have jumped since. None that was issued just now
+   * is too old; some live longer, which costs nothing, as they hold no bytes.
+   */
+  #earliestNow(): number {
+    return Math.min(Date.now(), this.#origin + performance.now());
   }
 
   /** The session of an id for somebody who is going to write; nobody else may until {@link release}. */
@@ -144,6 +159,7 @@ export class UploadSessions {
         busy: true,
         createdAt: now,
         usedAt: now,
+        pausedAt: performance.now(),
       };
     }
     session.busy = true;
@@ -168,6 +184,7 @@ export class UploadSessions {
     this.#sessions.delete(session.id);
     this.#sessions.set(session.id, session);
     session.usedAt = Date.now();
+    session.pausedAt = performance.now();
   }
 
   /** The upload is over: its id is unknown from now on. */
@@ -185,7 +202,7 @@ export class UploadSessions {
   #assertRoom(): void {
     if (this.#sessions.size < this.#limits.maxUploads) return;
     const idle = [...this.#sessions.values()].find(({ busy }) => !busy);
-    const wait = idle === undefined ? longestPause : idle.usedAt + longestPause - Date.now();
+    const wait = idle === undefined ? longestPause : idle.pausedAt + longestPause - performance.now();
     if (idle === undefined || wait > 0) {
       throw new RegistryError('TOOMANYREQUESTS', `${this.#limits.maxUploads} uploads are under way already`, {
         retryAfter: Math.ceil(wait / 1000),
@@ -198,7 +215,7 @@ export class UploadSessions {
   #schedule(): void {
     const [oldest] = this.#sessions.values();
     if (this.#timer !== undefined || oldest === undefined) return;
-    const wait = Math.min(Math.max(oldest.usedAt + this.#limits.expiry - Date.now(), 0) + 1, longestTimeout);
+    const wait = Math.min(Math.max(oldest.pausedAt + this.#limits.expiry - performance.now(), 0) + 1, longestTimeout);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#expire();
@@ -209,9 +226,9 @@ export class UploadSessions {
   }
 
   #expire(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const session of this.#sessions.values()) {
-      if (session.usedAt + this.#limits.expiry > now) return;
+      if (session.pausedAt + this.#limits.expiry > now) return;
       if (session.busy) {
         this.#markUsed(session);
         continue;
