@@ -1,0 +1,186 @@
+import { join } from 'node:path';
+
+import { Connection } from './load/connection.ts';
+import { header } from './load/answers.ts';
+import type { Load } from './load/closed-loop.ts';
+import { JobError } from './load/generator.ts';
+import type { Generator } from './load/generator.ts';
+import type { JobName, JobOptions, Request } from './load/jobs.ts';
+import { askWithWrk } from './load/wrk.ts';
+import type { Results, Row } from './results.ts';
+import type { Scratch } from './scratch.ts';
+import { settle } from './scratch.ts';
+import type { Settings } from './settings.ts';
+import { start } from './systems/running.ts';
+import type { Running } from './systems/running.ts';
+import type { System } from './systems/system.ts';
+
+/** Rows that are measured together, on what was pushed for them once. */
+export interface Work {
+  readonly name: string;
+  rows(settings: Settings): readonly Row[];
+  /** Whether a system has anything to do here. */
+  concerns(system: System): boolean;
+  /** What one system does in one round, in a fresh directory. */
+  run(bench: Bench): Promise<void>;
+}
+
+/** What a system was measured to do, and what that took here. */
+export interface Measured {
+  readonly value: number;
+  readonly busy?: number;
+  readonly generator?: string;
+}
+
+/** Thrown where a system cannot do what a row asks for; says why. */
+export class Absent extends Error {}
+
+/** What all rounds share. */
+export interface Equipment {
+  readonly settings: Settings;
+  readonly results: Results;
+  readonly generator: Generator;
+  readonly scratch: Scratch;
+  /** Undefined if it is not there. */
+  readonly wrk: string | undefined;
+  /** Where each system's program is, by name. */
+  readonly programs: ReadonlyMap<string, string>;
+  wanted(row: Row): boolean;
+  /** `performance.now()` at which nothing new begins. */
+  readonly until: number;
+}
+
+/** One system in one round of one work. */
+export class Bench {
+  readonly system: System;
+  readonly settings: Settings;
+  readonly #equipment: Equipment;
+  readonly #directory: string;
+  #running: Running | undefined;
+
+  constructor(equipment: Equipment, system: System, work: string) {
+    this.system = system;
+    this.settings = equipment.settings;
+    this.#equipment = equipment;
+    this.#directory = equipment.scratch.newPath(`${work}-${system.name}`);
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  get #server(): Running {
+    if (this.#running === undefined) throw new Error(`${this.system.name} is not running`);
+    return this.#running;
+  }
+
+  get scratch(): Scratch {
+    return this.#equipment.scratch;
+  }
+
+  /** Starts the system, the first time in an empty directory. Gives the milliseconds to its first answer. */
+  async start(): Promise<number> {
+    const program = this.#equipment.programs.get(this.system.name) ?? '';
+    this.#running = await start(this.system, program, this.#directory);
+    return this.#running.startMilliseconds;
+  }
+
+  async stop(): Promise<void> {
+    await this.#running?.stop();
+    this.#running = undefined;
+  }
+
+  /** Whether any of these rows is to be measured: what they need is pushed only then. */
+  wants(...rows: readonly Row[]): boolean {
+    return rows.some((row) => this.#equipment.wanted(row));
+  }
+
+  /** Measures one row, once what was done before it has reached the disk. A failure is the row's, and goes no further. */
+  async measure(row: Row, measurement: () => Promise<Measured>): Promise<void> {
+    if (!this.wants(row)) return;
+    const cell = this.#equipment.results.cell(row, this.system.name);
+    if (cell.absent !== undefined) return;
+    if (performance.now() > this.#equipment.until) {
+      if (cell.samples.length === 0) cell.absent = 'no time left';
+      return;
+    }
+    await settle(this.settings.pause);
+    try {
+      const { value, busy = 0, generator } = await measurement();
+      cell.samples.push(value);
+      cell.busy = Math.max(cell.busy, busy);
+      if (generator !== undefined) cell.generator = generator;
+    } catch (error) {
+      if (error instanceof Absent) cell.absent = error.message;
+      else cell.failure ??= (error as Error).message;
+    }
+  }
+
+  /** The most memory that the server has had since it was started. */
+  async measureMemory(row: Row): Promise<void> {
+    const peak = await this.#server.peakMemory();
+    await this.measure(row, () => {
+      if (peak === undefined) throw new Absent('this system does not tell');
+      return Promise.resolve({ value: peak });
+    });
+  }
+
+  /** Does a job that is not measured. */
+  async prepare<Name extends JobName>(name: Name, options: JobOptions<Name>): Promise<Load> {
+    return this.#equipment.generator.run(name, options);
+  }
+
+  /** How often a job's step is done in a second. */
+  async rate<Name extends JobName>(name: Name, options: JobOptions<Name>): Promise<Measured> {
+    return perSecond(await this.#equipment.generator.run(name, options), 'own');
+  }
+
+  /**
+   * How often a request is answered in a second. Before that it is answered once, and looked at.
+   *
+   * @param length Of the body that each answer must have, or say that it has; undefined if that depends on the system.
+   */
+  async askRate(request: Request, length: number | undefined): Promise<Measured> {
+    await this.check(request, length);
+    const { connections, seconds, warmUp } = this.settings;
+    const options = { port: this.port, connections, seconds, warmUp, ...request };
+    const { wrk, generator, scratch } = this.#equipment;
+    // wrk waits for the body that a HEAD's answer does not have.
+    if (wrk === undefined || request.method === 'HEAD') return perSecond(await generator.run('ask', options), 'own');
+    const load = await askWithWrk(wrk, join(scratch.directory, 'wrk.lua'), { ...options, method: 'GET' });
+    return perSecond(load, 'wrk');
+  }
+
+  /** Looks at one answer: at the first path's. */
+  async check(request: Request, length: number | undefined): Promise<void> {
+    const connection = await Connection.open(this.port);
+    try {
+      const line = `${request.method} ${request.paths[0] ?? ''}`;
+      const { status, head, body } = await connection.send(line, request.headers);
+      if (status !== 200) throw new JobError(`${line}: HTTP ${status} ${body.subarray(0, 300).toString()}`, status);
+      const said = request.method === 'HEAD' ? Number(header(head, 'content-length')) : body.length;
+      if (length !== undefined && said !== length) throw new Error(`${line}: ${said} bytes instead of ${length}`);
+    } finally {
+      connection.close();
+    }
+  }
+}
+
+/** Makes a refusal mean that the system has no such thing, if it is one of these. */
+export async function unlessUnsupported<T>(statuses: readonly number[], attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    const status = error instanceof JobError ? error.status : undefined;
+    if (status !== undefined && statuses.includes(status)) throw new Absent(`not supported (${status})`);
+    throw error;
+  }
+}
+
+function perSecond(load: Load, generator: string): Measured {
+  if (load.errors > 0) {
+    throw new Error(`${load.errors} of ${load.done + load.errors} answers were wrong; the first: ${load.firstError}`);
+  }
+  if (load.done === 0) throw new Error('nothing was answered');
+  return { value: load.done / load.seconds, busy: load.busy, generator };
+}

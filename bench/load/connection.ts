@@ -1,0 +1,123 @@
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+
+import { AnswerReader } from './answers.ts';
+import type { Answer } from './answers.ts';
+
+/**
+ * One kept connection to a registry, for one request at a time. `node:http` would cost more time than the servers that it
+ * measures; this costs about 6 µs for a request.
+ */
+export class Connection {
+  readonly #port: number;
+  readonly #socket: Socket;
+  readonly #reader: AnswerReader = new AnswerReader();
+  #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void; noBody: boolean } | undefined;
+  #failure: Error | undefined;
+
+  private constructor(port: number) {
+    this.#port = port;
+    this.#socket = connect({
+      host: '127.0.0.1',
+      port,
+      noDelay: true,
+      onread: {
+        buffer: Buffer.allocUnsafe(65_536),
+        callback: (length, buffer) => {
+          this.#read(Buffer.from(buffer.buffer, buffer.byteOffset, length));
+          return true;
+        },
+      },
+    });
+    this.#socket.on('error', (error) => this.#fail(error));
+    this.#socket.on('close', () => this.#fail(new Error('the server closed the connection')));
+  }
+
+  static open(port: number): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      const connection = new Connection(port);
+      connection.#socket.once('error', reject);
+      connection.#socket.once('connect', () => {
+        connection.#socket.off('error', reject);
+        resolve(connection);
+      });
+    });
+  }
+
+  /**
+   * @param requestLine Such as `PUT /v2/app/manifests/1`.
+   * @param headers Whole lines, each with its `\r\n`.
+   */
+  send(requestLine: string, headers = '', body?: Uint8Array): Promise<Answer> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject, noBody: requestLine.startsWith('HEAD ') };
+      this.#write(requestLine, headers, body?.length);
+      if (body !== undefined) this.#socket.write(body);
+      this.#socket.uncork();
+    });
+  }
+
+  /** Sends a body of many pieces. They are asked for when there is room for them, so one buffer may serve for all. */
+  async sendPieces(requestLine: string, headers: string, pieces: Iterable<Uint8Array>, size: number): Promise<Answer> {
+    const answered = new Promise<Answer>((resolve, reject) => {
+      this.#waiting = { resolve, reject, noBody: false };
+      this.#write(requestLine, headers, size);
+      this.#socket.uncork();
+    });
+    // A refusal in the middle is found when the answer is awaited.
+    answered.catch(() => undefined);
+    for (const piece of pieces) {
+      if (this.#failure !== undefined) break;
+      if (!this.#socket.write(piece)) await this.#drained();
+    }
+    return answered;
+  }
+
+  close(): void {
+    this.#failure ??= new Error('the connection was closed here');
+    this.#socket.destroy();
+  }
+
+  #write(requestLine: string, headers: string, length: number | undefined): void {
+    const lengthLine = length === undefined ? '' : `Content-Length: ${length}\r\n`;
+    this.#socket.cork();
+    this.#socket.write(
+      `${requestLine} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n${headers}${lengthLine}\r\n`,
+      'latin1',
+    );
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#socket.off('drain', done);
+        this.#socket.off('close', done);
+        resolve();
+      };
+      this.#socket.on('drain', done);
+      this.#socket.on('close', done);
+    });
+  }
+
+  #read(piece: Buffer): void {
+    const waiting = this.#waiting;
+    try {
+      if (waiting === undefined) throw new Error('the server sent what nobody asked for');
+      const answer = this.#reader.read(piece, waiting.noBody);
+      if (answer === undefined) return;
+      this.#waiting = undefined;
+      // The piece's buffer is read into again before whoever waits comes to look at the body.
+      waiting.resolve({ ...answer, body: Buffer.from(answer.body) });
+    } catch (error) {
+      this.#fail(error as Error);
+      this.#socket.destroy();
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#waiting?.reject(this.#failure);
+    this.#waiting = undefined;
+  }
+}

@@ -1,0 +1,21 @@
+import { jobs } from './jobs.ts';
+import type { JobName } from './jobs.ts';
+import type { Load } from './closed-loop.ts';
+import type { JobMessage, ResultMessage } from './generator.ts';
+
+// The process that makes the load: it does one job after another for the one that started it, and ends with it.
+
+process.on('message', (message: JobMessage) => void answer(message));
+process.on('disconnect', () => process.exit());
+
+async function answer({ id, name, options }: JobMessage): Promise<void> {
+  let result: ResultMessage;
+  try {
+    const job = jobs[name as JobName] as (given: unknown) => Promise<Load>;
+    result = { id, load: await job(options) };
+  } catch (error) {
+    const { message, status } = error as Error & { status?: number };
+    result = { id, error: message, ...(status !== undefined && { status }) };
+  }
+  process.send?.(result);
+}

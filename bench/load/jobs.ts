@@ -1,0 +1,125 @@
+import { imageIndexType, imageManifestType, numberedBlobs, smallImage, tagName } from '../content.ts';
+import * as contents from '../content.ts';
+import { busySince, expectStatus, loopFor, loopThrough } from './closed-loop.ts';
+import type { Load, LoopOptions } from './closed-loop.ts';
+import { pullLargeBlob } from './pulling.ts';
+import { pushBlob, pushLargeBlob, pushManifest } from './pushing.ts';
+import type { BlobFlow } from './pushing.ts';
+
+/** What the generator's process can do. Everything here goes from one process to another: plain values only. */
+export const jobs = {
+  /** Asks for the same over and over, and looks at the status. */
+  async ask(options: LoopOptions & Request): Promise<Load> {
+    const lines = options.paths.map((path) => `${options.method} ${path}`);
+    return loopFor(options, async (connection, number) => {
+      await expectStatus(200, connection, lines[number % lines.length] ?? '', options.headers);
+    });
+  },
+
+  async pushBlobs(
+    options: LoopOptions & { repository: string; flow: BlobFlow; size: number; seed: number },
+  ): Promise<Load> {
+    const { repository, flow, size, seed } = options;
+    const makers = perConnection(options.connections, () => numberedBlobs(size, seed));
+    return loopFor(options, async (connection, number, connectionNumber) => {
+      await pushBlob(connection, repository, makers(connectionNumber)(number), flow);
+    });
+  },
+
+  /** To see whether the server takes blobs in this way. */
+  async pushOneBlob(options: { port: number; repository: string; flow: BlobFlow; seed: number }): Promise<Load> {
+    return loopThrough({ port: options.port, connections: 1, first: 0, count: 1 }, async (connection, number) => {
+      await pushBlob(connection, options.repository, numberedBlobs(4096, options.seed)(number), options.flow);
+    });
+  },
+
+  /** Each connection pushes to a repository of its own: config, layer, then the manifest with a new tag. */
+  async pushImages(options: LoopOptions & { repository: string }): Promise<Load> {
+    return loopFor(options, async (connection, number, connectionNumber) => {
+      const repository = `${options.repository}-${connectionNumber}`;
+      const { config, layer, manifest } = smallImage(number);
+      await pushBlob(connection, repository, config, 'post-put');
+      await pushBlob(connection, repository, layer, 'post-put');
+      await pushManifest(connection, repository, tagName(number), manifest, imageManifestType);
+    });
+  },
+
+  /** The blobs of {@link smallImage} 0, which the other jobs that push manifests need. */
+  async pushFirstBlobs(options: { port: number; repository: string }): Promise<Load> {
+    const { config, layer } = smallImage(0);
+    return loopThrough({ ...options, connections: 1, first: 0, count: 1 }, async (connection) => {
+      await pushBlob(connection, options.repository, config, 'post-put');
+      await pushBlob(connection, options.repository, layer, 'post-put');
+    });
+  },
+
+  /** Pushes manifests, each with a tag of its own, over the blobs of {@link smallImage} 0. */
+  async pushTags(options: Numbers & { repository: string }): Promise<Load> {
+    const { config, layer } = smallImage(0);
+    return loopThrough(options, async (connection, number) => {
+      const manifest = contents.imageManifest(config, layer, number);
+      await pushManifest(connection, options.repository, tagName(number), manifest, imageManifestType);
+    });
+  },
+
+  /** Pushes artifacts that refer to the manifest of {@link smallImage} 0. */
+  async pushReferrers(options: Numbers & { repository: string }): Promise<Load> {
+    const { config, layer, manifest } = smallImage(0);
+    return loopThrough(options, async (connection, number) => {
+      const artifact = contents.referrer(config, layer, manifest, number);
+      await pushManifest(connection, options.repository, artifact.digest, artifact, imageManifestType);
+    });
+  },
+
+  /** Makes repositories `NAME/00000000`, `NAME/00000001` ... of one manifest each. */
+  async pushRepositories(options: Numbers & { repository: string }): Promise<Load> {
+    return loopThrough(options, async (connection, number) => {
+      const repository = `${options.repository}/${String(number).padStart(8, '0')}`;
+      await pushManifest(connection, repository, 'latest', contents.emptyIndex(number), imageIndexType);
+    });
+  },
+
+  async pushLarge(options: { port: number; repository: string; digest: string; size: number }): Promise<Load> {
+    const blob = { digest: options.digest, size: options.size, piece: contents.largePiece() };
+    return loopThrough({ port: options.port, connections: 1, first: 0, count: 1 }, async (connection) => {
+      await pushLargeBlob(connection, options.repository, blob);
+    });
+  },
+
+  async pullLarge(options: { port: number; path: string; size: number; parallel: number }): Promise<Load> {
+    const cpu = process.cpuUsage();
+    const started = performance.now();
+    const pulls = Array.from({ length: options.parallel }, () => pullLargeBlob(options.port, options.path));
+    const lengths = await Promise.all(pulls);
+    const seconds = (performance.now() - started) / 1000;
+    const wrong = lengths.filter((length) => length !== options.size);
+    const firstError =
+      wrong.length === 0 ? {} : { firstError: `a blob of ${wrong[0]} bytes instead of ${options.size}` };
+    return { done: options.parallel, seconds, busy: busySince(cpu, seconds), errors: wrong.length, ...firstError };
+  },
+};
+
+export type Jobs = typeof jobs;
+export type JobName = keyof Jobs;
+export type JobOptions<Name extends JobName> = Parameters<Jobs[Name]>[0];
+
+/** The same request for one path after another. */
+export interface Request {
+  readonly method: 'GET' | 'HEAD';
+  readonly paths: readonly string[];
+  /** Whole lines, each with its `\r\n`. */
+  readonly headers: string;
+}
+
+interface Numbers {
+  readonly port: number;
+  readonly connections: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** A buffer that is written to must not be changed before it has been sent: each connection has its own. */
+function perConnection<T>(count: number, make: () => T): (connectionNumber: number) => T {
+  const made = Array.from({ length: count }, make);
+  return (connectionNumber) => made[connectionNumber] as T;
+}

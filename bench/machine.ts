@@ -1,0 +1,30 @@
+import { cpus, release, totalmem, type } from 'node:os';
+import { readFile } from 'node:fs/promises';
+
+import { run } from './programs.ts';
+
+/** Where a run took place, for a person: one line for each thing. */
+export async function describeMachine(scratch: string): Promise<string[]> {
+  const processors = cpus();
+  return [
+    `${processors.length} × ${processors[0]?.model ?? 'an unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory`,
+    `${await systemName()}, ${type()} ${release()}, Node ${process.version}`,
+    `disk: ${await diskOf(scratch)}`,
+  ];
+}
+
+async function systemName(): Promise<string> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? process.platform;
+}
+
+/** The file system and the device below a directory. */
+async function diskOf(directory: string): Promise<string> {
+  try {
+    const { stdout } = await run('df', ['--output=fstype,source', directory]);
+    const [fileSystem = '', device = ''] = (stdout.trim().split('\n').at(-1) ?? '').split(/\s+/);
+    return `${fileSystem} on ${device}`;
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,145 @@
+import { writeFile } from 'node:fs/promises';
+
+import type { Equipment } from './bench.ts';
+import { Generator } from './load/generator.ts';
+import { describeMachine } from './machine.ts';
+import { UsageError, meant, parseOptions, usage } from './options.ts';
+import type { Options } from './options.ts';
+import { findPrograms } from './peers.ts';
+import type { Found } from './peers.ts';
+import { jsonReport } from './report/json.ts';
+import type { Circumstances } from './report/json.ts';
+import { markdownTable, writeMarkdown } from './report/markdown.ts';
+import { textTable } from './report/text.ts';
+import { Results } from './results.ts';
+import type { Row } from './results.ts';
+import { runWorks } from './run.ts';
+import { freeBytes, makeScratch } from './scratch.ts';
+import { fullSettings, quickSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
+import { systems } from './systems/index.ts';
+import { killAll } from './systems/running.ts';
+import { works } from './work/index.ts';
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${usage}`);
+    return 2;
+  }
+
+  const base = options.quick ? quickSettings : fullSettings;
+  const settings: Settings = { ...base, rounds: options.rounds ?? base.rounds };
+  const chosen = systems.filter(({ kind, name }) => kind !== 'peer' || meant(options.peers, name));
+  say('looking for the peers, and installing what is missing');
+  const found = await findPrograms(chosen, settings.installLimit * 1000);
+  for (const { name, version, missing } of found.programs) say(`  ${name}: ${version ?? missing}`);
+  if (options.install) return 0;
+
+  const present = chosen.filter(({ name }) => !found.missing.has(name));
+  const rows = works.flatMap((work) => work.rows(settings));
+  const wanted = (row: Row): boolean => meant(options.only, row.id, row.title);
+  if (!rows.some(wanted)) {
+    process.stderr.write(
+      `no row is called ${options.only.join(', ')}; there are: ${rows.map(({ id }) => id).join(', ')}\n`,
+    );
+    return 2;
+  }
+  const results = new Results();
+  const machine = await measure(options, settings, present, found, results, wanted);
+  noteMissing(rows.filter(wanted), found, results);
+  const circumstances = { date: new Date().toISOString(), machine, programs: found.programs };
+  return report(options, circumstances, settings, rows, found, results);
+}
+
+async function measure(
+  options: Options,
+  settings: Settings,
+  present: typeof systems,
+  found: Found,
+  results: Results,
+  wanted: (row: Row) => boolean,
+): Promise<string[]> {
+  const scratch = await makeScratch(options.scratch);
+  const generator = new Generator();
+  const end = (): void => {
+    // Asked to stop in the middle: nothing stays behind, neither processes nor their data.
+    killAll();
+    void Promise.all([generator.stop(), scratch.remove()]).finally(() => process.exit(1));
+  };
+  process.once('SIGINT', end).once('SIGTERM', end);
+  try {
+    const machine = await describeMachine(scratch.directory);
+    for (const line of machine) say(line);
+    say(
+      `everything is kept in ${scratch.directory} (${Math.round((await freeBytes(scratch.directory)) / 1e9)} GB free)`,
+    );
+    const until = settings.limit * 1000;
+    const equipment: Equipment = {
+      settings,
+      results,
+      generator,
+      scratch,
+      wrk: found.wrk,
+      programs: found.paths,
+      wanted,
+      until,
+    };
+    await runWorks(works, present, equipment, say);
+    return machine;
+  } finally {
+    killAll();
+    await generator.stop();
+    await scratch.remove();
+  }
+}
+
+/** A peer that is not there has its lines in the table all the same. */
+function noteMissing(rows: readonly Row[], found: Found, results: Results): void {
+  for (const work of works) {
+    for (const system of systems) {
+      const reason = found.missing.get(system.name);
+      if (reason === undefined || !work.concerns(system)) continue;
+      for (const row of rows) if (results.has(row)) results.cell(row, system.name).absent = reason;
+    }
+  }
+}
+
+async function report(
+  options: Options,
+  circumstances: Circumstances,
+  settings: Settings,
+  rows: readonly Row[],
+  found: Found,
+  results: Results,
+): Promise<number> {
+  const reported = systems.filter(({ kind, name }) => kind !== 'peer' || meant(options.peers, name));
+  process.stdout.write(`\n${textTable(rows, reported, results)}`);
+  process.stdout.write(
+    `\nGET by ${found.wrk === undefined ? 'the own generator' : 'wrk'}, all else by the own generator.\n`,
+  );
+  if (options.json !== undefined) {
+    await writeFile(options.json, jsonReport(circumstances, settings, rows, reported, results));
+  }
+  if (options.markdown !== undefined) {
+    const measured = reported.filter(({ name }) => !found.missing.has(name));
+    await writeMarkdown(options.markdown, markdownTable(rows, measured, results));
+  }
+  // A peer that fails is its own affair; what is ours must not.
+  const ours = reported.filter(({ kind }) => kind !== 'peer');
+  const failed = rows.flatMap((row) =>
+    ours.filter(({ name }) => results.find(row, name)?.failure !== undefined).map(({ name }) => `${row.id}: ${name}`),
+  );
+  if (failed.length === 0) return 0;
+  process.stderr.write(`failed: ${failed.join('; ')}\n`);
+  return 1;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${(performance.now() / 1000).toFixed(0).padStart(5)} s  ${line}\n`);
+}

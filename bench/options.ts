@@ -1,0 +1,85 @@
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  /** Rows whose id or title has one of these in it; none means all. */
+  readonly only: readonly string[];
+  /** Systems whose name has one of these in it, beside ocikit and the bare server; none means all. */
+  readonly peers: readonly string[];
+  readonly rounds: number | undefined;
+  readonly quick: boolean;
+  /** Install what is missing, and measure nothing. */
+  readonly install: boolean;
+  /** Where the directory for everything is made; undefined is a place on a disk. */
+  readonly scratch: string | undefined;
+  readonly json: string | undefined;
+  readonly markdown: string | undefined;
+}
+
+export const usage = `npm run bench -- [OPTIONS]
+
+  --only ROW[,ROW]   only rows whose name has this in it
+  --peers NAME[,...] only peers whose name has this in it; "none" for no peer
+  --rounds N         each system does each work N times (3)
+  --quick            everything once, small and short: to see that it works, within 150 s
+  --scratch DIR      where the directory for everything is made, and removed at the end
+  --json FILE        write all measurements
+  --markdown FILE    write the table; between "<!-- table -->" marks, if the file is there and has them
+  --install          only install the peers that are missing
+`;
+
+export class UsageError extends Error {}
+
+export function parseOptions(args: readonly string[]): Options {
+  const { values } = parse(args);
+  return {
+    only: list(values.only),
+    peers: list(values.peers),
+    rounds: values.rounds === undefined ? undefined : wholeNumber(values.rounds),
+    quick: values.quick ?? false,
+    install: values.install ?? false,
+    scratch: values.scratch,
+    json: values.json,
+    markdown: values.markdown,
+  };
+}
+
+/** Whether a name is meant by words that were given: by one of them, in whatever case. */
+export function meant(words: readonly string[], ...names: readonly string[]): boolean {
+  if (words.length === 0) return true;
+  return words.some((word) => names.some((name) => name.toLowerCase().includes(word.toLowerCase())));
+}
+
+// The type is what parseArgs infers from this very configuration.
+// oxlint-disable-next-line typescript/explicit-function-return-type
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        only: { type: 'string' },
+        peers: { type: 'string' },
+        rounds: { type: 'string' },
+        quick: { type: 'boolean' },
+        install: { type: 'boolean' },
+        scratch: { type: 'string' },
+        json: { type: 'string' },
+        markdown: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+function list(text: string | undefined): string[] {
+  if (text === undefined) return [];
+  const words = text.split(',').map((word) => word.trim());
+  if (words.includes('')) throw new UsageError(`an empty name in "${text}"`);
+  return words;
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!/^[0-9]+$/.test(text) || number < 1) throw new UsageError(`--rounds ${text}: it is a number from 1`);
+  return number;
+}

@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { access, constants, mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Where a program can be had from, if it is not there. */
+export type Source = { readonly apt: string } | { readonly go: string };
+
+/** What Go builds is kept for the next run, outside of the repository. */
+const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocikit-bench', 'bin');
+/** The interop tests install crane too. */
+const interopCache = fileURLToPath(new URL('../../test/interop/.cache/bin', import.meta.url));
+
+/** A program that did not end with exit code 0. */
+export class ProgramError extends Error {
+  readonly stdout: string;
+
+  constructor(command: string, args: readonly string[], output: Output, cause: Error) {
+    super(`${command} ${args.join(' ')}: ${output.stderr.trim() || cause.message}`, { cause });
+    this.stdout = output.stdout;
+  }
+}
+
+export interface RunOptions {
+  /** Milliseconds after which it is killed, which is a failure. */
+  readonly timeout?: number;
+  /** Milliseconds after which it gets SIGINT, and is expected to come to its end. */
+  readonly interruptAfter?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a program to its end, which must be exit code 0. */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Output> {
+  const env = { ...process.env, LC_ALL: 'C', ...options.env };
+  return new Promise((resolve, reject) => {
+    const settings = { timeout: options.timeout, killSignal: 'SIGKILL' as const, env };
+    const child = execFile(command, args, settings, (error, stdout, stderr) => {
+      clearTimeout(interrupt);
+      if (error === null) resolve({ stdout, stderr });
+      else reject(new ProgramError(command, args, { stdout, stderr }, error));
+    });
+    const { interruptAfter } = options;
+    const interrupt = interruptAfter && setTimeout(() => child.kill('SIGINT'), interruptAfter);
+  });
+}
+
+/** Where a program is; undefined if it is nowhere. */
+export async function locate(program: string): Promise<string | undefined> {
+  const directories = [...(process.env['PATH'] ?? '').split(delimiter), cache, interopCache];
+  for (const directory of directories) {
+    const path = join(directory, program);
+    try {
+      await access(path, constants.X_OK);
+      return path;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Where a program is, after it was installed if it can be.
+ *
+ * @param timeout Milliseconds that installing may take.
+ * @returns Or why it is not there.
+ */
+export async function locateOrInstall(
+  program: string,
+  source: Source | undefined,
+  timeout: number,
+): Promise<{ readonly path: string } | { readonly missing: string }> {
+  const found = await locate(program);
+  if (found !== undefined) return { path: found };
+  if (source === undefined) return { missing: 'not installed' };
+  try {
+    await ('apt' in source ? installWithApt(source.apt, timeout) : installWithGo(source.go, timeout));
+  } catch (error) {
+    return { missing: `not installed: ${lastLine((error as Error).message)}` };
+  }
+  const path = await locate(program);
+  return path === undefined ? { missing: 'not installed' } : { path };
+}
+
+async function installWithApt(name: string, timeout: number): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('apt-get needs root');
+  if (timeout <= 0) throw new Error('there was no time to install it');
+  // A package's service must not start: the benchmark starts its own. In runlevel 1 none does.
+  const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const until = Date.now() + timeout;
+  await run('apt-get', ['update'], { env, timeout });
+  const install = ['install', '--yes', '--no-install-recommends', name];
+  await run('apt-get', install, { env, timeout: Math.max(1, until - Date.now()) });
+}
+
+async function installWithGo(module: string, timeout: number): Promise<void> {
+  if (timeout <= 0) throw new Error('there was no time to install it');
+  await mkdir(cache, { recursive: true });
+  await run('go', ['install', module], { env: { GOBIN: cache }, timeout });
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1) ?? '';
+}

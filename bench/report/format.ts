@@ -1,0 +1,25 @@
+import type { Unit } from '../results.ts';
+
+/** Three digits that count: `41.2k`, `983`, `0.52`. */
+export function formatNumber(value: number): string {
+  if (value >= 9_999.5) return `${threeDigits(value / 1000)}k`;
+  return value >= 999.5 ? value.toFixed(0) : threeDigits(value);
+}
+
+/** How far apart the measurements lie: `40.9k–42.0k`; nothing for one measurement. */
+export function formatSpread({ min, max, count }: { min: number; max: number; count: number }): string {
+  return count === 1 ? '' : `${formatNumber(min)}–${formatNumber(max)}`;
+}
+
+export function formatRatio(value: number): string {
+  return `${value >= 9.995 ? formatNumber(value) : value.toFixed(2)}×`;
+}
+
+export function describeUnit(unit: Unit): string {
+  return { '/s': 'per second', 'GB/s': 'GB/s', ms: 'ms', MiB: 'MiB', '×': '×' }[unit];
+}
+
+function threeDigits(value: number): string {
+  if (value >= 99.95) return value.toFixed(0);
+  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+}

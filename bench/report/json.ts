@@ -1,0 +1,51 @@
+import type { Results, Row } from '../results.ts';
+import type { Settings } from '../settings.ts';
+import { summarize } from '../statistics.ts';
+import type { System } from '../systems/system.ts';
+import { againstAllPeers, againstBare, againstDiskPeers, againstSyncingPeers, figures } from './compare.ts';
+import type { Comparison } from './compare.ts';
+
+/** Where a run took place, and what took part in it. */
+export interface Circumstances {
+  readonly date: string;
+  readonly machine: readonly string[];
+  readonly programs: readonly { readonly name: string; readonly version?: string; readonly missing?: string }[];
+}
+
+/** All that was measured, and what it comes to. */
+export function jsonReport(
+  circumstances: Circumstances,
+  settings: Settings,
+  rows: readonly Row[],
+  systems: readonly System[],
+  results: Results,
+): string {
+  const shown = rows.filter((row) => results.has(row));
+  const report = { ...circumstances, settings, rows: shown.map((row) => rowReport(row, systems, results)) };
+  // What has no limit has no number in JSON.
+  return `${JSON.stringify(report, (_, value: unknown) => (value === Infinity ? 'none' : value), 2)}\n`;
+}
+
+function rowReport(row: Row, systems: readonly System[], results: Results): unknown {
+  const all = figures(results, row, systems);
+  const measured = systems.flatMap((system) => {
+    const cell = results.find(row, system.name);
+    if (cell === undefined) return [];
+    const figure = all.find((candidate) => candidate.system === system);
+    if (figure === undefined || system.kind !== 'ocikit') {
+      return [{ system: system.name, ...cell, ...(cell.samples.length > 0 && summarize(cell.samples)) }];
+    }
+    const ratios = {
+      diskPeers: ratioTo(againstDiskPeers(row, figure, all)),
+      ...(row.writes === true && { syncingPeers: ratioTo(againstSyncingPeers(row, figure, all)) }),
+      all: ratioTo(againstAllPeers(row, figure, all)),
+      bare: ratioTo(againstBare(row, figure, all)),
+    };
+    return [{ system: system.name, ...cell, ...figure.summary, ratios }];
+  });
+  return { ...row, systems: measured };
+}
+
+function ratioTo(comparison: Comparison | undefined): unknown {
+  return comparison && { to: comparison.other.system.name, ratio: comparison.ratio };
+}

@@ -1,0 +1,56 @@
+import { Bench } from './bench.ts';
+import type { Equipment, Work } from './bench.ts';
+import { settle } from './scratch.ts';
+import type { System } from './systems/system.ts';
+
+/**
+ * Does all work, one round after another: in each round every system does the work once, so that what the machine does
+ * otherwise meets all of them alike.
+ */
+export async function runWorks(
+  works: readonly Work[],
+  systems: readonly System[],
+  equipment: Equipment,
+  progress: (line: string) => void,
+): Promise<void> {
+  const { settings } = equipment;
+  for (const work of works) {
+    if (!work.rows(settings).some((row) => equipment.wanted(row))) continue;
+    for (let round = 1; round <= settings.rounds; round += 1) {
+      for (const system of systems) {
+        if (!work.concerns(system)) continue;
+        progress(`${work.name}, round ${round} of ${settings.rounds}: ${system.name}`);
+        await runOne(work, system, equipment);
+      }
+    }
+  }
+}
+
+/** What goes wrong outside of a measurement fails all rows that have no figure in this round. */
+async function runOne(work: Work, system: System, equipment: Equipment): Promise<void> {
+  const { results, settings, until } = equipment;
+  const rows = work.rows(settings).filter((row) => equipment.wanted(row));
+  if (performance.now() > until) {
+    for (const row of rows) {
+      const cell = results.cell(row, system.name);
+      if (cell.samples.length === 0) cell.absent ??= 'no time left';
+    }
+    return;
+  }
+  await settle(settings.pause);
+  const bench = new Bench(equipment, system, work.name);
+  const before = new Map(rows.map((row) => [row, results.find(row, system.name)?.samples.length ?? 0]));
+  try {
+    await bench.start();
+    await work.run(bench);
+  } catch (error) {
+    for (const row of rows) {
+      const cell = results.cell(row, system.name);
+      if (cell.samples.length === before.get(row) && cell.absent === undefined) {
+        cell.failure ??= (error as Error).message;
+      }
+    }
+  } finally {
+    await bench.stop();
+  }
+}

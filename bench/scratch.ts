@@ -1,0 +1,44 @@
+import { mkdtemp, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { run } from './programs.ts';
+
+const tmpfs = 0x01_02_19_94;
+
+/** The one directory for all that a run writes. It is removed at the very end: deleting slows the disk for a while. */
+export interface Scratch {
+  readonly directory: string;
+  /** A path where nothing is yet. */
+  newPath(name: string): string;
+  remove(): Promise<void>;
+}
+
+export async function makeScratch(parent: string | undefined): Promise<Scratch> {
+  const directory = await mkdtemp(join(parent ?? (await placeOnDisk()), 'ocikit-bench-'));
+  let count = 0;
+  return {
+    directory,
+    newPath: (name) =>
+      join(directory, `${String((count += 1)).padStart(3, '0')}-${name.replaceAll(/[^a-z0-9]+/g, '-')}`),
+    remove: () => rm(directory, { recursive: true, force: true, maxRetries: 3 }),
+  };
+}
+
+/** What earlier work has left to be written is written, and the machine comes to rest. */
+export async function settle(pause: number): Promise<void> {
+  await run('sync', []);
+  await delay(pause);
+}
+
+export async function freeBytes(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
+
+/** The directory for temporary files may be in memory, where nothing costs what it costs on a disk. */
+async function placeOnDisk(): Promise<string> {
+  const usual = tmpdir();
+  return (await statfs(usual)).type === tmpfs ? '/var/tmp' : usual;
+}

@@ -1,0 +1,46 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Source } from '../programs.ts';
+import type { System } from './system.ts';
+
+/** The CNCF's registry. Its file system driver synchronises each file that it writes. */
+function distribution(name: string, program: string, from: Source): System {
+  return {
+    name,
+    kind: 'peer',
+    medium: 'disk',
+    syncs: true,
+    program: { name: program, from, version: ['--version'] },
+    async command(start) {
+      const file = join(start.directory, 'config.yml');
+      await writeFile(file, configuration(join(start.directory, 'root'), start.port));
+      return { file: start.program, args: ['serve', file], env: { OTEL_TRACES_EXPORTER: 'none' } };
+    },
+  };
+}
+
+/** Debian's file, without what needs a password, and without a line for each request. */
+function configuration(root: string, port: number): string {
+  return `version: 0.1
+log:
+  level: error
+  accesslog:
+    disabled: true
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: ${root}
+  delete:
+    enabled: true
+http:
+  addr: 127.0.0.1:${port}
+  secret: benchmark
+`;
+}
+
+export const distributionSystems: readonly System[] = [
+  distribution('distribution 2.8', 'docker-registry', { apt: 'docker-registry' }),
+  distribution('distribution 3', 'registry', { go: 'github.com/distribution/distribution/v3/cmd/registry@latest' }),
+];

@@ -1,0 +1,15 @@
+import { bareSystem } from './bare.ts';
+import { craneSystems } from './crane.ts';
+import { distributionSystems } from './distribution.ts';
+import { ocikitSystems } from './ocikit.ts';
+import { optionalSystems } from './optional.ts';
+import type { System } from './system.ts';
+
+/** In the order of the table's columns, and of each round. */
+export const systems: readonly System[] = [
+  ...ocikitSystems,
+  ...distributionSystems,
+  ...craneSystems,
+  ...optionalSystems,
+  bareSystem,
+];

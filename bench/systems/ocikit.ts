@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import type { System } from './system.ts';
+
+const command = fileURLToPath(new URL('../../../packages/cli/bin/ocikit.js', import.meta.url));
+
+/** As users start it, but for `--quiet`: the peers log no requests either. */
+function ocikit(name: string, properties: Pick<System, 'medium' | 'syncs' | 'readsLike'>, flags: string[]): System {
+  return {
+    name,
+    kind: 'ocikit',
+    ...properties,
+    command: ({ directory, port }) => {
+      const root = join(directory, 'root');
+      const args = [command, 'serve', '--quiet', '--port', `${port}`, '--root', root, ...flags];
+      return Promise.resolve({ file: process.execPath, args });
+    },
+  };
+}
+
+export const ocikitSystems: readonly System[] = [
+  ocikit('ocikit', { medium: 'disk', syncs: true }, []),
+  ocikit('ocikit, no sync', { medium: 'disk', syncs: false, readsLike: 'ocikit' }, ['--durability', 'none']),
+  ocikit('ocikit, memory', { medium: 'memory', syncs: false }, ['--memory']),
+];

@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { Connection } from '../load/connection.ts';
+import type { System } from './system.ts';
+
+/** How long a system may take to its first answer, in milliseconds. */
+const patience = 20_000;
+
+/** All that was started and has not ended, so that nothing is left if the benchmark ends early. */
+const children = new Set<ChildProcess>();
+
+/** A system that answers. */
+export interface Running {
+  readonly port: number;
+  readonly directory: string;
+  /** From the moment when the process was made to the first answer. */
+  readonly startMilliseconds: number;
+  /** The most memory that the process has had so far, in MiB; undefined where /proc does not tell. */
+  peakMemory(): Promise<number | undefined>;
+  stop(): Promise<void>;
+}
+
+/** Starts a system in a directory that is new, or that the same system has left. */
+export async function start(system: System, program: string, directory: string): Promise<Running> {
+  await mkdir(directory, { recursive: true });
+  const port = await freePort();
+  const { file, args, env } = await system.command({ program, directory, port });
+  const started = performance.now();
+  const child = spawn(file, args, { cwd: directory, stdio: 'ignore', env: { ...process.env, ...env } });
+  children.add(child);
+  const exited = once(child, 'exit').finally(() => children.delete(child));
+  try {
+    await firstAnswer(port, child);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw new Error(`${[file, ...args].join(' ')}: ${(error as Error).message}`, { cause: error });
+  }
+  return {
+    port,
+    directory,
+    startMilliseconds: performance.now() - started,
+    peakMemory: () => peakMemory(child.pid),
+    async stop() {
+      child.kill('SIGTERM');
+      const late = await Promise.race([exited.then(() => false), delay(patience, true, { ref: false })]);
+      if (!late) return;
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** Ends what still runs, at once. */
+export function killAll(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
+
+async function firstAnswer(port: number, child: ChildProcess): Promise<void> {
+  const until = performance.now() + patience;
+  let failure: unknown;
+  child.once('error', (error) => (failure = error));
+  while (performance.now() < until) {
+    if (failure !== undefined) throw failure as Error;
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`ended (${child.exitCode ?? child.signalCode}) before it answered`);
+    }
+    if (await answers(port)) return;
+    await delay(1);
+  }
+  throw new Error(`did not answer within ${patience} ms`);
+}
+
+async function answers(port: number): Promise<boolean> {
+  let connection: Connection | undefined;
+  try {
+    connection = await Connection.open(port);
+    return (await connection.send('GET /v2/')).status === 200;
+  } catch {
+    return false;
+  } finally {
+    connection?.close();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function peakMemory(pid: number | undefined): Promise<number | undefined> {
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    const kibibytes = /^VmHWM:\s+([0-9]+) kB$/m.exec(status)?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) / 1024;
+  } catch {
+    return undefined;
+  }
+}
