@@ -78,7 +78,11 @@ vi.mock('node:fs', async (original) => {
     machine.step();
     real.rmSync(...args);
   };
-  return { ...real, rmSync };
+  const renameSync: typeof Fs.renameSync = (...args) => {
+    machine.step();
+    real.renameSync(...args);
+  };
+  return { ...real, renameSync, rmSync };
 });
 
 const real = await vi.importActual<typeof FsPromises>('node:fs/promises');

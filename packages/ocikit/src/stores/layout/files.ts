@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Dirent } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { renameSync, statSync } from 'node:fs';
+import type { BigIntStats, Dirent } from 'node:fs';
+import { lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -106,8 +107,16 @@ export class Files {
     }
   }
 
-  /** Writes a whole file in one step: its old content or its new one is there, never something between. */
-  async replace(path: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  /**
+   * Writes a whole file in one step: its old content or its new one is there, never something between.
+   *
+   * @returns the {@link identityOf} the new file, also if somebody has changed it by now; undefined if it was not wanted
+   */
+  async replace(
+    path: string,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    { prepare, isWanted }: Replacing = {},
+  ): Promise<string | undefined> {
     await this.makeDirectory(dirname(path));
     const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.tmp`);
     try {
@@ -118,12 +127,30 @@ export class Files {
       } finally {
         await handle.close();
       }
-      await this.moveInto(temporary, path);
+      await prepare?.();
+      // From here until it has its name nothing waits.
+      const { ino, size, mtimeNs } = statSync(temporary, { bigint: true });
+      if (isWanted?.() === false) {
+        await rm(temporary, { force: true });
+        return undefined;
+      }
+      renameSync(temporary, path);
+      const there = statSync(path, { bigint: true, throwIfNoEntry: false });
+      await this.syncDirectory(dirname(path));
+      return formatIdentity({ ino, size, mtimeNs, ctimeNs: there?.ctimeNs ?? 0n });
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
     }
   }
+}
+
+/** What is to happen before a file takes another's place. */
+export interface Replacing {
+  /** Runs when the new content is durable. */
+  prepare?: () => Promise<void>;
+  /** Asked in the same step in which the file is replaced: nobody of this process can come between. */
+  isWanted?: () => boolean;
 }
 
 const temporaryName = /^\.[0-9a-f]{16}\.tmp$/;
@@ -175,6 +202,25 @@ export async function entriesOf(dir: string): Promise<Dirent[]> {
     if (isMissing(cause)) return [];
     throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
   }
+}
+
+/** Tells whether a file is still the same one with the same content, without reading it; empty if there is none. */
+export async function identityOf(path: string): Promise<string> {
+  try {
+    return formatIdentity(await stat(path, { bigint: true }));
+  } catch (error) {
+    if (isMissing(error)) return '';
+    throw error;
+  }
+}
+
+export function formatIdentity({
+  ino,
+  size,
+  mtimeNs,
+  ctimeNs,
+}: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
 export function isMissing(error: unknown): boolean {

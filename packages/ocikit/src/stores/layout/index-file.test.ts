@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { digestOf, mediaTypes } from '../../model/index.ts';
 
-import { identityOf, indexLines, readIndex } from './index-file.ts';
+import { identityOf } from './files.ts';
+import { indexLines, readIndex } from './index-file.ts';
 
 let dir: string;
 let path: string;

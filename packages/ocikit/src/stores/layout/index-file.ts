@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { isDigest, mediaTypes, RegistryError } from '../../model/index.ts';
 import type { Descriptor } from '../../model/index.ts';
 
-import { isMissing, readWhole } from './files.ts';
+import { identityOf, readWhole } from './files.ts';
 import { inSlices, TimeSlice } from './slices.ts';
 
 type JsonObject = Record<string, unknown>;
 
 export const refNameAnnotation = 'org.opencontainers.image.ref.name';
 
-/** An `index.json` as it was read. */
-export interface IndexFile {
+/** What an `index.json` says. */
+export interface ParsedIndex {
   /** Every field but `manifests`. */
   head: JsonObject;
   /** As they are, other tools' fields included. */
@@ -20,40 +20,60 @@ export interface IndexFile {
   /** What is no descriptor at all. It is written back as it was. */
   unreadable: unknown[];
   sha256: string;
-  identity: string;
 }
 
-/** Tells whether a file is still the same one with the same content, without reading it. */
-export async function identityOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-  } catch (error) {
-    if (isMissing(error)) return '';
-    throw error;
-  }
+/** An `index.json` as it was read. */
+export interface IndexFile extends ParsedIndex {
+  identity: string;
 }
 
 const emptyHead: JsonObject = { schemaVersion: 2, mediaType: mediaTypes.imageIndex };
 
-/** Undefined if there is none. */
+const pause = 20;
+
+/**
+ * Undefined if there is none. One that somebody is just writing is read when that is done.
+ *
+ * @throws RegistryError UNAVAILABLE if it is there and no index
+ */
 export async function readIndex(path: string): Promise<IndexFile | undefined> {
-  const identity = await identityOf(path);
-  if (identity === '') return undefined;
-  const bytes = await readWhole(path);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  try {
-    return { ...((await parseLines(bytes)) ?? parseWhole(bytes)), sha256, identity };
-  } catch (cause) {
-    throw new RegistryError('UNAVAILABLE', `${path} cannot be read as an image index, and is left as it is`, { cause });
+  for (;;) {
+    const identity = await identityOf(path);
+    if (identity === '') return undefined;
+    try {
+      return { ...(await parseIndex(await readWhole(path))), identity };
+    } catch (cause) {
+      if (!(cause instanceof NoIndexError)) throw cause;
+      await delay(pause);
+      if ((await identityOf(path)) !== identity) continue;
+      const message = `${path} cannot be read as an image index, and is left as it is`;
+      throw new RegistryError('UNAVAILABLE', message, { cause });
+    }
   }
 }
+
+/** What was read is not an image index. */
+export class NoIndexError extends Error {
+  override readonly name = 'NoIndexError';
+}
+
+/** @throws NoIndexError */
+export async function parseIndex(bytes: Buffer): Promise<ParsedIndex> {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  try {
+    return { ...((await parseLines(bytes)) ?? parseWhole(bytes)), sha256 };
+  } catch (cause) {
+    throw new NoIndexError('not an image index', { cause });
+  }
+}
+
+type Entries = Omit<ParsedIndex, 'sha256'>;
 
 const manifestsStart = ',"manifests":[\n';
 const manifestsEnd = ']}\n';
 
 /** As {@link indexLines} writes it: an entry a line, so that a large one need not be in memory twice. */
-async function parseLines(bytes: Buffer): Promise<Omit<IndexFile, 'sha256' | 'identity'> | undefined> {
+async function parseLines(bytes: Buffer): Promise<Entries | undefined> {
   const start = bytes.indexOf(manifestsStart);
   if (start < 0 || bytes.subarray(-manifestsEnd.length).toString() !== manifestsEnd) return undefined;
   const head = parseObject(`${bytes.subarray(0, start).toString()}}`);
@@ -74,7 +94,7 @@ async function parseLines(bytes: Buffer): Promise<Omit<IndexFile, 'sha256' | 'id
   return found;
 }
 
-function parseWhole(bytes: Buffer): Omit<IndexFile, 'sha256' | 'identity'> {
+function parseWhole(bytes: Buffer): Entries {
   const value: unknown = JSON.parse(bytes.toString());
   if (!isObject(value)) throw new TypeError('it is not a JSON object');
   const { manifests, ...head } = value;

@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../model/index.ts';
 
 import { refNameAnnotation } from './index-file.ts';
-import type { IndexFile } from './index-file.ts';
+import type { ParsedIndex } from './index-file.ts';
 import { LayoutRepository } from './layout-repository.ts';
 import type { EntryNames } from './names.ts';
 
@@ -15,7 +15,7 @@ export class LayoutContent {
   /** Entries that are nobody's: written back as they were. */
   readonly #kept: unknown[];
 
-  constructor(names: EntryNames, file: IndexFile | undefined) {
+  constructor(names: EntryNames, file: ParsedIndex | undefined) {
     this.#names = names;
     this.head = file?.head;
     this.#kept = [...(file?.unreadable ?? [])];
@@ -53,6 +53,17 @@ export class LayoutContent {
     if (JSON.stringify(entry) === JSON.stringify(ours)) repository.foreign.delete(name.tag ?? digest);
     else repository.foreign.set(name.tag ?? digest, entry);
     return true;
+  }
+
+  /** Adds what an entry says, unless something else is known of its tag, or its manifest is there if it has none. */
+  addMissing(entry: Descriptor): void {
+    const name = this.#names.parse(entry.annotations?.[refNameAnnotation]);
+    const index = name === undefined ? undefined : this.repositories.get(name.repository)?.index;
+    if (name?.tag !== undefined && index?.digestOfTag(name.tag) !== undefined) return;
+    if (name !== undefined && name.tag === undefined && index?.manifests.has(entry.digest) === true) return;
+    const text = JSON.stringify(entry);
+    if (name === undefined && this.#kept.some((kept) => JSON.stringify(kept) === text)) return;
+    this.addEntry(entry, false);
   }
 
   /**

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { splitDigest } from '../../model/index.ts';
+import { RegistryError, splitDigest } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 
 import { applyRecord, recordsOf } from './apply-record.ts';
@@ -10,8 +9,9 @@ import { Changes } from './changes.ts';
 import { explore } from './exploring.ts';
 import { assertInside, entriesOf, isTemporary } from './files.ts';
 import type { Files } from './files.ts';
-import { identityOf, indexLines, readIndex, refNameAnnotation } from './index-file.ts';
-import type { IndexFile } from './index-file.ts';
+import { readIndex, refNameAnnotation } from './index-file.ts';
+import type { IndexFile, ParsedIndex } from './index-file.ts';
+import { IndexOnDisk } from './index-on-disk.ts';
 import type { JournalRecord } from './journal.ts';
 import { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
@@ -35,20 +35,20 @@ export interface LayoutSettings {
   warn: Warn;
 }
 
+/** So often somebody may edit an index while it is being written. */
+const attempts = 10;
+
 /** One OCI image layout: a directory with `oci-layout`, `index.json` and `blobs`. */
 export class Layout {
   readonly directory: string;
   readonly path: string;
   readonly #settings: LayoutSettings;
-  readonly #index: string;
+  readonly #index: IndexOnDisk;
   #content: LayoutContent;
-  /** Of `index.json` as it was read or written last; empty if there is none. */
-  sha256 = '';
-  /** Entries in the index when it was read or written last. */
-  size = 0;
-  #identity = '';
   /** Since the index was written last. */
   #changes = new Changes();
+  /** What had changed when it was, as long as somebody may not have seen that. */
+  #written = new Changes();
   #making: Promise<void> | undefined;
   #isFolding = false;
   #isTidy = false;
@@ -58,12 +58,27 @@ export class Layout {
     this.#settings = settings;
     this.directory = settings.directory;
     this.path = join(settings.root, settings.directory);
-    this.#index = join(this.path, 'index.json');
+    this.#index = new IndexOnDisk(join(this.path, 'index.json'), settings.files);
     this.#content = new LayoutContent(settings.names, undefined);
   }
 
   get repositories(): ReadonlyMap<string, LayoutRepository> {
     return this.#content.repositories;
+  }
+
+  /** Of `index.json` as it was read or written last; empty if there is none. */
+  get sha256(): string {
+    return this.#index.sha256;
+  }
+
+  /** Entries in the index when it was read or written last. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** True if {@link mergeReplaced} may have something to do. */
+  get isWatching(): boolean {
+    return this.#index.isWatching;
   }
 
   /** True if something has changed since the index was written last, or it is just being written. */
@@ -89,51 +104,37 @@ export class Layout {
   /** Reads the index, and what is known of its manifests. */
   async load(): Promise<void> {
     const { file, snapshot } = await this.#read();
-    this.#take(file, snapshot);
+    this.#index.take(file);
+    this.#content = this.#contentOf(file, snapshot);
   }
 
   async #read(): Promise<{ file: IndexFile | undefined; snapshot: Snapshot | undefined }> {
     const { snapshots, warn } = this.#settings;
     await this.#assertNoLinks();
     await assertVersion(this.path);
-    const file = await readIndex(this.#index);
+    const file = await readIndex(this.#index.path);
     const snapshot = await readSnapshot(snapshots, this.directory, file?.sha256 ?? '', warn);
     return { file, snapshot };
   }
 
-  #take(file: IndexFile | undefined, snapshot: Snapshot | undefined): void {
+  #contentOf(file: ParsedIndex | undefined, snapshot: Snapshot | undefined): LayoutContent {
     const { names, warn } = this.#settings;
     const content = new LayoutContent(names, file);
-    if (file === undefined) this.#making = undefined;
-    this.sha256 = file?.sha256 ?? '';
-    this.#identity = file?.identity ?? '';
-    this.size = file?.entries.length ?? 0;
     if (file !== undefined && file.unreadable.length > 0) {
       warn('entries of an index cannot be read, and are left as they are', {
-        file: this.#index,
+        file: this.#index.path,
         entries: file.unreadable.length,
       });
     }
     for (const entry of file?.entries ?? []) {
       if (content.addEntry(entry, snapshot?.isOfIndex ?? false)) continue;
       warn('an entry of an index names no repository here, and is left as it is', {
-        file: this.#index,
+        file: this.#index.path,
         name: entry.annotations?.[refNameAnnotation],
       });
     }
     snapshot?.restore(content);
-    this.#content = content;
-  }
-
-  /** Takes the file's state for the new one and puts what has changed here since on top of it. */
-  async mergeIfEdited(): Promise<boolean> {
-    if ((await identityOf(this.#index)) === this.#identity) return false;
-    const { file, snapshot } = await this.#read();
-    // From here on nothing waits: nobody's change may come between.
-    const ours = this.#content.repositories;
-    this.#take(file, snapshot);
-    for (const record of recordsOf(this.#changes, ours)) this.apply(record);
-    return true;
+    return content;
   }
 
   /** Makes a record visible. */
@@ -156,11 +157,7 @@ export class Layout {
     await files.makeDirectory(join(this.path, 'blobs'));
     await this.#tidy();
     await makeMarker(this.path, files);
-    if ((await identityOf(this.#index)) !== '') return;
-    await files.replace(this.#index, indexLines(undefined, []));
-    const made = await readIndex(this.#index);
-    this.sha256 = made?.sha256 ?? '';
-    this.#identity = made?.identity ?? '';
+    await this.#index.make();
   }
 
   /** Removes what a crash in the middle of a write left. Only this process writes here, and nothing is under way. */
@@ -173,46 +170,100 @@ export class Layout {
   }
 
   /**
-   * Writes the index.
+   * Writes the index. If somebody else has edited it, also while it is being written, both changes are in it.
    *
    * @param beforeRename is told the sha256 that the index will have, when its content is durable
    */
   async fold(beforeRename: (sha256: string) => Promise<void>): Promise<void> {
-    await this.make();
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      await this.#mergeIfEdited();
+      await this.make();
+      if (await this.#write(beforeRename)) return;
+    }
+    throw new RegistryError('UNAVAILABLE', `${this.#index.path} is being edited all the time`);
+  }
+
+  /** Takes the file's state for the new one and puts what has changed here since on top of it. */
+  async #mergeIfEdited(): Promise<void> {
+    if (!(await this.#index.isEdited())) return;
+    const { file, snapshot } = await this.#read();
+    this.#warnOfEdit();
+    if (file === undefined) this.#making = undefined;
+    this.#index.take(file);
+    this.#replaceContent(this.#contentOf(file, snapshot), this.#changes);
+  }
+
+  /** In one step: nobody's change may come between. */
+  #replaceContent(content: LayoutContent, changes: Changes): void {
+    const records = recordsOf(changes, this.#content.repositories);
+    this.#content = content;
+    for (const record of records) this.apply(record);
+  }
+
+  /** @returns false if somebody has edited the index meanwhile */
+  async #write(beforeRename: (sha256: string) => Promise<void>): Promise<boolean> {
     const { directory, files, snapshots } = this.#settings;
     const content = this.#content;
+    const { head } = content;
     const changes = this.#changes;
     this.#changes = new Changes();
     this.#isFolding = true;
-    const hash = createHash('sha256');
-    let sha256 = '';
-    let size = 0;
-    const entries = function* (): Generator {
-      for (const entry of content.entries()) {
-        if (entry !== undefined) size++;
-        yield entry;
-      }
-    };
-    const write = async function* (): AsyncGenerator<Buffer> {
-      for await (const piece of indexLines(content.head, entries())) {
-        hash.update(piece);
-        yield piece;
-      }
-      sha256 = hash.digest('hex');
-      await writeSnapshot(snapshots, directory, sha256, content, files);
-      await beforeRename(sha256);
-    };
+    let isWritten = false;
     try {
-      await files.replace(this.#index, write());
-      this.size = size;
-      this.sha256 = sha256;
-      this.#identity = await identityOf(this.#index);
-    } catch (error) {
-      this.#changes.add(changes);
-      throw error;
+      isWritten = await this.#index.write({
+        head,
+        entries: content.entries(),
+        beforeRename: async (sha256) => {
+          await writeSnapshot(snapshots, directory, sha256, content, files);
+          await beforeRename(sha256);
+        },
+      });
+      return isWritten;
     } finally {
       this.#isFolding = false;
+      if (isWritten) this.#written = changes;
+      else this.#changes.add(changes);
     }
+  }
+
+  /**
+   * Looks whether somebody has written to the index that was replaced last, as a tool does that opened it before. What
+   * it says is then brought together with what is here, and has to be written.
+   */
+  async mergeReplaced(): Promise<void> {
+    const file = await this.#index.takeReplaced().catch((error: unknown) => {
+      this.#settings.warn('somebody was writing to an index while it was replaced: what it was is lost', {
+        file: this.#index.path,
+        error,
+      });
+    });
+    // It does not know what was written over it, nor what has changed since.
+    const written = this.#written;
+    this.#written = new Changes();
+    if (file === undefined) return;
+    this.#changes.add(written);
+    const { snapshots, warn } = this.#settings;
+    const snapshot = await readSnapshot(snapshots, this.directory, file.sha256, warn);
+    this.#warnOfEdit();
+    if (!(await this.#index.isEdited())) {
+      this.#replaceContent(this.#contentOf(file, snapshot), this.#changes);
+      return;
+    }
+    // Two others have edited two states of it. What can be seen in its place counts, and nothing is left out.
+    await this.#mergeIfEdited();
+    const records = [...recordsOf(this.#changes, this.repositories)];
+    for (const entry of file.entries) this.#content.addMissing(entry);
+    for (const record of records) this.apply(record);
+  }
+
+  #warnOfEdit(): void {
+    this.#settings.warn('somebody else has edited an index: both changes are kept', { directory: this.path });
+  }
+
+  /** Nobody looks any more what others do to it. */
+  release(): void {
+    this.#index.release();
+    this.#written = new Changes();
   }
 
   /** Looks into the manifests that other tools wrote: what they name belongs to the repository too. */

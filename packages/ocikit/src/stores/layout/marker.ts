@@ -3,9 +3,8 @@ import { join } from 'node:path';
 
 import { RegistryError } from '../../model/index.ts';
 
-import { isMissing } from './files.ts';
+import { identityOf, isMissing } from './files.ts';
 import type { Files } from './files.ts';
-import { identityOf } from './index-file.ts';
 
 const version = '1.0.0';
 

@@ -4,12 +4,11 @@ import { createUploadIds, RegistryError } from '../../model/index.ts';
 import type { UploadIds } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
-import { Files } from './files.ts';
+import { Files, identityOf } from './files.ts';
 import type { Durability } from './files.ts';
 import { findRepositories } from './find-repositories.ts';
 import { findJournals, journalsKey, noJournals } from './found-journals.ts';
 import type { FoundJournals } from './found-journals.ts';
-import { identityOf } from './index-file.ts';
 import { Journal, quarantine, truncateJournal } from './journal.ts';
 import type { JournalRecord } from './journal.ts';
 import { Layout } from './layout.ts';
@@ -83,7 +82,7 @@ export class LayoutStore {
     return new OpenLayouts(
       (directory) => this.#openLayout(directory),
       // Of one that is only read, what is on the disk is not behind.
-      (layout) => this.#journal !== undefined && layout.isDirty,
+      (layout) => this.#journal !== undefined && (layout.isDirty || layout.isWatching),
     );
   }
 
@@ -231,6 +230,10 @@ export class LayoutStore {
       this.#foldNow();
       return;
     }
+    this.#foldWhenIdle();
+  }
+
+  #foldWhenIdle(): void {
     clearTimeout(this.#idle);
     if (this.#closing !== undefined) return;
     this.#idle = setTimeout(() => this.#foldNow(), idleFold);
@@ -265,28 +268,32 @@ export class LayoutStore {
     if (rotated !== undefined) this.#frozen.push(rotated);
     // What a fold that failed has left is replayed before it, and must not outlive it.
     const frozen = this.#frozen.at(-1);
-    if (frozen === undefined) return;
-    const layouts = this.#layouts.all();
-    for (const opening of layouts) {
+    let isWatching = false;
+    for (const opening of this.#layouts.all()) {
       const layout = await opening.catch(() => undefined);
-      if (layout?.isDirty !== true) continue;
-      this.#lock?.assertOwned();
-      if (await layout.mergeIfEdited()) {
-        this.warn('somebody else has edited an index: both changes are kept', { directory: layout.path });
-      }
-      await layout.fold(async (sha256) => {
-        const { directory } = layout;
-        await journal.appendTo(frozen, { op: 'folded', directory, sha256 });
-        // What has come meanwhile extends the index that is written now.
-        if (this.#based.has(directory)) {
-          await journal.append([{ op: 'base', directory, sha256 }], { apply: () => undefined, undo: () => undefined });
-        }
-      });
+      if (layout === undefined) continue;
+      await layout.mergeReplaced();
+      if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
+      isWatching ||= layout.isWatching;
     }
+    if (isWatching) this.#foldWhenIdle();
     for (let oldest = this.#frozen[0]; oldest !== undefined; oldest = this.#frozen[0]) {
       await journal.remove(oldest);
       this.#frozen.shift();
     }
+  }
+
+  /** @param frozen the newest generation that is going to be removed; undefined if there is none */
+  async #foldLayout(layout: Layout, journal: Journal, frozen: number | undefined): Promise<void> {
+    const { directory } = layout;
+    this.#lock?.assertOwned();
+    await layout.fold(async (sha256) => {
+      if (frozen !== undefined) await journal.appendTo(frozen, { op: 'folded', directory, sha256 });
+      // What has come meanwhile extends the index that is written now.
+      if (this.#based.has(directory)) {
+        await journal.append([{ op: 'base', directory, sha256 }], { apply: () => undefined, undo: () => undefined });
+      }
+    });
   }
 
   /** Every repository, in byte order. */
@@ -326,7 +333,14 @@ export class LayoutStore {
       await this.#nextFold?.catch(() => undefined);
       await this.#folding?.catch(() => undefined);
       await this.#fold();
+      // The second time only for what somebody was just writing.
+      await this.#fold();
     } finally {
+      for (const opening of this.#layouts.all())
+        void opening.then(
+          (layout) => layout.release(),
+          () => undefined,
+        );
       await this.#journal?.close();
       await this.#lock?.release();
     }
