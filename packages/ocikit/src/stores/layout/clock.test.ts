@@ -129,14 +129,15 @@ describe.each([
       const registry = open({ uploadExpiry: 60 * second });
       const upload = await registry.startUpload('app');
       async function* slowly(): AsyncGenerator<Uint8Array> {
-        yield encode('one ');
+        yield encode('two ');
         jump(distance);
         await vi.advanceTimersByTimeAsync(61 * second);
-        yield encode('two');
+        yield encode('three');
         await vi.advanceTimersByTimeAsync(61 * second);
       }
-      expect(await upload.append(slowly())).toBe(7);
-      await upload.commit(digestOf(encode('one two')));
+      await upload.append(encode('one '));
+      expect(await upload.append(slowly())).toBe(13);
+      await upload.commit(digestOf(encode('one two three')));
     });
 
     it('ends uploads after their rest, neither sooner nor later', async () => {

@@ -137,7 +137,7 @@ export class UploadSessions {
    * is too old; some live longer, which costs nothing, as they hold no bytes.
    */
   #earliestNow(): number {
-    return Math.min(Date.now(), this.#origin + performance.now());
+    return this.#origin + performance.now();
   }
 
   /** The session of an id for somebody who is going to write; nobody else may until {@link release}. */
