@@ -31,6 +31,9 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   const repository = 'team/app';
   const journalOf = (root: string, generation = 1): string => join(root, '.ocikit', `journal-${generation}`);
 
+  /** As many generations as a test can come to. */
+  const journalsOf = (root: string): string[] => Array.from({ length: 30 }, (_, i) => journalOf(root, i + 1));
+
   interface Begun {
     root: string;
     server: Server;
@@ -104,8 +107,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     requireFailingCalls(context);
     const begun = await begin();
     const { root, server, tags } = begun;
-    const journals = Array.from({ length: 30 }, (_, i) => journalOf(root, i + 1));
-    await failures.begin(server.pid, { calls: 'fdatasync', paths: journals });
+    await failures.begin(server.pid, { calls: 'fdatasync', paths: journalsOf(root) });
     for (let i = 0; i < 3; i++) await expectRefusals(server.url);
     await expectTags(server.url, tags, ['refused']);
     expect((await failures.end()).length).toBeGreaterThan(2);
@@ -122,7 +124,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     requireFailingCalls(context);
     const begun = await begin();
     const { root, server, tags } = begun;
-    await failures.begin(server.pid, { calls: 'fdatasync', paths: [journalOf(root), journalOf(root, 2)] });
+    await failures.begin(server.pid, { calls: 'fdatasync', paths: journalsOf(root) });
     await expectRefusals(server.url);
     await server.kill();
     const restarted = await servers.start(root, { flags });
@@ -151,9 +153,8 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     const { root, tags } = begun;
     expect(await begun.server.stop()).toBe(0);
     const server = await servers.start(root, { flags });
-    const journals = Array.from({ length: 30 }, (_, i) => journalOf(root, i + 1));
     for (const calls of [writeCalls, 'fdatasync']) {
-      await failures.begin(server.pid, { calls, paths: journals });
+      await failures.begin(server.pid, { calls, paths: journalsOf(root) });
       await expectRefusals(server.url);
       expect((await failures.end()).length).toBeGreaterThan(0);
     }
