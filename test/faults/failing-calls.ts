@@ -25,22 +25,24 @@ export interface FailingCalls {
   end(): Promise<string[]>;
 }
 
+const tracer = 'strace';
+
 /** What a server is started through so that its calls fail from the start. It stays the process that is started. */
 export function failing(failure: Failure, file: string): string[] {
-  return ['strace', '-f', '-D', '-qq', ...injection(failure, file)];
+  return [tracer, '-f', '-D', '-qq', ...injection(failure, file)];
 }
 
 export function requireFailingCalls(context: TestContext): void {
-  requireOf(context, missingCommand('strace', '-f', '-o', '/dev/null', 'true'));
+  requireOf(context, missingCommand(tracer, '-f', '-o', '/dev/null', 'true'));
 }
 
 /** Failures that end with their test, one at a time. */
 export function useFailingCalls(newDirectory: () => Promise<string>): FailingCalls {
-  let tracer: ChildProcess | undefined;
+  let running: ChildProcess | undefined;
   let file = '';
   const end = async (): Promise<void> => {
-    const ending = tracer;
-    tracer = undefined;
+    const ending = running;
+    running = undefined;
     if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
     const closed = once(ending, 'close');
     ending.kill('SIGTERM');
@@ -51,17 +53,17 @@ export function useFailingCalls(newDirectory: () => Promise<string>): FailingCal
     async begin(pid, failure) {
       await end();
       file = join(await newDirectory(), 'failed');
-      const started = spawn('strace', ['-f', '-p', `${pid}`, ...injection(failure, file)], {
+      const started = spawn(tracer, ['-f', '-p', `${pid}`, ...injection(failure, file)], {
         stdio: ['ignore', 'ignore', 'pipe'],
       });
-      tracer = started;
+      running = started;
       let said = '';
       await new Promise<void>((resolve, reject) => {
         started.stderr.setEncoding('utf8').on('data', (text: string) => {
           said += text;
           if (/Process \d+ attached/.test(said)) resolve();
         });
-        started.once('close', () => reject(new Error(`strace has ended:\n${said}`)));
+        started.once('close', () => reject(new Error(`${tracer} has ended:\n${said}`)));
         started.once('error', reject);
       });
     },

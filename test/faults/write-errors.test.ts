@@ -193,13 +193,14 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   });
 
   describe('a journal that takes only a part of a record', () => {
+    const limiter = 'prlimit';
     beforeEach((context) => {
-      requireOf(context, missingCommand('prlimit', '--version'));
+      requireOf(context, missingCommand(limiter, '--version'));
     });
 
     /** No file of the server's can become larger: what does not fit is cut off. To write on is EFBIG. */
     function limitFiles(server: Server, bytes: number | 'unlimited'): void {
-      execFileSync('prlimit', ['--pid', `${server.pid}`, `--fsize=${bytes}:`]);
+      execFileSync(limiter, ['--pid', `${server.pid}`, `--fsize=${bytes}:`]);
     }
 
     async function beginLimited(): Promise<Begun & { size: number; before: Buffer }> {
