@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { Connection } from './load/connection.ts';
 import { header } from './load/answers.ts';
+import type { Answer } from './load/answers.ts';
 import type { Load } from './load/closed-loop.ts';
 import { JobError } from './load/generator.ts';
 import type { Generator } from './load/generator.ts';
@@ -116,6 +117,15 @@ export class Bench {
     }
   }
 
+  /** Records what was measured already, if the row is wanted. */
+  async record(row: Row, value: number): Promise<void> {
+    await this.measure(row, () => Promise.resolve({ value }));
+  }
+
+  settle(): Promise<void> {
+    return settle(this.settings.pause);
+  }
+
   /** The most memory that the server has had since it was started. */
   async measureMemory(row: Row): Promise<void> {
     const peak = await this.#server.peakMemory();
@@ -138,10 +148,10 @@ export class Bench {
   /**
    * How often a request is answered in a second. Before that it is answered once, and looked at.
    *
-   * @param length Of the body that each answer must have, or say that it has; undefined if that depends on the system.
+   * @param inspect Says what is wrong with that answer.
    */
-  async askRate(request: Request, length: number | undefined): Promise<Measured> {
-    await this.check(request, length);
+  async askRate(request: Request, inspect: Inspect): Promise<Measured> {
+    await this.check(request, inspect);
     const { connections, seconds, warmUp } = this.settings;
     const options = { port: this.port, connections, seconds, warmUp, ...request };
     const { wrk, generator, scratch } = this.#equipment;
@@ -152,18 +162,42 @@ export class Bench {
   }
 
   /** Looks at one answer: at the first path's. */
-  async check(request: Request, length: number | undefined): Promise<void> {
+  async check(request: Request, inspect: Inspect): Promise<void> {
     const connection = await Connection.open(this.port);
     try {
       const line = `${request.method} ${request.paths[0] ?? ''}`;
-      const { status, head, body } = await connection.send(line, request.headers);
+      const answer = await connection.send(line, request.headers);
+      const { status, body } = answer;
       if (status !== 200) throw new JobError(`${line}: HTTP ${status} ${body.subarray(0, 300).toString()}`, status);
-      const said = request.method === 'HEAD' ? Number(header(head, 'content-length')) : body.length;
-      if (length !== undefined && said !== length) throw new Error(`${line}: ${said} bytes instead of ${length}`);
+      const wrong = inspect(answer);
+      if (wrong !== undefined) throw new Error(`${line}: ${wrong}`);
     } finally {
       connection.close();
     }
   }
+}
+
+/** Says what is wrong with an answer whose status is 200; undefined if nothing is. */
+export type Inspect = (answer: Answer) => string | undefined;
+
+/** The answer has a body of so many bytes, or says so after HEAD. */
+export function bodyOf(length: number): Inspect {
+  return ({ head, body }) => {
+    const said = body.length > 0 ? body.length : Number(header(head, 'content-length'));
+    return said === length ? undefined : `${said} bytes instead of ${length}`;
+  };
+}
+
+/** The answer is a JSON object, and the list under this name has so many entries, as they were asked for. */
+export function entriesIn(name: string, count: number): Inspect {
+  return ({ body }) => {
+    const found = (JSON.parse(body.toString()) as Record<string, unknown>)[name];
+    const length = Array.isArray(found) ? found.length : undefined;
+    // An empty list may be null.
+    if ((length ?? 0) === count) return undefined;
+    if (count > 0 && length !== undefined && length > count) throw new Absent(`no pages: it gives ${length} ${name}`);
+    return `${length ?? 'no'} ${name} instead of ${count}`;
+  };
 }
 
 /** Makes a refusal mean that the system has no such thing, if it is one of these. */

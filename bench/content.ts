@@ -79,16 +79,6 @@ function configBytes(number: number): Buffer {
   );
 }
 
-/** An index of nothing: a manifest that needs no blob, for repositories that only have to be there. */
-export function emptyIndex(number: number): Content {
-  return jsonContent({
-    schemaVersion: 2,
-    mediaType: imageIndexType,
-    manifests: [],
-    annotations: { 'org.example.number': String(number).padStart(8, '0') },
-  });
-}
-
 /** An artifact that refers to `subject`. */
 export function referrer(config: Content, layer: Content, subject: Content, number: number): Content {
   return jsonContent({

@@ -52,7 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const results = new Results();
   const machine = await measure(options, settings, present, found, results, wanted);
-  noteMissing(rows.filter(wanted), found, results);
+  noteMissing(settings, found, results);
   const circumstances = { date: new Date().toISOString(), machine, programs: found.programs };
   return report(options, circumstances, settings, rows, found, results);
 }
@@ -99,13 +99,13 @@ async function measure(
   }
 }
 
-/** A peer that is not there has its lines in the table all the same. */
-function noteMissing(rows: readonly Row[], found: Found, results: Results): void {
+/** A peer that could be installed, and is not there, has its lines in the table all the same. */
+function noteMissing(settings: Settings, found: Found, results: Results): void {
   for (const work of works) {
     for (const system of systems) {
       const reason = found.missing.get(system.name);
-      if (reason === undefined || !work.concerns(system)) continue;
-      for (const row of rows) if (results.has(row)) results.cell(row, system.name).absent = reason;
+      if (reason === undefined || system.program?.from === undefined || !work.concerns(system)) continue;
+      for (const row of work.rows(settings)) if (results.has(row)) results.cell(row, system.name).absent = reason;
     }
   }
 }

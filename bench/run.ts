@@ -1,4 +1,4 @@
-import { Bench } from './bench.ts';
+import { Absent, Bench } from './bench.ts';
 import type { Equipment, Work } from './bench.ts';
 import { settle } from './scratch.ts';
 import type { System } from './systems/system.ts';
@@ -46,9 +46,9 @@ async function runOne(work: Work, system: System, equipment: Equipment): Promise
   } catch (error) {
     for (const row of rows) {
       const cell = results.cell(row, system.name);
-      if (cell.samples.length === before.get(row) && cell.absent === undefined) {
-        cell.failure ??= (error as Error).message;
-      }
+      if (cell.samples.length !== before.get(row) || cell.absent !== undefined) continue;
+      if (error instanceof Absent) cell.absent = error.message;
+      else cell.failure ??= (error as Error).message;
     }
   } finally {
     await bench.stop();

@@ -1,13 +1,16 @@
-import { imageIndexType, imageManifestType, numberedBlobs, smallImage, tagName } from '../content.ts';
+import { imageManifestType, numberedBlobs, smallImage, tagName } from '../content.ts';
 import * as contents from '../content.ts';
 import { busySince, expectStatus, loopFor, loopThrough } from './closed-loop.ts';
 import type { Load, LoopOptions } from './closed-loop.ts';
+import { machineJobs } from './machine-jobs.ts';
 import { pullLargeBlob } from './pulling.ts';
 import { pushBlob, pushLargeBlob, pushManifest } from './pushing.ts';
 import type { BlobFlow } from './pushing.ts';
 
 /** What the generator's process can do. Everything here goes from one process to another: plain values only. */
 export const jobs = {
+  ...machineJobs,
+
   /** Asks for the same over and over, and looks at the status. */
   async ask(options: LoopOptions & Request): Promise<Load> {
     const lines = options.paths.map((path) => `${options.method} ${path}`);
@@ -71,11 +74,14 @@ export const jobs = {
     });
   },
 
-  /** Makes repositories `NAME/00000000`, `NAME/00000001` ... of one manifest each. */
+  /** Makes repositories `NAME/00000000`, `NAME/00000001` ... of one image each, which is the same everywhere. */
   async pushRepositories(options: Numbers & { repository: string }): Promise<Load> {
+    const { config, layer, manifest } = smallImage(0);
     return loopThrough(options, async (connection, number) => {
       const repository = `${options.repository}/${String(number).padStart(8, '0')}`;
-      await pushManifest(connection, repository, 'latest', contents.emptyIndex(number), imageIndexType);
+      await pushBlob(connection, repository, config, 'post-put');
+      await pushBlob(connection, repository, layer, 'post-put');
+      await pushManifest(connection, repository, 'latest', manifest, imageManifestType);
     });
   },
 

@@ -25,7 +25,7 @@ export function markdownTable(rows: readonly Row[], systems: readonly System[], 
     const cells = columns.map((system) => cellText(row, system, results));
     const ratios = subjects.map((system) => {
       const figure = all.find((candidate) => candidate.system === system);
-      if (figure === undefined) return '';
+      if (figure === undefined || row.unit === '×') return '';
       const syncing = row.writes === true && system.syncs;
       const first = syncing ? againstSyncingPeers(row, figure, all) : againstDiskPeers(row, figure, all);
       return [ratioTo(syncing ? 'syncing' : 'disk', first), ratioTo('any', againstAllPeers(row, figure, all))]

@@ -31,11 +31,11 @@ function block(row: Row, systems: readonly System[], results: Results): string {
 }
 
 function comparisons(row: Row, figure: Figure, all: readonly Figure[]): string {
-  if (figure.system.kind !== 'ocikit') return '';
+  if (figure.system.kind !== 'ocikit' || row.unit === '×') return '';
   return [
     ratioTo('best disk peer', againstDiskPeers(row, figure, all)),
     row.writes === true && figure.system.syncs ? ratioTo('best that syncs', againstSyncingPeers(row, figure, all)) : '',
-    ratioTo('best of all', againstAllPeers(row, figure, all)),
+    ratioTo('best peer', againstAllPeers(row, figure, all)),
     ratioTo('bare', againstBare(row, figure, all)),
   ]
     .filter((text) => text !== '')

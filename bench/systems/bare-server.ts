@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import { imageIndexType } from '../content.ts';
+
 // What any registry in Node could be at its best: it gives the answers that a registry would, and does no work for them.
 // It checks nothing, hashes nothing while it is measured, and forgets blobs once it has some.
 
@@ -79,7 +81,7 @@ function byDigest(): Map<string, Kept> {
   return manifestsByDigest;
 }
 
-/** One page of tags or repositories, or all referrers: of as many as such a page has, whatever is here. */
+/** One page of tags or repositories, with as many names as were asked for, whatever is here; or all referrers. */
 function makeList(url: string): Kept | undefined {
   const { pathname, searchParams } = new URL(url, 'http://bare');
   const count = Number(searchParams.get('n') ?? 1000);
@@ -87,7 +89,20 @@ function makeList(url: string): Kept | undefined {
     Array.from({ length: count }, (_, i) => prefix + String(i).padStart(8, '0'));
   if (pathname.endsWith('/tags/list')) return json(Buffer.from(JSON.stringify({ name: 'bench', tags: names('tag-') })));
   if (pathname === '/v2/_catalog') return json(Buffer.from(JSON.stringify({ repositories: names('bench/catalog/') })));
-  return undefined;
+  const subject = /\/referrers\/([^/]+)$/.exec(pathname)?.[1];
+  return subject === undefined ? undefined : referrers(subject);
+}
+
+function referrers(subject: string): Kept {
+  const found: unknown[] = [];
+  for (const [digest, { bytes }] of byDigest()) {
+    const manifest = JSON.parse(bytes.toString()) as Record<string, { digest?: string } | undefined>;
+    if (manifest['subject']?.digest !== subject) continue;
+    const { mediaType, artifactType, annotations } = manifest;
+    found.push({ mediaType, digest, size: bytes.length, artifactType, annotations });
+  }
+  const index = { schemaVersion: 2, mediaType: imageIndexType, manifests: found };
+  return json(Buffer.from(JSON.stringify(index)), imageIndexType);
 }
 
 function json(bytes: Buffer, type = 'application/json'): Kept {
@@ -167,6 +182,7 @@ function put(
     const kept = { bytes: held, headers };
     manifests.set(url, kept);
     unhashed.push(kept);
+    lists.clear();
   }
   created(url, digest, response);
 }

@@ -1,7 +1,11 @@
 import type { Work } from '../bench.ts';
+import { floor } from './floor.ts';
+import { growth } from './growth.ts';
 import { large } from './large.ts';
+import { lists } from './lists.ts';
 import { pushes } from './pushes.ts';
 import { reads } from './reads.ts';
+import { startUp } from './start-up.ts';
 
 /** In the order of the table's rows. */
-export const works: readonly Work[] = [reads, pushes, large];
+export const works: readonly Work[] = [reads, lists, pushes, large, growth, startUp, floor];

@@ -6,12 +6,7 @@ import type { Load } from '../load/closed-loop.ts';
 import type { Row } from '../results.ts';
 import type { Settings } from '../settings.ts';
 
-interface Rows {
-  readonly push: Row;
-  readonly pull: Row;
-  readonly pullFour: Row;
-  readonly memory: Row;
-}
+type Rows = Readonly<Record<'push' | 'pull' | 'pullFour' | 'memory', Row>>;
 
 function rowsOf({ largeSize }: Settings): Rows {
   const size = formatSize(largeSize);
@@ -29,7 +24,7 @@ let known: { readonly size: number; readonly digest: string } | undefined;
 /** One large blob. */
 export const large: Work = {
   name: 'large',
-  rows: (settings) => Object.values(rowsOf(settings)) as readonly Row[],
+  rows: (settings) => Object.values(rowsOf(settings)),
   concerns: () => true,
   async run(bench) {
     const rows = rowsOf(bench.settings);

@@ -1,4 +1,5 @@
 import { imageManifest, imageManifestType, smallImage, tagName } from '../content.ts';
+import { bodyOf, entriesIn } from '../bench.ts';
 import type { Bench, Work } from '../bench.ts';
 import type { Row } from '../results.ts';
 import type { Settings } from '../settings.ts';
@@ -63,7 +64,7 @@ async function measureManifests(bench: Bench, rows: readonly Row[], repository: 
   const shuffled = manifests.map((_, i) => (i * 7919) % tags);
   const byTag = shuffled.map((number) => `/v2/${repository}/manifests/${tagName(number)}`);
   const byDigest = shuffled.map((number) => `/v2/${repository}/manifests/${manifests[number]?.digest}`);
-  const length = manifests[0]?.bytes.length;
+  const length = bodyOf(manifests[0]?.bytes.length ?? 0);
   const [getTag, getDigest, headTag] = rows as readonly [Row, Row, Row];
   const headers = accept;
   await bench.measure(getTag, () => bench.askRate({ method: 'GET', paths: byTag, headers }, length));
@@ -76,8 +77,9 @@ async function measureBlobsAndTags(bench: Bench, rows: readonly Row[]): Promise<
   const blob = [`/v2/bench/many/blobs/${layer.digest}`];
   const page = [`/v2/bench/many/tags/list?n=100&last=${tagName(bench.settings.manyTags / 2 - 1)}`];
   const [headBlob, getBlob, listTags] = rows as readonly [Row, Row, Row];
-  const { length } = layer.bytes;
+  const length = bodyOf(layer.bytes.length);
+  const entries = entriesIn('tags', Math.min(100, bench.settings.manyTags / 2));
   await bench.measure(headBlob, () => bench.askRate({ method: 'HEAD', paths: blob, headers: '' }, length));
   await bench.measure(getBlob, () => bench.askRate({ method: 'GET', paths: blob, headers: '' }, length));
-  await bench.measure(listTags, () => bench.askRate({ method: 'GET', paths: page, headers: '' }, undefined));
+  await bench.measure(listTags, () => bench.askRate({ method: 'GET', paths: page, headers: '' }, entries));
 }
