@@ -22,7 +22,7 @@ test('a second server on the same root ends at once with 1, and names the proces
   expect((await pushBlob(first.url, 'app', newBlob(100))).status).toBe(201);
 });
 
-test('who only reads runs beside the one that writes, and sees what is folded', async () => {
+test('who only reads runs beside the one that writes, and sees what is pushed and what is folded', async () => {
   const root = await scratch.newDirectory();
   const manifest = newManifest();
   const before = await servers.start(root);
@@ -36,6 +36,15 @@ test('who only reads runs beside the one that writes, and sees what is folded', 
   const blob = newBlob(100);
   expect((await pushBlob(writer.url, 'app', blob)).status).toBe(201);
   expect((await getBlob(reader.url, 'app', blob.digest)).body).toEqual(blob.bytes);
+
+  const pushed = newManifest();
+  expect((await pushSmall(writer.url, 'app', pushed, '1')).status).toBe(201);
+  await expect.poll(async () => (await getManifest(reader.url, 'app', '1')).body).toEqual(pushed.bytes);
+  const another = newManifest();
+  expect((await pushSmall(writer.url, 'new', another, '1')).status).toBe(201);
+  await expect.poll(async () => (await getManifest(reader.url, 'new', '1')).body).toEqual(another.bytes);
+  expect(await writer.stop()).toBe(0);
+  await expect.poll(async () => (await getManifest(reader.url, 'app', '1')).body).toEqual(pushed.bytes);
 });
 
 test('the lock of a server that was killed is taken over', async () => {

@@ -2,90 +2,167 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { isMissing } from './files.ts';
-import { journalGenerations, readJournal } from './journal.ts';
-import type { JournalRecord } from './journal.ts';
-import type { Layout } from './layout.ts';
+import { journalGenerations, readJournal, readMore } from './journal.ts';
+import type { JournalRecord, ReadJournal } from './journal.ts';
 import { directoryOf } from './names.ts';
 import type { Warn } from './warn.ts';
 
-/** The journals that are found in a root: another process writes them, or one did and crashed. */
-export interface FoundJournals {
-  generations: readonly number[];
-  directories: ReadonlySet<string>;
-  damaged: readonly { generation: number; damaged: Buffer[] }[];
-  /** Bytes of the newest journal up to the end of its last good record. */
-  lastLength: number;
-  /** Puts on top of an index what it does not have yet. */
-  replay(layout: Layout, warn: Warn): void;
+/** One that is there now. */
+interface Found {
+  generation: number;
+  ino: number;
+  journal: ReadJournal;
 }
 
-export const noJournals: FoundJournals = {
-  generations: [],
-  directories: new Set(),
-  damaged: [],
-  lastLength: 0,
-  replay: () => undefined,
-};
+/** The journals that are found in a root: another process writes them, or one did and crashed. */
+export class FoundJournals {
+  readonly #dir: string;
+  readonly #isShared: boolean;
+  #key: string;
+  /** In the order of their generations. */
+  readonly #found: Found[];
+  readonly #records = new Map<string, JournalRecord[]>();
+  #reading: Promise<boolean> | undefined;
+
+  private constructor(dir: string, isShared: boolean, key: string, found: Found[]) {
+    this.#dir = dir;
+    this.#isShared = isShared;
+    this.#key = key;
+    this.#found = found;
+    for (const { journal } of found) this.#add(journal);
+  }
+
+  static async find(dir: string, isShared: boolean, warn: Warn): Promise<FoundJournals> {
+    const key = await keyOf(dir);
+    const found: Found[] = [];
+    for (const generation of await journalGenerations(dir)) {
+      try {
+        const { ino } = await stat(join(dir, `journal-${generation}`));
+        found.push({ generation, ino, journal: await readJournal(dir, generation) });
+      } catch (error) {
+        // It has been folded meanwhile.
+        if (!isMissing(error)) throw error;
+      }
+    }
+    const journals = new FoundJournals(dir, isShared, key, found);
+    if (journals.damaged.length > 0) {
+      warn('a journal has damaged records', { directory: dir, generations: journals.generations });
+    }
+    return journals;
+  }
+
+  get generations(): number[] {
+    return this.#found.map(({ generation }) => generation);
+  }
+
+  /** Of the layouts that the journals say something of. */
+  get directories(): string[] {
+    return [...this.#records.keys()];
+  }
+
+  get damaged(): { generation: number; damaged: readonly Buffer[] }[] {
+    return this.#found.flatMap(({ generation, journal: { damaged } }) =>
+      damaged.length === 0 ? [] : [{ generation, damaged }],
+    );
+  }
+
+  /** Bytes of the newest journal up to the end of its last good record. */
+  get lastLength(): number {
+    return this.#found.at(-1)?.journal.length ?? 0;
+  }
+
+  /** In their order. More come at the end when more is read. */
+  recordsOf(directory: string): readonly JournalRecord[] {
+    return this.#records.get(directory) ?? [];
+  }
+
+  /**
+   * Reads what has been added. Two that read at once read the same.
+   *
+   * @returns false if they have not only grown: they have to be found again
+   */
+  readMore(): Promise<boolean> {
+    this.#reading ??= this.#readMore().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #readMore(): Promise<boolean> {
+    const key = await keyOf(this.#dir);
+    if (key === this.#key) return true;
+    try {
+      const generations = await journalGenerations(this.#dir);
+      if (!this.#found.every(({ generation }, i) => generations[i] === generation)) return false;
+      for (const [i, generation] of generations.entries()) {
+        if (!(await this.#readOne(generation, this.#found[i]))) return false;
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      return false;
+    }
+    this.#key = key;
+    return true;
+  }
+
+  async #readOne(generation: number, before: Found | undefined): Promise<boolean> {
+    const { ino } = await stat(join(this.#dir, `journal-${generation}`));
+    if (before !== undefined && before.ino !== ino) return false;
+    const journal =
+      before === undefined
+        ? await readJournal(this.#dir, generation)
+        : await readMore(this.#dir, generation, before.journal);
+    if (journal === undefined || journal.damaged.length > 0) return false;
+    this.#add(journal);
+    if (before === undefined) this.#found.push({ generation, ino, journal });
+    else before.journal = journal;
+    return true;
+  }
+
+  #add({ records }: ReadJournal): void {
+    for (const record of records.flat()) {
+      const directory = this.#directoryOf(record);
+      const list = this.#records.get(directory);
+      if (list === undefined) this.#records.set(directory, [record]);
+      else list.push(record);
+    }
+  }
+
+  #directoryOf(record: JournalRecord): string {
+    if (record.op === 'base' || record.op === 'folded') return record.directory;
+    return this.#isShared ? '' : directoryOf(record.repository);
+  }
+}
 
 /** Differs when something has been written to the journals. */
-export async function journalsKey(dir: string): Promise<string> {
+async function keyOf(dir: string): Promise<string> {
   const generations = await journalGenerations(dir);
   const sizes = generations.map((generation) =>
     stat(join(dir, `journal-${generation}`)).then(
-      ({ size, ino }) => `${generation} ${ino} ${size}`,
+      ({ size, ino, mtimeMs }) => `${generation} ${ino} ${size} ${mtimeMs}`,
       () => '',
     ),
   );
   return `journals ${(await Promise.all(sizes)).join(', ')}`;
 }
 
-export async function findJournals(dir: string, isShared: boolean, warn: Warn): Promise<FoundJournals> {
-  const generations = await journalGenerations(dir);
-  if (generations.length === 0) return noJournals;
-  const damaged: { generation: number; damaged: Buffer[] }[] = [];
-  const byDirectory = new Map<string, JournalRecord[]>();
-  let lastLength = 0;
-  for (const generation of generations) {
-    const journal = await readJournal(dir, generation).catch((error: unknown) => {
-      if (isMissing(error)) return undefined;
-      throw error;
-    });
-    lastLength = journal?.length ?? 0;
-    if (journal === undefined) continue;
-    if (journal.damaged.length > 0) damaged.push({ generation, damaged: journal.damaged });
-    for (const record of journal.records.flat()) {
-      const directory = directoryOfRecord(record, isShared);
-      const list = byDirectory.get(directory);
-      if (list === undefined) byDirectory.set(directory, [record]);
-      else list.push(record);
-    }
-  }
-  if (damaged.length > 0) warn('a journal has damaged records', { directory: dir, generations });
-  return {
-    generations,
-    directories: new Set(byDirectory.keys()),
-    damaged,
-    lastLength,
-    replay: (layout) => replay(layout, byDirectory.get(layout.directory) ?? [], warn),
-  };
-}
-
-function directoryOfRecord(record: JournalRecord, isShared: boolean): string {
-  if (record.op === 'base' || record.op === 'folded') return record.directory;
-  return isShared ? '' : directoryOf(record.repository);
-}
-
-function replay(layout: Layout, records: readonly JournalRecord[], warn: Warn): void {
+/**
+ * What of the records of a layout is to be put on top of its index.
+ *
+ * @param sha256 of the index
+ * @returns `isKnown`: false if somebody else has edited the index
+ */
+export function recordsToReplay(
+  records: readonly JournalRecord[],
+  sha256: string,
+): { records: readonly JournalRecord[]; isKnown: boolean } {
   const known = new Set<string>();
   let from = 0;
   for (const [i, record] of records.entries()) {
     if (record.op !== 'base' && record.op !== 'folded') continue;
     known.add(record.sha256);
     // The index has everything up to here.
-    if (record.op === 'folded' && record.sha256 === layout.sha256) from = i + 1;
+    if (record.op === 'folded' && record.sha256 === sha256) from = i + 1;
   }
-  if (records.length > 0 && !known.has(layout.sha256)) {
-    warn('somebody else has edited an index: what was pushed here is kept', { directory: layout.path });
-  }
-  for (const record of records.slice(from)) layout.apply(record);
+  return { records: records.slice(from), isKnown: records.length === 0 || known.has(sha256) };
 }

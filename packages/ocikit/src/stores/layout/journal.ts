@@ -291,16 +291,50 @@ export interface ReadJournal {
   length: number;
   /** Parts that are not records but have records behind them. */
   damaged: Buffer[];
+  /** Where the last good record begins, and its first bytes: they tell whether it is still the same one. */
+  last: { at: number; head: Buffer };
 }
 
 /** Reads a generation. A torn end is what a crash leaves; damage before good records is not. */
 export async function readJournal(dir: string, generation: number): Promise<ReadJournal> {
   const bytes = await readWhole(fileOf(dir, generation));
-  const found: ReadJournal = { records: [], length: 0, damaged: [] };
-  if (bytes.length < magic.length) return found;
-  found.length = magic.length;
-  let badFrom = bytes.subarray(0, magic.length).equals(magic) ? undefined : 0;
-  for (let at = magic.length; at + headLength <= bytes.length;) {
+  if (bytes.length < magic.length) return { records: [], length: 0, damaged: [], last: { at: 0, head: bytes } };
+  const head = Buffer.from(bytes.subarray(0, headLength));
+  const isWhole = bytes.subarray(0, magic.length).equals(magic);
+  const found = { records: [], length: magic.length, damaged: [], last: { at: 0, head } };
+  return readRecords(bytes, found, isWhole ? undefined : 0);
+}
+
+/**
+ * Reads what has been added to a generation since it was read.
+ *
+ * @returns undefined if it is not the same any more: something was taken back from its end
+ */
+export async function readMore(
+  dir: string,
+  generation: number,
+  { length, last }: ReadJournal,
+): Promise<ReadJournal | undefined> {
+  const handle = await open(fileOf(dir, generation), 'r');
+  try {
+    const { size } = await handle.stat();
+    if (size < length) return undefined;
+    const bytes = Buffer.alloc(size - last.at);
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, last.at);
+    const isSame = bytesRead >= length - last.at && bytes.subarray(0, last.head.length).equals(last.head);
+    if (!isSame || length < magic.length) return undefined;
+    const found = { records: [], length: length - last.at, damaged: [], last: { at: 0, head: last.head } };
+    const more = readRecords(bytes.subarray(0, bytesRead), found, undefined);
+    return { ...more, length: more.length + last.at, last: { at: more.last.at + last.at, head: more.last.head } };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** @param badFrom where damage begins that is known already */
+function readRecords(bytes: Buffer, before: ReadJournal, badFrom: number | undefined): ReadJournal {
+  const found = { ...before };
+  for (let at = found.length; at + headLength <= bytes.length;) {
     const records = frameAt(bytes, at);
     if (records === undefined) {
       badFrom ??= at;
@@ -309,6 +343,7 @@ export async function readJournal(dir: string, generation: number): Promise<Read
     }
     if (badFrom !== undefined) found.damaged.push(bytes.subarray(badFrom, at));
     badFrom = undefined;
+    found.last = { at, head: Buffer.from(bytes.subarray(at, at + headLength)) };
     at += headLength + bytes.readUInt32LE(at);
     found.records.push(records);
     found.length = at;

@@ -20,6 +20,7 @@ import type { EntryNames } from './names.ts';
 import { QueuedTags } from './queued-tags.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
+import { TimeSlice } from './slices.ts';
 import type { Warn } from './warn.ts';
 
 export interface LayoutSettings {
@@ -33,6 +34,12 @@ export interface LayoutSettings {
   /** One layout for all repositories, or one for each. */
   isShared: boolean;
   warn: Warn;
+}
+
+/** What is on the disk. */
+export interface ReadLayout {
+  file: IndexFile | undefined;
+  content: LayoutContent;
 }
 
 /** So often somebody may edit an index while it is being written. */
@@ -76,6 +83,11 @@ export class Layout {
     return this.#index.size;
   }
 
+  /** Where `index.json` is, or would be. */
+  get indexPath(): string {
+    return this.#index.path;
+  }
+
   /** True if {@link mergeReplaced} may have something to do. */
   get isWatching(): boolean {
     return this.#index.isWatching;
@@ -101,23 +113,25 @@ export class Layout {
     return join(this.path, 'blobs', algorithm, encoded);
   }
 
-  /** Reads the index, and what is known of its manifests. */
-  async load(): Promise<void> {
-    const { file, snapshot } = await this.#read();
-    this.#index.take(file);
-    this.#content = this.#contentOf(file, snapshot);
-  }
-
-  async #read(): Promise<{ file: IndexFile | undefined; snapshot: Snapshot | undefined }> {
+  /** Reads the index, and what is known of its manifests. Nothing here changes until it is shown. */
+  async read(): Promise<ReadLayout> {
     const { snapshots, warn } = this.#settings;
     await this.#assertNoLinks();
     await assertVersion(this.path);
     const file = await readIndex(this.#index.path);
     const snapshot = await readSnapshot(snapshots, this.directory, file?.sha256 ?? '', warn);
-    return { file, snapshot };
+    return { file, content: await this.#contentOf(file, snapshot) };
   }
 
-  #contentOf(file: ParsedIndex | undefined, snapshot: Snapshot | undefined): LayoutContent {
+  /** What was read is from now on what is seen, with these records on top. */
+  show({ file, content }: ReadLayout, records: Iterable<JournalRecord>): void {
+    this.#index.take(file);
+    this.#content = content;
+    this.#changes = new Changes();
+    for (const record of records) this.apply(record);
+  }
+
+  async #contentOf(file: ParsedIndex | undefined, snapshot: Snapshot | undefined): Promise<LayoutContent> {
     const { names, warn } = this.#settings;
     const content = new LayoutContent(names, file);
     if (file !== undefined && file.unreadable.length > 0) {
@@ -126,14 +140,16 @@ export class Layout {
         entries: file.unreadable.length,
       });
     }
+    const slice = new TimeSlice();
     for (const entry of file?.entries ?? []) {
+      if (slice.isOver) await slice.giveWay();
       if (content.addEntry(entry, snapshot?.isOfIndex ?? false)) continue;
       warn('an entry of an index names no repository here, and is left as it is', {
         file: this.#index.path,
         name: entry.annotations?.[refNameAnnotation],
       });
     }
-    snapshot?.restore(content);
+    await snapshot?.restore(content);
     return content;
   }
 
@@ -186,16 +202,16 @@ export class Layout {
   /** Takes the file's state for the new one and puts what has changed here since on top of it. */
   async #mergeIfEdited(): Promise<void> {
     if (!(await this.#index.isEdited())) return;
-    const { file, snapshot } = await this.#read();
+    const { file, content } = await this.read();
     this.#warnOfEdit();
     if (file === undefined) this.#making = undefined;
     this.#index.take(file);
-    this.#replaceContent(this.#contentOf(file, snapshot), this.#changes);
+    this.#replaceContent(content);
   }
 
   /** In one step: nobody's change may come between. */
-  #replaceContent(content: LayoutContent, changes: Changes): void {
-    const records = recordsOf(changes, this.#content.repositories);
+  #replaceContent(content: LayoutContent): void {
+    const records = recordsOf(this.#changes, this.#content.repositories);
     this.#content = content;
     for (const record of records) this.apply(record);
   }
@@ -246,7 +262,7 @@ export class Layout {
     const snapshot = await readSnapshot(snapshots, this.directory, file.sha256, warn);
     this.#warnOfEdit();
     if (!(await this.#index.isEdited())) {
-      this.#replaceContent(this.#contentOf(file, snapshot), this.#changes);
+      this.#replaceContent(await this.#contentOf(file, snapshot));
       return;
     }
     // Two others have edited two states of it. What can be seen in its place counts, and nothing is left out.

@@ -48,7 +48,7 @@ it('gives back what the index has no place for', async () => {
   const snapshot = await readSnapshot(dir, 'a/b', 'the-sha256', () => undefined);
   const restored = newContent();
   for (let i = 1; i <= 2000; i++) restored.addEntry(manifest(i), true);
-  snapshot?.restore(restored);
+  await snapshot?.restore(restored);
   const [before, after] = [content.repository('app'), restored.repository('app')];
   expect(after.index.blobs).toEqual(before.index.blobs);
   expect([...after.index.manifests.keys()].toSorted()).toEqual([...before.index.manifests.keys()].toSorted());

@@ -7,8 +7,13 @@ import type { RepositoryIndex } from '../repository/index.ts';
 import { isMissing, readWhole } from './files.ts';
 import type { Files } from './files.ts';
 import type { LayoutContent } from './layout-content.ts';
-import { inSlices } from './slices.ts';
+import { inSlices, TimeSlice } from './slices.ts';
 import type { Warn } from './warn.ts';
+
+/** Of which index it is. */
+interface Head {
+  index: string;
+}
 
 /** What `index.json` has no place for, so that opening it again needs no manifest to be read. */
 interface Line {
@@ -33,7 +38,7 @@ interface StoredReferrer {
 export interface Snapshot {
   /** True if it was written together with this index, so that all of its manifests have been looked into. */
   isOfIndex: boolean;
-  restore(content: LayoutContent): void;
+  restore(content: LayoutContent): Promise<void>;
 }
 
 /**
@@ -46,17 +51,16 @@ export async function readSnapshot(
   sha256: string,
   warn: Warn,
 ): Promise<Snapshot | undefined> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = (await readWhole(fileOf(dir, directory))).toString();
+    bytes = await readWhole(fileOf(dir, directory));
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
-  const [head, ...rest] = text.split('\n').filter((line) => line !== '');
-  let lines: Line[];
+  let lines: (Head & Line)[];
   try {
-    lines = rest.map((line) => JSON.parse(line) as Line);
+    lines = await parseLines(bytes);
   } catch (error) {
     warn('what was known beside an index cannot be read, and is found out again', {
       file: fileOf(dir, directory),
@@ -64,13 +68,30 @@ export async function readSnapshot(
     });
     return undefined;
   }
-  const isOfIndex = head === JSON.stringify({ index: sha256 });
+  const isOfIndex = lines.shift()?.index === sha256;
   return {
     isOfIndex,
-    restore: (content) => {
-      for (const line of lines) restoreLine(content, line, isOfIndex);
+    async restore(content) {
+      const slice = new TimeSlice();
+      for (const line of lines) {
+        restoreLine(content, line, isOfIndex);
+        if (slice.isOver) await slice.giveWay();
+      }
     },
   };
+}
+
+async function parseLines(bytes: Buffer): Promise<(Head & Line)[]> {
+  const slice = new TimeSlice();
+  const lines: (Head & Line)[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const found = bytes.indexOf(10, at);
+    const end = found < 0 ? bytes.length : found;
+    if (end > at) lines.push(JSON.parse(bytes.toString('utf8', at, end)) as Head & Line);
+    at = end + 1;
+    if (slice.isOver) await slice.giveWay();
+  }
+  return lines;
 }
 
 function restoreLine(content: LayoutContent, line: Line, isOfIndex: boolean): void {

@@ -1,14 +1,10 @@
-import { join } from 'node:path';
-
 import { createUploadIds, RegistryError } from '../../model/index.ts';
 import type { UploadIds } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
-import { Files, identityOf } from './files.ts';
+import { Files } from './files.ts';
 import type { Durability } from './files.ts';
-import { findRepositories } from './find-repositories.ts';
-import { findJournals, journalsKey, noJournals } from './found-journals.ts';
-import type { FoundJournals } from './found-journals.ts';
+import { Following } from './following.ts';
 import { Journal, quarantine, truncateJournal } from './journal.ts';
 import type { JournalRecord } from './journal.ts';
 import { Layout } from './layout.ts';
@@ -16,6 +12,7 @@ import { RootLock } from './lock.ts';
 import { directoryOf, repositoryOf, sharedNames, singleNames } from './names.ts';
 import { OpenLayouts } from './open-layouts.ts';
 import { PrivateDirectory } from './private-directory.ts';
+import { RepositoryNames } from './repository-names.ts';
 import type { Warn } from './warn.ts';
 
 export interface StoreOptions {
@@ -35,7 +32,7 @@ const entrySize = 200;
 /**
  * A root directory: its layouts, the journal that extends their indexes, and the right to write to it.
  *
- * Reading needs no lock. What another process writes is seen when a layout is opened again.
+ * Reading needs no lock. What another process writes is seen soon after.
  */
 export class LayoutStore {
   readonly root: string;
@@ -45,7 +42,7 @@ export class LayoutStore {
   readonly private: PrivateDirectory;
   readonly #defaultRepository: string | undefined;
   #layouts: OpenLayouts;
-  #opened: { key: string; journals: Promise<FoundJournals> } | undefined;
+  #following: Following;
   #journal: Journal | undefined;
   #lock: RootLock | undefined;
   #owning: Promise<void> | undefined;
@@ -55,7 +52,7 @@ export class LayoutStore {
   /** Generations that a fold has frozen and not removed yet, oldest first. */
   readonly #frozen: number[] = [];
   #idle: ReturnType<typeof setTimeout> | undefined;
-  #names: Promise<SortedNames> | undefined;
+  #names: RepositoryNames;
   /** Directories of layouts that the journal's current generation extends. */
   readonly #based = new Set<string>();
   #closing: Promise<void> | undefined;
@@ -68,13 +65,16 @@ export class LayoutStore {
     this.private = new PrivateDirectory(options.root, this.files);
     this.#defaultRepository = options.defaultRepository;
     this.#layouts = this.#newLayouts();
+    this.#following = this.#newFollowing();
+    this.#names = new RepositoryNames(this.root);
   }
 
-  /** The layout that holds a repository, as far as it exists. */
+  /** The layout that holds a repository, as far as it exists, with what other processes have written. */
   async layoutOf(repository: string): Promise<Layout> {
     const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
+    if (this.#lock === undefined) await this.#following.refresh(layout);
     // All of them wait to be written.
-    if (this.#layouts.isFull) this.#foldNow();
+    else if (this.#layouts.isFull) this.#foldNow();
     return layout;
   }
 
@@ -91,32 +91,21 @@ export class LayoutStore {
     const { snapshots } = this.private;
     const names = isShared ? sharedNames(this.#defaultRepository) : singleNames(repositoryOf(directory));
     const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn });
-    const index = join(layout.path, 'index.json');
-    for (;;) {
-      const before = await identityOf(index);
-      const journals = await this.#open();
-      await layout.load();
-      // Whoever writes here may have folded between the two looks.
-      if (this.#journal === undefined && (await identityOf(index)) !== before) continue;
-      journals.replay(layout, warn);
-      return layout;
-    }
+    // Once this process writes, all journals of others have been folded.
+    if (this.#journal === undefined) await this.#following.open(layout);
+    else layout.show(await layout.read(), []);
+    return layout;
   }
 
-  /** What the journals of other processes say. Once this one writes, they have been folded. */
-  async #open(): Promise<FoundJournals> {
-    if (this.#journal !== undefined && this.#opened !== undefined) return this.#opened.journals;
-    const key = await journalsKey(this.private.path);
-    if (this.#opened?.key !== key) {
-      const opened = { key, journals: findJournals(this.private.path, this.isShared, this.warn) };
-      this.#opened = opened;
-      // Who comes next tries again.
-      opened.journals.catch(() => {
-        if (this.#opened === opened) this.#opened = undefined;
-      });
-      return opened.journals;
-    }
-    return this.#opened.journals;
+  #newFollowing(): Following {
+    return new Following(this.private.path, this.isShared, this.warn);
+  }
+
+  /** What was read before may not be so any more. */
+  #forgetAll(): void {
+    this.#layouts = this.#newLayouts();
+    this.#following = this.#newFollowing();
+    this.#names = new RepositoryNames(this.root);
   }
 
   /** Makes this process the one that writes. */
@@ -134,35 +123,30 @@ export class LayoutStore {
     try {
       this.#lock = lock;
       const assertOwned = (): void => lock.assertOwned();
-      // What was read before the lock was ours may have changed until it was.
-      this.#layouts = this.#newLayouts();
-      this.#names = undefined;
-      this.#opened = undefined;
-      const opened = await this.#open();
-      for (const { generation, damaged } of opened.damaged) {
-        const file = await quarantine(this.private.path, generation, damaged);
+      // Until the lock was ours, others may have written.
+      this.#forgetAll();
+      const { generations, directories, damaged, lastLength } = await this.#following.journals();
+      for (const journal of damaged) {
+        const file = await quarantine(this.private.path, journal.generation, journal.damaged);
         this.warn('records of a journal cannot be read, and have been put aside', { file });
       }
-      const last = opened.generations.at(-1) ?? 0;
-      const journal = new Journal(this.private.path, this.files, last + 1, assertOwned);
+      const last = generations.at(-1);
+      const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
       await this.private.removeLeftovers();
       this.#ids = createUploadIds(await this.private.uploadKey());
-      if (opened.lastLength > 0) await truncateJournal(this.private.path, last, opened.lastLength);
-      for (const directory of opened.directories) {
+      if (last !== undefined && lastLength > 0) await truncateJournal(this.private.path, last, lastLength);
+      const frozen = lastLength > 0 ? last : undefined;
+      for (const directory of directories) {
         const layout = await this.layoutOf(this.isShared ? '' : repositoryOf(directory));
-        if (!layout.isDirty) continue;
-        lock.assertOwned();
-        await layout.fold(async (sha256) => {
-          if (opened.lastLength > 0) await journal.appendTo(last, { op: 'folded', directory, sha256 });
-        });
+        if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
       }
-      this.#opened = { key: '', journals: Promise.resolve(noJournals) };
       this.#journal = journal;
-      for (const generation of opened.generations) await journal.remove(generation);
+      for (const generation of generations) await journal.remove(generation);
+      this.#foldWhenIdle();
     } catch (error) {
       this.#lock = undefined;
       this.#journal = undefined;
-      this.#opened = undefined;
+      this.#forgetAll();
       await lock.release();
       throw error;
     }
@@ -213,15 +197,10 @@ export class LayoutStore {
   }
 
   #noteNames(layout: Layout, records: readonly JournalRecord[]): void {
-    if (this.#names === undefined) return;
     for (const record of records) {
-      if (!('repository' in record)) continue;
-      const { repository } = record;
-      const exists = layout.repositories.has(repository);
-      void this.#names.then(
-        (names) => (exists ? names.add(repository) : undefined),
-        () => undefined,
-      );
+      if ('repository' in record && layout.repositories.has(record.repository)) {
+        void this.#names.note(record.repository, true);
+      }
     }
   }
 
@@ -304,20 +283,11 @@ export class LayoutStore {
       for (const name of layout.repositories.keys()) names.add(name);
       return names;
     }
-    this.#names ??= findRepositories(this.root).catch((error: unknown) => {
-      this.#names = undefined;
-      throw error;
-    });
-    return this.#names;
+    return this.#lock === undefined ? this.#names.recent() : this.#names.all();
   }
 
   async noteRepository(name: string, exists: boolean): Promise<void> {
-    if (this.isShared) return;
-    // If nobody has looked, or the look fails, the next one finds it on the disk.
-    const names = await this.#names?.catch(() => undefined);
-    if (names === undefined) return;
-    if (exists) names.add(name);
-    else names.delete(name);
+    if (!this.isShared) await this.#names.note(name, exists);
   }
 
   /** Writes what is to be written, and lets somebody else write from now on. */
