@@ -76,9 +76,9 @@ async function measure(
   try {
     const machine = await describeMachine(scratch.directory);
     for (const line of machine) say(line);
-    say(
-      `everything is kept in ${scratch.directory} (${Math.round((await freeBytes(scratch.directory)) / 1e9)} GB free)`,
-    );
+    const free = await freeBytes(scratch.directory);
+    say(`everything is kept in ${scratch.directory} (${Math.round(free / 1e9)} GB free)`);
+    if (free < spaceFor(settings, present)) say('that may be too little: see --scratch, --rounds and --only');
     const until = settings.limit * 1000;
     const equipment: Equipment = {
       settings,
@@ -97,6 +97,12 @@ async function measure(
     await generator.stop();
     await scratch.remove();
   }
+}
+
+/** Bytes that all rows write, about: large blobs, one for each round, and some GB of small ones. */
+function spaceFor({ rounds, largeSize }: Settings, present: typeof systems): number {
+  const onDisk = present.filter(({ medium }) => medium !== 'memory').length;
+  return (rounds + 1) * onDisk * (largeSize + 1e9);
 }
 
 /** A peer that could be installed, and is not there, has its lines in the table all the same. */

@@ -11,7 +11,7 @@ function rowsOf({
   const rate = { unit: '/s', better: 'higher' } as const;
   const repositories = manyRepositories.toLocaleString('en');
   return {
-    catalog: { id: 'catalog', title: `catalog, the first page of 100 among ${repositories} repositories`, ...rate },
+    catalog: { id: 'catalog', title: `catalog, the first page among ${repositories} repositories`, ...rate },
     referrers: { id: 'referrers', title: `referrers, all ${manyReferrers.toLocaleString('en')}`, ...rate },
     memory: { id: 'memory-lists', title: 'peak memory, after these lists', unit: 'MiB', better: 'lower' },
   };
