@@ -126,9 +126,11 @@ async function report(
 ): Promise<number> {
   const reported = systems.filter(({ kind, name }) => kind !== 'peer' || meant(options.peers, name));
   process.stdout.write(`\n${textTable(rows, reported, results)}`);
-  process.stdout.write(
-    `\nGET by ${found.wrk === undefined ? 'the own generator' : 'wrk'}, all else by the own generator.\n`,
-  );
+  const load =
+    found.wrk === undefined
+      ? "All by the benchmark's own generator."
+      : "GET by wrk, all else by the benchmark's own generator.";
+  process.stdout.write(`\n${load}\n`);
   if (options.json !== undefined) {
     await writeFile(options.json, jsonReport(circumstances, settings, rows, reported, results));
   }

@@ -30,7 +30,7 @@ export async function findPrograms(systems: readonly System[], limit: number): P
   const find = async ({ name, from, version }: NonNullable<System['program']>): Promise<Program> => {
     let program = programs.get(name);
     if (program === undefined) {
-      const found = await locateOrInstall(name, from, until - performance.now());
+      const found = await locateOrInstall(name, from, Math.round(until - performance.now()));
       program =
         'path' in found
           ? { name, path: found.path, version: await versionOf(found.path, version) }
@@ -43,13 +43,20 @@ export async function findPrograms(systems: readonly System[], limit: number): P
   const wrk = await find({ name: 'wrk', from: { apt: 'wrk' }, version: ['--version'] });
   const paths = new Map<string, string>();
   const missing = new Map<string, string>();
-  for (const { name, program } of systems) {
+  for (const { name, program } of systems.toSorted((a, b) => effort(a) - effort(b))) {
     if (program === undefined) continue;
     const { path, missing: reason } = await find(program);
     if (path !== undefined) paths.set(name, path);
     else missing.set(name, reason ?? 'not installed');
   }
   return { programs: [...programs.values()], wrk: wrk.path, paths, missing };
+}
+
+/** What is quickly installed comes first. */
+function effort({ program }: System): number {
+  const from = program?.from;
+  if (from === undefined || 'apt' in from) return 0;
+  return from.large === true ? 2 : 1;
 }
 
 async function versionOf(path: string, flags: readonly string[]): Promise<string> {

@@ -42,5 +42,8 @@ http:
 
 export const distributionSystems: readonly System[] = [
   distribution('distribution 2.8', 'docker-registry', { apt: 'docker-registry' }),
-  distribution('distribution 3', 'registry', { go: 'github.com/distribution/distribution/v3/cmd/registry@latest' }),
+  distribution('distribution 3', 'registry', {
+    go: 'github.com/distribution/distribution/v3/cmd/registry@latest',
+    large: true,
+  }),
 ];

@@ -14,6 +14,7 @@ const patience = 20_000;
 
 /** All that was started and has not ended, so that nothing is left if the benchmark ends early. */
 const children = new Set<ChildProcess>();
+let ending = false;
 
 /** A system that answers. */
 export interface Running {
@@ -31,6 +32,7 @@ export async function start(system: System, program: string, directory: string):
   await mkdir(directory, { recursive: true });
   const port = await freePort();
   const { file, args, env } = await system.command({ program, directory, port });
+  if (ending) throw new Error('the benchmark is ending');
   const started = performance.now();
   const child = spawn(file, args, { cwd: directory, stdio: 'ignore', env: { ...process.env, ...env } });
   children.add(child);
@@ -56,8 +58,9 @@ export async function start(system: System, program: string, directory: string):
   };
 }
 
-/** Ends what still runs, at once. */
+/** Ends what still runs, at once, and lets nothing new begin. */
 export function killAll(): void {
+  ending = true;
   for (const child of children) child.kill('SIGKILL');
 }
 

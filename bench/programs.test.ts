@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+
+import { ProgramError, locate, locateOrInstall, run } from './programs.ts';
+
+describe('a program', () => {
+  test('is found in PATH', async () => {
+    expect(await locate('sh')).toMatch(/\/sh$/);
+    expect(await locate('no-such-program-here')).toBeUndefined();
+  });
+
+  test('that nobody knows how to install is not installed', async () => {
+    expect(await locateOrInstall('no-such-program-here', undefined, 1000)).toEqual({ missing: 'not installed' });
+  });
+
+  test('is not installed when there is no time for it, and that is said', async () => {
+    const outcome = await locateOrInstall('no-such-program-here', { go: 'example.com/no/such@latest' }, 0);
+    expect(outcome).toEqual({ missing: 'not installed: there was no time to install it' });
+  });
+});
+
+describe('running a program', () => {
+  test('gives what it printed', async () => {
+    expect(await run('sh', ['-c', 'echo out; echo err >&2'])).toEqual({ stdout: 'out\n', stderr: 'err\n' });
+  });
+
+  test('fails with what it wrote to stderr, and keeps what it wrote to stdout', async () => {
+    const failure = await run('sh', ['-c', 'echo 1.0; echo broken >&2; exit 3']).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(ProgramError);
+    expect(failure).toMatchObject({ stdout: '1.0\n', message: expect.stringMatching(/: broken$/) as string });
+  });
+
+  test('fails when it takes too long', async () => {
+    await expect(run('sleep', ['30'], { timeout: 50 })).rejects.toThrow('sleep 30: took too long');
+  });
+
+  test('lets it come to its end after an interrupt', async () => {
+    const script = 'trap "echo interrupted; exit 0" INT; while :; do sleep 0.02; done';
+    expect((await run('sh', ['-c', script], { interruptAfter: 200 })).stdout).toBe('interrupted\n');
+  });
+});
