@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { Results } from '../results.ts';
 import type { Row } from '../results.ts';
+import { fullSettings } from '../settings.ts';
 import type { System } from '../systems/system.ts';
-import { markdownTable, writeMarkdown } from './markdown.ts';
+import { markdownCircumstances, markdownTable, writeMarkdown } from './markdown.ts';
 
 const rows: Row[] = [
   { id: 'get', title: 'GET', unit: '/s', better: 'higher' },
@@ -36,6 +37,17 @@ test('the table has a line for each row that was measured, and a column for each
       '| push | ms | 0.50 | not supported (404) |  |',
       '',
     ].join('\n'),
+  );
+});
+
+test('the list above it says when and where it was made, and with which programs', () => {
+  const programs = [
+    { name: 'wrk', version: 'wrk 4.1' },
+    { name: 'crane', missing: 'not installed' },
+  ];
+  const circumstances = { date: '2026-01-02T03:04:05.000Z', machine: ['2 × a processor'], programs };
+  expect(markdownCircumstances(circumstances, fullSettings)).toBe(
+    '- 2026-01-02, 3 rounds: **median** and the lowest and highest\n- 2 × a processor\n- wrk (wrk 4.1)\n',
   );
 });
 

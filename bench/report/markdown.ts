@@ -1,9 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
 import type { Results, Row } from '../results.ts';
+import type { Settings } from '../settings.ts';
 import type { System } from '../systems/system.ts';
 import { againstAllPeers, againstDiskPeers, againstSyncingPeers, figures } from './compare.ts';
 import type { Comparison } from './compare.ts';
+import type { Circumstances } from './json.ts';
 import { describeUnit, formatNumber, formatRatio, formatSpread } from './format.ts';
 
 const begin = '<!-- table -->';
@@ -35,6 +37,17 @@ export function markdownTable(rows: readonly Row[], systems: readonly System[], 
     return [row.title, describeUnit(row.unit)].concat(cells, ratios);
   });
   return `${[heading, heading.map((_, i) => (i < 2 ? '---' : '--:')), ...lines].map(line).join('\n')}\n`;
+}
+
+/** Where and with what a table was made, as a list. */
+export function markdownCircumstances({ date, machine, programs }: Circumstances, { rounds }: Settings): string {
+  const versions = programs.flatMap(({ name, version }) => (version === undefined ? [] : [`${name} (${version})`]));
+  const lines = [
+    `${date.slice(0, 10)}, ${rounds === 1 ? 'one round' : `${rounds} rounds: **median** and the lowest and highest`}`,
+    ...machine,
+    versions.join('; '),
+  ];
+  return `${lines.map((text) => `- ${text}`).join('\n')}\n`;
 }
 
 /** Puts a table between the marks of a document; a document that is not there, or has none, becomes the table. */
