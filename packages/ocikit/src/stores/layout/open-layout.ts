@@ -9,7 +9,7 @@ import { layoutMaintenance } from './maintenance.ts';
 import { layoutReader } from './reader.ts';
 import { LayoutState } from './state.ts';
 import { LayoutStore } from './store.ts';
-import { removeOldUploads } from './upload-files.ts';
+import { UploadSweeps } from './upload-sweeps.ts';
 import type { Warn } from './warn.ts';
 import { layoutUploads, layoutWriter } from './writer.ts';
 
@@ -69,9 +69,18 @@ export function openLayouts(dir: string, options: LayoutsOptions = {}): LayoutRe
 function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRegistry {
   const { durability = 'fsync', defaultRepository, sparse = false, verifyOnRead = false } = options;
   const { maxUploads = 1000, uploadExpiry = 24 * 60 * 60 * 1000, onWarning = () => undefined } = options;
-  const store = new LayoutStore({ root, isShared, defaultRepository, durability, warn: onWarning });
+  const whenOwned = (): Promise<void> => sweeps.start();
+  const store = new LayoutStore({ root, isShared, defaultRepository, durability, warn: onWarning, whenOwned });
+  const sweeps = new UploadSweeps({
+    dir: store.private.uploads,
+    expiry: uploadExpiry,
+    isInUse: (id) => known?.has(id) === true,
+    assertOwned: () => store.assertOwned(),
+    warn: onWarning,
+  });
   const state = new LayoutState(store, { sparse, verifyOnRead });
   let sessions: Promise<UploadSessions> | undefined;
+  let known: UploadSessions | undefined;
   const uploads = (): Promise<UploadSessions> => {
     sessions ??= startSessions().catch((error: unknown) => {
       sessions = undefined;
@@ -81,10 +90,13 @@ function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRe
   };
   const startSessions = async (): Promise<UploadSessions> => {
     const ids = await store.ids();
-    await removeOldUploads(store.private.uploads, uploadExpiry);
-    return new UploadSessions(layoutUploads(state, ids), { maxUploads, expiry: uploadExpiry });
+    known = new UploadSessions(layoutUploads(state, ids), { maxUploads, expiry: uploadExpiry });
+    return known;
   };
-  const close = (): Promise<void> => store.close();
+  const close = (): Promise<void> => {
+    sweeps.stop();
+    return store.close();
+  };
   return {
     ...layoutReader(state),
     ...layoutWriter(state, uploads),

@@ -1,4 +1,4 @@
-import { createReadStream, rmSync, statSync } from 'node:fs';
+import { createReadStream, renameSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 import { createContent, digestOf, Digester, splitDigest, wrongDigest } from '../../model/index.ts';
@@ -83,13 +83,23 @@ export class LayoutState {
   /** Removes a file that no repository of the layout has any more. In one step, so that nobody can come between. */
   removeFile(layout: Layout, digest: Digest): void {
     const path = layout.blobPath(digest);
-    if (this.#writing.has(path)) return;
-    for (const { index } of layout.repositories.values()) {
-      if (index.manifests.has(digest) || index.blobs.has(digest)) return;
-    }
+    if (this.#writing.has(path) || isAnybodys(layout, digest)) return;
     rmSync(path, { force: true });
     this.used.forget(path);
     this.forgetManifest(path);
+  }
+
+  /**
+   * Takes away a file again that was just written, unless somebody has it or is writing the same.
+   *
+   * @returns whether it is at `to` now
+   */
+  moveFile(layout: Layout, digest: Digest, to: string): boolean {
+    const path = layout.blobPath(digest);
+    if ((this.#writing.get(path) ?? 0) > 1 || isAnybodys(layout, digest)) return false;
+    renameSync(path, to);
+    this.used.forget(path);
+    return true;
   }
 
   /** The size of a blob of the repository; undefined if it has none such. */
@@ -218,6 +228,13 @@ export class LayoutState {
     const { birthtimeMs, mtimeMs } = statSync(path);
     return { createdAt: new Date(birthtimeMs || mtimeMs), usedAt: new Date(this.used.of(path, mtimeMs)) };
   }
+}
+
+function isAnybodys({ repositories }: Layout, digest: Digest): boolean {
+  for (const { index } of repositories.values()) {
+    if (index.manifests.has(digest) || index.blobs.has(digest)) return true;
+  }
+  return false;
 }
 
 async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {

@@ -22,6 +22,8 @@ export interface StoreOptions {
   defaultRepository: string | undefined;
   durability: Durability;
   warn: Warn;
+  /** Runs when this process has become the one that writes. */
+  whenOwned?: (() => Promise<void>) | undefined;
 }
 
 /** The journal is folded when it is larger than this, and larger than a quarter of the indexes that it extends. */
@@ -41,6 +43,7 @@ export class LayoutStore {
   readonly warn: Warn;
   readonly private: PrivateDirectory;
   readonly #defaultRepository: string | undefined;
+  readonly #whenOwned: (() => Promise<void>) | undefined;
   #layouts: OpenLayouts;
   #following: Following;
   #journal: Journal | undefined;
@@ -64,6 +67,7 @@ export class LayoutStore {
     this.warn = options.warn;
     this.private = new PrivateDirectory(options.root, this.files);
     this.#defaultRepository = options.defaultRepository;
+    this.#whenOwned = options.whenOwned;
     this.#layouts = this.#newLayouts();
     this.#following = this.#newFollowing();
     this.#names = new RepositoryNames(this.root);
@@ -143,6 +147,7 @@ export class LayoutStore {
       this.#journal = journal;
       for (const generation of generations) await journal.remove(generation);
       this.#foldWhenIdle();
+      await this.#whenOwned?.();
     } catch (error) {
       this.#lock = undefined;
       this.#journal = undefined;

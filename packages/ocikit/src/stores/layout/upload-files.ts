@@ -1,15 +1,15 @@
-import { constants } from 'node:fs';
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { constants, utimesSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { createContent } from '../../model/index.ts';
+import { createContent, RegistryError } from '../../model/index.ts';
 import type { BlobContent, ByteRange, Digest } from '../../model/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
 
 import { isMissing } from './files.ts';
 import type { Files } from './files.ts';
-import { readerOf } from './reading.ts';
+import { readerOf, sizeOfFile } from './reading.ts';
 
 /** The bytes of an upload or of a blob that is being pushed: a file that becomes the blob when it is whole. */
 export class FileStage implements BlobStage {
@@ -74,31 +74,29 @@ export class FileStage implements BlobStage {
   }
 
   async #open(): Promise<FileHandle> {
-    if (this.#handle === undefined) {
-      await this.#files.makeDirectory(join(this.path, '..'));
-      const flags = constants.O_RDWR | constants.O_CREAT | (this.#size === 0 ? constants.O_TRUNC : 0);
-      this.#handle = await open(this.path, flags, 0o644);
-    }
+    this.#handle ??= this.#size === 0 ? await this.#create() : await this.#openAgain();
     return this.#handle;
   }
-}
 
-/** The sizes of the files that uploads left. */
-export async function sizeOfUpload(dir: string, id: string): Promise<number | undefined> {
-  try {
-    return (await stat(join(dir, id))).size;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
+  async #create(): Promise<FileHandle> {
+    await this.#files.makeDirectory(join(this.path, '..'));
+    return open(this.path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o644);
+  }
+
+  /** Never anew: what is missing would be there, as zeros. */
+  async #openAgain(): Promise<FileHandle> {
+    try {
+      return await open(this.path, constants.O_RDWR);
+    } catch (cause) {
+      if (!isMissing(cause)) throw cause;
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the bytes of the upload are gone', { cause });
+    }
   }
 }
 
-/** Removes what nobody went on with for so many milliseconds. */
-export async function removeOldUploads(dir: string, expiry: number): Promise<void> {
-  const names = await readdir(dir).catch(() => []);
-  for (const name of names) {
-    const path = join(dir, name);
-    const stats = await stat(path).catch(() => undefined);
-    if (stats !== undefined && stats.mtimeMs + expiry < Date.now()) await rm(path, { force: true });
-  }
+/** The size of an upload that an earlier process left. It is used from now on, and does not expire meanwhile. */
+export function restoreUpload(path: string): number | undefined {
+  const size = sizeOfFile(path);
+  if (size !== undefined) utimesSync(path, new Date(), new Date());
+  return size;
 }

@@ -1,4 +1,4 @@
-import { copyFile, link } from 'node:fs/promises';
+import { copyFile, link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import {
@@ -19,7 +19,7 @@ import type { JournalRecord } from './journal.ts';
 import type { Layout } from './layout.ts';
 import { blobDescriptor, sizeOfFile } from './reading.ts';
 import type { LayoutState } from './state.ts';
-import { FileStage, sizeOfUpload } from './upload-files.ts';
+import { FileStage, restoreUpload } from './upload-files.ts';
 
 export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
   const { store } = state;
@@ -116,7 +116,7 @@ export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend
     ids,
     stage: (_repository, id) => stageOf(id),
     async restore(_repository, id) {
-      const size = await sizeOfUpload(dir, id);
+      const size = restoreUpload(join(dir, id));
       return size === undefined ? undefined : { stage: stageOf(id, size), size };
     },
     async keep(repository, digest, size, stage) {
@@ -146,11 +146,18 @@ async function keepBlob(
       await store.files.moveInto(stage.path, path);
       await linkBlob(state, layout, repository, digest, size);
     } catch (error) {
-      // An upload can be tried again. Not by a link to the same file: more may be appended to it.
-      if (sizeOfFile(stage.path) === undefined) await copyFile(path, stage.path).catch(() => undefined);
+      if (sizeOfFile(stage.path) === undefined) await giveBack(state, layout, digest, stage.path);
       throw error;
     }
   });
+}
+
+/** What could not be made a blob is an upload again, which can be tried again or given up. */
+async function giveBack(state: LayoutState, layout: Layout, digest: Digest, to: string): Promise<void> {
+  // Where a record says whose it is, nobody has seen it yet.
+  if (state.store.isShared && state.moveFile(layout, digest, to)) return;
+  // Not by a link to the same file: more may be appended to it. If there is no room, the upload is gone.
+  await copyFile(layout.blobPath(digest), to).catch(() => rm(to, { force: true }));
 }
 
 /** The file is there: says that it is this repository's. */

@@ -81,6 +81,11 @@ export class UploadSessions {
     this.#limits = limits;
   }
 
+  /** True if the upload holds bytes, and this process knows it. */
+  has(id: string): boolean {
+    return this.#sessions.has(id);
+  }
+
   get sessions(): Iterable<Readonly<Session>> {
     return this.#sessions.values();
   }
@@ -282,7 +287,11 @@ class SessionUpload implements BlobUpload {
         await takeBack(session, before);
         throw wrongDigest(digest, found);
       }
-      const descriptor = await this.#keep(session, digest, options);
+      const descriptor = await this.#keep(session, digest, options).catch(async (error: unknown) => {
+        // Whoever was not told that they are here sends them again.
+        if (session.size !== before) await takeBack(session, before).catch(() => this.#uploads.end(this.id));
+        throw error;
+      });
       this.#committed = true;
       this.#uploads.end(this.id);
       return descriptor;
@@ -339,7 +348,7 @@ async function appendTo(session: Session, source: BlobSource, options: AppendOpt
       await takeBack(session, before);
       throw new RegistryError('SIZE_INVALID', `more than the ${expected} bytes came that were announced`);
     }
-    await append(session, stage, piece);
+    await append(session, stage, piece, before);
   }
   if (expected !== undefined && session.size !== before + expected) {
     const found = session.size - before;
@@ -359,13 +368,14 @@ async function appendLast(session: Session, source: BlobSource, options: AppendO
   }
 }
 
-async function append(session: Session, stage: BlobStage, piece: Uint8Array): Promise<void> {
+/** @param acknowledged bytes that the upload goes back to if a piece cannot be kept: a full disk has room again */
+async function append(session: Session, stage: BlobStage, piece: Uint8Array, acknowledged: number): Promise<void> {
   try {
     await stage.append(piece);
   } catch (error) {
     // How much of the piece was written is not known: what is there now has to be read for its digest.
     session.digester = undefined;
-    await takeBack(session, session.size);
+    await takeBack(session, acknowledged);
     throw error;
   }
   session.digester?.update(piece);
