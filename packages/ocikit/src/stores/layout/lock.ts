@@ -56,10 +56,15 @@ export class RootLock {
     throw new RegistryError('UNAVAILABLE', `${dir}: the lock changes hands all the time`, { retryAfter: 1 });
   }
 
+  /** False if somebody took the lock away. */
+  get isOwned(): boolean {
+    const there = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    return !this.#isReleased && there?.ino === fstatSync(this.#file, { bigint: true }).ino;
+  }
+
   /** @throws RegistryError UNAVAILABLE if somebody took the lock away */
   assertOwned(): void {
-    const there = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
-    if (!this.#isReleased && there?.ino === fstatSync(this.#file, { bigint: true }).ino) return;
+    if (this.isOwned) return;
     throw new RegistryError('UNAVAILABLE', `${this.#path} was taken away: this process must not write any more`);
   }
 

@@ -9,7 +9,9 @@ import { layoutMaintenance } from './maintenance.ts';
 import { layoutReader } from './reader.ts';
 import { LayoutState } from './state.ts';
 import { LayoutStore } from './store.ts';
+import type { Ownership } from './store.ts';
 import { UploadSweeps } from './upload-sweeps.ts';
+import { leaveUsedTimes, takeUsedTimes } from './used-times-file.ts';
 import type { Warn } from './warn.ts';
 import { layoutUploads, layoutWriter } from './writer.ts';
 
@@ -69,8 +71,15 @@ export function openLayouts(dir: string, options: LayoutsOptions = {}): LayoutRe
 function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRegistry {
   const { durability = 'fsync', defaultRepository, sparse = false, verifyOnRead = false } = options;
   const { maxUploads = 1000, uploadExpiry = 24 * 60 * 60 * 1000, onWarning = () => undefined } = options;
-  const whenOwned = (): Promise<void> => sweeps.start();
-  const store = new LayoutStore({ root, isShared, defaultRepository, durability, warn: onWarning, whenOwned });
+  const ownership: Ownership = {
+    async begin() {
+      await takeUsedTimes(state.used, usedTimes);
+      await sweeps.start();
+    },
+    end: () => leaveUsedTimes(state.used, usedTimes),
+  };
+  const store = new LayoutStore({ root, isShared, defaultRepository, durability, warn: onWarning, ownership });
+  const usedTimes = { root, path: store.private.usedTimes, files: store.files, warn: onWarning };
   const sweeps = new UploadSweeps({
     dir: store.private.uploads,
     expiry: uploadExpiry,

@@ -13,6 +13,8 @@ export class PrivateDirectory {
   readonly uploads: string;
   /** Blobs and manifests on their way to their names. */
   readonly temporary: string;
+  /** When content was used last, while nobody writes. */
+  readonly usedTimes: string;
   readonly #files: Files;
 
   constructor(root: string, files: Files) {
@@ -20,6 +22,7 @@ export class PrivateDirectory {
     this.snapshots = join(this.path, 'snapshots');
     this.uploads = join(this.path, 'uploads');
     this.temporary = join(this.path, 'tmp');
+    this.usedTimes = join(this.path, 'used');
     this.#files = files;
   }
 

@@ -22,8 +22,15 @@ export interface StoreOptions {
   defaultRepository: string | undefined;
   durability: Durability;
   warn: Warn;
-  /** Runs when this process has become the one that writes. */
-  whenOwned?: (() => Promise<void>) | undefined;
+  ownership?: Ownership | undefined;
+}
+
+/** What depends on being the one that writes. */
+export interface Ownership {
+  /** Runs when this process has become it, before anybody else can rely on that. */
+  begin(): Promise<void>;
+  /** Runs before it lets somebody else be it. */
+  end(): Promise<void>;
 }
 
 /** The journal is folded when it is larger than this, and larger than a quarter of the indexes that it extends. */
@@ -43,7 +50,7 @@ export class LayoutStore {
   readonly warn: Warn;
   readonly private: PrivateDirectory;
   readonly #defaultRepository: string | undefined;
-  readonly #whenOwned: (() => Promise<void>) | undefined;
+  readonly #ownership: Ownership | undefined;
   #layouts: OpenLayouts;
   #following: Following;
   #journal: Journal | undefined;
@@ -67,7 +74,7 @@ export class LayoutStore {
     this.warn = options.warn;
     this.private = new PrivateDirectory(options.root, this.files);
     this.#defaultRepository = options.defaultRepository;
-    this.#whenOwned = options.whenOwned;
+    this.#ownership = options.ownership;
     this.#layouts = this.#newLayouts();
     this.#following = this.#newFollowing();
     this.#names = new RepositoryNames(this.root);
@@ -147,7 +154,7 @@ export class LayoutStore {
       this.#journal = journal;
       for (const generation of generations) await journal.remove(generation);
       this.#foldWhenIdle();
-      await this.#whenOwned?.();
+      await this.#ownership?.begin();
     } catch (error) {
       this.#lock = undefined;
       this.#journal = undefined;
@@ -311,14 +318,17 @@ export class LayoutStore {
       // The second time only for what somebody was just writing.
       await this.#fold();
     } finally {
-      for (const opening of this.#layouts.all())
-        void opening.then(
-          (layout) => layout.release(),
-          () => undefined,
-        );
+      for (const opening of this.#layouts.all()) (await opening.catch(() => undefined))?.release();
       await this.#journal?.close();
-      await this.#lock?.release();
+      await this.#letGo();
     }
+  }
+
+  async #letGo(): Promise<void> {
+    const lock = this.#lock;
+    if (lock === undefined) return;
+    if (lock.isOwned) await this.#ownership?.end();
+    await lock.release();
   }
 }
 

@@ -8,6 +8,9 @@ export class UsedTimes {
   /** By a clock that nobody sets: one that jumps must make nothing old, or younger than now. */
   readonly #times = new Map<string, number>();
   readonly #most: number;
+  /** Before it, nothing is known: everything may have been used until then. By the same clock. */
+  #unknownUntil: number | undefined;
+  readonly #writing = new Set<Promise<void>>();
 
   constructor(most = 10_000) {
     this.#most = most;
@@ -22,12 +25,44 @@ export class UsedTimes {
 
   /** @param modified the time of the file, in milliseconds */
   of(path: string, modified: number): number {
-    const used = this.#times.get(path);
-    return used === undefined ? modified : Math.max(wallTime(used), modified);
+    const used = Math.max(this.#times.get(path) ?? -Infinity, this.#unknownUntil ?? -Infinity);
+    return used === -Infinity ? modified : Math.max(wallTime(used), modified);
   }
 
   forget(path: string): void {
     this.#times.delete(path);
+  }
+
+  /** Milliseconds of the epoch until which {@link UsedTimes.of} everything says that it was used, if it does. */
+  get unknownUntil(): number | undefined {
+    return this.#unknownUntil === undefined ? undefined : wallTime(this.#unknownUntil);
+  }
+
+  /** From now on everything counts as used at that time, or later. */
+  setUnknownUntil(time: number): void {
+    this.#unknownUntil = Math.max(this.#unknownUntil ?? -Infinity, monotonicTime(time));
+  }
+
+  /** What is in memory, in milliseconds of the epoch, the one that was used last at the end. */
+  *[Symbol.iterator](): Generator<[path: string, time: number]> {
+    for (const [path, time] of this.#times) yield [path, wallTime(time)];
+  }
+
+  /** Adds what an earlier process knew; what was used since counts. */
+  restore(times: readonly (readonly [path: string, time: number])[]): void {
+    const newer = [...this.#times];
+    this.#times.clear();
+    for (const [path, time] of times) this.#times.set(path, monotonicTime(time));
+    for (const [path, time] of newer) {
+      this.#times.delete(path);
+      this.#times.set(path, time);
+    }
+    if (this.#times.size > this.#most) this.#writeOlder();
+  }
+
+  /** Resolves when no file is being given a time any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#writing);
   }
 
   #writeOlder(): void {
@@ -35,9 +70,12 @@ export class UsedTimes {
     for (const [path, time] of this.#times) {
       if (left-- <= 0) return;
       this.#times.delete(path);
-      // Nobody waits for it; a file that is gone needs no time.
       const seconds = wallTime(time) / 1000;
-      utimes(path, seconds, seconds).catch(() => undefined);
+      // A file that is gone needs no time.
+      const writing = utimes(path, seconds, seconds)
+        .catch(() => undefined)
+        .then(() => void this.#writing.delete(writing));
+      this.#writing.add(writing);
     }
   }
 }
@@ -45,4 +83,9 @@ export class UsedTimes {
 /** Milliseconds of the epoch. Whole ones have passed, so that it is not before what the clock said then. */
 function wallTime(monotonic: number): number {
   return Date.now() - Math.floor(performance.now() - monotonic);
+}
+
+/** No clock has to be right for it: a time that is still to come was just now. */
+function monotonicTime(wall: number): number {
+  return performance.now() - Math.max(Date.now() - wall, 0);
 }
