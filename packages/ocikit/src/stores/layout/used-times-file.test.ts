@@ -45,7 +45,7 @@ describe.each([
     (await maintenanceOf(registry)?.removeUnused('app', digest, { unusedSince })) === true;
   const copyOf = async (): Promise<string> => {
     const copy = join(dir, 'killed');
-    await cp(join(dir, 'root'), copy, { recursive: true });
+    await cp(join(dir, 'root'), copy, { recursive: true, preserveTimestamps: true });
     await rm(join(copy, '.ocikit/lock'), { force: true });
     return copy;
   };
