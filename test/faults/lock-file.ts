@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 /** What a lock says of its owner. */
 export interface Owner {
   host: string;
+  namespace: string;
   boot: string;
   pid: number;
   started: string;
@@ -17,6 +18,7 @@ export function thisProcess(): Owner {
   const stat = readFileSync('/proc/self/stat', 'utf8');
   return {
     host: hostname(),
+    namespace: readlinkSync('/proc/self/ns/pid'),
     boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     pid: process.pid,
     started: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '',

@@ -12,6 +12,8 @@ export interface ServerOptions {
   flags?: readonly string[];
   /** A command and its arguments that become the server in the same process, such as `setpriv`. */
   through?: readonly string[];
+  /** Milliseconds that it may take to listen or to end. Default: 15 s. */
+  within?: number;
 }
 
 /** A server in a process of its own. */
@@ -58,7 +60,11 @@ export function useServers(): Servers {
   return {
     async start(root, options = {}) {
       const server = run(root, options);
-      const first = await Promise.race([server.listening, server.exited.then(() => undefined), tooLate()]);
+      const first = await Promise.race([
+        server.listening,
+        server.exited.then(() => undefined),
+        tooLate(options.within),
+      ]);
       if (first !== undefined) return { ...server, url: first };
       await server.kill();
       throw new Error(`the server did not come to listening:\n${server.log()}`);
@@ -66,7 +72,11 @@ export function useServers(): Servers {
     async startToFailure(root, options = {}) {
       const started = performance.now();
       const server = run(root, options);
-      const first = await Promise.race([server.listening, server.exited.then(() => undefined), tooLate()]);
+      const first = await Promise.race([
+        server.listening,
+        server.exited.then(() => undefined),
+        tooLate(options.within),
+      ]);
       const milliseconds = performance.now() - started;
       if (first !== undefined) {
         await server.kill();
@@ -82,8 +92,8 @@ export function useServers(): Servers {
   };
 }
 
-async function tooLate(): Promise<undefined> {
-  await delay(15_000, undefined, { ref: false });
+async function tooLate(within = 15_000): Promise<undefined> {
+  await delay(within, undefined, { ref: false });
 }
 
 interface Process extends Omit<Server, 'url'> {

@@ -5,7 +5,9 @@ import { expect, test } from 'vitest';
 
 import { newBlob, newManifest } from './content.ts';
 import { lockOf, ownerOf, replaceLock, thisProcess } from './lock-file.ts';
+import type { Owner } from './lock-file.ts';
 import { getBlob, getManifest, pushBlob, pushManifest, pushSmall } from './requests.ts';
+import { missingCommand, requireOf } from './requirement.ts';
 import { useScratch } from './scratch.ts';
 import { useServers } from './server.ts';
 
@@ -65,39 +67,74 @@ test('a server that stops leaves no lock', async () => {
 const minute = 60_000;
 
 test.each([
-  ['whose pid is another process’s by now', { ...thisProcess(), started: '1' }, 0],
-  ['whose process is gone', { ...thisProcess(), pid: 2 ** 22 + 1 }, 0],
-  ['from before the machine was started', { ...thisProcess(), boot: 'another' }, 0],
-  ['from another host that is silent', { ...thisProcess(), host: 'elsewhere', boot: 'another' }, minute],
-])('a lock %s is taken over', async (_what, owner, age) => {
-  const root = await rootWithLock(JSON.stringify(owner), age);
+  ['whose pid is another process’s by now', { ...thisProcess(), started: '1' }],
+  ['whose process is gone', { ...thisProcess(), pid: 2 ** 22 + 1 }],
+  ['from before the machine was started', { ...thisProcess(), boot: 'another' }],
+])('a lock %s is taken over', async (_what, owner) => {
+  const root = await rootWithLock(JSON.stringify(owner), 0);
   const server = await servers.start(root);
   expect((await ownerOf(root)).pid).toBe(server.pid);
   expect((await pushBlob(server.url, 'app', newBlob(10))).status).toBe(201);
 });
 
-test.each(['', '{"host":', 'null', '1', '{}', '"text"', '[]'])(
-  'a lock that says %j is refused while it is new, and taken over when it is old',
-  async (content) => {
-    const root = await rootWithLock(content, 0);
-    const refused = await servers.startToFailure(root);
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('is in use by') as unknown });
-    await replaceLock(root, content, minute);
-    const server = await servers.start(root);
+test('a lock whose owner cannot be looked up is taken over after half a minute of silence, however old it is', async () => {
+  const elsewhere = { ...thisProcess(), host: 'elsewhere', boot: 'another' };
+  const elseContainer = { ...thisProcess(), namespace: 'pid:[1]' };
+  const contents = ['', '{"host":', 'null', '1', '{}', '"text"', '[]', ...[elsewhere, elseContainer].map(toJson)];
+  // All at once, for the time that it takes.
+  const waits = contents.map(async (content, i) => {
+    const root = await rootWithLock(content, i % 2 === 0 ? 0 : minute);
+    const started = performance.now();
+    const server = await servers.start(root, { within: 60_000 });
+    expect(performance.now() - started, content).toBeGreaterThan(30_000);
     expect((await ownerOf(root)).pid).toBe(server.pid);
-  },
-);
+    expect(server.log()).toContain('somebody elsewhere may be writing here');
+  });
+  await Promise.all(waits);
+}, 90_000);
 
-test.each([
-  ['of a process that runs', thisProcess(), minute],
-  ['from another host that was heard of', { ...thisProcess(), host: 'elsewhere', boot: 'another' }, 0],
-])('a lock %s is refused', async (_what, owner, age) => {
-  const root = await rootWithLock(JSON.stringify(owner), age);
+test('a lock of a process that runs is refused, however old it is', async () => {
+  const owner = thisProcess();
+  const root = await rootWithLock(toJson(owner), minute);
   const { code, stderr } = await servers.startToFailure(root);
   expect(code).toBe(1);
   expect(stderr).toContain(`process ${owner.pid} on ${owner.host}`);
   expect(await ownerOf(root)).toEqual(owner);
 });
+
+test('a lock from another host that is heard of is refused, however wrong its clock', async () => {
+  const owner = { ...thisProcess(), host: 'elsewhere', boot: 'another' };
+  const root = await rootWithLock(toJson(owner), 1000 * minute);
+  let beats = 0;
+  const heartbeat = setInterval(() => {
+    const time = Date.now() / 1000 - 60_000 + ++beats;
+    void utimes(lockOf(root), time, time);
+  }, 1000);
+  try {
+    const { code, stderr } = await servers.startToFailure(root);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`process ${owner.pid} on ${owner.host}`);
+    expect(await ownerOf(root)).toEqual(owner);
+  } finally {
+    clearInterval(heartbeat);
+  }
+});
+
+test('two servers that are process 1 of their containers do not take each other’s lock', async (context) => {
+  const container = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  requireOf(context, missingCommand(container[0] ?? '', ...container.slice(1), process.execPath, '--version'));
+  const root = await scratch.newDirectory();
+  const first = await servers.start(root, { through: container });
+  expect((await ownerOf(root)).pid).toBe(1);
+  const refused = await servers.startToFailure(root, { through: container });
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('is in use by process 1 ');
+  expect((await pushBlob(first.url, 'app', newBlob(10))).status).toBe(201);
+});
+
+function toJson(owner: Owner): string {
+  return JSON.stringify(owner);
+}
 
 test('a server keeps its lock fresh', async () => {
   const root = await scratch.newDirectory();

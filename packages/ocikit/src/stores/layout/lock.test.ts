@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { RootLock } from './lock.ts';
 
@@ -32,8 +32,22 @@ async function leave(change: Record<string, unknown>): Promise<void> {
   await writeFile(path, JSON.stringify({ ...owner, nonce: 'another', ...change }));
 }
 
-async function makeOld(): Promise<void> {
-  await utimes(path, new Date(Date.now() - 31_000), new Date(Date.now() - 31_000));
+/** So many seconds, with the file system's own time for what is asked of it. */
+async function pass(seconds: number): Promise<void> {
+  for (let i = 0; i < seconds; i++) {
+    await vi.advanceTimersByTimeAsync(1000);
+    for (let turn = 0; turn < 8; turn++) await stat(dir);
+  }
+}
+
+/** What has become of it so far. */
+function watch(acquiring: Promise<RootLock>): { state: unknown } {
+  const watched: { state: unknown } = { state: 'waits' };
+  acquiring.then(
+    () => (watched.state = 'acquired'),
+    (error: unknown) => (watched.state = error),
+  );
+  return watched;
 }
 
 describe('the lock of a root', () => {
@@ -68,16 +82,105 @@ describe('the lock of a root', () => {
     expect(await readdir(dir)).toEqual(['lock']);
   });
 
-  it.each([
-    ['of another host', async () => leave({ host: 'elsewhere' })],
-    ['that is empty', async () => writeFile(path, '')],
-    ['that is damaged', async () => writeFile(path, 'null')],
-  ])('%s is taken over only after half a minute of silence', async (_, make) => {
-    await make();
-    await expect(RootLock.acquire(dir)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    await makeOld();
-    const lock = await acquire();
-    expect(() => lock.assertOwned()).not.toThrow();
+  describe('whose owner cannot be looked up', () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+    const unavailable = expect.objectContaining({ code: 'UNAVAILABLE' }) as unknown;
+    const beat = async (time = new Date()): Promise<void> => utimes(path, time, time);
+    const year = 365 * 24 * 60 * 60 * 1000;
+
+    it.each([
+      ['as it is of another host', async () => leave({ host: 'elsewhere' })],
+      ['as it is of another container of this machine', async () => leave({ namespace: 'pid:[1]' })],
+      ['as it says of none', async () => leave({ namespace: undefined })],
+      ['as it is empty', async () => writeFile(path, '')],
+      ['as it is damaged', async () => writeFile(path, 'null')],
+    ])('%s is taken over only after half a minute of silence', async (_, make) => {
+      await make();
+      const owners: unknown[] = [];
+      const acquiring = RootLock.acquire(dir, { onWait: (owner) => owners.push(owner) });
+      const watched = watch(acquiring);
+      await pass(29);
+      expect(watched.state).toBe('waits');
+      expect(owners.length).toBe(1);
+      await pass(3);
+      expect(watched.state).toBe('acquired');
+      const lock = await acquiring;
+      locks.push(lock);
+      expect(() => lock.assertOwned()).not.toThrow();
+      expect(await readdir(dir)).toEqual(['lock']);
+    });
+
+    it.each([
+      ['a year ago, as after a jump forward', -year],
+      ['in a year, as after a jump back', year],
+    ])('is judged by what is heard of it, not by its time: %s', async (_, distance) => {
+      await leave({ host: 'elsewhere' });
+      await beat(new Date(Date.now() + distance));
+      const watched = watch(RootLock.acquire(dir));
+      await pass(20);
+      expect(watched.state).toBe('waits');
+      await beat(new Date(Date.now() + distance + 5000));
+      await pass(2);
+      expect(watched.state).toEqual(unavailable);
+      // Nothing more is heard of it.
+      const acquiring = acquire();
+      const second = watch(acquiring);
+      await pass(2);
+      expect(second.state).toEqual(unavailable);
+      await pass(30);
+      await acquire();
+    });
+
+    it('is refused as soon as it is heard of, and at once after that', async () => {
+      await leave({ host: 'elsewhere' });
+      const first = watch(acquire());
+      await pass(4);
+      expect(first.state).toBe('waits');
+      await beat();
+      await pass(1);
+      expect(first.state).toMatchObject({ code: 'UNAVAILABLE', detail: { host: 'elsewhere' } });
+      for (let i = 0; i < 20; i++) {
+        await pass(5);
+        await beat(new Date((100 - i) * 1000));
+        await expect(acquire()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      }
+    });
+
+    it('is another when another owner has come, whose silence begins anew', async () => {
+      await leave({ host: 'elsewhere' });
+      const first = watch(acquire());
+      await pass(25);
+      await leaveTo('a third');
+      await pass(10);
+      expect(first.state).toBe('waits');
+      await beat();
+      await pass(1);
+      expect(first.state).toMatchObject({ code: 'UNAVAILABLE' });
+    });
+
+    it('is not waited for when nobody wants it any more', async () => {
+      await leave({ host: 'elsewhere' });
+      const controller = new AbortController();
+      const acquiring = RootLock.acquire(dir, { signal: controller.signal });
+      const watched = watch(acquiring);
+      await pass(3);
+      const reason = new Error('no more');
+      controller.abort(reason);
+      await pass(1);
+      expect(watched.state).toBe(reason);
+      expect(await readdir(dir)).toEqual(['lock']);
+    });
+
+    async function leaveTo(nonce: string): Promise<void> {
+      const owner = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+      await writeFile(`${path}.new`, JSON.stringify({ ...owner, nonce }));
+      await rename(`${path}.new`, path);
+    }
   });
 
   it('that was taken away and taken by another is noticed, whatever number its file has', async () => {

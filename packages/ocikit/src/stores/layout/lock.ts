@@ -1,6 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fstatSync, futimesSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import {
+  closeSync,
+  fstatSync,
+  futimesSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -8,8 +18,10 @@ import { RegistryError } from '../../model/index.ts';
 
 import { hasCode, isMissing } from './files.ts';
 
-interface Owner {
+export interface Owner {
   host: string;
+  /** Numbers of processes mean something only in it: two containers of one machine may both have a process 1. */
+  namespace: string;
   /** Differs after each start of the machine. */
   boot: string;
   pid: number;
@@ -19,8 +31,16 @@ interface Owner {
 }
 
 const heartbeat = 5000;
-/** From another host nothing is known but that its heartbeat has stopped. */
+/** Of an owner that cannot be looked up nothing is known but that its heartbeat has stopped. */
 const silence = 30_000;
+const pause = 500;
+
+export interface AcquireOptions {
+  /** Ends the waiting. */
+  signal?: AbortSignal | undefined;
+  /** Is told once if it takes a while to find out whether an owner lives that cannot be looked up. */
+  onWait?: ((owner: Owner | undefined) => void) | undefined;
+}
 
 /** Who may write to a root. Readers never lock. */
 export class RootLock {
@@ -40,18 +60,35 @@ export class RootLock {
     this.#timer.unref();
   }
 
-  /** @throws RegistryError UNAVAILABLE, naming the owner */
-  static async acquire(dir: string): Promise<RootLock> {
+  /**
+   * Waits half a minute at the most: so long an owner on another host, or in another container, has to be silent.
+   *
+   * @throws RegistryError UNAVAILABLE, naming the owner
+   */
+  static async acquire(dir: string, { signal, onWait }: AcquireOptions = {}): Promise<RootLock> {
     const path = join(dir, 'lock');
     const owner: Owner = { ...thisProcess(), nonce: randomUUID() };
     await makeDirectory(dir);
-    for (let attempt = 0; attempt < 10; attempt++) {
+    let hasWaited = false;
+    for (let changes = 0; changes < 10;) {
+      signal?.throwIfAborted();
       const file = create(path, owner);
       if (file !== undefined) return new RootLock(path, file, owner.nonce);
       const found = await read(path);
-      if (found === undefined) continue;
-      if (!isStale(found.owner, found.mtimeMs)) throw locked(dir, found.owner);
-      await takeAway(path, found.text);
+      if (found === undefined) {
+        changes++;
+        continue;
+      }
+      const state = stateOf(path, found);
+      if (state === 'alive') throw locked(dir, found.owner);
+      if (state === 'gone') {
+        changes++;
+        await takeAway(path, found);
+        continue;
+      }
+      if (!hasWaited) onWait?.(found.owner);
+      hasWaited = true;
+      await delay(pause, signal);
     }
     throw new RegistryError('UNAVAILABLE', `${dir}: the lock changes hands all the time`, { retryAfter: 1 });
   }
@@ -121,11 +158,26 @@ function create(path: string, owner: Owner): number | undefined {
   }
 }
 
-async function read(path: string): Promise<{ text: string; owner: Owner | undefined; mtimeMs: number } | undefined> {
+/** A lock of somebody. */
+interface Found {
+  text: string;
+  /** Undefined if it is damaged, or its owner was gone before it was written. */
+  owner: Owner | undefined;
+  /** Changes with each heartbeat. */
+  beat: string;
+}
+
+async function read(path: string): Promise<Found | undefined> {
   try {
-    const text = await readFile(path, 'utf8');
-    const { mtimeMs } = await stat(path);
-    return { text, owner: parse(text), mtimeMs };
+    // Opened each time: what a network's file system says of a file may be old until then.
+    const handle = await open(path, 'r');
+    try {
+      const text = await handle.readFile('utf8');
+      const { ino, mtimeNs } = await handle.stat({ bigint: true });
+      return { text, owner: parse(text), beat: `${ino} ${mtimeNs}` };
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -140,16 +192,48 @@ function parse(text: string): Owner | undefined {
   }
 }
 
-function isStale(owner: Owner | undefined, mtimeMs: number): boolean {
-  // Its owner is just writing it, or died while doing so.
-  if (owner === undefined) return Date.now() - mtimeMs > silence;
+function stateOf(path: string, found: Found): 'alive' | 'gone' | 'unknown' {
+  const { owner } = found;
   const here = thisProcess();
-  if (owner.host !== here.host) return Date.now() - mtimeMs > silence;
-  return owner.boot !== here.boot || startOf(owner.pid) !== owner.started;
+  if (owner?.host !== here.host || owner.namespace !== here.namespace) return heardOf(path, found);
+  return owner.boot === here.boot && startOf(owner.pid) === owner.started ? 'alive' : 'gone';
+}
+
+/** What has been seen of locks whose owners cannot be looked up, by path. */
+const heard = new Map<string, { text: string; beat: string; since: number; isAlive: boolean }>();
+
+/**
+ * Their clock and the one here need not agree, and each may jump. So only whether the time of the lock changes counts,
+ * and for how long it has not, by a clock that nobody sets.
+ */
+function heardOf(path: string, { text, beat }: Found): 'alive' | 'gone' | 'unknown' {
+  const now = performance.now();
+  const before = heard.get(path);
+  if (before?.text !== text || before.beat !== beat) {
+    const isAlive = before?.text === text;
+    heard.set(path, { text, beat, since: now, isAlive });
+    return isAlive ? 'alive' : 'unknown';
+  }
+  if (now - before.since >= silence) return 'gone';
+  return before.isAlive ? 'alive' : 'unknown';
+}
+
+function delay(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener('abort', abort, { once: true });
+  });
 }
 
 /** Renaming it is the step that only one can do; who finds another's lock in its hands puts it back. */
-async function takeAway(path: string, expected: string): Promise<void> {
+async function takeAway(path: string, expected: Found): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);
@@ -157,12 +241,25 @@ async function takeAway(path: string, expected: string): Promise<void> {
     if (isMissing(error)) return;
     throw error;
   }
-  if ((await readFile(aside, 'utf8')) === expected) await rm(aside, { force: true });
+  const taken = await read(aside);
+  // Its owner may have come back to life at the last moment.
+  if (taken?.text === expected.text && taken.beat === expected.beat) await rm(aside, { force: true });
   else await rename(aside, path);
+  heard.delete(path);
 }
 
 function thisProcess(): Omit<Owner, 'nonce'> {
-  return { host: hostname(), boot: bootId(), pid: process.pid, started: startOf(process.pid) ?? '' };
+  const { pid } = process;
+  return { host: hostname(), namespace: pidNamespace(), boot: bootId(), pid, started: startOf(pid) ?? '' };
+}
+
+/** Empty where there is none. */
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
 }
 
 function bootId(): string {

@@ -66,6 +66,7 @@ export class LayoutStore {
   /** Directories of layouts that the journal's current generation extends. */
   readonly #based = new Set<string>();
   #closing: Promise<void> | undefined;
+  readonly #end = new AbortController();
 
   constructor(options: StoreOptions) {
     this.root = options.root;
@@ -130,7 +131,15 @@ export class LayoutStore {
   }
 
   async #own(): Promise<void> {
-    const lock = await RootLock.acquire(this.private.path);
+    const lock = await RootLock.acquire(this.private.path, {
+      signal: this.#end.signal,
+      onWait: (owner) =>
+        this.warn('somebody elsewhere may be writing here: it takes half a minute to be sure', {
+          directory: this.root,
+          pid: owner?.pid,
+          host: owner?.host,
+        }),
+    });
     try {
       this.#lock = lock;
       const assertOwned = (): void => lock.assertOwned();
@@ -310,6 +319,7 @@ export class LayoutStore {
 
   async #close(): Promise<void> {
     clearTimeout(this.#idle);
+    this.#end.abort(closed());
     await this.#owning?.catch(() => undefined);
     try {
       await this.#nextFold?.catch(() => undefined);
