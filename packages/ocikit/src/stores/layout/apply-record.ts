@@ -10,7 +10,7 @@ export function applyRecord(content: LayoutContent, changes: Changes, record: Jo
   if (record.op === 'folded' || record.op === 'base') return;
   const repository = content.repository(record.repository);
   const changed = changes.of(record.repository);
-  const { index, foreign, implicit, unparsed } = repository;
+  const { index, foreign, foreignUntagged, implicit, unparsed } = repository;
   switch (record.op) {
     case 'tag':
       changed.tags.add(record.tag);
@@ -34,13 +34,15 @@ export function applyRecord(content: LayoutContent, changes: Changes, record: Jo
       changed.manifests.add(digest);
       implicit.delete(digest);
       unparsed.delete(digest);
-      if (foreign.get(digest)?.mediaType !== mediaType) foreign.delete(digest);
+      const theirs = foreignUntagged.get(digest)?.filter((entry) => entry.mediaType === mediaType) ?? [];
+      if (theirs.length > 0) foreignUntagged.set(digest, theirs);
+      else foreignUntagged.delete(digest);
       repository.putManifest(descriptor, 0, { subject, referrer });
       break;
     }
     case 'unmanifest':
       changed.manifests.add(record.digest);
-      foreign.delete(record.digest);
+      foreignUntagged.delete(record.digest);
       for (const tag of index.manifests.get(record.digest)?.tags ?? []) {
         changed.tags.add(tag);
         foreign.delete(tag);

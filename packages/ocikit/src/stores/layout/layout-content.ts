@@ -1,4 +1,4 @@
-import type { Descriptor } from '../../model/index.ts';
+import type { Descriptor, Digest } from '../../model/index.ts';
 
 import { refNameAnnotation } from './index-file.ts';
 import type { ParsedIndex } from './index-file.ts';
@@ -49,9 +49,14 @@ export class LayoutContent {
     }
     if (name.tag !== undefined) index.setTag(name.tag, digest);
     const ours = this.#entry(name.repository, name.tag, index.manifests.get(digest)?.descriptor ?? entry);
+    const isOurs = JSON.stringify(entry) === JSON.stringify(ours);
+    if (name.tag === undefined) {
+      if (!isOurs) addTo(repository.foreignUntagged, digest, entry);
+      return true;
+    }
     // The last of several that say the same tag counts.
-    if (JSON.stringify(entry) === JSON.stringify(ours)) repository.foreign.delete(name.tag ?? digest);
-    else repository.foreign.set(name.tag ?? digest, entry);
+    if (isOurs) repository.foreign.delete(name.tag);
+    else repository.foreign.set(name.tag, entry);
     return true;
   }
 
@@ -71,7 +76,7 @@ export class LayoutContent {
    * Repositories may change meanwhile.
    */
   *entries(): Generator {
-    for (const [name, { index, implicit, foreign }] of this.repositories) {
+    for (const [name, { index, implicit, foreign, foreignUntagged }] of this.repositories) {
       for (
         let tags = index.tagNames.after(undefined, tagsAtOnce);
         tags.length > 0;
@@ -84,8 +89,9 @@ export class LayoutContent {
         }
       }
       for (const [digest, { descriptor, tags }] of index.manifests) {
-        const hasOwn = tags.size === 0 && !implicit.has(digest);
-        yield hasOwn ? (foreign.get(digest) ?? this.#entry(name, undefined, descriptor)) : undefined;
+        const theirs = foreignUntagged.get(digest);
+        if (theirs !== undefined) yield* theirs;
+        else yield tags.size === 0 && !implicit.has(digest) ? this.#entry(name, undefined, descriptor) : undefined;
       }
     }
     yield* this.#kept;
@@ -96,4 +102,10 @@ export class LayoutContent {
     const entry = { mediaType, digest, size };
     return refName === undefined ? entry : { ...entry, annotations: { [refNameAnnotation]: refName } };
   }
+}
+
+function addTo(lists: Map<Digest, Descriptor[]>, digest: Digest, entry: Descriptor): void {
+  const list = lists.get(digest);
+  if (list === undefined) lists.set(digest, [entry]);
+  else list.push(entry);
 }

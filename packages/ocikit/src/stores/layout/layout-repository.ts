@@ -17,8 +17,10 @@ export class LayoutRepository {
   readonly implicit: Set<Digest> = new Set();
   /** Manifests that other tools wrote and nobody has looked into yet. */
   readonly unparsed: Set<Digest> = new Set();
-  /** Other tools' entries, with what only they know of them: by tag, or by digest if they have none. */
+  /** Other tools' entries, with what only they know of them, by tag. */
   readonly foreign: Map<string, Descriptor> = new Map();
+  /** Those that have no tag: each is something of its own, whoever tags the same digest. */
+  readonly foreignUntagged: Map<Digest, Descriptor[]> = new Map();
   /** Set while somebody looks into what is unparsed. */
   exploring: Promise<void> | undefined;
 

@@ -108,6 +108,50 @@ describe("another tool's layout", () => {
     expect(JSON.parse(await readFile(join(dir, 'index.json'), 'utf8'))).toMatchObject({ 'x-own': 1 });
   });
 
+  it('keeps entries without a tag, with what only they know, also when others tag the same digest', async () => {
+    await writeBlobs(dir, first, second);
+    const { digest } = first.descriptor;
+    const untagged = (more: Record<string, string>): Record<string, unknown> => ({
+      ...first.descriptor,
+      annotations: { 'org.opencontainers.image.ref.name': `app@${digest}`, ...more },
+    });
+    const theirs = [untagged({ 'x-own': '1' }), { ...untagged({ 'x-own': '2' }), platform: { os: 'linux' } }];
+    await writeLayout([theirs[0], { ...first.descriptor, ...named('app:theirs') }, theirs[1]]);
+    const registry = open();
+    await registry.pushManifest('app', first.bytes, first.mediaType, { tags: ['ours'] });
+    await registry.fold();
+    const entries = await readEntries();
+    expect(entries).toEqual(expect.arrayContaining(theirs));
+    expect(entries.length).toBe(4);
+    await registry.close();
+
+    const again = open();
+    for (const tag of ['ours', 'theirs']) await again.deleteTag('app', tag);
+    await again.fold();
+    expect(await readEntries()).toEqual(theirs);
+    await again.deleteManifest('app', digest);
+    await again.fold();
+    expect(await readEntries()).toEqual([]);
+  });
+
+  it('does not keep what entries said of a digest as something else than it was pushed as', async () => {
+    await writeBlobs(dir, first);
+    const { digest } = first.descriptor;
+    const docker = { ...first.descriptor, mediaType: mediaTypes.dockerManifest };
+    const named1 = { annotations: { 'org.opencontainers.image.ref.name': `app@${digest}`, 'x-own': '1' } };
+    await writeLayout([
+      { ...docker, ...named1 },
+      { ...first.descriptor, ...named1 },
+    ]);
+    const registry = open();
+    await registry.pushManifest('app', first.bytes, first.mediaType, { tags: ['ours'] });
+    await registry.fold();
+    expect(await readEntries()).toEqual([
+      { ...first.descriptor, ...named('app:ours') },
+      { ...first.descriptor, ...named1 },
+    ]);
+  });
+
   it.each([[null], [undefined], [[]]])('may have no entries: %j', async (manifests) => {
     await writeLayout(manifests);
     expect(await collect(open().repositories())).toEqual([]);
