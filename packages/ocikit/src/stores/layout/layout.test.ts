@@ -138,17 +138,17 @@ describe("another tool's layout", () => {
     await writeBlobs(dir, first);
     const { digest } = first.descriptor;
     const docker = { ...first.descriptor, mediaType: mediaTypes.dockerManifest };
-    const named1 = { annotations: { 'org.opencontainers.image.ref.name': `app@${digest}`, 'x-own': '1' } };
+    const untagged = { annotations: { 'org.opencontainers.image.ref.name': `app@${digest}`, 'x-own': '1' } };
     await writeLayout([
-      { ...docker, ...named1 },
-      { ...first.descriptor, ...named1 },
+      { ...first.descriptor, ...untagged },
+      { ...docker, ...untagged },
     ]);
     const registry = open();
     await registry.pushManifest('app', first.bytes, first.mediaType, { tags: ['ours'] });
     await registry.fold();
     expect(await readEntries()).toEqual([
       { ...first.descriptor, ...named('app:ours') },
-      { ...first.descriptor, ...named1 },
+      { ...first.descriptor, ...untagged },
     ]);
   });
 
