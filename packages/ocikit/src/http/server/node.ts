@@ -102,7 +102,8 @@ async function send(
     onBodyError,
   }: Pick<NodeListenerOptions, 'writeTimeout' | 'onBodyError'> & { exchange: Exchange },
 ): Promise<void> {
-  if (response.destroyed || request.socket.destroyed) {
+  const hasLeft = (): boolean => response.destroyed || request.socket.destroyed;
+  if (hasLeft()) {
     await cancelBody(reply);
     return;
   }
@@ -114,7 +115,7 @@ async function send(
       response.writeHead(reply.status, reply.headers as OutgoingHttpHeaders);
     });
   } catch (error) {
-    if (response.headersSent || request.socket.destroyed) throw error;
+    if (response.headersSent || hasLeft()) throw error;
     // Not a byte of the content could be had, or a header that a middleware made cannot be sent as it is.
     onBodyError(error, exchange);
     const { status, headers, body } = errorReply(error);

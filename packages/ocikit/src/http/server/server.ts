@@ -22,7 +22,7 @@ export interface Server {
   /** For adapters of one's own. It never rejects. */
   handle(exchange: Exchange): Promise<Reply>;
   /** From now on each answer of `node` is the last one on its connection: for a server that is about to stop. */
-  endConnections(): void;
+  readonly endConnections: () => void;
 }
 
 /**

@@ -51,6 +51,7 @@ export class Layout {
   readonly path: string;
   readonly #settings: LayoutSettings;
   readonly #index: IndexOnDisk;
+  readonly #blobs: string;
   #content: LayoutContent;
   /** Since the index was written last. */
   #changes = new Changes();
@@ -66,6 +67,7 @@ export class Layout {
     this.directory = settings.directory;
     this.path = join(settings.root, settings.directory);
     this.#index = new IndexOnDisk(join(this.path, 'index.json'), settings.files);
+    this.#blobs = join(this.path, 'blobs/');
     this.#content = new LayoutContent(settings.names, undefined);
   }
 
@@ -108,9 +110,9 @@ export class Layout {
     return assertInside(this.#settings.root, components);
   }
 
+  /** Asked for in every request, so it is put together in the cheapest way. */
   blobPath(digest: Digest): string {
-    const { algorithm, encoded } = splitDigest(digest);
-    return join(this.path, 'blobs', algorithm, encoded);
+    return this.#blobs + digest.replace(':', '/');
   }
 
   /** Reads the index, and what is known of its manifests. Nothing here changes until it is shown. */

@@ -8,6 +8,7 @@ export class OpenLayouts {
   readonly #isBehind: (layout: Layout) => boolean;
   /** Those that are kept open, in the order of their last use. */
   readonly #kept = new Map<string, Promise<Layout>>();
+  #newest: string | undefined;
   /** All that anybody still holds: there are never two of one directory, or what one is told the other would lose. */
   readonly #held = new Map<string, WeakRef<Layout>>();
 
@@ -24,6 +25,9 @@ export class OpenLayouts {
 
   async get(directory: string): Promise<Layout> {
     const found = this.#kept.get(directory);
+    // Many requests in a row are for the same one.
+    if (found !== undefined && directory === this.#newest) return found;
+    this.#newest = directory;
     if (found !== undefined) {
       // Deleted and set again, it is the one that was used last.
       this.#kept.delete(directory);

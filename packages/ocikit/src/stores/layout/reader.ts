@@ -2,14 +2,19 @@ import { assertRepository, assertTag, parseDigest } from '../../model/index.ts';
 import type { Descriptor, Digest, Reader } from '../../model/index.ts';
 import { manifestUnknown } from '../repository/index.ts';
 
-import type { Layout } from './layout.ts';
 import { blobDescriptor } from './reading.ts';
 import type { LayoutState } from './state.ts';
+
+/** A manifest of a repository, and its file. */
+interface Found {
+  path: string;
+  descriptor: Descriptor;
+}
 
 export function layoutReader(state: LayoutState): Reader {
   const { store } = state;
 
-  async function manifest(repository: string, digest: Digest): Promise<{ layout: Layout; descriptor: Descriptor }> {
+  async function manifest(repository: string, digest: Digest): Promise<Found> {
     const layout = await store.layoutOf(repository);
     const found = (): Descriptor | undefined =>
       state.isBeingRemoved(repository, digest)
@@ -18,11 +23,12 @@ export function layoutReader(state: LayoutState): Reader {
     if (found() === undefined) await layout.explore(repository);
     const descriptor = found();
     if (descriptor === undefined) throw await state.manifestUnknown(layout, repository, digest);
-    state.used.touch(layout.blobPath(digest));
-    return { layout, descriptor };
+    const path = layout.blobPath(digest);
+    state.used.touch(path);
+    return { path, descriptor };
   }
 
-  async function tagged(repository: string, tag: string): Promise<{ layout: Layout; descriptor: Descriptor }> {
+  async function tagged(repository: string, tag: string): Promise<Found> {
     assertRepository(repository);
     assertTag(tag);
     const layout = await store.layoutOf(repository);
@@ -30,8 +36,9 @@ export function layoutReader(state: LayoutState): Reader {
     const digest = index?.digestOfTag(tag);
     const entry = digest === undefined ? undefined : index?.manifests.get(digest);
     if (entry === undefined) throw await state.manifestUnknown(layout, repository, tag);
-    state.used.touch(layout.blobPath(entry.descriptor.digest));
-    return { layout, descriptor: entry.descriptor };
+    const path = layout.blobPath(entry.descriptor.digest);
+    state.used.touch(path);
+    return { path, descriptor: entry.descriptor };
   }
 
   return {
@@ -59,30 +66,32 @@ export function layoutReader(state: LayoutState): Reader {
     async getManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
       assertRepository(repository);
-      const { layout, descriptor } = await manifest(repository, parseDigest(digest));
-      return { descriptor: { ...descriptor }, bytes: await state.readManifest(layout, repository, descriptor) };
+      const { path, descriptor } = await manifest(repository, parseDigest(digest));
+      const bytes = state.keptManifest(path) ?? (await state.readManifest(path, repository, descriptor));
+      return { descriptor: { ...descriptor }, bytes };
     },
     async getTag(repository, tag, options) {
       options?.signal?.throwIfAborted();
-      const { layout, descriptor } = await tagged(repository, tag);
-      return { descriptor: { ...descriptor }, bytes: await state.readManifest(layout, repository, descriptor) };
+      const { path, descriptor } = await tagged(repository, tag);
+      const bytes = state.keptManifest(path) ?? (await state.readManifest(path, repository, descriptor));
+      return { descriptor: { ...descriptor }, bytes };
     },
     async resolveManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
       assertRepository(repository);
-      const { layout, descriptor } = await manifest(repository, parseDigest(digest));
-      return present(layout, repository, descriptor);
+      const { path, descriptor } = await manifest(repository, parseDigest(digest));
+      return present(path, repository, descriptor);
     },
     async resolveTag(repository, tag, options) {
       options?.signal?.throwIfAborted();
-      const { layout, descriptor } = await tagged(repository, tag);
-      return present(layout, repository, descriptor);
+      const { path, descriptor } = await tagged(repository, tag);
+      return present(path, repository, descriptor);
     },
   };
 
   /** A manifest whose file is gone or cut short is not there, whatever the index says. */
-  async function present(layout: Layout, repository: string, descriptor: Descriptor): Promise<Descriptor> {
-    if (await state.hasManifestFile(layout, descriptor)) return { ...descriptor };
+  async function present(path: string, repository: string, descriptor: Descriptor): Promise<Descriptor> {
+    if (state.hasManifestFile(path, descriptor)) return { ...descriptor };
     throw manifestUnknown(repository, descriptor.digest);
   }
 }

@@ -1,6 +1,5 @@
-import { constants, lstatSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
 
 import { mediaTypes, RegistryError } from '../../model/index.ts';
 import type { ByteReader, Descriptor, Digest, ResolvedRange } from '../../model/index.ts';
@@ -20,14 +19,42 @@ export function blobDescriptor(digest: Digest, size: number): Descriptor {
   return { mediaType: mediaTypes.octetStream, digest, size };
 }
 
-export async function readerOf(path: string, range: ResolvedRange): Promise<ByteReader> {
-  let handle: FileHandle;
+/** Up to here, reading takes less time than handing it to a thread. */
+const small = 64 * 1024;
+
+/** The bytes of a file, a part of them. */
+export function readerOf(path: string, range: ResolvedRange): Promise<ByteReader> {
+  return range.end - range.start <= small ? Promise.resolve(readSmall(path, range)) : openReader(path, range);
+}
+
+function readSmall(path: string, { start, end }: ResolvedRange): ByteReader {
+  let bytes = Buffer.allocUnsafe(end - start);
+  const file = missingIsUnknown(() => openSync(path, noLinks));
   try {
-    handle = await open(path, noLinks);
-  } catch (cause) {
-    if (!isMissing(cause)) throw cause;
-    throw new RegistryError('BLOB_UNKNOWN', 'the blob has been deleted', { cause });
+    for (let at = 0; at < bytes.length;) {
+      const count = readSync(file, bytes, at, bytes.length - at, start + at);
+      if (count === 0) bytes = bytes.subarray(0, at);
+      at += count;
+    }
+  } finally {
+    closeSync(file);
   }
+  return {
+    async readInto(buffer) {
+      const count = bytes.copy(buffer);
+      bytes = bytes.subarray(count);
+      return count;
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+async function openReader(path: string, range: ResolvedRange): Promise<ByteReader> {
+  const handle = await open(path, noLinks).catch((error: unknown) =>
+    missingIsUnknown((): never => {
+      throw error;
+    }),
+  );
   let position = range.start;
   return {
     async readInto(buffer) {
@@ -37,4 +64,14 @@ export async function readerOf(path: string, range: ResolvedRange): Promise<Byte
     },
     close: () => handle.close(),
   };
+}
+
+/** A file that was there a moment ago has been deleted. */
+function missingIsUnknown<T>(use: () => T): T {
+  try {
+    return use();
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+    throw new RegistryError('BLOB_UNKNOWN', 'the blob has been deleted', { cause });
+  }
 }

@@ -155,8 +155,7 @@ export class LayoutState {
   }
 
   /** True if the manifest's file is there and as large as it ought to be. */
-  async hasManifestFile(layout: Layout, { digest, size }: Descriptor): Promise<boolean> {
-    const path = layout.blobPath(digest);
+  hasManifestFile(path: string, { size }: Descriptor): boolean {
     if (this.#manifests.has(path)) return true;
     const found = sizeOfFile(path);
     if (found !== undefined && found !== size) {
@@ -180,11 +179,14 @@ export class LayoutState {
     }
   }
 
-  /** The bytes of a manifest, which are as large as its descriptor says. */
-  async readManifest(layout: Layout, repository: string, descriptor: Descriptor): Promise<Uint8Array> {
-    const path = layout.blobPath(descriptor.digest);
-    const cached = this.#manifests.get(path);
-    if (cached !== undefined) return new Uint8Array(cached);
+  /** The bytes of a manifest that was read lately. They are the caller's own. */
+  keptManifest(path: string): Uint8Array | undefined {
+    const bytes = this.#manifests.get(path);
+    return bytes === undefined ? undefined : copyOf(bytes);
+  }
+
+  /** The bytes of a manifest, which are as large as its descriptor says. They are the caller's own. */
+  async readManifest(path: string, repository: string, descriptor: Descriptor): Promise<Uint8Array> {
     let bytes: Uint8Array;
     try {
       bytes = await readFile(path, { flag: noLinks });
@@ -202,7 +204,7 @@ export class LayoutState {
       throw manifestUnknown(repository, descriptor.digest);
     }
     this.#keepManifest(path, bytes);
-    return new Uint8Array(bytes);
+    return copyOf(bytes);
   }
 
   #keepManifest(path: string, bytes: Uint8Array): void {
@@ -235,6 +237,12 @@ function isAnybodys({ repositories }: Layout, digest: Digest): boolean {
     if (index.manifests.has(digest) || index.blobs.has(digest)) return true;
   }
   return false;
+}
+
+/** Many small ones share one piece of memory, which is much cheaper than one for each. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.from(bytes);
+  return new Uint8Array(copy.buffer, copy.byteOffset, copy.length);
 }
 
 async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {
