@@ -20,6 +20,7 @@ export interface IssuedId {
 const randomLength = 12;
 const timeLength = 6;
 const macLength = 14;
+const maxKnown = 4096;
 const idPattern = /^([A-Za-z0-9_-]{43})\.([a-z0-9+._-]+)$/;
 
 /** @param key 32 random bytes; ids are good as long as it stays the same. Made here if it is left out. */
@@ -27,6 +28,16 @@ export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uin
   // A colon is in neither of the first two, so nothing can move from one part to another and keep the MAC.
   const macOf = (head: Uint8Array, label: string, repository: string): Uint8Array =>
     hmacSha256(key, new TextEncoder().encode(`${toBase64Url(head)}:${label}:${repository}`)).subarray(0, macLength);
+  /** Ids that were seen lately: each is asked for a few times on its way, and computing a MAC takes its time. */
+  const known = new Map<string, IssuedId>();
+  const remember = (repository: string, id: string, issued: IssuedId): IssuedId => {
+    known.set(`${repository}:${id}`, issued);
+    if (known.size > maxKnown) {
+      const [oldest = ''] = known.keys();
+      known.delete(oldest);
+    }
+    return issued;
+  };
   return {
     issue(repository, label) {
       const id = new Uint8Array(randomLength + timeLength + macLength);
@@ -37,16 +48,21 @@ export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uin
       view.setUint32(randomLength, Math.floor(now / 0x1_0000));
       view.setUint16(randomLength + 4, now % 0x1_0000);
       id.set(macOf(head, label, repository), head.length);
-      return `${toBase64Url(id)}.${label}`;
+      const text = `${toBase64Url(id)}.${label}`;
+      remember(repository, text, { at: now, label });
+      return text;
     },
     check(repository, id) {
+      const found = known.get(`${repository}:${id}`);
+      if (found !== undefined) return found;
       const [, token = '', label = ''] = idPattern.exec(id) ?? [];
       const bytes = fromBase64Url(token);
       if (bytes?.length !== randomLength + timeLength + macLength || toBase64Url(bytes) !== token) return undefined;
       const head = bytes.subarray(0, randomLength + timeLength);
       if (!equal(macOf(head, label, repository), bytes.subarray(head.length))) return undefined;
       const view = new DataView(bytes.buffer);
-      return { at: view.getUint32(randomLength) * 0x1_0000 + view.getUint16(randomLength + 4), label };
+      const at = view.getUint32(randomLength) * 0x1_0000 + view.getUint16(randomLength + 4);
+      return remember(repository, id, { at, label });
     },
   };
 }

@@ -187,7 +187,7 @@ describe('a connection', () => {
     const registry = partialRegistry({
       getBlob: async () =>
         createContent({
-          descriptor: { mediaType: 'application/octet-stream', digest, size: 100 },
+          descriptor: { mediaType: 'application/octet-stream', digest, size: 100_000 },
           source: {
             async *iterate() {
               yield bytes;

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 
 import type { Exchange, Reply } from './exchange.ts';
 import { writeBody } from './node-body.ts';
+import { NodeRequestBody } from './node-request-body.ts';
 import { apiVersion, errorReply } from './reply.ts';
 
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -81,8 +82,7 @@ class NodeExchange implements Exchange {
     const { headers } = request;
     const { 'content-length': length, 'transfer-encoding': encoding } = headers;
     const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
-    // Who stops reading early still has something to answer, so the connection must not end with the reading.
-    this.body = hasBody ? request.iterator({ destroyOnReturn: false }) : undefined;
+    this.body = hasBody ? new NodeRequestBody(request) : undefined;
     this.signal = signalOf(request.socket);
     // Properties of its own, so that a middleware can hand on `{ ...exchange, path }`.
     this.header = (name) => {

@@ -46,7 +46,7 @@ export interface BlobStage {
   truncate(size: number): Promise<void>;
   /** What was appended so far, as a content of that many bytes. */
   read(size: number, range?: ByteRange): BlobContent;
-  /** Lets go of what it holds open; `append` opens it again. */
+  /** What was appended is going to be acknowledged: it must be where it stays. Lets go of what is open; `append` opens it again. */
   release(): Promise<void>;
   /** Makes the bytes the blob. They have been verified. */
   keep(repository: string, digest: Digest): Promise<void>;

@@ -82,7 +82,24 @@ vi.mock('node:fs', async (original) => {
     machine.step();
     real.renameSync(...args);
   };
-  return { ...real, renameSync, rmSync };
+  const openSync: typeof Fs.openSync = (path, flags, mode) => {
+    if (typeof flags === 'number' ? (flags & 3) !== 0 : flags !== 'r') machine.step();
+    return real.openSync(path, flags, mode);
+  };
+  const writeSync = (file: number, bytes: Uint8Array, from: number, length: number, at?: number): number => {
+    if (machine.isLastWrite()) real.writeSync(file, bytes, from, length >> 1, at);
+    machine.step();
+    return real.writeSync(file, bytes, from, length, at);
+  };
+  const sync = (_file: number, done: (error?: unknown) => void): void => {
+    try {
+      machine.step();
+      done();
+    } catch (error) {
+      done(error);
+    }
+  };
+  return { ...real, renameSync, rmSync, openSync, writeSync, fsync: sync, fdatasync: sync };
 });
 
 const real = await vi.importActual<typeof FsPromises>('node:fs/promises');

@@ -71,8 +71,8 @@ it('refuses a way that leads through a symbolic link, and no other', async () =>
   const files = new Files('none');
   await files.makeDirectory(join(dir, 'a/b'));
   await symlink('/etc', join(dir, 'a/link'));
-  await assertInside(dir, ['a', 'b']);
-  await assertInside(dir, ['a', 'none', 'b']);
-  await expect(assertInside(dir, ['a', 'link', 'b'])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  assertInside(dir, ['a', 'b']);
+  assertInside(dir, ['a', 'none', 'b']);
+  expect(() => assertInside(dir, ['a', 'link', 'b'])).toThrow(/is a symbolic link/);
   expect((await stat(join(dir, 'a/link'))).isDirectory()).toBe(true);
 });

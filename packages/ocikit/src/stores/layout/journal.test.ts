@@ -224,14 +224,21 @@ describe('a new generation', () => {
 
   it('comes although others append without a pause', async () => {
     const over = new AbortController();
+    const slow = new (class extends TestFiles {
+      override async syncData(): Promise<void> {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })('none');
+    const busy = new Journal(dir, slow, 1, nothing);
     const appendOn = async (): Promise<void> => {
-      while (!over.signal.aborted) await journal.append([tag('a')], silent);
+      while (!over.signal.aborted) await busy.append([tag('a')], silent);
     };
     const writers = [appendOn(), appendOn(), appendOn()];
-    await until(() => journal.length > 0);
-    expect(await journal.rotate(nothing)).toBe(1);
+    await until(() => busy.length > 0);
+    expect(await busy.rotate(nothing)).toBe(1);
     over.abort();
     await Promise.all(writers);
+    await busy.close();
   });
 });
 

@@ -105,9 +105,9 @@ export class Layout {
    *
    * @throws RegistryError UNAVAILABLE if the way there leads out of the root
    */
-  assertInsideRoot(digest: Digest): Promise<void> {
+  assertInsideRoot(digest: Digest): void {
     const components = [...this.directory.split('/').filter(Boolean), 'blobs', splitDigest(digest).algorithm];
-    return assertInside(this.#settings.root, components);
+    assertInside(this.#settings.root, components);
   }
 
   /** Asked for in every request, so it is put together in the cheapest way. */
@@ -313,8 +313,8 @@ export class Layout {
   async #assertNoLinks(): Promise<void> {
     const { root, warn } = this.#settings;
     try {
-      await assertInside(root, [...(this.directory === '' ? [] : this.directory.split('/')), 'blobs']);
-      await assertInside(this.path, ['index.json']);
+      assertInside(root, [...(this.directory === '' ? [] : this.directory.split('/')), 'blobs']);
+      assertInside(this.path, ['index.json']);
     } catch (error) {
       warn('a layout is behind a symbolic link, which is not followed', { directory: this.path });
       throw error;

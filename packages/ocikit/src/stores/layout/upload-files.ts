@@ -1,38 +1,50 @@
 import { constants, utimesSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
 
 import { createContent, RegistryError } from '../../model/index.ts';
-import type { BlobContent, ByteRange, Digest } from '../../model/index.ts';
+import type { BlobContent, ByteRange, ByteReader, Digest, ResolvedRange } from '../../model/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
 
 import { isMissing } from './files.ts';
 import type { Files } from './files.ts';
 import { readerOf, sizeOfFile } from './reading.ts';
 
+/** Up to here, bytes wait in memory for the file to be written in one step. */
+const small = 64 * 1024;
+
 /** The bytes of an upload or of a blob that is being pushed: a file that becomes the blob when it is whole. */
 export class FileStage implements BlobStage {
-  readonly path: string;
+  readonly #path: string;
   readonly #files: Files;
   readonly #keep: (repository: string, digest: Digest, stage: FileStage) => Promise<void>;
   #handle: FileHandle | undefined;
   #size: number;
+  /** All bytes, as long as there is no file. */
+  #held: Uint8Array[] = [];
+  #hasFile: boolean;
 
   /** @param size of the file, if it is there already */
   constructor(
     path: string,
     files: Files,
     keep: (repository: string, digest: Digest, stage: FileStage) => Promise<void>,
-    size = 0,
+    size?: number,
   ) {
-    this.path = path;
+    this.#path = path;
     this.#files = files;
     this.#keep = keep;
-    this.#size = size;
+    this.#size = size ?? 0;
+    this.#hasFile = size !== undefined;
   }
 
   async append(bytes: Uint8Array): Promise<void> {
+    if (!this.#hasFile && this.#size + bytes.length <= small) {
+      this.#held.push(bytes.slice());
+      this.#size += bytes.length;
+      return;
+    }
+    await this.#write();
     const handle = await this.#open();
     for (let at = 0; at < bytes.length;) {
       const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, this.#size);
@@ -42,26 +54,48 @@ export class FileStage implements BlobStage {
   }
 
   async truncate(size: number): Promise<void> {
-    if (this.#size === 0 && size === 0) return;
-    await (await this.#open()).truncate(size);
+    if (this.#hasFile) await (await this.#open()).truncate(size);
+    else this.#held = [Buffer.concat(this.#held).subarray(0, size)];
     this.#size = size;
   }
 
   read(size: number, range?: ByteRange): BlobContent {
     const descriptor = { mediaType: 'application/octet-stream', digest: 'none:upload', size } as const;
-    return createContent({ descriptor, range, source: { open: (part) => readerOf(this.path, part) } });
+    const source = this.#hasFile
+      ? { open: (part: ResolvedRange): Promise<ByteReader> => readerOf(this.#path, part) }
+      : { pieces: this.#held };
+    return createContent({ descriptor, range, source });
   }
 
+  /** What was appended is in the file now, and survives the process. */
   async release(): Promise<void> {
-    const handle = this.#handle;
-    this.#handle = undefined;
-    await handle?.close();
+    if (this.#size > 0) await this.#write();
+    await this.#close();
   }
 
-  /** Makes the bytes durable; the file can be given another name now. */
+  /** Makes the bytes durable; {@link moveTo} can be called now. */
   async finish(): Promise<void> {
-    await this.#files.syncData(await this.#open());
-    await this.release();
+    if (this.#hasFile) await this.#files.syncData(await this.#open());
+    else await this.#write('durably');
+    await this.#close();
+  }
+
+  /** Gives the file the name of what it is. */
+  async moveTo(path: string): Promise<void> {
+    await this.#files.moveInto(this.#path, path, () => {
+      this.#hasFile = false;
+    });
+  }
+
+  /**
+   * After {@link moveTo}, when something else has failed: an upload can be tried again.
+   *
+   * @param giveBack makes the file again, if it can
+   */
+  async restore(giveBack: (path: string) => Promise<void>): Promise<void> {
+    if (this.#hasFile || this.#held.length > 0) return;
+    await giveBack(this.#path);
+    this.#hasFile = true;
   }
 
   keep(repository: string, digest: Digest): Promise<void> {
@@ -69,24 +103,41 @@ export class FileStage implements BlobStage {
   }
 
   async discard(): Promise<void> {
-    await this.release();
-    await rm(this.path, { force: true });
+    await this.#close();
+    if (this.#hasFile) await rm(this.#path, { force: true });
+    this.#hasFile = false;
+    this.#held = [];
+  }
+
+  /** From now on there is a file. */
+  async #write(how?: 'durably'): Promise<void> {
+    if (this.#hasFile) return;
+    try {
+      await this.#files.writeSmall(this.#path, this.#held, how);
+    } catch (error) {
+      // The bytes are here still, and can be written when there is room again.
+      await rm(this.#path, { force: true }).catch(() => undefined);
+      throw error;
+    }
+    this.#hasFile = true;
+    this.#held = [];
+  }
+
+  async #close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
   }
 
   async #open(): Promise<FileHandle> {
-    this.#handle ??= this.#size === 0 ? await this.#create() : await this.#openAgain();
+    this.#handle ??= await this.#openAgain();
     return this.#handle;
-  }
-
-  async #create(): Promise<FileHandle> {
-    await this.#files.makeDirectory(join(this.path, '..'));
-    return open(this.path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o644);
   }
 
   /** Never anew: what is missing would be there, as zeros. */
   async #openAgain(): Promise<FileHandle> {
     try {
-      return await open(this.path, constants.O_RDWR);
+      return await open(this.#path, constants.O_RDWR);
     } catch (cause) {
       if (!isMissing(cause)) throw cause;
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the bytes of the upload are gone', { cause });

@@ -1,3 +1,4 @@
+import type * as Fs from 'node:fs';
 import { cp, mkdtemp, readdir, rm, stat, utimes } from 'node:fs/promises';
 import type * as FsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,9 +16,23 @@ const disk = vi.hoisted(() => ({ left: Infinity }));
 
 type Write = (bytes: Uint8Array, from: number, length: number, at: number) => Promise<{ bytesWritten: number }>;
 
+const full = vi.hoisted(
+  () => (): Error => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }),
+);
+
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof Fs>();
+  const writeSync = (file: number, bytes: Uint8Array, from = 0, length = bytes.length, at?: number): number => {
+    const fits = Math.min(length, disk.left);
+    if (fits === 0) throw full();
+    disk.left -= fits;
+    return real.writeSync(file, bytes, from, fits, at);
+  };
+  return { ...real, writeSync };
+});
+
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof FsPromises>();
-  const full = (): Error => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
   const open: typeof FsPromises.open = async (path, flags, mode) => {
     const handle = await real.open(path, flags, mode);
     const write = (handle.write as Write).bind(handle);

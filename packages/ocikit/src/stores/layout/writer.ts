@@ -141,12 +141,12 @@ async function keepBlob(
     await layout.make();
     await stage.finish();
     try {
-      await layout.assertInsideRoot(digest);
+      layout.assertInsideRoot(digest);
       store.assertOwned();
-      await store.files.moveInto(stage.path, path);
+      await stage.moveTo(path);
       await linkBlob(state, layout, repository, digest, size);
     } catch (error) {
-      if (sizeOfFile(stage.path) === undefined) await giveBack(state, layout, digest, stage.path);
+      await stage.restore((to) => giveBack(state, layout, digest, to));
       throw error;
     }
   });
@@ -197,7 +197,7 @@ async function mount(
     const size = await state.sizeOfBlob(origin, source, digest);
     if (size === undefined) return undefined;
     await layout.make();
-    await layout.assertInsideRoot(digest);
+    layout.assertInsideRoot(digest);
     store.assertOwned();
     if (origin !== layout && !(await hardLink(state, origin.blobPath(digest), path))) return undefined;
     await linkBlob(state, layout, repository, digest, size);
@@ -242,9 +242,9 @@ async function writeManifest(state: LayoutState, layout: Layout, digest: Digest,
   try {
     await stage.append(bytes);
     await stage.finish();
-    await layout.assertInsideRoot(digest);
+    layout.assertInsideRoot(digest);
     store.assertOwned();
-    await store.files.moveInto(stage.path, layout.blobPath(digest));
+    await stage.moveTo(layout.blobPath(digest));
     state.forgetManifest(layout.blobPath(digest));
   } catch (error) {
     await stage.discard();

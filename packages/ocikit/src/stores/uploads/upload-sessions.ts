@@ -172,12 +172,17 @@ export class UploadSessions {
     return session;
   }
 
-  async release(session: Session): Promise<void> {
+  /** @param acknowledged bytes that the upload goes back to if what came since cannot be kept */
+  async release(session: Session, acknowledged: number): Promise<void> {
     const goesOn = this.#sessions.has(session.id) && session.size > 0;
     if (goesOn) this.#markUsed(session);
     else this.#sessions.delete(session.id);
     try {
       await (goesOn ? session.stage.release() : session.stage.discard());
+    } catch (error) {
+      if (goesOn) await takeBack(session, acknowledged);
+      if (session.size === 0) this.#sessions.delete(session.id);
+      throw error;
     } finally {
       session.busy = false;
       this.#schedule();
@@ -266,11 +271,12 @@ class SessionUpload implements BlobUpload {
   async append(source: BlobSource, options: AppendOptions = {}): Promise<number> {
     options.signal?.throwIfAborted();
     const session = this.#uploads.acquire(this.#repository, this.id);
+    const before = session.size;
     try {
       await appendTo(session, source, options);
       return session.size;
     } finally {
-      await this.#uploads.release(session);
+      await this.#uploads.release(session, before);
     }
   }
 
@@ -296,7 +302,7 @@ class SessionUpload implements BlobUpload {
       this.#uploads.end(this.id);
       return descriptor;
     } finally {
-      await this.#uploads.release(session);
+      await this.#uploads.release(session, before);
     }
   }
 
@@ -371,14 +377,16 @@ async function appendLast(session: Session, source: BlobSource, options: AppendO
 /** @param acknowledged bytes that the upload goes back to if a piece cannot be kept: a full disk has room again */
 async function append(session: Session, stage: BlobStage, piece: Uint8Array, acknowledged: number): Promise<void> {
   try {
-    await stage.append(piece);
+    const appended = stage.append(piece);
+    // While it is being written.
+    session.digester?.update(piece);
+    await appended;
   } catch (error) {
     // How much of the piece was written is not known: what is there now has to be read for its digest.
     session.digester = undefined;
     await takeBack(session, acknowledged);
     throw error;
   }
-  session.digester?.update(piece);
   session.size += piece.length;
 }
 
