@@ -1,6 +1,7 @@
 import { assertRepository, limit as atMost, parseDigest } from '../../model/index.ts';
 import type { Descriptor, Digest, Lister, ReferrersOptions } from '../../model/index.ts';
-import { nameUnknown, namesAfter } from '../repository/index.ts';
+import { nameUnknown, namesAfter, untilAborted } from '../repository/index.ts';
+import type { SortedNames } from '../repository/index.ts';
 
 import type { LayoutState } from './state.ts';
 
@@ -10,20 +11,21 @@ export function layoutLister(state: LayoutState): Lister {
     async *repositories({ startAfter, limit, signal } = {}) {
       signal?.throwIfAborted();
       const names = await store.names();
-      yield* atMost(existing(namesAfter(() => names, startAfter)), limit);
+      yield* atMost(untilAborted(existing(namesAfter(() => names, startAfter)), signal), limit);
     },
     async *tags(repository, { startAfter, limit, signal } = {}) {
       signal?.throwIfAborted();
       assertRepository(repository);
       const layout = await store.layoutOf(repository);
       if (!(await state.exists(layout, repository))) throw nameUnknown(repository);
-      yield* namesAfter(() => layout.repositories.get(repository)?.index.tagNames, startAfter, limit);
+      const tagNames = (): SortedNames | undefined => layout.repositories.get(repository)?.index.tagNames;
+      yield* untilAborted(namesAfter(tagNames, startAfter, limit), signal);
     },
     async *referrers(repository, digest, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
       parseDigest(digest);
-      yield* atMost(referrersOf(repository, digest, options), options.limit);
+      yield* atMost(untilAborted(referrersOf(repository, digest, options), options.signal), options.limit);
     },
   };
 

@@ -1,26 +1,31 @@
 import { assertRepository, limit as atMost, parseDigest } from '../../model/index.ts';
 import type { Descriptor, Digest, Lister, ReferrersOptions } from '../../model/index.ts';
-import { namesAfter } from '../repository/index.ts';
+import { namesAfter, untilAborted } from '../repository/index.ts';
 
 import type { MemoryState } from './state.ts';
 
 export function memoryLister(state: MemoryState): Lister {
   return {
     async *repositories({ startAfter, limit, signal } = {}) {
-      signal?.throwIfAborted();
-      yield* namesAfter(() => state.names, startAfter, limit);
+      yield* untilAborted(
+        namesAfter(() => state.names, startAfter, limit),
+        signal,
+      );
     },
     async *tags(repository, { startAfter, limit, signal } = {}) {
       signal?.throwIfAborted();
       assertRepository(repository);
       const { index } = state.repository(repository);
-      yield* namesAfter(() => index.tagNames, startAfter, limit);
+      yield* untilAborted(
+        namesAfter(() => index.tagNames, startAfter, limit),
+        signal,
+      );
     },
     async *referrers(repository, digest, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
       parseDigest(digest);
-      yield* atMost(referrersOf(state, repository, digest, options), options.limit);
+      yield* atMost(untilAborted(referrersOf(state, repository, digest, options), options.signal), options.limit);
     },
   };
 }
