@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { assertRepository, Digester, isDigest, parseDigest, splitDigest } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
-import { nameUnknown } from '../repository/index.ts';
+import { nameUnknown, page } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
 import { removeBlob, removeManifest } from './deleter.ts';
@@ -167,11 +167,4 @@ async function verifyFile(
     throw error;
   }
   return digester.digest() === digest ? 'ok' : 'corrupt';
-}
-
-/** Maintenance looks through everything anyway, so it may sort everything. */
-function page<T extends string>(names: Iterable<T>, { startAfter, limit }: ListOptions): T[] {
-  const sorted = [...names].toSorted();
-  const after = startAfter === undefined ? sorted : sorted.filter((name) => name > startAfter);
-  return after.slice(0, limit);
 }

@@ -9,7 +9,7 @@ import {
 } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
 
-import { Leases } from '../repository/index.ts';
+import { Leases, page } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
 import { removeBlobLink, removeManifest } from './deleter.ts';
@@ -113,13 +113,6 @@ function open(state: MemoryState, repository: string, { signal }: ListOptions): 
   signal?.throwIfAborted();
   assertRepository(repository);
   return state.repository(repository);
-}
-
-/** Maintenance looks through everything anyway, so it may sort everything. */
-function page<T extends string>(names: Iterable<T>, { startAfter, limit }: ListOptions): T[] {
-  const sorted = [...names].toSorted();
-  const after = startAfter === undefined ? sorted : sorted.filter((name) => name > startAfter);
-  return after.slice(0, limit);
 }
 
 function dates(entry: { createdAt: number; usedAt: number }): { createdAt: Date; usedAt: Date } {

@@ -1,4 +1,5 @@
 export * from './leases.ts';
+export * from './page.ts';
 export * from './pushed-manifest.ts';
 export * from './refusals.ts';
 export * from './report-bytes.ts';
