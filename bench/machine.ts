@@ -1,4 +1,4 @@
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { readFile } from 'node:fs/promises';
 
 import { run } from './programs.ts';
@@ -10,6 +10,8 @@ export async function describeMachine(scratch: string): Promise<string[]> {
     `${processors.length} × ${processors[0]?.model ?? 'an unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory`,
     `${await systemName()}, ${type()} ${release()}, Node ${process.version}`,
     `disk: ${await diskOf(scratch)}`,
+    // On a machine that others use at the same time, figures say little.
+    `load before the run: ${(loadavg()[0] ?? 0).toFixed(1)}`,
   ];
 }
 
