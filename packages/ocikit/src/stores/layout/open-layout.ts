@@ -41,7 +41,8 @@ export interface LayoutOptions extends LayoutsOptions {
 /** A registry in a directory. Close it: what was pushed is safe anyway, but other tools see it then. */
 export interface LayoutRegistry extends Registry, AsyncDisposable {
   /**
-   * Becomes the one process that writes, which otherwise the first write does.
+   * Becomes the one process that writes, which otherwise the first write does. If the owner of the lock is on another
+   * host or in another container and may be gone, this takes up to 30 s: so long it has to be silent.
    *
    * Rejects with UNAVAILABLE, naming the owner, if another process is.
    */
