@@ -207,7 +207,8 @@ export function wrongDigest(expected: Digest, found: Digest): RegistryError {
   });
 }
 
-function wrongSize(digest: Digest, expected: number, found: number): RegistryError {
+/** Content has `found` bytes, or more than that, where `expected` were announced. */
+export function wrongSize(digest: Digest, expected: number, found: number): RegistryError {
   const more = found > expected ? 'more than that' : `${found}`;
   return new RegistryError('SIZE_INVALID', `${digest} was announced with ${expected} bytes, ${more} came`, {
     detail: { expected, found },

@@ -42,6 +42,13 @@ export interface BlobStore {
 export interface BlobStage {
   /** Copies or writes the bytes: their buffer may be used again afterwards. */
   append(bytes: Uint8Array): Promise<void>;
+  /**
+   * Begins to compute the digest of all bytes beside the appending, also of those that are there already. It ends with
+   * `truncate`, `keep` and `discard`.
+   *
+   * @returns undefined if it is not worth while now
+   */
+  follow?(algorithm: string): StageDigest | undefined;
   /** Forgets what lies behind the first `size` bytes. */
   truncate(size: number): Promise<void>;
   /** What was appended so far, as a content of that many bytes. */
@@ -51,4 +58,10 @@ export interface BlobStage {
   /** Makes the bytes the blob. They have been verified. */
   keep(repository: string, digest: Digest): Promise<void>;
   discard(): Promise<void>;
+}
+
+/** A digest that a {@link BlobStage} computes by itself. */
+export interface StageDigest {
+  /** Of the first `size` bytes, which are all that were appended; undefined if it could not be computed. */
+  digest(size: number): Promise<Digest | undefined>;
 }

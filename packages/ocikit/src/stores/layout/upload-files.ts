@@ -4,14 +4,18 @@ import type { FileHandle } from 'node:fs/promises';
 
 import { createContent, RegistryError } from '../../model/index.ts';
 import type { BlobContent, ByteRange, ByteReader, Digest, ResolvedRange } from '../../model/index.ts';
-import type { BlobStage } from '../blobs/index.ts';
+import type { BlobStage, StageDigest } from '../blobs/index.ts';
 
 import { isMissing } from './files.ts';
 import type { Files } from './files.ts';
+import { hashWorker } from './hash-worker.ts';
+import type { FollowedFile } from './hash-worker.ts';
 import { readerOf, sizeOfFile } from './reading.ts';
 
 /** Up to here, bytes wait in memory for the file to be written in one step. */
 const small = 64 * 1024;
+/** Bytes after which what was written is synchronised, while more is coming. */
+const syncStep = 16 * 1024 * 1024;
 
 /** The bytes of an upload or of a blob that is being pushed: a file that becomes the blob when it is whole. */
 export class FileStage implements BlobStage {
@@ -23,6 +27,11 @@ export class FileStage implements BlobStage {
   /** All bytes, as long as there is no file. */
   #held: Uint8Array[] = [];
   #hasFile: boolean;
+  #followed: FollowedFile | undefined;
+  /** Bytes that were there when a synchronisation was begun last. */
+  #synced = 0;
+  #syncing: Promise<void> | undefined;
+  #syncError: { error: unknown } | undefined;
 
   /** @param size of the file, if it is there already */
   constructor(
@@ -51,9 +60,32 @@ export class FileStage implements BlobStage {
       at += bytesWritten;
       this.#size += bytesWritten;
     }
+    this.#followed?.grew(this.#size);
+    this.#syncEarly(handle);
+  }
+
+  follow(algorithm: string): StageDigest | undefined {
+    this.#followed ??= this.#hasFile ? hashWorker.follow(this.#path, algorithm) : undefined;
+    return this.#followed;
+  }
+
+  /** What is on the disk already need not be waited for in the end. */
+  #syncEarly(handle: FileHandle): void {
+    if (this.#syncing !== undefined || this.#size < this.#synced + syncStep) return;
+    this.#synced = this.#size;
+    this.#syncing = this.#files
+      .syncData(handle)
+      .catch((error: unknown) => {
+        this.#syncError ??= { error };
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+      });
   }
 
   async truncate(size: number): Promise<void> {
+    this.#unfollow();
+    this.#synced = Math.min(this.#synced, size);
     if (this.#hasFile) await (await this.#open()).truncate(size);
     else this.#held = [Buffer.concat(this.#held).subarray(0, size)];
     this.#size = size;
@@ -75,6 +107,9 @@ export class FileStage implements BlobStage {
 
   /** Makes the bytes durable; {@link moveTo} can be called now. */
   async finish(): Promise<void> {
+    await this.#syncing;
+    // The kernel may have dropped what it could not write, and a second time it would say that all is well.
+    if (this.#syncError !== undefined) throw this.#syncError.error;
     if (this.#hasFile) await this.#files.syncData(await this.#open());
     else await this.#write('durably');
     await this.#close();
@@ -82,6 +117,7 @@ export class FileStage implements BlobStage {
 
   /** Gives the file the name of what it is. */
   async moveTo(path: string): Promise<void> {
+    this.#unfollow();
     await this.#files.moveInto(this.#path, path, () => {
       this.#hasFile = false;
     });
@@ -103,6 +139,7 @@ export class FileStage implements BlobStage {
   }
 
   async discard(): Promise<void> {
+    this.#unfollow();
     await this.#close();
     if (this.#hasFile) await rm(this.#path, { force: true });
     this.#hasFile = false;
@@ -123,7 +160,13 @@ export class FileStage implements BlobStage {
     this.#held = [];
   }
 
+  #unfollow(): void {
+    this.#followed?.close();
+    this.#followed = undefined;
+  }
+
   async #close(): Promise<void> {
+    await this.#syncing;
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();

@@ -8,10 +8,10 @@ import {
   parseDigest,
   readSource,
   splitDigest,
-  VerifyingReader,
 } from '../../model/index.ts';
 import type { Descriptor, Digest, ManifestLinks, UploadIds, Writer } from '../../model/index.ts';
 import { hasUrls, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../repository/index.ts';
+import { stageVerified } from '../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { hasCode } from './files.ts';
@@ -32,17 +32,18 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       await store.own();
       onEvent?.({ type: 'started', repository, digest, size: blob.size });
       const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
-      const verifying = new VerifyingReader(reportBytes(readSource(source, signal), repository, blob, onEvent), blob);
+      let size: number;
       try {
-        for await (const bytes of verifying) await stage.append(bytes);
-        onEvent?.({ type: 'verified', repository, digest, size: verifying.size });
-        await keepBlob(state, repository, digest, verifying.size, stage);
+        const pieces = reportBytes(readSource(source, signal), repository, blob, onEvent);
+        size = await stageVerified(stage, blob, pieces);
+        onEvent?.({ type: 'verified', repository, digest, size });
+        await keepBlob(state, repository, digest, size, stage);
       } catch (error) {
         await stage.discard();
         throw error;
       }
-      onEvent?.({ type: 'done', repository, digest, size: verifying.size });
-      return blobDescriptor(digest, verifying.size);
+      onEvent?.({ type: 'done', repository, digest, size });
+      return blobDescriptor(digest, size);
     },
 
     async startUpload(repository, options = {}) {

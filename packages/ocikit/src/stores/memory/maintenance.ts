@@ -44,7 +44,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
       const byId = new Map(found.map((session) => [session.id, session]));
       for (const id of page(byId.keys(), options)) {
         const session = byId.get(id);
-        if (session !== undefined) yield { id, size: session.size, ...dates(session) };
+        if (session !== undefined) yield { id, size: session.bytes.size, ...dates(session) };
       }
     },
     async verify(repository, digest, options = {}) {
@@ -97,7 +97,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
         for (const [digest, { descriptor }] of index.manifests) manifests.set(digest, descriptor.size);
         for (const [digest, { size }] of index.blobs) blobs.set(digest, size);
       }
-      const sessions = [...uploads.sessions].map(({ size }) => size);
+      const sessions = [...uploads.sessions].map(({ bytes }) => bytes.size);
       return {
         repositories: state.repositories.size,
         manifests: manifests.size,

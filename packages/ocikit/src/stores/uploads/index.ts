@@ -1,1 +1,2 @@
+export * from './staged-bytes.ts';
 export * from './upload-sessions.ts';

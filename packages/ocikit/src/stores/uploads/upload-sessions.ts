@@ -1,5 +1,5 @@
 import {
-  Digester,
+  defaultAlgorithm,
   mediaTypes,
   parseDigest,
   readSource,
@@ -23,6 +23,8 @@ import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
 import { assertOffset, reportBytes } from '../repository/index.ts';
 
+import { StagedBytes } from './staged-bytes.ts';
+
 /** What uploads need of the store that they are for. */
 export interface UploadBackend {
   readonly ids: UploadIds;
@@ -44,10 +46,7 @@ export interface UploadLimits {
 interface Session {
   readonly id: string;
   readonly repository: string;
-  readonly stage: BlobStage;
-  size: number;
-  /** Undefined after bytes were taken back: the digest is then computed from the stage. */
-  digester: Digester | undefined;
+  readonly bytes: StagedBytes;
   busy: boolean;
   /** Milliseconds of the epoch, for whoever asks. */
   readonly createdAt: number;
@@ -111,9 +110,7 @@ export class UploadSessions {
     this.#sessions.set(id, {
       id,
       repository,
-      stage,
-      size,
-      digester: undefined,
+      bytes: new StagedBytes(stage, this.#algorithmOf(repository, id), size),
       busy: false,
       createdAt: now,
       usedAt: now,
@@ -153,14 +150,11 @@ export class UploadSessions {
     }
     if (session === undefined) {
       this.#assertRoom();
-      const hinted = algorithm ?? this.#backend.ids.check(repository, id)?.label ?? 'sha256';
       const now = Date.now();
       session = {
         id,
         repository,
-        stage: this.#backend.stage(repository, id),
-        size: 0,
-        digester: new Digester(hinted),
+        bytes: new StagedBytes(this.#backend.stage(repository, id), algorithm ?? this.#algorithmOf(repository, id)),
         busy: true,
         createdAt: now,
         usedAt: now,
@@ -172,16 +166,21 @@ export class UploadSessions {
     return session;
   }
 
+  /** What the upload was begun for. */
+  #algorithmOf(repository: string, id: string): string {
+    return this.#backend.ids.check(repository, id)?.label ?? defaultAlgorithm;
+  }
+
   /** @param acknowledged bytes that the upload goes back to if what came since cannot be kept */
   async release(session: Session, acknowledged: number): Promise<void> {
-    const goesOn = this.#sessions.has(session.id) && session.size > 0;
+    const goesOn = this.#sessions.has(session.id) && session.bytes.size > 0;
     if (goesOn) this.#markUsed(session);
     else this.#sessions.delete(session.id);
     try {
-      await (goesOn ? session.stage.release() : session.stage.discard());
+      await (goesOn ? session.bytes.stage.release() : session.bytes.stage.discard());
     } catch (error) {
-      if (goesOn) await takeBack(session, acknowledged);
-      if (session.size === 0) this.#sessions.delete(session.id);
+      if (goesOn) await session.bytes.truncate(acknowledged);
+      if (session.bytes.size === 0) this.#sessions.delete(session.id);
       throw error;
     } finally {
       session.busy = false;
@@ -219,7 +218,7 @@ export class UploadSessions {
       });
     }
     this.end(idle.id);
-    idle.stage.discard().catch(() => undefined);
+    idle.bytes.stage.discard().catch(() => undefined);
   }
 
   #schedule(): void {
@@ -245,7 +244,7 @@ export class UploadSessions {
       }
       this.end(session.id);
       // Nobody waits for it, and a file that could not be removed is not in anybody's way.
-      session.stage.discard().catch(() => undefined);
+      session.bytes.stage.discard().catch(() => undefined);
     }
   }
 }
@@ -265,16 +264,16 @@ class SessionUpload implements BlobUpload {
   }
 
   get size(): number {
-    return this.#committed ? 0 : (this.#uploads.find(this.#repository, this.id)?.size ?? 0);
+    return this.#committed ? 0 : (this.#uploads.find(this.#repository, this.id)?.bytes.size ?? 0);
   }
 
   async append(source: BlobSource, options: AppendOptions = {}): Promise<number> {
     options.signal?.throwIfAborted();
     const session = this.#uploads.acquire(this.#repository, this.id);
-    const before = session.size;
+    const before = session.bytes.size;
     try {
       await appendTo(session, source, options);
-      return session.size;
+      return session.bytes.size;
     } finally {
       await this.#uploads.release(session, before);
     }
@@ -284,18 +283,18 @@ class SessionUpload implements BlobUpload {
     options.signal?.throwIfAborted();
     const { algorithm } = splitDigest(parseDigest(digest));
     const session = this.#uploads.acquire(this.#repository, this.id, algorithm);
-    const before = session.size;
+    const before = session.bytes.size;
     try {
       if (options.source !== undefined) await appendLast(session, options.source, options);
       else if (options.at !== undefined) assertOffset(options.at, before);
-      const found = await digestOfSession(session, algorithm);
+      const found = await session.bytes.digest(algorithm);
       if (found !== digest) {
-        await takeBack(session, before);
+        await session.bytes.truncate(before);
         throw wrongDigest(digest, found);
       }
       const descriptor = await this.#keep(session, digest, options).catch(async (error: unknown) => {
         // Whoever was not told that they are here sends them again.
-        if (session.size !== before) await takeBack(session, before).catch(() => this.#uploads.end(this.id));
+        if (session.bytes.size !== before) await session.bytes.truncate(before).catch(() => this.#uploads.end(this.id));
         throw error;
       });
       this.#committed = true;
@@ -306,7 +305,7 @@ class SessionUpload implements BlobUpload {
     }
   }
 
-  async #keep({ size, stage }: Session, digest: Digest, options: CommitOptions): Promise<Descriptor> {
+  async #keep({ bytes: { size, stage } }: Session, digest: Digest, options: CommitOptions): Promise<Descriptor> {
     const repository = this.#repository;
     options.onEvent?.({ type: 'verified', repository, digest, size });
     await this.#backend.keep(repository, digest, size, stage, options);
@@ -330,12 +329,12 @@ class SessionUpload implements BlobUpload {
       throw new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload');
     }
     this.#uploads.end(this.id);
-    await session?.stage.discard();
+    await session?.bytes.stage.discard();
   }
 
   read(range?: ByteRange): BlobContent {
     const session = this.#uploads.find(this.#repository, this.id);
-    return (session?.stage ?? new MemoryStage(() => undefined)).read(session?.size ?? 0, range);
+    return (session?.bytes.stage ?? new MemoryStage(() => undefined)).read(session?.bytes.size ?? 0, range);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -344,64 +343,32 @@ class SessionUpload implements BlobUpload {
 }
 
 async function appendTo(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
-  const { stage, repository } = session;
-  const before = session.size;
+  const { bytes, repository } = session;
+  const before = bytes.size;
   if (options.at !== undefined) assertOffset(options.at, before);
   const expected = options.size;
   const pieces = reportBytes(readSource(source, options.signal), repository, {}, options.onEvent);
   for await (const piece of pieces) {
-    if (expected !== undefined && session.size + piece.length > before + expected) {
-      await takeBack(session, before);
+    if (expected !== undefined && session.bytes.size + piece.length > before + expected) {
+      await session.bytes.truncate(before);
       throw new RegistryError('SIZE_INVALID', `more than the ${expected} bytes came that were announced`);
     }
-    await append(session, stage, piece, before);
+    await bytes.append(piece, before);
   }
-  if (expected !== undefined && session.size !== before + expected) {
-    const found = session.size - before;
-    await takeBack(session, before);
+  if (expected !== undefined && session.bytes.size !== before + expected) {
+    const found = session.bytes.size - before;
+    await session.bytes.truncate(before);
     throw new RegistryError('SIZE_INVALID', `${expected} bytes were announced, ${found} came`);
   }
 }
 
 /** Who does not say where the bytes belong sends all of them again if they were cut off. */
 async function appendLast(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
-  const before = session.size;
+  const before = session.bytes.size;
   try {
     await appendTo(session, source, options);
   } catch (error) {
-    if (options.at === undefined) await takeBack(session, before);
+    if (options.at === undefined) await session.bytes.truncate(before);
     throw error;
   }
-}
-
-/** @param acknowledged bytes that the upload goes back to if a piece cannot be kept: a full disk has room again */
-async function append(session: Session, stage: BlobStage, piece: Uint8Array, acknowledged: number): Promise<void> {
-  try {
-    const appended = stage.append(piece);
-    // While it is being written.
-    session.digester?.update(piece);
-    await appended;
-  } catch (error) {
-    // How much of the piece was written is not known: what is there now has to be read for its digest.
-    session.digester = undefined;
-    await takeBack(session, acknowledged);
-    throw error;
-  }
-  session.size += piece.length;
-}
-
-async function takeBack(session: Session, size: number): Promise<void> {
-  await session.stage.truncate(size);
-  if (session.size !== size) session.digester = undefined;
-  session.size = size;
-}
-
-async function digestOfSession(session: Session, algorithm: string): Promise<Digest> {
-  if (session.digester !== undefined) {
-    const running = session.digester.digests().find((digest) => splitDigest(digest).algorithm === algorithm);
-    if (running !== undefined) return running;
-  }
-  const digester = new Digester(algorithm);
-  for await (const piece of session.stage.read(session.size)) digester.update(piece);
-  return digester.digest();
 }

@@ -1,0 +1,83 @@
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { digestOf } from '../../model/index.ts';
+
+import { hashWorker } from './hash-worker.ts';
+import type { FollowedFile } from './hash-worker.ts';
+
+let dir: string;
+const followed: FollowedFile[] = [];
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'ocikit-hash-'));
+});
+afterEach(async () => {
+  for (const file of followed.splice(0)) file.close();
+  await rm(dir, { recursive: true });
+});
+
+function follow(path: string, algorithm = 'sha256'): FollowedFile {
+  const file = hashWorker.follow(path, algorithm);
+  if (file === undefined) throw new Error('there are too many');
+  followed.push(file);
+  return file;
+}
+
+const mebibyte = 1024 * 1024;
+const bytesOf = (size: number, seed = 1): Uint8Array => new Uint8Array(size).map((_, i) => (i * 31 + seed) >> 3);
+
+describe('a file that is followed', () => {
+  it.each(['sha256', 'sha512'])('has the %s of what was written while it grew', async (algorithm) => {
+    const path = join(dir, 'blob');
+    const all: Uint8Array[] = [bytesOf(3 * mebibyte)];
+    await writeFile(path, bytesOf(3 * mebibyte));
+    const file = follow(path, algorithm);
+    for (let i = 0; i < 4; i++) {
+      const piece = bytesOf(mebibyte + i, i);
+      all.push(piece);
+      await appendFile(path, piece);
+      file.grew(all.reduce((sum, { length }) => sum + length, 0));
+    }
+    const whole = Buffer.concat(all);
+    expect(await file.digest(whole.length)).toBe(digestOf(whole, algorithm));
+  });
+
+  it('may grow after its digest was asked for', async () => {
+    const path = join(dir, 'blob');
+    await writeFile(path, 'one');
+    const file = follow(path);
+    expect(await file.digest(3)).toBe(digestOf(Buffer.from('one')));
+    await appendFile(path, 'two');
+    expect(await file.digest(6)).toBe(digestOf(Buffer.from('onetwo')));
+  });
+
+  it('is one of several', async () => {
+    const contents = Array.from({ length: 8 }, (_, i) => bytesOf(2 * mebibyte, i));
+    const digests = await Promise.all(
+      contents.map(async (bytes, i) => {
+        await writeFile(join(dir, `${i}`), bytes);
+        return follow(join(dir, `${i}`)).digest(bytes.length);
+      }),
+    );
+    expect(digests).toEqual(contents.map((bytes) => digestOf(bytes)));
+  });
+
+  it('has none if it is missing, shorter than was said, or no longer followed', async () => {
+    const path = join(dir, 'blob');
+    expect(await follow(path).digest(1)).toBeUndefined();
+    await writeFile(path, 'short');
+    expect(await follow(path).digest(6)).toBeUndefined();
+    const closed = follow(path);
+    closed.close();
+    expect(await closed.digest(5)).toBeUndefined();
+  });
+
+  it('is not followed if there are very many, or for an algorithm that only the process has', () => {
+    expect(hashWorker.follow(join(dir, 'blob'), 'blake3')).toBeUndefined();
+    for (let i = 0; i < 64; i++) follow(join(dir, `${i}`));
+    expect(hashWorker.follow(join(dir, 'one more'), 'sha256')).toBeUndefined();
+  });
+});

@@ -1,0 +1,99 @@
+import { Digester, splitDigest, wrongDigest, wrongSize } from '../../model/index.ts';
+import type { BlobIdentity, Digest } from '../../model/index.ts';
+import type { BlobStage, StageDigest } from '../blobs/index.ts';
+
+/** From this size on, a stage that can is to compute the digest by itself: below it, that takes longer to set up. */
+const largeSize = 4 * 1024 * 1024;
+
+/** The bytes of a blob on their way into a {@link BlobStage}, and their digest. */
+export class StagedBytes {
+  readonly stage: BlobStage;
+  readonly #algorithm: string;
+  #size: number;
+  /** Of all bytes; undefined if they have to be read for it, or the stage computes it. */
+  #digester: Digester | undefined;
+  #following: StageDigest | undefined;
+
+  /**
+   * @param algorithm what their digest is likely to be asked for with
+   * @param size bytes that are there already
+   */
+  constructor(stage: BlobStage, algorithm: string, size = 0) {
+    this.stage = stage;
+    this.#algorithm = algorithm;
+    this.#size = size;
+    this.#digester = size === 0 ? new Digester(algorithm) : undefined;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @param acknowledged bytes that it goes back to if these cannot be kept: a full disk has room again */
+  async append(bytes: Uint8Array, acknowledged: number = this.#size): Promise<void> {
+    try {
+      const appended = this.stage.append(bytes);
+      // While it is being written.
+      this.#digester?.update(bytes);
+      await appended;
+    } catch (error) {
+      // How much was written is not known: what is there now has to be read for its digest.
+      this.#forgetDigest();
+      await this.truncate(acknowledged);
+      throw error;
+    }
+    this.#size += bytes.length;
+    this.#follow();
+  }
+
+  #follow(): void {
+    if (this.#size < largeSize || this.#following !== undefined) return;
+    this.#following = this.stage.follow?.(this.#algorithm);
+    if (this.#following !== undefined) this.#digester = undefined;
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.stage.truncate(size);
+    if (this.#size !== size) this.#forgetDigest();
+    this.#size = size;
+  }
+
+  async digest(algorithm: string): Promise<Digest> {
+    if (algorithm === this.#algorithm) {
+      const found = this.#digester?.digest() ?? (await this.#following?.digest(this.#size));
+      if (found !== undefined) return found;
+    }
+    const digester = new Digester(algorithm);
+    for await (const piece of this.stage.read(this.#size)) digester.update(piece);
+    return digester.digest();
+  }
+
+  #forgetDigest(): void {
+    this.#digester = undefined;
+    this.#following = undefined;
+  }
+}
+
+/**
+ * Puts a whole blob into a stage.
+ *
+ * @returns its size
+ * @throws RegistryError SIZE_INVALID, DIGEST_INVALID if it is not what it ought to be
+ */
+export async function stageVerified(
+  stage: BlobStage,
+  expected: BlobIdentity,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<number> {
+  const { digest, size = Infinity } = expected;
+  const { algorithm } = splitDigest(digest);
+  const bytes = new StagedBytes(stage, algorithm);
+  for await (const piece of pieces) {
+    await bytes.append(piece);
+    if (bytes.size > size) throw wrongSize(digest, size, bytes.size);
+  }
+  if (size !== Infinity && bytes.size !== size) throw wrongSize(digest, size, bytes.size);
+  const found = await bytes.digest(algorithm);
+  if (found !== digest) throw wrongDigest(digest, found);
+  return bytes.size;
+}
