@@ -1,0 +1,3 @@
+export * from './authenticator.ts';
+export * from './credentials.ts';
+export * from './scope.ts';
