@@ -207,7 +207,7 @@ describe('the Content-Range of an answer', () => {
       fc.property(position, position, position, (a, b, c) => {
         const [start = 0, last = 0, end = 0] = [a, b, c].toSorted((x, y) => x - y);
         const range = { start, end: last + 1 };
-        expect(parseContentRange(formatContentRange(range, most + 1))).toStrictEqual({ range, size: most + 1 });
+        expect(parseContentRange(formatContentRange(range, end + 1))).toStrictEqual({ range, size: end + 1 });
       }),
     );
   });
