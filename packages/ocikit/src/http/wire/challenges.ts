@@ -24,32 +24,20 @@ const nextParameter = new RegExp(`(${token})${space}=${space}(${token}|${quoted}
  */
 export function parseChallenges(header: string): Challenge[] | undefined {
   const challenges: Challenge[] = [];
-  let position = 0;
-  const take = (pattern: RegExp): RegExpExecArray | undefined => {
-    pattern.lastIndex = position;
-    const match = pattern.exec(header) ?? undefined;
-    if (match !== undefined) position = pattern.lastIndex;
-    return match;
-  };
-  take(nextCommas);
-  while (position < header.length) {
-    const scheme = take(nextScheme)?.[0].toLowerCase();
+  const text: Text = { header, position: 0 };
+  take(text, nextCommas);
+  while (text.position < header.length) {
+    const scheme = take(text, nextScheme)?.[0].toLowerCase();
     if (scheme === undefined) return undefined;
-    const token68 = take(nextToken68)?.[1];
-    const parameters = new Map<string, string>();
-    const begin = position;
-    let commas = take(nextCommas)?.[0] ?? '';
-    // A first parameter stands behind spaces and maybe commas: `Bearer realm="x"`, but also `Bearer , realm="x"`.
-    while (token68 === undefined && (parameters.size > 0 ? commas.includes(',') : commas.startsWith(' '))) {
-      const [, name = '', value = ''] = take(nextParameter) ?? [];
-      if (name === '') break;
-      if (parameters.has(name.toLowerCase())) return undefined;
-      parameters.set(name.toLowerCase(), value.startsWith('"') ? unquoted(value) : value);
-      commas = take(nextCommas)?.[0] ?? '';
-    }
-    const rest = position < header.length;
-    if (rest && !commas.includes(',')) return undefined;
-    if (rest && begin === position) return undefined;
+    const token68 = take(text, nextToken68)?.[1];
+    const before = take(text, nextCommas)?.[0] ?? '';
+    // A space is what parts a scheme from its parameters; commas may follow it.
+    const { parameters, after } =
+      token68 === undefined && before.startsWith(' ')
+        ? takeParameters(text, before)
+        : { parameters: new Map<string, string>(), after: before };
+    if (parameters === undefined) return undefined;
+    if (text.position < header.length && !after.includes(',')) return undefined;
     challenges.push({
       scheme,
       parameters: Object.fromEntries(parameters),
@@ -59,8 +47,32 @@ export function parseChallenges(header: string): Challenge[] | undefined {
   return challenges;
 }
 
-function unquoted(value: string): string {
-  return value.slice(1, -1).replaceAll(/\\(.)/g, '$1');
+/** A header, and how far it was read. */
+interface Text {
+  readonly header: string;
+  position: number;
+}
+
+function take(text: Text, pattern: RegExp): RegExpExecArray | undefined {
+  pattern.lastIndex = text.position;
+  const match = pattern.exec(text.header) ?? undefined;
+  if (match !== undefined) text.position = pattern.lastIndex;
+  return match;
+}
+
+/** @returns no parameters if one is named twice; `after` is what parts them from what follows */
+function takeParameters(text: Text, before: string): { parameters: Map<string, string> | undefined; after: string } {
+  const parameters = new Map<string, string>();
+  let after = before;
+  while (parameters.size === 0 || after.includes(',')) {
+    const [, name, value = ''] = take(text, nextParameter) ?? [];
+    if (name === undefined) break;
+    const key = name.toLowerCase();
+    if (parameters.has(key)) return { parameters: undefined, after };
+    parameters.set(key, value.startsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value);
+    after = take(text, nextCommas)?.[0] ?? '';
+  }
+  return { parameters, after };
 }
 
 /** The inverse of {@link parseChallenges}; every value is quoted, as some clients expect it. */
