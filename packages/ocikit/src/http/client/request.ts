@@ -16,8 +16,9 @@ export interface ClientRequest {
   whenSilent?: ((status: number) => ErrorCode | undefined) | undefined;
   call: CallOptions;
   /**
-   * Whether it may be sent again when nobody knows what became of it, after a cut connection: true for reads, for PUT and for
-   * DELETE. What was answered with a temporary status is always sent again.
+   * Whether it may be sent again when nobody knows what became of it, after a cut connection or a status from 500 up: true for
+   * reads, for DELETE, and where a second one does no harm. What was turned away before it was looked at (401, 408, 425,
+   * 429) is always sent again.
    */
   repeatable: boolean;
   /** Which of a host's connections it takes; see concurrency.ts. */
@@ -29,7 +30,8 @@ export type Lane = 'small' | 'download' | 'upload';
 
 /** Bytes to be sent. */
 export interface RequestBody {
-  size: number;
+  /** Undefined if only the end will tell: it is then sent in HTTP's chunks. */
+  size: number | undefined;
   /** Whether `open` can be called again: bytes at hand, a file, a function that opens. */
   reopenable: boolean;
   open(): Uint8Array | AsyncIterable<Uint8Array>;

@@ -7,4 +7,5 @@ export * from './ranges.ts';
 export * from './referrers-tags.ts';
 export * from './routes.ts';
 export * from './upload-ids.ts';
+export * from './upload-progress.ts';
 export * from './warnings.ts';
