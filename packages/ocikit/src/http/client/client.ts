@@ -1,0 +1,18 @@
+import { partialRegistry } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+
+import { clientDeleter } from './deleter.ts';
+import type { ClientOptions } from './options.ts';
+import { createTransport } from './transport.ts';
+
+/**
+ * A registry that is reached over HTTP.
+ *
+ * @example
+ * const hub = createClient({ host: 'docker.io' });
+ * const { descriptor } = await hub.getTag('library/alpine', '3');
+ */
+export function createClient(options: ClientOptions): Registry {
+  const transport = createTransport(options, () => undefined);
+  return partialRegistry({ ...clientDeleter(transport) });
+}
