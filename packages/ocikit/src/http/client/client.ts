@@ -2,6 +2,7 @@ import { partialRegistry } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 
 import { clientDeleter } from './deleter.ts';
+import { clientLister } from './lister.ts';
 import type { ClientOptions } from './options.ts';
 import { createTransport } from './transport.ts';
 
@@ -14,5 +15,5 @@ import { createTransport } from './transport.ts';
  */
 export function createClient(options: ClientOptions): Registry {
   const transport = createTransport(options, () => undefined);
-  return partialRegistry({ ...clientDeleter(transport) });
+  return partialRegistry({ ...clientDeleter(transport), ...clientLister(transport, options) });
 }
