@@ -1,3 +1,4 @@
-export * from './authenticator.ts';
-export * from './credentials.ts';
+export { createAuthenticator } from './authenticator.ts';
+export type { Authenticator, AuthenticatorOptions, Authorization, TokenRequestInfo } from './authenticator.ts';
+export type { Credential, Credentials } from './credentials.ts';
 export * from './scope.ts';
