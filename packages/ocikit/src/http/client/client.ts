@@ -1,6 +1,7 @@
 import { partialRegistry } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 
+import { createAuthenticator } from './auth/index.ts';
 import { clientDeleter } from './deleter.ts';
 import { clientLister } from './lister.ts';
 import type { ClientOptions } from './options.ts';
@@ -14,6 +15,18 @@ import { createTransport } from './transport.ts';
  * const { descriptor } = await hub.getTag('library/alpine', '3');
  */
 export function createClient(options: ClientOptions): Registry {
-  const transport = createTransport(options, () => undefined);
+  const { credentials, trustedRealms = [], userAgent, backOff, onRetry } = options;
+  const transport = createTransport(options, ({ origin }, fetch, onTokenRequest) =>
+    createAuthenticator({
+      origin,
+      fetch,
+      onTokenRequest,
+      credentials,
+      trustedRealms,
+      userAgent,
+      backOff,
+      onRetry,
+    }),
+  );
   return partialRegistry({ ...clientDeleter(transport), ...clientLister(transport, options) });
 }
