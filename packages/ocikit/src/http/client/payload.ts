@@ -10,7 +10,9 @@ export interface Payload {
   readonly size: number | undefined;
   /** What the source has failed with. What came before is `size` bytes, if the source was a short one. */
   readonly failure: { error: unknown } | undefined;
-  /** Whether it can be read from there on, and again after that failed. */
+  /** Whether it can be read from any position on, as often as needed. */
+  readonly reopenable: boolean;
+  /** Whether it can be read from there on now. */
   canOpen(position: number): boolean;
   /** Whether reading from there on costs no memory and takes no more from the source than is read. */
   readonly direct: boolean;
@@ -56,6 +58,7 @@ function heldPayload(bytes: Uint8Array, size: number | undefined, failure?: { er
     size: bytes.length,
     failure,
     direct: true,
+    reopenable: true,
     canOpen: () => true,
     open: (start, end) => bytes.subarray(start, end),
     take: async (start, length) => bytes.subarray(start, start + length),
@@ -70,6 +73,7 @@ function blobPayload(blob: Blob, signal: AbortSignal | undefined): Payload {
     size: blob.size,
     failure: undefined,
     direct: true,
+    reopenable: true,
     canOpen: () => true,
     open: (start, end) => readSource(blob.slice(start, end), signal),
     take: async (start, length) => new Uint8Array(await blob.slice(start, start + length).arrayBuffer()),
@@ -84,6 +88,7 @@ class StreamPayload implements Payload {
   size: number | undefined;
   failure: { error: unknown } | undefined;
   readonly direct = false;
+  readonly reopenable: boolean;
   readonly #again: BlobSource | undefined;
   readonly #signal: AbortSignal | undefined;
   #pieces: AsyncGenerator<Uint8Array, void, undefined> | undefined;
@@ -103,6 +108,7 @@ class StreamPayload implements Payload {
   ) {
     this.#pieces = pieces;
     this.#again = again;
+    this.reopenable = again !== undefined;
     this.size = size;
     this.#signal = signal;
   }

@@ -107,9 +107,11 @@ class FetchTransport implements Transport {
       this.#retries.repeat(
         call,
         {
-          // An answer says that nothing was done; a connection that was cut does not.
+          // An answer below 500 says that nothing was done; a later one, and a connection that was cut, do not.
           isTemporary: (error) =>
-            this.#isTemporary(error) && attempted.mayRepeat && (repeatable || error instanceof HttpError),
+            this.#isTemporary(error) &&
+            attempted.mayRepeat &&
+            (repeatable || (error instanceof HttpError && error.status < 500)),
           onWait: (error, delay, attempt) => this.#onWait(request, error, delay, attempt),
         },
         () => this.#sendOnce(request, attempted),
