@@ -5,6 +5,8 @@ import { createAuthenticator } from './auth/index.ts';
 import { clientDeleter } from './deleter.ts';
 import { clientLister } from './lister.ts';
 import type { ClientOptions } from './options.ts';
+import { clientReader } from './reader.ts';
+import { clientReferrers } from './referrers.ts';
 import { createTransport } from './transport.ts';
 
 /**
@@ -28,5 +30,11 @@ export function createClient(options: ClientOptions): Registry {
       onRetry,
     }),
   );
-  return partialRegistry({ ...clientDeleter(transport), ...clientLister(transport, options) });
+  const reader = clientReader(transport, options);
+  return partialRegistry({
+    ...reader,
+    ...clientDeleter(transport),
+    ...clientLister(transport, options),
+    referrers: clientReferrers(transport, reader),
+  });
 }
