@@ -41,7 +41,7 @@ const clientId = 'ocikit';
 interface Form {
   method: 'GET' | 'POST';
   url: URL;
-  authorization?: string;
+  authorization?: string | undefined;
   body?: URLSearchParams;
 }
 
@@ -93,7 +93,7 @@ function byGet({ realm, service, scope }: TokenRequest, authorization?: string):
   const url = new URL(realm);
   if (service !== undefined && service !== '') url.searchParams.set('service', service);
   for (const one of scope) url.searchParams.append('scope', one);
-  return { method: 'GET', url, ...(authorization === undefined ? {} : { authorization }) };
+  return { method: 'GET', url, authorization };
 }
 
 function byPost({ realm, service, scope }: TokenRequest, grant: Record<string, string>): Form {
@@ -116,11 +116,7 @@ async function send(
     const info: TokenRequestInfo = { method: form.method, url: redactUrl(url), status: undefined, scope };
     let response: Response;
     try {
-      response = await sendOnce(
-        { ...form, url, ...(authorization === undefined ? {} : { authorization }) },
-        options,
-        signal,
-      );
+      response = await sendOnce({ ...form, url, authorization }, options, signal);
     } catch (cause) {
       if (signal.aborted) throw signal.reason;
       const error = unreachable(url, cause);
