@@ -2,8 +2,10 @@ import { assertRepository, digestAlgorithm, isRegistryError, mediaTypes, parseDi
 import type { Descriptor, Digest, Reader, Writer } from '../../model/index.ts';
 
 import { ChunkLimit } from './chunk-limit.ts';
+import { manifestPusher } from './manifests.ts';
 import type { ClientOptions } from './options.ts';
 import { blobPusher } from './push-blob.ts';
+import type { ReferrersTags } from './referrers-tag.ts';
 import type { Answer, Transport } from './transport.ts';
 import { ClientUpload } from './upload.ts';
 import { UploadPlaces } from './upload-places.ts';
@@ -14,7 +16,8 @@ export function clientWriter(
   transport: Transport,
   options: Pick<ClientOptions, 'chunkSize' | 'transfers'>,
   reader: Reader,
-): Omit<Writer, 'pushManifest'> {
+  referrersTags: ReferrersTags,
+): Writer {
   const places = new UploadPlaces(transport.base);
   const limit = new ChunkLimit(options.chunkSize);
   const resolve: Reader['resolveBlob'] = (repository, digest, call) => reader.resolveBlob(repository, digest, call);
@@ -34,6 +37,7 @@ export function clientWriter(
   return {
     pushBlob: (repository, blob, source, call = {}) => pushBlob(repository, blob, source, call),
     startUpload,
+    pushManifest: manifestPusher(transport, reader, referrersTags),
 
     async resumeUpload(repository, id, { offset, ...call } = {}) {
       call.signal?.throwIfAborted();
