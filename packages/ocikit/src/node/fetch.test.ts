@@ -7,8 +7,8 @@ import { gzipSync } from 'node:zlib';
 
 import { afterEach, describe, expect, test } from 'vitest';
 
-import { rawBody, takesIterables } from '../http/client/fetch.ts';
-import type { RawBody } from '../http/client/fetch.ts';
+import { rawBody, takesIterables } from '../http/client/index.ts';
+import type { RawBody } from '../http/client/index.ts';
 
 import { nodeFetch } from './fetch.ts';
 import type { NodeFetch, NodeFetchOptions } from './fetch.ts';
