@@ -19,7 +19,7 @@ export interface LoopbackServer {
 }
 
 export async function listen(
-  answer: (request: SeenRequest, response: ServerResponse) => void | Promise<void>,
+  answer: (request: SeenRequest, response: ServerResponse) => unknown,
   address = '127.0.0.1',
 ): Promise<LoopbackServer> {
   const seen: SeenRequest[] = [];
