@@ -188,13 +188,17 @@ function established<T extends Socket>(socket: T, event: 'connect' | 'secureConn
       reject(error);
     };
     const onClose = (): void => onError(new Error('the connection ended before it stood'));
-    const onLimit = (): void => onError(new Error('the connection did not stand in time'));
+    const onLimit = (): void => onError(tooSlow());
     socket.on(event, onReady);
     socket.on('error', onError);
     socket.on('close', onClose);
     if (limit.aborted) onLimit();
     else limit.addEventListener('abort', onLimit);
   });
+}
+
+function tooSlow(): Error {
+  return new Error('the connection did not stand in time');
 }
 
 /** Asks a proxy for a connection to a host. RFC 9110, section 9.3.6. */
@@ -215,7 +219,7 @@ function tunnel(socket: Socket, proxy: URL, authority: string, limit: AbortSigna
       socket.destroy();
       reject(new Error(`the proxy answered ${response.statusCode} to CONNECT ${authority}`));
     });
-    request.on('error', reject);
+    request.on('error', (error) => reject(limit.aborted ? tooSlow() : error));
     request.end();
   });
 }

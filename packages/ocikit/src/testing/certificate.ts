@@ -1,6 +1,6 @@
-/** A certificate of a server that nobody but a test trusts. */
+/** A certificate, of a server or a client, that nobody but a test trusts. */
 export interface TestCertificate {
-  /** PEM. It is its own authority: who trusts it trusts the server. */
+  /** PEM. It is its own authority: who trusts it trusts whoever has the key. */
   readonly cert: string;
   /** PEM. */
   readonly key: string;
@@ -10,7 +10,7 @@ export interface TestCertificate {
  * Makes a certificate, good for a day. It needs the package `selfsigned`, which is only asked for here: install it where tests
  * use TLS.
  *
- * @param names domain names and IP addresses that the server is reached by, at least one
+ * @param names domain names and IP addresses that a server is reached by
  */
 export async function testCertificate(names: readonly string[]): Promise<TestCertificate> {
   const [name = 'registry.test'] = names;
@@ -26,7 +26,7 @@ export async function testCertificate(names: readonly string[]): Promise<TestCer
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
       { name: 'keyUsage', digitalSignature: true, keyCertSign: true, critical: true },
-      { name: 'extKeyUsage', serverAuth: true },
+      { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
       {
         name: 'subjectAltName',
         altNames: names.map((one) => (isAddress(one) ? { type: 7, ip: one } : { type: 2, value: one })),
