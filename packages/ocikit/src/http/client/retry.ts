@@ -124,6 +124,8 @@ export function sleep(milliseconds: number, signal: AbortSignal | undefined): Pr
       signal?.removeEventListener('abort', onAbort);
       resolve();
     }, milliseconds);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    // Who is told of a wait may have ended the call.
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
