@@ -14,6 +14,16 @@ export interface BackOff {
   longestRetryAfter?: number | undefined;
 }
 
+/** How large blobs are fetched over several connections. */
+export interface ParallelOptions {
+  /** Connections at a time. Default: 4. */
+  ranges?: number | undefined;
+  /** Bytes; a smaller blob is fetched in one piece. Default: 32 MiB. */
+  threshold?: number | undefined;
+  /** Bytes that may be in memory because they came before their turn. Default: 64 MiB. */
+  memory?: number | undefined;
+}
+
 /** How {@link createClient} reaches a registry. */
 export interface ClientOptions {
   /** `HOST[:PORT]`. `docker.io` and its aliases become Docker Hub's API host. */
@@ -38,11 +48,11 @@ export interface ClientOptions {
   concurrency?: Partial<Record<'small' | 'download' | 'upload', number>> | undefined;
   /** Bytes; a blob is sent in chunks of at most this, and in one piece if it is left out. What stands before a registry may accept only so much. */
   chunkSize?: number | undefined;
-  /** Large blobs are fetched in several ranges at a time. `false`: never. */
-  parallel?:
-    | { ranges?: number | undefined; threshold?: number | undefined; memory?: number | undefined }
-    | false
-    | undefined;
+  /**
+   * Large blobs are fetched in several ranges at a time, and handed on in order and verified. Default: where one connection
+   * gives less than 32 MiB a second. `false`: never.
+   */
+  parallel?: ParallelOptions | false | undefined;
   /** Keeps what was transferred when the process ends: `openTransfers(directory)` of `ocikit/node`. */
   transfers?: TransferStore | undefined;
   /** Entries that are asked for in one page of a list; ECR takes no more than 1,000. Default: 1,000. */

@@ -19,8 +19,8 @@ export interface Parallel {
   readonly enough: number;
 }
 
-/** A registry on the same machine, or next to it, gives this; several connections would only cost processor time. */
-const fastConnection = 64 * MiB;
+/** A registry on the same machine, or next to it, gives more than this; several connections would only cost processor time. */
+const fastConnection = 32 * MiB;
 
 export function parallelOf(option: ClientOptions['parallel']): Parallel | undefined {
   if (option === false) return undefined;
