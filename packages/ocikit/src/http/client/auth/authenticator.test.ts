@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { asker, failureOf, shown } from '../../../../test/ask.ts';
@@ -9,6 +11,8 @@ import type {
   TokenServer,
   TokenServerOptions,
 } from '../../../../test/token-server.ts';
+import { createAuthenticator } from './authenticator.ts';
+import type { Authorization } from './authenticator.ts';
 import type { Credential } from './credentials.ts';
 
 const open: LoopbackServer[] = [];
@@ -312,6 +316,41 @@ describe('a token', () => {
     );
     expect(await failureOf(asker(registry.host)('repository:a:pull'))).toMatchObject({ status: 401 });
     expect(registry.seen.length).toBeLessThanOrEqual(4);
+  });
+
+  test('is not fetched for ever, even if nobody else counts', async () => {
+    const tokens = opened(await startTokenServer());
+    const { origin } = tokens;
+    const authenticator = createAuthenticator({
+      origin,
+      fetch,
+      credentials: undefined,
+      userAgent: undefined,
+      trustedRealms: [],
+    });
+    let sent: Authorization | undefined;
+    let count = 0;
+    do {
+      const challenge = `Bearer realm="${origin}/token",scope="repository:a:${'x'.repeat((count += 1))}"`;
+      sent = await authenticator.answer([challenge], [], sent, undefined);
+    } while (sent !== undefined && count < 50);
+    expect(count).toBe(4);
+    expect(tokens.seen).toHaveLength(3);
+  });
+
+  test('is not shown by what holds it', async () => {
+    const tokens = opened(await startTokenServer());
+    const { origin } = tokens;
+    const authenticator = createAuthenticator({
+      origin,
+      fetch,
+      credentials: () => alice,
+      userAgent: undefined,
+      trustedRealms: [],
+    });
+    const sent = await authenticator.answer([`Bearer realm="${origin}/token"`], [], undefined, undefined);
+    expect(sent?.header).toBe('Bearer token-1');
+    expect(`${inspect(sent, { depth: 9 })} ${JSON.stringify(sent)}`).not.toMatch(/token-1|wörd/);
   });
 
   test('that allows too little is changed for one that allows more, also where the registry no longer says where from', async () => {
