@@ -3,13 +3,14 @@ import type { CallOptions, Deleter, ErrorCode } from '../../model/index.ts';
 import { formatEntityTag } from '../wire/index.ts';
 
 import { blobAddress, manifestAddress, tagAddress } from './addresses.ts';
+import type { ReferrersTags } from './referrers-tag.ts';
 import type { Transport } from './transport.ts';
 
 /** The specification wants 202; some registries answer with another success. */
 const deleted = [200, 202, 204];
 
 /** Distribution specification, "Content Management". */
-export function clientDeleter(transport: Transport): Deleter {
+export function clientDeleter(transport: Transport, referrersTags: ReferrersTags): Deleter {
   const { base } = transport;
 
   const remove = (
@@ -48,7 +49,10 @@ export function clientDeleter(transport: Transport): Deleter {
       await remove(blobAddress(base, repository, digest), repository, 'BLOB_UNKNOWN', options);
     },
     async deleteManifest(repository, digest, options = {}) {
-      await remove(manifestAddress(base, repository, digest), repository, 'MANIFEST_UNKNOWN', options);
+      const url = manifestAddress(base, repository, digest);
+      const takeOffItsList = await referrersTags.removal(repository, digest, options);
+      await remove(url, repository, 'MANIFEST_UNKNOWN', options);
+      await takeOffItsList?.();
     },
     async deleteTag(repository, tag, options = {}) {
       const { ifTag } = options;
