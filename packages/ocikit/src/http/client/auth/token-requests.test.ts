@@ -122,6 +122,20 @@ describe('a password', () => {
   });
 });
 
+test.each([
+  [401, '{"details":"incorrect username or password"}', 'UNAUTHORIZED', /incorrect username or password/],
+  [400, '{"error":"invalid_grant","error_description":"it has expired"}', 'UNAUTHORIZED', /it has expired/],
+  [403, '{"error":"not you"}', 'DENIED', /not you/],
+  [401, '{"errors":[{"code":"DENIED","message":"go away"}],"details":"x"}', 'DENIED', /go away/],
+  [401, 'no', 'UNAUTHORIZED', /answered 401$/],
+  [418, '{"details":7}', 'UNKNOWN', /answered 418$/],
+])('a refusal says why, in whichever form it comes: %i %s', async (status, body, code, message) => {
+  const refuse = ({ method }: SeenRequest) => (method === 'POST' ? { status, body } : { status: 405 });
+  const { ask } = await guarded({ refuse }, { credentials: () => alice });
+  const error = await failureOf(ask('repository:a:pull'));
+  expect(error).toMatchObject({ status, code, method: 'POST', message: expect.stringMatching(message) as unknown });
+});
+
 describe('a refresh token', () => {
   test('goes to the token server by POST', async () => {
     const { ask, seen, registry } = await guarded({}, { credentials: () => identity });
@@ -161,8 +175,8 @@ describe('a refresh token', () => {
     });
     const { ask, seen } = await guarded({ refuse }, { credentials: () => identity });
     const error = await failureOf(ask('repository:a:pull'));
-    expect(error).toMatchObject({ status: 400, method: 'POST' });
-    expect(shown(error)).toContain('invalid_grant');
+    expect(error).toMatchObject({ status: 400, code: 'UNAUTHORIZED', method: 'POST' });
+    expect(String(error)).toContain('was answered 400 (UNAUTHORIZED: invalid_grant)');
     expectNoSecret(error);
     expect(seen).toHaveLength(1);
   });

@@ -1,4 +1,4 @@
-import { RegistryError } from '../../../model/index.ts';
+import { HttpError, RegistryError } from '../../../model/index.ts';
 import { FetchedAnswer } from '../answers.ts';
 import { httpError, maxErrorBody, redactUrl } from '../errors.ts';
 
@@ -59,20 +59,38 @@ export async function requestToken(
   signal: AbortSignal,
 ): Promise<GrantedToken> {
   const { credential } = request;
-  const [form, otherwise] = formsOf(request);
+  const [first, otherwise] = formsOf(request);
+  let form = first;
   const began = Date.now();
   let answer = await send(form, request, options, signal);
   if (otherwise !== undefined && (answer.status === 404 || answer.status === 405)) {
     await answer.discard();
-    answer = await send(otherwise, request, options, signal);
+    form = otherwise;
+    answer = await send(form, request, options, signal);
   }
-  const { status, headers, url } = answer;
-  if (status < 200 || status > 299) {
-    // Some servers repeat in an error what they were sent.
-    const text = hideSecrets(new TextDecoder().decode(await answer.beginning(maxErrorBody)), credential);
-    throw httpError({ method: form.method, url, status, headers, body: new TextEncoder().encode(text) });
-  }
+  if (answer.status < 200 || answer.status > 299) throw await refusalIn(answer, form.method, credential);
   return parseToken(await answer.bytes(maxTokenAnswer), answer, began);
+}
+
+async function refusalIn(
+  answer: FetchedAnswer,
+  method: string,
+  credential: TokenRequest['credential'],
+): Promise<HttpError> {
+  const { status, headers, url } = answer;
+  // Some servers repeat in an error what they were sent.
+  const body = hideSecrets(new TextDecoder().decode(await answer.beginning(maxErrorBody)), credential);
+  const error = httpError({ method, url, status, headers, body: new TextEncoder().encode(body) });
+  const said = parseObject(body);
+  // OAuth2 and Docker Hub have forms of their own for why.
+  const message = textIn(said, 'error_description') ?? textIn(said, 'details') ?? textIn(said, 'error');
+  const code = new Map([
+    [400, 'UNAUTHORIZED'],
+    [401, 'UNAUTHORIZED'],
+    [403, 'DENIED'],
+  ]).get(status);
+  if (message === undefined || code === undefined || error.errors.length > 0) return error;
+  return new HttpError({ method, url: error.url, status, body, errors: [{ code, message }] });
 }
 
 /** How to ask, and how else if the server knows nothing of that. */
@@ -170,7 +188,7 @@ function unreachable(url: URL, cause: unknown): RegistryError {
 
 /** What no error may quote: it is a secret. */
 function parseToken(bytes: Uint8Array, { url, headers }: FetchedAnswer, began: number): GrantedToken {
-  const answer = parseObject(bytes);
+  const answer = parseObject(new TextDecoder().decode(bytes));
   const token = textIn(answer, 'token') ?? textIn(answer, 'access_token');
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
     throw new RegistryError('UNAUTHORIZED', `the token server at ${redactUrl(url)} sent no token`);
@@ -184,9 +202,9 @@ function parseToken(bytes: Uint8Array, { url, headers }: FetchedAnswer, began: n
   };
 }
 
-function parseObject(bytes: Uint8Array): Record<string, unknown> {
+function parseObject(text: string): Record<string, unknown> {
   try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const parsed: unknown = JSON.parse(text);
     return typeof parsed === 'object' && parsed !== null ? { ...parsed } : {};
   } catch {
     return {};
