@@ -36,7 +36,12 @@ export interface ClientOptions {
   userAgent?: string | undefined;
   /** Default: none, the registry is asked anonymously. */
   credentials?: Credentials | undefined;
-  /** Origins (`https://auth.example.com`) of token servers that may be given stored secrets though they are not the registry's own. */
+  /**
+   * Origins (`https://auth.example.org`) of token servers that may be given stored secrets. The registry's own need not be
+   * named: those on its host, on one above it (`gitlab.com` for `registry.gitlab.com`) or below it, and on one beside it
+   * (`auth.docker.io` for `registry-1.docker.io`) unless strangers have hosts there too. All others are asked for what
+   * anybody may have.
+   */
   trustedRealms?: readonly string[] | undefined;
   /** `false`: nothing is tried again. */
   backOff?: BackOff | false | undefined;
