@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { formatChallenges, isInsufficientScope, parseChallenges } from './challenges.ts';
+import { formatChallenges, parseChallenges } from './challenges.ts';
 import type { Challenge } from './challenges.ts';
 
 const bearer = (parameters: Record<string, string>): Challenge => ({ scheme: 'bearer', parameters });
@@ -103,11 +103,4 @@ describe('a WWW-Authenticate header', () => {
     }
     expect(performance.now() - started).toBeLessThan(2000);
   });
-});
-
-test('insufficient_scope is what a Bearer challenge says, in any of the headers', () => {
-  expect(isInsufficientScope(['Basic realm="x"', 'Bearer realm="y", error="insufficient_scope"'])).toBe(true);
-  expect(isInsufficientScope(['Bearer realm="y", error="invalid_token"'])).toBe(false);
-  expect(isInsufficientScope(['Basic error="insufficient_scope"', 'Bearer realm="'])).toBe(false);
-  expect(isInsufficientScope([])).toBe(false);
 });

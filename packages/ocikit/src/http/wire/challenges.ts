@@ -84,12 +84,3 @@ export function formatChallenges(challenges: readonly Challenge[]): string {
     })
     .join(', ');
 }
-
-/** True if a challenge says that who asks is known, and that what was sent does not allow this. RFC 6750, section 3.1. */
-export function isInsufficientScope(headers: readonly string[]): boolean {
-  return headers.some((header) =>
-    parseChallenges(header)?.some(
-      ({ scheme, parameters }) => scheme === 'bearer' && parameters['error'] === 'insufficient_scope',
-    ),
-  );
-}
