@@ -490,6 +490,31 @@ describe('a token', () => {
 });
 
 describe('a source of credentials', () => {
+  test('is asked again when a token server refuses what it gave a minute ago', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    let valid = aliceBasic;
+    const { registry, tokens } = await guarded({
+      refuse: ({ headers }) => (headers.authorization === valid ? undefined : { status: 401 }),
+    });
+    let current = alice;
+    const ask = asker(registry.host, { credentials: () => current });
+    await ask('repository:a:pull');
+    current = { username: 'alice', password: 'new' };
+    valid = `Basic ${Buffer.from('alice:new').toString('base64')}`;
+    vi.advanceTimersByTime(600_000);
+    expect(await ask('repository:a:pull')).toBe(200);
+    expect(await ask('repository:a:push')).toBe(200);
+    expect(tokens.granted.size).toBe(3);
+  });
+
+  test('that has nothing is no reason to ask a registry that takes only passwords twice', async () => {
+    const registry = await guardedByPassword();
+    const ask = asker(registry.host, { credentials: () => undefined });
+    await failureOf(ask('repository:a:pull'));
+    await failureOf(ask('repository:a:pull'));
+    expect(registry.statuses).toStrictEqual([401, 401]);
+  });
+
   test('that fails is asked again by the next call, and is the cause of the error', async () => {
     const registry = await guardedByPassword();
     const locked = new Error('the keychain is locked');
