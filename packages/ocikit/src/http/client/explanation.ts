@@ -117,12 +117,21 @@ export function explain(error: unknown): Explanation | undefined {
   return undefined;
 }
 
+/** Where options that were given to a call carry its trail, so that options which are made of them do, too. */
+const trailOf = Symbol('trail');
+
 /** The trails of calls, each known by its options. */
 export class Trails {
   readonly tokens: TokenRequests = new TokenRequests();
   readonly #trails = new WeakMap<CallOptions, Trail>();
 
-  of(call: CallOptions): Trail {
+  /** The options of a new call, even if they were used for another one before. */
+  begin<T extends CallOptions>(options: T | undefined): T {
+    return { ...(options as T), [trailOf]: new Trail(this.tokens) };
+  }
+
+  of(call: CallOptions & { [trailOf]?: Trail }): Trail {
+    if (call[trailOf] !== undefined) return call[trailOf];
     let trail = this.#trails.get(call);
     if (trail === undefined) {
       trail = new Trail(this.tokens);

@@ -1,10 +1,12 @@
 import { HttpError, RegistryError } from '../../model/index.ts';
+import type { CallOptions } from '../../model/index.ts';
 
 import { FetchedAnswer } from './answers.ts';
 import type { Answer } from './answers.ts';
 import { registryBase } from './addresses.ts';
 import type { Authenticator, Authorization, TokenRequestInfo } from './auth/index.ts';
 import { Lanes } from './concurrency.ts';
+import type { Release } from './concurrency.ts';
 import { httpError, maxErrorBody, redactUrl } from './errors.ts';
 import { Trails } from './explanation.ts';
 import type { Fetch, RawBody } from './fetch.ts';
@@ -39,11 +41,13 @@ export interface Transport {
    *
    * @param run is given the number of its attempt, from 1; calling `progress` says that it has moved on, and its attempts count anew
    */
-  attempt<T>(call: ClientRequest['call'], run: (attempt: number, progress: () => void) => Promise<T>): Promise<T>;
+  attempt<T>(call: CallOptions, run: (attempt: number, progress: () => void) => Promise<T>): Promise<T>;
   /** An error for an answer that a registry must not give, which is never tried again; `explain` knows it. */
   wrongAnswer(answer: Answer, what: string): Error;
+  /** The options of a new call of the caller's: `explain` tells its requests apart from those of others by them. */
+  begin<T extends CallOptions>(options: T | undefined): T;
   /** Lets `explain` know an error that came about in a call. */
-  note(error: unknown, call: ClientRequest['call']): void;
+  note(error: unknown, call: CallOptions): void;
 }
 
 /** Makes what finds the `Authorization` of requests to one registry. */
@@ -87,7 +91,7 @@ class FetchTransport implements Transport {
     this.#authenticator = makeAuthenticator(this.base, given, (info) => this.#trails.tokens.add(info));
   }
 
-  attempt<T>(call: ClientRequest['call'], run: (attempt: number, progress: () => void) => Promise<T>): Promise<T> {
+  attempt<T>(call: CallOptions, run: (attempt: number, progress: () => void) => Promise<T>): Promise<T> {
     return this.#explained(call, () =>
       this.#retries.repeat(
         call,
@@ -129,11 +133,15 @@ class FetchTransport implements Transport {
     return error;
   }
 
-  note(error: unknown, call: ClientRequest['call']): void {
+  begin<T extends CallOptions>(options: T | undefined): T {
+    return this.#trails.begin(options);
+  }
+
+  note(error: unknown, call: CallOptions): void {
     this.#trails.note(error, call);
   }
 
-  async #explained<T>(call: ClientRequest['call'], action: () => Promise<T>): Promise<T> {
+  async #explained<T>(call: CallOptions, action: () => Promise<T>): Promise<T> {
     try {
       return await action();
     } catch (error) {
@@ -192,7 +200,7 @@ class FetchTransport implements Transport {
     request: ClientRequest,
     authorization: Authorization | undefined,
     attempted: Attempted,
-    onEnd: () => void,
+    release: Release,
   ): Promise<{ answer: FetchedAnswer; own: boolean }> {
     const { method, call, scope } = request;
     const { signal } = call;
@@ -218,7 +226,12 @@ class FetchTransport implements Transport {
         this.#warnings.learn(headers);
       }
       const cut = (cause: unknown): Error => this.#unavailable(method, followed.url, cause);
-      return { answer: new FetchedAnswer({ ...followed, signal, onEnd, cut }), own };
+      const onEnd = (): void => {
+        release();
+        // Some registries answer before they have been sent everything.
+        attempted.sent?.abandon();
+      };
+      return { answer: new FetchedAnswer({ ...followed, signal, onEnd, onIdle: release, cut }), own };
     } catch (error) {
       entry.failure ??= error instanceof Error ? error.message : String(error);
       throw error;
@@ -242,6 +255,7 @@ class FetchTransport implements Transport {
       );
     }
     const sent = sends ? new SentBody(body, this.#fetch) : undefined;
+    attempted.sent = sent;
     if (sends) attempted.mayRepeat = body.reopenable;
     const init = { method: hop.method, headers: hop.headers, redirect, ...sent?.init };
     try {
@@ -285,6 +299,8 @@ class FetchTransport implements Transport {
 interface Attempted {
   /** False when its body has been sent, or a part of it, and cannot be opened again. */
   mayRepeat: boolean;
+  /** The body of its last attempt. */
+  sent?: SentBody | undefined;
 }
 
 /** `fetch failed` says nothing; why it did is in its cause. */
