@@ -27,12 +27,20 @@ export interface FetchedAnswerOptions {
   signal: AbortSignal | undefined;
   /** Called once, when the connection is free again. */
   onEnd: () => void;
+  /**
+   * Called when nobody has wanted bytes for a while: others need not wait for it any more. Else whoever opens more contents than
+   * there may be requests, and reads them one after another or by turns, would wait for ever.
+   */
+  onIdle?: (() => void) | undefined;
   /** Makes the error for a body that was cut. */
   cut: (cause: unknown) => Error;
 }
 
 /** Milliseconds after which an answer that nobody reads lets go of its connection. */
 const unreadFor = 30_000;
+
+/** Milliseconds after which an answer that nobody reads does not keep others from their turn. */
+const idleFor = 500;
 
 /** Milliseconds for the body of an error to come. */
 const beginningWithin = 5000;
@@ -50,6 +58,9 @@ export class FetchedAnswer implements Answer {
   readonly #announced: number | undefined;
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #idleTimer: ReturnType<typeof setInterval> | undefined;
+  /** Since when nobody has wanted bytes; undefined while they are waited for. */
+  #idleSince: number | undefined = Date.now();
   #state: 'unread' | 'reading' | 'discarded' | 'ended' = 'unread';
 
   constructor(options: FetchedAnswerOptions) {
@@ -67,9 +78,17 @@ export class FetchedAnswer implements Answer {
     }
     signal?.addEventListener('abort', this.#letGo);
     this.#timer = setTimeout(this.#letGo, unreadFor);
-    // A program need not wait for it.
+    this.#idleTimer = setInterval(this.#lookWhetherIdle, idleFor);
+    // A program need not wait for them.
     if (typeof this.#timer === 'object') this.#timer.unref();
+    if (typeof this.#idleTimer === 'object') this.#idleTimer.unref();
   }
+
+  readonly #lookWhetherIdle = (): void => {
+    if (this.#idleSince === undefined || Date.now() - this.#idleSince < idleFor) return;
+    clearInterval(this.#idleTimer);
+    this.#options.onIdle?.();
+  };
 
   async *body(): AsyncGenerator<Uint8Array, void, undefined> {
     const { signal, cut } = this.#options;
@@ -79,7 +98,9 @@ export class FetchedAnswer implements Answer {
       if (pieces === undefined) return;
       for await (const piece of readSource({ [Symbol.asyncIterator]: () => pieces }, signal)) {
         count += piece.length;
+        this.#idleSince = Date.now();
         yield piece;
+        this.#idleSince = undefined;
       }
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
@@ -98,6 +119,7 @@ export class FetchedAnswer implements Answer {
     }
     if (this.#state === 'ended') return undefined;
     this.#state = 'reading';
+    this.#idleSince = undefined;
     this.#stopWaiting();
     return this.#pieces;
   }
@@ -165,6 +187,7 @@ export class FetchedAnswer implements Answer {
 
   #end(): void {
     this.#state = 'ended';
+    clearInterval(this.#idleTimer);
     this.#stopWaiting();
     // The end of a connection may take its time, and nobody waits for it.
     this.#pieces?.return?.().catch(() => undefined);

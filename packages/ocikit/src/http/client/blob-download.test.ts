@@ -592,3 +592,42 @@ describe('what was fetched before', () => {
     expect(removed).toBe(1);
   });
 });
+
+describe('more contents than there may be requests', () => {
+  const opened = async (
+    count: number,
+    options: Partial<ClientOptions>,
+  ): Promise<{ contents: BlobContent[]; bytes: Uint8Array }> => {
+    const blob = randomBlob(4 * MiB);
+    const client = clientTo(await hostBlob(blob), options);
+    const contents = await Promise.all(
+      Array.from({ length: count }, () => client.getBlob('a', blob.descriptor.digest)),
+    );
+    return { contents, bytes: blob.bytes };
+  };
+
+  test('can be opened before the first is read', async () => {
+    const { contents, bytes } = await opened(4, { concurrency: { download: 2 } });
+    for (const content of contents) expect(equal(await content.bytes(), bytes)).toBe(true);
+  });
+
+  test('can be read by turns', async () => {
+    const { contents, bytes } = await opened(3, { concurrency: { download: 1 } });
+    const all = contents.map(() => new Uint8Array(bytes.length));
+    const buffer = new Uint8Array(MiB);
+    for (let at = 0; at < bytes.length;) {
+      const counts: number[] = [];
+      for (const [i, content] of contents.entries()) {
+        let count = 0;
+        while (count < Math.min(buffer.length, bytes.length - at)) {
+          const read = await content.readInto(buffer.subarray(count));
+          all[i]?.set(buffer.subarray(count, count + read), at + count);
+          count += read;
+        }
+        counts.push(count);
+      }
+      at += counts[0] ?? 0;
+    }
+    for (const found of all) expect(equal(found, bytes)).toBe(true);
+  });
+});
