@@ -13,8 +13,17 @@ const heldChunk = 4 * 1024 * 1024;
 /** As many, if the caller wants chunks of at most so many. */
 const heldChunkAtMost = 16 * 1024 * 1024;
 
-/** How often an upload is asked for again that another request still writes to, and is found where it did not stand. */
-const maxPatience = 20;
+/**
+ * Bytes of the first chunk after a cut. The registry may not have noticed the cut yet, or still be reading what had come: it then
+ * refuses them, and no more than them has been sent in vain.
+ */
+const feeler = 64 * 1024;
+
+/** How often an upload is asked again that another request still writes to: about a minute, after which servers give up on a connection. */
+const maxBusy = 22;
+
+/** How often an upload is asked again that is not where it has just said it was. */
+const maxRefused = 5;
 
 export interface SendingOptions {
   session: UploadSession;
@@ -49,9 +58,11 @@ export class Sending {
   /** Nobody knows how much of the last request has arrived. */
   #unsure = false;
   /** The answer to a request was lost, or something may have been done before it was an error. */
-  #lost = false;
+  #lost: boolean;
   #refusedAt: number | undefined;
-  #patience = maxPatience;
+  #feels: boolean;
+  #busy = 0;
+  #refused = 0;
   #last: unknown;
 
   constructor(options: SendingOptions) {
@@ -60,6 +71,9 @@ export class Sending {
     this.#position = from;
     this.#base = at - from;
     this.#told = from;
+    // Whoever sent it may have been cut a moment ago.
+    this.#lost = from > 0;
+    this.#feels = from > 0;
   }
 
   /** Sends all of it, in one request or in chunks. */
@@ -86,7 +100,7 @@ export class Sending {
 
   async #commitRest(digest: Digest, progress: () => void): Promise<number> {
     const { session, call, at } = this.#options;
-    if (this.#left > this.#most) await this.#appendRest(progress);
+    if (this.#left > this.#most || (this.#feels && this.#left > feeler)) await this.#appendRest(progress);
     const body = this.#left === 0 ? undefined : this.#direct(this.#left);
     const says = at !== undefined || this.#lost || this.#base > 0;
     this.#unsure = true;
@@ -109,6 +123,9 @@ export class Sending {
       if (Number.isNaN(session.size)) await session.ask(call);
       this.#unsure = false;
       this.#moveOn();
+      this.#feels = false;
+      this.#busy = 0;
+      this.#refused = 0;
       progress();
       this.#tell(this.#position);
       // It ended there, and the registry has what came before.
@@ -141,8 +158,10 @@ export class Sending {
 
   /** The body of the next request; undefined if there is nothing more. */
   async #chunk(): Promise<RequestBody | undefined> {
-    const { payload } = this.#options;
-    const length = Math.min(this.#left, this.#most);
+    const { payload, session } = this.#options;
+    // Where there is a least size, all chunks may have to be of one size.
+    const felt = this.#feels && session.minimumChunk === undefined ? feeler : Number.POSITIVE_INFINITY;
+    const length = Math.min(this.#left, this.#most, felt);
     // Without a length it cannot say where it belongs, so that what is left of a request that was cut could get before it.
     const streamed = length === Number.POSITIVE_INFINITY ? !this.#lost : length > this.#held;
     if (payload.direct || streamed) return this.#direct(length);
@@ -215,15 +234,24 @@ export class Sending {
   async #resync(progress: () => void): Promise<boolean> {
     const { session, payload, call, onResumed } = this.#options;
     await session.ask(call, this.#refusedAt);
+    // Nothing of this has arrived, so what is there is somebody else's: it is appended to.
+    if (this.#refusedAt !== undefined && this.#isUntouched) this.#base = session.size;
     this.#refusedAt = undefined;
     const position = payload.size === 0 ? 0 : session.size - this.#base;
     if (!(position >= 0 && position <= (payload.size ?? Number.POSITIVE_INFINITY))) return false;
     if (position !== payload.size && !payload.canOpen(position)) return false;
     this.#unsure = false;
+    this.#feels = this.#lost;
     if (position > this.#position) progress();
     this.#position = position;
     onResumed(session.size);
     return true;
+  }
+
+  /** Whether the registry can have nothing of it yet, and the upload may hold something else. */
+  get #isUntouched(): boolean {
+    const { from, at } = this.#options;
+    return from === undefined && at === undefined && this.#position === 0 && !this.#lost && this.#opened <= 1;
   }
 
   /** What no other attempt makes better. The size is then still what the registry says, as far as it can be asked. */
@@ -244,16 +272,21 @@ export class Sending {
       progress();
       return true;
     }
-    if (isRegistryError(error, 'RANGE_INVALID') && this.#patience-- > 0) {
+    if (isRegistryError(error, 'RANGE_INVALID') && this.#refused < maxRefused) {
       this.#refusedAt = this.#base + this.#position;
+      await pause(this.#refused++, call);
       return true;
     }
-    // The registry has not noticed yet that a connection was cut.
-    if (isBusy(error) && this.#lost && this.#unsure && this.#patience-- > 0) {
-      await sleep(100, call.signal);
+    if (isBusy(error) && this.#lost && this.#unsure && this.#busy < maxBusy) {
+      await pause(this.#busy++, call);
       return true;
     }
     this.#lost ||= !(error instanceof HttpError) || error.status >= 500;
     return false;
   }
+}
+
+/** Longer each time, up to 5 seconds. */
+function pause(count: number, { signal }: CallOptions): Promise<void> {
+  return sleep(Math.min(100 * 1.5 ** count, 5000), signal);
 }
