@@ -16,8 +16,13 @@ export interface CuttingProxy {
  *
  * @param port of the server, on this machine
  * @param after bytes of the client's at which a connection is cut, in ascending order
+ * @param how `end`: what has come arrives; `reset`: what is on its way is lost
  */
-export async function cuttingProxy(port: number, after: readonly number[]): Promise<CuttingProxy> {
+export async function cuttingProxy(
+  port: number,
+  after: readonly number[],
+  how: 'end' | 'reset' = 'end',
+): Promise<CuttingProxy> {
   const left = [...after];
   const sockets = new Set<Socket>();
   let sent = 0;
@@ -45,10 +50,10 @@ export async function cuttingProxy(port: number, after: readonly number[]): Prom
       if (next === undefined || sent < next) return;
       left.shift();
       cuts++;
-      // What has come arrives; the answer does not.
       upstream.unpipe(client);
-      upstream.end();
-      client.destroy();
+      if (how === 'end') upstream.end();
+      else upstream.resetAndDestroy();
+      client.resetAndDestroy();
     });
   });
   await new Promise<void>((resolve) => {
