@@ -85,11 +85,16 @@ export function acceptingAtMost(bytes: number): Middleware {
   };
 }
 
-/** Uploads want chunks of at least this, and say so. Distribution specification, "Pushing a blob in chunks". */
+/** Uploads want chunks of at least this, but for the last, and say so. Distribution specification, "Pushing a blob in chunks". */
 export function wantingChunks(bytes: number): Middleware {
+  const atEnd = new Set<string>();
   return async (exchange, next) => {
-    const size = Number(exchange.header('content-length') ?? Number.NaN);
-    if (exchange.method === 'PATCH' && size < bytes) return { status: 416, headers: { 'Content-Length': '0' } };
+    const { method, path } = exchange;
+    if (method === 'PATCH') {
+      // A chunk that is too small can only have been the last one.
+      if (atEnd.has(path)) return { status: 416, headers: { 'Content-Length': '0' } };
+      if (Number(exchange.header('content-length') ?? Number.NaN) < bytes) atEnd.add(path);
+    }
     const reply = await next(exchange);
     return routeOf(exchange)?.resource === 'uploads' ? withHeader(reply, 'OCI-Chunk-Min-Length', `${bytes}`) : reply;
   };

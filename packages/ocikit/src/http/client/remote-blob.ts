@@ -1,4 +1,4 @@
-import { mediaTypes, RegistryError, resolveRange } from '../../model/index.ts';
+import { digestOf, mediaTypes, RegistryError, resolveRange, splitDigest } from '../../model/index.ts';
 import type { ByteRange, CallOptions, Descriptor, Digest, ResolvedRange } from '../../model/index.ts';
 import { formatRange, parseContentRange } from '../wire/index.ts';
 import type { ContentRange } from '../wire/index.ts';
@@ -62,8 +62,10 @@ export class RemoteBlob {
     await answer.discard();
     digestIn(answer, this.digest);
     const size = answer.status === 200 ? lengthIn(answer) : contentRangeIn(answer)?.size;
-    if (size === undefined) throw this.#transport.wrongAnswer(answer, 'does not say how large the blob is');
-    return size;
+    if (size !== undefined) return size;
+    // The empty blob has no first byte: it is answered whole, and in chunks perhaps.
+    if (this.digest === digestOf(new Uint8Array(), splitDigest(this.digest).algorithm)) return 0;
+    throw this.#transport.wrongAnswer(answer, 'does not say how large the blob is');
   }
 
   /** @param range all of it if it is undefined; not an empty one, which cannot be asked for */
