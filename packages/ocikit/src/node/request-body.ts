@@ -4,8 +4,11 @@ import { readSource } from '../model/index.ts';
 
 import type { StandStill } from './stand-still.ts';
 
-/** Bytes that may wait to be sent, so that the source and the connection work at the same time. */
-const ahead = 1024 * 1024;
+/**
+ * Bytes that may wait to be sent when more are handed over. TLS copies what waits into one piece, so there nothing should:
+ * the next piece is fetched while the last one is sent, and that is enough.
+ */
+const ahead = { 'http:': 1024 * 1024, 'https:': 0 };
 
 /** What a request sends. */
 export interface RequestContent {
@@ -40,6 +43,7 @@ export class BodySender {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #size: number | undefined;
   readonly #standStill: StandStill;
+  readonly #ahead: number;
   #sent = 0;
   #stopped = false;
 
@@ -54,6 +58,7 @@ export class BodySender {
     this.#pieces = pieces[Symbol.asyncIterator]();
     this.#size = size;
     this.#standStill = standStill;
+    this.#ahead = request.protocol === 'https:' ? ahead['https:'] : ahead['http:'];
   }
 
   /** Whether bytes are missing that were announced, or may come. */
@@ -70,7 +75,8 @@ export class BodySender {
       if (next.done === true) break;
       this.#sent += next.value.length;
       if (this.#size !== undefined && this.#sent > this.#size) throw this.#wrongSize('more');
-      if (!request.write(next.value) && request.writableLength > ahead) await this.#room();
+      if (request.writableNeedDrain && request.writableLength > this.#ahead) await this.#room();
+      request.write(next.value);
     }
     if (this.#size !== undefined && this.#sent < this.#size) throw this.#wrongSize('fewer');
     request.end();
