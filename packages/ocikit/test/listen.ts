@@ -3,11 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { onTestFinished } from 'vitest';
 
-export type Handle = (request: IncomingMessage, response: ServerResponse) => void;
+export type Handle = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 /** A real server on a free port of this machine, for as long as the test runs. Gives its `HOST:PORT`. */
 export async function listen(handle: Handle): Promise<string> {
-  const server = createServer(handle);
+  const server = createServer((request, response) => void handle(request, response));
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();

@@ -34,7 +34,6 @@ describe('an explanation', () => {
         method: 'GET',
         url: `http://${host}/v2/`,
         authorized: false,
-        retriedAfter: expect.any(Number),
       },
       { authorized: false, status: 401, challenge: 'Bearer realm="https://auth.test",service="s"' },
       {
@@ -44,6 +43,7 @@ describe('an explanation', () => {
         redirects: [{ status: 307, to: `http://${storage}/blob?X-Signature=redacted` }],
       },
     ]);
+    expect(explanation?.requests[0]?.retriedAfter).toBeGreaterThan(0);
     expect(explanation?.requests[0]?.failure).toMatch(/socket|closed|terminated|reset/i);
     const lines = String(explanation)
       .replaceAll(/^\d+ ms/gm, '_ ms')
@@ -86,5 +86,19 @@ describe('an explanation', () => {
 
   it('is there for nothing else', () => {
     for (const other of [new Error('mine'), undefined, null, 'text', 5, {}]) expect(explain(other)).toBeUndefined();
+  });
+});
+
+describe('calls with the same options', () => {
+  it('are told apart, and options that are made of a call’s belong to it', async () => {
+    const transport = await transportTo((_, response) => response.writeHead(404).end());
+    const options = {};
+    for (let i = 0; i < 3; i++) {
+      const call = transport.begin(options);
+      await failureOf(transport.send(requestTo(transport, { call })));
+      const signal = AbortSignal.timeout(5000);
+      const error = await failureOf(transport.send(requestTo(transport, { call: { ...call, signal } })));
+      expect(explain(error)?.requests).toHaveLength(2);
+    }
   });
 });

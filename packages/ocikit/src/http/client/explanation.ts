@@ -118,7 +118,7 @@ export function explain(error: unknown): Explanation | undefined {
 }
 
 /** Where options that were given to a call carry its trail, so that options which are made of them do, too. */
-const trailOf = Symbol('trail');
+const trailOf: unique symbol = Symbol('trail');
 
 /** The trails of calls, each known by its options. */
 export class Trails {

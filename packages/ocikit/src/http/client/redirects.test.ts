@@ -60,12 +60,11 @@ describe('a redirect', () => {
 
   it.each([301, 302, 307, 308])('with %i keeps the method and sends the body again', async (status) => {
     const seen: Seen[] = [];
-    const transport = await transportTo((request, response) => {
-      void bodyOf(request).then((body) => {
-        seen.push({ where: request.url ?? '', method: request.method, authorization: undefined, body });
-        if (request.url === '/v2/') response.writeHead(status, { location: '/next' }).end();
-        else response.end();
-      });
+    const transport = await transportTo(async (request, response) => {
+      const body = await bodyOf(request);
+      seen.push({ where: request.url ?? '', method: request.method, authorization: undefined, body });
+      if (request.url === '/v2/') response.writeHead(status, { location: '/next' }).end();
+      else response.end();
     });
     const body = { size: 5, reopenable: true, open: () => new TextEncoder().encode('hello') };
     await transport.send(requestTo(transport, { method: 'PUT', body }));
@@ -77,12 +76,11 @@ describe('a redirect', () => {
 
   it('with 303 leads to what came of it, to be read', async () => {
     const seen: unknown[] = [];
-    const transport = await transportTo((request, response) => {
-      void bodyOf(request).then((body) => {
-        seen.push([request.method, body, request.headers['content-length']]);
-        if (request.url === '/v2/') response.writeHead(303, { location: '/next' }).end();
-        else response.end();
-      });
+    const transport = await transportTo(async (request, response) => {
+      const body = await bodyOf(request);
+      seen.push([request.method, body, request.headers['content-length']]);
+      if (request.url === '/v2/') response.writeHead(303, { location: '/next' }).end();
+      else response.end();
     });
     const body = { size: 5, reopenable: false, open: () => new TextEncoder().encode('hello') };
     await transport.send(requestTo(transport, { method: 'POST', body }));
