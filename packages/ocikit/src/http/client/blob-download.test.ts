@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { hostBlob, withoutHeader, withoutLength } from '../../../test/blob-host.ts';
 import type { BlobHost, HostedAnswer, HostedRequest } from '../../../test/blob-host.ts';
@@ -338,6 +338,17 @@ describe('a registry with habits of its own', () => {
     expect(await clientTo(other).resolveBlob('a', empty.descriptor.digest)).toEqual(empty.descriptor);
   });
 
+  test('may never say that the empty blob is empty', async () => {
+    for (const algorithm of ['sha256', 'sha512']) {
+      const blob = blobOf('', { algorithm });
+      const client = clientTo(
+        await hostBlob(blob, (answer) => withoutLength({ ...answer, status: 200, body: blob.bytes })),
+      );
+      expect(await client.resolveBlob('a', blob.descriptor.digest)).toEqual(blob.descriptor);
+      expect(await (await client.getBlob('a', blob.descriptor.digest)).bytes()).toHaveLength(0);
+    }
+  });
+
   test('that never says their size is told so', async () => {
     const blob = randomBlob(3000);
     const hosted = await hostBlob(blob, (answer) => withoutLength({ ...answer, status: 200, body: blob.bytes }));
@@ -591,6 +602,21 @@ describe('what was fetched before', () => {
     expect(equal(await content.bytes(), blob.bytes)).toBe(true);
     expect(removed).toBe(1);
   });
+});
+
+test('a content that nobody reads lets go of its connection, and is read later all the same', async () => {
+  const blob = randomBlob(5 * MiB);
+  const hosted = await hostBlob(blob);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  let content: BlobContent;
+  try {
+    content = await clientTo(hosted, { backOff: false }).getBlob('a', blob.descriptor.digest);
+    vi.advanceTimersByTime(31_000);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(equal(await content.bytes(), blob.bytes)).toBe(true);
+  expect(hosted.requests).toHaveLength(2);
 });
 
 describe('more contents than there may be requests', () => {

@@ -95,9 +95,11 @@ describe('a registry without the referrers API', () => {
 
   test('that takes the tag for the digest, as GitLab does, has none', async () => {
     for (const manifest of [imageOf(), indexOf([imageOf()])]) {
-      const { registry, client } = await serve({ disableReferrersApi: true });
+      const { registry, client, asked } = await serve({ disableReferrersApi: true });
       await pushContent(registry, 'a', manifest, { tags: [referrersTag(manifest.descriptor.digest)] });
       expect(await collect(client.referrers('a', manifest.descriptor.digest))).toEqual([]);
+      // The children of an index need not be looked into.
+      expect(asked).toHaveLength(2);
     }
   });
 
