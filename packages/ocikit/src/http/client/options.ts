@@ -51,7 +51,7 @@ export interface ClientOptions {
   onWarning?: ((text: string) => void) | undefined;
   /** How many requests run at a time, of each kind: small ones, downloads, uploads. Default: 16, 6 and 6. */
   concurrency?: Partial<Record<'small' | 'download' | 'upload', number>> | undefined;
-  /** Bytes; a blob is sent in chunks of at most this, and in one piece if it is left out. What stands before a registry may accept only so much. */
+  /** Bytes; a blob is sent in chunks of at most this, and in one piece if it is left out. What stands before a registry may accept only so much; and where a browser sends no streams, more than 16 MiB cannot be sent at a time. */
   chunkSize?: number | undefined;
   /**
    * Large blobs are fetched in several ranges at a time, and handed on in order and verified. Default: where one connection

@@ -80,7 +80,7 @@ describe('a payload of a stream', () => {
   test('is at hand if it is short, and can be sent again', async () => {
     const bytes = bytesOf(70_000);
     const payload = await openPayload(pieces(bytes), {});
-    expect(payload).toMatchObject({ size: 70_000, direct: true });
+    expect(payload).toMatchObject({ size: 70_000, inMemory: true });
     expect(Buffer.compare(await read(payload, 0), bytes)).toBe(0);
     expect(Buffer.compare(await read(payload, 0), bytes)).toBe(0);
   });

@@ -14,8 +14,8 @@ export interface Payload {
   readonly reopenable: boolean;
   /** Whether it can be read from there on now. */
   canOpen(position: number): boolean;
-  /** Whether reading from there on costs no memory and takes no more from the source than is read. */
-  readonly direct: boolean;
+  /** Whether it is in memory. What is not is taken there if it is short: not every browser sends streams. */
+  readonly inMemory: boolean;
   /** From `start` up to but not including `end`; to the end of the source if it is left out. */
   open(start: number, end?: number): Uint8Array | AsyncIterable<Uint8Array>;
   /** The next bytes, in memory: `length` of them, or fewer. They can be taken again until others are taken. */
@@ -57,7 +57,7 @@ function heldPayload(bytes: Uint8Array, size: number | undefined, failure?: { er
   return {
     size: bytes.length,
     failure,
-    direct: true,
+    inMemory: true,
     reopenable: true,
     canOpen: () => true,
     open: (start, end) => bytes.subarray(start, end),
@@ -72,7 +72,7 @@ function blobPayload(blob: Blob, signal: AbortSignal | undefined): Payload {
   return {
     size: blob.size,
     failure: undefined,
-    direct: true,
+    inMemory: false,
     reopenable: true,
     canOpen: () => true,
     open: (start, end) => readSource(blob.slice(start, end), signal),
@@ -87,7 +87,7 @@ function blobPayload(blob: Blob, signal: AbortSignal | undefined): Payload {
 class StreamPayload implements Payload {
   size: number | undefined;
   failure: { error: unknown } | undefined;
-  readonly direct = false;
+  readonly inMemory = false;
   readonly reopenable: boolean;
   readonly #again: BlobSource | undefined;
   readonly #signal: AbortSignal | undefined;

@@ -251,6 +251,43 @@ describe('pushing a blob', () => {
     }
   });
 
+  test('waits for a registry that has not noticed the cut yet, and sends little meanwhile', async () => {
+    const body = JSON.stringify({ errors: [{ code: 'BLOB_UPLOAD_INVALID', message: 'somebody is writing' }] });
+    const busy: Middleware = async () => ({ status: 400, headers: { 'Content-Length': `${body.length}` }, body });
+    let patches = 0;
+    const middleware: Middleware = (exchange, next) => {
+      if (exchange.method !== 'PATCH') return next(exchange);
+      patches++;
+      if (patches === 1) return refuse(502)(exchange, next);
+      return patches < 5 ? busy(exchange, next) : next(exchange);
+    };
+    const { store, client, requests } = await setUp({ middleware: [middleware] });
+    const blob = blobOf(5 * mebibyte);
+    await client().pushBlob('a/b', blob, blob.bytes);
+    const lengths = requests.flatMap(({ method, length }) => (method === 'PATCH' ? [Number(length)] : []));
+    expect(lengths).toEqual([blob.size, 65_536, 65_536, 65_536, 65_536, blob.size - 65_536]);
+    await expectStored(store, blob);
+  });
+
+  test.each(['PATCH', 'PUT'])(
+    'survives that %s is answered 401, also with a stream that can be opened again',
+    async (method) => {
+      const challenge: Middleware = (exchange, next) =>
+        exchange.header('authorization') === undefined && exchange.method === method
+          ? Promise.resolve({ status: 401, headers: { 'WWW-Authenticate': 'Basic realm="a"', 'Content-Length': '0' } })
+          : next(exchange);
+      const credentials = (): { username: string; password: string } => ({ username: 'me', password: 'secret' });
+      for (const of of [(bytes: Uint8Array) => bytes, (bytes: Uint8Array) => () => pieces(bytes)]) {
+        const { store, client, methods } = await setUp({ middleware: [challenge] });
+        const blob = blobOf(5 * mebibyte);
+        await client({ credentials }).pushBlob('a/b', blob, of(blob.bytes));
+        const twice = (name: string): string[] => (name === method ? [name, name] : [name]);
+        expect(methods()).toEqual(['POST', ...twice('PATCH'), ...twice('PUT')]);
+        await expectStored(store, blob);
+      }
+    },
+  );
+
   test('begins anew if the registry has forgotten its upload', async () => {
     const forget: Middleware = async () => {
       const body = JSON.stringify({ errors: [{ code: 'BLOB_UPLOAD_UNKNOWN' }] });

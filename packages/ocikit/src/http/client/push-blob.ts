@@ -8,7 +8,7 @@ import { Sending } from './sending.ts';
 import type { TransferStore } from './transfer-store.ts';
 import type { Transport } from './transport.ts';
 import type { UploadPlaces } from './upload-places.ts';
-import { beginUpload, UploadSession } from './upload-session.ts';
+import { beginUpload, isSafe, UploadSession } from './upload-session.ts';
 
 /** From so many bytes on, a blob is sent so that it can go on from its byte after a cut: one request more. */
 const large = 4 * 1024 * 1024;
@@ -135,8 +135,9 @@ class BlobPush {
   async #leftOver(note: Note | undefined): Promise<UploadSession | undefined> {
     const { transport, places } = this.#parts;
     const location = await note?.read();
-    if (location === undefined || !URL.canParse(location)) return undefined;
-    const session = new UploadSession(transport, places, this.#repository, new URL(location), Number.NaN);
+    const url = location !== undefined && URL.canParse(location) ? new URL(location) : undefined;
+    if (url === undefined || !isSafe(url, transport.base)) return undefined;
+    const session = new UploadSession(transport, places, this.#repository, url, Number.NaN);
     try {
       await session.ask(this.#call);
     } catch (error) {

@@ -164,7 +164,7 @@ export class Sending {
     const length = Math.min(this.#left, this.#most, felt);
     // Without a length it cannot say where it belongs, so that what is left of a request that was cut could get before it.
     const streamed = length === Number.POSITIVE_INFINITY ? !this.#lost : length > this.#held;
-    if (payload.direct || streamed) return this.#direct(length);
+    if (payload.inMemory || streamed) return this.#direct(length);
     const bytes = await payload.take(this.#position, Math.min(length, this.#held));
     if (bytes.length === 0) return undefined;
     return { size: bytes.length, reopenable: true, open: () => this.#count(bytes) };

@@ -195,10 +195,14 @@ function locationOf(transport: Transport, answer: Answer, location: string): URL
   const { base } = transport;
   // What stands behind a proxy that ends TLS may not know of it.
   if (url?.protocol === 'http:' && base.protocol === 'https:' && url.host === base.host) url.protocol = 'https:';
-  const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && base.protocol === 'http:');
-  if (url === undefined || !safe || url.username !== '' || url.password !== '') {
+  if (url === undefined || !isSafe(url, base)) {
     throw transport.wrongAnswer(answer, 'has a Location that leads nowhere');
   }
   url.hash = '';
   return url;
+}
+
+/** Whether an upload may go on there: what is sent to a registry with https is sent nowhere without. */
+export function isSafe({ protocol, username, password }: URL, base: URL): boolean {
+  return (protocol === 'https:' || (protocol === 'http:' && base.protocol === 'http:')) && username + password === '';
 }
