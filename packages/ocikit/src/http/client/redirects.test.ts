@@ -78,18 +78,20 @@ describe('a redirect', () => {
     const seen: unknown[] = [];
     const transport = await transportTo(async (request, response) => {
       const body = await bodyOf(request);
-      seen.push([request.method, body, request.headers['content-length']]);
+      const { 'content-length': length, 'content-type': type, accept } = request.headers;
+      seen.push([request.method, body, length, type, accept]);
       if (request.url === '/v2/') response.writeHead(303, { location: '/next' }).end();
       else response.end();
     });
     const body = { size: 5, reopenable: false, open: () => new TextEncoder().encode('hello') };
-    await transport.send(requestTo(transport, { method: 'POST', body }));
+    const headers = { 'content-type': 'text/plain', accept: 'text/html' };
+    await transport.send(requestTo(transport, { method: 'POST', body, headers }));
     await transport.send(requestTo(transport, { method: 'HEAD' }));
     expect(seen).toEqual([
-      ['POST', 'hello', '5'],
-      ['GET', '', undefined],
-      ['HEAD', '', undefined],
-      ['HEAD', '', undefined],
+      ['POST', 'hello', '5', 'text/plain', 'text/html'],
+      ['GET', '', undefined, undefined, 'text/html'],
+      ['HEAD', '', undefined, undefined, '*/*'],
+      ['HEAD', '', undefined, undefined, '*/*'],
     ]);
   });
 

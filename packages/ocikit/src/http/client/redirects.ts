@@ -49,7 +49,8 @@ export async function follow(first: Hop, fetch: Fetch, options: FollowOptions): 
   let { method, url } = first;
   let own = url.origin === base.origin;
   for (let redirects = 0; ; redirects++) {
-    const headers = own && authorization !== undefined ? { ...first.headers, authorization } : first.headers;
+    const kept = method === first.method ? first.headers : withoutContent(first.headers);
+    const headers = own && authorization !== undefined ? { ...kept, authorization } : kept;
     const hop: Hop = { method, url, headers };
     let response = await send(hop, hides.has(fetch) ? 'follow' : 'manual');
     if (response.type === 'opaqueredirect') {
@@ -74,6 +75,11 @@ export async function follow(first: Hop, fetch: Fetch, options: FollowOptions): 
     own &&= url.origin === base.origin;
     if (response.status === 303 && method !== 'HEAD') method = 'GET';
   }
+}
+
+/** What speaks of a body goes with it. */
+function withoutContent(headers: Hop['headers']): Hop['headers'] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('content-')));
 }
 
 function whyNot(from: URL, to: URL, redirects: number): string | undefined {

@@ -254,6 +254,7 @@ class FetchTransport implements Transport {
         `${method} ${redactUrl(hop.url)}: a body that can be sent only once was sent on`,
       );
     }
+    attempted.sent?.abandon();
     const sent = sends ? new SentBody(body, this.#fetch) : undefined;
     attempted.sent = sent;
     if (sends) attempted.mayRepeat = body.reopenable;
