@@ -3,16 +3,21 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import { rolldown } from 'rolldown';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const packages = ['packages/ocikit', 'packages/cli'];
 
 /** What the library may depend on at run time: it is put into programs, tests, Workers and pages. */
 const libraryDependencies = ['@noble/hashes'];
+
+/** Bytes, compressed, of the client with all that it needs in a browser, the hash included. */
+const largestClient = 25 * 1024;
 
 let passed = 0;
 let failed = 0;
@@ -164,6 +169,39 @@ try {
     );
     run('node', ['use.js'], scratch);
     equal(run('npx', ['ocikit', '--version'], scratch).trim(), manifestOf('packages/cli').version, 'version');
+  });
+
+  await check(`the client for browsers has less than ${largestClient} bytes, nothing of Node, and works`, async () => {
+    writeFileSync(join(scratch, 'entry.js'), "export * from 'ocikit/client';");
+    const bundle = await rolldown({ input: join(scratch, 'entry.js'), platform: 'browser', cwd: scratch });
+    const { output } = await bundle.generate({ format: 'esm', minify: true });
+    await bundle.close();
+    equal(output.length, 1, 'files');
+    const [{ code, imports, dynamicImports }] = output;
+    equal([...imports, ...dynamicImports], [], 'imports');
+
+    const file = join(scratch, 'bundle.js');
+    writeFileSync(file, code);
+    writeFileSync(
+      join(scratch, 'use-bundle.js'),
+      `import { createClient } from ${JSON.stringify(pathToFileURL(file).href)};
+      import { createServer } from 'ocikit/server';
+      import { createMemoryRegistry } from 'ocikit/memory';
+      import { digestOf } from 'ocikit';
+      const handler = createServer(createMemoryRegistry());
+      const client = createClient({ host: 'registry.test', fetch: (url, init) => handler.fetch(new Request(url, init)) });
+      for (const algorithm of ['sha256', 'sha512']) {
+        const bytes = new TextEncoder().encode(algorithm.repeat(10_000));
+        const digest = digestOf(bytes, algorithm);
+        await client.pushBlob('a', { digest }, bytes);
+        const found = await (await client.getBlob('a', digest)).bytes();
+        if (Buffer.compare(found, bytes) !== 0) throw new Error('the bundle does not work');
+      }`,
+    );
+    run('node', ['use-bundle.js'], scratch);
+
+    const size = gzipSync(code, { level: 9 }).length;
+    if (size >= largestClient) throw new Error(`it has ${size} bytes`);
   });
 } finally {
   rmSync(scratch, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 
 import { createServer } from '../http/server/index.ts';
@@ -15,16 +16,26 @@ export interface ServeLimits extends ServerLimits {
   headersTimeout?: number | undefined;
 }
 
+/** What a server proves by that it is the one. */
+export interface ServeTls {
+  /** Its certificate (PEM), and those between it and an authority after it. */
+  cert: string | Uint8Array;
+  /** Its private key (PEM). */
+  key: string | Uint8Array;
+}
+
 export interface ServeOptions extends ServerOptions {
   /** Default: 127.0.0.1, this machine only. */
   host?: string | undefined;
   /** 0: any free one. Default: 5000. */
   port?: number | undefined;
+  /** Serves HTTPS. Default: HTTP. */
+  tls?: ServeTls | undefined;
   limits?: ServeLimits | undefined;
 }
 
 export interface Serving {
-  /** `http://HOST:PORT` */
+  /** `http://HOST:PORT`, or `https://…` */
   readonly url: string;
   readonly host: string;
   readonly port: number;
@@ -47,9 +58,10 @@ export interface Serving {
  * @throws Error as `node:net` gives it, for example EADDRINUSE
  */
 export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
-  const { host = '127.0.0.1', port = 5000, limits = {} } = options;
+  const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;
   const { node, endConnections } = createServer(registry, options);
-  const server = createHttpServer(
+  const server = httpServer(
+    tls,
     {
       maxHeaderSize: limits.headersSize ?? 16 * 1024,
       headersTimeout: limits.headersTimeout ?? 30_000,
@@ -66,7 +78,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
   if (address === null || typeof address === 'string') throw new TypeError('the server has no port');
   const { port: bound } = address;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     host,
     port: bound,
     close: (grace) => {
@@ -74,6 +86,11 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       return closeServer(server, grace ?? 10_000);
     },
   };
+}
+
+function httpServer(tls: ServeTls | undefined, options: HttpServerOptions, listener: RequestListener): HttpServer {
+  if (tls === undefined) return createHttpServer(options, listener);
+  return createHttpsServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
 }
 
 function listen(server: HttpServer, host: string, port: number): Promise<void> {

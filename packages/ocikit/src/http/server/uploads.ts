@@ -1,6 +1,6 @@
 import { digestAlgorithm, isRegistryError, parseDigest, RegistryError, splitDigest } from '../../model/index.ts';
 import type { BlobUpload, Descriptor, Digest, ResolvedRange, UploadOptions } from '../../model/index.ts';
-import { buildPath, parseChunkRange } from '../wire/index.ts';
+import { buildPath, formatUploadProgress, parseChunkRange } from '../wire/index.ts';
 
 import type { Reply } from './exchange.ts';
 import { empty, errorReply, locationOf } from './reply.ts';
@@ -91,7 +91,7 @@ async function resuming(
     const reply = errorReply(error);
     reply.headers['Location'] = await uploadLocation(request, route.id);
     const size = sizeIn(error.detail);
-    if (size !== undefined) Object.assign(reply.headers, progressHeaders(size));
+    if (size !== undefined) Object.assign(reply.headers, formatUploadProgress(size));
     return reply;
   }
 }
@@ -130,11 +130,13 @@ async function createdReply(
   descriptor: Descriptor,
 ): Promise<Reply> {
   const { repository } = request.route;
-  const { digest } = descriptor;
+  const { digest, size } = descriptor;
   const elsewhere = await locationOf(request.options, false, descriptor);
   return empty(201, {
     Location: elsewhere ?? buildPath({ resource: 'blob', repository, digest }),
     'Docker-Content-Digest': digest,
+    // A client that has mounted the blob, or did not begin its upload, need not ask how large it is.
+    'Upload-Offset': `${size}`,
   });
 }
 
@@ -146,18 +148,10 @@ async function uploadReply(
 ): Promise<Reply> {
   const headers: Reply['headers'] = {
     Location: await uploadLocation(request, upload.id),
-    ...progressHeaders(size),
+    ...formatUploadProgress(size),
   };
   if (upload.minimumChunk !== undefined) headers['OCI-Chunk-Min-Length'] = `${upload.minimumChunk}`;
   return empty(status, headers);
-}
-
-/**
- * `Range` cannot say that there are no bytes: `0-0` is one byte, and what everyone sends for none. `Upload-Offset`, as
- * in the IETF's resumable uploads, is exact.
- */
-function progressHeaders(size: number): Record<string, string> {
-  return { Range: `0-${Math.max(size - 1, 0)}`, 'Upload-Offset': `${size}` };
 }
 
 async function uploadLocation(

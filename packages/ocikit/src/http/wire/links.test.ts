@@ -1,6 +1,7 @@
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { formatNextLink } from './links.ts';
+import { formatNextLink, parseNextLink } from './links.ts';
 
 test('the link to the next page has the relation "next" and a target that is encoded', () => {
   expect(formatNextLink('/v2/a/b/tags/list', new URLSearchParams({ n: '2', last: 'v1' }))).toBe(
@@ -13,4 +14,35 @@ test('no parameter can end the target or the header', () => {
   expect(link).toMatch(/^<\/v2\/_catalog\?last=[^<>"\s&#]+>; rel="next"$/);
   const target = new URL(link.slice(1, link.indexOf('>')), 'https://example.com');
   expect(target.searchParams.get('last')).toBe('a>; rel="x"\r\nX: y&n=0#');
+});
+
+test('whatever the path and the query, the link that is built leads there when it is parsed', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.stringMatching(/^[a-z0-9._-]+$/)),
+      fc.dictionary(fc.string(), fc.string()),
+      (path, query) => {
+        const parameters = new URLSearchParams(query);
+        const target = `/v2/${path.join('/')}?${parameters.toString()}`;
+        expect(parseNextLink(formatNextLink(`/v2/${path.join('/')}`, parameters))).toBe(target);
+      },
+    ),
+  );
+});
+
+test.each([
+  ['</a?n=1>; rel="next"', '/a?n=1'],
+  ['</a?n=1>;rel=next', '/a?n=1'],
+  ['<https://example.com/a>; REL = "Next"', 'https://example.com/a'],
+  ['</a>; title="x, <y>; rel=\\"prev\\""; rel="last next"', '/a'],
+  ['</first>; rel="first", </a,b>; rel=next', '/a,b'],
+  [', ,</a>; rel=next', '/a'],
+  ['</a>; rel=prev; rel=next', undefined],
+  ['</a>', undefined],
+  ['</a>; title="rel=next"', undefined],
+  ['/a; rel=next', undefined],
+  ['</a>; rel=prev', undefined],
+  ['', undefined],
+])('%s leads to %s', (header, target) => {
+  expect(parseNextLink(header)).toBe(target);
 });

@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 
 import type { ByteRange, ResolvedRange } from '../../model/index.ts';
 
-import { formatChunkRange, formatContentRange, formatRange, parseChunkRange, parseRange } from './ranges.ts';
+import {
+  formatChunkRange,
+  formatContentRange,
+  formatRange,
+  parseChunkRange,
+  parseContentRange,
+  parseRange,
+} from './ranges.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
 const position = fc.oneof(fc.nat(), fc.maxSafeNat()).map((n) => Math.min(n, most - 1));
@@ -158,6 +165,49 @@ describe('the Content-Range of a chunk', () => {
         const header = formatChunkRange(chunk) ?? '';
         expect(header).toMatch(/^[0-9]+-[0-9]+$/);
         expect(parseChunkRange(header)).toStrictEqual(chunk);
+      }),
+    );
+  });
+});
+
+describe('the Content-Range of an answer', () => {
+  test.each([
+    ['bytes 0-0/1', { range: { start: 0, end: 1 }, size: 1 }],
+    ['bytes 5-9/10', { range: { start: 5, end: 10 }, size: 10 }],
+    ['Bytes  5-9/10 ', { range: { start: 5, end: 10 }, size: 10 }],
+    ['bytes 5-9/*', { range: { start: 5, end: 10 }, size: undefined }],
+    ['bytes */10', { range: undefined, size: 10 }],
+    ['bytes */0', { range: undefined, size: 0 }],
+  ])('%j says %j', (header, expected) => {
+    expect(parseContentRange(header)).toStrictEqual(expected);
+  });
+
+  test.each([
+    '',
+    'bytes',
+    'bytes 5-9',
+    '5-9/10',
+    'bytes=5-9/10',
+    'items 5-9/10',
+    'bytes 9-5/10',
+    'bytes 5-10/10',
+    'bytes -9/10',
+    'bytes 5-/10',
+    'bytes */*',
+    'bytes 5-9/10, bytes 0-1/10',
+    'bytes 0-9/99999999999999999999',
+    'bytes 0-99999999999999999999/*',
+    'bytes */99999999999999999999',
+  ])('%j says nothing', (header) => {
+    expect(parseContentRange(header)).toBeUndefined();
+  });
+
+  test('parsing is the inverse of formatting', () => {
+    fc.assert(
+      fc.property(position, position, position, (a, b, c) => {
+        const [start = 0, last = 0, end = 0] = [a, b, c].toSorted((x, y) => x - y);
+        const range = { start, end: last + 1 };
+        expect(parseContentRange(formatContentRange(range, end + 1))).toStrictEqual({ range, size: end + 1 });
       }),
     );
   });

@@ -43,6 +43,28 @@ export function formatContentRange(range: ResolvedRange, size: number): string {
   return `bytes ${range.start}-${range.end - 1}/${size}`;
 }
 
+/** What a `Content-Range` says of an answer. The size is undefined if it is `*`: whoever answers does not know it. */
+export type ContentRange =
+  | { range: ResolvedRange; size: number | undefined }
+  /** Of an answer 416: nothing of what was asked for is there. */
+  | { range: undefined; size: number };
+
+const contentRange = /^\s*bytes\s+(?:([0-9]+)-([0-9]+)\/([0-9]+|\*)|\*\/([0-9]+))\s*$/i;
+
+/** The inverse of {@link formatContentRange}; undefined if it is malformed or contradicts itself. RFC 9110, section 14.4. */
+export function parseContentRange(header: string): ContentRange | undefined {
+  const [, first, last, whole, unsatisfied] = contentRange.exec(header) ?? [];
+  if (unsatisfied !== undefined) {
+    const size = Number(unsatisfied);
+    return Number.isSafeInteger(size) ? { range: undefined, size } : undefined;
+  }
+  if (first === undefined) return undefined;
+  const range = { start: Number(first), end: Number(last) + 1 };
+  const size = whole === '*' ? undefined : Number(whole);
+  const fits = range.start < range.end && range.end <= (size ?? range.end) && Number.isSafeInteger(size ?? range.end);
+  return fits ? { range, size } : undefined;
+}
+
 const chunkRange = /^\s*(?:bytes[\s=]+)?([0-9]+)-([0-9]+)(?:\/(?:[0-9]+|\*))?\s*$/i;
 
 /**

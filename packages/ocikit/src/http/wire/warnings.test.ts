@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { formatWarnings } from './warnings.ts';
+import { formatWarnings, parseWarnings } from './warnings.ts';
 
 const room = 4096;
 const around = '299 - ""'.length;
@@ -62,5 +62,46 @@ describe('warning headers', () => {
         }
       }),
     );
+  });
+});
+
+describe('the texts of warning headers', () => {
+  test('are those that were put into them, in one header or in several', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ minLength: 1, maxLength: 200, unit: 'grapheme-ascii' }), { maxLength: 8 }),
+        (texts) => {
+          expect(parseWarnings(formatWarnings(texts).join(', '))).toEqual(texts);
+        },
+      ),
+    );
+  });
+
+  test.each([
+    ['299 - "one"', ['one']],
+    ['299 - "one","two"', ['one']],
+    ['299 - "one",299 - "two"', ['one', 'two']],
+    ['299 - "one" "Sat, 01 Jan 2028 00:00:00 GMT", 299 - "two"', ['one', 'two']],
+    [', ,299   -   "one",', ['one']],
+    ['299 - "say \\"no\\", or \\\\"', ['say "no", or \\']],
+    ['110 - "Response is stale", 299 - "one"', ['one']],
+    ['299 proxy.example "one"', []],
+    ['299 - "one", nonsense, 299 - "two"', ['one']],
+    ['299 - "one', []],
+    ['299 - one', []],
+    ['', []],
+  ])('%s says %j', (header, texts) => {
+    expect(parseWarnings(header)).toEqual(texts);
+  });
+
+  test('are ASCII and of one line, as they go to terminals', () => {
+    expect(parseWarnings('299 - "a\u001b[31mb\u0085c"')).toEqual(['a [31mb c']);
+  });
+
+  test('are found quickly, however a header is made', () => {
+    const headers = ['299 - "'.repeat(2000), ' '.repeat(20_000), `299 - "${'\\'.repeat(20_000)}`, ','.repeat(20_000)];
+    const began = performance.now();
+    for (const header of headers) parseWarnings(header);
+    expect(performance.now() - began).toBeLessThan(500);
   });
 });

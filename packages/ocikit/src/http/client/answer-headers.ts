@@ -1,0 +1,27 @@
+import { isDigest, splitDigest, wrongDigest } from '../../model/index.ts';
+import type { Digest } from '../../model/index.ts';
+
+import type { Answer } from './answers.ts';
+
+/** Bytes of the content that the answer is about; undefined if it does not say. */
+export function lengthIn({ headers }: Answer): number | undefined {
+  const length = headers.get('content-length');
+  // What is encoded has another length when it arrives.
+  const isEncoded = !['', 'identity'].includes(headers.get('content-encoding') ?? '');
+  return length !== null && /^\d+$/.test(length) && !isEncoded ? Number(length) : undefined;
+}
+
+/**
+ * The digest that the answer names; undefined if it names none (ECR), or one that cannot be computed here.
+ *
+ * @throws RegistryError DIGEST_INVALID if it names another one than was asked for: whatever came, it is not what is wanted
+ */
+export function digestIn({ headers }: Answer, requested: Digest | undefined): Digest | undefined {
+  const digest = headers.get('docker-content-digest')?.trim() ?? '';
+  if (!isDigest(digest)) return undefined;
+  if (requested === undefined) return digest;
+  // Content has a digest for each algorithm: of another one nothing can be said.
+  const sameAlgorithm = splitDigest(digest).algorithm === splitDigest(requested).algorithm;
+  if (sameAlgorithm && digest !== requested) throw wrongDigest(requested, digest);
+  return digest;
+}

@@ -1,0 +1,64 @@
+import { RegistryError } from '../../../model/index.ts';
+
+/** What a caller can prove who it is with, at one registry. */
+export type Credential =
+  | { username: string; password: string }
+  /** An OAuth2 refresh token; docker calls it `identitytoken`. */
+  | { refreshToken: string; username?: string | undefined }
+  /** A Bearer token that needs no token server; docker calls it `registrytoken`. */
+  | { accessToken: string };
+
+/**
+ * Where credentials come from. It is asked when a repository is first spoken of, and again, at most once a minute, when what it
+ * gave was refused.
+ *
+ * @param host as it is in the registry's URL, with its port if that has one
+ * @param repository what the request is about, if it is about one: some keep other credentials for a part of a registry
+ * @returns undefined if there are none: the registry is asked anonymously
+ */
+export type Credentials = (
+  host: string,
+  repository?: string,
+) => Promise<Credential | undefined> | Credential | undefined;
+
+/** RFC 7617, in UTF-8. */
+export function basicAuthorization({ username, password }: { username: string; password: string }): string {
+  return `Basic ${base64(`${username}:${password}`)}`;
+}
+
+/** @throws RegistryError UNAUTHORIZED if it cannot be sent; the error says why, without the secret */
+export function assertCredential(credential: Credential): void {
+  const refuse = (why: string): never => {
+    throw new RegistryError('UNAUTHORIZED', `the credentials cannot be used: ${why}`);
+  };
+  if ('accessToken' in credential) {
+    // An error of `fetch` would quote it.
+    if (!/^[\x21-\x7e]+$/.test(credential.accessToken))
+      refuse('the access token has characters that no header can have');
+  } else if ('password' in credential && credential.username.includes(':')) {
+    refuse('the user name has a colon in it');
+  }
+}
+
+/** A text from a server without a caller's secrets, however they may be written in it. */
+export function hideSecrets(text: string, credential: Credential | undefined): string {
+  if (credential === undefined || 'accessToken' in credential) return text;
+  const secrets =
+    'refreshToken' in credential
+      ? [credential.refreshToken]
+      : [credential.password, basicAuthorization(credential).slice('Basic '.length), base64(credential.password)];
+  return secrets
+    .flatMap((secret) => [
+      secret,
+      encodeURIComponent(secret),
+      new URLSearchParams({ '': secret }).toString().slice(1),
+      JSON.stringify(secret).slice(1, -1),
+    ])
+    .filter((secret) => secret !== '')
+    .toSorted((a, b) => b.length - a.length)
+    .reduce((hidden, secret) => hidden.replaceAll(secret, '…'), text);
+}
+
+function base64(text: string): string {
+  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(''));
+}

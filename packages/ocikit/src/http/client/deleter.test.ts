@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+
+import { digestOf } from '../../model/index.ts';
+import type { Deleter } from '../../model/index.ts';
+
+import { failureOf, transportTo } from '../../../test/transport-to.ts';
+
+import { clientDeleter } from './deleter.ts';
+import { clientReader } from './reader.ts';
+import { ReferrersTags } from './referrers-tag.ts';
+import type { Transport } from './transport.ts';
+
+const digest = digestOf(new Uint8Array());
+
+/** For a registry with the referrers API, so that nothing else needs to be kept up. */
+function deleterOf(transport: Transport): Deleter {
+  const referrersTags = new ReferrersTags(transport, clientReader(transport, { host: '' }));
+  for (const repository of ['a', 'a/b']) referrersTags.know(repository, 'api');
+  return clientDeleter(transport, referrersTags);
+}
+
+describe('deleting', () => {
+  it('asks for what is to go', async () => {
+    const seen: unknown[] = [];
+    const transport = await transportTo((request, response) => {
+      seen.push([request.method, request.url, request.headers['if-match']]);
+      response.writeHead(202).end();
+    });
+    const deleter = deleterOf(transport);
+    await deleter.deleteBlob('a', digest);
+    await deleter.deleteManifest('a/b', digest);
+    await deleter.deleteTag('a', 'v1');
+    await deleter.deleteTag('a', 'v1', { ifTag: digest });
+    expect(seen).toEqual([
+      ['DELETE', `/v2/a/blobs/${digest}`, undefined],
+      ['DELETE', `/v2/a/b/manifests/${digest}`, undefined],
+      ['DELETE', '/v2/a/manifests/v1', undefined],
+      ['DELETE', '/v2/a/manifests/v1', `"${digest}"`],
+    ]);
+  });
+
+  it.each([200, 202, 204])('has succeeded with %i', async (status) => {
+    const transport = await transportTo((_, response) => response.writeHead(status).end());
+    await deleterOf(transport).deleteBlob('a', digest);
+  });
+
+  it('of what is not there fails with the code of what was looked for', async () => {
+    const transport = await transportTo((_, response) => response.writeHead(404).end('not found'));
+    const deleter = deleterOf(transport);
+    expect(await failureOf(deleter.deleteBlob('a', digest))).toMatchObject({ code: 'BLOB_UNKNOWN' });
+    expect(await failureOf(deleter.deleteManifest('a', digest))).toMatchObject({ code: 'MANIFEST_UNKNOWN' });
+    expect(await failureOf(deleter.deleteTag('a', 'v1'))).toMatchObject({ code: 'MANIFEST_UNKNOWN' });
+  });
+
+  it('has succeeded if it was done by the attempt whose answer was lost', async () => {
+    let count = 0;
+    const transport = await transportTo((_, response) => {
+      if (count++ === 0) response.destroy();
+      else response.writeHead(404).end();
+    });
+    await deleterOf(transport).deleteTag('a', 'v1');
+    expect(count).toBe(2);
+  });
+
+  it('has not succeeded if what is not there had only been refused before', async () => {
+    let count = 0;
+    const transport = await transportTo((_, response) => response.writeHead(count++ === 0 ? 429 : 404).end());
+    expect(await failureOf(deleterOf(transport).deleteTag('a', 'v1'))).toMatchObject({ code: 'MANIFEST_UNKNOWN' });
+    expect(count).toBe(2);
+  });
+
+  it('is not tried where the registry does not allow it', async () => {
+    let count = 0;
+    const transport = await transportTo((_, response) => {
+      count++;
+      response.writeHead(405).end();
+    });
+    expect(await failureOf(deleterOf(transport).deleteTag('a', 'v1'))).toMatchObject({ code: 'UNSUPPORTED' });
+    expect(count).toBe(1);
+  });
+});

@@ -1,0 +1,63 @@
+import { isRegistryError, HttpError } from '../../model/index.ts';
+import type { CallOptions, Deleter, ErrorCode } from '../../model/index.ts';
+import { formatEntityTag } from '../wire/index.ts';
+
+import { blobAddress, manifestAddress, tagAddress } from './addresses.ts';
+import type { ReferrersTags } from './referrers-tag.ts';
+import type { Transport } from './transport.ts';
+
+/** The specification wants 202; some registries answer with another success. */
+const deleted = [200, 202, 204];
+
+/** Distribution specification, "Content Management". */
+export function clientDeleter(transport: Transport, referrersTags: ReferrersTags): Deleter {
+  const { base } = transport;
+
+  const remove = (
+    url: URL,
+    repository: string,
+    missing: ErrorCode,
+    call: CallOptions,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<void> => {
+    let cut = false;
+    return transport.attempt(call, async () => {
+      try {
+        const answer = await transport.send({
+          method: 'DELETE',
+          url,
+          scope: [{ type: 'repository', resource: repository, action: 'delete' }],
+          headers,
+          expect: deleted,
+          whenSilent: (status) => (status === 404 ? missing : undefined),
+          call,
+          repeatable: false,
+          lane: 'small',
+        });
+        await answer.discard();
+      } catch (error) {
+        // The attempt that was cut has done it.
+        if (cut && isRegistryError(error, missing)) return;
+        cut ||= !(error instanceof HttpError);
+        throw error;
+      }
+    });
+  };
+
+  return {
+    async deleteBlob(repository, digest, options = {}) {
+      await remove(blobAddress(base, repository, digest), repository, 'BLOB_UNKNOWN', options);
+    },
+    async deleteManifest(repository, digest, options = {}) {
+      const url = manifestAddress(base, repository, digest);
+      const takeOffItsList = await referrersTags.removal(repository, digest, options);
+      await remove(url, repository, 'MANIFEST_UNKNOWN', options);
+      await takeOffItsList?.();
+    },
+    async deleteTag(repository, tag, options = {}) {
+      const { ifTag } = options;
+      const headers = ifTag === undefined ? {} : { 'if-match': formatEntityTag(ifTag) };
+      await remove(tagAddress(base, repository, tag), repository, 'MANIFEST_UNKNOWN', options, headers);
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import { HttpError } from '../../model/index.ts';
+import type { ErrorCode, ErrorInfo } from '../../model/index.ts';
+
+/** Bytes of an error's body that are kept. */
+export const maxErrorBody: number = 8 * 1024;
+
+/** What is said of an answer that is an error. */
+export interface RefusedAnswer {
+  method: string;
+  url: URL;
+  status: number;
+  headers: Headers;
+  /** At most {@link maxErrorBody} bytes of it. */
+  body: Uint8Array;
+}
+
+/** @param whenSilent what the error is if the answer does not say so itself, as that to a HEAD */
+export function httpError(
+  { method, url, status, headers, body }: RefusedAnswer,
+  whenSilent?: (status: number) => ErrorCode | undefined,
+): HttpError {
+  const text = new TextDecoder().decode(body);
+  const said = errorsIn(text);
+  const silent = said.length === 0 ? whenSilent?.(status) : undefined;
+  return new HttpError({
+    method,
+    url: redactUrl(url),
+    status,
+    body: text,
+    errors: silent === undefined ? said : [{ code: silent }],
+    retryAfter: parseRetryAfter(headers.get('retry-after')),
+  });
+}
+
+/** Whatever its Content-Type is: some registries do not say that it is JSON. */
+function errorsIn(text: string): ErrorInfo[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return [];
+  }
+  if (typeof parsed !== 'object' || parsed === null || !('errors' in parsed) || !Array.isArray(parsed.errors)) {
+    return [];
+  }
+  return parsed.errors.flatMap((entry: unknown): ErrorInfo[] => {
+    if (typeof entry !== 'object' || entry === null || !('code' in entry) || typeof entry.code !== 'string') return [];
+    const message = 'message' in entry && typeof entry.message === 'string' ? { message: entry.message } : {};
+    const detail = 'detail' in entry ? { detail: entry.detail } : {};
+    return [{ code: entry.code, ...message, ...detail }];
+  });
+}
+
+/** Seconds from now, from seconds or a date; undefined if it says nothing. RFC 9110, section 10.2.3. */
+export function parseRetryAfter(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  if (/^\s*\d+\s*$/.test(header)) return Number(header);
+  const date = /[a-z]/i.test(header) ? Date.parse(header) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, (date - Date.now()) / 1000);
+}
+
+/** What of a query can be no secret, and helps. */
+const plainParameters = new Set([
+  'scope',
+  'service',
+  'n',
+  'last',
+  'digest',
+  'mount',
+  'from',
+  'artifactType',
+  'tag',
+  'ns',
+]);
+
+/** A URL without secrets: no user, and of the query only what is known to be none. */
+export function redactUrl(url: URL): string {
+  const redacted = new URL(url);
+  redacted.username = '';
+  redacted.password = '';
+  redacted.hash = '';
+  for (const name of new Set(redacted.searchParams.keys())) {
+    if (!plainParameters.has(name)) redacted.searchParams.set(name, 'redacted');
+  }
+  return redacted.href;
+}

@@ -1,0 +1,250 @@
+import type { IncomingMessage } from 'node:http';
+
+import { describe, expect, it } from 'vitest';
+
+import { collect } from '../../model/index.ts';
+import type { ListOptions } from '../../model/index.ts';
+
+import { listen } from '../../../test/listen.ts';
+import { failureOf, transportTo } from '../../../test/transport-to.ts';
+
+import { explain } from './explanation.ts';
+import { clientLister } from './lister.ts';
+import type { ClientOptions } from './options.ts';
+
+interface Answered {
+  status?: number;
+  body?: unknown;
+  link?: string;
+}
+
+/** What a registry's list looks like through a client, and what it was asked. */
+async function listing(
+  answer: (url: URL, request: IncomingMessage) => Answered,
+  options: Partial<ClientOptions> = {},
+): Promise<{
+  tags: (list?: ListOptions) => Promise<string[]>;
+  repositories: () => Promise<string[]>;
+  asked: string[];
+}> {
+  const asked: string[] = [];
+  const transport = await transportTo((request, response) => {
+    asked.push(request.url ?? '');
+    const { status = 200, body, link } = answer(new URL(request.url ?? '', 'http://x'), request);
+    response.writeHead(status, { 'content-type': 'application/json', ...(link === undefined ? {} : { link }) });
+    response.end(JSON.stringify(body));
+  });
+  const lister = clientLister(transport, { host: transport.base.host, ...options });
+  return {
+    asked,
+    tags: (list) => collect(lister.tags('a', list)),
+    repositories: () => collect(lister.repositories()),
+  };
+}
+
+/** A registry that does it all as the specification says, in pages of at most `most`. */
+const correct =
+  (all: readonly string[], { most = 1000, link = true } = {}) =>
+  (url: URL): Answered => {
+    const n = Math.min(Number(url.searchParams.get('n') ?? most), most);
+    const last = url.searchParams.get('last') ?? '';
+    const rest = all.filter((name) => name > last);
+    const tags = rest.slice(0, n);
+    const next = `</v2/a/tags/list?n=${n}&last=${tags.at(-1)}>; rel="next"`;
+    return { body: { name: 'a', tags }, ...(link && rest.length > n ? { link: next } : {}) };
+  };
+
+const letters = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+
+describe('a list', () => {
+  it('of one page takes one request', async () => {
+    const { tags, asked } = await listing(correct(letters));
+    expect(await tags()).toEqual(letters);
+    expect(asked).toEqual(['/v2/a/tags/list?n=1000']);
+  });
+
+  it('goes on where Link leads, also after a page that is shorter than asked for, or empty', async () => {
+    const { tags, asked } = await listing((url) => {
+      const at = Number(url.searchParams.get('page') ?? '0');
+      const page = [['a'], [], ['b', 'c']][at] ?? [];
+      return { body: { tags: page }, ...(at < 2 ? { link: `<?page=${at + 1}>; rel="next"` } : {}) };
+    });
+    expect(await tags()).toEqual(['a', 'b', 'c']);
+    expect(asked).toEqual(['/v2/a/tags/list?n=1000', '/v2/a/tags/list?page=1', '/v2/a/tags/list?page=2']);
+  });
+
+  it('goes on after its last name where there is no Link', async () => {
+    const { tags, asked } = await listing(correct(letters, { link: false }), { pageSize: 3 });
+    expect(await tags()).toEqual(letters);
+    expect(asked).toEqual(['/v2/a/tags/list?n=3', '/v2/a/tags/list?n=3&last=c', '/v2/a/tags/list?n=3&last=f']);
+  });
+
+  it('has no more than the limit, and asks for no more', async () => {
+    const { tags, asked } = await listing(correct(letters));
+    expect(await tags({ limit: 2 })).toEqual(['a', 'b']);
+    expect(asked).toEqual(['/v2/a/tags/list?n=2']);
+    const large = await listing(correct(letters), { pageSize: 2 });
+    expect(await large.tags({ limit: 5 })).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(large.asked).toHaveLength(3);
+  });
+
+  it('with the limit 0 is empty, if there is such a list', async () => {
+    const { tags, asked } = await listing(correct(letters));
+    expect(await tags({ limit: 0 })).toEqual([]);
+    expect(asked).toEqual(['/v2/a/tags/list?n=1']);
+    const none = await listing(() => ({ status: 404 }));
+    expect(await failureOf(none.tags({ limit: 0 }))).toMatchObject({ code: 'NAME_UNKNOWN' });
+  });
+
+  it('begins after a name, whether the registry knows how or not', async () => {
+    const { tags, asked } = await listing(correct(letters));
+    expect(await tags({ startAfter: 'c' })).toEqual(['d', 'e', 'f', 'g']);
+    expect(asked).toEqual(['/v2/a/tags/list?n=1000&last=c']);
+    const ignoring = await listing(() => ({ body: { tags: letters } }));
+    expect(await ignoring.tags({ startAfter: 'c' })).toEqual(['d', 'e', 'f', 'g']);
+  });
+
+  it.each([{ body: { tags: null } }, { body: { name: 'a' } }, { body: { tags: [] } }])(
+    'may be empty: %j',
+    async (answer) => {
+      const { tags } = await listing(() => answer);
+      expect(await tags()).toEqual([]);
+    },
+  );
+
+  it('ends where a registry ignores how many were asked for, or after what', async () => {
+    const everything = await listing(() => ({ body: { tags: letters } }), { pageSize: 3 });
+    expect(await everything.tags()).toEqual(letters);
+    expect(everything.asked).toHaveLength(1);
+    const again = await listing(() => ({ body: { tags: ['a', 'b', 'c'] } }), { pageSize: 3 });
+    expect(await again.tags()).toEqual(['a', 'b', 'c']);
+    expect(again.asked).toHaveLength(2);
+  });
+
+  it('that leads in a circle is an error', async () => {
+    const same = await listing(() => ({ body: { tags: letters }, link: '</v2/a/tags/list?last=g>; rel="next"' }));
+    expect(await failureOf(same.tags())).toMatchObject({ code: 'UNKNOWN' });
+    expect(same.asked).toHaveLength(2);
+  });
+
+  it('that leads on for ever, to nothing new, is an error', async () => {
+    let page = 0;
+    const { tags, asked } = await listing(() => ({ body: { tags: letters }, link: `<?page=${++page}>; rel="next"` }));
+    expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
+    expect(asked).toHaveLength(102);
+  });
+
+  it.each([
+    'http://elsewhere.test/v2/a/tags/list',
+    '//elsewhere.test/',
+    'http://me:pw@HOST/',
+    'http://',
+    'https://HOST/',
+  ])('that leads to %s is an error, and nobody is asked there', async (target) => {
+    const { tags, asked } = await listing((_, { headers }) => ({
+      body: { tags: letters },
+      link: `<${target.replace('HOST', headers.host ?? '')}>; rel="next"`,
+    }));
+    expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
+    expect(asked).toHaveLength(1);
+  });
+
+  it('sends nothing to another host, whoever listens there', async () => {
+    let count = 0;
+    const elsewhere = await listen((_, response) => {
+      count++;
+      response.end('{"tags":["z"]}');
+    });
+    const { tags } = await listing(() => ({ body: { tags: letters }, link: `<http://${elsewhere}/>; rel="next"` }));
+    const error = await failureOf(tags());
+    expect(count).toBe(0);
+    expect(explain(error)?.requests).toHaveLength(1);
+  });
+
+  it('is put in byte order where the registry has another one, each name once', async () => {
+    const one = await listing(() => ({ body: { tags: ['b', 'B', 'a', 'b', 'a1', 'a-1'] } }));
+    expect(await one.tags()).toEqual(['B', 'a', 'a-1', 'a1', 'b']);
+    expect(await one.tags({ limit: 2, startAfter: 'B' })).toEqual(['a', 'a-1']);
+    const several = await listing((url) => {
+      const at = Number(url.searchParams.get('page') ?? '0');
+      const page = [['c', 'a'], ['z', 'b'], ['d']][at] ?? [];
+      return { body: { tags: page }, ...(at < 2 ? { link: `<?page=${at + 1}>; rel="next"` } : {}) };
+    });
+    expect(await several.tags({ limit: 4 })).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('loses nothing where it is seen too late that there is no order', async () => {
+    const { tags } = await listing((url) => {
+      const at = Number(url.searchParams.get('page') ?? '0');
+      const page =
+        [
+          ['c', 'd'],
+          ['d', 'a'],
+          ['x', 'b'],
+        ][at] ?? [];
+      return { body: { tags: page }, ...(at < 2 ? { link: `<?page=${at + 1}>; rel="next"` } : {}) };
+    });
+    expect(await tags()).toEqual(['c', 'd', 'a', 'b', 'x']);
+  });
+
+  it('is read lazily', async () => {
+    const { asked } = await listing(correct(letters));
+    expect(asked).toEqual([]);
+    const transport = await transportTo((request, response) => {
+      asked.push(request.url ?? '');
+      response.end(JSON.stringify(correct(letters)(new URL(request.url ?? '', 'http://x')).body));
+    });
+    const lister = clientLister(transport, { host: '', pageSize: 2 });
+    for await (const tag of lister.tags('a')) {
+      expect(tag).toBe('a');
+      break;
+    }
+    expect(asked).toHaveLength(1);
+  });
+
+  it.each([{ body: [] }, { body: 'x' }, { body: { tags: 'a' } }, { body: { tags: ['a', 5] } }, { body: { tags: {} } }])(
+    'that is none is an error: %j',
+    async (answer) => {
+      const { tags } = await listing(() => answer);
+      expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
+    },
+  );
+
+  it('whose page is cut is read again', async () => {
+    let count = 0;
+    const transport = await transportTo((_, response) => {
+      response.writeHead(200, { 'content-length': 14 });
+      if (count++ === 0) response.write('{"tags', () => response.destroy());
+      else response.end('{"tags":["a"]}');
+    });
+    expect(await collect(clientLister(transport, { host: '' }).tags('a'))).toEqual(['a']);
+    expect(count).toBe(2);
+  });
+
+  it('of an unknown repository is NAME_UNKNOWN, whatever the answer says', async () => {
+    for (const body of [undefined, { errors: [{ code: 'NAME_UNKNOWN' }] }, { message: 'not here' }]) {
+      const { tags } = await listing(() => ({ status: 404, body }));
+      expect(await failureOf(tags())).toMatchObject({ code: 'NAME_UNKNOWN', status: 404 });
+    }
+    const { tags, asked } = await listing(() => ({}));
+    const malformed = clientLister(await transportTo(() => undefined), { host: '' }).tags('A');
+    expect(await failureOf(collect(malformed))).toMatchObject({ code: 'NAME_INVALID' });
+    expect(await failureOf(tags({ signal: AbortSignal.abort(new Error('enough')) }))).toMatchObject({
+      message: 'enough',
+    });
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('the catalog', () => {
+  it('has the repositories', async () => {
+    const { repositories, asked } = await listing(() => ({ body: { repositories: ['a', 'a/b'] } }));
+    expect(await repositories()).toEqual(['a', 'a/b']);
+    expect(asked).toEqual(['/v2/_catalog?n=1000']);
+  });
+
+  it('that a registry does not have is UNSUPPORTED', async () => {
+    const { repositories } = await listing(() => ({ status: 404 }));
+    expect(await failureOf(repositories())).toMatchObject({ code: 'UNSUPPORTED' });
+  });
+});

@@ -1,0 +1,73 @@
+import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../model/index.ts';
+
+import { manifestAddress, tagAddress } from './addresses.ts';
+import { blobDownloads } from './blob-download.ts';
+import { acceptManifests, descriptorIn, readManifest } from './manifest-answers.ts';
+import type { ClientOptions } from './options.ts';
+import { RemoteBlob } from './remote-blob.ts';
+import type { Answer, Transport } from './transport.ts';
+
+/** Distribution specification, "Pull". Everything that is read in full has been verified when its end is reached. */
+export function clientReader(transport: Transport, options: ClientOptions): Reader {
+  const { base } = transport;
+
+  const ask = (
+    method: 'GET' | 'HEAD',
+    url: URL,
+    repository: string,
+    call: CallOptions,
+    expect: readonly number[],
+  ): Promise<Answer> =>
+    transport.send({
+      method,
+      url,
+      scope: [{ type: 'repository', resource: repository, action: 'pull' }],
+      headers: { accept: acceptManifests },
+      expect,
+      whenSilent: (status) => (status === 404 ? 'MANIFEST_UNKNOWN' : undefined),
+      call,
+      repeatable: true,
+      lane: 'small',
+    });
+
+  /** All of it in one attempt, as it is short: what was cut is asked for again. */
+  const get = (url: URL, repository: string, call: CallOptions, digest?: Digest): Promise<Manifest> =>
+    transport.attempt(call, async () => {
+      const answer = await ask('GET', url, repository, call, [200]);
+      return readManifest(answer, digest);
+    });
+
+  const resolve = async (url: URL, repository: string, call: CallOptions, digest?: Digest): Promise<Descriptor> => {
+    const answer = await ask('HEAD', url, repository, call, [200, 405, 501]);
+    const descriptor = answer.status === 200 ? noting(answer, call, digest) : undefined;
+    return descriptor ?? (await get(url, repository, call, digest)).descriptor;
+  };
+
+  const noting = (answer: Answer, call: CallOptions, digest: Digest | undefined): Descriptor | undefined => {
+    try {
+      return descriptorIn(answer, digest);
+    } catch (error) {
+      transport.note(error, call);
+      throw error;
+    }
+  };
+
+  return {
+    getBlob: blobDownloads(transport, options),
+    async getManifest(repository, digest, call = {}) {
+      return get(manifestAddress(base, repository, digest), repository, call, digest);
+    },
+    async getTag(repository, tag, call = {}) {
+      return get(tagAddress(base, repository, tag), repository, call);
+    },
+    async resolveBlob(repository, digest, call = {}) {
+      return new RemoteBlob(transport, repository, digest, call).describe();
+    },
+    async resolveManifest(repository, digest, call = {}) {
+      return resolve(manifestAddress(base, repository, digest), repository, call, digest);
+    },
+    async resolveTag(repository, tag, call = {}) {
+      return resolve(tagAddress(base, repository, tag), repository, call);
+    },
+  };
+}

@@ -1,0 +1,174 @@
+import {
+  HttpError,
+  isRegistryError,
+  limit as atMost,
+  linksOf,
+  mediaTypes,
+  parseManifest,
+  parseMediaType,
+  referrerDescriptor,
+} from '../../model/index.ts';
+import type { CallOptions, Descriptor, Digest, Lister, Manifest, Reader, ReferrersOptions } from '../../model/index.ts';
+import { referrersTag } from '../wire/index.ts';
+
+import { referrersAddress } from './addresses.ts';
+import { pagesOf } from './pages.ts';
+import type { Page } from './pages.ts';
+import type { Transport } from './transport.ts';
+
+type ManifestReader = Pick<Reader, 'getManifest' | 'getTag'>;
+
+/** Distribution specification, "Listing Referrers", and where a registry has no API for them, "Referrers Tag Schema". */
+export function clientReferrers(transport: Transport, reader: ManifestReader): Lister['referrers'] {
+  return async function* referrers(repository, digest, options = {}) {
+    const { startAfter = '', limit } = options;
+    const listed = await listReferrers(transport, repository, digest, options);
+    const found = listed ?? (await readReferrersTag(reader, repository, digest, options))?.entries ?? [];
+    const inOrder = [...new Map(found.map((descriptor) => [descriptor.digest, descriptor])).values()]
+      .filter((descriptor) => descriptor.digest > startAfter)
+      .toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
+    yield* atMost(
+      listed === undefined ? proven(reader, repository, digest, inOrder, options) : iterate(inOrder),
+      limit,
+    );
+  };
+}
+
+async function* iterate<T>(items: Iterable<T>): AsyncGenerator<T, void, undefined> {
+  yield* items;
+}
+
+/** @returns undefined if the registry does not have the API */
+async function listReferrers(
+  transport: Transport,
+  repository: string,
+  digest: Digest,
+  options: ReferrersOptions,
+): Promise<Descriptor[] | undefined> {
+  const { artifactType } = options;
+  const pages = pagesOf(transport, {
+    url: referrersAddress(transport.base, repository, digest, { artifactType }),
+    scope: [{ type: 'repository', resource: repository, action: 'pull' }],
+    headers: { accept: mediaTypes.imageIndex },
+    call: options,
+  });
+  const all: Descriptor[] = [];
+  let isFirst = true;
+  try {
+    for await (const page of pages) {
+      isFirst = false;
+      const entries = entriesIn(transport, page);
+      const wanted = artifactType === undefined || isFiltered(page) ? entries : entries.filter(isOfType(artifactType));
+      all.push(...wanted);
+    }
+  } catch (error) {
+    if (isFirst && isUnsupported(error)) return undefined;
+    throw error;
+  }
+  return all;
+}
+
+/**
+ * Whatever else a 404 says: the API knows no unknown repository or manifest. Some registries know no such address, and
+ * say that in other ways.
+ */
+function isUnsupported(error: unknown): boolean {
+  return error instanceof HttpError && ([404, 405, 501].includes(error.status) || error.code === 'UNSUPPORTED');
+}
+
+/** A list of names, in which there may be others one day. */
+function isFiltered({ answer }: Page): boolean {
+  const applied = answer.headers.get('oci-filters-applied')?.split(',') ?? [];
+  return applied.some((name) => name.trim() === 'artifactType');
+}
+
+function isOfType(artifactType: string): (descriptor: Descriptor) => boolean {
+  return (descriptor) => descriptor.artifactType === artifactType;
+}
+
+/** @throws RegistryError UNKNOWN if the page is no index */
+function entriesIn(transport: Transport, { answer, body }: Page): readonly Descriptor[] {
+  const said = parseMediaType(answer.headers.get('content-type') ?? '') ?? mediaTypes.imageIndex;
+  // Quay, for one, says only that it is JSON.
+  if (said !== mediaTypes.imageIndex && said !== 'application/json') {
+    throw transport.wrongAnswer(answer, `is ${said}, not an image index`);
+  }
+  try {
+    const document = parseManifest(new TextEncoder().encode(JSON.stringify(body)), mediaTypes.imageIndex);
+    return linksOf(document).manifests;
+  } catch (error) {
+    throw transport.wrongAnswer(answer, `is no image index: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+/** The list of a manifest's referrers where it is kept under a tag. */
+export interface ReferrersTag {
+  /** The index that the tag names. */
+  readonly manifest: Manifest;
+  readonly entries: readonly Descriptor[];
+}
+
+/**
+ * What the tag of a manifest's referrers names. Distribution specification, "Referrers Tag Schema".
+ *
+ * @returns undefined if there is no such tag, or what it names is no list: GitLab takes it for the digest, and answers with
+ * the manifest itself
+ */
+export async function readReferrersTag(
+  reader: Pick<Reader, 'getTag'>,
+  repository: string,
+  subject: Digest,
+  options: CallOptions,
+): Promise<ReferrersTag | undefined> {
+  const { signal, context } = options;
+  let manifest: Manifest;
+  try {
+    manifest = await reader.getTag(repository, referrersTag(subject), { signal, context });
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const { digest, mediaType } = manifest.descriptor;
+  if (digest === subject || mediaType !== mediaTypes.imageIndex) return undefined;
+  return { manifest, entries: linksOf(parseManifest(manifest.bytes, mediaType)).manifests };
+}
+
+/** Manifests that are looked into at a time. */
+const lookedInto = 8;
+
+/**
+ * Those that really refer to the subject, described by what they say themselves. Anybody may have pushed an index under that
+ * tag, and clients that do not know of it delete referrers without changing it.
+ */
+async function* proven(
+  reader: ManifestReader,
+  repository: string,
+  subject: Digest,
+  entries: readonly Descriptor[],
+  options: ReferrersOptions,
+): AsyncGenerator<Descriptor, void, undefined> {
+  const { artifactType, signal, context } = options;
+  const isCandidate = (entry: Descriptor): boolean =>
+    artifactType === undefined || (entry.artifactType ?? '') === '' || entry.artifactType === artifactType;
+  const candidates = entries.filter(isCandidate);
+  const look = async ({ digest }: Descriptor): Promise<Descriptor | undefined> => {
+    try {
+      const { descriptor, bytes } = await reader.getManifest(repository, digest, { signal, context });
+      const document = parseManifest(bytes, descriptor.mediaType);
+      return document.manifest.subject?.digest === subject ? referrerDescriptor(document, descriptor) : undefined;
+    } catch (error) {
+      // What is gone, or no manifest, refers to nothing.
+      if (isMissing(error) || isRegistryError(error, 'MANIFEST_INVALID', 'UNSUPPORTED_MEDIA_TYPE')) return undefined;
+      throw error;
+    }
+  };
+  for (let at = 0; at < candidates.length; at += lookedInto) {
+    for (const found of await Promise.all(candidates.slice(at, at + lookedInto).map(look))) {
+      if (found !== undefined && (artifactType === undefined || isOfType(artifactType)(found))) yield found;
+    }
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
+}

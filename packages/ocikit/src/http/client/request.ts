@@ -1,0 +1,38 @@
+import type { CallOptions, ErrorCode } from '../../model/index.ts';
+
+import type { Scope } from './auth/index.ts';
+
+/** A request to a registry, before it is known who asks and how often it takes. */
+export interface ClientRequest {
+  method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+  url: URL;
+  /** What it does there: what a token has to allow. */
+  scope: Scope;
+  headers?: Readonly<Record<string, string>>;
+  body?: RequestBody | undefined;
+  /** The statuses that are answers; all others become an HttpError. */
+  expect: readonly number[];
+  /** What an error is if its answer has no body, as that to a HEAD. */
+  whenSilent?: ((status: number) => ErrorCode | undefined) | undefined;
+  call: CallOptions;
+  /**
+   * Whether it may be sent again when nobody knows what became of it, after a cut connection or a status from 500 up: true for
+   * reads, for DELETE, and where a second one does no harm. What was turned away before it was looked at (401, 408, 425,
+   * 429) is always sent again.
+   */
+  repeatable: boolean;
+  /** Which of a host's connections it takes; see concurrency.ts. */
+  lane: Lane;
+}
+
+/** Small answers, blobs that come, blobs that go: one kind must not keep the other from its turn. */
+export type Lane = 'small' | 'download' | 'upload';
+
+/** Bytes to be sent. */
+export interface RequestBody {
+  /** Undefined if only the end will tell: it is then sent in HTTP's chunks. */
+  size: number | undefined;
+  /** Whether `open` can be called again: bytes at hand, a file, a function that opens. */
+  reopenable: boolean;
+  open(): Uint8Array | AsyncIterable<Uint8Array>;
+}

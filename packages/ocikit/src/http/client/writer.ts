@@ -1,0 +1,82 @@
+import { assertRepository, digestAlgorithm, isRegistryError, mediaTypes, parseDigest } from '../../model/index.ts';
+import type { Descriptor, Digest, Reader, Writer } from '../../model/index.ts';
+
+import { ChunkLimit } from './chunk-limit.ts';
+import { manifestPusher } from './manifests.ts';
+import type { ClientOptions } from './options.ts';
+import { blobPusher } from './push-blob.ts';
+import type { ReferrersTags } from './referrers-tag.ts';
+import type { Answer, Transport } from './transport.ts';
+import { ClientUpload } from './upload.ts';
+import { UploadPlaces } from './upload-places.ts';
+import { assertDigest, beginUpload, sizeIn, UploadSession } from './upload-session.ts';
+
+/** Distribution specification, "Push". */
+export function clientWriter(
+  transport: Transport,
+  options: Pick<ClientOptions, 'chunkSize' | 'transfers'>,
+  reader: Reader,
+  referrersTags: ReferrersTags,
+): Writer {
+  const places = new UploadPlaces(transport.base);
+  const limit = new ChunkLimit(options.chunkSize);
+  const resolve: Reader['resolveBlob'] = (repository, digest, call) => reader.resolveBlob(repository, digest, call);
+  const pushBlob = blobPusher({ transport, places, limit, transfers: options.transfers, resolve });
+
+  const uploadOf = (repository: string, session: UploadSession, lastKnown?: number): ClientUpload =>
+    new ClientUpload({ session, limit, lastKnown, resolve: (digest, call) => resolve(repository, digest, call) });
+  const uploadBegun = (repository: string, answer: Answer): ClientUpload =>
+    uploadOf(repository, UploadSession.begun(transport, places, repository, answer));
+
+  const startUpload: Writer['startUpload'] = async (repository, { algorithm, ...call } = {}) => {
+    if (algorithm !== undefined) digestAlgorithm(algorithm);
+    const query = { 'digest-algorithm': algorithm };
+    return uploadBegun(repository, await beginUpload(transport, repository, call, { query, expect: [202] }));
+  };
+
+  return {
+    pushBlob: (repository, blob, source, call = {}) => pushBlob(repository, blob, source, call),
+    startUpload,
+    pushManifest: manifestPusher(transport, reader, referrersTags),
+
+    async resumeUpload(repository, id, { offset, ...call } = {}) {
+      call.signal?.throwIfAborted();
+      assertRepository(repository);
+      const place = places.find(repository, id);
+      const size = typeof offset === 'number' ? offset : Number.NaN;
+      const session = new UploadSession(transport, places, repository, place.location, size);
+      if (offset !== undefined) return uploadOf(repository, session, place.size);
+      session.size = place.size ?? 0;
+      await session.ask(call);
+      return uploadOf(repository, session);
+    },
+
+    async mountBlob(from, repository, digest, { algorithm, ...call } = {}) {
+      parseDigest(digest);
+      if (from !== undefined) assertRepository(from);
+      if (algorithm !== undefined) digestAlgorithm(algorithm);
+      const query = { mount: digest, from, 'digest-algorithm': algorithm };
+      const scope = from === undefined ? [] : [{ type: 'repository', resource: from, action: 'pull' }];
+      let answer: Answer;
+      try {
+        answer = await beginUpload(transport, repository, call, { query, scope, expect: [201, 202] });
+      } catch (error) {
+        // What cannot be mounted can be sent.
+        if (!isRegistryError(error, ...notMountable)) throw error;
+        return { upload: await startUpload(repository, { algorithm, ...call }) };
+      }
+      if (answer.status === 202) return { upload: uploadBegun(repository, answer) };
+      assertDigest(transport, answer, digest);
+      const size = sizeIn(answer) ?? (await resolve(repository, digest, call)).size;
+      call.onEvent?.({ type: 'mounted', repository, digest, size, from });
+      return { descriptor: blobDescriptor(digest, size) };
+    },
+  };
+}
+
+/** The other repository is not there, or not for this caller, or the registry cannot mount at all. */
+const notMountable = ['UNSUPPORTED', 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND', 'DENIED', 'UNAUTHORIZED'] as const;
+
+function blobDescriptor(digest: Digest, size: number): Descriptor {
+  return { mediaType: mediaTypes.octetStream, digest, size };
+}

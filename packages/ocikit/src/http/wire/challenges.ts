@@ -1,0 +1,86 @@
+/** How a server wants to be shown who asks. RFC 9110, section 11.3. */
+export interface Challenge {
+  /** In lower case: `basic`, `bearer`. */
+  scheme: string;
+  /** By their names in lower case. */
+  parameters: Readonly<Record<string, string>>;
+  /** What some schemes have in place of parameters. */
+  token68?: string;
+}
+
+const token = String.raw`[!#$%&'*+.^_\x60|~0-9A-Za-z-]+`;
+const space = String.raw`[ \t]*`;
+const quoted = String.raw`"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"`;
+const nextCommas = /[ \t]*(?:,[ \t]*)*/y;
+const nextScheme = new RegExp(token, 'y');
+const nextToken68 = new RegExp(String.raw` +([0-9A-Za-z\-._~+/]+=*)(?=${space}(?:,|$))`, 'y');
+const nextParameter = new RegExp(`(${token})${space}=${space}(${token}|${quoted})(?=${space}(?:,|$))`, 'y');
+
+/**
+ * Parses one `WWW-Authenticate` header, which may hold several challenges, as headers of the same name do that were
+ * joined. RFC 9110, section 11.6.1.
+ *
+ * @returns undefined if it is malformed or names a parameter twice: what is ambiguous must not decide who is sent a secret
+ */
+export function parseChallenges(header: string): Challenge[] | undefined {
+  const challenges: Challenge[] = [];
+  const text: Text = { header, position: 0 };
+  take(text, nextCommas);
+  while (text.position < header.length) {
+    const scheme = take(text, nextScheme)?.[0].toLowerCase();
+    if (scheme === undefined) return undefined;
+    const token68 = take(text, nextToken68)?.[1];
+    const before = take(text, nextCommas)?.[0] ?? '';
+    // A space is what parts a scheme from its parameters; commas may follow it.
+    const { parameters, after } =
+      token68 === undefined && before.startsWith(' ')
+        ? takeParameters(text, before)
+        : { parameters: new Map<string, string>(), after: before };
+    if (parameters === undefined) return undefined;
+    if (text.position < header.length && !after.includes(',')) return undefined;
+    challenges.push({
+      scheme,
+      parameters: Object.fromEntries(parameters),
+      ...(token68 === undefined ? {} : { token68 }),
+    });
+  }
+  return challenges;
+}
+
+/** A header, and how far it was read. */
+interface Text {
+  readonly header: string;
+  position: number;
+}
+
+function take(text: Text, pattern: RegExp): RegExpExecArray | undefined {
+  pattern.lastIndex = text.position;
+  const match = pattern.exec(text.header) ?? undefined;
+  if (match !== undefined) text.position = pattern.lastIndex;
+  return match;
+}
+
+/** @returns no parameters if one is named twice; `after` is what parts them from what follows */
+function takeParameters(text: Text, before: string): { parameters: Map<string, string> | undefined; after: string } {
+  const parameters = new Map<string, string>();
+  let after = before;
+  while (parameters.size === 0 || after.includes(',')) {
+    const [, name, value = ''] = take(text, nextParameter) ?? [];
+    if (name === undefined) break;
+    const key = name.toLowerCase();
+    if (parameters.has(key)) return { parameters: undefined, after };
+    parameters.set(key, value.startsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value);
+    after = take(text, nextCommas)?.[0] ?? '';
+  }
+  return { parameters, after };
+}
+
+/** The inverse of {@link parseChallenges}; every value is quoted, as some clients expect it. */
+export function formatChallenges(challenges: readonly Challenge[]): string {
+  return challenges
+    .map(({ scheme, parameters, token68 }) => {
+      const list = Object.entries(parameters).map(([name, value]) => `${name}="${value.replaceAll(/["\\]/g, '\\$&')}"`);
+      return [scheme, token68 ?? list.join(',')].filter((part) => part !== '').join(' ');
+    })
+    .join(', ');
+}

@@ -1,0 +1,202 @@
+import { once } from 'node:events';
+import { createServer, request as httpRequest } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+import { afterEach, describe, expect, test } from 'vitest';
+
+import { createTestServer, imageOf, randomBlob, testCertificate } from '../testing/node.ts';
+import type { TestServer, TestServerOptions } from '../testing/node.ts';
+import { testClient } from '../testing/test-client.ts';
+
+import { nodeFetch } from './fetch.ts';
+import type { NodeFetch, NodeFetchOptions } from './fetch.ts';
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of cleanUp.splice(0).toReversed()) await step();
+});
+
+async function start(options?: TestServerOptions): Promise<TestServer> {
+  const server = await createTestServer(options);
+  cleanUp.push(() => server.close());
+  return server;
+}
+
+function open(options: NodeFetchOptions): NodeFetch {
+  const fetch = nodeFetch(options);
+  cleanUp.push(() => fetch.close());
+  return fetch;
+}
+
+interface Proxy {
+  port: number;
+  /** What it was asked: the first line of each request, and how the client proved who it is. */
+  asked: { line: string; authorization: string | undefined; host: string | undefined }[];
+}
+
+interface ProxySettings {
+  /** Where every request really goes. */
+  port: number;
+  tls?: { cert: string; key: string };
+  /** Answered to CONNECT in place of a tunnel. */
+  refuse?: number;
+  /** Takes the request for a tunnel and never answers. */
+  hangs?: boolean;
+}
+
+/** A proxy that sends everything to one port of this machine. */
+async function startProxy({ port, tls, refuse, hangs = false }: ProxySettings): Promise<Proxy> {
+  const asked: Proxy['asked'] = [];
+  const note = ({ method, url, headers }: IncomingMessage): void => {
+    asked.push({ line: `${method} ${url}`, authorization: headers['proxy-authorization'], host: headers.host });
+  };
+  const sockets = new Set<Duplex>();
+  const server: Server = tls === undefined ? createServer() : createHttpsServer(tls);
+  server.on('connection', (socket: Socket) => sockets.add(socket));
+  server.on('request', (request, response) => {
+    note(request);
+    const url = new URL(request.url ?? '');
+    const { method, headers } = request;
+    const onward = httpRequest(
+      { port, host: '127.0.0.1', method, path: url.pathname + url.search, headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    request.pipe(onward);
+  });
+  server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+    note(request);
+    if (hangs) return;
+    if (refuse !== undefined) {
+      socket.end(`HTTP/1.1 ${refuse} No\r\ncontent-length: 0\r\n\r\n`);
+      return;
+    }
+    const onward = connect({ port, host: '127.0.0.1' }, () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      onward.pipe(socket).pipe(onward);
+    });
+    sockets.add(onward);
+    onward.on('error', () => socket.destroy());
+    socket.on('error', () => onward.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUp.push(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { port: (server.address() as AddressInfo).port, asked };
+}
+
+const domain = 'registry.example.com';
+
+describe('through a proxy', () => {
+  test('a registry with TLS is reached by a tunnel, in which its own certificate counts', async () => {
+    const server = await start({ domains: [domain] });
+    const proxy = await startProxy({ port: server.port });
+    const fetch = open({ ca: server.ca, proxy: `http://user:p%40ss@127.0.0.1:${proxy.port}` });
+    const registry = testClient(server.url, { fetch });
+    const layer = randomBlob(1_000_000);
+    await registry.pushBlob('a', layer.descriptor, layer.bytes);
+    // The whole of a blob is verified as it is read.
+    expect(await (await registry.getBlob('a', layer.descriptor.digest)).bytes()).toHaveLength(1_000_000);
+    // The tunnel is kept.
+    expect(proxy.asked).toEqual([
+      {
+        line: `CONNECT ${domain}:443`,
+        authorization: `Basic ${Buffer.from('user:p@ss').toString('base64')}`,
+        host: `${domain}:443`,
+      },
+    ]);
+    // What the proxy is told is not for the registry.
+    expect(server.requests.map((seen) => seen.header('proxy-authorization'))).toEqual(
+      server.requests.map(() => undefined),
+    );
+    await expect(open({ proxy: `http://127.0.0.1:${proxy.port}` })(server.url, {})).rejects.toMatchObject({
+      cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+    });
+  });
+
+  test('a registry without TLS is asked for by its whole URL', async () => {
+    const server = await start();
+    await server.addRef('a', 'v1', imageOf());
+    const proxy = await startProxy({ port: server.port });
+    const fetch = open({ proxy: `http://user:pass@127.0.0.1:${proxy.port}` });
+    const answer = await fetch('http://registry.example.com:5000/v2/a/tags/list?n=1', {});
+    expect(await answer.json()).toMatchObject({ tags: ['v1'] });
+    expect(proxy.asked).toEqual([
+      {
+        line: 'GET http://registry.example.com:5000/v2/a/tags/list?n=1',
+        authorization: `Basic ${Buffer.from('user:pass').toString('base64')}`,
+        host: 'registry.example.com:5000',
+      },
+    ]);
+  });
+
+  test('the proxy itself may be reached by TLS', async () => {
+    const tls = await testCertificate(['127.0.0.1']);
+    const server = await start({ domains: [domain] });
+    const proxy = await startProxy({ port: server.port, tls });
+    const options = { proxy: `https://127.0.0.1:${proxy.port}` };
+    const fetch = open({ ...options, ca: [server.ca ?? '', tls.cert] });
+    expect((await fetch(`${server.url}/v2/`, {})).status).toBe(200);
+    await expect(open({ ...options, ca: server.ca })(`${server.url}/v2/`, {})).rejects.toThrow('self-signed');
+  });
+
+  test('what is exempt goes past it', async () => {
+    const server = await start();
+    const proxy = await startProxy({ port: 1 });
+    const resolve = (): { host: string; port: number } => ({ host: '127.0.0.1', port: server.port });
+    const fetch = open({ proxy: `http://127.0.0.1:${proxy.port}`, noProxy: 'example.com', resolve });
+    expect((await fetch('http://registry.example.com/v2/', {})).status).toBe(200);
+    expect(proxy.asked).toEqual([]);
+  });
+
+  test('a refused tunnel is an error that says so, and the next request asks again', async () => {
+    const proxy = await startProxy({ port: 1, refuse: 407 });
+    const fetch = open({ proxy: `http://user:secret@127.0.0.1:${proxy.port}` });
+    for (let times = 0; times < 2; times++) {
+      const failed = fetch(`https://${domain}/v2/`, {});
+      await expect(failed).rejects.toThrow(`the proxy answered 407 to CONNECT ${domain}:443`);
+      await expect(failed).rejects.not.toThrow('secret');
+    }
+    expect(proxy.asked).toHaveLength(2);
+  });
+
+  test('a tunnel that does not come to stand in time is an error', async () => {
+    const proxy = await startProxy({ port: 1, hangs: true });
+    const fetch = open({ proxy: `http://127.0.0.1:${proxy.port}`, connectTimeout: 100 });
+    await expect(fetch(`https://${domain}/v2/`, {})).rejects.toThrow('did not stand in time');
+  });
+
+  test('an address of version 6 is asked for in brackets', async () => {
+    const proxy = await startProxy({ port: 1, refuse: 403 });
+    const fetch = open({ proxy: `http://127.0.0.1:${proxy.port}` });
+    await expect(fetch('https://[2001:db8::1]/v2/', {})).rejects.toThrow('403');
+    expect(proxy.asked[0]?.line).toBe('CONNECT [2001:db8::1]:443');
+  });
+});
+
+describe('with a certificate of its own', () => {
+  test('the client proves who it is, and who has none is refused', async () => {
+    const [own, theirs] = await Promise.all([testCertificate(['client.test']), testCertificate(['127.0.0.1'])]);
+    const server = createHttpsServer({ ...theirs, ca: own.cert, requestCert: true }, (_request, response) => {
+      response.end('welcome');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanUp.push(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    expect(await (await open({ ca: theirs.cert, ...own })(url, {})).text()).toBe('welcome');
+    await expect(open({ ca: theirs.cert })(url, {}).then((answer) => answer.text())).rejects.toThrow();
+  });
+});

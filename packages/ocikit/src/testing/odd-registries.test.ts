@@ -1,0 +1,78 @@
+import { afterEach, expect, test } from 'vitest';
+
+import { createClient } from '../http/client/index.ts';
+import type { Middleware } from '../http/server/index.ts';
+import { collect } from '../model/index.ts';
+import type { Registry } from '../model/index.ts';
+import { linking, shiftingRanges, wantingChunks, withHtmlErrors, withoutMounts } from '../../test/quirks.ts';
+
+import { createTestServer, imageOf, randomBlob } from './node.ts';
+import type { TestServer } from './node.ts';
+
+const servers: TestServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+const layer = randomBlob(10_000);
+const image = imageOf({ layers: [layer] });
+
+async function start(...faults: Middleware[]): Promise<{ server: TestServer; client: Registry }> {
+  const server = await createTestServer({ faults });
+  servers.push(server);
+  await server.addRef('a', 'v1', image);
+  return { server, client: createClient({ host: server.host, fetch: server.fetch, backOff: { first: 1 } }) };
+}
+
+test('a part of a blob that starts elsewhere than was asked for is refused, and not asked for again', async () => {
+  const { server, client } = await start(shiftingRanges(1));
+  const read = async (): Promise<Uint8Array> =>
+    (await client.getBlob('a', layer.descriptor.digest, { range: { start: 10, end: 20 } })).bytes();
+  await expect(read()).rejects.toMatchObject({ code: 'UNKNOWN' });
+  expect(server.requests).toHaveLength(1);
+});
+
+test.each(['http://elsewhere.test/v2/a/tags/list', '//elsewhere.test/', 'https://127.0.0.1/v2/a/tags/list'])(
+  'a list that goes on at %s is not followed there',
+  async (target) => {
+    const { server, client } = await start(linking(target));
+    await expect(collect(client.tags('a'))).rejects.toThrow();
+    expect(server.requests).toHaveLength(1);
+  },
+);
+
+test('a list that goes on at itself comes to an end', async () => {
+  const { server, client } = await start(linking('/v2/a/tags/list'));
+  const listed = await collect(client.tags('a')).catch(() => 'refused');
+  expect([['v1'], 'refused']).toContainEqual(listed);
+  expect(server.requests.length).toBeLessThan(5);
+});
+
+test('an error that is a page is one by its status, and keeps the page', async () => {
+  const { client } = await start(withHtmlErrors);
+  await expect(client.getTag('a', 'v2')).rejects.toMatchObject({
+    status: 404,
+    body: expect.stringContaining('nothing to see here') as unknown,
+  });
+});
+
+test('a blob is sent in chunks as large as the registry wants them', async () => {
+  const { server } = await start(wantingChunks(4096));
+  const blob = randomBlob(10_000);
+  const small = createClient({ host: server.host, fetch: server.fetch, chunkSize: 1000 });
+  const upload = await small.startUpload('b');
+  expect(upload.minimumChunk).toBe(4096);
+  await upload.append(blob.bytes.subarray(0, 9000));
+  await upload.commit(blob.descriptor.digest, { source: blob.bytes.subarray(9000) });
+  const statuses = server.requests.filter(({ method }) => method === 'PATCH').map(({ status }) => status);
+  expect(statuses.length).toBeGreaterThan(0);
+  expect(statuses.every((status) => status === 202)).toBe(true);
+  expect(await (await server.registry.getBlob('b', blob.descriptor.digest)).bytes()).toHaveLength(10_000);
+});
+
+test('a mount that is answered with an upload goes on as one', async () => {
+  const { server, client } = await start(withoutMounts);
+  const mounted = await client.mountBlob('a', 'b', layer.descriptor.digest);
+  await mounted.upload?.commit(layer.descriptor.digest, { source: layer.bytes });
+  expect((await server.registry.resolveBlob('b', layer.descriptor.digest)).size).toBe(10_000);
+});

@@ -1,0 +1,50 @@
+import { inspect } from 'node:util';
+
+import { createAuthenticator } from '../src/http/client/auth/index.ts';
+import { parseScope } from '../src/http/client/auth/scope.ts';
+import { explain } from '../src/http/client/explanation.ts';
+import type { ClientOptions } from '../src/http/client/index.ts';
+import { createTransport } from '../src/http/client/transport.ts';
+
+/** Asks a guarded registry for what a scope names, and gives the status, or rejects with the client's error. */
+export type Ask = (scope: string, options?: { path?: string; signal?: AbortSignal }) => Promise<number>;
+
+/** The client's transport and authenticator, as `createClient` puts them together. */
+export function asker(host: string, options: Partial<ClientOptions> = {}): Ask {
+  const { credentials, trustedRealms = [], userAgent, backOff = { first: 1 }, onRetry } = options;
+  const transport = createTransport({ host, ...options, backOff }, ({ origin }, fetch, onTokenRequest) =>
+    createAuthenticator({ origin, fetch, onTokenRequest, credentials, trustedRealms, userAgent, backOff, onRetry }),
+  );
+  return async (scope, { path = scope, signal } = {}) => {
+    const answer = await transport.send({
+      method: 'GET',
+      url: new URL(`/${path}`, transport.base),
+      scope: parseScope(scope),
+      expect: [200],
+      call: signal === undefined ? {} : { signal },
+      repeatable: true,
+      lane: 'small',
+    });
+    await answer.discard();
+    return answer.status;
+  };
+}
+
+/** The error that a promise rejects with. */
+export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it did not fail');
+}
+
+/** All that a log could show of an error. */
+export function shown(error: unknown): string {
+  return [
+    inspect(error, { depth: 20, showHidden: true, getters: true }),
+    JSON.stringify(error),
+    String(explain(error)),
+  ].join('\n');
+}

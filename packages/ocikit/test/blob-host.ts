@@ -1,0 +1,128 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { parseRange } from '../src/http/wire/index.ts';
+import { resolveRange } from '../src/model/index.ts';
+import type { Descriptor, ResolvedRange } from '../src/model/index.ts';
+
+import { listen } from './listen.ts';
+
+/** A request for the blob, from 1 on. */
+export interface HostedRequest {
+  number: number;
+  method: string;
+  /** What its `Range` asks for. */
+  range: ResolvedRange | undefined;
+}
+
+export interface HostedAnswer {
+  status: number;
+  headers: Record<string, string>;
+  body: Uint8Array;
+  /** The connection ends after so many bytes of the body. */
+  cutAfter?: number;
+  /** Bytes per second. */
+  speed?: number;
+}
+
+/** A registry with one blob, which it serves as the specification has it, but for what a test changes. */
+export interface BlobHost {
+  host: string;
+  requests: HostedRequest[];
+  /** Bytes of bodies that were sent. */
+  sent: number;
+}
+
+/** @param change makes another answer of the right one */
+export async function hostBlob(
+  { descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array },
+  change: (answer: HostedAnswer, request: HostedRequest) => HostedAnswer = (answer) => answer,
+): Promise<BlobHost> {
+  const hosted: BlobHost = { host: '', requests: [], sent: 0 };
+  hosted.host = await listen((message, response) => {
+    const range = rangeOf(message, bytes.length);
+    const request = { number: hosted.requests.length + 1, method: message.method ?? '', range };
+    hosted.requests.push(request);
+    const answer = change(rightAnswer(descriptor, bytes, request), request);
+    send(request, answer, response, (count) => {
+      hosted.sent += count;
+    }).catch(() => response.destroy());
+  });
+  return hosted;
+}
+
+function rangeOf(message: IncomingMessage, size: number): ResolvedRange | undefined {
+  const { range } = message.headers;
+  const parsed = range === undefined ? undefined : parseRange(range);
+  return parsed === undefined ? undefined : resolveRange(parsed, size);
+}
+
+function rightAnswer({ digest }: Descriptor, bytes: Uint8Array, { range }: HostedRequest): HostedAnswer {
+  const headers = {
+    'docker-content-digest': digest,
+    'content-type': 'application/octet-stream',
+    'accept-ranges': 'bytes',
+  };
+  const size = bytes.length;
+  if (range === undefined) return { status: 200, headers: { ...headers, 'content-length': `${size}` }, body: bytes };
+  if (range.start === range.end) {
+    return {
+      status: 416,
+      headers: { 'content-range': `bytes */${size}`, 'content-length': '0' },
+      body: new Uint8Array(),
+    };
+  }
+  const body = bytes.subarray(range.start, range.end);
+  const contentRange = `bytes ${range.start}-${range.end - 1}/${size}`;
+  return {
+    status: 206,
+    headers: { ...headers, 'content-length': `${body.length}`, 'content-range': contentRange },
+    body,
+  };
+}
+
+async function send(
+  { method }: HostedRequest,
+  { status, headers, body, cutAfter, speed }: HostedAnswer,
+  response: ServerResponse,
+  onSent: (count: number) => void,
+): Promise<void> {
+  response.writeHead(status, headers);
+  if (method === 'HEAD') {
+    response.end();
+    return;
+  }
+  response.flushHeaders();
+  const end = Math.min(body.length, cutAfter ?? body.length);
+  const step = speed === undefined ? 256 * 1024 : Math.max(1, Math.min(256 * 1024, Math.floor(speed / 20)));
+  for (let at = 0; at < end; at += step) {
+    const piece = body.subarray(at, Math.min(at + step, end));
+    if (response.destroyed) return;
+    await written(response, piece);
+    onSent(piece.length);
+    if (speed !== undefined) await delay((piece.length * 1000) / speed);
+  }
+  if (cutAfter === undefined) response.end();
+  else response.destroy();
+}
+
+/** Rejects if whoever reads is gone. */
+function written(response: ServerResponse, piece: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(new Error('the connection is gone'));
+    response.once('close', onClose);
+    response.write(piece, () => {
+      response.removeListener('close', onClose);
+      resolve();
+    });
+  });
+}
+
+export function withoutHeader(answer: HostedAnswer, name: string): HostedAnswer {
+  return { ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([key]) => key !== name)) };
+}
+
+/** It does not say how long it is: the body comes in HTTP's chunks. */
+export function withoutLength(answer: HostedAnswer): HostedAnswer {
+  return withoutHeader(answer, 'content-length');
+}

@@ -1,0 +1,28 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { onTestFinished } from 'vitest';
+
+export type Handle = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/** A real server on a free port of this machine, for as long as the test runs. Gives its `HOST:PORT`. */
+export async function listen(handle: Handle): Promise<string> {
+  const server = createServer((request, response) => void handle(request, response));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return `127.0.0.1:${address.port}`;
+}
+
+/** The whole body of a request that came to a server. */
+export async function bodyOf(request: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces).toString();
+}

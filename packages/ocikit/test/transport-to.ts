@@ -1,0 +1,46 @@
+import type { Authenticator } from '../src/http/client/auth/index.ts';
+import type { ClientOptions } from '../src/http/client/options.ts';
+import type { ClientRequest } from '../src/http/client/request.ts';
+import { createTransport } from '../src/http/client/transport.ts';
+import type { Transport } from '../src/http/client/transport.ts';
+
+import { listen } from './listen.ts';
+import type { Handle } from './listen.ts';
+
+export interface TransportToOptions extends Partial<ClientOptions> {
+  authenticator?: Authenticator;
+}
+
+/** A transport to a server that answers like this. It waits for next to nothing between attempts. */
+export async function transportTo(handle: Handle, options: TransportToOptions = {}): Promise<Transport> {
+  const { authenticator, ...others } = options;
+  const host = await listen(handle);
+  return createTransport({ host, backOff: { first: 1 }, ...others }, () => authenticator);
+}
+
+/** A GET of `/v2/` with what else is needed, and what differs from it. */
+export function requestTo(
+  transport: Transport,
+  { path = '/v2/', ...others }: Partial<ClientRequest> & { path?: string } = {},
+): ClientRequest {
+  return {
+    method: 'GET',
+    url: new URL(path, transport.base),
+    scope: [{ type: 'repository', resource: 'a', action: 'pull' }],
+    expect: [200],
+    call: {},
+    repeatable: true,
+    lane: 'small',
+    ...others,
+  };
+}
+
+/** What a promise rejects with. */
+export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it did not fail');
+}

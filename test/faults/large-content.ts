@@ -1,0 +1,103 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
+
+import type { Digest } from './content.ts';
+
+const blockSize = 1024 * 1024;
+
+/** A content of any size that takes no room: a block that says at its start where it stands. */
+export class LargeContent {
+  readonly size: number;
+  readonly digest: Digest;
+  readonly #block: Buffer = randomBytes(blockSize);
+
+  /** @param size in bytes, whole MiB */
+  constructor(size: number) {
+    this.size = size;
+    const hash = createHash('sha256');
+    for (let at = 0; at < size; at += blockSize) hash.update(this.at(at));
+    this.digest = `sha256:${hash.digest('hex')}`;
+  }
+
+  /** The bytes from there on to the end of the block. */
+  at(position: number): Buffer {
+    const block = Buffer.from(this.#block);
+    block.writeUInt32BE(Math.floor(position / blockSize));
+    return block.subarray(position % blockSize);
+  }
+}
+
+export interface Sent {
+  /** Bytes of bodies. */
+  bytes: number;
+  /** Where each answer began. */
+  starts: number[];
+}
+
+/** Where the content is served, until it is closed. */
+export interface ContentServer {
+  readonly host: string;
+  readonly sent: Sent;
+  close(): void;
+}
+
+/**
+ * Serves a content to whoever asks for a blob, whole or from a byte on.
+ *
+ * @param cutAfter after how many bytes an answer, counted from 1, is cut off
+ */
+export async function serveContent(
+  content: LargeContent,
+  cutAfter: (answer: number) => number | undefined = () => undefined,
+  onBytes: (sent: Sent) => void = () => undefined,
+): Promise<ContentServer> {
+  const sent: Sent = { bytes: 0, starts: [] };
+  const server = createServer((request, response) => {
+    const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    sent.starts.push(start);
+    const { size, digest } = content;
+    const headers = { 'Docker-Content-Digest': digest, 'Content-Length': size - start };
+    if (start >= size) response.writeHead(416, { 'Content-Range': `bytes */${size}` }).end();
+    else if (start === 0) response.writeHead(200, headers);
+    else response.writeHead(206, { ...headers, 'Content-Range': `bytes ${start}-${size - 1}/${size}` });
+    const end = Math.min(size, start + (cutAfter(sent.starts.length) ?? size));
+    const send = async (): Promise<void> => {
+      for (let at = start; at < end && !response.destroyed;) {
+        const piece = content.at(at).subarray(0, end - at);
+        await write(response, piece);
+        at += piece.length;
+        sent.bytes += piece.length;
+        onBytes(sent);
+      }
+      if (end === size) response.end();
+      else response.destroy();
+    };
+    send().catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return {
+    host: `127.0.0.1:${address.port}`,
+    sent,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** Rejects if whoever reads is gone. */
+function write(response: ServerResponse, piece: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(new Error('the connection is gone'));
+    response.once('close', onClose);
+    response.write(piece, () => {
+      response.removeListener('close', onClose);
+      resolve();
+    });
+  });
+}
