@@ -135,8 +135,8 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   test('an index that cannot be read is an error, nothing takes its place, and it needs no restart', async (context) => {
     const { root, ...content } = await pushed(context, 'stop');
     const index = join(layoutOf(root), 'index.json');
-    const before = await filesBelow(root);
     const server = await servers.start(root, { flags });
+    const before = await filesBelow(root);
     await failures.begin(server.pid, { calls: readCalls, paths: [index] });
     const answers = [
       await getManifest(server.url, repository, '1'),
