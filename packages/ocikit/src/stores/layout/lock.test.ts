@@ -32,21 +32,31 @@ async function leave(change: Record<string, unknown>): Promise<void> {
   await writeFile(path, JSON.stringify({ ...owner, nonce: 'another', ...change }));
 }
 
-/** So many seconds, with the file system's own time for what is asked of it. */
+const acquiring = new Set<object>();
+
+/** Resolves when nobody is having the disk look at the lock: all wait for a timer. */
+async function looked(): Promise<void> {
+  while (acquiring.size > 0 && vi.getTimerCount() === 0) await stat(dir);
+}
+
+/** So many seconds. Whoever looks at the lock meanwhile has all the real time that the disk takes. */
 async function pass(seconds: number): Promise<void> {
-  for (let i = 0; i < seconds; i++) {
-    await vi.advanceTimersByTimeAsync(1000);
-    for (let turn = 0; turn < 8; turn++) await stat(dir);
+  for (let i = 0; i < seconds * 4; i++) {
+    await looked();
+    await vi.advanceTimersByTimeAsync(250);
   }
+  await looked();
 }
 
 /** What has become of it so far. */
-function watch(acquiring: Promise<RootLock>): { state: unknown } {
+function watch(promise: Promise<RootLock>): { state: unknown } {
   const watched: { state: unknown } = { state: 'waits' };
-  acquiring.then(
-    () => (watched.state = 'acquired'),
-    (error: unknown) => (watched.state = error),
-  );
+  acquiring.add(watched);
+  const end = (state: unknown): void => {
+    acquiring.delete(watched);
+    watched.state = state;
+  };
+  promise.then(() => end('acquired'), end);
   return watched;
 }
 
@@ -102,14 +112,14 @@ describe('the lock of a root', () => {
     ])('%s is taken over only after half a minute of silence', async (_, make) => {
       await make();
       const owners: unknown[] = [];
-      const acquiring = RootLock.acquire(dir, { onWait: (owner) => owners.push(owner) });
-      const watched = watch(acquiring);
+      const promise = RootLock.acquire(dir, { onWait: (owner) => owners.push(owner) });
+      const watched = watch(promise);
       await pass(29);
       expect(watched.state).toBe('waits');
       expect(owners.length).toBe(1);
       await pass(3);
       expect(watched.state).toBe('acquired');
-      const lock = await acquiring;
+      const lock = await promise;
       locks.push(lock);
       expect(() => lock.assertOwned()).not.toThrow();
       expect(await readdir(dir)).toEqual(['lock']);
@@ -128,8 +138,8 @@ describe('the lock of a root', () => {
       await pass(2);
       expect(watched.state).toEqual(unavailable);
       // Nothing more is heard of it.
-      const acquiring = acquire();
-      const second = watch(acquiring);
+      const promise = acquire();
+      const second = watch(promise);
       await pass(2);
       expect(second.state).toEqual(unavailable);
       await pass(30);
@@ -166,8 +176,8 @@ describe('the lock of a root', () => {
     it('is not waited for when nobody wants it any more', async () => {
       await leave({ host: 'elsewhere' });
       const controller = new AbortController();
-      const acquiring = RootLock.acquire(dir, { signal: controller.signal });
-      const watched = watch(acquiring);
+      const promise = RootLock.acquire(dir, { signal: controller.signal });
+      const watched = watch(promise);
       await pass(3);
       const reason = new Error('no more');
       controller.abort(reason);
