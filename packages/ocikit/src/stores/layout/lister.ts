@@ -3,6 +3,7 @@ import type { Descriptor, Digest, Lister, ReferrersOptions } from '../../model/i
 import { nameUnknown, namesAfter, untilAborted } from '../repository/index.ts';
 import type { SortedNames } from '../repository/index.ts';
 
+import type { Layout } from './layout.ts';
 import type { LayoutState } from './state.ts';
 
 export function layoutLister(state: LayoutState): Lister {
@@ -11,15 +12,19 @@ export function layoutLister(state: LayoutState): Lister {
     async *repositories({ startAfter, limit, signal } = {}) {
       signal?.throwIfAborted();
       const names = await store.names();
-      yield* atMost(untilAborted(existing(namesAfter(() => names, startAfter)), signal), limit);
+      yield* atMost(untilAborted(existing(namesAfter(() => names, { startAfter })), signal), limit);
     },
-    async *tags(repository, { startAfter, limit, signal } = {}) {
-      signal?.throwIfAborted();
-      assertRepository(repository);
-      const layout = await store.layoutOf(repository);
-      if (!(await state.exists(layout, repository))) throw nameUnknown(repository);
-      const tagNames = (): SortedNames | undefined => layout.repositories.get(repository)?.index.tagNames;
-      yield* untilAborted(namesAfter(tagNames, startAfter, limit), signal);
+    tags(repository, options = {}) {
+      let layout: Layout | undefined;
+      const names = async (): Promise<SortedNames | undefined> => {
+        if (layout === undefined) {
+          assertRepository(repository);
+          layout = await store.layoutOf(repository);
+          if (!(await state.exists(layout, repository))) throw nameUnknown(repository);
+        }
+        return layout.repositories.get(repository)?.index.tagNames;
+      };
+      return namesAfter(names, options);
     },
     async *referrers(repository, digest, options = {}) {
       options.signal?.throwIfAborted();
@@ -45,7 +50,7 @@ export function layoutLister(state: LayoutState): Lister {
     await layout.explore(repository);
     const index = layout.repositories.get(repository)?.index;
     if (index === undefined) return;
-    for await (const digest of namesAfter(() => index.referrerDigests(subject), startAfter)) {
+    for await (const digest of namesAfter(() => index.referrerDigests(subject), { startAfter })) {
       const descriptor = index.referrer(subject, digest);
       if (descriptor !== undefined && (artifactType === undefined || descriptor.artifactType === artifactType)) {
         yield { ...descriptor };

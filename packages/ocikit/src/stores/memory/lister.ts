@@ -1,25 +1,23 @@
 import { assertRepository, limit as atMost, parseDigest } from '../../model/index.ts';
 import type { Descriptor, Digest, Lister, ReferrersOptions } from '../../model/index.ts';
 import { namesAfter, untilAborted } from '../repository/index.ts';
+import type { RepositoryIndex, SortedNames } from '../repository/index.ts';
 
 import type { MemoryState } from './state.ts';
 
 export function memoryLister(state: MemoryState): Lister {
   return {
-    async *repositories({ startAfter, limit, signal } = {}) {
-      yield* untilAborted(
-        namesAfter(() => state.names, startAfter, limit),
-        signal,
-      );
-    },
-    async *tags(repository, { startAfter, limit, signal } = {}) {
-      signal?.throwIfAborted();
-      assertRepository(repository);
-      const { index } = state.repository(repository);
-      yield* untilAborted(
-        namesAfter(() => index.tagNames, startAfter, limit),
-        signal,
-      );
+    repositories: (options = {}) => namesAfter(() => state.names, options),
+    tags(repository, options = {}) {
+      let index: RepositoryIndex | undefined;
+      const names = (): SortedNames => {
+        if (index === undefined) {
+          assertRepository(repository);
+          ({ index } = state.repository(repository));
+        }
+        return index.tagNames;
+      };
+      return namesAfter(names, options);
     },
     async *referrers(repository, digest, options = {}) {
       options.signal?.throwIfAborted();
@@ -38,7 +36,7 @@ async function* referrersOf(
 ): AsyncGenerator<Descriptor, void, undefined> {
   const index = state.repositories.get(repository)?.index;
   if (index === undefined) return;
-  for await (const digest of namesAfter(() => index.referrerDigests(subject), startAfter)) {
+  for await (const digest of namesAfter(() => index.referrerDigests(subject), { startAfter })) {
     const descriptor = index.referrer(subject, digest);
     if (descriptor !== undefined && (artifactType === undefined || descriptor.artifactType === artifactType)) {
       yield { ...descriptor };

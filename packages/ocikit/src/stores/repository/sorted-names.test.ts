@@ -158,17 +158,17 @@ describe('names after another', () => {
     ['none for a negative limit', undefined, -1, []],
     ['none after the last', 'tag-00999', undefined, []],
   ])('are %s', async (_what, startAfter, limit, expected) => {
-    expect(await collect(namesAfter(() => names, startAfter, limit))).toEqual(expected);
+    expect(await collect(namesAfter(() => names, { startAfter, limit }))).toEqual(expected);
   });
 
   test('are none where there are no names', async () => {
-    expect(await collect(namesAfter(() => undefined, undefined))).toEqual([]);
+    expect(await collect(namesAfter(() => undefined))).toEqual([]);
   });
 
   test('are each seen once, although others are added and removed meanwhile', async () => {
     const changing = sorted(...numbered(1000));
     const seen: string[] = [];
-    for await (const name of namesAfter(() => changing, undefined)) {
+    for await (const name of namesAfter(() => changing)) {
       seen.push(name);
       changing.delete(name);
       changing.add(`${name}-seen`.replace('tag', 'a'));
@@ -180,7 +180,7 @@ describe('names after another', () => {
   test('end when the names are gone', async () => {
     let there: SortedNames | undefined = sorted(...numbered(1000));
     const seen: string[] = [];
-    for await (const name of namesAfter(() => there, undefined)) {
+    for await (const name of namesAfter(() => there)) {
       seen.push(name);
       there = undefined;
     }

@@ -78,18 +78,88 @@ function upperBound(names: readonly string[], name: string): number {
 
 const batch = 128;
 
-/** Names as they are at each step: one that is added or removed meanwhile is seen or not, and nothing breaks. */
-export async function* namesAfter(
-  names: () => SortedNames | undefined,
-  startAfter: string | undefined,
-  limit: number = Infinity,
-): AsyncGenerator<string, void, undefined> {
-  let last = startAfter;
-  for (let left = limit; left > 0;) {
-    const found = names()?.after(last, Math.min(left, batch)) ?? [];
-    if (found.length === 0) return;
-    yield* found;
-    last = found.at(-1);
-    left -= found.length;
+export interface NamesAfterOptions {
+  startAfter?: string | undefined;
+  limit?: number | undefined;
+  /** Looked at before each name. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Names as they are at each step: one that is added or removed meanwhile is seen or not, and nothing breaks.
+ *
+ * @param names asked for each batch; if it fails, the sequence does
+ */
+export function namesAfter(
+  names: () => Promise<SortedNames | undefined> | SortedNames | undefined,
+  options: NamesAfterOptions = {},
+): AsyncIterableIterator<string, undefined> {
+  return new NameIterator(names, options);
+}
+
+/** By hand, as a page of names is asked for very often, and generators within generators take several times as long. */
+class NameIterator implements AsyncIterableIterator<string, undefined> {
+  readonly #names: () => Promise<SortedNames | undefined> | SortedNames | undefined;
+  readonly #signal: AbortSignal | undefined;
+  #last: string | undefined;
+  #left: number;
+  #found: readonly string[] = [];
+  #at = 0;
+  #finding: Promise<void> | undefined;
+  #ended = false;
+
+  constructor(names: Parameters<typeof namesAfter>[0], { startAfter, limit = Infinity, signal }: NamesAfterOptions) {
+    this.#names = names;
+    this.#signal = signal;
+    this.#last = startAfter;
+    this.#left = limit;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<string, undefined> {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<string, undefined>> {
+    const value = this.#found[this.#at];
+    if (value === undefined || this.#signal?.aborted === true) return this.#nextBatch();
+    this.#at++;
+    return Promise.resolve({ done: false, value });
+  }
+
+  return(): Promise<IteratorResult<string, undefined>> {
+    this.#end();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  async #nextBatch(): Promise<IteratorResult<string, undefined>> {
+    if (this.#ended) return { done: true, value: undefined };
+    // Whoever asks for several at once gets them one after another.
+    this.#finding ??= this.#find().finally(() => {
+      this.#finding = undefined;
+    });
+    await this.#finding;
+    return this.next();
+  }
+
+  async #find(): Promise<void> {
+    try {
+      this.#signal?.throwIfAborted();
+      const names = await this.#names();
+      this.#signal?.throwIfAborted();
+      if (this.#at < this.#found.length) return;
+      this.#found = names?.after(this.#last, Math.min(this.#left, batch)) ?? [];
+      this.#at = 0;
+      this.#left -= this.#found.length;
+      this.#last = this.#found.at(-1);
+      if (this.#found.length === 0) this.#end();
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#found = [];
   }
 }
