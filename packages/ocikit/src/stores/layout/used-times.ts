@@ -8,6 +8,7 @@ export class UsedTimes {
   /** By a clock that nobody sets: one that jumps must make nothing old, or younger than now. */
   readonly #times = new Map<string, number>();
   readonly #most: number;
+  #newest: string | undefined;
   /** Before it, nothing is known: everything may have been used until then. By the same clock. */
   #unknownUntil: number | undefined;
   readonly #writing = new Set<Promise<void>>();
@@ -17,8 +18,9 @@ export class UsedTimes {
   }
 
   touch(path: string): void {
-    // Deleted and set again, it is the one that was used last.
-    this.#times.delete(path);
+    // Deleted and set again, it is the one that was used last, unless it is that already.
+    if (path !== this.#newest) this.#times.delete(path);
+    this.#newest = path;
     this.#times.set(path, performance.now());
     if (this.#times.size > this.#most) this.#writeOlder();
   }
@@ -30,6 +32,7 @@ export class UsedTimes {
   }
 
   forget(path: string): void {
+    if (path === this.#newest) this.#newest = undefined;
     this.#times.delete(path);
   }
 
@@ -51,6 +54,7 @@ export class UsedTimes {
   /** Adds what an earlier process knew; what was used since counts. */
   restore(times: readonly (readonly [path: string, time: number])[]): void {
     const newer = [...this.#times];
+    this.#newest = undefined;
     this.#times.clear();
     for (const [path, time] of times) this.#times.set(path, monotonicTime(time));
     for (const [path, time] of newer) {
@@ -69,7 +73,7 @@ export class UsedTimes {
     let left = this.#times.size / 2;
     for (const [path, time] of this.#times) {
       if (left-- <= 0) return;
-      this.#times.delete(path);
+      this.forget(path);
       const seconds = wallTime(time) / 1000;
       // A file that is gone needs no time.
       const writing = utimes(path, seconds, seconds)
