@@ -62,13 +62,15 @@ function effort({ program }: System): number {
 async function versionOf(path: string, flags: readonly string[]): Promise<string> {
   try {
     const { stdout } = await run(path, flags, { timeout: 10_000 });
-    return firstLine(stdout);
+    return versionIn(stdout);
   } catch (error) {
     // wrk prints its version, and then exits with 1.
-    return (error instanceof ProgramError && firstLine(error.stdout)) || 'unknown version';
+    return versionIn(error instanceof ProgramError ? error.stdout : '');
   }
 }
 
-function firstLine(text: string): string {
-  return text.trim().split('\n')[0] ?? '';
+/** The last thing in the first line that looks like one: a path comes before it in some. */
+export function versionIn(output: string): string {
+  const line = output.trim().split('\n')[0] ?? '';
+  return line.match(/v?[0-9]+\.[0-9][^\s,]*/g)?.at(-1) ?? 'unknown version';
 }
