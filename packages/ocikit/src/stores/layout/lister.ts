@@ -9,11 +9,7 @@ import type { LayoutState } from './state.ts';
 export function layoutLister(state: LayoutState): Lister {
   const { store } = state;
   return {
-    async *repositories({ startAfter, limit, signal } = {}) {
-      signal?.throwIfAborted();
-      const names = await store.names();
-      yield* atMost(untilAborted(existing(namesAfter(() => names, { startAfter })), signal), limit);
-    },
+    repositories: (options = {}) => namesAfter(() => store.names(), options),
     tags(repository, options = {}) {
       let layout: Layout | undefined;
       const names = async (): Promise<SortedNames | undefined> => {
@@ -33,13 +29,6 @@ export function layoutLister(state: LayoutState): Lister {
       yield* atMost(untilAborted(referrersOf(repository, digest, options), options.signal), options.limit);
     },
   };
-
-  /** A directory may be what is left of a repository. */
-  async function* existing(names: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
-    for await (const name of names) {
-      if (await state.exists(await store.layoutOf(name), name)) yield name;
-    }
-  }
 
   async function* referrersOf(
     repository: string,

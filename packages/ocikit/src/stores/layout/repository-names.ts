@@ -1,9 +1,11 @@
+import { opendirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { isRepository } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
 import { entriesOf } from './files.ts';
+import { readIndex } from './index-file.ts';
 import { directoryOf, repositoryOf } from './names.ts';
 
 /** Milliseconds between two walks through the directories, at the least. */
@@ -56,13 +58,40 @@ export class RepositoryNames {
   }
 }
 
+/** A directory may be what is left of a repository. */
+async function hasContent(path: string): Promise<boolean> {
+  const blobs = join(path, 'blobs');
+  for (const { name } of await entriesOf(blobs)) if (hasEntry(join(blobs, name))) return true;
+  try {
+    return ((await readIndex(join(path, 'index.json')))?.entries.length ?? 0) > 0;
+  } catch {
+    // Whoever asks for what is in it is told.
+    return true;
+  }
+}
+
+/** Not all of them are read: there may be very many. */
+function hasEntry(path: string): boolean {
+  try {
+    const directory = opendirSync(path);
+    try {
+      return directory.readSync() !== null;
+    } finally {
+      directory.closeSync();
+    }
+  } catch {
+    return false;
+  }
+}
+
 async function findRepositories(root: string): Promise<SortedNames> {
   const names = new SortedNames();
   const walk = async (directory: string): Promise<void> => {
     const entries = await entriesOf(join(root, directory));
     const repository = repositoryOf(directory);
     const isOne = isRepository(repository) && directoryOf(repository) === directory;
-    if (isOne && entries.some(({ name }) => name === 'index.json' || name === 'blobs')) names.add(repository);
+    const isLayout = entries.some(({ name }) => name === 'index.json' || name === 'blobs');
+    if (isOne && isLayout && (await hasContent(join(root, directory)))) names.add(repository);
     for (const entry of entries) {
       if (!entry.isDirectory() || entry.name === 'blobs' || entry.name.startsWith('.')) continue;
       await walk(directory === '' ? entry.name : `${directory}/${entry.name}`);
