@@ -1,4 +1,5 @@
 import { resolve as absolute } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Registry } from 'ocikit';
@@ -53,6 +54,9 @@ export function serveCommand(): Command {
 }
 
 async function runServe(flags: ServeFlags): Promise<void> {
+  // V8 lets a heap grow to twice what is in it before it looks for what is not. With 100,000 tags in it that is a hundred
+  // megabytes for nothing; requests are answered as quickly with less.
+  setFlagsFromString('--optimize-for-size');
   const logger = lineLogger((line) => process.stderr.write(line));
   const store = await openStore(flags, logger);
   try {
