@@ -1,6 +1,8 @@
 import { HttpError } from '../../model/index.ts';
 import type { ErrorCode, ErrorInfo } from '../../model/index.ts';
 
+import { fieldsIn } from './json.ts';
+
 /** Bytes of an error's body that are kept. */
 export const maxErrorBody: number = 8 * 1024;
 
@@ -34,16 +36,9 @@ export function httpError(
 
 /** Whatever its Content-Type is: some registries do not say that it is JSON. */
 function errorsIn(text: string): ErrorInfo[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return [];
-  }
-  if (typeof parsed !== 'object' || parsed === null || !('errors' in parsed) || !Array.isArray(parsed.errors)) {
-    return [];
-  }
-  return parsed.errors.flatMap((entry: unknown): ErrorInfo[] => {
+  const { errors } = fieldsIn(text);
+  if (!Array.isArray(errors)) return [];
+  return errors.flatMap((entry: unknown): ErrorInfo[] => {
     if (typeof entry !== 'object' || entry === null || !('code' in entry) || typeof entry.code !== 'string') return [];
     const message = 'message' in entry && typeof entry.message === 'string' ? { message: entry.message } : {};
     const detail = 'detail' in entry ? { detail: entry.detail } : {};
