@@ -1,0 +1,11 @@
+export { contentOf, emptyContent, jsonContent, keptSource } from './kept-content.ts';
+export type { BytesContent, ContentOptions, ImageContent, KeptContent } from './kept-content.ts';
+export { pull } from './pull.ts';
+export type { PullOptions } from './pull.ts';
+export { asImage, asIndex, createRef, refMediaTypes } from './ref.ts';
+export type { CreateRefOptions, Image, Index, Ref } from './ref.ts';
+export { registrySource } from './source.ts';
+export type { ImageReader, ImageSource } from './source.ts';
+export type { ReadVerifiedOptions } from './verified.ts';
+export { walk } from './walk.ts';
+export type { WalkOptions } from './walk.ts';
