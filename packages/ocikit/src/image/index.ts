@@ -1,3 +1,5 @@
+export { createImage, createIndex } from './compose.ts';
+export type { CreateImageOptions, CreateIndexOptions, IndexEntry } from './compose.ts';
 export { contentOf, emptyContent, jsonContent, keptSource } from './kept-content.ts';
 export type { BytesContent, ContentOptions, ImageContent, KeptContent } from './kept-content.ts';
 export { pull } from './pull.ts';
