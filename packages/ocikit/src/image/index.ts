@@ -1,7 +1,15 @@
 export { createImage, createIndex } from './compose.ts';
 export type { CreateImageOptions, CreateIndexOptions, IndexEntry } from './compose.ts';
+export { hostPlatforms } from './host-platforms.ts';
+export type { HostProcess } from './host-platforms.ts';
+export { platformOf, readConfig } from './image-config.ts';
+export type { ContainerConfig, HistoryEntry, ImageConfig } from './image-config.ts';
+export { imageFor } from './image-for.ts';
+export type { ImageForOptions } from './image-for.ts';
 export { contentOf, emptyContent, jsonContent, keptSource } from './kept-content.ts';
 export type { BytesContent, ContentOptions, ImageContent, KeptContent } from './kept-content.ts';
+export { chooseEntry, matchingEntries, normalizePlatform, runsOn } from './platforms.ts';
+export type { ForPlatform } from './platforms.ts';
 export { pull } from './pull.ts';
 export type { PullOptions } from './pull.ts';
 export { asImage, asIndex, createRef, refMediaTypes } from './ref.ts';
