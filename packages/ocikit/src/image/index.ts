@@ -12,6 +12,8 @@ export { chooseEntry, matchingEntries, normalizePlatform, runsOn } from './platf
 export type { ForPlatform } from './platforms.ts';
 export { pull } from './pull.ts';
 export type { PullOptions } from './pull.ts';
+export { push } from './push.ts';
+export type { PushOptions } from './push.ts';
 export { asImage, asIndex, createRef, refMediaTypes } from './ref.ts';
 export type { CreateRefOptions, Image, Index, Ref } from './ref.ts';
 export { registrySource } from './source.ts';
