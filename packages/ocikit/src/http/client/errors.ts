@@ -34,6 +34,19 @@ export function httpError(
   });
 }
 
+/** The same error by the name that the specification has for it. */
+export function renamed(error: HttpError, code: ErrorCode): HttpError {
+  const { method, url, status, body, errors, retryAfter } = error;
+  return new HttpError({
+    method,
+    url,
+    status,
+    errors: [{ code }, ...errors],
+    retryAfter,
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
 /** Whatever its Content-Type is: some registries do not say that it is JSON. */
 function errorsIn(text: string): ErrorInfo[] {
   const { errors } = fieldsIn(text);

@@ -1,10 +1,11 @@
-import { isRegistryError, mediaTypes } from '../../model/index.ts';
+import { HttpError, isDigest, isRegistryError, mediaTypes, splitDigest } from '../../model/index.ts';
 import type { CallOptions, Digest, ErrorCode } from '../../model/index.ts';
 import { formatChunkRange, parseUploadProgress } from '../wire/index.ts';
 
 import { uploadsAddress } from './addresses.ts';
 import type { Query } from './addresses.ts';
 import type { Scope } from './auth/index.ts';
+import { renamed } from './errors.ts';
 import type { ClientRequest, RequestBody } from './request.ts';
 import type { Answer, Transport } from './transport.ts';
 import type { UploadPlaces } from './upload-places.ts';
@@ -119,21 +120,27 @@ export class UploadSession {
   /** It need not be there any more, and a registry that cannot do this forgets it by itself. */
   async cancel(call: CallOptions): Promise<void> {
     this.#places.forget(this.#location);
-    const expect = [200, 202, 204, 404, 405];
+    const expect = [200, 202, 204, 400, 404, 405, 501];
     await this.#send({ method: 'DELETE', expect, call, repeatable: true, lane: 'small' });
   }
 
   async #send(
     request: Omit<ClientRequest, 'url' | 'scope' | 'whenSilent'> & Partial<Pick<ClientRequest, 'url'>>,
   ): Promise<Answer> {
-    const answer = await this.transport.send({
-      url: this.#location,
-      scope: pushScope(this.repository),
-      whenSilent: unknownUpload,
-      ...request,
-    });
-    await answer.discard();
-    return answer;
+    try {
+      const answer = await this.transport.send({
+        url: this.#location,
+        scope: pushScope(this.repository),
+        whenSilent: unknownUpload,
+        ...request,
+      });
+      await answer.discard();
+      return answer;
+    } catch (error) {
+      // Docker's registry says so of an upload that it has given up, for one because a cut has left it elsewhere than it thinks.
+      if (!(isBusy(error) && error instanceof HttpError && error.status === 404)) throw error;
+      throw renamed(error, 'BLOB_UPLOAD_UNKNOWN');
+    }
   }
 
   /**
@@ -177,10 +184,15 @@ function withDigest(location: URL, digest: Digest): URL {
   return url;
 }
 
-/** @throws what `wrongAnswer` makes if the registry says that it has stored something else */
+/**
+ * @throws what `wrongAnswer` makes if the registry says that it has stored something else. Docker's registry names everything by
+ * its sha256 digest, whatever digest it has verified: of another algorithm nothing can be said.
+ */
 export function assertDigest(transport: Transport, answer: Answer, digest: Digest): void {
   const found = answer.headers.get('docker-content-digest');
-  if (found !== null && found !== digest) throw transport.wrongAnswer(answer, `speaks of ${found}, not of ${digest}`);
+  if (found === null || found === digest) return;
+  if (isDigest(found) && splitDigest(found).algorithm !== splitDigest(digest).algorithm) return;
+  throw transport.wrongAnswer(answer, `speaks of ${found}, not of ${digest}`);
 }
 
 /** The size of a blob that is stored, if the answer says it. */
