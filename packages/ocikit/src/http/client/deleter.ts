@@ -3,6 +3,7 @@ import type { CallOptions, Deleter, ErrorCode } from '../../model/index.ts';
 import { formatEntityTag } from '../wire/index.ts';
 
 import { blobAddress, manifestAddress, tagAddress } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
 import { renamed } from './errors.ts';
 import type { ReferrersTags } from './referrers-tag.ts';
 import type { Transport } from './transport.ts';
@@ -30,13 +31,11 @@ export function clientDeleter(transport: Transport, referrersTags: ReferrersTags
         const answer = await transport.send({
           method: 'DELETE',
           url,
-          scope: [{ type: 'repository', resource: repository, action: 'delete' }],
+          scope: repositoryScope(repository, 'delete'),
           headers,
           expect: deleted,
-          whenSilent: (status) => (status === 404 ? missing : undefined),
+          missing,
           call,
-          repeatable: false,
-          lane: 'small',
         });
         await answer.discard();
       } catch (error) {

@@ -16,14 +16,11 @@ export interface RefusedAnswer {
   body: Uint8Array;
 }
 
-/** @param whenSilent what the error is if the answer does not say so itself, as that to a HEAD */
-export function httpError(
-  { method, url, status, headers, body }: RefusedAnswer,
-  whenSilent?: (status: number) => ErrorCode | undefined,
-): HttpError {
+/** @param missing what a 404 says is missing if it does not say so itself, as that to a HEAD */
+export function httpError({ method, url, status, headers, body }: RefusedAnswer, missing?: ErrorCode): HttpError {
   const text = new TextDecoder().decode(body);
   const said = errorsIn(text);
-  const silent = said.length === 0 ? whenSilent?.(status) : undefined;
+  const silent = said.length === 0 && status === 404 ? missing : undefined;
   return new HttpError({
     method,
     url: redactUrl(url),

@@ -5,6 +5,7 @@ import type { ContentRange } from '../wire/index.ts';
 
 import { blobAddress } from './addresses.ts';
 import { digestIn, lengthIn } from './answer-headers.ts';
+import { repositoryScope } from './auth/index.ts';
 import type { Lane } from './request.ts';
 import type { Answer, Transport } from './transport.ts';
 
@@ -219,12 +220,11 @@ export class RemoteBlob {
     return this.#transport.send({
       method,
       url: this.#url,
-      scope: [{ type: 'repository', resource: this.#repository, action: 'pull' }],
+      scope: repositoryScope(this.#repository, 'pull'),
       headers,
       expect,
-      whenSilent: (status) => (status === 404 ? 'BLOB_UNKNOWN' : undefined),
+      missing: 'BLOB_UNKNOWN',
       call: this.#call,
-      repeatable: true,
       lane,
     });
   }

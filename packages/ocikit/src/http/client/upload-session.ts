@@ -1,21 +1,15 @@
 import { HttpError, isDigest, isRegistryError, mediaTypes, splitDigest } from '../../model/index.ts';
-import type { CallOptions, Digest, ErrorCode } from '../../model/index.ts';
+import type { CallOptions, Digest } from '../../model/index.ts';
 import { formatChunkRange, parseUploadProgress } from '../wire/index.ts';
 
-import { uploadsAddress } from './addresses.ts';
+import { isSafe, uploadsAddress, urlIn } from './addresses.ts';
 import type { Query } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
 import type { Scope } from './auth/index.ts';
 import { renamed } from './errors.ts';
 import type { ClientRequest, RequestBody } from './request.ts';
 import type { Answer, Transport } from './transport.ts';
 import type { UploadPlaces } from './upload-places.ts';
-
-/** Who pushes may also look: registries ask for both. */
-export function pushScope(repository: string): Scope {
-  return ['pull', 'push'].map((action) => ({ type: 'repository', resource: repository, action }));
-}
-
-const unknownUpload = (status: number): ErrorCode | undefined => (status === 404 ? 'BLOB_UPLOAD_UNKNOWN' : undefined);
 
 export interface BeginOptions {
   query?: Query | undefined;
@@ -34,12 +28,11 @@ export async function beginUpload(
   const answer = await transport.send({
     method: 'POST',
     url: uploadsAddress(transport.base, repository, query),
-    scope: [...pushScope(repository), ...scope],
+    scope: [...repositoryScope(repository, 'pull', 'push'), ...scope],
     headers: { 'content-length': '0' },
     expect,
     call,
     repeatable: true,
-    lane: 'small',
   });
   await answer.discard();
   return answer;
@@ -81,7 +74,7 @@ export class UploadSession {
    * unless the registry has just refused bytes there.
    */
   async ask(call: CallOptions, refusedAt?: number): Promise<void> {
-    const answer = await this.#send({ method: 'GET', expect: [200, 202, 204], call, repeatable: true, lane: 'small' });
+    const answer = await this.#send({ method: 'GET', expect: [200, 202, 204], call });
     const few = refusedAt === undefined ? this.size : 1 - refusedAt;
     this.#learn(answer, undefined, few === 1 ? 1 : 0);
   }
@@ -94,7 +87,6 @@ export class UploadSession {
       body,
       expect: [200, 201, 202, 204],
       call,
-      repeatable: false,
       lane: 'upload',
     });
     this.#learn(answer, at + (body.size ?? Number.NaN));
@@ -109,7 +101,6 @@ export class UploadSession {
       body,
       expect: [200, 201, 204],
       call,
-      repeatable: false,
       lane: body === undefined ? 'small' : 'upload',
     });
     assertDigest(this.transport, answer, digest);
@@ -121,17 +112,17 @@ export class UploadSession {
   async cancel(call: CallOptions): Promise<void> {
     this.#places.forget(this.#location);
     const expect = [200, 202, 204, 400, 404, 405, 501];
-    await this.#send({ method: 'DELETE', expect, call, repeatable: true, lane: 'small' });
+    await this.#send({ method: 'DELETE', expect, call, repeatable: true });
   }
 
   async #send(
-    request: Omit<ClientRequest, 'url' | 'scope' | 'whenSilent'> & Partial<Pick<ClientRequest, 'url'>>,
+    request: Omit<ClientRequest, 'url' | 'scope' | 'missing'> & Partial<Pick<ClientRequest, 'url'>>,
   ): Promise<Answer> {
     try {
       const answer = await this.transport.send({
         url: this.#location,
-        scope: pushScope(this.repository),
-        whenSilent: unknownUpload,
+        scope: repositoryScope(this.repository, 'pull', 'push'),
+        missing: 'BLOB_UPLOAD_UNKNOWN',
         ...request,
       });
       await answer.discard();
@@ -203,7 +194,7 @@ export function sizeIn(answer: Answer): number | undefined {
 
 /** Where an answer says that an upload goes on. Relative to where the answer came from, also after a redirect. */
 function locationOf(transport: Transport, answer: Answer, location: string): URL {
-  const url = URL.canParse(location, answer.url) ? new URL(location, answer.url) : undefined;
+  const url = urlIn(location, answer.url);
   const { base } = transport;
   // What stands behind a proxy that ends TLS may not know of it.
   if (url?.protocol === 'http:' && base.protocol === 'https:' && url.host === base.host) url.protocol = 'https:';
@@ -212,9 +203,4 @@ function locationOf(transport: Transport, answer: Answer, location: string): URL
   }
   url.hash = '';
   return url;
-}
-
-/** Whether an upload may go on there: what is sent to a registry with https is sent nowhere without. */
-export function isSafe({ protocol, username, password }: URL, base: URL): boolean {
-  return (protocol === 'https:' || (protocol === 'http:' && base.protocol === 'http:')) && username + password === '';
 }

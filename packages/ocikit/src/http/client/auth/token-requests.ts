@@ -1,4 +1,5 @@
 import { HttpError, RegistryError } from '../../../model/index.ts';
+import { urlIn } from '../addresses.ts';
 import { FetchedAnswer } from '../answers.ts';
 import { httpError, maxErrorBody, redactUrl } from '../errors.ts';
 import { fieldsIn } from '../json.ts';
@@ -153,8 +154,7 @@ async function send(
     });
     if (response.type !== 'opaqueredirect' && ![301, 302, 303, 307, 308].includes(response.status)) return answer;
     await answer.discard();
-    const location = response.headers.get('location');
-    const next = location !== null && URL.canParse(location, url) ? new URL(location, url) : undefined;
+    const next = urlIn(response.headers.get('location'), url);
     if (form.method === 'POST' || next === undefined || !realms.mayBeAsked(next) || redirects === maxRedirects) {
       throw new RegistryError(
         'UNAUTHORIZED',
