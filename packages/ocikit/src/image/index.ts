@@ -12,6 +12,9 @@ export { contentOf, emptyContent, jsonContent, keptSource } from './kept-content
 export type { BytesContent, ContentOptions, ImageContent, KeptContent } from './kept-content.ts';
 export { layoutFiles } from './layout-files.ts';
 export type { LayoutEntry } from './layout-files.ts';
+export { createOsImage, osImageTypes, readOsImage } from './os-image.ts';
+export type { OsImage, OsPayload, ReadPayloadOptions } from './os-image.ts';
+export type { OsImageConfig, OsPayloadInfo, OsProductInfo } from './os-image-config.ts';
 export { chooseEntry, matchingEntries, normalizePlatform, runsOn } from './platforms.ts';
 export type { ForPlatform } from './platforms.ts';
 export { pull } from './pull.ts';
