@@ -12,12 +12,12 @@ import type { Image } from './ref.ts';
 import type { ReadVerifiedOptions } from './verified.ts';
 
 /** The media types of images of operating systems, as Monogon builds them. */
-export const osImageTypes = {
+export const osImageTypes: Readonly<Record<'artifact' | 'config' | 'payload' | 'payloadZstd', string>> = {
   artifact: 'application/vnd.monogon.os.image.v1',
   config: 'application/vnd.monogon.os.image.config.v1+json',
   payload: mediaTypes.octetStream,
   payloadZstd: 'application/zstd',
-} as const;
+};
 
 type Bytes = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 

@@ -108,7 +108,6 @@ export function createRef(options: CreateRefOptions): Ref {
   const bytes = new Uint8Array(given);
   const digest = digestOf(bytes, expected === undefined ? undefined : splitDigest(parseDigest(expected)).algorithm);
   if (expected !== undefined && digest !== expected) throw wrongDigest(expected, digest);
-  assertRefType(mediaType);
   const document = parseManifest(bytes, mediaType);
   const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes, source: boundSource(source, call) };
   if (document.kind === 'image') return imageOf(content, document.manifest, source, call);
@@ -166,7 +165,7 @@ function assertSameType(entry: Descriptor, found: Manifest['descriptor']): void 
 }
 
 /** @throws RegistryError UNSUPPORTED_MEDIA_TYPE */
-export function assertRefType(mediaType: string): void {
+function assertRefType(mediaType: string): void {
   if (!refMediaTypes.includes(mediaType)) throw notARef(mediaType);
 }
 
