@@ -33,6 +33,44 @@ export function shiftingRanges(by: number): Middleware {
   };
 }
 
+/** Only ranges whose two ends are said and are there are understood, as by the registry of go-containerregistry. */
+export function refusingOpenRanges(size: number): Middleware {
+  return async (exchange, next) => {
+    const range = exchange.header('range');
+    const [, end] = /^bytes=\d+-(\d+)$/.exec(range ?? '') ?? [];
+    if (range === undefined || Number(end ?? size) < size) return next(exchange);
+    return { status: 416, headers: { 'Content-Length': '0' } };
+  };
+}
+
+/** The last bytes of the empty blob are a part whose range cannot be written down: `net/http` of Go answers so. */
+export const withPartsOfNothing: Middleware = async (exchange, next) => {
+  const reply = await next(exchange);
+  return exchange.header('range')?.startsWith('bytes=-') === true && header(reply, 'Content-Length') === '0'
+    ? { ...withHeader(reply, 'Content-Range', 'bytes 0--1/0'), status: 206 }
+    : reply;
+};
+
+/** Whatever a push is verified by, its answer names this digest: Docker's registry names everything by sha256. */
+export function namingStored(digest: string): Middleware {
+  return async (exchange, next) => {
+    const reply = await next(exchange);
+    return exchange.method === 'PUT' ? withHeader(reply, 'Docker-Content-Digest', digest) : reply;
+  };
+}
+
+/** The first question about an upload ends it, as in Docker's registry, where a cut has left it elsewhere than it thinks. */
+export function losingUploads(): Middleware {
+  let lost: string | undefined;
+  return async (exchange, next) => {
+    const isUpload = routeOf(exchange)?.resource === 'upload';
+    if (isUpload && exchange.method === 'GET') lost ??= exchange.path;
+    if (!isUpload || exchange.path !== lost) return next(exchange);
+    const body = JSON.stringify({ errors: [{ code: 'BLOB_UPLOAD_INVALID', message: 'blob upload invalid' }] });
+    return { status: 404, headers: { 'Content-Type': 'application/json', 'Content-Length': `${body.length}` }, body };
+  };
+}
+
 /** Lists ignore these parameters: Google's ignore both `n` and `last`, and give no `Link`. */
 export function ignoringParameters(...names: string[]): Middleware {
   return async (exchange, next) => {

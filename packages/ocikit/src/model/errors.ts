@@ -1,7 +1,7 @@
 /**
  * Every error code with the HTTP status it has on the wire: the one table that server, client and stores share.
  * The first group is the distribution specification's ("Error Codes"); the second names what the specification gives
- * a status but no code, in the words of RFC 9110.
+ * a status but no code, in the words of RFC 9110. The last code of a status says no more than the status itself.
  */
 export const statusOfCode = {
   BLOB_UNKNOWN: 404,
@@ -19,8 +19,8 @@ export const statusOfCode = {
   UNSUPPORTED: 405,
   TOOMANYREQUESTS: 429,
 
-  BAD_REQUEST: 400,
   PAGINATION_NUMBER_INVALID: 400,
+  BAD_REQUEST: 400,
   NOT_FOUND: 404,
   NOT_ACCEPTABLE: 406,
   REQUEST_TIMEOUT: 408,
@@ -165,23 +165,11 @@ export class HttpError extends RegistryError {
 /** The code of the first entry that names a known one, else what the status alone says. */
 function codeOfAnswer(status: number, errors: readonly ErrorInfo[]): ErrorCode {
   for (const { code } of errors) if (isErrorCode(code)) return code;
-  const byStatus: Readonly<Record<number, ErrorCode>> = {
-    400: 'BAD_REQUEST',
-    401: 'UNAUTHORIZED',
-    403: 'DENIED',
-    404: 'NOT_FOUND',
-    405: 'UNSUPPORTED',
-    406: 'NOT_ACCEPTABLE',
-    408: 'REQUEST_TIMEOUT',
-    412: 'PRECONDITION_FAILED',
-    413: 'CONTENT_TOO_LARGE',
-    415: 'UNSUPPORTED_MEDIA_TYPE',
-    416: 'RANGE_INVALID',
-    429: 'TOOMANYREQUESTS',
-    431: 'HEADERS_TOO_LARGE',
-    503: 'UNAVAILABLE',
-  };
-  return byStatus[status] ?? 'UNKNOWN';
+  return (
+    Object.keys(statusOfCode)
+      .filter(isErrorCode)
+      .findLast((code) => statusOfCode[code] === status) ?? 'UNKNOWN'
+  );
 }
 
 /** The statuses with which a store may say that content is found elsewhere. */

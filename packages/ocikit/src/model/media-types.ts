@@ -1,21 +1,5 @@
 /** The media types of manifests and of what they name. Image specification, "Media Types". */
-export const mediaTypes = {
-  imageManifest: 'application/vnd.oci.image.manifest.v1+json',
-  imageIndex: 'application/vnd.oci.image.index.v1+json',
-  imageConfig: 'application/vnd.oci.image.config.v1+json',
-  layer: 'application/vnd.oci.image.layer.v1.tar',
-  layerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
-  layerZstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
-  /** The content of {@link emptyJson}: a config or layer that says nothing. */
-  empty: 'application/vnd.oci.empty.v1+json',
-  /** Of image specification 1.1's release candidates; no longer made, still found in registries. */
-  artifactManifest: 'application/vnd.oci.artifact.manifest.v1+json',
-  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
-  dockerManifestList: 'application/vnd.docker.distribution.manifest.list.v2+json',
-  dockerConfig: 'application/vnd.docker.container.image.v1+json',
-  dockerLayer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
-  octetStream: 'application/octet-stream',
-} as const;
+export * as mediaTypes from './media-type-names.ts';
 
 const nameChars = '[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}';
 

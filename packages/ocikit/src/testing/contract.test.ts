@@ -2,7 +2,8 @@ import type * as nodeTest from 'node:test';
 
 import { describe, expect, test } from 'vitest';
 
-import { maintenance } from '../model/index.ts';
+import { isRegistryError, maintenance, RegistryError } from '../model/index.ts';
+import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 
 import { describeRegistry, registryContract } from './index.ts';
@@ -51,6 +52,25 @@ describe('registryContract', () => {
     for (const traits of [{ sparse: true }, { immutableTags: true }, { readOnly: true }, { remote: true }]) {
       expect(namesFor(traits)).toEqual(all);
     }
+  });
+
+  test('lets a registry that knows no names say what it does not find in them, if that is told', async () => {
+    const memory = createMemoryRegistry();
+    const registry: Registry = {
+      ...memory,
+      getBlob: (repository, digest, options) =>
+        memory.getBlob(repository, digest, options).catch((error: unknown) => {
+          throw isRegistryError(error, 'NAME_UNKNOWN') ? new RegistryError('BLOB_UNKNOWN', 'not here') : error;
+        }),
+    };
+    const reading = async (traits: ContractTraits): Promise<void> => {
+      const found = registryContract({ create: async () => ({ registry }), traits })
+        .find(({ name }) => name === 'reading blobs')
+        ?.cases.find(({ name }) => name === 'does not know an unknown repository, and does not make it by asking');
+      await found?.run();
+    };
+    await reading({ lacks: ['unknownNames'] });
+    await expect(reading({})).rejects.toThrow('expected NAME_UNKNOWN, but it is BLOB_UNKNOWN');
   });
 
   test.each<[ContractTraits, string, string]>([

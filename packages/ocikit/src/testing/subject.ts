@@ -4,6 +4,8 @@ import type { Digest, Registry } from '../model/index.ts';
 export type ContractCapability =
   /** Mounting a blob without naming the repository that has it. */
   | 'anonymousMount'
+  /** Telling that a repository is unknown, and not only what was looked for in it. */
+  | 'unknownNames'
   /** Conditions on tags. */
   | 'ifTag'
   /** Reading what an upload holds. */

@@ -2,6 +2,7 @@ import { request } from 'node:https';
 
 import { afterEach, describe, expect, test } from 'vitest';
 
+import { createImage, pull, walk } from '../image/index.ts';
 import { nodeFetch } from '../node/index.ts';
 
 import { createTestServer, imageOf, indexOf, refuseRequests, testCertificate } from './node.ts';
@@ -32,6 +33,25 @@ test('what is added is served, with all that it names, by its tag and by its dig
       expect(await (await registry.getBlob('library/example', descriptor.digest)).bytes()).toEqual(bytes);
     }
   }
+});
+
+test('what was pulled from another registry is added with all that it reaches, from there', async () => {
+  const [from, to] = [await start(), await start()];
+  const index = indexOf([imageOf(), indexOf([imageOf()])]);
+  await from.addRef('library/example', 'v1', index);
+  const ref = await pull(testClient(from.url), 'library/example', { tag: 'v1' });
+  for (let times = 0; times < 2; times++) {
+    expect(await to.addRef('copy', 'v2', ref)).toMatchObject({ descriptor: index.descriptor, tags: ['v2'] });
+  }
+  for await (const each of walk(await pull(testClient(to.url), 'copy', { tag: 'v2' }))) {
+    if (each.kind === 'index') continue;
+    for (const blob of [each.config, ...each.layers]) await each.readVerified(blob);
+  }
+  const made = createImage({ artifactType: 'application/vnd.example' });
+  expect((await to.addRef('made', undefined, made)).tags).toEqual([]);
+  expect((await to.registry.resolveManifest('made', made.descriptor.digest)).size).toBe(made.bytes.length);
+  await expect(to.addRef('A', 'v1', made)).rejects.toMatchObject({ code: 'NAME_INVALID' });
+  await expect(to.addRef('a', '-v1', made)).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });
 });
 
 test('without a tag it is found by its digest only, and adding it again changes nothing', async () => {

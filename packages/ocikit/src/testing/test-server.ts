@@ -1,4 +1,6 @@
 import type { Exchange, Middleware, Next, ServerOptions } from '../http/server/index.ts';
+import { push } from '../image/index.ts';
+import type { Ref } from '../image/index.ts';
 import type { PushedManifest, Registry } from '../model/index.ts';
 import { nodeFetch, serve } from '../node/index.ts';
 import type { NodeFetch } from '../node/index.ts';
@@ -49,11 +51,12 @@ export interface TestServer extends AsyncDisposable {
   /** In the order in which they came. */
   readonly requests: readonly SeenRequest[];
   /**
-   * Stores an image, an index or an artifact with everything that it names. What is there already stays.
+   * Stores an image, an index or an artifact with everything that it names, wherever it comes from. What is there already stays.
    *
    * @param tag undefined: it is found by its digest only
+   * @param ref content to test with, or what `pull`, `createImage` and the others of `ocikit/image` give
    */
-  addRef(repository: string, tag: string | undefined, ref: TestManifest): Promise<PushedManifest>;
+  addRef(repository: string, tag: string | undefined, ref: Ref | TestManifest): Promise<PushedManifest>;
   /**
    * Lets something go wrong from now on: `refuseRequests()`, `cutAnswers()`, or any middleware. The first one is outermost.
    *
@@ -103,7 +106,10 @@ export async function createTestServer(options: TestServerOptions = {}): Promise
     fetch,
     ca: certificate?.cert,
     requests,
-    addRef: (repository, tag, ref) => pushContent(registry, repository, ref, { tags: tag === undefined ? [] : [tag] }),
+    addRef: async (repository, tag, ref) => {
+      const named = { tags: tag === undefined ? [] : [tag] };
+      return 'kind' in ref ? push(registry, repository, ref, named) : pushContent(registry, repository, ref, named);
+    },
     inject: (...added) => {
       faults.push(...added);
       return () => {

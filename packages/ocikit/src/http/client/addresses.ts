@@ -3,6 +3,16 @@ import type { Digest } from '../../model/index.ts';
 import { buildPath } from '../wire/index.ts';
 import type { Route } from '../wire/index.ts';
 
+/** A URL that somebody has written, perhaps relative to another one; undefined if it is none. */
+export function urlIn(text: string | null | undefined, base?: URL): URL | undefined {
+  return typeof text === 'string' && URL.canParse(text, base) ? new URL(text, base) : undefined;
+}
+
+/** Whether what belongs to a registry may be sent there: not without https if it has https, and to no user of another's choice. */
+export function isSafe({ protocol, username, password }: URL, base: URL): boolean {
+  return (protocol === 'https:' || (protocol === 'http:' && base.protocol === 'http:')) && username + password === '';
+}
+
 /** What follows the `?`; undefined values are left out. */
 export type Query = Readonly<Record<string, string | undefined>>;
 
@@ -19,7 +29,7 @@ export function registryBase(host: string, scheme?: 'http' | 'https'): URL {
   if (dockerHubHosts.has(lower)) return new URL(`${scheme ?? 'https'}://registry-1.docker.io/`);
   // Only what comes back as it was given names a host: no user, no path, nothing that a URL reads in another way.
   const text = `//${lower}/`;
-  const url = URL.canParse(`https:${text}`) ? new URL(`https:${text}`) : undefined;
+  const url = urlIn(`https:${text}`);
   if (url === undefined || (url.host !== lower && `${url.host}:443` !== lower)) {
     throw new RegistryError('NAME_INVALID', `${JSON.stringify(host.slice(0, 300))} is not HOST[:PORT]`);
   }

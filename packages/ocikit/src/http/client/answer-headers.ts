@@ -4,7 +4,7 @@ import type { Digest } from '../../model/index.ts';
 import type { Answer } from './answers.ts';
 
 /** Bytes of the content that the answer is about; undefined if it does not say. */
-export function lengthIn({ headers }: Answer): number | undefined {
+export function lengthIn({ headers }: Pick<Answer, 'headers'>): number | undefined {
   const length = headers.get('content-length');
   // What is encoded has another length when it arrives.
   const isEncoded = !['', 'identity'].includes(headers.get('content-encoding') ?? '');

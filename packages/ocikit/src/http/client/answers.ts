@@ -1,5 +1,7 @@
 import { readSource, RegistryError } from '../../model/index.ts';
 
+import { lengthIn } from './answer-headers.ts';
+import { concat } from './bytes.ts';
 import { redactUrl } from './errors.ts';
 import { rawBody } from './fetch.ts';
 import type { RawBody } from './fetch.ts';
@@ -138,7 +140,7 @@ export class FetchedAnswer implements Answer {
       if (size > limit) throw tooLarge();
       pieces.push(piece);
     }
-    return join(pieces, size);
+    return concat(pieces);
   }
 
   async json(limit: number): Promise<unknown> {
@@ -167,7 +169,7 @@ export class FetchedAnswer implements Answer {
     } finally {
       clearTimeout(timer);
     }
-    return join(pieces, size);
+    return concat(pieces);
   }
 
   async discard(): Promise<void> {
@@ -200,12 +202,8 @@ export class FetchedAnswer implements Answer {
   }
 }
 
-function announcedLength({ status, headers }: Response): number | undefined {
-  if (status === 204 || status === 205 || status === 304) return 0;
-  const length = headers.get('content-length');
-  const encoding = headers.get('content-encoding') ?? 'identity';
-  // What `fetch` decodes has another length then.
-  return length !== null && /^\d+$/.test(length) && encoding === 'identity' ? Number(length) : undefined;
+function announcedLength(response: Response): number | undefined {
+  return [204, 205, 304].includes(response.status) ? 0 : lengthIn(response);
 }
 
 /** Lets go of an answer that nobody looks at. */
@@ -228,16 +226,4 @@ function iteratorOf(body: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>
       return { done: true, value: undefined };
     },
   };
-}
-
-function join(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const [first] = pieces;
-  if (first !== undefined && first.length === size) return first;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

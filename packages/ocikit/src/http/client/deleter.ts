@@ -3,11 +3,16 @@ import type { CallOptions, Deleter, ErrorCode } from '../../model/index.ts';
 import { formatEntityTag } from '../wire/index.ts';
 
 import { blobAddress, manifestAddress, tagAddress } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
+import { renamed } from './errors.ts';
 import type { ReferrersTags } from './referrers-tag.ts';
 import type { Transport } from './transport.ts';
 
 /** The specification wants 202; some registries answer with another success. */
 const deleted = [200, 202, 204];
+
+/** How registries answer that delete no tags, whatever code they give. Distribution specification, "Deleting tags". */
+const refusesTags: ReadonlySet<number> = new Set([400, 405]);
 
 /** Distribution specification, "Content Management". */
 export function clientDeleter(transport: Transport, referrersTags: ReferrersTags): Deleter {
@@ -26,13 +31,11 @@ export function clientDeleter(transport: Transport, referrersTags: ReferrersTags
         const answer = await transport.send({
           method: 'DELETE',
           url,
-          scope: [{ type: 'repository', resource: repository, action: 'delete' }],
+          scope: repositoryScope(repository, 'delete'),
           headers,
           expect: deleted,
-          whenSilent: (status) => (status === 404 ? missing : undefined),
+          missing,
           call,
-          repeatable: false,
-          lane: 'small',
         });
         await answer.discard();
       } catch (error) {
@@ -57,7 +60,12 @@ export function clientDeleter(transport: Transport, referrersTags: ReferrersTags
     async deleteTag(repository, tag, options = {}) {
       const { ifTag } = options;
       const headers = ifTag === undefined ? {} : { 'if-match': formatEntityTag(ifTag) };
-      await remove(tagAddress(base, repository, tag), repository, 'MANIFEST_UNKNOWN', options, headers);
+      try {
+        await remove(tagAddress(base, repository, tag), repository, 'MANIFEST_UNKNOWN', options, headers);
+      } catch (error) {
+        if (!(error instanceof HttpError && refusesTags.has(error.status))) throw error;
+        throw renamed(error, 'UNSUPPORTED');
+      }
     },
   };
 }

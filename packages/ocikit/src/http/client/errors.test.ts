@@ -37,10 +37,11 @@ describe('an HTTP error', () => {
   it('has the code that the request knows, if the answer does not say one', () => {
     const refused = { method: 'HEAD', url, status: 404, headers: new Headers() };
     const none = new Uint8Array();
-    expect(httpError({ ...refused, body: none }, () => 'BLOB_UNKNOWN').code).toBe('BLOB_UNKNOWN');
+    expect(httpError({ ...refused, body: none }, 'BLOB_UNKNOWN').code).toBe('BLOB_UNKNOWN');
     const said = new TextEncoder().encode('{"errors":[{"code":"NAME_UNKNOWN"}]}');
-    expect(httpError({ ...refused, body: said }, () => 'BLOB_UNKNOWN').code).toBe('NAME_UNKNOWN');
-    expect(httpError({ ...refused, body: none }, () => undefined).code).toBe('NOT_FOUND');
+    expect(httpError({ ...refused, body: said }, 'BLOB_UNKNOWN').code).toBe('NAME_UNKNOWN');
+    expect(httpError({ ...refused, body: none }).code).toBe('NOT_FOUND');
+    expect(httpError({ ...refused, status: 405, body: none }, 'BLOB_UNKNOWN').code).toBe('UNSUPPORTED');
   });
 
   it('names method and URL, without what may be secret', () => {

@@ -1,6 +1,8 @@
 import { HttpError } from '../../model/index.ts';
 import type { ErrorCode, ErrorInfo } from '../../model/index.ts';
 
+import { fieldsIn } from './json.ts';
+
 /** Bytes of an error's body that are kept. */
 export const maxErrorBody: number = 8 * 1024;
 
@@ -14,14 +16,11 @@ export interface RefusedAnswer {
   body: Uint8Array;
 }
 
-/** @param whenSilent what the error is if the answer does not say so itself, as that to a HEAD */
-export function httpError(
-  { method, url, status, headers, body }: RefusedAnswer,
-  whenSilent?: (status: number) => ErrorCode | undefined,
-): HttpError {
+/** @param missing what a 404 says is missing if it does not say so itself, as that to a HEAD */
+export function httpError({ method, url, status, headers, body }: RefusedAnswer, missing?: ErrorCode): HttpError {
   const text = new TextDecoder().decode(body);
   const said = errorsIn(text);
-  const silent = said.length === 0 ? whenSilent?.(status) : undefined;
+  const silent = said.length === 0 && status === 404 ? missing : undefined;
   return new HttpError({
     method,
     url: redactUrl(url),
@@ -32,18 +31,24 @@ export function httpError(
   });
 }
 
+/** The same error by the name that the specification has for it. */
+export function renamed(error: HttpError, code: ErrorCode): HttpError {
+  const { method, url, status, body, errors, retryAfter } = error;
+  return new HttpError({
+    method,
+    url,
+    status,
+    errors: [{ code }, ...errors],
+    retryAfter,
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
 /** Whatever its Content-Type is: some registries do not say that it is JSON. */
 function errorsIn(text: string): ErrorInfo[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return [];
-  }
-  if (typeof parsed !== 'object' || parsed === null || !('errors' in parsed) || !Array.isArray(parsed.errors)) {
-    return [];
-  }
-  return parsed.errors.flatMap((entry: unknown): ErrorInfo[] => {
+  const { errors } = fieldsIn(text);
+  if (!Array.isArray(errors)) return [];
+  return errors.flatMap((entry: unknown): ErrorInfo[] => {
     if (typeof entry !== 'object' || entry === null || !('code' in entry) || typeof entry.code !== 'string') return [];
     const message = 'message' in entry && typeof entry.message === 'string' ? { message: entry.message } : {};
     const detail = 'detail' in entry ? { detail: entry.detail } : {};

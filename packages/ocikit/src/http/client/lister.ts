@@ -3,6 +3,7 @@ import type { CallOptions, ErrorCode, Lister, ListOptions } from '../../model/in
 
 import { catalogAddress, tagsAddress } from './addresses.ts';
 import type { Query } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
 import type { Scope } from './auth/index.ts';
 import type { ClientOptions } from './options.ts';
 import { pagesOf } from './pages.ts';
@@ -44,7 +45,7 @@ export function clientLister(transport: Transport, options: ClientOptions): Pick
       return names(transport, pageSize, {
         field: 'tags',
         missing: 'NAME_UNKNOWN',
-        scope: [{ type: 'repository', resource: repository, action: 'pull' }],
+        scope: repositoryScope(repository, 'pull'),
         address: (query) => tagsAddress(transport.base, repository, query),
         options: list,
       });
@@ -64,8 +65,8 @@ async function* names(transport: Transport, pageSize: number, list: NameList): A
     const found = namesIn(transport, page, list.field);
     return sawNew && found.length === count ? list.address({ ...query, last: found.at(-1) }) : undefined;
   };
-  const whenSilent = (status: number): ErrorCode | undefined => (status === 404 ? list.missing : undefined);
-  const pages = pagesOf(transport, { url: list.address(query), scope: list.scope, call, whenSilent }, goOn);
+  const { scope, missing } = list;
+  const pages = pagesOf(transport, { url: list.address(query), scope, call, missing }, goOn);
   yield* atMost(
     inOrder(transport, list, pages, (isNew) => {
       sawNew = isNew;

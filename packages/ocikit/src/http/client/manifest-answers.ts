@@ -9,6 +9,7 @@ import {
 import type { Descriptor, Digest, Manifest } from '../../model/index.ts';
 
 import { digestIn, lengthIn } from './answer-headers.ts';
+import { fieldsIn } from './json.ts';
 import { schema1MediaTypes, unwrapSchema1 } from './schema1.ts';
 import type { Answer } from './transport.ts';
 
@@ -62,12 +63,6 @@ function mediaTypeIn({ headers }: Answer): string | undefined {
 
 /** What a manifest says of itself, where the answer says nothing. */
 function mediaTypeOf(bytes: Uint8Array): string {
-  try {
-    const document = JSON.parse(new TextDecoder().decode(bytes)) as { mediaType?: unknown } | null;
-    const said = document?.mediaType;
-    if (typeof said === 'string' && manifestMediaTypes.includes(said)) return said;
-  } catch {
-    // It is something else then.
-  }
-  return mediaTypes.octetStream;
+  const { mediaType } = fieldsIn(new TextDecoder().decode(bytes));
+  return manifestMediaTypes.find((known) => known === mediaType) ?? mediaTypes.octetStream;
 }

@@ -14,9 +14,10 @@ import type { CallOptions, Digest, PushManifestOptions, Reader, Writer } from '.
 import { formatEntityTag } from '../wire/index.ts';
 
 import { manifestAddress, tagAddress } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
 import type { ReferrersTags } from './referrers-tag.ts';
 import type { Answer, Transport } from './transport.ts';
-import { assertDigest, pushScope } from './upload-session.ts';
+import { assertDigest } from './upload-session.ts';
 
 /** A manifest with the name that it will have. */
 export interface PushedBytes {
@@ -44,14 +45,13 @@ export async function putManifest(
   const answer = await transport.send({
     method: 'PUT',
     url,
-    scope: pushScope(repository),
+    scope: repositoryScope(repository, 'pull', 'push'),
     headers: { 'content-type': mediaType, ...condition(ifTag) },
     body: { size: bytes.length, reopenable: true, open: () => bytes },
     expect: [200, 201, 202, 204],
     call,
     // Done already, a condition does not hold any more.
     repeatable: ifTag === undefined,
-    lane: 'small',
   });
   await answer.discard();
   assertDigest(transport, answer, digest);

@@ -1,5 +1,6 @@
 import { parseNextLink } from '../wire/index.ts';
 
+import { isSafe, urlIn } from './addresses.ts';
 import type { ClientRequest } from './request.ts';
 import type { Answer, Transport } from './transport.ts';
 
@@ -21,13 +22,13 @@ const maxPageBytes = 32 * 1024 * 1024;
  */
 export async function* pagesOf(
   transport: Transport,
-  first: Omit<ClientRequest, 'method' | 'expect' | 'repeatable' | 'lane'>,
+  first: Omit<ClientRequest, 'method' | 'expect'>,
   goOn: (page: Page) => URL | undefined = () => undefined,
 ): AsyncGenerator<Page, void, undefined> {
   const read = new Set<string>();
   for (let url: URL | undefined = first.url; url !== undefined;) {
     read.add(url.href);
-    const request: ClientRequest = { ...first, url, method: 'GET', expect: [200], repeatable: true, lane: 'small' };
+    const request: ClientRequest = { ...first, url, method: 'GET', expect: [200] };
     const page: Page = await transport.attempt(first.call, () => getPage(transport, request));
     yield page;
     url = nextOf(transport, url, page) ?? goOn(page);
@@ -49,9 +50,9 @@ async function getPage(transport: Transport, request: ClientRequest): Promise<Pa
 function nextOf(transport: Transport, url: URL, { answer }: Page): URL | undefined {
   const target = parseNextLink(answer.headers.get('link') ?? '');
   if (target === undefined) return undefined;
-  const next = URL.canParse(target, url) ? new URL(target, url) : undefined;
+  const next = urlIn(target, url);
   // Whoever chooses another host would be given what belongs to this one.
-  if (next?.origin !== transport.base.origin || next.username !== '' || next.password !== '') {
+  if (next?.origin !== transport.base.origin || !isSafe(next, transport.base)) {
     throw transport.wrongAnswer(answer, 'leads to a next page elsewhere');
   }
   return next;

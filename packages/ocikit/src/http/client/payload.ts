@@ -1,6 +1,8 @@
 import { readSource, RegistryError } from '../../model/index.ts';
 import type { BlobSource } from '../../model/index.ts';
 
+import { assertSize, concat, wrongSize } from './bytes.ts';
+
 /** A stream that ends within so many bytes is sent as bytes at hand: their number is known, and they can be sent again. */
 const heldAtStart = 1024 * 1024;
 
@@ -120,15 +122,15 @@ class StreamPayload implements Payload {
     try {
       while (count <= heldAtStart) {
         const piece = await this.#next(0);
-        if (piece === undefined) return heldPayload(join(pieces), this.size);
+        if (piece === undefined) return heldPayload(concat(pieces), this.size);
         pieces.push(piece);
         count += piece.length;
-        if (this.size !== undefined && count > this.size) throw tooLong(this.size);
+        if (this.size !== undefined && count > this.size) throw wrongSize(this.size, count);
       }
     } catch (error) {
       await this.close();
       if (this.failure === undefined) throw error;
-      return heldPayload(join(pieces), this.size, this.failure);
+      return heldPayload(concat(pieces), this.size, this.failure);
     }
     this.#rest = pieces;
     return this;
@@ -155,7 +157,7 @@ class StreamPayload implements Payload {
       // What came before is sent all the same.
       if (this.failure === undefined || pieces.length === 0) throw error;
     }
-    const bytes = join(pieces);
+    const bytes = concat(pieces);
     this.#taken = { start, bytes };
     return bytes;
   }
@@ -172,7 +174,7 @@ class StreamPayload implements Payload {
     while (this.#position < end) {
       const piece = await this.#next(reading);
       if (piece === undefined) {
-        if (this.size !== undefined && this.size !== this.#position) this.#fail(tooShort(this.size, this.#position));
+        if (this.size !== undefined && this.size !== this.#position) this.#fail(wrongSize(this.size, this.#position));
         this.size = this.#position;
         return;
       }
@@ -195,7 +197,7 @@ class StreamPayload implements Payload {
     }
     while (this.#position < start) {
       const piece = await this.#next(reading);
-      if (piece === undefined) this.#fail(tooShort(this.size ?? start, this.#position));
+      if (piece === undefined) this.#fail(wrongSize(this.size ?? start, this.#position));
       const passed = Math.min(piece.length, start - this.#position);
       if (passed < piece.length) this.#rest.unshift(piece.subarray(passed));
       this.#position += passed;
@@ -204,7 +206,7 @@ class StreamPayload implements Payload {
 
   /** Before the last bytes are handed on, as they would make the content whole. */
   async #assertEnd(size: number, reading: number): Promise<void> {
-    if (this.#position > size || (await this.#next(reading)) !== undefined) this.#fail(tooLong(size));
+    if (this.#position > size || (await this.#next(reading)) !== undefined) this.#fail(wrongSize(size, size + 1));
   }
 
   async #next(reading: number): Promise<Uint8Array | undefined> {
@@ -245,30 +247,4 @@ class StreamPayload implements Payload {
     if (this.#signal?.aborted === true) left?.catch(() => undefined);
     else await left;
   }
-}
-
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  const [first] = pieces;
-  if (pieces.length === 1 && first !== undefined) return first;
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-}
-
-/** @throws RegistryError SIZE_INVALID */
-function assertSize(announced: number | undefined, found: number): void {
-  if (announced === undefined || announced === found) return;
-  throw found > announced ? tooLong(announced) : tooShort(announced, found);
-}
-
-function tooLong(announced: number): RegistryError {
-  return new RegistryError('SIZE_INVALID', `${announced} bytes were announced, more came`);
-}
-
-function tooShort(announced: number, found: number): RegistryError {
-  return new RegistryError('SIZE_INVALID', `${announced} bytes were announced, ${found} came`);
 }

@@ -1,6 +1,7 @@
 import { assertRepository, isRegistryError, mediaTypes, parseDigest, splitDigest } from '../../model/index.ts';
 import type { BlobIdentity, BlobSource, CallOptions, Descriptor, Digest } from '../../model/index.ts';
 
+import { isSafe, urlIn } from './addresses.ts';
 import type { ChunkLimit } from './chunk-limit.ts';
 import { openPayload } from './payload.ts';
 import type { Payload } from './payload.ts';
@@ -8,7 +9,7 @@ import { Sending } from './sending.ts';
 import type { TransferStore } from './transfer-store.ts';
 import type { Transport } from './transport.ts';
 import type { UploadPlaces } from './upload-places.ts';
-import { beginUpload, isSafe, UploadSession } from './upload-session.ts';
+import { beginUpload, UploadSession } from './upload-session.ts';
 
 /** From so many bytes on, a blob is sent so that it can go on from its byte after a cut: one request more. */
 const large = 4 * 1024 * 1024;
@@ -134,8 +135,7 @@ class BlobPush {
   /** An upload that an earlier process has begun, if it can be gone on with. */
   async #leftOver(note: Note | undefined): Promise<UploadSession | undefined> {
     const { transport, places } = this.#parts;
-    const location = await note?.read();
-    const url = location !== undefined && URL.canParse(location) ? new URL(location) : undefined;
+    const url = urlIn(await note?.read());
     if (url === undefined || !isSafe(url, transport.base)) return undefined;
     const session = new UploadSession(transport, places, this.#repository, url, Number.NaN);
     try {

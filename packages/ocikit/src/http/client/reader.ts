@@ -1,6 +1,7 @@
 import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../model/index.ts';
 
 import { manifestAddress, tagAddress } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
 import { blobDownloads } from './blob-download.ts';
 import { acceptManifests, descriptorIn, readManifest } from './manifest-answers.ts';
 import type { ClientOptions } from './options.ts';
@@ -21,13 +22,11 @@ export function clientReader(transport: Transport, options: ClientOptions): Read
     transport.send({
       method,
       url,
-      scope: [{ type: 'repository', resource: repository, action: 'pull' }],
+      scope: repositoryScope(repository, 'pull'),
       headers: { accept: acceptManifests },
       expect,
-      whenSilent: (status) => (status === 404 ? 'MANIFEST_UNKNOWN' : undefined),
+      missing: 'MANIFEST_UNKNOWN',
       call,
-      repeatable: true,
-      lane: 'small',
     });
 
   /** All of it in one attempt, as it is short: what was cut is asked for again. */

@@ -1,3 +1,4 @@
+import { urlIn } from './addresses.ts';
 import { discardBody } from './answers.ts';
 import type { Fetch, RawBody } from './fetch.ts';
 
@@ -66,7 +67,7 @@ export async function follow(first: Hop, fetch: Fetch, options: FollowOptions): 
     if (!redirectStatuses.has(response.status) || expect.includes(response.status) || location === null) {
       return { response, url, method, own };
     }
-    const next = URL.canParse(location, url) ? new URL(location, url) : undefined;
+    const next = urlIn(location, url);
     const why = next === undefined ? 'to what is no URL' : whyNot(url, next, redirects);
     await discardBody(response);
     if (next === undefined || why !== undefined) throw refuse(hop, response, why ?? '');

@@ -11,6 +11,7 @@ import type { CallOptions, Descriptor, Digest, ManifestDocument, Reader } from '
 import { referrersTag } from '../wire/index.ts';
 
 import { referrersAddress } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
 import { putManifest } from './manifests.ts';
 import type { PushedBytes } from './manifests.ts';
 import { sleep } from './retry.ts';
@@ -90,11 +91,9 @@ export class ReferrersTags {
       .send({
         method: 'GET',
         url: referrersAddress(this.#transport.base, repository, digest),
-        scope: [{ type: 'repository', resource: repository, action: 'pull' }],
+        scope: repositoryScope(repository, 'pull'),
         expect: [200],
         call,
-        repeatable: true,
-        lane: 'small',
       })
       .catch((error: unknown) => {
         // Whoever may not ask is told so when the manifest is read.

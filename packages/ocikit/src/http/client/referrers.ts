@@ -12,6 +12,7 @@ import type { CallOptions, Descriptor, Digest, Lister, Manifest, Reader, Referre
 import { referrersTag } from '../wire/index.ts';
 
 import { referrersAddress } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
 import { pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';
 import type { Transport } from './transport.ts';
@@ -48,7 +49,7 @@ async function listReferrers(
   const { artifactType } = options;
   const pages = pagesOf(transport, {
     url: referrersAddress(transport.base, repository, digest, { artifactType }),
-    scope: [{ type: 'repository', resource: repository, action: 'pull' }],
+    scope: repositoryScope(repository, 'pull'),
     headers: { accept: mediaTypes.imageIndex },
     call: options,
   });

@@ -12,17 +12,17 @@ export interface ClientRequest {
   body?: RequestBody | undefined;
   /** The statuses that are answers; all others become an HttpError. */
   expect: readonly number[];
-  /** What an error is if its answer has no body, as that to a HEAD. */
-  whenSilent?: ((status: number) => ErrorCode | undefined) | undefined;
+  /** What a 404 says is missing if it does not say so itself, as that to a HEAD. */
+  missing?: ErrorCode | undefined;
   call: CallOptions;
   /**
-   * Whether it may be sent again when nobody knows what became of it, after a cut connection or a status from 500 up: true for
-   * reads, for DELETE, and where a second one does no harm. What was turned away before it was looked at (401, 408, 425,
-   * 429) is always sent again.
+   * Whether it may be sent again when nobody knows what became of it, after a cut connection or a status from 500 up, as a
+   * second one does no harm. What was turned away before it was looked at (401, 408, 425, 429) is always sent again.
+   * Default: true for reads alone.
    */
-  repeatable: boolean;
-  /** Which of a host's connections it takes; see concurrency.ts. */
-  lane: Lane;
+  repeatable?: boolean | undefined;
+  /** Which of a host's connections it takes; see concurrency.ts. Default: `small`. */
+  lane?: Lane | undefined;
 }
 
 /** Small answers, blobs that come, blobs that go: one kind must not keep the other from its turn. */

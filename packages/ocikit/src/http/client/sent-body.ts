@@ -1,5 +1,4 @@
-import { RegistryError } from '../../model/index.ts';
-
+import { assertSize, wrongSize } from './bytes.ts';
 import { takesIterables } from './fetch.ts';
 import type { Fetch } from './fetch.ts';
 import type { RequestBody } from './request.ts';
@@ -43,19 +42,15 @@ export class SentBody {
     try {
       for await (const piece of pieces) {
         count += piece.length;
-        if (size !== undefined && count > size) throw wrongSize(size, 'more');
+        if (size !== undefined && count > size) throw wrongSize(size, count);
         if (piece.length > 0) yield piece;
       }
-      if (size !== undefined && count < size) throw wrongSize(size, `${count}`);
+      assertSize(size, count);
     } catch (error) {
       this.failure = { error };
       throw error;
     }
   }
-}
-
-function wrongSize(announced: number, found: string): RegistryError {
-  return new RegistryError('SIZE_INVALID', `${announced} bytes were announced, ${found} came`);
 }
 
 function streamOf(iterator: AsyncIterator<Uint8Array>): ReadableStream<Uint8Array> {

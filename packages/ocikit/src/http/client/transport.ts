@@ -105,7 +105,7 @@ class FetchTransport implements Transport {
   }
 
   send(request: ClientRequest): Promise<Answer> {
-    const { call, repeatable } = request;
+    const { call, method, repeatable = isRead(method) } = request;
     const attempted: Attempted = { mayRepeat: true };
     return this.#explained(call, () =>
       this.#retries.repeat(
@@ -161,7 +161,7 @@ class FetchTransport implements Transport {
   }
 
   async #sendOnce(request: ClientRequest, attempted: Attempted): Promise<Answer> {
-    const { call, lane, expect, scope } = request;
+    const { call, lane = 'small', expect, scope } = request;
     const { signal } = call;
     const release = await this.#lanes.take(lane, signal);
     try {
@@ -187,10 +187,10 @@ class FetchTransport implements Transport {
     }
   }
 
-  async #refusal({ method, url, whenSilent }: ClientRequest, answer: FetchedAnswer): Promise<HttpError> {
+  async #refusal({ method, url, missing }: ClientRequest, answer: FetchedAnswer): Promise<HttpError> {
     const { status, headers } = answer;
     const body = await answer.beginning(maxErrorBody);
-    const error = httpError({ method, url, status, headers, body }, whenSilent);
+    const error = httpError({ method, url, status, headers, body }, missing);
     if (isTemporaryStatus(status)) this.#temporary.add(error);
     return error;
   }
@@ -282,7 +282,7 @@ class FetchTransport implements Transport {
   /** Distribution specification, "Registry Proxying": what is pulled says for which registry it was meant. */
   #addressOf({ method, url, call }: ClientRequest): URL {
     const namespace = call.context?.namespace;
-    const pulls = (method === 'GET' || method === 'HEAD') && !url.pathname.includes('/blobs/uploads/');
+    const pulls = isRead(method) && !url.pathname.includes('/blobs/uploads/');
     if (namespace === undefined || !pulls || url.searchParams.has('ns')) return url;
     const address = new URL(url);
     address.search += `${address.search === '' ? '' : '&'}ns=${encodeURIComponent(namespace)}`;
@@ -302,6 +302,10 @@ interface Attempted {
   mayRepeat: boolean;
   /** The body of its last attempt. */
   sent?: SentBody | undefined;
+}
+
+function isRead(method: ClientRequest['method']): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** `fetch failed` says nothing; why it did is in its cause. */

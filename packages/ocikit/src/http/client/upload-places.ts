@@ -1,6 +1,8 @@
 import { RegistryError } from '../../model/index.ts';
 import { buildPath } from '../wire/index.ts';
 
+import { isSafe, urlIn } from './addresses.ts';
+
 /** Uploads that are remembered; the oldest of more are forgotten. */
 const maxRemembered = 4096;
 
@@ -42,7 +44,7 @@ export class UploadPlaces {
    * @throws RegistryError BLOB_UPLOAD_UNKNOWN
    */
   find(repository: string, id: string): UploadPlace {
-    const location = URL.canParse(id) ? new URL(id) : undefined;
+    const location = urlIn(id);
     const known = location === undefined ? undefined : this.#remembered.get(location.href);
     if (location === undefined || !(known?.repository === repository || this.#isBelow(repository, location))) {
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload`);
@@ -53,12 +55,11 @@ export class UploadPlaces {
 
   /** One segment, as `uploads/x/manifests/latest` would be a manifest of another repository; and no digest of the stranger's own. */
   #isBelow(repository: string, location: URL): boolean {
-    const { origin, pathname, searchParams, username, password, hash } = location;
+    const { origin, pathname, searchParams, hash } = location;
     const start = buildPath({ resource: 'uploads', repository });
     return (
       origin === this.#base.origin &&
-      username === '' &&
-      password === '' &&
+      isSafe(location, this.#base) &&
       hash === '' &&
       pathname.startsWith(start) &&
       /^[^/%\\]+$/.test(pathname.slice(start.length)) &&

@@ -1,20 +1,15 @@
-import { isRegistryError, mediaTypes } from '../../model/index.ts';
-import type { CallOptions, Digest, ErrorCode } from '../../model/index.ts';
+import { HttpError, isDigest, isRegistryError, mediaTypes, splitDigest } from '../../model/index.ts';
+import type { CallOptions, Digest } from '../../model/index.ts';
 import { formatChunkRange, parseUploadProgress } from '../wire/index.ts';
 
-import { uploadsAddress } from './addresses.ts';
+import { isSafe, uploadsAddress, urlIn } from './addresses.ts';
 import type { Query } from './addresses.ts';
+import { repositoryScope } from './auth/index.ts';
 import type { Scope } from './auth/index.ts';
+import { renamed } from './errors.ts';
 import type { ClientRequest, RequestBody } from './request.ts';
 import type { Answer, Transport } from './transport.ts';
 import type { UploadPlaces } from './upload-places.ts';
-
-/** Who pushes may also look: registries ask for both. */
-export function pushScope(repository: string): Scope {
-  return ['pull', 'push'].map((action) => ({ type: 'repository', resource: repository, action }));
-}
-
-const unknownUpload = (status: number): ErrorCode | undefined => (status === 404 ? 'BLOB_UPLOAD_UNKNOWN' : undefined);
 
 export interface BeginOptions {
   query?: Query | undefined;
@@ -33,12 +28,11 @@ export async function beginUpload(
   const answer = await transport.send({
     method: 'POST',
     url: uploadsAddress(transport.base, repository, query),
-    scope: [...pushScope(repository), ...scope],
+    scope: [...repositoryScope(repository, 'pull', 'push'), ...scope],
     headers: { 'content-length': '0' },
     expect,
     call,
     repeatable: true,
-    lane: 'small',
   });
   await answer.discard();
   return answer;
@@ -80,7 +74,7 @@ export class UploadSession {
    * unless the registry has just refused bytes there.
    */
   async ask(call: CallOptions, refusedAt?: number): Promise<void> {
-    const answer = await this.#send({ method: 'GET', expect: [200, 202, 204], call, repeatable: true, lane: 'small' });
+    const answer = await this.#send({ method: 'GET', expect: [200, 202, 204], call });
     const few = refusedAt === undefined ? this.size : 1 - refusedAt;
     this.#learn(answer, undefined, few === 1 ? 1 : 0);
   }
@@ -93,7 +87,6 @@ export class UploadSession {
       body,
       expect: [200, 201, 202, 204],
       call,
-      repeatable: false,
       lane: 'upload',
     });
     this.#learn(answer, at + (body.size ?? Number.NaN));
@@ -108,7 +101,6 @@ export class UploadSession {
       body,
       expect: [200, 201, 204],
       call,
-      repeatable: false,
       lane: body === undefined ? 'small' : 'upload',
     });
     assertDigest(this.transport, answer, digest);
@@ -119,21 +111,27 @@ export class UploadSession {
   /** It need not be there any more, and a registry that cannot do this forgets it by itself. */
   async cancel(call: CallOptions): Promise<void> {
     this.#places.forget(this.#location);
-    const expect = [200, 202, 204, 404, 405];
-    await this.#send({ method: 'DELETE', expect, call, repeatable: true, lane: 'small' });
+    const expect = [200, 202, 204, 400, 404, 405, 501];
+    await this.#send({ method: 'DELETE', expect, call, repeatable: true });
   }
 
   async #send(
-    request: Omit<ClientRequest, 'url' | 'scope' | 'whenSilent'> & Partial<Pick<ClientRequest, 'url'>>,
+    request: Omit<ClientRequest, 'url' | 'scope' | 'missing'> & Partial<Pick<ClientRequest, 'url'>>,
   ): Promise<Answer> {
-    const answer = await this.transport.send({
-      url: this.#location,
-      scope: pushScope(this.repository),
-      whenSilent: unknownUpload,
-      ...request,
-    });
-    await answer.discard();
-    return answer;
+    try {
+      const answer = await this.transport.send({
+        url: this.#location,
+        scope: repositoryScope(this.repository, 'pull', 'push'),
+        missing: 'BLOB_UPLOAD_UNKNOWN',
+        ...request,
+      });
+      await answer.discard();
+      return answer;
+    } catch (error) {
+      // Docker's registry says so of an upload that it has given up, for one because a cut has left it elsewhere than it thinks.
+      if (!(isBusy(error) && error instanceof HttpError && error.status === 404)) throw error;
+      throw renamed(error, 'BLOB_UPLOAD_UNKNOWN');
+    }
   }
 
   /**
@@ -177,10 +175,15 @@ function withDigest(location: URL, digest: Digest): URL {
   return url;
 }
 
-/** @throws what `wrongAnswer` makes if the registry says that it has stored something else */
+/**
+ * @throws what `wrongAnswer` makes if the registry says that it has stored something else. Docker's registry names everything by
+ * its sha256 digest, whatever digest it has verified: of another algorithm nothing can be said.
+ */
 export function assertDigest(transport: Transport, answer: Answer, digest: Digest): void {
   const found = answer.headers.get('docker-content-digest');
-  if (found !== null && found !== digest) throw transport.wrongAnswer(answer, `speaks of ${found}, not of ${digest}`);
+  if (found === null || found === digest) return;
+  if (isDigest(found) && splitDigest(found).algorithm !== splitDigest(digest).algorithm) return;
+  throw transport.wrongAnswer(answer, `speaks of ${found}, not of ${digest}`);
 }
 
 /** The size of a blob that is stored, if the answer says it. */
@@ -191,7 +194,7 @@ export function sizeIn(answer: Answer): number | undefined {
 
 /** Where an answer says that an upload goes on. Relative to where the answer came from, also after a redirect. */
 function locationOf(transport: Transport, answer: Answer, location: string): URL {
-  const url = URL.canParse(location, answer.url) ? new URL(location, answer.url) : undefined;
+  const url = urlIn(location, answer.url);
   const { base } = transport;
   // What stands behind a proxy that ends TLS may not know of it.
   if (url?.protocol === 'http:' && base.protocol === 'https:' && url.host === base.host) url.protocol = 'https:';
@@ -200,9 +203,4 @@ function locationOf(transport: Transport, answer: Answer, location: string): URL
   }
   url.hash = '';
   return url;
-}
-
-/** Whether an upload may go on there: what is sent to a registry with https is sent nowhere without. */
-export function isSafe({ protocol, username, password }: URL, base: URL): boolean {
-  return (protocol === 'https:' || (protocol === 'http:' && base.protocol === 'http:')) && username + password === '';
 }

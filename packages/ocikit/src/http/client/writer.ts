@@ -1,6 +1,7 @@
 import { assertRepository, digestAlgorithm, isRegistryError, mediaTypes, parseDigest } from '../../model/index.ts';
 import type { Descriptor, Digest, Reader, Writer } from '../../model/index.ts';
 
+import { repositoryScope } from './auth/index.ts';
 import { ChunkLimit } from './chunk-limit.ts';
 import { manifestPusher } from './manifests.ts';
 import type { ClientOptions } from './options.ts';
@@ -56,7 +57,7 @@ export function clientWriter(
       if (from !== undefined) assertRepository(from);
       if (algorithm !== undefined) digestAlgorithm(algorithm);
       const query = { mount: digest, from, 'digest-algorithm': algorithm };
-      const scope = from === undefined ? [] : [{ type: 'repository', resource: from, action: 'pull' }];
+      const scope = from === undefined ? [] : repositoryScope(from, 'pull');
       let answer: Answer;
       try {
         answer = await beginUpload(transport, repository, call, { query, scope, expect: [201, 202] });

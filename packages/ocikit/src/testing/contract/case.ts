@@ -143,6 +143,11 @@ export function ofHead(traits: ContractTraits, code: 'NAME_UNKNOWN', kind: Error
   return traits.remote === true ? [code, kind] : [code];
 }
 
+/** What the error is where content is looked for in a repository that does not exist. */
+export function ofUnknownName({ lacks = [] }: ContractTraits, kind: ErrorCode): readonly ErrorCode[] {
+  return lacks.includes('unknownNames') ? ['NAME_UNKNOWN', kind] : ['NAME_UNKNOWN'];
+}
+
 /** A descriptor as the registry's methods return it: what it is, not what else is said of it. */
 export function identityOf({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
@@ -177,7 +182,11 @@ export async function assertNoRepository(scene: Scene, repository: string, diges
     ofHead(traits, 'NAME_UNKNOWN', 'BLOB_UNKNOWN'),
     'resolveBlob in an unknown repository',
   );
-  await rejects(readAll(registry, repository, digest), 'NAME_UNKNOWN', 'getBlob in an unknown repository');
+  await rejects(
+    readAll(registry, repository, digest),
+    ofUnknownName(traits, 'BLOB_UNKNOWN'),
+    'getBlob in an unknown repository',
+  );
   equal((await scene.listed()).includes(repository), false, `${repository} is listed`);
 }
 

@@ -1,7 +1,7 @@
 import { collect } from '../../model/index.ts';
 import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
 
-import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group } from './case.ts';
+import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group, ofUnknownName } from './case.ts';
 import type { DefineGroup } from './case.ts';
 import { equal, rejects } from './check.ts';
 import { assertManifest, assertNoManifest, assertNoTag } from './manifests.ts';
@@ -32,10 +32,14 @@ export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (
     await assertNoRepository(scene, b, descriptor.digest);
   });
 
-  it('does not know what is not there', async ({ registry, repository }) => {
+  it('does not know what is not there', async ({ registry, repository, traits }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob();
-    await rejects(registry.deleteBlob(name, descriptor.digest), 'NAME_UNKNOWN', 'in an unknown repository');
+    await rejects(
+      registry.deleteBlob(name, descriptor.digest),
+      ofUnknownName(traits, 'BLOB_UNKNOWN'),
+      'in an unknown repository',
+    );
     await registry.pushBlob(name, descriptor, bytes);
     const { digest } = randomBlob().descriptor;
     await rejects(registry.deleteBlob(name, digest), 'BLOB_UNKNOWN', 'a blob that nobody pushed');
@@ -130,10 +134,14 @@ export const deletingManifests: DefineGroup = group('deleting manifests', ['writ
     await assertManifest(registry, b, index, 'v1');
   });
 
-  it('does not know what is not there', async ({ registry, repository }) => {
+  it('does not know what is not there', async ({ registry, repository, traits }) => {
     const name = repository();
     const { digest } = imageOf().descriptor;
-    await rejects(registry.deleteManifest(name, digest), 'NAME_UNKNOWN', 'in an unknown repository');
+    await rejects(
+      registry.deleteManifest(name, digest),
+      ofUnknownName(traits, 'MANIFEST_UNKNOWN'),
+      'in an unknown repository',
+    );
     const blob = randomBlob();
     const image = await pushImage(registry, name, { layers: [blob] });
     await rejects(registry.deleteManifest(name, digest), 'MANIFEST_UNKNOWN', 'a manifest that nobody pushed');
@@ -162,9 +170,13 @@ export const deletingTags: DefineGroup = group('deleting tags', ['writing', 'del
     for (const { descriptor, bytes } of image.blobs) await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not know what is not there', async ({ registry, repository }) => {
+  it('does not know what is not there', async ({ registry, repository, traits }) => {
     const name = repository();
-    await rejects(registry.deleteTag(name, 'v1'), 'NAME_UNKNOWN', 'in an unknown repository');
+    await rejects(
+      registry.deleteTag(name, 'v1'),
+      ofUnknownName(traits, 'MANIFEST_UNKNOWN'),
+      'in an unknown repository',
+    );
     await pushImage(registry, name, { tags: ['v1'] });
     await rejects(registry.deleteTag(name, 'v2'), 'MANIFEST_UNKNOWN', 'a tag that nobody set');
     await registry.deleteTag(name, 'v1');

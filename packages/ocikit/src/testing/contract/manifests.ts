@@ -3,7 +3,7 @@ import type { Registry } from '../../model/index.ts';
 import { blobOf, imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
 import type { TestManifest } from '../content.ts';
 
-import { algorithms, group, identityOf, ofHead } from './case.ts';
+import { algorithms, group, identityOf, ofHead, ofUnknownName } from './case.ts';
 import type { DefineGroup } from './case.ts';
 import { equal, rejects, sameBytes } from './check.ts';
 import { manifestKinds } from './manifest-kinds.ts';
@@ -203,8 +203,8 @@ export const readingManifests: DefineGroup = group('reading manifests', [], (it)
     const head = ofHead(traits, 'NAME_UNKNOWN', 'MANIFEST_UNKNOWN');
     await rejects(registry.resolveManifest(name, digest), head, 'resolveManifest');
     await rejects(registry.resolveTag(name, 'v1'), head, 'resolveTag');
-    await rejects(registry.getManifest(name, digest), 'NAME_UNKNOWN', 'getManifest');
-    await rejects(registry.getTag(name, 'v1'), 'NAME_UNKNOWN', 'getTag');
+    await rejects(registry.getManifest(name, digest), ofUnknownName(traits, 'MANIFEST_UNKNOWN'), 'getManifest');
+    await rejects(registry.getTag(name, 'v1'), ofUnknownName(traits, 'MANIFEST_UNKNOWN'), 'getTag');
   });
 
   it('gives the caller a manifest of its own', async ({ registry, origin, repository }) => {

@@ -1,4 +1,5 @@
 import { parseChallenges } from '../../wire/index.ts';
+import { urlIn } from '../addresses.ts';
 import { redactUrl } from '../errors.ts';
 
 import type { AuthenticatorOptions } from './authenticator.ts';
@@ -36,9 +37,10 @@ export function offerOf(
     if (text === undefined && known !== undefined) return { bearer: { ...known, scope }, basic };
     const realm = realms.locate(text);
     if (realm !== undefined) return { bearer: { realm, service, scope }, basic };
-    const url = text !== undefined && URL.canParse(text) ? redactUrl(new URL(text)) : '(no URL)';
+    const url = urlIn(text);
     const error = new Error('the realm is no token server that may be asked');
-    onTokenRequest?.({ method: 'GET', url, status: undefined, scope: scope.split(' '), error });
+    const shown = url === undefined ? '(no URL)' : redactUrl(url);
+    onTokenRequest?.({ method: 'GET', url: shown, status: undefined, scope: scope.split(' '), error });
   }
   return { bearer: undefined, basic };
 }

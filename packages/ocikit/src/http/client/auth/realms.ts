@@ -1,3 +1,5 @@
+import { isSafe, urlIn } from '../addresses.ts';
+
 /** Who may be a registry's token server, and whom stored secrets may be sent to. */
 export interface RealmRule {
   /** Where a challenge's realm is; undefined if no token may be fetched there. */
@@ -42,19 +44,16 @@ export function realmRule(registry: URL, trusted: readonly string[]): RealmRule 
   const known = Object.entries(knownRealms).find(([domain]) => registry.hostname.endsWith(`.${domain}`))?.[1];
   if (known !== undefined) origins.add(known);
 
-  const mayBeAsked = ({ protocol, username, password }: URL): boolean =>
-    (protocol === 'https:' || (protocol === 'http:' && registry.protocol === 'http:')) &&
-    username === '' &&
-    password === '';
+  const mayBeAsked = (url: URL): boolean => isSafe(url, registry);
 
   return {
     mayBeAsked,
     locate: (realm = '') => {
       // Some registries name a path of their own; a realm that is only a name, as Basic has it, is no place.
-      if (!/^(?:https?:\/\/|\/(?!\/))/i.test(realm) || !URL.canParse(realm, registry)) return undefined;
-      const url = new URL(realm, registry);
+      const url = /^(?:https?:\/\/|\/(?!\/))/i.test(realm) ? urlIn(realm, registry) : undefined;
+      if (url === undefined || !mayBeAsked(url)) return undefined;
       url.hash = '';
-      return mayBeAsked(url) ? url : undefined;
+      return url;
     },
     mayHaveSecrets: (url) =>
       mayBeAsked(url) && (origins.has(url.origin) || isOneOwner(registry.hostname, url.hostname)),

@@ -11,6 +11,11 @@ export interface ResourceScope {
 /** What a request needs. */
 export type Scope = readonly ResourceScope[];
 
+/** What is done in a repository. Who pushes may also look: registries ask for both. */
+export function repositoryScope(resource: string, ...actions: ('pull' | 'push' | 'delete')[]): Scope {
+  return actions.map((action) => ({ type: 'repository', resource, action }));
+}
+
 /**
  * Parses what is written in a challenge or a token's answer: `TYPE:RESOURCE:ACTION[,ACTION…]`, several parted by spaces.
  * What has another form is kept as it is. distribution, "Token Scope Documentation".

@@ -1,6 +1,8 @@
 import { HttpError, RegistryError } from '../../../model/index.ts';
+import { urlIn } from '../addresses.ts';
 import { FetchedAnswer } from '../answers.ts';
 import { httpError, maxErrorBody, redactUrl } from '../errors.ts';
+import { fieldsIn } from '../json.ts';
 
 import type { AuthenticatorOptions, TokenRequestInfo } from './authenticator.ts';
 import { basicAuthorization, hideSecrets } from './credentials.ts';
@@ -81,7 +83,7 @@ async function refusalIn(
   // Some servers repeat in an error what they were sent.
   const body = hideSecrets(new TextDecoder().decode(await answer.beginning(maxErrorBody)), credential);
   const error = httpError({ method, url, status, headers, body: new TextEncoder().encode(body) });
-  const said = parseObject(body);
+  const said = fieldsIn(body);
   // OAuth2 and Docker Hub have forms of their own for why.
   const message = textIn(said, 'error_description') ?? textIn(said, 'details') ?? textIn(said, 'error');
   const code = new Map([
@@ -152,8 +154,7 @@ async function send(
     });
     if (response.type !== 'opaqueredirect' && ![301, 302, 303, 307, 308].includes(response.status)) return answer;
     await answer.discard();
-    const location = response.headers.get('location');
-    const next = location !== null && URL.canParse(location, url) ? new URL(location, url) : undefined;
+    const next = urlIn(response.headers.get('location'), url);
     if (form.method === 'POST' || next === undefined || !realms.mayBeAsked(next) || redirects === maxRedirects) {
       throw new RegistryError(
         'UNAUTHORIZED',
@@ -188,7 +189,7 @@ function unreachable(url: URL, cause: unknown): RegistryError {
 
 /** What no error may quote: it is a secret. */
 function parseToken(bytes: Uint8Array, { url, headers }: FetchedAnswer, began: number): GrantedToken {
-  const answer = parseObject(new TextDecoder().decode(bytes));
+  const answer = fieldsIn(new TextDecoder().decode(bytes));
   const token = textIn(answer, 'token') ?? textIn(answer, 'access_token');
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
     throw new RegistryError('UNAUTHORIZED', `the token server at ${redactUrl(url)} sent no token`);
@@ -200,15 +201,6 @@ function parseToken(bytes: Uint8Array, { url, headers }: FetchedAnswer, began: n
     expiresAt: began + life - ageOf(answer['issued_at'], headers) - Math.min(10_000, life / 10),
     refreshToken: textIn(answer, 'refresh_token'),
   };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === 'object' && parsed !== null ? { ...parsed } : {};
-  } catch {
-    return {};
-  }
 }
 
 function textIn(answer: Readonly<Record<string, unknown>>, name: string): string | undefined {
