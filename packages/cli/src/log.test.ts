@@ -5,7 +5,14 @@ import { formatBytes, lineLogger } from './log.ts';
 test('a request is one line: status, what was asked, how much came back and how long it took', () => {
   const lines: string[] = [];
   const logger = lineLogger((line) => lines.push(line));
-  logger.info?.('request', { method: 'GET', path: '/v2/a', query: 'n=1', status: 200, milliseconds: 1.25, bytes: 2048 });
+  logger.info?.('request', {
+    method: 'GET',
+    path: '/v2/a',
+    query: 'n=1',
+    status: 200,
+    milliseconds: 1.25,
+    bytes: 2048,
+  });
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d\d\d 200 GET \/v2\/a\?n=1 2\.0 KiB 1\.25 ms\n$/);
 });

@@ -1,3 +1,4 @@
+import { ConnectionCut } from '../http/server/index.ts';
 import type { Exchange, Middleware, Reply } from '../http/server/index.ts';
 import { errorBody, parsePath } from '../http/wire/index.ts';
 import type { Route } from '../http/wire/index.ts';
@@ -90,7 +91,7 @@ export function cutAnswers(options: CutOptions = {}): Middleware {
       // With the connection goes what has not left yet: the server takes this piece when there is room, and a moment does the rest.
       yield new Uint8Array();
       await pause(10, exchange.signal);
-      throw new Error('cut off, as the test wants it');
+      throw new ConnectionCut('cut off, as the test wants it');
     });
   });
 }
@@ -115,12 +116,12 @@ export function cutRequests(options: CutOptions = {}): Middleware {
 
 async function* cutBody(body: AsyncIterable<Uint8Array>, after: number): AsyncGenerator<Uint8Array, void, undefined> {
   yield* firstBytes(body, after);
-  throw new Error('cut off, as the test wants it');
+  throw new ConnectionCut('cut off, as the test wants it');
 }
 
 /** No byte of it is sent: the server ends the connection. */
 function brokenReply(reply: Reply): Reply {
-  return brokenBody(reply, new Error('cut off, as the test wants it'));
+  return brokenBody(reply, new ConnectionCut('cut off, as the test wants it'));
 }
 
 async function* firstBytes(

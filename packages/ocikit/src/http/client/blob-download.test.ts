@@ -158,7 +158,7 @@ describe('a download that is cut', () => {
         body: new Uint8Array(),
       }),
     ],
-  ])('is not gone on with by an answer that %s', async (_what, change) => {
+  ])('is not gone on with by an answer that %s', async (what, change) => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob, (answer, { number }) =>
       number === 1 ? { ...answer, cutAfter: 2000 } : change(answer),
@@ -166,8 +166,10 @@ describe('a download that is cut', () => {
     const content = await clientTo(hosted).getBlob('a', blob.descriptor.digest);
     const error = await failureOf(content.bytes());
     expect(error).toMatchObject({ code: 'UNKNOWN' });
-    expect(hosted.requests).toHaveLength(2);
-    expect(explain(error)?.requests).toHaveLength(2);
+    // A range whose end was left open is asked for once more with it: some registries know no other.
+    const count = hosted.requests.length;
+    expect(count).toBe(what === 'is an end' ? 3 : 2);
+    expect(explain(error)?.requests).toHaveLength(count);
   });
 
   test('is not gone on with by an answer that names another digest', async () => {

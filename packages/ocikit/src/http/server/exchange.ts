@@ -29,3 +29,8 @@ export type Next = (exchange: Exchange) => Promise<Reply>;
 
 /** Runs around every request: it may answer by itself, hand on another exchange, or change the reply. */
 export type Middleware = (exchange: Exchange, next: Next) => Promise<Reply>;
+
+/** What a body throws to end the connection without an answer, or without the rest of one, as a network would. */
+export class ConnectionCut extends Error {
+  override readonly name = 'ConnectionCut';
+}

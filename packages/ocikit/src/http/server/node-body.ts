@@ -57,7 +57,7 @@ export async function writeBody(
     endWithBytes(response, body);
     return;
   }
-  if (body.range.end - body.range.start <= smallBody) {
+  if (body.form === 'buffer' && body.range.end - body.range.start <= smallBody) {
     const bytes = await readSmall(body);
     begin();
     endWithBytes(response, bytes);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
+import { ConnectionCut } from './exchange.ts';
 import type { Exchange, Reply } from './exchange.ts';
 import { writeBody } from './node-body.ts';
 import { NodeRequestBody } from './node-request-body.ts';
@@ -115,7 +116,7 @@ async function send(
       response.writeHead(reply.status, reply.headers as OutgoingHttpHeaders);
     });
   } catch (error) {
-    if (response.headersSent || hasLeft()) throw error;
+    if (response.headersSent || hasLeft() || error instanceof ConnectionCut) throw error;
     // Not a byte of the content could be had, or a header that a middleware made cannot be sent as it is.
     onBodyError(error, exchange);
     const { status, headers, body } = errorReply(error);
