@@ -139,6 +139,6 @@ function sourceWith({ source, descriptor, bytes }: Ref): ImageSource {
       options.signal?.throwIfAborted();
       return { descriptor, bytes };
     },
-    sourceOf: (entry) => (entry.digest === descriptor.digest ? undefined : source.sourceOf?.(entry)),
+    sourceOf: (entry) => source.sourceOf?.(entry),
   };
 }

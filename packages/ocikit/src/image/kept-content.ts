@@ -89,17 +89,30 @@ export function openKept(
   const found = sizeOf(content);
   if (found !== undefined && found !== descriptor.size) throw wrongSize(descriptor, found);
   if (content instanceof Uint8Array) return createContent({ ...about, source: { pieces: [content] } });
+  let pieces: AsyncGenerator<Uint8Array, void, undefined> | undefined;
   return createContent({
     ...about,
     source: {
-      iterate: ({ start, end }) => {
-        if (content instanceof Blob) return readSource(content.slice(start, end), signal);
-        const pieces = readSource(content, signal);
-        // What goes on after the announced end is to be noticed.
-        return start === 0 && end === descriptor.size ? pieces : partOf(pieces, { start, end });
+      iterate: (part) => {
+        pieces = readKept(content, part, descriptor.size, signal);
+        return pieces;
       },
+      // Whoever reads a stream may have forgotten it. What is being waited for may never come, so nobody waits for it here.
+      cancel: async () => void pieces?.return().catch(() => undefined),
     },
   });
+}
+
+function readKept(
+  content: Exclude<KeptContent, Uint8Array>,
+  { start, end }: ResolvedRange,
+  size: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (content instanceof Blob) return readSource(content.slice(start, end), signal);
+  const pieces = readSource(content, signal);
+  // What goes on after the announced end is to be noticed.
+  return start === 0 && end === size ? pieces : partOf(pieces, { start, end });
 }
 
 /** Bytes; undefined if only reading it tells. */
@@ -108,7 +121,10 @@ export function sizeOf(content: KeptContent): number | undefined {
   return content instanceof Blob ? content.size : undefined;
 }
 
-async function* partOf(pieces: AsyncIterable<Uint8Array>, { start, end }: ResolvedRange): AsyncGenerator<Uint8Array> {
+async function* partOf(
+  pieces: AsyncIterable<Uint8Array>,
+  { start, end }: ResolvedRange,
+): AsyncGenerator<Uint8Array, void, undefined> {
   if (start === end) return;
   let at = 0;
   for await (const piece of pieces) {

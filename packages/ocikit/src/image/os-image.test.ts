@@ -212,6 +212,33 @@ describe('damage', () => {
       expect(parts).toEqual([bytes.subarray(0, 10)]);
       await vi.waitFor(() => expect(left).toBe(1));
     });
+
+    test('it is let go of, also if what decompresses it forgets to', async () => {
+      let left = 0;
+      const { descriptor: plain } = contentOf(bytes, osImageTypes.payloadZstd);
+      const content = async function* content(): AsyncGenerator<Uint8Array> {
+        try {
+          for (let at = 0; at < bytes.length; at += 100) yield bytes.subarray(at, at + 100);
+        } finally {
+          left++;
+        }
+      };
+      const config = { descriptor: compressed.config, content: await compressed.readVerified(compressed.config) };
+      const layers = [{ descriptor: plain, content }];
+      const os = await readOsImage(createImage({ artifactType: osImageTypes.artifact, config, layers }));
+      const forgetful: ReadPayloadOptions['decompress'] = async function* forgetful(blob) {
+        const reader = blob.stream().getReader();
+        for (;;) {
+          const { done, value } = await reader.read();
+          if (done) return;
+          yield value;
+        }
+      };
+      const range = { start: 0, end: 10 };
+      await collect(os.readPayload('system', { decompress: forgetful, range }));
+      await expect(collect(os.readPayload('system', { decompress: forgetful }))).resolves.toHaveLength(5);
+      expect(left).toBe(2);
+    });
   });
 
   test('of what is compressed is found', async () => {
