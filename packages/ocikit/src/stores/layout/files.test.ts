@@ -76,3 +76,15 @@ it('refuses a way that leads through a symbolic link, and no other', async () =>
   expect(() => assertInside(dir, ['a', 'link', 'b'])).toThrow(/is a symbolic link/);
   expect((await stat(join(dir, 'a/link'))).isDirectory()).toBe(true);
 });
+
+describe('many small files', () => {
+  it('leave timers their turn, though nothing is waited for', async () => {
+    const small = new Files('none');
+    const over = new AbortController();
+    setTimeout(() => over.abort(), 30);
+    let count = 0;
+    while (!over.signal.aborted && count < 100_000)
+      await small.writeSmall(join(dir, 'many', `${count++}`), [Buffer.from('x')]);
+    expect(over.signal.aborted).toBe(true);
+  });
+});

@@ -8,6 +8,9 @@ import { promisify } from 'node:util';
 
 import { RegistryError } from '../../model/index.ts';
 
+/** Milliseconds. */
+const longestTurn = 10;
+
 const syncAll = promisify(fsync);
 const syncContent = promisify(fdatasync);
 
@@ -20,6 +23,8 @@ export type Durability = 'fsync' | 'none';
  */
 export class Files {
   readonly #durability: Durability;
+  /** When others had a turn. */
+  #turnAt = performance.now();
   /** Directories that are known to exist. */
   readonly #made = new Set<string>();
   /** Directory synchronisations that have not begun yet: who asks meanwhile shares them. */
@@ -116,6 +121,14 @@ export class Files {
     } finally {
       closeSync(file);
     }
+    await this.#giveTurn();
+  }
+
+  /** Whoever writes one small file after another, and waits for nothing, would keep timers and sockets from their turn. */
+  async #giveTurn(): Promise<void> {
+    if (performance.now() - this.#turnAt < longestTurn) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#turnAt = performance.now();
   }
 
   async #openNew(path: string): Promise<number> {
