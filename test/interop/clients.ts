@@ -9,7 +9,18 @@ export const goBinaries: string = join(cache, 'bin');
 export const orasEnvironment: string = join(cache, 'oras');
 const orasPython = join(orasEnvironment, 'bin', 'python');
 
-export type ClientName = 'docker' | 'podman' | 'buildah' | 'skopeo' | 'crane' | 'regctl' | 'umoci' | 'oras';
+export type ClientName =
+  | 'docker'
+  | 'podman'
+  | 'buildah'
+  | 'skopeo'
+  | 'crane'
+  | 'regctl'
+  | 'umoci'
+  | 'oras'
+  | 'docker-registry'
+  | 'distribution'
+  | 'cosign';
 
 interface ClientProgram {
   /** All that must be there; the first is the client itself. */
@@ -49,6 +60,25 @@ export const clients: Readonly<Record<ClientName, ClientProgram>> = {
     needsRoot: false,
     version: ['-c', 'import oras; print(oras.__version__)'],
     from: { pip: 'oras' },
+  },
+  // Registries, which our own client is the client of.
+  'docker-registry': {
+    programs: ['docker-registry'],
+    needsRoot: false,
+    version: ['--version'],
+    from: { apt: 'docker-registry' },
+  },
+  distribution: {
+    programs: ['registry'],
+    needsRoot: false,
+    version: ['--version'],
+    from: { go: 'github.com/distribution/distribution/v3/cmd/registry@v3.1.2' },
+  },
+  cosign: {
+    programs: ['cosign'],
+    needsRoot: false,
+    version: ['version', '--json'],
+    from: { go: 'github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3' },
   },
 };
 

@@ -20,7 +20,7 @@ const minutes = 60_000;
 export async function setup(): Promise<void> {
   const lines: string[] = [];
   if (mayInstall) lines.push(...(await installMissing()));
-  for (const name of clientNames) lines.push(`  ${name.padEnd(8)}${await presence(name)}`);
+  for (const name of clientNames) lines.push(`  ${name.padEnd(16)}${await presence(name)}`);
   process.stdout.write(`\nClients:\n${lines.join('\n')}\n\n`);
 }
 
@@ -31,7 +31,7 @@ async function presence(name: ClientName): Promise<string> {
   const path = (await locate(programs[0])) ?? programs[0];
   try {
     const { stdout } = await run(path, version);
-    return `${stdout.trim()} (${path})`;
+    return `${stdout.trim().replaceAll(/\s+/g, ' ')} (${path})`;
   } catch (error) {
     return `DOES NOT RUN: ${messageOf(error)}`;
   }

@@ -35,8 +35,8 @@ export function useScratch(): Scratch {
  * A new directory for what a test makes. The name is short: a Unix socket's path has 108 bytes. It has no capital letter:
  * Podman makes the path of a layout an image's name.
  */
-export async function makeScratch(): Promise<string> {
-  const directory = join(tmpdir(), `ocikit-${randomBytes(4).toString('hex')}`);
+export async function makeScratch(parent: string = tmpdir()): Promise<string> {
+  const directory = join(parent, `ocikit-${randomBytes(4).toString('hex')}`);
   await mkdir(directory, { mode: 0o700 });
   return directory;
 }
