@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fdatasync, fsync, lstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasync, fsync, lstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 
 import { RegistryError } from '../../model/index.ts';
 
+/** What an attempt that failed left is nobody's. */
+const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 /** Milliseconds. */
 const longestTurn = 10;
 
@@ -134,13 +136,13 @@ export class Files {
   async #openNew(path: string): Promise<number> {
     await this.makeDirectory(dirname(path));
     try {
-      return openSync(path, 'wx', 0o644);
+      return openSync(path, anew, 0o644);
     } catch (error) {
       if (!isMissing(error)) throw error;
       // Somebody removed the directory.
       this.forgetDirectory(dirname(path));
       await this.makeDirectory(dirname(path));
-      return openSync(path, 'wx', 0o644);
+      return openSync(path, anew, 0o644);
     }
   }
 

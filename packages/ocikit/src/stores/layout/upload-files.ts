@@ -1,4 +1,4 @@
-import { constants, utimesSync } from 'node:fs';
+import { constants, rmSync, utimesSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
@@ -140,10 +140,13 @@ export class FileStage implements BlobStage {
 
   async discard(): Promise<void> {
     this.#unfollow();
-    await this.#close();
-    if (this.#hasFile) await rm(this.#path, { force: true });
+    const hadFile = this.#hasFile;
     this.#hasFile = false;
     this.#held = [];
+    // An empty one goes at once: the upload's id is good still, and whoever sends again must not meet it, or lose theirs.
+    if (hadFile && this.#size === 0) rmSync(this.#path, { force: true });
+    else if (hadFile) await rm(this.#path, { force: true });
+    await this.#close();
   }
 
   /** From now on there is a file. */
@@ -191,6 +194,8 @@ export class FileStage implements BlobStage {
 /** The size of an upload that an earlier process left. It is used from now on, and does not expire meanwhile. */
 export function restoreUpload(path: string): number | undefined {
   const size = sizeOfFile(path);
-  if (size !== undefined) utimesSync(path, new Date(), new Date());
+  // An empty one is as good as none.
+  if (size === undefined || size === 0) return undefined;
+  utimesSync(path, new Date(), new Date());
   return size;
 }

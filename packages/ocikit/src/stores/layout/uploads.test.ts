@@ -217,4 +217,21 @@ describe.each([
     await expect(upload.append(bytesOf(200))).rejects.toMatchObject(unknown);
     await expect(upload.commit(blob.descriptor.digest)).rejects.toMatchObject({ code: expect.any(String) as string });
   });
+
+  it('that was cut in its only request can be sent again at once', async () => {
+    const registry = open();
+    const large = blobOf(bytesOf(200_000));
+    for (let i = 0; i < 20; i++) {
+      const { id } = await registry.startUpload('app');
+      const cutOff = async function* (): AsyncGenerator<Uint8Array> {
+        yield large.bytes.subarray(0, 150_000);
+        throw new Error('the connection is cut');
+      };
+      const first = (await registry.resumeUpload('app', id)).commit(large.descriptor.digest, { source: cutOff() });
+      await expect(first).rejects.toThrow('the connection is cut');
+      const again = await registry.resumeUpload('app', id, { offset: 'end' });
+      expect(await again.append(large.bytes)).toBe(200_000);
+      await again.commit(large.descriptor.digest);
+    }
+  });
 });
