@@ -234,4 +234,21 @@ describe.each([
       await again.commit(large.descriptor.digest);
     }
   });
+
+  it('goes on if whoever commits it leaves while the disk is waited for', async () => {
+    const registry = open({ durability: 'fsync' });
+    const { id } = await registry.startUpload('app');
+    const controller = new AbortController();
+    const committed = (await registry.resumeUpload('app', id)).commit(blob.descriptor.digest, {
+      source: blob.bytes,
+      signal: controller.signal,
+      onEvent: ({ type }) => {
+        if (type === 'verified') controller.abort(new Error('the client has left'));
+      },
+    });
+    await expect(committed).rejects.toThrow('the client has left');
+    const again = await registry.resumeUpload('app', id, { offset: 'end' });
+    await again.append(blob.bytes);
+    expect((await again.commit(blob.descriptor.digest)).size).toBe(300);
+  });
 });

@@ -120,9 +120,9 @@ export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend
       const size = restoreUpload(join(dir, id));
       return size === undefined ? undefined : { stage: stageOf(id, size), size };
     },
-    async keep(repository, digest, size, stage) {
+    async keep(repository, digest, size, stage, { signal }) {
       // It may be an upload that never had a byte.
-      await keepBlob(state, repository, digest, size, stage as FileStage);
+      await keepBlob(state, repository, digest, size, stage as FileStage, signal);
     },
   };
 }
@@ -134,6 +134,7 @@ async function keepBlob(
   digest: Digest,
   size: number,
   stage: FileStage,
+  signal?: AbortSignal,
 ): Promise<void> {
   const { store } = state;
   const layout = await store.layoutOf(repository);
@@ -141,6 +142,8 @@ async function keepBlob(
   await state.whileWriting(path, async () => {
     await layout.make();
     await stage.finish();
+    // Who has left while the disk was waited for will go on with the upload: it must not have ended.
+    signal?.throwIfAborted();
     try {
       layout.assertInsideRoot(digest);
       store.assertOwned();
