@@ -29,7 +29,7 @@ interface Hold {
 }
 
 /** A proxy for TCP before the registry, for the tests of one file or one `describe`. */
-export function useProxy(registry: TestRegistry): Proxy {
+export function useProxy(registry: Pick<TestRegistry, 'host'> & Partial<Pick<TestRegistry, 'namespace'>>): Proxy {
   const sockets = new Set<Socket>();
   const passed = { upload: 0, download: 0 };
   let hold: Hold | undefined;
@@ -81,7 +81,7 @@ export function useProxy(registry: TestRegistry): Proxy {
     get host() {
       return host();
     },
-    reference: (name) => `${host()}/${registry.namespace}/${name}`,
+    reference: (name) => [host(), registry.namespace, name].filter(Boolean).join('/'),
     passed: (direction) => passed[direction],
     holdAfter: (direction, bytes) =>
       new Promise((resolve) => {

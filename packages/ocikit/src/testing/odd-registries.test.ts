@@ -138,10 +138,13 @@ test('an upload of which the registry knows nothing can be given up', async () =
   await upload.cancel();
 });
 
-test('a large blob that is cut is sent anew where the registry gives up uploads that were cut', async () => {
+test.each([
+  ['gives up uploads that were cut', losingUploads()],
+  ['does not say how far an upload has come', refuseRequests({ methods: ['GET'], resources: ['upload'], as: 400 })],
+])('a large blob that is cut is sent anew where the registry %s', async (_what, quirk) => {
   let patches = 0;
   const cut = refuseRequests({ methods: ['PATCH'], as: 502, when: () => patches++ === 0 });
-  const { server, client } = await start(losingUploads(), cut);
+  const { server, client } = await start(quirk, cut);
   const blob = randomBlob(5_000_000);
   const digest = blob.descriptor.digest;
   await client.pushBlob('b', { digest, size: 5_000_000 }, blob.bytes);

@@ -1,4 +1,11 @@
-import { assertRepository, isRegistryError, mediaTypes, parseDigest, splitDigest } from '../../model/index.ts';
+import {
+  assertRepository,
+  HttpError,
+  isRegistryError,
+  mediaTypes,
+  parseDigest,
+  splitDigest,
+} from '../../model/index.ts';
 import type { BlobIdentity, BlobSource, CallOptions, Descriptor, Digest } from '../../model/index.ts';
 
 import { isSafe, urlIn } from './addresses.ts';
@@ -112,10 +119,9 @@ class BlobPush {
           await note?.write(undefined);
           await this.#giveUp(session);
         }
-        const lost = isRegistryError(error, 'BLOB_UPLOAD_UNKNOWN');
         const spoilt =
           this.#resumed && isRegistryError(error, 'DIGEST_INVALID', 'RANGE_INVALID', 'BLOB_UPLOAD_INVALID');
-        if (!(lost || spoilt) || upload === maxUploads || !this.#payload.canOpen(0)) throw error;
+        if (!(isLost(error) || spoilt) || upload === maxUploads || !this.#payload.canOpen(0)) throw error;
         this.#resumed = false;
         session = undefined;
       }
@@ -206,4 +212,10 @@ interface Note {
 function mayPass(error: unknown, { signal }: CallOptions): boolean {
   if (signal?.aborted === true || !isRegistryError(error)) return true;
   return error.status >= 500 || [401, 408, 425, 429].includes(error.status);
+}
+
+/** Whether the upload is gone, or as good as gone because its registry does not say how far it has come. */
+function isLost(error: unknown): boolean {
+  if (isRegistryError(error, 'BLOB_UPLOAD_UNKNOWN')) return true;
+  return error instanceof HttpError && error.method === 'GET' && (error.status === 400 || error.status === 405);
 }
