@@ -22,7 +22,7 @@ interface Answer {
 }
 
 /** Milliseconds after which a worker that has nothing to do is ended. */
-const idle = 10_000;
+const idle = 300;
 const mostFiles = 64;
 /** Bytes after which the worker is told that there are more. */
 const step = 1024 * 1024;
