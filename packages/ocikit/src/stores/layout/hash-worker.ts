@@ -60,11 +60,11 @@ class HashWorker {
 
   #start(): Worker {
     const worker = new Worker(`(${workerMain.toString()})(require)`, { eval: true });
-    // Where a process has nothing else to do, it does not wait for this.
-    worker.unref();
     worker.on('message', ({ id, hash }: Answer) => this.#files.get(id)?.(hash));
     worker.on('error', () => this.#forget(worker));
     worker.on('exit', () => this.#forget(worker));
+    // Where a process has nothing else to do, it does not wait for this. Said after the listeners, which take it back.
+    worker.unref();
     return worker;
   }
 
