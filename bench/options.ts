@@ -49,23 +49,20 @@ export function meant(words: readonly string[], ...names: readonly string[]): bo
   return words.some((word) => names.some((name) => name.toLowerCase().includes(word.toLowerCase())));
 }
 
-// The type is what parseArgs infers from this very configuration.
-// oxlint-disable-next-line typescript/explicit-function-return-type
-function parse(args: readonly string[]) {
+const known = {
+  only: { type: 'string' },
+  peers: { type: 'string' },
+  rounds: { type: 'string' },
+  quick: { type: 'boolean' },
+  install: { type: 'boolean' },
+  scratch: { type: 'string' },
+  json: { type: 'string' },
+  markdown: { type: 'string' },
+} as const;
+
+function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof known }>> {
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string' },
-        peers: { type: 'string' },
-        rounds: { type: 'string' },
-        quick: { type: 'boolean' },
-        install: { type: 'boolean' },
-        scratch: { type: 'string' },
-        json: { type: 'string' },
-        markdown: { type: 'string' },
-      },
-    });
+    return parseArgs({ args: [...args], options: known });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }

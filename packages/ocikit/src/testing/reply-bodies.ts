@@ -38,9 +38,6 @@ const nobodys = digestOf(new Uint8Array());
 
 /** A reply whose body fails at once, so that nothing of it is sent: the server ends the connection. */
 export function brokenBody(reply: Reply, error: Error): Reply {
-  // oxlint-disable-next-line require-yield
-  const broken = async function* fail(): AsyncGenerator<Uint8Array, void, undefined> {
-    throw error;
-  };
+  const broken = (): Pieces => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) });
   return mapBody({ ...reply, body: reply.body ?? ' ' }, broken);
 }

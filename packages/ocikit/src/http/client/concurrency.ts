@@ -36,19 +36,18 @@ export class Lanes {
   }
 }
 
-function turn(waiting: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onTurn = (): void => {
+/** Whoever was given a place has it, even if the signal is aborted in the same moment: it has to be given back. */
+async function turn(waiting: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
+  const hasTurn = await new Promise<boolean>((resolve) => {
+    const end = (given: boolean): void => {
       waiting.delete(onTurn);
       signal?.removeEventListener('abort', onAbort);
-      resolve();
+      resolve(given);
     };
-    const onAbort = (): void => {
-      waiting.delete(onTurn);
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal may be aborted with anything
-      reject(signal?.reason);
-    };
+    const onTurn = (): void => end(true);
+    const onAbort = (): void => end(false);
     waiting.add(onTurn);
     signal?.addEventListener('abort', onAbort, { once: true });
   });
+  if (!hasTurn) signal?.throwIfAborted();
 }

@@ -113,19 +113,17 @@ function isObject(value: unknown): value is object {
 }
 
 /** Rejects with what the signal is aborted with. */
-export function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
+export async function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  // Who is told of a wait may have ended the call.
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
       clearTimeout(timer);
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal may be aborted with anything
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', end);
       resolve();
-    }, milliseconds);
-    // Who is told of a wait may have ended the call.
-    if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal?.addEventListener('abort', end, { once: true });
   });
+  signal?.throwIfAborted();
 }

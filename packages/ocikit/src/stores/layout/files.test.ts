@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 
-import { assertInside, Files, isTemporary } from './files.ts';
+import { assertInside, Files, hasEntries, isTemporary } from './files.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -87,4 +87,12 @@ describe('many small files', () => {
       await small.writeSmall(join(dir, 'many', `${count++}`), [Buffer.from('x')]);
     expect(over.signal.aborted).toBe(true);
   });
+});
+
+test('a directory that cannot be looked into is not taken for an empty one', async () => {
+  expect(hasEntries(dir)).toBe(false);
+  expect(hasEntries(join(dir, 'none'))).toBe(false);
+  await writeFile(join(dir, 'file'), '');
+  expect(hasEntries(dir)).toBe(true);
+  expect(() => hasEntries(`${dir}\0`)).toThrow(/cannot be listed/);
 });

@@ -1,5 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fdatasync, fsync, lstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fsync,
+  lstatSync,
+  openSync,
+  opendirSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -270,6 +281,21 @@ export function formatIdentity({
   ctimeNs,
 }: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string {
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+/** Whether a directory has anything; its entries are not all read, as there may be very many. */
+export function hasEntries(dir: string): boolean {
+  try {
+    const directory = opendirSync(dir);
+    try {
+      return directory.readSync() !== null;
+    } finally {
+      directory.closeSync();
+    }
+  } catch (cause) {
+    if (isMissing(cause)) return false;
+    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+  }
 }
 
 export function isMissing(error: unknown): boolean {

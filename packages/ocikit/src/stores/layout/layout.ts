@@ -7,7 +7,7 @@ import type { Digest } from '../../model/index.ts';
 import { applyRecord, recordsOf } from './apply-record.ts';
 import { Changes } from './changes.ts';
 import { explore } from './exploring.ts';
-import { assertInside, entriesOf, isTemporary } from './files.ts';
+import { assertInside, isTemporary } from './files.ts';
 import type { Files } from './files.ts';
 import { readIndex, refNameAnnotation } from './index-file.ts';
 import type { IndexFile, ParsedIndex } from './index-file.ts';
@@ -297,16 +297,6 @@ export class Layout {
       });
       await repository.exploring;
     }
-  }
-
-  /** Any blob or manifest that is there. */
-  async anyBlob(): Promise<string | undefined> {
-    const blobs = join(this.path, 'blobs');
-    for (const algorithm of await entriesOf(blobs)) {
-      const [first] = await entriesOf(join(blobs, algorithm.name));
-      if (first !== undefined) return first.name;
-    }
-    return undefined;
   }
 
   /** A link could lead out of the root. */

@@ -1,10 +1,11 @@
 import { closeSync, constants, lstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { mediaTypes, RegistryError } from '../../model/index.ts';
 import type { ByteReader, Descriptor, Digest, ResolvedRange } from '../../model/index.ts';
 
-import { isMissing } from './files.ts';
+import { entriesOf, hasEntries, isMissing } from './files.ts';
 
 /** A link that takes the place of a file after it was looked at is not followed either. */
 export const noLinks: number = constants.O_RDONLY | constants.O_NOFOLLOW;
@@ -17,6 +18,13 @@ export function sizeOfFile(path: string): number | undefined {
 
 export function blobDescriptor(digest: Digest, size: number): Descriptor {
   return { mediaType: mediaTypes.octetStream, digest, size };
+}
+
+/** Whether a layout has any blob or manifest. */
+export async function hasBlobs(layout: string): Promise<boolean> {
+  const blobs = join(layout, 'blobs');
+  for (const { name } of await entriesOf(blobs)) if (hasEntries(join(blobs, name))) return true;
+  return false;
 }
 
 /** Up to here, reading takes less time than handing it to a thread. */

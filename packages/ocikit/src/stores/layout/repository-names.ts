@@ -1,4 +1,3 @@
-import { opendirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { isRepository } from '../../model/index.ts';
@@ -7,6 +6,7 @@ import { SortedNames } from '../repository/index.ts';
 import { entriesOf } from './files.ts';
 import { readIndex } from './index-file.ts';
 import { directoryOf, repositoryOf } from './names.ts';
+import { hasBlobs } from './reading.ts';
 
 /** Milliseconds between two walks through the directories, at the least. */
 const interval = 100;
@@ -60,27 +60,12 @@ export class RepositoryNames {
 
 /** A directory may be what is left of a repository. */
 async function hasContent(path: string): Promise<boolean> {
-  const blobs = join(path, 'blobs');
-  for (const { name } of await entriesOf(blobs)) if (hasEntry(join(blobs, name))) return true;
+  if (await hasBlobs(path)) return true;
   try {
     return ((await readIndex(join(path, 'index.json')))?.entries.length ?? 0) > 0;
   } catch {
     // Whoever asks for what is in it is told.
     return true;
-  }
-}
-
-/** Not all of them are read: there may be very many. */
-function hasEntry(path: string): boolean {
-  try {
-    const directory = opendirSync(path);
-    try {
-      return directory.readSync() !== null;
-    } finally {
-      directory.closeSync();
-    }
-  } catch {
-    return false;
   }
 }
 

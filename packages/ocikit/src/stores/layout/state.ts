@@ -7,7 +7,7 @@ import { blobUnknown, Leases, manifestUnknown, nameUnknown } from '../repository
 
 import { isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
-import { blobDescriptor, noLinks, readerOf, sizeOfFile } from './reading.ts';
+import { blobDescriptor, hasBlobs, noLinks, readerOf, sizeOfFile } from './reading.ts';
 import type { LayoutStore } from './store.ts';
 import { UsedTimes } from './used-times.ts';
 
@@ -140,7 +140,7 @@ export class LayoutState {
   async exists(layout: Layout, repository: string): Promise<boolean> {
     if (layout.repositories.has(repository)) return true;
     if (this.store.isShared) return false;
-    return (await layout.anyBlob()) !== undefined;
+    return hasBlobs(layout.path);
   }
 
   async openBlob(layout: Layout, digest: Digest, size: number, options: GetBlobOptions): Promise<BlobContent> {

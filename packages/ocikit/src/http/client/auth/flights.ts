@@ -41,13 +41,21 @@ interface Flight<T> {
   result: Promise<T>;
 }
 
-function orAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+async function orAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return result;
-  return new Promise((resolve, reject) => {
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal may be aborted with anything
-    const onAbort = (): void => reject(signal.reason);
-    const settle = (): void => signal.removeEventListener('abort', onAbort);
-    signal.addEventListener('abort', onAbort, { once: true });
-    result.then(resolve, reject).then(settle, settle);
+  let onAbort = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    onAbort = resolve;
   });
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([
+      result,
+      aborted.then(() => {
+        throw signal.reason;
+      }),
+    ]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
