@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { appendFile, cp, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
 import { openLayouts } from 'ocikit/layout';
 import { afterEach, describe, expect, test } from 'vitest';
 
-import { emptyConfig, hexOf, manifestOf, newBlob, newManifest } from './content.ts';
+import { digestOf, emptyConfig, hexOf, manifestOf, newBlob, newManifest } from './content.ts';
 import type { Manifest } from './content.ts';
 import { faultsOfLayouts, tagsOf } from './layout-check.ts';
 import { getBlob, getManifest, pushBlob, pushManifest, pushSmall, request } from './requests.ts';
@@ -37,6 +37,13 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     const copy = await scratch.newDirectory();
     await cp(root, copy, { recursive: true });
     return { root: copy, journal: join(copy, relative(root, journal)), manifests };
+  }
+
+  /** The same, started once more, and stopped. */
+  async function stoppedAfterPushes(): Promise<Killed> {
+    const killed = await killedAfterPushes();
+    expect(await (await servers.start(killed.root, { flags })).stop()).toBe(0);
+    return killed;
   }
 
   async function killAfterPushes(): Promise<Killed> {
@@ -138,8 +145,21 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await readFile(journal)).toEqual(before);
   });
 
-  test('a manifest whose file has another size is not there, which is said', async () => {
+  test('files that the journal answers for are what it says of them, whatever the loss of power left', async () => {
     const { root, manifests } = await killedAfterPushes();
+    const files = manifests.map(({ digest }) => join(layoutOf(root), 'blobs', 'sha256', hexOf(digest)));
+    const [empty = '', missing = '', zeros = ''] = files;
+    await truncate(empty, 0);
+    await rm(missing);
+    await writeFile(zeros, Buffer.alloc((await stat(zeros)).size));
+    const server = await servers.start(root, { flags });
+    expect(await survivors(server.url, manifests)).toBe('0123456789');
+    expect(await server.stop()).toBe(0);
+    for (const [i, file] of files.entries()) expect(digestOf(await readFile(file))).toBe(manifests[i]?.digest);
+  });
+
+  test('a manifest whose file has another size is not there, which is said', async () => {
+    const { root, manifests } = await stoppedAfterPushes();
     const path = join(layoutOf(root), 'blobs', 'sha256', hexOf(manifests[0]?.digest ?? ''));
     await truncate(path, 20);
     const server = await servers.start(root, { flags });
@@ -151,7 +171,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   });
 
   test('a manifest whose file is missing is not there, and can be pushed again', async () => {
-    const { root, manifests } = await killedAfterPushes();
+    const { root, manifests } = await stoppedAfterPushes();
     const [manifest] = manifests;
     if (manifest === undefined) throw new Error('nothing was pushed');
     await rm(join(layoutOf(root), 'blobs', 'sha256', hexOf(manifest.digest)));

@@ -17,14 +17,15 @@ const servers = useServers();
 
 interface Pushes {
   calls: Call[];
-  /** Where the blob, the manifest and the journal are. */
+  /** Where the blobs, the manifest and the journal are. */
+  small: string;
   blob: string;
   manifest: string;
   journal: string;
   layout: string;
 }
 
-/** The system calls of a server that is sent one blob, and then one manifest with a tag. */
+/** The system calls of a server that is sent a small blob, a large one, and then a manifest with a tag. */
 async function tracePushes(context: TestContext, kind: string, durability: string): Promise<Pushes> {
   requireOf(context, missingCommand('strace', '-f', '-D', '-o', '/dev/null', 'true'));
   const root = await scratch.newDirectory();
@@ -40,6 +41,7 @@ async function tracePushes(context: TestContext, kind: string, durability: strin
   const pathOf = (digest: string): string => join(layout, 'blobs', 'sha256', hexOf(digest));
   return {
     calls: readTrace(await wholeTrace(file)),
+    small: pathOf(emptyConfig.digest),
     blob: pathOf(blob.digest),
     manifest: pathOf(manifest.digest),
     journal: join(root, '.ocikit', 'journal-1'),
@@ -53,23 +55,37 @@ describe.each(['per-repository', 'shared'])('with the layout %s', { retry: 3 }, 
     const { calls, blob, journal } = await tracePushes(context, kind, 'fsync');
     const steps = [...named(calls, blob)];
     if (kind === 'shared') steps.push(...recorded(calls, journal, '"op":"blob"', steps));
-    steps.push(acknowledged(calls, steps, 'blobs'));
+    steps.push(acknowledged(calls, steps[2], 'blobs'));
     expectInOrder(steps);
   });
 
-  test('a manifest is synced, named, its name synced, written down, and then acknowledged', async (context) => {
+  test('a manifest is written down with its bytes, named, and then acknowledged, with one sync in all', async (context) => {
     const { calls, manifest, journal } = await tracePushes(context, kind, 'fsync');
-    const steps = [...named(calls, manifest)];
-    steps.push(...recorded(calls, journal, '"op":"manifest"', steps));
-    steps.push(acknowledged(calls, steps, 'manifests'));
+    const steps = [...recorded(calls, journal, '"op":"manifest"', [])];
+    expect(steps[0]?.text).toContain('"op":"content"');
+    const [, renamed] = renaming(calls, manifest);
+    steps.push(renamed, acknowledged(calls, renamed, 'manifests'));
+    expectInOrder(steps);
+    const during = calls.filter(
+      ({ name, start, end }) => isSync(name) && start > (steps[0]?.start ?? 0) && end < (steps.at(-1)?.start ?? 0),
+    );
+    expect(during).toHaveLength(1);
+  });
+
+  test('a small blob as well', async (context) => {
+    const { calls, small, journal } = await tracePushes(context, kind, 'fsync');
+    const [written, renamed] = renaming(calls, small);
+    const steps = [written, ...recorded(calls, journal, hexOf(emptyConfig.digest), [written]), renamed];
+    steps.push(acknowledged(calls, renamed, 'blobs'));
     expectInOrder(steps);
   });
 
   test('the directories and files of a new layout are durable before its first blob is acknowledged', async (context) => {
     const { calls, layout, journal } = await tracePushes(context, kind, 'fsync');
-    const first = acknowledged(calls, [], 'blobs');
+    const first = acknowledged(calls, undefined, 'blobs');
     const before = calls.filter(({ end }) => end < first.start);
-    for (const dir of [layout, join(layout, 'blobs'), join(layout, 'blobs', 'sha256'), join(layout, '..')]) {
+    // What is in `blobs/sha256` the journal answers for.
+    for (const dir of [layout, join(layout, 'blobs'), join(layout, '..')]) {
       if (kind === 'shared' && dir === join(layout, '..')) continue;
       expect(before, `a sync of ${dir}`).toContainEqual(expect.objectContaining({ name: 'fsync', path: dir }));
     }
@@ -91,14 +107,13 @@ describe.each(['per-repository', 'shared'])('with the layout %s', { retry: 3 }, 
     const { calls, blob, manifest } = await tracePushes(context, kind, 'none');
     // What is looked for can be seen at all.
     expect(calls.filter(({ to }) => to === blob || to === manifest)).toHaveLength(2);
-    expect(calls.filter(({ name }) => ['fsync', 'fdatasync', 'sync_file_range', 'sync'].includes(name))).toEqual([]);
+    expect(calls.filter(({ name }) => isSync(name))).toEqual([]);
   });
 });
 
 /** The steps by which a file gets its name, durably. */
 function named(calls: readonly Call[], path: string): Call[] {
-  const renamed = the(calls, 'rename', (call) => call.name.startsWith('rename') && call.to === path);
-  const written = the(calls.toReversed(), 'last write', (call) => isWrite(call) && call.path === renamed.from);
+  const [written, renamed] = renaming(calls, path);
   const synced = the(
     calls,
     'sync of the data',
@@ -110,6 +125,12 @@ function named(calls: readonly Call[], path: string): Call[] {
     (call) => call.name === 'fsync' && call.path === join(path, '..') && call.start > renamed.end,
   );
   return [written, synced, renamed, directory];
+}
+
+/** The last write to a file, and when it got its name. */
+function renaming(calls: readonly Call[], path: string): [written: Call, renamed: Call] {
+  const renamed = the(calls, 'rename', (call) => call.name.startsWith('rename') && call.to === path);
+  return [the(calls.toReversed(), 'last write', (call) => isWrite(call) && call.path === renamed.from), renamed];
 }
 
 /** The steps by which the journal gets a record, after others. */
@@ -129,12 +150,12 @@ function recorded(calls: readonly Call[], journal: string, text: string, before:
 }
 
 /** The first 201 that is sent after the file has got its name. */
-function acknowledged(calls: readonly Call[], steps: readonly Call[], kind: 'blobs' | 'manifests'): Call {
-  const renamed = steps[2]?.start ?? 0;
+function acknowledged(calls: readonly Call[], renamed: Call | undefined, kind: 'blobs' | 'manifests'): Call {
+  const after = renamed?.start ?? 0;
   return the(
     calls,
     '201',
-    ({ text, start }) => start > renamed && text.startsWith('HTTP/1.1 201') && text.includes(`/${kind}/`),
+    ({ text, start }) => start > after && text.startsWith('HTTP/1.1 201') && text.includes(`/${kind}/`),
   );
 }
 
@@ -142,6 +163,10 @@ function the(calls: readonly Call[], what: string, is: (call: Call) => boolean):
   const found = calls.find(is);
   if (found === undefined) throw new Error(`there is no ${what} among the system calls`);
   return found;
+}
+
+function isSync(name: string): boolean {
+  return ['fsync', 'fdatasync', 'sync_file_range', 'sync'].includes(name);
 }
 
 function isWrite({ name }: Call): boolean {

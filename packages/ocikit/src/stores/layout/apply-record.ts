@@ -1,7 +1,7 @@
 import type { Digest } from '../../model/index.ts';
 
 import type { Changes } from './changes.ts';
-import type { JournalRecord } from './journal.ts';
+import type { JournalRecord } from './journal-file.ts';
 import type { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 

@@ -1,7 +1,7 @@
 import type * as Fs from 'node:fs';
 import type * as FsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -27,6 +27,15 @@ const machine = vi.hoisted(() => {
   };
 });
 
+/** What the disk itself has. */
+const disk = vi.hoisted(() => ({
+  /** The numbers of files whose bytes it has. */
+  synced: new Set<number>(),
+  /** Names that it may not have. */
+  names: new Set<string>(),
+  paths: new Map<number, string>(),
+}));
+
 type Write = (bytes: Uint8Array, from: number, length: number, at: number) => Promise<{ bytesWritten: number }>;
 
 vi.mock('node:fs/promises', async (original) => {
@@ -39,7 +48,10 @@ vi.mock('node:fs/promises', async (original) => {
     const writeFile = handle.writeFile.bind(handle);
     const truncate = handle.truncate.bind(handle);
     // The copy of the disk that is looked at has everything that was written: waiting for the disk would prove nothing.
-    const sync = async (): Promise<void> => machine.step();
+    const sync = async (): Promise<void> => {
+      machine.step();
+      disk.synced.add((await handle.stat()).ino);
+    };
     Object.assign(handle, {
       datasync: sync,
       sync,
@@ -81,19 +93,24 @@ vi.mock('node:fs', async (original) => {
   const renameSync: typeof Fs.renameSync = (...args) => {
     machine.step();
     real.renameSync(...args);
+    disk.names.add(String(args[1]));
   };
   const openSync: typeof Fs.openSync = (path, flags, mode) => {
     if (typeof flags === 'number' ? (flags & 3) !== 0 : flags !== 'r') machine.step();
-    return real.openSync(path, flags, mode);
+    const file = real.openSync(path, flags, mode);
+    disk.paths.set(file, String(path));
+    return file;
   };
   const writeSync = (file: number, bytes: Uint8Array, from: number, length: number, at?: number): number => {
     if (machine.isLastWrite()) real.writeSync(file, bytes, from, length >> 1, at);
     machine.step();
     return real.writeSync(file, bytes, from, length, at);
   };
-  const sync = (_file: number, done: (error?: unknown) => void): void => {
+  const sync = (file: number, done: (error?: unknown) => void): void => {
     try {
       machine.step();
+      disk.synced.add(real.fstatSync(file).ino);
+      for (const name of disk.names) if (dirname(name) === disk.paths.get(file)) disk.names.delete(name);
       done();
     } catch (error) {
       done(error);
@@ -188,8 +205,20 @@ afterEach(async () => {
   await real.rm(root, { recursive: true });
 });
 
+/** Does to a copy what a disk may do to blobs that it was not told to keep: some are empty, some zeros, some gone. */
+async function losePower(dir: string, copy: string): Promise<void> {
+  for (const path of await filesBelow(dir, (name) => /^[0-9a-f]{64}$/.test(name))) {
+    const { ino, size } = await real.stat(path);
+    const copied = join(copy, relative(dir, path));
+    if (disk.names.has(path)) await real.rm(copied);
+    else if (!disk.synced.has(ino)) await real.writeFile(copied, Buffer.alloc(ino % 2 === 0 ? size : 0));
+  }
+}
+
+const ends = ['the end of the process', 'the loss of power'] as const;
+
 for (const [kind, open] of layouts) {
-  describe(`a crash of ${kind}`, () => {
+  describe.each(ends)(`of ${kind}: %s`, (end) => {
     it.each(changes)('leaves all or nothing at whatever step it comes when $name', async ({ before, change }) => {
       const opened: LayoutRegistry[] = [];
       const prepare = async (dir: string): Promise<LayoutRegistry> => {
@@ -220,6 +249,7 @@ for (const [kind, open] of layouts) {
         const copy = `${dir} copy`;
         await real.cp(dir, copy, { recursive: true });
         await real.rm(join(copy, '.ocikit/lock'), { force: true });
+        if (end === 'the loss of power') await losePower(dir, copy);
         Object.assign(machine.state, { left: Infinity, isTorn: false });
         await assertLayouts(copy);
         const warnings: string[] = [];

@@ -55,7 +55,7 @@ export async function removeManifest(
   const { store } = state;
   await store.commit(layout, [{ op: 'unmanifest', repository, digest }]);
   store.assertOwned();
-  state.removeFile(layout, digest);
+  await state.removeFile(layout, digest);
   await store.files.syncDirectoryOf(layout.blobPath(digest));
   await forgetIfEmpty(state, layout, repository);
 }
@@ -71,7 +71,7 @@ export async function removeBlob(
     await store.commit(layout, [{ op: 'unblob', repository, digest }]);
   }
   store.assertOwned();
-  state.removeFile(layout, digest);
+  await state.removeFile(layout, digest);
   await store.files.syncDirectoryOf(layout.blobPath(digest));
   await forgetIfEmpty(state, layout, repository);
 }

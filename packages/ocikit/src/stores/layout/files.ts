@@ -5,6 +5,7 @@ import {
   fdatasync,
   fsync,
   lstatSync,
+  mkdirSync,
   openSync,
   opendirSync,
   renameSync,
@@ -35,7 +36,7 @@ export type Durability = 'fsync' | 'none';
  * between any two.
  */
 export class Files {
-  readonly #durability: Durability;
+  readonly durability: Durability;
   /** When others had a turn. */
   #turnAt = performance.now();
   /** Directories that are known to exist. */
@@ -45,16 +46,27 @@ export class Files {
   readonly #running = new Map<string, Promise<void>>();
 
   constructor(durability: Durability) {
-    this.#durability = durability;
+    this.durability = durability;
   }
 
   async syncData(handle: FileHandle): Promise<void> {
-    if (this.#durability === 'fsync') await handle.datasync();
+    if (this.durability === 'fsync') await handle.datasync();
+  }
+
+  /** Makes the content of a file durable that was written by {@link writeSmall}. */
+  async syncPath(path: string): Promise<void> {
+    if (this.durability === 'none') return;
+    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      await syncContent(file);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Makes the names in a directory durable. */
   syncDirectory(dir: string): Promise<void> {
-    if (this.#durability === 'none') return Promise.resolve();
+    if (this.durability === 'none') return Promise.resolve();
     const waiting = this.#waiting.get(dir);
     if (waiting !== undefined) return waiting;
     const before = this.#running.get(dir) ?? Promise.resolve();
@@ -123,6 +135,18 @@ export class Files {
     await this.syncDirectory(directory);
   }
 
+  /** Like {@link moveInto}, at once; neither the name nor the directory, if it has to be made, is durable then. */
+  moveNow(from: string, to: string): void {
+    try {
+      renameSync(from, to);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Somebody removed the directory, which was empty.
+      mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
+      renameSync(from, to);
+    }
+  }
+
   /** Writes a new file that is small. In one step: handing each call to a thread would take ten times as long. */
   async writeSmall(path: string, pieces: readonly Uint8Array[], how?: 'durably'): Promise<void> {
     const file = await this.#openNew(path);
@@ -130,7 +154,7 @@ export class Files {
       for (const piece of pieces) {
         for (let at = 0; at < piece.length;) at += writeSync(file, piece, at, piece.length - at);
       }
-      if (how === 'durably' && this.#durability === 'fsync') await syncContent(file);
+      if (how === 'durably' && this.durability === 'fsync') await syncContent(file);
     } finally {
       closeSync(file);
     }

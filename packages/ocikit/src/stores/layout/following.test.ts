@@ -8,7 +8,7 @@ import { imageOf, pushContent } from '../../testing/index.ts';
 
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
-import { encodeFrame } from './journal.ts';
+import { encodeFrame } from './journal-file.ts';
 
 let dir: string;
 const opened: LayoutRegistry[] = [];

@@ -1,5 +1,8 @@
+import type { Digest } from '../../model/index.ts';
+
 import { identityOf } from './files.ts';
 import { FoundJournals, recordsToReplay } from './found-journals.ts';
+import type { JournalledContent } from './found-journals.ts';
 import type { Layout } from './layout.ts';
 import type { Warn } from './warn.ts';
 
@@ -90,6 +93,11 @@ export class Following {
     const before = this.#shown.get(layout) ?? { at: performance.now(), hasFailed: false };
     this.#shown.set(layout, Object.assign(before, { identity, journals, records: all.length }));
     return true;
+  }
+
+  /** Of a layout that is shown: a file that nothing but the journals answers for. */
+  contentOf(layout: Layout, digest: Digest): JournalledContent | undefined {
+    return this.#shown.get(layout)?.journals.contentOf(layout.directory, digest);
   }
 
   /** The journals as they are now. */

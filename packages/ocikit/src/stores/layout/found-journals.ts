@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import type { Digest } from '../../model/index.ts';
+
 import { isMissing } from './files.ts';
-import { journalGenerations, readJournal, readMore } from './journal.ts';
-import type { JournalRecord, ReadJournal } from './journal.ts';
+import { journalGenerations, readJournal, readMore } from './journal-file.ts';
+import type { FoundContent, JournalRecord, ReadJournal } from './journal-file.ts';
 import { directoryOf } from './names.ts';
 import type { Warn } from './warn.ts';
 
@@ -22,6 +24,7 @@ export class FoundJournals {
   /** In the order of their generations. */
   readonly #found: Found[];
   readonly #records = new Map<string, JournalRecord[]>();
+  readonly #contents = new Map<string, JournalledContent>();
   #reading: Promise<boolean> | undefined;
 
   private constructor(dir: string, isShared: boolean, key: string, found: Found[]) {
@@ -29,7 +32,7 @@ export class FoundJournals {
     this.#isShared = isShared;
     this.#key = key;
     this.#found = found;
-    for (const { journal } of found) this.#add(journal);
+    for (const { generation, journal } of found) this.#add(generation, journal);
   }
 
   static async find(dir: string, isShared: boolean, warn: Warn): Promise<FoundJournals> {
@@ -69,6 +72,15 @@ export class FoundJournals {
   /** Bytes of the newest journal up to the end of its last good record. */
   get lastLength(): number {
     return this.#found.at(-1)?.journal.length ?? 0;
+  }
+
+  /** Files that nothing but the journals answers for. */
+  get contents(): JournalledContent[] {
+    return [...this.#contents.values()];
+  }
+
+  contentOf(directory: string, digest: Digest): JournalledContent | undefined {
+    return this.#contents.get(keyOfFile(directory, digest));
   }
 
   /** In their order. More come at the end when more is read. */
@@ -113,13 +125,14 @@ export class FoundJournals {
         ? await readJournal(this.#dir, generation)
         : await readMore(this.#dir, generation, before.journal);
     if (journal === undefined || journal.damaged.length > 0) return false;
-    this.#add(journal);
+    this.#add(generation, journal);
     if (before === undefined) this.#found.push({ generation, ino, journal });
     else before.journal = journal;
     return true;
   }
 
-  #add({ records }: ReadJournal): void {
+  #add(generation: number, { records, contents }: ReadJournal): void {
+    for (const content of contents) this.#addContent(generation, content);
     for (const record of records.flat()) {
       const directory = this.#directoryOf(record);
       const list = this.#records.get(directory);
@@ -128,10 +141,34 @@ export class FoundJournals {
     }
   }
 
+  #addContent(generation: number, content: FoundContent): void {
+    if (content.op === 'settled') {
+      for (const [key, before] of this.#contents) if (isSettled(before, content)) this.#contents.delete(key);
+      return;
+    }
+    const key = keyOfFile(content.directory, content.digest);
+    if (content.op === 'removed') this.#contents.delete(key);
+    else this.#contents.set(key, { ...content, generation });
+  }
+
   #directoryOf(record: JournalRecord): string {
     if (record.op === 'base' || record.op === 'folded') return record.directory;
     return this.#isShared ? '' : directoryOf(record.repository);
   }
+}
+
+/** Where a journal has the bytes of a file. */
+export type JournalledContent = Extract<FoundContent, { op: 'content' }> & { generation: number };
+
+function keyOfFile(directory: string, digest: Digest): string {
+  return `${directory}@${digest}`;
+}
+
+function isSettled(
+  content: JournalledContent,
+  { generation, length }: { generation: number; length: number },
+): boolean {
+  return content.generation < generation || (content.generation === generation && content.at < length);
 }
 
 /** Differs when something has been written to the journals. */

@@ -8,8 +8,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../model/index.ts';
 
 import { Files } from './files.ts';
-import { encodeFrame, Journal, journalGenerations, quarantine, readJournal, truncateJournal } from './journal.ts';
-import type { JournalRecord } from './journal.ts';
+import { encodeFrame, journalGenerations, quarantine, readJournal, truncateJournal } from './journal-file.ts';
+import type { JournalRecord } from './journal-file.ts';
+import { Journal } from './journal.ts';
 
 const digest = digestOf(new Uint8Array());
 const nothing = (): undefined => undefined;
@@ -49,8 +50,8 @@ const path = (generation = 1): string => join(dir, `journal-${generation}`);
 
 describe('reading a journal', () => {
   it('gives back what was appended, in order and as it was grouped', async () => {
-    await journal.append([tag('a'), tag('b')], silent);
-    await journal.append([tag('c')], silent);
+    await journal.append({ records: [tag('a'), tag('b')] }, silent);
+    await journal.append({ records: [tag('c')] }, silent);
     const { records, damaged, length } = await readJournal(dir, 1);
     expect(records).toEqual([[tag('a'), tag('b')], [tag('c')]]);
     expect(damaged).toEqual([]);
@@ -58,7 +59,7 @@ describe('reading a journal', () => {
   });
 
   it('gives what is whole, wherever the end was torn off', async () => {
-    await journal.append([tag('a')], silent);
+    await journal.append({ records: [tag('a')] }, silent);
     const whole = await readFile(path());
     const bytes = Buffer.concat([whole, encodeFrame([tag('b'), tag('c')])]);
     for (let end = 0; end <= bytes.length; end++) {
@@ -71,7 +72,7 @@ describe('reading a journal', () => {
   });
 
   it('goes on behind damage in the middle, whatever byte it is, and tells what was damaged', async () => {
-    await journal.append([tag('a')], silent);
+    await journal.append({ records: [tag('a')] }, silent);
     const from = (await readFile(path())).length;
     await appendFile(path(), encodeFrame([tag('b')]));
     const to = (await readFile(path())).length;
@@ -88,7 +89,7 @@ describe('reading a journal', () => {
   });
 
   it('finds the records behind a damaged beginning', async () => {
-    await journal.append([tag('a')], silent);
+    await journal.append({ records: [tag('a')] }, silent);
     const bytes = await readFile(path());
     await writeFile(path(), Buffer.concat([Buffer.from('X'), bytes.subarray(1)]));
     expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
@@ -111,7 +112,7 @@ describe('reading a journal', () => {
   });
 
   it('can be cut at its last good record, and go on from there', async () => {
-    await journal.append([tag('a')], silent);
+    await journal.append({ records: [tag('a')] }, silent);
     await appendFile(path(), encodeFrame([tag('b')]).subarray(0, 9));
     const { length } = await readJournal(dir, 1);
     await truncateJournal(dir, 1, length);
@@ -129,10 +130,10 @@ describe('appending to a journal', () => {
     files.gate = new Promise((resolve) => {
       open = resolve;
     });
-    const first = journal.append([tag('first')], { apply: () => seen.push(-1), undo: nothing });
+    const first = journal.append({ records: [tag('first')] }, { apply: () => seen.push(-1), undo: nothing });
     await until(() => files.syncs === 1);
     const others = Array.from({ length: 50 }, (_, i) =>
-      journal.append([tag(`t${i}`)], { apply: () => seen.push(i), undo: nothing }),
+      journal.append({ records: [tag(`t${i}`)] }, { apply: () => seen.push(i), undo: nothing }),
     );
     expect(seen).toEqual([]);
     open();
@@ -145,7 +146,10 @@ describe('appending to a journal', () => {
     files.failure = new Error('EIO');
     const seen: string[] = [];
     const appended = ['a', 'b'].map((name) =>
-      journal.append([tag(name)], { apply: () => seen.push(`apply ${name}`), undo: () => seen.push(`undo ${name}`) }),
+      journal.append(
+        { records: [tag(name)] },
+        { apply: () => seen.push(`apply ${name}`), undo: () => seen.push(`undo ${name}`) },
+      ),
     );
     const told = appended.map((promise) => promise.catch(() => seen.push('told')));
     await Promise.all(told);
@@ -153,25 +157,25 @@ describe('appending to a journal', () => {
   });
 
   it('never synchronises again what could not be synchronised, and goes on in a new generation', async () => {
-    await journal.append([tag('a')], silent);
+    await journal.append({ records: [tag('a')] }, silent);
     files.failure = new Error('EIO');
-    await expect(journal.append([tag('b')], silent)).rejects.toThrow('EIO');
+    await expect(journal.append({ records: [tag('b')] }, silent)).rejects.toThrow('EIO');
     files.failure = undefined;
     expect(journal.isBroken).toBe(true);
     const { syncs } = files;
-    await expect(journal.append([tag('c')], silent)).rejects.toThrow('being replaced');
+    await expect(journal.append({ records: [tag('c')] }, silent)).rejects.toThrow('being replaced');
     expect(files.syncs).toBe(syncs);
     expect(await journal.rotate(nothing)).toBe(1);
-    await journal.append([tag('d')], silent);
+    await journal.append({ records: [tag('d')] }, silent);
     expect((await readJournal(dir, 2)).records).toEqual([[tag('d')]]);
   });
 
   it('takes back a write that failed, so that the next one follows what is whole', async () => {
-    await journal.append([tag('a')], silent);
+    await journal.append({ records: [tag('a')] }, silent);
     // Too large for a record: nothing of it is written.
-    const large = journal.append([tag('x'.repeat(17 * 1024 * 1024))], silent);
+    const large = journal.append({ records: [tag('x'.repeat(17 * 1024 * 1024))] }, silent);
     await expect(large).rejects.toThrow('too large');
-    await journal.append([tag('b')], silent);
+    await journal.append({ records: [tag('b')] }, silent);
     expect((await readJournal(dir, 1)).records).toEqual([[tag('a')], [tag('b')]]);
   });
 
@@ -179,7 +183,7 @@ describe('appending to a journal', () => {
     const other = new Journal(dir, files, 7, () => {
       throw new Error('taken away');
     });
-    await expect(other.append([tag('a')], silent)).rejects.toThrow('taken away');
+    await expect(other.append({ records: [tag('a')] }, silent)).rejects.toThrow('taken away');
     await writeFile(path(7), 'of somebody else');
     await expect(other.remove(7)).rejects.toThrow('taken away');
     expect(await readFile(path(7), 'utf8')).toBe('of somebody else');
@@ -193,8 +197,8 @@ describe('appending to a journal', () => {
       }
     })('none');
     const other = new Journal(dir, failing, 5, nothing);
-    await expect(other.append([tag('a')], silent)).rejects.toThrow('ENOSPC');
-    await other.append([tag('b')], silent);
+    await expect(other.append({ records: [tag('a')] }, silent)).rejects.toThrow('ENOSPC');
+    await other.append({ records: [tag('b')] }, silent);
     await other.close();
     expect((await readJournal(dir, 5)).records).toEqual([[tag('b')]]);
   });
@@ -202,7 +206,7 @@ describe('appending to a journal', () => {
 
 describe('a new generation', () => {
   it('has everything that was appended after it was begun, and nothing from before', async () => {
-    const before = journal.append([tag('a')], silent);
+    const before = journal.append({ records: [tag('a')] }, silent);
     let isRotated = false;
     const rotated = journal.rotate(() => {
       isRotated = true;
@@ -210,7 +214,7 @@ describe('a new generation', () => {
     await before;
     expect(await rotated).toBe(1);
     expect(isRotated).toBe(true);
-    await journal.append([tag('b')], silent);
+    await journal.append({ records: [tag('b')] }, silent);
     expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
     expect((await readJournal(dir, 2)).records).toEqual([[tag('b')]]);
     await journal.remove(1);
@@ -231,7 +235,7 @@ describe('a new generation', () => {
     })('none');
     const busy = new Journal(dir, slow, 1, nothing);
     const appendOn = async (): Promise<void> => {
-      while (!over.signal.aborted) await busy.append([tag('a')], silent);
+      while (!over.signal.aborted) await busy.append({ records: [tag('a')] }, silent);
     };
     const writers = [appendOn(), appendOn(), appendOn()];
     await until(() => busy.length > 0);

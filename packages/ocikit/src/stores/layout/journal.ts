@@ -1,49 +1,32 @@
 import { constants, writeSync } from 'node:fs';
-import { open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 
-import type { Descriptor, Digest } from '../../model/index.ts';
-
-import { isMissing, readWhole } from './files.ts';
 import type { Files } from './files.ts';
+import { encodeFrame, journalMagic, journalPath } from './journal-file.ts';
+import type { ContentRecord, JournalPlace, JournalRecord } from './journal-file.ts';
 
-/**
- * What happened to a repository. Absolute: applied twice, or to something that has it already, it changes nothing, so
- * a journal can always be replayed from its start.
- */
-export type JournalRecord =
-  | { op: 'tag'; repository: string; tag: string; digest: Digest }
-  | { op: 'untag'; repository: string; tag: string }
-  | {
-      op: 'manifest';
-      repository: string;
-      descriptor: Descriptor;
-      subject?: Digest | undefined;
-      referrer?: Descriptor | undefined;
-    }
-  | { op: 'unmanifest'; repository: string; digest: Digest }
-  | { op: 'blob'; repository: string; digest: Digest; size: number }
-  | { op: 'unblob'; repository: string; digest: Digest }
-  /** The index of this directory has been written with everything up to here, and has this sha256. */
-  | { op: 'folded'; directory: string; sha256: string }
-  /** The records that follow for this directory extend an index of this sha256; empty if there was none. */
-  | { op: 'base'; directory: string; sha256: string };
+/** What is to be written together. */
+export interface Entry {
+  records: readonly (JournalRecord | ContentRecord)[];
+  /** The bytes of the records of content, in their order. */
+  contents?: readonly Uint8Array[] | undefined;
+}
 
-const magic = Buffer.from('ocikit journal 1\n');
-const headLength = 8;
-const maxRecord = 16 * 1024 * 1024;
-
-interface Outcome {
-  /** Makes visible what is durable now. */
-  apply: () => void;
+export interface Outcome {
+  /**
+   * Makes visible what is durable now. If it throws, so does the call, and the journal is broken.
+   *
+   * @param place of the first content
+   */
+  apply: (place: JournalPlace) => void;
   /** Takes back what was noted when it was queued. */
   undo: () => void;
 }
 
 interface QueuedRecords extends Outcome {
   frame: Buffer;
+  contentLength: number;
   resolve: () => void;
   reject: (error: unknown) => void;
 }
@@ -65,6 +48,8 @@ export class Journal {
   #handle: FileHandle | undefined;
   /** Bytes of the generation that are whole and acknowledged. */
   #length = 0;
+  /** Bytes of them that are contents. */
+  #contentLength = 0;
   #queue: (QueuedRecords | QueuedStep)[] = [];
   #flushing: Promise<void> | undefined;
   #broken = false;
@@ -89,7 +74,15 @@ export class Journal {
     return this.#length;
   }
 
-  /** True if a sync failed: what the file holds is not known, and only a new generation is safe. */
+  /** Bytes of it that are contents. */
+  get contentLength(): number {
+    return this.#contentLength;
+  }
+
+  /**
+   * True if a sync failed, so that what the file holds is not known, or if what is durable could not be made visible: only
+   * a new generation is safe.
+   */
   get isBroken(): boolean {
     return this.#broken;
   }
@@ -99,9 +92,11 @@ export class Journal {
    *
    * @returns when that has happened
    */
-  append(records: readonly JournalRecord[], { apply, undo }: Outcome): Promise<void> {
+  append({ records, contents = [] }: Entry, { apply, undo }: Outcome): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ frame: encodeFrame(records), apply, undo, resolve, reject });
+      const frame = encodeFrame(records, contents);
+      const contentLength = contents.reduce((sum, { length }) => sum + length, 0);
+      this.#queue.push({ frame, contentLength, apply, undo, resolve, reject });
       this.#flushing ??= this.#flush();
     });
   }
@@ -120,6 +115,7 @@ export class Journal {
       if (handle !== undefined) frozen = this.#generation++;
       this.#handle = undefined;
       this.#length = 0;
+      this.#contentLength = 0;
       this.#broken = false;
       then();
     };
@@ -141,7 +137,7 @@ export class Journal {
   /** Adds a record to a frozen generation. */
   async appendTo(generation: number, record: JournalRecord): Promise<void> {
     this.#assertOwned();
-    const handle = await open(fileOf(this.#dir, generation), constants.O_WRONLY | constants.O_APPEND);
+    const handle = await open(journalPath(this.#dir, generation), constants.O_WRONLY | constants.O_APPEND);
     try {
       await handle.writeFile(encodeFrame([record]));
       await this.#files.syncData(handle);
@@ -152,7 +148,7 @@ export class Journal {
 
   async remove(generation: number): Promise<void> {
     this.#assertOwned();
-    await rm(fileOf(this.#dir, generation), { force: true });
+    await rm(journalPath(this.#dir, generation), { force: true });
     // One that comes back after its successors have gone would undo what they said.
     await this.#files.syncDirectory(this.#dir);
   }
@@ -169,6 +165,7 @@ export class Journal {
     try {
       while (this.#queue.length > 0) {
         const group = this.#nextGroup();
+        let at = this.#length === 0 ? journalMagic.length : this.#length;
         try {
           await this.#write(Buffer.concat(group.map(({ frame }) => frame)));
         } catch (error) {
@@ -179,9 +176,17 @@ export class Journal {
           for (const { reject } of failed) reject(error);
           continue;
         }
-        for (const { apply, resolve } of group) {
-          apply();
-          resolve();
+        for (const { frame, contentLength, apply, resolve, reject } of group) {
+          at += frame.length;
+          this.#contentLength += contentLength;
+          try {
+            apply({ generation: this.#generation, at: at - contentLength });
+            resolve();
+          } catch (error) {
+            // What it says would come back with the next start.
+            this.#broken = true;
+            reject(error);
+          }
         }
       }
     } finally {
@@ -208,7 +213,7 @@ export class Journal {
   async #write(bytes: Buffer): Promise<void> {
     if (bytes.length === 0) return;
     this.#assertOwned();
-    if (this.#broken) throw new Error('the journal could not be synchronised, and is being replaced');
+    if (this.#broken) throw new Error('the journal cannot be relied on, and is being replaced');
     const handle = await this.#open();
     try {
       for (let at = 0; at < bytes.length;) {
@@ -238,139 +243,20 @@ export class Journal {
     await this.#files.makeDirectory(this.#dir);
     // What an attempt that failed left has no record in it.
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
-    const handle = await open(fileOf(this.#dir, this.#generation), flags, 0o644);
+    const handle = await open(journalPath(this.#dir, this.#generation), flags, 0o644);
     try {
-      await handle.writeFile(magic);
+      await handle.writeFile(journalMagic);
       await this.#files.syncDirectory(this.#dir);
     } catch (error) {
       await handle.close();
       throw error;
     }
     this.#handle = handle;
-    this.#length = magic.length;
+    this.#length = journalMagic.length;
     return handle;
   }
 }
 
 function hasFrame(queued: QueuedRecords | QueuedStep): queued is QueuedRecords {
   return queued.frame !== undefined;
-}
-
-function fileOf(dir: string, generation: number): string {
-  return join(dir, `journal-${generation}`);
-}
-
-export function encodeFrame(records: readonly JournalRecord[]): Buffer {
-  const payload = Buffer.from(JSON.stringify(records));
-  if (payload.length > maxRecord) throw new RangeError(`a record of ${payload.length} bytes is too large`);
-  const frame = Buffer.allocUnsafe(headLength + payload.length);
-  frame.writeUInt32LE(payload.length, 0);
-  frame.writeUInt32LE(crc32(payload), 4);
-  payload.copy(frame, headLength);
-  return frame;
-}
-
-/** The generations that are there, oldest first. */
-export async function journalGenerations(dir: string): Promise<number[]> {
-  let names: string[];
-  try {
-    names = await readdir(dir);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
-  return names
-    .flatMap((name) => /^journal-([0-9]+)$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .toSorted((a, b) => a - b);
-}
-
-export interface ReadJournal {
-  records: JournalRecord[][];
-  /** Bytes up to the end of the last good record. */
-  length: number;
-  /** Parts that are not records but have records behind them. */
-  damaged: Buffer[];
-  /** Where the last good record begins, and its first bytes: they tell whether it is still the same one. */
-  last: { at: number; head: Buffer };
-}
-
-/** Reads a generation. A torn end is what a crash leaves; damage before good records is not. */
-export async function readJournal(dir: string, generation: number): Promise<ReadJournal> {
-  const bytes = await readWhole(fileOf(dir, generation));
-  if (bytes.length < magic.length) return { records: [], length: 0, damaged: [], last: { at: 0, head: bytes } };
-  const head = Buffer.from(bytes.subarray(0, headLength));
-  const isWhole = bytes.subarray(0, magic.length).equals(magic);
-  const found = { records: [], length: magic.length, damaged: [], last: { at: 0, head } };
-  return readRecords(bytes, found, isWhole ? undefined : 0);
-}
-
-/**
- * Reads what has been added to a generation since it was read.
- *
- * @returns undefined if it is not the same any more: something was taken back from its end
- */
-export async function readMore(
-  dir: string,
-  generation: number,
-  { length, last }: ReadJournal,
-): Promise<ReadJournal | undefined> {
-  const handle = await open(fileOf(dir, generation), 'r');
-  try {
-    const { size } = await handle.stat();
-    if (size < length) return undefined;
-    const bytes = Buffer.alloc(size - last.at);
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, last.at);
-    const isSame = bytesRead >= length - last.at && bytes.subarray(0, last.head.length).equals(last.head);
-    if (!isSame || length < magic.length) return undefined;
-    const found = { records: [], length: length - last.at, damaged: [], last: { at: 0, head: last.head } };
-    const more = readRecords(bytes.subarray(0, bytesRead), found, undefined);
-    return { ...more, length: more.length + last.at, last: { at: more.last.at + last.at, head: more.last.head } };
-  } finally {
-    await handle.close();
-  }
-}
-
-/** @param badFrom where damage begins that is known already */
-function readRecords(bytes: Buffer, before: ReadJournal, badFrom: number | undefined): ReadJournal {
-  const found = { ...before };
-  for (let at = found.length; at + headLength <= bytes.length;) {
-    const records = frameAt(bytes, at);
-    if (records === undefined) {
-      badFrom ??= at;
-      at++;
-      continue;
-    }
-    if (badFrom !== undefined) found.damaged.push(bytes.subarray(badFrom, at));
-    badFrom = undefined;
-    found.last = { at, head: Buffer.from(bytes.subarray(at, at + headLength)) };
-    at += headLength + bytes.readUInt32LE(at);
-    found.records.push(records);
-    found.length = at;
-  }
-  return found;
-}
-
-function frameAt(bytes: Buffer, at: number): JournalRecord[] | undefined {
-  const length = bytes.readUInt32LE(at);
-  if (length < 2 || length > maxRecord || at + headLength + length > bytes.length) return undefined;
-  const payload = bytes.subarray(at + headLength, at + headLength + length);
-  if (crc32(payload) !== bytes.readUInt32LE(at + 4)) return undefined;
-  try {
-    return JSON.parse(payload.toString()) as JournalRecord[];
-  } catch {
-    return undefined;
-  }
-}
-
-/** Takes away what a crash left behind the last good record, so that something can be added. */
-export async function truncateJournal(dir: string, generation: number, length: number): Promise<void> {
-  await truncate(fileOf(dir, generation), length);
-}
-
-/** Keeps what could not be read, for whoever wants to look. */
-export async function quarantine(dir: string, generation: number, damaged: readonly Buffer[]): Promise<string> {
-  const path = join(dir, `quarantine-${generation}-${Date.now()}`);
-  await writeFile(path, Buffer.concat(damaged));
-  return path;
 }

@@ -12,7 +12,7 @@ import type { Files } from './files.ts';
 import { readIndex, refNameAnnotation } from './index-file.ts';
 import type { IndexFile, ParsedIndex } from './index-file.ts';
 import { IndexOnDisk } from './index-on-disk.ts';
-import type { JournalRecord } from './journal.ts';
+import type { JournalRecord } from './journal-file.ts';
 import { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 import { assertVersion, makeMarker } from './marker.ts';

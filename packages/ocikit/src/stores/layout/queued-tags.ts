@@ -1,6 +1,6 @@
 import type { Digest } from '../../model/index.ts';
 
-import type { JournalRecord } from './journal.ts';
+import type { JournalRecord } from './journal-file.ts';
 
 /** What tags will be when all that is queued has been written: conditions are judged by that. */
 export class QueuedTags {

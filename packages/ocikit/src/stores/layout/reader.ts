@@ -3,18 +3,12 @@ import type { Descriptor, Digest, Reader } from '../../model/index.ts';
 import { manifestUnknown } from '../repository/index.ts';
 
 import { blobDescriptor } from './reading.ts';
-import type { LayoutState } from './state.ts';
-
-/** A manifest of a repository, and its file. */
-interface Found {
-  path: string;
-  descriptor: Descriptor;
-}
+import type { LayoutState, ManifestFile } from './state.ts';
 
 export function layoutReader(state: LayoutState): Reader {
   const { store } = state;
 
-  async function manifest(repository: string, digest: Digest): Promise<Found> {
+  async function manifest(repository: string, digest: Digest): Promise<ManifestFile> {
     const layout = await store.layoutOf(repository);
     const found = (): Descriptor | undefined =>
       state.isBeingRemoved(repository, digest)
@@ -25,10 +19,10 @@ export function layoutReader(state: LayoutState): Reader {
     if (descriptor === undefined) throw await state.manifestUnknown(layout, repository, digest);
     const path = layout.blobPath(digest);
     state.used.touch(path);
-    return { path, descriptor };
+    return { layout, path, descriptor };
   }
 
-  async function tagged(repository: string, tag: string): Promise<Found> {
+  async function tagged(repository: string, tag: string): Promise<ManifestFile> {
     assertRepository(repository);
     assertTag(tag);
     const layout = await store.layoutOf(repository);
@@ -38,7 +32,7 @@ export function layoutReader(state: LayoutState): Reader {
     if (entry === undefined) throw await state.manifestUnknown(layout, repository, tag);
     const path = layout.blobPath(entry.descriptor.digest);
     state.used.touch(path);
-    return { path, descriptor: entry.descriptor };
+    return { layout, path, descriptor: entry.descriptor };
   }
 
   return {
@@ -66,32 +60,30 @@ export function layoutReader(state: LayoutState): Reader {
     async getManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
       assertRepository(repository);
-      const { path, descriptor } = await manifest(repository, parseDigest(digest));
-      const bytes = state.keptManifest(path) ?? (await state.readManifest(path, repository, descriptor));
-      return { descriptor: { ...descriptor }, bytes };
+      const file = await manifest(repository, parseDigest(digest));
+      const bytes = state.keptManifest(file.path) ?? (await state.readManifest(repository, file));
+      return { descriptor: { ...file.descriptor }, bytes };
     },
     async getTag(repository, tag, options) {
       options?.signal?.throwIfAborted();
-      const { path, descriptor } = await tagged(repository, tag);
-      const bytes = state.keptManifest(path) ?? (await state.readManifest(path, repository, descriptor));
-      return { descriptor: { ...descriptor }, bytes };
+      const file = await tagged(repository, tag);
+      const bytes = state.keptManifest(file.path) ?? (await state.readManifest(repository, file));
+      return { descriptor: { ...file.descriptor }, bytes };
     },
     async resolveManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
       assertRepository(repository);
-      const { path, descriptor } = await manifest(repository, parseDigest(digest));
-      return present(path, repository, descriptor);
+      return present(repository, await manifest(repository, parseDigest(digest)));
     },
     async resolveTag(repository, tag, options) {
       options?.signal?.throwIfAborted();
-      const { path, descriptor } = await tagged(repository, tag);
-      return present(path, repository, descriptor);
+      return present(repository, await tagged(repository, tag));
     },
   };
 
   /** A manifest whose file is gone or cut short is not there, whatever the index says. */
-  async function present(path: string, repository: string, descriptor: Descriptor): Promise<Descriptor> {
-    if (state.hasManifestFile(path, descriptor)) return { ...descriptor };
-    throw manifestUnknown(repository, descriptor.digest);
+  function present(repository: string, file: ManifestFile): Descriptor {
+    if (state.hasManifestFile(file)) return { ...file.descriptor };
+    throw manifestUnknown(repository, file.descriptor.digest);
   }
 }

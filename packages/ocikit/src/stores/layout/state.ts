@@ -15,6 +15,13 @@ const cachedBytes = 8 * 1024 * 1024;
 const maxHomes = 10_000;
 const largestCached = 64 * 1024;
 
+/** A manifest of a repository, and its file. */
+export interface ManifestFile {
+  layout: Layout;
+  path: string;
+  descriptor: Descriptor;
+}
+
 /** What the parts of a layout registry have in common. */
 export class LayoutState {
   readonly store: LayoutStore;
@@ -81,12 +88,13 @@ export class LayoutState {
   }
 
   /** Removes a file that no repository of the layout has any more. In one step, so that nobody can come between. */
-  removeFile(layout: Layout, digest: Digest): void {
+  async removeFile(layout: Layout, digest: Digest): Promise<void> {
     const path = layout.blobPath(digest);
     if (this.#writing.has(path) || isAnybodys(layout, digest)) return;
     rmSync(path, { force: true });
     this.used.forget(path);
     this.forgetManifest(path);
+    await this.store.noteRemoved(layout, digest);
   }
 
   /**
@@ -112,13 +120,13 @@ export class LayoutState {
         // A manifest's file is a blob only if it was pushed as one.
         if (layout.repositories.get(repository)?.index.blobs.has(digest) !== true) return undefined;
       }
-      return sizeOfFile(layout.blobPath(digest));
+      return this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(layout.blobPath(digest));
     }
     const entry = (): { size: number } | undefined => layout.repositories.get(repository)?.index.blobs.get(digest);
     if (entry() === undefined) await layout.explore(repository);
     const known = entry();
     if (known === undefined || this.isBeingRemoved(repository, digest)) return undefined;
-    const size = sizeOfFile(layout.blobPath(digest));
+    const size = this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(layout.blobPath(digest));
     if (size === known.size) return size;
     this.store.warn('a blob is missing or has the wrong size', {
       file: layout.blobPath(digest),
@@ -148,6 +156,9 @@ export class LayoutState {
     const { range, signal } = options;
     const descriptor = blobDescriptor(digest, size);
     const isWhole = range === undefined;
+    const journalled = this.store.journalledContent(layout, digest);
+    const bytes = journalled === undefined ? undefined : await this.store.readJournalled(journalled);
+    if (bytes !== undefined) return createContent({ descriptor, range, signal, source: { pieces: [bytes] } });
     if (this.verifyOnRead && isWhole) {
       return createContent({ descriptor, signal, source: { iterate: () => verified(path, digest) } });
     }
@@ -155,9 +166,9 @@ export class LayoutState {
   }
 
   /** True if the manifest's file is there and as large as it ought to be. */
-  hasManifestFile(path: string, { size }: Descriptor): boolean {
+  hasManifestFile({ layout, path, descriptor: { digest, size } }: ManifestFile): boolean {
     if (this.#manifests.has(path)) return true;
-    const found = sizeOfFile(path);
+    const found = this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(path);
     if (found !== undefined && found !== size) {
       this.store.warn('a manifest has the wrong size', { file: path, size: found, known: size });
     }
@@ -186,10 +197,10 @@ export class LayoutState {
   }
 
   /** The bytes of a manifest, which are as large as its descriptor says. They are the caller's own. */
-  async readManifest(path: string, repository: string, descriptor: Descriptor): Promise<Uint8Array> {
+  async readManifest(repository: string, { layout, path, descriptor }: ManifestFile): Promise<Uint8Array> {
     let bytes: Uint8Array;
     try {
-      bytes = await readFile(path, { flag: noLinks });
+      bytes = await this.#readFile(layout, path, descriptor.digest);
     } catch (error) {
       if (!isMissing(error)) throw error;
       this.store.warn('a manifest is missing', { file: path });
@@ -205,6 +216,12 @@ export class LayoutState {
     }
     this.#keepManifest(path, bytes);
     return copyOf(bytes);
+  }
+
+  async #readFile(layout: Layout, path: string, digest: Digest): Promise<Uint8Array> {
+    const journalled = this.store.journalledContent(layout, digest);
+    const bytes = journalled === undefined ? undefined : await this.store.readJournalled(journalled);
+    return bytes ?? readFile(path, { flag: noLinks });
   }
 
   #keepManifest(path: string, bytes: Uint8Array): void {

@@ -1,18 +1,24 @@
+import { join } from 'node:path';
+
 import { createUploadIds, RegistryError } from '../../model/index.ts';
-import type { UploadIds } from '../../model/index.ts';
+import type { Digest, UploadIds } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
-import { Files } from './files.ts';
+import { assertInside, Files, isMissing } from './files.ts';
 import type { Durability } from './files.ts';
 import { Following } from './following.ts';
-import { Journal, quarantine, truncateJournal } from './journal.ts';
-import type { JournalRecord } from './journal.ts';
+import type { JournalledContent } from './found-journals.ts';
+import { Journal } from './journal.ts';
+import type { Outcome } from './journal.ts';
+import { quarantine, readContent, truncateJournal } from './journal-file.ts';
+import type { ContentRecord, JournalPlace, JournalRecord } from './journal-file.ts';
 import { Layout } from './layout.ts';
 import { RootLock } from './lock.ts';
 import { directoryOf, repositoryOf, sharedNames, singleNames } from './names.ts';
 import { OpenLayouts } from './open-layouts.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import { RepositoryNames } from './repository-names.ts';
+import { UnsettledContent } from './unsettled-content.ts';
 import type { Warn } from './warn.ts';
 
 export interface StoreOptions {
@@ -33,8 +39,18 @@ export interface Ownership {
   end(): Promise<void>;
 }
 
+/** A small file that is written, and gets its name when the journal has its bytes. */
+export interface SmallFile {
+  digest: Digest;
+  bytes: Uint8Array;
+  /** Gives it its name. */
+  place: () => void;
+}
+
 /** The journal is folded when it is larger than this, and larger than a quarter of the indexes that it extends. */
 const smallestFold = 1024 * 1024;
+/** So many bytes of small files it may have besides. */
+const largestContent = 64 * 1024 * 1024;
 const idleFold = 30_000;
 const entrySize = 200;
 
@@ -51,6 +67,7 @@ export class LayoutStore {
   readonly private: PrivateDirectory;
   readonly #defaultRepository: string | undefined;
   readonly #ownership: Ownership | undefined;
+  readonly #unsettled: UnsettledContent;
   #layouts: OpenLayouts;
   #following: Following;
   #journal: Journal | undefined;
@@ -59,6 +76,7 @@ export class LayoutStore {
   #ids: UploadIds | undefined;
   #folding: Promise<void> | undefined;
   #nextFold: Promise<void> | undefined;
+  #settling: Promise<void> | undefined;
   /** Generations that a fold has frozen and not removed yet, oldest first. */
   readonly #frozen: number[] = [];
   #idle: ReturnType<typeof setTimeout> | undefined;
@@ -76,6 +94,7 @@ export class LayoutStore {
     this.private = new PrivateDirectory(options.root, this.files);
     this.#defaultRepository = options.defaultRepository;
     this.#ownership = options.ownership;
+    this.#unsettled = new UnsettledContent(this.private.path, this.files);
     this.#layouts = this.#newLayouts();
     this.#following = this.#newFollowing();
     this.#names = new RepositoryNames(this.root);
@@ -145,7 +164,8 @@ export class LayoutStore {
       const assertOwned = (): void => lock.assertOwned();
       // Until the lock was ours, others may have written.
       this.#forgetAll();
-      const { generations, directories, damaged, lastLength } = await this.#following.journals();
+      const journals = await this.#following.journals();
+      const { generations, directories, damaged, lastLength } = journals;
       for (const journal of damaged) {
         const file = await quarantine(this.private.path, journal.generation, journal.damaged);
         this.warn('records of a journal cannot be read, and have been put aside', { file });
@@ -154,6 +174,7 @@ export class LayoutStore {
       const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
       await this.private.removeLeftovers();
       this.#ids = createUploadIds(await this.private.uploadKey());
+      for (const content of journals.contents) await this.#recover(content);
       if (last !== undefined && lastLength > 0) await truncateJournal(this.private.path, last, lastLength);
       const frozen = lastLength > 0 ? last : undefined;
       for (const directory of directories) {
@@ -161,6 +182,7 @@ export class LayoutStore {
         if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
       }
       this.#journal = journal;
+      if (last !== undefined) await this.#settleFrozen(last);
       for (const generation of generations) await journal.remove(generation);
       this.#foldWhenIdle();
       await this.#ownership?.begin();
@@ -189,32 +211,122 @@ export class LayoutStore {
     this.#lock?.assertOwned();
   }
 
-  /** Makes records of one layout durable, and then visible, all or none. */
-  async commit(layout: Layout, records: readonly JournalRecord[]): Promise<void> {
+  /** Whether the journal can take small files, so that nobody has to wait for each of them. */
+  get takesSmallFiles(): boolean {
+    return this.files.durability === 'fsync' && !this.#unsettled.isFull;
+  }
+
+  /**
+   * Makes records of one layout durable, and then visible, all or none.
+   *
+   * @param file that gets its name in the same step
+   */
+  async commit(layout: Layout, records: readonly JournalRecord[], file?: SmallFile): Promise<void> {
     const journal = this.#journal;
     if (journal === undefined || this.#closing !== undefined) throw closed();
     // Nothing waits until they are queued: what the caller has seen still holds.
     const settle = layout.queue(records);
-    const base: JournalRecord[] = this.#based.has(layout.directory)
-      ? []
-      : [{ op: 'base', directory: layout.directory, sha256: layout.sha256 }];
-    this.#based.add(layout.directory);
+    const { directory } = layout;
+    const before: (JournalRecord | ContentRecord)[] = [];
+    if (records.length > 0 && !this.#based.has(directory)) {
+      before.push({ op: 'base', directory, sha256: layout.sha256 });
+      this.#based.add(directory);
+    }
+    if (file !== undefined) before.push({ op: 'content', directory, digest: file.digest, size: file.bytes.length });
     try {
-      await journal.append([...base, ...records], {
-        apply: () => {
-          for (const record of records) layout.apply(record);
-          settle();
-          this.#layouts.keep(layout);
-          this.#noteNames(layout, records);
+      await journal.append(
+        { records: [...before, ...records], contents: file === undefined ? [] : [file.bytes] },
+        {
+          apply: (place) => {
+            // No longer judged by what is queued, whatever comes of it.
+            settle();
+            if (file !== undefined) this.#place(layout, file, place);
+            for (const record of records) layout.apply(record);
+            this.#layouts.keep(layout);
+            this.#noteNames(layout, records);
+          },
+          undo: settle,
         },
-        undo: settle,
-      });
+      );
     } catch (error) {
-      this.#based.delete(layout.directory);
+      this.#based.delete(directory);
       if (journal.isBroken) this.#foldNow();
       throw error;
     }
-    this.#foldSoon(journal.length, layout);
+    this.#foldSoon(journal, layout);
+  }
+
+  #place(layout: Layout, { digest, bytes, place }: SmallFile, at: JournalPlace): void {
+    place();
+    const path = layout.blobPath(digest);
+    this.#unsettled.add({ ...at, path, directory: layout.directory, digest, size: bytes.length });
+  }
+
+  /** What another process has pushed, and may not have written to its file yet. */
+  journalledContent(layout: Layout, digest: Digest): JournalledContent | undefined {
+    return this.#lock === undefined ? this.#following.contentOf(layout, digest) : undefined;
+  }
+
+  /** @returns undefined if it is in its file by now */
+  async readJournalled(content: JournalledContent): Promise<Uint8Array | undefined> {
+    try {
+      return await readContent(this.private.path, content, content.size);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Before something else than the journal relies on a file. */
+  async settleFile(path: string): Promise<void> {
+    await this.#unsettled.settleOne(path);
+  }
+
+  /** After a file was removed: what the journal says of it must not bring it back. */
+  async noteRemoved(layout: Layout, digest: Digest): Promise<void> {
+    const path = layout.blobPath(digest);
+    const journal = this.#journal;
+    if (journal === undefined || !this.#unsettled.has(path)) return;
+    this.#unsettled.forget(path);
+    const records: ContentRecord[] = [{ op: 'removed', directory: layout.directory, digest }];
+    await journal.append({ records }, nothing);
+  }
+
+  /** Makes the files durable that only the journal answers for until now. */
+  async #settle(journal: Journal): Promise<void> {
+    const files = this.#unsettled.all();
+    const { generation, length } = journal;
+    await this.#unsettled.settle(files);
+    await journal.append({ records: [{ op: 'settled', generation, length }] }, nothing);
+    this.#unsettled.forgetAll(files);
+  }
+
+  /** The same, for generations that are going to be removed. */
+  async #settleFrozen(newest: number): Promise<void> {
+    const files = this.#unsettled.all().filter(({ generation }) => generation <= newest);
+    await this.#unsettled.settle(files);
+    this.#unsettled.forgetAll(files);
+  }
+
+  #settleNow(journal: Journal): void {
+    if (this.#settling !== undefined || this.#closing !== undefined) return;
+    this.#settling = this.#settle(journal)
+      .catch((error: unknown) => this.warn('small files could not be written', { error }))
+      .finally(() => {
+        this.#settling = undefined;
+      });
+  }
+
+  async #recover(content: JournalledContent): Promise<void> {
+    const { directory, digest } = content;
+    const components = [...directory.split('/').filter(Boolean), 'blobs', ...digest.split(':')];
+    try {
+      assertInside(this.root, components);
+    } catch (error) {
+      this.warn('a file that is in the journal cannot be written', { error });
+      return;
+    }
+    await this.#unsettled.recover({ ...content, path: join(this.root, ...components) });
   }
 
   #noteNames(layout: Layout, records: readonly JournalRecord[]): void {
@@ -225,11 +337,14 @@ export class LayoutStore {
     }
   }
 
-  #foldSoon(journalLength: number, layout: Layout): void {
-    if (journalLength > Math.max(smallestFold, (layout.size * entrySize) / 4)) {
+  #foldSoon(journal: Journal, layout: Layout): void {
+    const { contentLength } = journal;
+    const length = journal.length - contentLength;
+    if (length > Math.max(smallestFold, (layout.size * entrySize) / 4) || contentLength > largestContent) {
       this.#foldNow();
       return;
     }
+    if (this.#unsettled.isDue) this.#settleNow(journal);
     this.#foldWhenIdle();
   }
 
@@ -277,6 +392,7 @@ export class LayoutStore {
       isWatching ||= layout.isWatching;
     }
     if (isWatching) this.#foldWhenIdle();
+    if (frozen !== undefined) await this.#settleFrozen(frozen);
     for (let oldest = this.#frozen[0]; oldest !== undefined; oldest = this.#frozen[0]) {
       await journal.remove(oldest);
       this.#frozen.shift();
@@ -288,10 +404,12 @@ export class LayoutStore {
     const { directory } = layout;
     this.#lock?.assertOwned();
     await layout.fold(async (sha256) => {
+      // An index must not name what may not be there after a loss of power.
+      await this.#unsettled.settle(this.#unsettled.all().filter((file) => file.directory === directory));
       if (frozen !== undefined) await journal.appendTo(frozen, { op: 'folded', directory, sha256 });
       // What has come meanwhile extends the index that is written now.
       if (this.#based.has(directory)) {
-        await journal.append([{ op: 'base', directory, sha256 }], { apply: () => undefined, undo: () => undefined });
+        await journal.append({ records: [{ op: 'base', directory, sha256 }] }, nothing);
       }
     });
   }
@@ -322,6 +440,7 @@ export class LayoutStore {
     this.#end.abort(closed());
     await this.#owning?.catch(() => undefined);
     try {
+      await this.#settling;
       await this.#nextFold?.catch(() => undefined);
       await this.#folding?.catch(() => undefined);
       await this.#fold();
@@ -341,6 +460,8 @@ export class LayoutStore {
     await lock.release();
   }
 }
+
+const nothing: Outcome = { apply: () => undefined, undo: () => undefined };
 
 function closed(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'the registry has been closed');

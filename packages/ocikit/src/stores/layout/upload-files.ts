@@ -115,6 +115,18 @@ export class FileStage implements BlobStage {
     await this.#close();
   }
 
+  /** All bytes, if they are few and there is no file yet. */
+  smallBytes(): Uint8Array | undefined {
+    return this.#hasFile || this.#size === 0 ? undefined : Buffer.concat(this.#held);
+  }
+
+  /** Like {@link moveTo}, at once and not durably. */
+  moveNow(path: string): void {
+    this.#unfollow();
+    this.#files.moveNow(this.#path, path);
+    this.#hasFile = false;
+  }
+
   /** Gives the file the name of what it is. */
   async moveTo(path: string): Promise<void> {
     this.#unfollow();

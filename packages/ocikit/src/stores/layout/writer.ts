@@ -15,10 +15,11 @@ import { stageVerified } from '../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { hasCode } from './files.ts';
-import type { JournalRecord } from './journal.ts';
+import type { JournalRecord } from './journal-file.ts';
 import type { Layout } from './layout.ts';
 import { blobDescriptor, sizeOfFile } from './reading.ts';
 import type { LayoutState } from './state.ts';
+import type { SmallFile } from './store.ts';
 import { FileStage, restoreUpload } from './upload-files.ts';
 
 export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
@@ -86,19 +87,24 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       // An early answer, before anything is written; it is judged again when it counts.
       assertTagsMaySet(layout, repository, tags, options.ifTag);
 
+      const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
       await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
-        await layout.make();
-        // Also if it is there: it may be damaged.
-        await writeManifest(state, layout, digest, pushed.bytes);
-        state.used.touch(layout.blobPath(digest));
-        assertTagsMaySet(layout, repository, tags, options.ifTag);
-        const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer }];
-        for (const tag of tags) records.push({ op: 'tag', repository, tag, digest });
-        // Until now the file alone said it.
-        if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
-          records.push({ op: 'blob', repository, digest, size: descriptor.size });
+        try {
+          await layout.make();
+          // Also if it is there: it may be damaged.
+          const file = await writeManifest(state, layout, digest, pushed.bytes, stage);
+          state.used.touch(layout.blobPath(digest));
+          assertTagsMaySet(layout, repository, tags, options.ifTag);
+          const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer }];
+          for (const tag of tags) records.push({ op: 'tag', repository, tag, digest });
+          // Until now the file alone said it.
+          if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
+            records.push({ op: 'blob', repository, digest, size: descriptor.size });
+          }
+          await store.commit(layout, records, file);
+        } finally {
+          await stage.discard();
         }
-        await store.commit(layout, records);
       });
       await store.noteRepository(repository, true);
       options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
@@ -141,12 +147,19 @@ async function keepBlob(
   const path = layout.blobPath(digest);
   await state.whileWriting(path, async () => {
     await layout.make();
-    await stage.finish();
+    const small = await writeSmall(state, stage, path);
+    if (small === undefined) await stage.finish();
     // Who has left while the disk was waited for will go on with the upload: it must not have ended.
     signal?.throwIfAborted();
+    layout.assertInsideRoot(digest);
+    store.assertOwned();
+    if (small !== undefined) {
+      const records = blobRecords(state, layout, repository, digest, size);
+      await store.commit(layout, records, { digest, bytes: small, place: () => stage.moveNow(path) });
+      await noteBlob(state, layout, repository, digest);
+      return;
+    }
     try {
-      layout.assertInsideRoot(digest);
-      store.assertOwned();
       await stage.moveTo(path);
       await linkBlob(state, layout, repository, digest, size);
     } catch (error) {
@@ -154,6 +167,20 @@ async function keepBlob(
       throw error;
     }
   });
+}
+
+/**
+ * Writes the file of a stage, which need not be durable as the journal gets its bytes.
+ *
+ * @param path where it is going to be
+ * @returns them; undefined if they are too many, or the journal does not take them
+ */
+async function writeSmall({ store }: LayoutState, stage: FileStage, path: string): Promise<Uint8Array | undefined> {
+  const bytes = store.takesSmallFiles ? stage.smallBytes() : undefined;
+  if (bytes === undefined) return undefined;
+  await store.files.makeDirectory(dirname(path));
+  await stage.release();
+  return bytes;
 }
 
 /** What could not be made a blob is an upload again, which can be tried again or given up. */
@@ -172,15 +199,27 @@ async function linkBlob(
   digest: Digest,
   size: number,
 ): Promise<void> {
-  const { store } = state;
-  state.used.touch(layout.blobPath(digest));
-  state.noteHome(digest, repository);
+  const records = blobRecords(state, layout, repository, digest, size);
+  if (records.length > 0) await state.store.commit(layout, records);
+  await noteBlob(state, layout, repository, digest);
+}
+
+function blobRecords(
+  state: LayoutState,
+  layout: Layout,
+  repository: string,
+  digest: Digest,
+  size: number,
+): JournalRecord[] {
   // With a layout for each repository the file says it, but for one that is a manifest's as well.
   const isManifest = hasManifest(layout, repository, digest) || state.isManifestBeingWritten(layout.blobPath(digest));
-  if (store.isShared || isManifest) {
-    await store.commit(layout, [{ op: 'blob', repository, digest, size }]);
-  }
-  await store.noteRepository(repository, true);
+  return state.store.isShared || isManifest ? [{ op: 'blob', repository, digest, size }] : [];
+}
+
+async function noteBlob(state: LayoutState, layout: Layout, repository: string, digest: Digest): Promise<void> {
+  state.used.touch(layout.blobPath(digest));
+  state.noteHome(digest, repository);
+  await state.store.noteRepository(repository, true);
 }
 
 async function mount(
@@ -217,6 +256,8 @@ function hasManifest(layout: Layout, repository: string, digest: Digest): boolea
 async function hardLink(state: LayoutState, from: string, to: string): Promise<boolean> {
   const { files } = state.store;
   await files.makeDirectory(dirname(to));
+  // The journal knows it by its other name only.
+  await state.store.settleFile(from);
   try {
     await link(from, to);
   } catch (error) {
@@ -240,20 +281,30 @@ async function findAnywhere(state: LayoutState, digest: Digest): Promise<string 
   return state.homeOf(digest);
 }
 
-async function writeManifest(state: LayoutState, layout: Layout, digest: Digest, bytes: Uint8Array): Promise<void> {
-  const { store } = state;
-  const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
-  try {
-    await stage.append(bytes);
-    await stage.finish();
-    layout.assertInsideRoot(digest);
-    store.assertOwned();
-    await stage.moveTo(layout.blobPath(digest));
-    state.forgetManifest(layout.blobPath(digest));
-  } catch (error) {
-    await stage.discard();
-    throw error;
+/** @returns undefined if the file has its name already, durably */
+async function writeManifest(
+  state: LayoutState,
+  layout: Layout,
+  digest: Digest,
+  bytes: Uint8Array,
+  stage: FileStage,
+): Promise<SmallFile | undefined> {
+  const path = layout.blobPath(digest);
+  await stage.append(bytes);
+  const small = await writeSmall(state, stage, path);
+  if (small === undefined) await stage.finish();
+  layout.assertInsideRoot(digest);
+  state.store.assertOwned();
+  if (small === undefined) {
+    await stage.moveTo(path);
+    state.forgetManifest(path);
+    return undefined;
   }
+  const place = (): void => {
+    stage.moveNow(path);
+    state.forgetManifest(path);
+  };
+  return { digest, bytes: small, place };
 }
 
 /** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first one that is missing */

@@ -1,0 +1,151 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import type { Digest } from '../../model/index.ts';
+
+import { isMissing } from './files.ts';
+import type { Files } from './files.ts';
+import { readContent } from './journal-file.ts';
+import type { JournalPlace } from './journal-file.ts';
+import { noLinks } from './reading.ts';
+
+/** A file whose bytes a journal has. */
+export interface JournalledFile extends JournalPlace {
+  path: string;
+  directory: string;
+  digest: Digest;
+  size: number;
+  /** Set when the file itself is durable: the journal need not answer for it any more. */
+  isDurable?: boolean;
+}
+
+/** From so many files, or bytes, on they are made durable, though nothing else asks for it. */
+const dueCount = 16_384;
+const dueSize = 64 * 1024 * 1024;
+/** Beyond these, new ones have to be durable at once: the disk does not keep up. */
+const maxCount = 32_768;
+const maxSize = 128 * 1024 * 1024;
+/** Synchronisations at a time: requests wait for the same threads. */
+const atOnce = 3;
+
+/**
+ * Small files that the journal answers for: who pushes them waits for the journal, once for all that wait, and the files
+ * follow. Most have reached the disk by themselves when they are synchronised.
+ */
+export class UnsettledContent {
+  readonly #dir: string;
+  readonly #files: Files;
+  readonly #unsettled = new Map<string, JournalledFile>();
+  #size = 0;
+  #settling: Promise<void> = Promise.resolve();
+
+  /** @param dir of the journals */
+  constructor(dir: string, files: Files) {
+    this.#dir = dir;
+    this.#files = files;
+  }
+
+  get isDue(): boolean {
+    return this.#unsettled.size >= dueCount || this.#size >= dueSize;
+  }
+
+  get isFull(): boolean {
+    return this.#unsettled.size >= maxCount || this.#size >= maxSize;
+  }
+
+  has(path: string): boolean {
+    return this.#unsettled.has(path);
+  }
+
+  add(file: JournalledFile): void {
+    this.forget(file.path);
+    this.#unsettled.set(file.path, file);
+    this.#size += file.size;
+  }
+
+  forget(path: string): void {
+    const file = this.#unsettled.get(path);
+    if (file === undefined) return;
+    this.#unsettled.delete(path);
+    this.#size -= file.size;
+  }
+
+  /** Makes files durable, and can be told to {@link forgetAll} them then. One after another, if it is called again. */
+  settle(files: readonly JournalledFile[]): Promise<void> {
+    const before = this.#settling.catch(() => undefined);
+    this.#settling = before.then(() => this.#settleAll(files));
+    return this.#settling;
+  }
+
+  /** Those that nothing but the journal answers for. */
+  all(): JournalledFile[] {
+    return [...this.#unsettled.values()];
+  }
+
+  /** One that was written again meanwhile stays. */
+  forgetAll(files: readonly JournalledFile[]): void {
+    for (const file of files) if (this.#unsettled.get(file.path) === file) this.forget(file.path);
+  }
+
+  /** Makes one file durable, which somebody wants to rely on without the journal. */
+  async settleOne(path: string): Promise<void> {
+    const file = this.#unsettled.get(path);
+    if (file === undefined) return;
+    await this.#sync(file);
+    await this.#files.syncDirectory(dirname(path));
+  }
+
+  async #settleAll(files: readonly JournalledFile[]): Promise<void> {
+    const directories = new Set<string>();
+    const left = files.filter(({ isDurable }) => isDurable !== true).values();
+    const sync = async (): Promise<void> => {
+      for (const file of left) {
+        await this.#sync(file);
+        directories.add(dirname(file.path));
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, sync));
+    for (const directory of directories) {
+      await this.#files.syncDirectoryOf(join(directory, 'any'));
+      // It may have been made with the file.
+      await this.#files.syncDirectoryOf(directory);
+    }
+    for (const file of files) file.isDurable = true;
+  }
+
+  async #sync(file: JournalledFile): Promise<void> {
+    try {
+      await this.#files.syncPath(file.path);
+    } catch (error) {
+      // Nobody needs it any more.
+      if (isMissing(error)) return;
+      // The kernel may have dropped what it could not write, and a second time it would say that all is well.
+      await this.#files.replace(file.path, [await readContent(this.#dir, file, file.size)]);
+    }
+  }
+
+  /**
+   * After a crash: makes a file be what the journal says of it. It may be empty, or have zeros where its bytes should be;
+   * and if it has them, they may not be durable yet.
+   */
+  async recover(file: JournalledFile): Promise<void> {
+    const bytes = await readContent(this.#dir, file, file.size);
+    if (isFileOf(file.path, bytes)) this.add(file);
+    else await this.#files.replace(file.path, [bytes]);
+  }
+}
+
+function isFileOf(path: string, bytes: Uint8Array): boolean {
+  let file: number;
+  try {
+    file = openSync(path, noLinks);
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+  try {
+    return readFileSync(file).equals(bytes);
+  } finally {
+    closeSync(file);
+  }
+}
