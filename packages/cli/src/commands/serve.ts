@@ -1,5 +1,5 @@
 import { resolve as absolute } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Registry } from 'ocikit';
@@ -54,9 +54,7 @@ export function serveCommand(): Command {
 }
 
 async function runServe(flags: ServeFlags): Promise<void> {
-  // V8 lets a heap grow to twice what is in it before it looks for what is not. With 100,000 tags in it that is a hundred
-  // megabytes for nothing; requests are answered as quickly with less.
-  setFlagsFromString('--optimize-for-size');
+  keepHeapSmall();
   const logger = lineLogger((line) => process.stderr.write(line));
   const store = await openStore(flags, logger);
   try {
@@ -64,6 +62,22 @@ async function runServe(flags: ServeFlags): Promise<void> {
   } finally {
     await store.close();
   }
+}
+
+/** Bytes in use from which on the heap is kept small. */
+const largeHeap = 48 * 1024 * 1024;
+
+/**
+ * V8 lets a heap grow to twice what is in it before it looks for what is not. With 100,000 tags in it that is a hundred
+ * megabytes for nothing. As long as there is little in it, requests are answered faster without.
+ */
+function keepHeapSmall(): void {
+  const timer = setInterval(() => {
+    if (getHeapStatistics().used_heap_size < largeHeap) return;
+    setFlagsFromString('--optimize-for-size');
+    clearInterval(timer);
+  }, 1000);
+  timer.unref();
 }
 
 async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logger): Promise<void> {

@@ -22,7 +22,11 @@ describe('an upload id', () => {
     vi.useFakeTimers({ now: new Date('2061-07-28T12:34:56.789Z') });
     const id = ids.issue('a/b', 'sha512');
     vi.setSystemTime(new Date('2062-01-01T00:00:00Z'));
-    expect(ids.check('a/b', id)).toEqual({ at: Date.parse('2061-07-28T12:34:56.789Z'), label: 'sha512' });
+    expect(ids.check('a/b', id)).toEqual({
+      at: Date.parse('2061-07-28T12:34:56.789Z'),
+      label: 'sha512',
+      isFresh: true,
+    });
   });
 
   test('is safe in a path and in a file’s name', () => {

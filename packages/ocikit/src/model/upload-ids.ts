@@ -15,6 +15,8 @@ export interface IssuedId {
   /** When, in milliseconds of the epoch. */
   at: number;
   label: string;
+  /** True if it was issued lately, by this very object. */
+  isFresh: boolean;
 }
 
 const randomLength = 12;
@@ -23,11 +25,31 @@ const macLength = 14;
 const maxKnown = 4096;
 const idPattern = /^([A-Za-z0-9_-]{43})\.([a-z0-9+._-]+)$/;
 
+/** Random bytes that are fetched together: each time costs as much as an id. */
+class RandomBytes {
+  readonly #bytes = new Uint8Array(4096);
+  #used = this.#bytes.length;
+
+  take(count: number): Uint8Array {
+    if (this.#used + count > this.#bytes.length) {
+      crypto.getRandomValues(this.#bytes);
+      this.#used = 0;
+    }
+    const taken = this.#bytes.slice(this.#used, this.#used + count);
+    // Nobody can find them here later.
+    this.#bytes.fill(0, this.#used, this.#used + count);
+    this.#used += count;
+    return taken;
+  }
+}
+
 /** @param key 32 random bytes; ids are good as long as it stays the same. Made here if it is left out. */
 export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): UploadIds {
+  const text = new TextEncoder();
   // A colon is in neither of the first two, so nothing can move from one part to another and keep the MAC.
   const macOf = (head: Uint8Array, label: string, repository: string): Uint8Array =>
-    hmacSha256(key, new TextEncoder().encode(`${toBase64Url(head)}:${label}:${repository}`)).subarray(0, macLength);
+    hmacSha256(key, text.encode(`${toBase64Url(head)}:${label}:${repository}`)).subarray(0, macLength);
+  const random = new RandomBytes();
   /** Ids that were seen lately: each is asked for a few times on its way, and computing a MAC takes its time. */
   const known = new Map<string, IssuedId>();
   const remember = (repository: string, id: string, issued: IssuedId): IssuedId => {
@@ -43,14 +65,14 @@ export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uin
       const id = new Uint8Array(randomLength + timeLength + macLength);
       const head = id.subarray(0, randomLength + timeLength);
       const now = Date.now();
-      crypto.getRandomValues(id.subarray(0, randomLength));
+      id.set(random.take(randomLength));
       const view = new DataView(id.buffer);
       view.setUint32(randomLength, Math.floor(now / 0x1_0000));
       view.setUint16(randomLength + 4, now % 0x1_0000);
       id.set(macOf(head, label, repository), head.length);
-      const text = `${toBase64Url(id)}.${label}`;
-      remember(repository, text, { at: now, label });
-      return text;
+      const issued = `${toBase64Url(id)}.${label}`;
+      remember(repository, issued, { at: now, label, isFresh: true });
+      return issued;
     },
     check(repository, id) {
       const found = known.get(`${repository}:${id}`);
@@ -62,7 +84,7 @@ export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uin
       if (!equal(macOf(head, label, repository), bytes.subarray(head.length))) return undefined;
       const view = new DataView(bytes.buffer);
       const at = view.getUint32(randomLength) * 0x1_0000 + view.getUint16(randomLength + 4);
-      return remember(repository, id, { at, label });
+      return remember(repository, id, { at, label, isFresh: false });
     },
   };
 }
@@ -74,11 +96,19 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
+const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
 /** Bytes as text that is safe in a URL, without padding. RFC 4648, section 5. */
 export function toBase64Url(bytes: Uint8Array): string {
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  let text = '';
+  let bits = 0;
+  let count = 0;
+  for (const byte of bytes) {
+    // Never more than six bits are left, so that it stays a small number.
+    bits = ((bits << 8) | byte) & 0x3fff;
+    for (count += 8; count >= 6; count -= 6) text += digits.charAt((bits >> (count - 6)) & 63);
+  }
+  return count === 0 ? text : text + digits.charAt((bits << (6 - count)) & 63);
 }
 
 /** The inverse of {@link toBase64Url}; undefined if it is not such a text. */

@@ -103,6 +103,7 @@ export class UploadSessions {
   }
 
   async #restore(repository: string, id: string): Promise<void> {
+    if (this.#backend.ids.check(repository, id)?.isFresh === true) return;
     const restored = await this.#backend.restore?.(repository, id);
     if (restored === undefined || this.#sessions.has(id) || this.#ended.has(id)) return;
     const now = Date.now();
