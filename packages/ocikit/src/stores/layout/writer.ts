@@ -31,7 +31,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const digest = parseDigest(blob.digest);
       await store.own();
       onEvent?.({ type: 'started', repository, digest, size: blob.size });
-      const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
+      const stage = new FileStage(store.private.temporaryPath(), store.files);
       let size: number;
       try {
         const pieces = reportBytes(readSource(source, signal), repository, blob, onEvent);
@@ -108,11 +108,10 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
 }
 
 /** Where uploads keep their bytes, and what becomes of them. */
-export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend {
+export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend<FileStage> {
   const { store } = state;
   const dir = store.private.uploads;
-  const stageOf = (id: string, size?: number): FileStage =>
-    new FileStage(join(dir, id), store.files, () => Promise.resolve(), size);
+  const stageOf = (id: string, size?: number): FileStage => new FileStage(join(dir, id), store.files, size);
   return {
     ids,
     stage: (_repository, id) => stageOf(id),
@@ -122,7 +121,7 @@ export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend
     },
     async keep(repository, digest, size, stage, { signal }) {
       // It may be an upload that never had a byte.
-      await keepBlob(state, repository, digest, size, stage as FileStage, signal);
+      await keepBlob(state, repository, digest, size, stage, signal);
     },
   };
 }
@@ -242,7 +241,7 @@ async function findAnywhere(state: LayoutState, digest: Digest): Promise<string 
 
 async function writeManifest(state: LayoutState, layout: Layout, digest: Digest, bytes: Uint8Array): Promise<void> {
   const { store } = state;
-  const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
+  const stage = new FileStage(store.private.temporaryPath(), store.files);
   try {
     await stage.append(bytes);
     await stage.finish();
