@@ -1,25 +1,22 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import type { PartialContent } from '../http/client/index.ts';
 import { collect } from '../model/index.ts';
 import { randomBlob } from '../testing/index.ts';
+import { temporaryDirectory } from '../../test/temporary-directory.ts';
 
 import { openTransfers } from './transfers.ts';
 
 let directory = '';
 
 beforeEach(async () => {
-  directory = join(await mkdtemp(join(tmpdir(), 'ocikit-transfers-')), 'state');
-});
-
-afterEach(async () => {
-  await rm(join(directory, '..'), { recursive: true, force: true });
+  directory = join(await temporaryDirectory(), 'state');
 });
 
 const names = (): Promise<string[]> => readdir(directory).catch(() => []);
