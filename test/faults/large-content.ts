@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { ServerResponse } from 'node:http';
+
+import { listenOnFreePort } from '../../packages/ocikit/test/free-port.ts';
+import { written } from '../../packages/ocikit/test/written.ts';
 
 import type { Digest } from './content.ts';
 
@@ -65,7 +67,7 @@ export async function serveContent(
     const send = async (): Promise<void> => {
       for (let at = start; at < end && !response.destroyed;) {
         const piece = content.at(at).subarray(0, end - at);
-        await write(response, piece);
+        await written(response, piece);
         at += piece.length;
         sent.bytes += piece.length;
         onBytes(sent);
@@ -75,29 +77,13 @@ export async function serveContent(
     };
     send().catch(() => response.destroy());
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  const host = `127.0.0.1:${await listenOnFreePort(server)}`;
   return {
-    host: `127.0.0.1:${address.port}`,
+    host,
     sent,
     close() {
       server.closeAllConnections();
       server.close();
     },
   };
-}
-
-/** Rejects if whoever reads is gone. */
-function write(response: ServerResponse, piece: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onClose = (): void => reject(new Error('the connection is gone'));
-    response.once('close', onClose);
-    response.write(piece, () => {
-      response.removeListener('close', onClose);
-      resolve();
-    });
-  });
 }

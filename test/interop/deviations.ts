@@ -1,4 +1,4 @@
-import type { Deviation } from './contract.ts';
+import type { Deviation } from '../../packages/ocikit/test/deviations.ts';
 
 /**
  * What registries of others do otherwise than the contract of `Registry` has it, as our client sees it. Most of it is allowed by

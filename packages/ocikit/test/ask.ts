@@ -6,6 +6,8 @@ import { explain } from '../src/http/client/explanation.ts';
 import type { ClientOptions } from '../src/http/client/index.ts';
 import { createTransport } from '../src/http/client/transport.ts';
 
+export { failureOf } from './failure-of.ts';
+
 /** Asks a guarded registry for what a scope names, and gives the status, or rejects with the client's error. */
 export type Ask = (scope: string, options?: { path?: string; signal?: AbortSignal }) => Promise<number>;
 
@@ -28,16 +30,6 @@ export function asker(host: string, options: Partial<ClientOptions> = {}): Ask {
     await answer.discard();
     return answer.status;
   };
-}
-
-/** The error that a promise rejects with. */
-export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error('it did not fail');
 }
 
 /** All that a log could show of an error. */

@@ -6,6 +6,7 @@ import { resolveRange } from '../src/model/index.ts';
 import type { Descriptor, ResolvedRange } from '../src/model/index.ts';
 
 import { listen } from './listen.ts';
+import { written } from './written.ts';
 
 /** A request for the blob, from 1 on. */
 export interface HostedRequest {
@@ -104,18 +105,6 @@ async function send(
   }
   if (cutAfter === undefined) response.end();
   else response.destroy();
-}
-
-/** Rejects if whoever reads is gone. */
-function written(response: ServerResponse, piece: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onClose = (): void => reject(new Error('the connection is gone'));
-    response.once('close', onClose);
-    response.write(piece, () => {
-      response.removeListener('close', onClose);
-      resolve();
-    });
-  });
 }
 
 export function withoutHeader(answer: HostedAnswer, name: string): HostedAnswer {

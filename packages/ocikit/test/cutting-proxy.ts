@@ -1,6 +1,8 @@
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 
+import { listenOnFreePort } from './free-port.ts';
+
 export interface CuttingProxy {
   /** `HOST:PORT` */
   readonly host: string;
@@ -56,13 +58,9 @@ export async function cuttingProxy(
       client.resetAndDestroy();
     });
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  const host = `127.0.0.1:${await listenOnFreePort(server)}`;
   return {
-    host: `127.0.0.1:${address.port}`,
+    host,
     get sent() {
       return sent;
     },

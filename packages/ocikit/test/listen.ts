@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { onTestFinished } from 'vitest';
 
+import { listenOnFreePort } from './free-port.ts';
+
 export type Handle = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 /** A real server on a free port of this machine, for as long as the test runs. Gives its `HOST:PORT`. */
@@ -12,12 +14,7 @@ export async function listen(handle: Handle): Promise<string> {
     server.closeAllConnections();
     server.close();
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return `127.0.0.1:${address.port}`;
+  return `127.0.0.1:${await listenOnFreePort(server)}`;
 }
 
 /** The whole body of a request that came to a server. */

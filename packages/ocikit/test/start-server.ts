@@ -2,6 +2,8 @@ import { request } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 
+import { onTestFinished } from 'vitest';
+
 import type { Registry } from '../src/model/index.ts';
 import { serve } from '../src/node/index.ts';
 import type { ServeOptions } from '../src/node/index.ts';
@@ -26,8 +28,15 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** A real server on a free port of this machine. */
-export async function startServer(registry: Registry, options: ServeOptions = {}): Promise<TestServer> {
+/** A real server on a free port of this machine, for as long as the test runs. */
+export async function startServer(registry: Registry, options?: ServeOptions): Promise<TestServer> {
+  const server = await startSharedServer(registry, options);
+  onTestFinished(() => server.close());
+  return server;
+}
+
+/** A server for several tests, which close it after the last one. */
+export async function startSharedServer(registry: Registry, options: ServeOptions = {}): Promise<TestServer> {
   const serving = await serve(registry, { port: 0, ...options });
   return {
     url: serving.url,

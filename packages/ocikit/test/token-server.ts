@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 
+import { listenOnFreePort } from './free-port.ts';
+
 /** A request as it came to a {@link LoopbackServer}. */
 export interface SeenRequest {
   method: string;
@@ -30,13 +32,7 @@ export async function listen(
       await answer(request, response);
     })();
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, address, resolve);
-  });
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new TypeError('the server has no port');
-  const host = `${address}:${bound.port}`;
+  const host = `${address}:${await listenOnFreePort(server, address)}`;
   return {
     origin: `http://${host}`,
     host,

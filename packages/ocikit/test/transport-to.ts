@@ -7,6 +7,8 @@ import type { Transport } from '../src/http/client/transport.ts';
 import { listen } from './listen.ts';
 import type { Handle } from './listen.ts';
 
+export { failureOf } from './failure-of.ts';
+
 export interface TransportToOptions extends Partial<ClientOptions> {
   authenticator?: Authenticator;
 }
@@ -33,14 +35,4 @@ export function requestTo(
     lane: 'small',
     ...others,
   };
-}
-
-/** What a promise rejects with. */
-export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error('it did not fail');
 }

@@ -1,15 +1,15 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { collect, digestOf, mediaTypes, readSource } from '../model/index.ts';
 import type { Descriptor } from '../model/index.ts';
 import { openLayout } from '../stores/layout/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { imageOf, indexOf, pushContent } from '../testing/index.ts';
+import { temporaryDirectory } from '../../test/temporary-directory.ts';
 
 import {
   asImage,
@@ -25,17 +25,6 @@ import {
   walk,
 } from './index.ts';
 import type { FileTree, KeptContent, LayoutFile, Ref } from './index.ts';
-
-const cleanUp: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).toReversed()) await step();
-});
-
-async function startDirectory(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'ocikit-image-'));
-  cleanUp.push(() => rm(dir, { recursive: true }));
-  return dir;
-}
 
 /** Writes a tree as anybody would. */
 async function write(tree: FileTree, dir: string): Promise<void> {
@@ -171,17 +160,17 @@ describe('a layout, as files,', () => {
 
 describe('in a directory', () => {
   test('it is a registry', async () => {
-    const dir = await startDirectory();
+    const dir = await temporaryDirectory();
     const index = createIndex([image]);
     await write(await layoutFiles([{ ref: index, tag: 'v1' }]), dir);
     const registry = openLayout(dir, { defaultRepository: 'a' });
-    cleanUp.push(() => registry.close());
+    onTestFinished(() => registry.close());
     const pulled = await pull(registry, 'a', { tag: 'v1' });
     expect(await contentOfAll(pulled)).toEqual(await contentOfAll(index));
   });
 
   test('it is read with its files as streams', async () => {
-    const dir = await startDirectory();
+    const dir = await temporaryDirectory();
     await write(await layoutFiles([{ ref: image }]), dir);
     const read = asImage(await readLayout((path) => () => createReadStream(join(dir, path))));
     expect(await contentOfAll(read)).toEqual(await contentOfAll(image));

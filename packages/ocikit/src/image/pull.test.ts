@@ -1,8 +1,7 @@
-import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { createClient } from '../http/client/index.ts';
 import { digestOf, mediaTypes, partialRegistry, RegistryError } from '../model/index.ts';
@@ -12,7 +11,6 @@ import { createMemoryRegistry } from '../stores/memory/index.ts';
 import {
   artifactOf,
   corruptAnswers,
-  createTestServer,
   cutAnswers,
   imageOf,
   indexOf,
@@ -22,26 +20,16 @@ import {
   resizeAnswers,
 } from '../testing/node.ts';
 import type { TestManifest } from '../testing/node.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
+import { temporaryDirectory } from '../../test/temporary-directory.ts';
 
 import { asImage, asIndex, pull } from './index.ts';
 
-const cleanUp: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).toReversed()) await step();
-});
-
 async function startLayout(): Promise<{ registry: Registry; dir: string }> {
-  const dir = await mkdtemp(join(tmpdir(), 'ocikit-image-'));
-  cleanUp.push(() => rm(dir, { recursive: true }));
+  const dir = await temporaryDirectory();
   const registry = openLayout(dir, { durability: 'none' });
-  cleanUp.push(() => registry.close());
+  onTestFinished(() => registry.close());
   return { registry, dir };
-}
-
-async function startServer(): Promise<Awaited<ReturnType<typeof createTestServer>>> {
-  const server = await createTestServer();
-  cleanUp.push(() => server.close());
-  return server;
 }
 
 const kinds: readonly [string, () => Promise<Registry>][] = [
@@ -50,7 +38,7 @@ const kinds: readonly [string, () => Promise<Registry>][] = [
   [
     'a server',
     async () => {
-      const server = await startServer();
+      const server = await startTestServer();
       return createClient({ host: server.host, fetch: server.fetch });
     },
   ],
@@ -180,7 +168,7 @@ test.each(['', 'sha256:', 'sha256:abc', `md5:${'0'.repeat(32)}`, `sha256:${'A'.r
 );
 
 test('the tag is what is asked for, also if there is a digest', async () => {
-  const server = await startServer();
+  const server = await startTestServer();
   const registry = createClient({ host: server.host, fetch: server.fetch });
   const pushed = imageOf();
   await server.addRef('a', 'v1', pushed);
@@ -235,7 +223,7 @@ describe('damage on the way', () => {
     ['too long', 'SIZE_INVALID', () => resizeAnswers({ by: 1 })],
     ['too short', 'SIZE_INVALID', () => resizeAnswers({ by: -1 })],
   ])('a %s blob is found out, and is asked for once', async (_what, code, fault) => {
-    const server = await startServer();
+    const server = await startTestServer();
     const registry = createClient({ host: server.host, fetch: server.fetch, ...once });
     await server.addRef('a', 'v1', imageOf());
     const image = asImage(await pull(registry, 'a', { tag: 'v1' }));
@@ -246,7 +234,7 @@ describe('damage on the way', () => {
   });
 
   test('a corrupt manifest is found out, and is asked for once', async () => {
-    const server = await startServer();
+    const server = await startTestServer();
     const registry = createClient({ host: server.host, fetch: server.fetch, ...once });
     const index = indexOf([imageOf()]);
     await server.addRef('a', 'v1', index);
@@ -260,7 +248,7 @@ describe('damage on the way', () => {
   });
 
   test('a cut is mended', async () => {
-    const server = await startServer();
+    const server = await startTestServer();
     const registry = createClient({ host: server.host, fetch: server.fetch, ...once });
     const pushed = imageOf({ layers: [randomBlob(300_000)] });
     await server.addRef('a', 'v1', pushed);

@@ -1,34 +1,23 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { createClient } from '../http/client/index.ts';
 import { digestOf, mediaTypes, partialRegistry, RegistryError } from '../model/index.ts';
 import type { Digest, Registry, TransferEvent } from '../model/index.ts';
 import { openLayout, openLayouts } from '../stores/layout/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { corruptAnswers, createTestServer, imageOf, indexOf, pushContent, randomBlob } from '../testing/node.ts';
+import { corruptAnswers, imageOf, indexOf, pushContent, randomBlob } from '../testing/node.ts';
 import type { TestServer } from '../testing/node.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
+import { temporaryDirectory } from '../../test/temporary-directory.ts';
 
 import { contentOf, createImage, createIndex, jsonContent, pull, push, walk } from './index.ts';
 import type { Image, Ref } from './index.ts';
 
-const cleanUp: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).toReversed()) await step();
-});
-
-async function startDirectory(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'ocikit-image-'));
-  cleanUp.push(() => rm(dir, { recursive: true }));
-  return dir;
-}
-
 async function startServer(): Promise<{ server: TestServer; registry: Registry }> {
-  const server = await createTestServer();
-  cleanUp.push(() => server.close());
+  const server = await startTestServer();
   return { server, registry: createClient({ host: server.host, fetch: server.fetch }) };
 }
 
@@ -37,8 +26,8 @@ const kinds: readonly [string, () => Promise<Registry>][] = [
   [
     'a layout',
     async () => {
-      const registry = openLayouts(await startDirectory(), { durability: 'none' });
-      cleanUp.push(() => registry.close());
+      const registry = openLayouts(await temporaryDirectory(), { durability: 'none' });
+      onTestFinished(() => registry.close());
       return registry;
     },
   ],
@@ -179,7 +168,7 @@ test('from any registry into any other, all of it arrives', async () => {
 });
 
 test('an index of a layout is entered as an index, with what it is', async () => {
-  const dir = await startDirectory();
+  const dir = await temporaryDirectory();
   const index = createIndex([createImage({ config, layers: [layerOf(10)] })]);
   const registry = openLayout(dir, { durability: 'none', defaultRepository: 'a' });
   await push(registry, 'a', index, { tags: ['v1'] });
@@ -187,7 +176,7 @@ test('an index of a layout is entered as an index, with what it is', async () =>
   const { manifests } = JSON.parse(await readFile(join(dir, 'index.json'), 'utf8')) as { manifests: object[] };
   expect(manifests).toContainEqual(expect.objectContaining(index.descriptor));
   const again = openLayout(dir, { defaultRepository: 'a' });
-  cleanUp.push(() => again.close());
+  onTestFinished(() => again.close());
   expect(await readAll(await pull(again, 'a', { tag: 'v1' }))).toHaveLength(2);
 });
 

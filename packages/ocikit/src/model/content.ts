@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Descriptor } from './descriptor.ts';
 import { RegistryError } from './errors.ts';
-import { untilAborted } from './source.ts';
+import { untilAborted } from './iteration.ts';
 
 /**
  * A part of a content, in bytes: from `start` up to but not including `end` (to the end if it is left out), or the

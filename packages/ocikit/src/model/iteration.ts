@@ -22,6 +22,44 @@ export async function* limit<T>(
   }
 }
 
+/** Hands items on until the signal is aborted, also while it waits for one that never comes. It then rejects with the signal's reason. */
+export async function* untilAborted<T>(
+  items: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void, undefined> {
+  if (signal === undefined) {
+    yield* items;
+    return;
+  }
+  const iterator = items[Symbol.asyncIterator]();
+  let interrupt: ((reason: unknown) => void) | undefined;
+  const onAbort = (): void => interrupt?.(signal.reason);
+  const next = (): Promise<IteratorResult<T>> =>
+    new Promise((resolve, reject) => {
+      interrupt = reject;
+      iterator.next().then(resolve, reject);
+    });
+  let ended = false;
+  signal.addEventListener('abort', onAbort);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const result = await next();
+      if (result.done === true) {
+        ended = true;
+        return;
+      }
+      yield result.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    const left = ended ? undefined : iterator.return?.();
+    // A sequence that hangs would never say that it has been left.
+    if (signal.aborted) left?.catch(() => undefined);
+    else await left;
+  }
+}
+
 /**
  * Merges sequences that are each in order into one that is, without duplicates: of items that compare as equal, the
  * one of the first sequence is kept. Reads no further ahead than one item of each.

@@ -1,3 +1,5 @@
+import { untilAborted } from './iteration.ts';
+
 /**
  * Bytes to be stored: at hand, arriving (read once), a `Blob` or `File`, or a function that opens them, again for
  * each attempt.
@@ -41,42 +43,4 @@ function piecesOf(stream: ReadableStream<Uint8Array>): AsyncIterableIterator<Uin
     [Symbol.asyncIterator]: () => pieces,
   };
   return pieces;
-}
-
-/** Hands pieces on until the signal is aborted, also while it waits for one that never comes. */
-export async function* untilAborted(
-  pieces: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  if (signal === undefined) {
-    yield* pieces;
-    return;
-  }
-  const iterator = pieces[Symbol.asyncIterator]();
-  let interrupt: ((reason: unknown) => void) | undefined;
-  const onAbort = (): void => interrupt?.(signal.reason);
-  const next = (): Promise<IteratorResult<Uint8Array>> =>
-    new Promise((resolve, reject) => {
-      interrupt = reject;
-      iterator.next().then(resolve, reject);
-    });
-  let ended = false;
-  signal.addEventListener('abort', onAbort);
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const result = await next();
-      if (result.done === true) {
-        ended = true;
-        return;
-      }
-      yield result.value;
-    }
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    const left = ended ? undefined : iterator.return?.();
-    // A source that hangs would never say that it has been left.
-    if (signal.aborted) left?.catch(() => undefined);
-    else await left;
-  }
 }

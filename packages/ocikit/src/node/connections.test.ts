@@ -1,34 +1,23 @@
-import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { connect } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { createTestServer, imageOf, randomBlob, testCertificate } from '../testing/node.ts';
-import type { TestServer, TestServerOptions } from '../testing/node.ts';
+import { imageOf, randomBlob, testCertificate } from '../testing/node.ts';
 import { testClient } from '../testing/test-client.ts';
+import { listenOnFreePort } from '../../test/free-port.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
 
 import { nodeFetch } from './fetch.ts';
 import type { NodeFetch, NodeFetchOptions } from './fetch.ts';
 
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).toReversed()) await step();
-});
-
-async function start(options?: TestServerOptions): Promise<TestServer> {
-  const server = await createTestServer(options);
-  cleanUp.push(() => server.close());
-  return server;
-}
-
 function open(options: NodeFetchOptions): NodeFetch {
   const fetch = nodeFetch(options);
-  cleanUp.push(() => fetch.close());
+  onTestFinished(() => fetch.close());
   return fetch;
 }
 
@@ -49,7 +38,7 @@ interface ProxySettings {
 }
 
 /** A proxy that sends everything to one port of this machine. */
-async function startProxy({ port, tls, refuse, hangs = false }: ProxySettings): Promise<Proxy> {
+async function startProxy({ port: target, tls, refuse, hangs = false }: ProxySettings): Promise<Proxy> {
   const asked: Proxy['asked'] = [];
   const note = ({ method, url, headers }: IncomingMessage): void => {
     asked.push({ line: `${method} ${url}`, authorization: headers['proxy-authorization'], host: headers.host });
@@ -62,7 +51,7 @@ async function startProxy({ port, tls, refuse, hangs = false }: ProxySettings): 
     const url = new URL(request.url ?? '');
     const { method, headers } = request;
     const onward = httpRequest(
-      { port, host: '127.0.0.1', method, path: url.pathname + url.search, headers },
+      { port: target, host: '127.0.0.1', method, path: url.pathname + url.search, headers },
       (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
@@ -77,7 +66,7 @@ async function startProxy({ port, tls, refuse, hangs = false }: ProxySettings): 
       socket.end(`HTTP/1.1 ${refuse} No\r\ncontent-length: 0\r\n\r\n`);
       return;
     }
-    const onward = connect({ port, host: '127.0.0.1' }, () => {
+    const onward = connect({ port: target, host: '127.0.0.1' }, () => {
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
       onward.pipe(socket).pipe(onward);
     });
@@ -85,20 +74,19 @@ async function startProxy({ port, tls, refuse, hangs = false }: ProxySettings): 
     onward.on('error', () => socket.destroy());
     socket.on('error', () => onward.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanUp.push(() => {
+  const port = await listenOnFreePort(server);
+  onTestFinished(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  return { port: (server.address() as AddressInfo).port, asked };
+  return { port, asked };
 }
 
 const domain = 'registry.example.com';
 
 describe('through a proxy', () => {
   test('a registry with TLS is reached by a tunnel, in which its own certificate counts', async () => {
-    const server = await start({ domains: [domain] });
+    const server = await startTestServer({ domains: [domain] });
     const proxy = await startProxy({ port: server.port });
     const fetch = open({ ca: server.ca, proxy: `http://user:p%40ss@127.0.0.1:${proxy.port}` });
     const registry = testClient(server.url, { fetch });
@@ -124,7 +112,7 @@ describe('through a proxy', () => {
   });
 
   test('a registry without TLS is asked for by its whole URL', async () => {
-    const server = await start();
+    const server = await startTestServer();
     await server.addRef('a', 'v1', imageOf());
     const proxy = await startProxy({ port: server.port });
     const fetch = open({ proxy: `http://user:pass@127.0.0.1:${proxy.port}` });
@@ -141,7 +129,7 @@ describe('through a proxy', () => {
 
   test('the proxy itself may be reached by TLS', async () => {
     const tls = await testCertificate(['127.0.0.1']);
-    const server = await start({ domains: [domain] });
+    const server = await startTestServer({ domains: [domain] });
     const proxy = await startProxy({ port: server.port, tls });
     const options = { proxy: `https://127.0.0.1:${proxy.port}` };
     const fetch = open({ ...options, ca: [server.ca ?? '', tls.cert] });
@@ -150,7 +138,7 @@ describe('through a proxy', () => {
   });
 
   test('what is exempt goes past it', async () => {
-    const server = await start();
+    const server = await startTestServer();
     const proxy = await startProxy({ port: 1 });
     const resolve = (): { host: string; port: number } => ({ host: '127.0.0.1', port: server.port });
     const fetch = open({ proxy: `http://127.0.0.1:${proxy.port}`, noProxy: 'example.com', resolve });
@@ -189,13 +177,12 @@ describe('with a certificate of its own', () => {
     const server = createHttpsServer({ ...theirs, ca: own.cert, requestCert: true }, (_request, response) => {
       response.end('welcome');
     });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    cleanUp.push(() => {
+    const port = await listenOnFreePort(server);
+    onTestFinished(() => {
       server.close();
       server.closeAllConnections();
     });
-    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const url = `https://127.0.0.1:${port}/`;
     expect(await (await open({ ca: theirs.cert, ...own })(url, {})).text()).toBe('welcome');
     await expect(open({ ca: theirs.cert })(url, {}).then((answer) => answer.text())).rejects.toThrow();
   });

@@ -1,10 +1,11 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { failureOf, shown } from '../../test/ask.ts';
+import { shown } from '../../test/ask.ts';
+import { failureOf } from '../../test/failure-of.ts';
+import { temporaryDirectory } from '../../test/temporary-directory.ts';
 import type { Credential } from '../http/client/index.ts';
 
 import { dockerCredentials } from './docker-credentials.ts';
@@ -13,14 +14,13 @@ let root: string;
 let env: Record<string, string>;
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'ocikit-credentials-'));
+  root = await temporaryDirectory();
   await mkdir(join(root, 'bin'));
   env = { HOME: root, PATH: `${join(root, 'bin')}:/usr/bin:/bin` };
 });
 
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
-  await rm(root, { recursive: true, force: true });
 });
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');

@@ -2,27 +2,17 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { rawBody, takesIterables } from '../http/client/index.ts';
 import type { RawBody } from '../http/client/index.ts';
+import { listenOnFreePort } from '../../test/free-port.ts';
 
 import { nodeFetch } from './fetch.ts';
 import type { NodeFetch, NodeFetchOptions } from './fetch.ts';
-
-const cleanUp: (() => unknown)[] = [];
-afterEach(() => {
-  for (const step of cleanUp.splice(0).toReversed()) step();
-});
-
-async function listen(server: Server): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
 
 interface Served {
   url: string;
@@ -34,11 +24,11 @@ async function serve(handle: (request: IncomingMessage, response: ServerResponse
   let connections = 0;
   const http = createServer((request, response) => void handle(request, response));
   http.on('connection', () => connections++);
-  cleanUp.push(() => {
+  onTestFinished(() => {
     http.close();
     http.closeAllConnections();
   });
-  return { url: `http://127.0.0.1:${await listen(http)}/`, http, connections: () => connections };
+  return { url: `http://127.0.0.1:${await listenOnFreePort(http)}/`, http, connections: () => connections };
 }
 
 /** A server that knows nothing of HTTP. */
@@ -49,16 +39,16 @@ async function serveTcp(handle: (socket: Socket) => void): Promise<string> {
     socket.on('error', () => undefined);
     handle(socket);
   });
-  cleanUp.push(() => {
+  onTestFinished(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  return `http://127.0.0.1:${await listen(server)}/`;
+  return `http://127.0.0.1:${await listenOnFreePort(server)}/`;
 }
 
 function open(options?: NodeFetchOptions): NodeFetch {
   const fetch = nodeFetch({ proxy: false, ...options });
-  cleanUp.push(() => fetch.close());
+  onTestFinished(() => fetch.close());
   return fetch;
 }
 
@@ -209,7 +199,7 @@ describe('a request', () => {
 
   test('to a port where nobody listens fails with what Node says of it', async () => {
     const server = createTcpServer();
-    const port = await listen(server);
+    const port = await listenOnFreePort(server);
     server.close();
     await expect(open()(`http://127.0.0.1:${port}/`, {})).rejects.toMatchObject({
       name: 'TypeError',

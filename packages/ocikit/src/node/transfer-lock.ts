@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readlinkSync, rmSync, utimesSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, utimesSync, writeSync } from 'node:fs';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 
-interface Owner {
-  /** The machine, its start, and the container in it: where the process's number means something. */
-  place: string;
-  pid: number;
-  /** When the process started, in the kernel's ticks: a pid may be used again. */
-  started: string;
+import { lookUp, thisProcess } from '../stores/disk/index.ts';
+import type { ProcessIdentity } from '../stores/disk/index.ts';
+
+interface Owner extends ProcessIdentity {
   nonce: string;
 }
 
@@ -101,9 +98,9 @@ async function takeAway(path: string, expected: string): Promise<void> {
 
 function isHeld(text: string, mtimeMs: number): boolean {
   const owner = ownerIn(text);
-  const beats = Math.abs(Date.now() - mtimeMs) <= silence;
-  if (owner === undefined || owner.place !== thisProcess().place) return beats;
-  return startOf(owner.pid) === owner.started;
+  const seen = owner === undefined ? 'elsewhere' : lookUp(owner);
+  if (seen !== 'elsewhere') return seen === 'alive';
+  return Math.abs(Date.now() - mtimeMs) <= silence;
 }
 
 /** Undefined if it is being written, or its writer was killed in the middle. */
@@ -112,32 +109,5 @@ function ownerIn(text: string): Owner | undefined {
     return (JSON.parse(text) as Owner | null) ?? undefined;
   } catch {
     return undefined;
-  }
-}
-
-function thisProcess(): Omit<Owner, 'nonce'> {
-  const boot = orNothing(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
-  const namespace = orNothing(() => readlinkSync('/proc/self/ns/pid'));
-  return { place: `${hostname()} ${boot} ${namespace}`, pid: process.pid, started: startOf(process.pid) ?? '' };
-}
-
-/** Not every system has a /proc. */
-function orNothing(look: () => string): string {
-  try {
-    return look();
-  } catch {
-    return '';
-  }
-}
-
-/** Undefined if there is no such process. Where there is no /proc, whether there is one is all that is known. */
-function startOf(pid: number): string | undefined {
-  const text = orNothing(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  if (text !== '') return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
-  try {
-    process.kill(pid, 0);
-    return '';
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM' ? '' : undefined;
   }
 }

@@ -315,6 +315,12 @@ const defects: Defect[] = [
   withDefect('signals are ignored', 'signals', (registry) => ({
     getTag: (name, tag) => registry.getTag(name, tag),
   })),
+  withDefect('a list goes on when its signal is aborted', 'signals', (registry) => ({
+    async *tags(name, { signal, ...options } = {}) {
+      signal?.throwIfAborted();
+      yield* registry.tags(name, options);
+    },
+  })),
   withDefect('names are not looked at', 'malformed arguments', (registry) => ({
     async *tags(name, options) {
       try {

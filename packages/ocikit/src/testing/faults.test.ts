@@ -1,13 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 import { createServer } from '../http/server/index.ts';
 import type { Middleware } from '../http/server/index.ts';
 import { digestOf } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
 
 import {
   corruptAnswers,
-  createTestServer,
   cutAnswers,
   cutRequests,
   imageOf,
@@ -26,10 +26,9 @@ const blob = image.blobs[1] ?? image;
 const blobPath = `/v2/a/blobs/${blob.descriptor.digest}`;
 
 beforeEach(async () => {
-  server = await createTestServer();
+  server = await startTestServer();
   await server.addRef('a', 'v1', image);
 });
-afterEach(() => server.close());
 
 const get = (path: string, init: RequestInit = {}): Promise<Response> => server.fetch(server.url + path, init);
 

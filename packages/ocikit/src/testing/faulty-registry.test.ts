@@ -1,12 +1,12 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { createClient } from '../http/client/index.ts';
 import type { ClientOptions } from '../http/client/index.ts';
 import type { Registry } from '../model/index.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
 
 import {
   corruptAnswers,
-  createTestServer,
   cutAnswers,
   cutRequests,
   demandTokens,
@@ -16,18 +16,7 @@ import {
   refuseRequests,
   resizeAnswers,
 } from './node.ts';
-import type { TestServer, TestServerOptions } from './node.ts';
-
-const cleanUp: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).toReversed()) await step();
-});
-
-async function start(options?: TestServerOptions): Promise<TestServer> {
-  const server = await createTestServer(options);
-  cleanUp.push(() => server.close());
-  return server;
-}
+import type { TestServer } from './node.ts';
 
 const clientOf = (server: TestServer, options: Partial<ClientOptions> = {}): Registry =>
   createClient({
@@ -58,7 +47,7 @@ async function push(registry: Registry): Promise<void> {
 test('a registry that refuses each path first, redirects it then, wants a token and cuts each blob is pulled from', async () => {
   const domains = ['registry.example.com'];
   const realm = 'https://registry.example.com/token';
-  const server = await start({
+  const server = await startTestServer({
     domains,
     faults: [
       refuseRequests({ times: 1 }),
@@ -74,7 +63,7 @@ test('a registry that refuses each path first, redirects it then, wants a token 
 });
 
 test('a registry that refuses each path first and cuts what it is sent is pushed to', async () => {
-  const server = await start({
+  const server = await startTestServer({
     faults: [refuseRequests({ times: 1 }), cutRequests({ methods: ['PATCH', 'PUT'], resources: ['upload'], times: 1 })],
   });
   await push(clientOf(server));
@@ -87,7 +76,7 @@ describe('what is wrong is told from what is late, and asked for once', () => {
     ['a byte too few', resizeAnswers({ by: -1, resources: ['blob'], methods: ['GET'] })],
     ['a byte too many', resizeAnswers({ by: 1, resources: ['blob'], methods: ['GET'] })],
   ])('in a blob: %s', async (_what, fault) => {
-    const server = await start({ faults: [fault] });
+    const server = await startTestServer({ faults: [fault] });
     await server.addRef('a', 'v1', image);
     const [, layer] = image.blobs;
     const digest = layer?.descriptor.digest ?? image.descriptor.digest;
@@ -97,7 +86,7 @@ describe('what is wrong is told from what is late, and asked for once', () => {
   });
 
   test('in a manifest', async () => {
-    const server = await start({ faults: [corruptAnswers({ resources: ['manifest'] })] });
+    const server = await startTestServer({ faults: [corruptAnswers({ resources: ['manifest'] })] });
     await server.addRef('a', 'v1', image);
     for (const read of [
       () => clientOf(server).getTag('a', 'v1'),
@@ -111,7 +100,9 @@ describe('what is wrong is told from what is late, and asked for once', () => {
 });
 
 test('a registry that always cuts is given up', async () => {
-  const server = await start({ faults: [cutAnswers({ resources: ['manifest'], methods: ['GET'], after: 0 })] });
+  const server = await startTestServer({
+    faults: [cutAnswers({ resources: ['manifest'], methods: ['GET'], after: 0 })],
+  });
   await server.addRef('a', 'v1', image);
   await expect(clientOf(server, { backOff: { attempts: 3, first: 1 } }).getTag('a', 'v1')).rejects.toThrow();
   expect(server.requests).toHaveLength(3);

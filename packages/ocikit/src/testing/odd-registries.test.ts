@@ -1,9 +1,10 @@
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { createClient } from '../http/client/index.ts';
 import type { Middleware } from '../http/server/index.ts';
 import { collect, digestOf } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
 import {
   linking,
   losingUploads,
@@ -16,20 +17,14 @@ import {
   withPartsOfNothing,
 } from '../../test/quirks.ts';
 
-import { createTestServer, imageOf, randomBlob, refuseRequests } from './node.ts';
+import { imageOf, randomBlob, refuseRequests } from './node.ts';
 import type { TestServer } from './node.ts';
-
-const servers: TestServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
 
 const layer = randomBlob(10_000);
 const image = imageOf({ layers: [layer] });
 
 async function start(...faults: Middleware[]): Promise<{ server: TestServer; client: Registry }> {
-  const server = await createTestServer({ faults });
-  servers.push(server);
+  const server = await startTestServer({ faults });
   await server.addRef('a', 'v1', image);
   return { server, client: createClient({ host: server.host, fetch: server.fetch, backOff: { first: 1 } }) };
 }

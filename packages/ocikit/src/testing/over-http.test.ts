@@ -6,6 +6,7 @@ import { afterAll, describe, it } from 'vitest';
 import { createServer } from '../http/server/index.ts';
 import type { FetchHandler } from '../http/server/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
+import { listenOnFreePort } from '../../test/free-port.ts';
 
 import { describeRegistry } from './index.ts';
 import { testClient } from './test-client.ts';
@@ -24,12 +25,7 @@ afterAll(() => {
 async function listen(): Promise<string> {
   const http = createHttpServer(createServer(createMemoryRegistry()).node);
   listening.push(http);
-  await new Promise<void>((resolve) => {
-    http.listen(0, '127.0.0.1', resolve);
-  });
-  const address = http.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return `http://127.0.0.1:${address.port}`;
+  return `http://127.0.0.1:${await listenOnFreePort(http)}`;
 }
 
 let url: Promise<string> | undefined;

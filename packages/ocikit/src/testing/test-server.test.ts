@@ -1,27 +1,16 @@
 import { request } from 'node:https';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { createImage, pull, walk } from '../image/index.ts';
 import { nodeFetch } from '../node/index.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
 
 import { createTestServer, imageOf, indexOf, refuseRequests, testCertificate } from './node.ts';
-import type { TestServer, TestServerOptions } from './node.ts';
 import { testClient } from './test-client.ts';
 
-const cleanUp: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).toReversed()) await step();
-});
-
-async function start(options?: TestServerOptions): Promise<TestServer> {
-  const server = await createTestServer(options);
-  cleanUp.push(() => server.close());
-  return server;
-}
-
 test('what is added is served, with all that it names, by its tag and by its digest', async () => {
-  const server = await start();
+  const server = await startTestServer();
   const index = indexOf([imageOf(), imageOf()]);
   const pushed = await server.addRef('library/example', 'v1', index);
   expect(pushed).toMatchObject({ descriptor: index.descriptor, tags: ['v1'] });
@@ -36,7 +25,7 @@ test('what is added is served, with all that it names, by its tag and by its dig
 });
 
 test('what was pulled from another registry is added with all that it reaches, from there', async () => {
-  const [from, to] = [await start(), await start()];
+  const [from, to] = [await startTestServer(), await startTestServer()];
   const index = indexOf([imageOf(), indexOf([imageOf()])]);
   await from.addRef('library/example', 'v1', index);
   const ref = await pull(testClient(from.url), 'library/example', { tag: 'v1' });
@@ -55,7 +44,7 @@ test('what was pulled from another registry is added with all that it reaches, f
 });
 
 test('without a tag it is found by its digest only, and adding it again changes nothing', async () => {
-  const server = await start();
+  const server = await startTestServer();
   const image = imageOf();
   for (let times = 0; times < 2; times++) {
     expect((await server.addRef('a', undefined, image)).tags).toEqual([]);
@@ -72,18 +61,18 @@ test.each([
   ['A', 'v1', 'NAME_INVALID'],
   ['a', '-v1', 'MANIFEST_INVALID'],
 ])('%s:%s cannot be added', async (repository, tag, code) => {
-  await expect((await start()).addRef(repository, tag, imageOf())).rejects.toMatchObject({ code });
+  await expect((await startTestServer()).addRef(repository, tag, imageOf())).rejects.toMatchObject({ code });
 });
 
 test('it says what it was asked, and how it answered', async () => {
-  const server = await start();
+  const server = await startTestServer();
   await (await server.fetch(`${server.url}/v2/a/tags/list?n=1`, { headers: { 'X-Test': 'yes' } })).text();
   expect(server.requests).toMatchObject([{ method: 'GET', path: '/v2/a/tags/list', query: 'n=1', status: 404 }]);
   expect(server.requests[0]?.header('x-test')).toBe('yes');
 });
 
 test('a fault begins and ends when the test wants it', async () => {
-  const server = await start({ faults: [refuseRequests({ methods: ['HEAD'] })] });
+  const server = await startTestServer({ faults: [refuseRequests({ methods: ['HEAD'] })] });
   const statuses = async (): Promise<number[]> => {
     const all = ['GET', 'HEAD'].map((method) => server.fetch(`${server.url}/v2/`, { method }));
     return (await Promise.all(all)).map(({ status }) => status);
@@ -116,7 +105,7 @@ test('closing ends what is under way', async () => {
 
 describe('with domains', () => {
   test('it has a certificate that only its own fetch trusts, and gets the requests for all hosts', async () => {
-    const server = await start({ domains: ['registry.example.com', 'auth.example.com'] });
+    const server = await startTestServer({ domains: ['registry.example.com', 'auth.example.com'] });
     expect(server).toMatchObject({ url: 'https://registry.example.com', host: 'registry.example.com' });
     await server.addRef('a', 'v1', imageOf());
     expect(await (await server.fetch('https://registry.example.com/v2/a/tags/list', {})).json()).toMatchObject({
@@ -137,7 +126,7 @@ describe('with domains', () => {
   });
 
   test('a host that is none of them is not trusted', async () => {
-    const server = await start({ domains: ['registry.example.com'] });
+    const server = await startTestServer({ domains: ['registry.example.com'] });
     await expect(server.fetch('https://example.com/v2/', {})).rejects.toMatchObject({
       cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
     });
@@ -145,7 +134,7 @@ describe('with domains', () => {
   });
 
   test('many large bodies go both ways', async () => {
-    const server = await start({ domains: ['registry.example.com'] });
+    const server = await startTestServer({ domains: ['registry.example.com'] });
     const registry = testClient(server.url, { fetch: server.fetch });
     const images = Array.from({ length: 4 }, () => imageOf());
     await Promise.all(
@@ -159,7 +148,7 @@ describe('with domains', () => {
   });
 
   test('who is told to trust it does, at an address as well', async () => {
-    const server = await start({ domains: ['registry.example.com', '127.0.0.1'] });
+    const server = await startTestServer({ domains: ['registry.example.com', '127.0.0.1'] });
     const status = await new Promise((resolve, reject) => {
       const sent = request({ host: '127.0.0.1', port: server.port, path: '/v2/', ca: server.ca }, (response) => {
         response.resume();

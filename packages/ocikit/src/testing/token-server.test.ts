@@ -1,16 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 import { createClient } from '../http/client/index.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
 
-import { createTestServer, demandPassword, demandTokens, imageOf } from './node.ts';
+import { demandPassword, demandTokens, imageOf } from './node.ts';
 import type { TestServer, TokenOptions, TokenServer } from './node.ts';
 
 let server: TestServer;
 beforeEach(async () => {
-  server = await createTestServer();
+  server = await startTestServer();
   await server.addRef('a', 'v1', imageOf());
 });
-afterEach(() => server.close());
 
 function demand(options?: TokenOptions): TokenServer {
   const tokens = demandTokens(options);

@@ -1,4 +1,4 @@
-import { limit as atMost } from '../../model/index.ts';
+import { limit as atMost, untilAborted } from '../../model/index.ts';
 import type { CallOptions, ErrorCode, Lister, ListOptions } from '../../model/index.ts';
 
 import { catalogAddress, tagsAddress } from './addresses.ts';
@@ -67,12 +67,10 @@ async function* names(transport: Transport, pageSize: number, list: NameList): A
   };
   const { scope, missing } = list;
   const pages = pagesOf(transport, { url: list.address(query), scope, call, missing }, goOn);
-  yield* atMost(
-    inOrder(transport, list, pages, (isNew) => {
-      sawNew = isNew;
-    }),
-    limit,
-  );
+  const ordered = inOrder(transport, list, pages, (isNew) => {
+    sawNew = isNew;
+  });
+  yield* atMost(untilAborted(ordered, call.signal), limit);
   // Who wants nothing still learns whether there is such a list.
   if (limit === 0) await pages.next();
 }

@@ -7,6 +7,7 @@ import {
   parseManifest,
   parseMediaType,
   referrerDescriptor,
+  untilAborted,
 } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Lister, Manifest, Reader, ReferrersOptions } from '../../model/index.ts';
 import { referrersTag } from '../wire/index.ts';
@@ -22,16 +23,14 @@ type ManifestReader = Pick<Reader, 'getManifest' | 'getTag'>;
 /** Distribution specification, "Listing Referrers", and where a registry has no API for them, "Referrers Tag Schema". */
 export function clientReferrers(transport: Transport, reader: ManifestReader): Lister['referrers'] {
   return async function* referrers(repository, digest, options = {}) {
-    const { startAfter = '', limit } = options;
+    const { startAfter = '', limit, signal } = options;
     const listed = await listReferrers(transport, repository, digest, options);
     const found = listed ?? (await readReferrersTag(reader, repository, digest, options))?.entries ?? [];
     const inOrder = [...new Map(found.map((descriptor) => [descriptor.digest, descriptor])).values()]
       .filter((descriptor) => descriptor.digest > startAfter)
       .toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
-    yield* atMost(
-      listed === undefined ? proven(reader, repository, digest, inOrder, options) : iterate(inOrder),
-      limit,
-    );
+    const referring = listed === undefined ? proven(reader, repository, digest, inOrder, options) : iterate(inOrder);
+    yield* atMost(untilAborted(referring, signal), limit);
   };
 }
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { digestOf, partialRegistry, RedirectError, RegistryError } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer } from '../../../test/start-server.ts';
+import { startServer, startSharedServer } from '../../../test/start-server.ts';
 import type { TestServer } from '../../../test/start-server.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
@@ -14,7 +14,7 @@ describe('GET and HEAD of a blob', () => {
   const url = `/v2/a/b/blobs/${digest}`;
 
   beforeAll(async () => {
-    server = await startServer(registry);
+    server = await startSharedServer(registry);
     await registry.pushBlob('a/b', { digest }, bytes);
     const none = new Uint8Array();
     await registry.pushBlob('a/b', { digest: digestOf(none) }, none);
@@ -164,7 +164,6 @@ describe('a blob that is found elsewhere', () => {
       expect(response.headers.get('location')).toBe('https://cdn.example/x?signature=s');
       expect(await response.text()).toBe('');
     }
-    await server.close();
   });
 
   test('GET and HEAD redirect to the descriptor’s first http URL', async () => {
@@ -177,7 +176,6 @@ describe('a blob that is found elsewhere', () => {
     const server = await startServer(partialRegistry({ resolveBlob: async () => descriptor }));
     const response = await server.fetch(`/v2/a/blobs/${digest}`, { method: 'HEAD', redirect: 'manual' });
     expect([response.status, response.headers.get('location')]).toEqual([307, 'https://mirror.example/blob']);
-    await server.close();
   });
 
   test('a place that is no http URL is an error of the server, and is not told', async () => {
@@ -187,7 +185,6 @@ describe('a blob that is found elsewhere', () => {
     const response = await server.fetch(`/v2/a/blobs/${digest}`, { redirect: 'manual' });
     expect(response.headers.get('location')).toBeNull();
     expect(await response.text()).not.toContain('secret');
-    await server.close();
   });
 });
 
@@ -203,7 +200,6 @@ describe('a store that fails', () => {
     const text = await response.text();
     expect(JSON.parse(text)).toEqual({ errors: [{ code: 'UNKNOWN', message: 'internal error' }] });
     expect(errors).toHaveLength(1);
-    await server.close();
   });
 
   test.each([
@@ -216,6 +212,5 @@ describe('a store that fails', () => {
     const server = await startServer(partialRegistry({ getBlob: () => Promise.reject(error) }));
     const response = await server.fetch(`/v2/a/blobs/${digest}`);
     expect([response.status, response.headers.get('retry-after')]).toEqual([status, '2']);
-    await server.close();
   });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, mediaTypes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer } from '../../../test/start-server.ts';
+import { startServer, startSharedServer } from '../../../test/start-server.ts';
 import type { TestServer } from '../../../test/start-server.ts';
 
 const tags = ['B', 'a', '1.0', '1.0-rc', '_x', 'z', '1.0.1'].toSorted();
@@ -22,7 +22,7 @@ let server: TestServer;
 const registry = createMemoryRegistry();
 
 beforeAll(async () => {
-  server = await startServer(registry);
+  server = await startSharedServer(registry);
   const bytes = encode({ schemaVersion: 2, manifests: [] });
   for (const repository of ['c/d', 'a', 'b'])
     await registry.pushManifest(repository, bytes, mediaTypes.imageIndex, { tags });
@@ -99,7 +99,6 @@ describe('tags', () => {
         { name: 'a', tags: tags.slice(4) },
       ]);
     }
-    await other.close();
   });
 
   test('beyond maxListPageSize are an error, and without n as many as that', async () => {
@@ -107,13 +106,11 @@ describe('tags', () => {
     const response = await other.fetch('/v2/a/tags/list?n=6');
     expect([response.status, await other.codeOf(response)]).toEqual([400, 'PAGINATION_NUMBER_INVALID']);
     expect(await pages('/v2/a/tags/list', other)).toHaveLength(2);
-    await other.close();
   });
 
   test('have no link if the server is told so', async () => {
     const other = await startServer(registry, { omitLinkHeaderFromResponses: true });
     expect((await other.fetch('/v2/a/tags/list?n=2')).headers.get('link')).toBeNull();
-    await other.close();
   });
 
   test('HEAD is answered as GET, without the body', async () => {
@@ -133,7 +130,6 @@ describe('the catalog', () => {
   test('is an empty list, not null, of an empty registry', async () => {
     const other = await startServer(createMemoryRegistry());
     expect(await (await other.fetch('/v2/_catalog')).text()).toBe('{"repositories":[]}');
-    await other.close();
   });
 
   test('with a malformed last is answered 400', async () => {
@@ -181,7 +177,6 @@ describe('referrers', () => {
     expect(found.map(({ manifests }) => manifests.length)).toEqual([1, 1, 1]);
     const notes = found.map(({ manifests }) => manifests[0]?.annotations.note[0]);
     expect(new Set(notes)).toEqual(new Set(['1', '2', '3']));
-    await other.close();
   });
 
   test.each([`/v2/a/referrers/sha256:${'0'.repeat(64)}`, `/v2/none/referrers/${subject.digest}`])(
@@ -215,6 +210,5 @@ describe('referrers', () => {
       body: JSON.stringify({ schemaVersion: 2, subject, manifests: [] }),
     });
     expect([pushed.status, pushed.headers.get('oci-subject')]).toEqual([201, null]);
-    await other.close();
   });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestOf, mediaTypes, partialRegistry } from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer } from '../../../test/start-server.ts';
+import { startServer, startSharedServer } from '../../../test/start-server.ts';
 import type { TestServer } from '../../../test/start-server.ts';
 
 const { imageIndex, imageManifest } = mediaTypes;
@@ -29,7 +29,7 @@ let registry: Registry;
 
 beforeAll(async () => {
   registry = createMemoryRegistry();
-  server = await startServer(registry);
+  server = await startSharedServer(registry);
 });
 afterAll(() => server.close());
 
@@ -150,7 +150,6 @@ describe('pushing a manifest', () => {
     for (const response of [announced, streamed]) {
       expect([response.status, await small.codeOf(response)]).toEqual([413, 'CONTENT_TOO_LARGE']);
     }
-    await small.close();
   });
 
   test('of 4 MiB is taken by default, and one byte more is not', async () => {
@@ -224,7 +223,6 @@ describe('pulling a manifest', () => {
       expect(response.status).toBe(307);
       expect(response.headers.get('location')).toBe(`https://x.example/true/${digestOfText(one)}`);
     }
-    await other.close();
   });
 
   test('leaves the digest out of the GET by tag, and only there, if asked to', async () => {
@@ -238,7 +236,6 @@ describe('pulling a manifest', () => {
       await digestIn(digest, 'GET'),
       await digestIn(digest, 'HEAD'),
     ]).toEqual([null, digest, digest, digest]);
-    await other.close();
   });
 });
 
@@ -353,6 +350,5 @@ describe('deleting', () => {
       (await put('fixed', one, {}, other)).status,
     ];
     expect(statuses).toEqual([405, 403, 403, 201]);
-    await other.close();
   });
 });

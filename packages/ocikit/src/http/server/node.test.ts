@@ -1,9 +1,7 @@
 import { connect } from 'node:net';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { createContent, digestOf, partialRegistry, readSource, RegistryError } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
@@ -11,28 +9,15 @@ import { diskBlobs } from '../../stores/blobs/node.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { serve } from '../../node/index.ts';
 import { startServer } from '../../../test/start-server.ts';
-import type { TestServer } from '../../../test/start-server.ts';
+import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);
 const big = Buffer.alloc(8 * 1024 * 1024, 'ocikit');
 const bigDigest = digestOf(big);
 
-const cleanUp: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).toReversed()) await step();
-});
-
-async function start(registry: Registry, options?: Parameters<typeof startServer>[1]): Promise<TestServer> {
-  const server = await startServer(registry, options);
-  cleanUp.push(() => server.close());
-  return server;
-}
-
 async function diskRegistry(): Promise<Registry> {
-  const dir = await mkdtemp(join(tmpdir(), 'ocikit-'));
-  cleanUp.push(() => rm(dir, { recursive: true }));
-  return createMemoryRegistry({ blobs: diskBlobs(dir) });
+  return createMemoryRegistry({ blobs: diskBlobs(await temporaryDirectory()) });
 }
 
 /** Files of this process that are open below the system's directory for temporary ones. */
@@ -49,7 +34,7 @@ describe.each([
 ])('a large blob in %s', (_name, open) => {
   test('goes up in a stream and comes back whole, also to several at once', async () => {
     const registry = await open();
-    const server = await start(registry);
+    const server = await startServer(registry);
     const body = new Blob([big]).stream();
     const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
     await server.fetch(location, { method: 'PATCH', body, duplex: 'half' } as RequestInit);
@@ -66,7 +51,7 @@ describe.each([
   test('whose readers leave in the middle lets go of everything', async () => {
     const registry = await open();
     await registry.pushBlob('a', { digest: bigDigest }, big);
-    const server = await start(registry);
+    const server = await startServer(registry);
     const request = `GET /v2/a/blobs/${bigDigest} HTTP/1.1\r\nHost: x\r\n\r\n`;
     for (let i = 0; i < 20; i++) {
       const socket = connect(server.port, '127.0.0.1');
@@ -83,7 +68,7 @@ describe.each([
   test('whose sender leaves in the middle can be gone on with', async () => {
     const statuses: unknown[] = [];
     const info = (_message: string, { status }: Readonly<Record<string, unknown>>): number => statuses.push(status);
-    const server = await start(await open(), { logger: { info, warn: info, error: info } });
+    const server = await startServer(await open(), { logger: { info, warn: info, error: info } });
     const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
     const half = big.length / 2;
     const socket = connect(server.port, '127.0.0.1');
@@ -107,7 +92,7 @@ describe('a connection', () => {
   test('answers pipelined requests in their order', async () => {
     const registry = createMemoryRegistry();
     await registry.pushBlob('a', { digest }, bytes);
-    const server = await start(registry);
+    const server = await startServer(registry);
     const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
     const last = 'GET /v2/_catalog HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
     const answer = await server.speak(get(`/v2/a/blobs/${digest}`) + get('/v2/a/tags/list') + last);
@@ -117,14 +102,14 @@ describe('a connection', () => {
   });
 
   test('is used again after a refused body that nobody read', async () => {
-    const server = await start(createMemoryRegistry());
+    const server = await startServer(createMemoryRegistry());
     const first = `PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\n{}\n`;
     const answer = await server.speak(`${first}GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 415', 'HTTP/1.1 200']);
   });
 
   test('gets the answer although its large body is refused unread', async () => {
-    const server = await start(createMemoryRegistry());
+    const server = await startServer(createMemoryRegistry());
     const response = await server.fetch('/v2/a/manifests/t', { method: 'PUT', body: big });
     expect([response.status, await server.codeOf(response)]).toEqual([413, 'CONTENT_TOO_LARGE']);
   });
@@ -136,7 +121,7 @@ describe('a connection', () => {
         throw new Error('there was a body');
       },
     });
-    const server = await start(registry);
+    const server = await startServer(registry);
     const post = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n`;
     const last = 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
     const answer = await server.speak(post + 'x'.repeat(900_000) + last);
@@ -147,7 +132,7 @@ describe('a connection', () => {
     const registry = createMemoryRegistry();
     const huge = Buffer.alloc(32 * 1024 * 1024);
     await registry.pushBlob('a', { digest: digestOf(huge) }, huge);
-    const server = await start(registry, { limits: { bodyTimeout: 200 } });
+    const server = await startServer(registry, { limits: { bodyTimeout: 200 } });
     const socket = connect(server.port, '127.0.0.1');
     socket.pause();
     socket.write(`GET /v2/a/blobs/${digestOf(huge)} HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -162,7 +147,7 @@ describe('a connection', () => {
   });
 
   test('of a client that keeps its side open ends after a broken request', async () => {
-    const server = await start(createMemoryRegistry());
+    const server = await startServer(createMemoryRegistry());
     const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
     socket.on('error', () => undefined);
     socket.write('nonsense\r\n\r\n');
@@ -197,33 +182,33 @@ describe('a connection', () => {
           },
         }),
     });
-    const server = await start(registry, { onError: (error) => errors.push(error) });
+    const server = await startServer(registry, { onError: (error) => errors.push(error) });
     const read = server.fetch(`/v2/a/blobs/${digest}`).then((response) => response.arrayBuffer());
     await expect(read).rejects.toThrow();
     expect(errors).toMatchObject([{ message: 'the disk is gone' }]);
   });
 
   test('with headers that are too long is answered 431, with JSON', async () => {
-    const server = await start(createMemoryRegistry());
+    const server = await startServer(createMemoryRegistry());
     const answer = await server.speak(`GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1.1 431 /);
     expect(answer).toContain('"HEADERS_TOO_LARGE"');
   });
 
   test('that does not speak HTTP is answered 400, with JSON', async () => {
-    const server = await start(createMemoryRegistry());
+    const server = await startServer(createMemoryRegistry());
     expect(await server.speak('\x16\x03\x01 hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 [^]*"BAD_REQUEST"/);
   });
 
   test('whose headers do not come in time is answered 408, with JSON', async () => {
-    const server = await start(createMemoryRegistry(), { limits: { headersTimeout: 200 } });
+    const server = await startServer(createMemoryRegistry(), { limits: { headersTimeout: 200 } });
     expect(await server.speak('GET /v2/ HTTP/1.1\r\nHost: x\r\n', 5000)).toMatch(
       /^HTTP\/1.1 408 [^]*"REQUEST_TIMEOUT"/,
     );
   });
 
   test('may send the whole URL, as to a proxy', async () => {
-    const server = await start(createMemoryRegistry());
+    const server = await startServer(createMemoryRegistry());
     const answer = await server.speak('GET http://x/v2/_catalog?n=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     expect(answer).toContain('{"repositories":[]}');
   });

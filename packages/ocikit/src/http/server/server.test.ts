@@ -19,7 +19,6 @@ describe('every answer', () => {
       expect(response.status).toBe(200);
       expect(response.headers.get('docker-distribution-api-version')).toBe('registry/2.0');
     }
-    await server.close();
   });
 
   test.each([
@@ -41,7 +40,6 @@ describe('every answer', () => {
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(answer).toMatch(/content-type: application\/json/i);
     expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))).toMatchObject({ errors: [{ code }] });
-    await server.close();
   });
 
   test('405 names the methods that there are', async () => {
@@ -50,7 +48,6 @@ describe('every answer', () => {
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, DELETE, OPTIONS']);
     const options = await server.fetch('/v2/a/blobs/uploads/', { method: 'OPTIONS' });
     expect([options.status, options.headers.get('allow')]).toEqual([204, 'POST, OPTIONS']);
-    await server.close();
   });
 
   test('405 of what the registry cannot do leaves that method out', async () => {
@@ -68,7 +65,6 @@ describe('every answer', () => {
     }
     expect((await server.fetch(`/v2/a/blobs/${digest}`)).status).toBe(200);
     expect(await (await server.fetch('/v2/_catalog')).json()).toEqual({ repositories: ['a'] });
-    await server.close();
   });
 });
 
@@ -77,7 +73,6 @@ describe('options', () => {
     const server = await startServer(createMemoryRegistry(), { warnings: ['it "ends"', 'soon\r\nX: y'] });
     const response = await server.fetch('/v2/nothing');
     expect(response.headers.get('warning')).toBe('299 - "it \\"ends\\"", 299 - "soon X: y"');
-    await server.close();
   });
 
   test('warnings may depend on the request', async () => {
@@ -86,7 +81,6 @@ describe('options', () => {
     });
     expect((await server.fetch('/v2/')).headers.get('warning')).toBeNull();
     expect((await server.fetch('/v2/_catalog')).headers.get('warning')).toBe('299 - "deprecated"');
-    await server.close();
   });
 
   test('middleware runs around every route, the first one outermost, and may answer by itself', async () => {
@@ -117,7 +111,6 @@ describe('options', () => {
     expect([seen.status, seen.headers.get('x-seen')]).toEqual([404, '404']);
     expect(await (await server.fetch('/health', { headers })).text()).toBe('well');
     expect(order.slice(0, 2)).toEqual(['first', 'second']);
-    await server.close();
   });
 
   test('the caller that a middleware names reaches the registry, with the namespace', async () => {
@@ -140,7 +133,6 @@ describe('options', () => {
     );
     await server.fetch('/v2/a/manifests/t?ns=docker.io', { method: 'HEAD' });
     expect(seen).toEqual([{ caller: 'alice', namespace: 'docker.io' }]);
-    await server.close();
   });
 
   test('the logger gets a line for each request, and what failed with its story', async () => {
@@ -159,7 +151,6 @@ describe('options', () => {
       ['error', 'failed', { ...about, error: { message: 'the disk is on fire' } }],
       ['info', 'request', { ...about, status: 500 }],
     ]);
-    await server.close();
   });
 
   test('a push names where its content can be fetched', async () => {
@@ -170,7 +161,6 @@ describe('options', () => {
     expect(response.headers.get('location')).toBe(`https://cdn.example/false/${digest}`);
     const read = await server.fetch(`/v2/a/blobs/${digest}`, { redirect: 'manual' });
     expect([read.status, read.headers.get('location')]).toEqual([307, `https://cdn.example/false/${digest}`]);
-    await server.close();
   });
 
   test('one upload too many is answered 429 with Retry-After', async () => {
@@ -191,7 +181,6 @@ describe('options', () => {
     finish();
     expect((await slow).status).toBe(202);
     expect((await server.fetch(`${location}?digest=${digest}`, { method: 'PUT' })).status).toBe(201);
-    await server.close();
   });
 
   test('a body that pauses too long is answered 408, and what came is kept', async () => {
@@ -201,7 +190,6 @@ describe('options', () => {
     expect(answer).toMatch(/^HTTP\/1.1 408 /);
     expect(answer).toContain('REQUEST_TIMEOUT');
     expect((await server.fetch(location)).headers.get('upload-offset')).toBe('5');
-    await server.close();
   });
 });
 
@@ -218,7 +206,6 @@ describe('what the server was given', () => {
     });
     expect((await server.fetch('/v2/')).status).toBe(200);
     expect((await server.fetch('/v2/a/tags/list')).status).toBe(500);
-    await server.close();
   });
 
   test.each(['node', 'fetch'])('a middleware may hand on a changed exchange: %s', async (adapter) => {
@@ -232,7 +219,6 @@ describe('what the server was given', () => {
     }
     const server = await startServer(createMemoryRegistry(), options);
     expect((await server.fetch('/prefix/v2/_catalog')).status).toBe(200);
-    await server.close();
   });
 
   test('a reply that a middleware gives again stays as it is', async () => {
@@ -240,7 +226,6 @@ describe('what the server was given', () => {
     const server = await startServer(createMemoryRegistry(), { middleware: [async () => denied] });
     await server.fetch('/v2/', { method: 'HEAD' });
     expect(await (await server.fetch('/v2/')).text()).toBe('no');
-    await server.close();
   });
 
   test('a challenge reaches the client', async () => {
@@ -248,14 +233,12 @@ describe('what the server was given', () => {
     const server = await startServer(partialRegistry({ getTag: () => Promise.reject(error) }));
     const response = await server.fetch('/v2/a/manifests/x');
     expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="registry"']);
-    await server.close();
   });
 
   test('another registry’s success that came as an error is not passed on as one', async () => {
     const error = new HttpError({ status: 200, method: 'GET', url: 'https://x/v2/', errors: [{ code: 'ODD' }] });
     const server = await startServer(partialRegistry({ getTag: () => Promise.reject(error) }));
     expect((await server.fetch('/v2/a/manifests/x')).status).toBe(502);
-    await server.close();
   });
 
   test('log lines do not tell how to go on with somebody’s upload, nor what the API does not know', async () => {
@@ -268,7 +251,6 @@ describe('what the server was given', () => {
     expect(lines.join('')).not.toContain('secret');
     expect(lines.join('')).toContain('_state=…&digest=x');
     expect(lines.join('')).not.toContain(location);
-    await server.close();
   });
 });
 

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, fromBase64Url, partialRegistry, RegistryError } from '../../model/index.ts';
 import type { BlobUpload, Registry } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer } from '../../../test/start-server.ts';
+import { startServer, startSharedServer } from '../../../test/start-server.ts';
 import type { TestServer } from '../../../test/start-server.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
@@ -17,7 +17,7 @@ let registry: Registry;
 
 beforeAll(async () => {
   registry = createMemoryRegistry();
-  server = await startServer(registry);
+  server = await startSharedServer(registry);
 });
 afterAll(() => server.close());
 
@@ -288,7 +288,6 @@ describe('a single POST', () => {
       body: bytes,
     });
     expect(stored.status).toBe(201);
-    await other.close();
   });
 });
 
@@ -323,7 +322,6 @@ describe('a mount', () => {
     });
     const response = await other.fetch(`/v2/a/blobs/uploads/?mount=${digest}&from=b`, { method: 'POST' });
     expect(response.status).toBe(202);
-    await other.close();
   });
 
   test('that is denied is not answered as if it were missing', async () => {
@@ -332,7 +330,6 @@ describe('a mount', () => {
     );
     const response = await other.fetch(`/v2/a/blobs/uploads/?mount=${digest}&from=b`, { method: 'POST' });
     expect([response.status, await other.codeOf(response)]).toEqual([403, 'DENIED']);
-    await other.close();
   });
 });
 
@@ -405,14 +402,12 @@ describe('a server on another registry’s uploads', () => {
     expect(committed.status).toBe(201);
     expect(calls).toEqual(['resume at 0', 'append at 0', 'resume at undefined', 'resume at 5', 'commit with a chunk']);
     expect(await (await proxy.fetch(`/v2/a/blobs/${digest}`)).text()).toBe('0123456789');
-    await proxy.close();
   });
 
   test('may send the client there directly, wherever it says where an upload goes on', async () => {
     const direct = await startServer(urlRegistry([]), { locationForUploadId: (id) => id });
     const response = await direct.fetch('/v2/a/blobs/uploads/', { method: 'POST' });
     expect(response.headers.get('location')).toMatch(/^https:\/\/registry\.example\/v2\/x\/blobs\/uploads\//);
-    await direct.close();
     const seen: string[] = [];
     const local = await startServer(createMemoryRegistry(), {
       locationForUploadId: (id) => {
@@ -430,6 +425,5 @@ describe('a server on another registry’s uploads', () => {
     ];
     expect(later.map(({ status }) => status)).toEqual([202, 204, 416]);
     for (const { headers } of later) expect(headers.get('location')).toMatch(/^https:\/\/up\.example\//);
-    await local.close();
   });
 });

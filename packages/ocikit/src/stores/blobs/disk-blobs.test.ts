@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 import { digestOf, RegistryError, splitDigest } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
+import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 
 import type { BlobStage, BlobStore } from './blob-store.ts';
 import { diskBlobs } from './disk-blobs.ts';
@@ -18,11 +18,10 @@ let dir: string;
 let blobs: Required<BlobStore>;
 
 beforeEach(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'ocikit-disk-blobs-'));
+  parent = await temporaryDirectory();
   dir = join(parent, 'blobs');
   blobs = diskBlobs(dir) as Required<BlobStore>;
 });
-afterEach(() => rm(parent, { recursive: true, force: true }));
 
 const pathOf = (of: Digest): string => join(dir, splitDigest(of).algorithm, splitDigest(of).encoded);
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { createContent, mediaTypes, parseDigest, RegistryError, splitDigest } from '../../model/index.ts';
 import type { BlobContent, ByteRange, ByteReader, Digest, ResolvedRange } from '../../model/index.ts';
+import { fileReader } from '../disk/index.ts';
 
 import type { BlobStage, BlobStore } from './blob-store.ts';
 
@@ -137,15 +138,7 @@ async function readerOf(path: string, range: ResolvedRange): Promise<ByteReader>
     if (!isMissing(cause)) throw cause;
     throw new RegistryError('BLOB_UNKNOWN', 'the blob has been deleted', { cause });
   }
-  let position = range.start;
-  return {
-    async readInto(buffer) {
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
-      position += bytesRead;
-      return bytesRead;
-    },
-    close: () => handle.close(),
-  };
+  return fileReader(handle, range.start);
 }
 
 async function exists(path: string): Promise<boolean> {

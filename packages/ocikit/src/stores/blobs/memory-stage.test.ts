@@ -16,16 +16,6 @@ function bytesOf(length: number, seed = 1): Uint8Array {
   return bytes;
 }
 
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-}
-
 /** A stage, and what it was asked to keep. */
 function stageOf(): { stage: MemoryStage; kept: (readonly Uint8Array[])[] } {
   const kept: (readonly Uint8Array[])[] = [];
@@ -55,7 +45,7 @@ describe('a stage in memory', () => {
           if ('append' in what) {
             const bytes = bytesOf(what.append, i);
             await stage.append(bytes);
-            model = join([model, bytes]);
+            model = Buffer.concat([model, bytes]);
           } else if ('keepOf' in what) {
             const size = Math.floor(model.length * what.keepOf);
             await stage.truncate(size);
@@ -68,7 +58,7 @@ describe('a stage in memory', () => {
         }
         expectSame(await stage.read(model.length).bytes(), model);
         await stage.keep('a', digest);
-        expectSame(join(kept[0] ?? []), model);
+        expectSame(Buffer.concat(kept[0] ?? []), model);
       }),
       { numRuns: 150 },
     );
@@ -80,7 +70,7 @@ describe('a stage in memory', () => {
     for (let at = 0; at < all.length; at += 10_000) await stage.append(all.subarray(at, at + 10_000));
     await stage.keep('a', digest);
     const pieces = kept[0] ?? [];
-    expectSame(join(pieces), all);
+    expectSame(Buffer.concat(pieces), all);
     expect(pieces.length).toBeLessThan(16);
     expect(Math.max(...pieces.map(({ length }) => length))).toBe(mebi);
   });
@@ -138,7 +128,7 @@ describe('a stage in memory', () => {
     await stage.append(bytesOf(3, 2));
     fails = false;
     await stage.keep('a', digest);
-    expectSame(join(kept), join([bytesOf(10), bytesOf(3, 2)]));
+    expectSame(Buffer.concat(kept), Buffer.concat([bytesOf(10), bytesOf(3, 2)]));
   });
 
   test('does not change what it has kept when it goes on', async () => {
@@ -146,7 +136,7 @@ describe('a stage in memory', () => {
     await stage.append(bytesOf(10));
     await stage.keep('a', digest);
     await stage.append(bytesOf(20, 2));
-    expectSame(join(kept[0] ?? []), bytesOf(10));
+    expectSame(Buffer.concat(kept[0] ?? []), bytesOf(10));
     expectSame(await stage.read(20).bytes(), bytesOf(20, 2));
   });
 
@@ -163,7 +153,7 @@ describe('a stage in memory', () => {
     await stage.append(bytesOf(5));
     await stage.release();
     await stage.append(bytesOf(5, 2));
-    expectSame(await stage.read(10).bytes(), join([bytesOf(5), bytesOf(5, 2)]));
+    expectSame(await stage.read(10).bytes(), Buffer.concat([bytesOf(5), bytesOf(5, 2)]));
   });
 
   test('of no bytes can be cut, read and kept', async () => {
@@ -171,6 +161,6 @@ describe('a stage in memory', () => {
     await stage.truncate(0);
     expect(await stage.read(0).bytes()).toHaveLength(0);
     await stage.keep('a', digest);
-    expect(join(kept[0] ?? [])).toHaveLength(0);
+    expect(Buffer.concat(kept[0] ?? [])).toHaveLength(0);
   });
 });

@@ -1,6 +1,6 @@
-import { assertRepository, limit as atMost, parseDigest } from '../../model/index.ts';
+import { assertRepository, limit as atMost, parseDigest, untilAborted } from '../../model/index.ts';
 import type { Descriptor, Digest, Lister, ReferrersOptions } from '../../model/index.ts';
-import { nameUnknown, namesAfter, untilAborted } from '../repository/index.ts';
+import { nameUnknown, namesAfter } from '../repository/index.ts';
 import type { SortedNames } from '../repository/index.ts';
 
 import type { Layout } from './layout.ts';

@@ -1,32 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  fstatSync,
-  futimesSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fstatSync, futimesSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { RegistryError } from '../../model/index.ts';
+import { lookUp, thisProcess } from '../disk/index.ts';
+import type { ProcessIdentity } from '../disk/index.ts';
 
 import { hasCode, isMissing } from './files.ts';
 
-export interface Owner {
-  host: string;
-  /** Numbers of processes mean something only in it: two containers of one machine may both have a process 1. */
-  namespace: string;
-  /** Differs after each start of the machine. */
-  boot: string;
-  pid: number;
-  /** When the process started, in the kernel's ticks: a pid may be used again. */
-  started: string;
+export interface Owner extends ProcessIdentity {
   nonce: string;
 }
 
@@ -193,10 +176,8 @@ function parse(text: string): Owner | undefined {
 }
 
 function stateOf(path: string, found: Found): 'alive' | 'gone' | 'unknown' {
-  const { owner } = found;
-  const here = thisProcess();
-  if (owner?.host !== here.host || owner.namespace !== here.namespace) return heardOf(path, found);
-  return owner.boot === here.boot && startOf(owner.pid) === owner.started ? 'alive' : 'gone';
+  const seen = found.owner === undefined ? 'elsewhere' : lookUp(found.owner);
+  return seen === 'elsewhere' ? heardOf(path, found) : seen;
 }
 
 /** What has been seen of locks whose owners cannot be looked up, by path. */
@@ -246,43 +227,6 @@ async function takeAway(path: string, expected: Found): Promise<void> {
   if (taken?.text === expected.text && taken.beat === expected.beat) await rm(aside, { force: true });
   else await rename(aside, path);
   heard.delete(path);
-}
-
-function thisProcess(): Omit<Owner, 'nonce'> {
-  const { pid } = process;
-  return { host: hostname(), namespace: pidNamespace(), boot: bootId(), pid, started: startOf(pid) ?? '' };
-}
-
-/** Empty where there is none. */
-function pidNamespace(): string {
-  try {
-    return readlinkSync('/proc/self/ns/pid');
-  } catch {
-    return '';
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
-
-/** Undefined if there is no such process. Where there is no /proc, whether there is one is all that is known. */
-function startOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    try {
-      process.kill(pid, 0);
-      return '';
-    } catch (error) {
-      return hasCode(error, 'EPERM') ? '' : undefined;
-    }
-  }
 }
 
 function locked(dir: string, owner: Owner | undefined): RegistryError {

@@ -1,14 +1,15 @@
 import { createReadStream } from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { assertRepository, Digester, isDigest, parseDigest, splitDigest } from '../../model/index.ts';
+import { assertRepository, Digester, isDigest, parseDigest, RegistryError, splitDigest } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
 import { nameUnknown, page } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
 import { removeBlob, removeManifest } from './deleter.ts';
-import { isMissing } from './files.ts';
+import { hasCode, isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
 import { blobDescriptor } from './reading.ts';
 import type { LayoutState } from './state.ts';
@@ -42,14 +43,14 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       options.signal?.throwIfAborted();
       assertRepository(repository);
       const ids = await store.ids();
-      const names = await readdir(store.private.uploads).catch(() => []);
+      const names = (await entriesIn(store.private.uploads)).map(({ name }) => name);
       // Those that are being written now are in the directory, too.
       await uploads();
       for (const id of page(
         names.filter((name) => ids.check(repository, name) !== undefined),
         options,
       )) {
-        const stats = await stat(join(store.private.uploads, id)).catch(() => undefined);
+        const stats = await statsOf(join(store.private.uploads, id));
         if (stats === undefined || stats.size === 0) continue;
         yield { id, size: stats.size, createdAt: stats.birthtime, usedAt: stats.mtime };
       }
@@ -107,8 +108,8 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
           if (size !== undefined) sizes.set(digest, size);
         }
       }
-      for (const id of await readdir(store.private.uploads).catch(() => [])) {
-        const stats = await stat(join(store.private.uploads, id)).catch(() => undefined);
+      for (const { name: id } of await entriesIn(store.private.uploads)) {
+        const stats = await statsOf(join(store.private.uploads, id));
         if (stats === undefined || stats.size === 0) continue;
         uploadCount++;
         uploadSize += stats.size;
@@ -132,9 +133,11 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
     if (store.isShared) return [...(index?.blobs.keys() ?? [])];
     const found: Digest[] = [];
     const dir = join(layout.path, 'blobs');
-    for (const algorithm of await readdir(dir).catch(() => [])) {
-      for (const encoded of await readdir(join(dir, algorithm)).catch(() => [])) {
-        const digest = `${algorithm}:${encoded}`;
+    for (const algorithm of await entriesIn(dir)) {
+      // Other tools may leave files of their own beside the directories.
+      if (algorithm.isFile()) continue;
+      for (const encoded of await entriesIn(join(dir, algorithm.name))) {
+        const digest = `${algorithm.name}:${encoded.name}`;
         if (isDigest(digest) && (index?.manifests.has(digest) !== true || index.blobs.has(digest))) found.push(digest);
       }
     }
@@ -148,6 +151,26 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+}
+
+/** What a directory has; nothing only if there is none. Whoever removes what nothing names must not take a part for all. */
+async function entriesIn(dir: string): Promise<Dirent[]> {
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT')) return [];
+    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+  }
+}
+
+/** Undefined if the upload has ended since its directory was listed. */
+async function statsOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { mediaTypes, RegistryError } from '../../model/index.ts';
 import type { ByteReader, Descriptor, Digest, ResolvedRange } from '../../model/index.ts';
+import { fileReader } from '../disk/index.ts';
 
 import { entriesOf, hasEntries, isMissing } from './files.ts';
 
@@ -63,15 +64,7 @@ async function openReader(path: string, range: ResolvedRange): Promise<ByteReade
       throw error;
     }),
   );
-  let position = range.start;
-  return {
-    async readInto(buffer) {
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
-      position += bytesRead;
-      return bytesRead;
-    },
-    close: () => handle.close(),
-  };
+  return fileReader(handle, range.start);
 }
 
 /** A file that was there a moment ago has been deleted. */

@@ -39,11 +39,22 @@ it('lets others have their turn while texts are empty', async () => {
 });
 
 it('is over once its time is used up, and begins anew when others have had their turn', async () => {
-  const slice = new TimeSlice();
-  while (!slice.isOver) Math.sqrt(2);
+  let now = 1000;
+  const slice = new TimeSlice(() => now);
+  expect(slice.isOver).toBe(false);
+  now += 2.9;
+  expect(slice.isOver).toBe(false);
+  now += 0.1;
+  expect(slice.isOver).toBe(true);
   let hadTurn = false;
-  setImmediate(() => (hadTurn = true));
+  setImmediate(() => {
+    hadTurn = true;
+    now += 1000;
+  });
   await slice.giveWay();
   expect(hadTurn).toBe(true);
+  // What others took is not its own.
   expect(slice.isOver).toBe(false);
+  now += 3;
+  expect(slice.isOver).toBe(true);
 });

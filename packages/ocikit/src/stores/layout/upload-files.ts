@@ -3,8 +3,9 @@ import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
 import { createContent, RegistryError } from '../../model/index.ts';
-import type { BlobContent, ByteRange, ByteReader, Digest, ResolvedRange } from '../../model/index.ts';
-import type { BlobStage, StageDigest } from '../blobs/index.ts';
+import type { BlobContent, ByteRange, ByteReader, ResolvedRange } from '../../model/index.ts';
+import type { StageDigest } from '../blobs/index.ts';
+import type { UploadStage } from '../uploads/index.ts';
 
 import { isMissing } from './files.ts';
 import type { Files } from './files.ts';
@@ -18,10 +19,9 @@ const small = 64 * 1024;
 const syncStep = 16 * 1024 * 1024;
 
 /** The bytes of an upload or of a blob that is being pushed: a file that becomes the blob when it is whole. */
-export class FileStage implements BlobStage {
+export class FileStage implements UploadStage {
   readonly #path: string;
   readonly #files: Files;
-  readonly #keep: (repository: string, digest: Digest, stage: FileStage) => Promise<void>;
   #handle: FileHandle | undefined;
   #size: number;
   /** All bytes, as long as there is no file. */
@@ -34,15 +34,9 @@ export class FileStage implements BlobStage {
   #syncError: { error: unknown } | undefined;
 
   /** @param size of the file, if it is there already */
-  constructor(
-    path: string,
-    files: Files,
-    keep: (repository: string, digest: Digest, stage: FileStage) => Promise<void>,
-    size?: number,
-  ) {
+  constructor(path: string, files: Files, size?: number) {
     this.#path = path;
     this.#files = files;
-    this.#keep = keep;
     this.#size = size ?? 0;
     this.#hasFile = size !== undefined;
   }
@@ -144,10 +138,6 @@ export class FileStage implements BlobStage {
     if (this.#hasFile || this.#held.length > 0) return;
     await giveBack(this.#path);
     this.#hasFile = true;
-  }
-
-  keep(repository: string, digest: Digest): Promise<void> {
-    return this.#keep(repository, digest, this);
   }
 
   async discard(): Promise<void> {

@@ -32,7 +32,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const digest = parseDigest(blob.digest);
       await store.own();
       onEvent?.({ type: 'started', repository, digest, size: blob.size });
-      const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
+      const stage = new FileStage(store.private.temporaryPath(), store.files);
       let size: number;
       try {
         const pieces = reportBytes(readSource(source, signal), repository, blob, onEvent);
@@ -87,7 +87,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       // An early answer, before anything is written; it is judged again when it counts.
       assertTagsMaySet(layout, repository, tags, options.ifTag);
 
-      const stage = new FileStage(store.private.temporaryPath(), store.files, () => Promise.resolve());
+      const stage = new FileStage(store.private.temporaryPath(), store.files);
       await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
         try {
           await layout.make();
@@ -114,11 +114,10 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
 }
 
 /** Where uploads keep their bytes, and what becomes of them. */
-export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend {
+export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend<FileStage> {
   const { store } = state;
   const dir = store.private.uploads;
-  const stageOf = (id: string, size?: number): FileStage =>
-    new FileStage(join(dir, id), store.files, () => Promise.resolve(), size);
+  const stageOf = (id: string, size?: number): FileStage => new FileStage(join(dir, id), store.files, size);
   return {
     ids,
     stage: (_repository, id) => stageOf(id),
@@ -128,7 +127,7 @@ export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend
     },
     async keep(repository, digest, size, stage, { signal }) {
       // It may be an upload that never had a byte.
-      await keepBlob(state, repository, digest, size, stage as FileStage, signal);
+      await keepBlob(state, repository, digest, size, stage, signal);
     },
   };
 }

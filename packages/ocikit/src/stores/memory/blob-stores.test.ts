@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import type { BlobContent, ByteRange, Digest, Registry } from '../../model/index
 import { memoryBlobs } from '../blobs/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
 import { diskBlobs } from '../blobs/node.ts';
+import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 
 import { createMemoryRegistry } from './memory-registry.ts';
 
@@ -320,23 +320,19 @@ describe('over a blob store of which put', () => {
 
 describe('bytes that several repositories share', () => {
   test('go with the last repository that has them', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'ocikit-blob-owners-'));
-    try {
-      const registry = createMemoryRegistry({ blobs: diskBlobs(dir) });
-      await registry.pushBlob('a', { digest }, bytes);
-      await registry.pushBlob('b', { digest }, bytes);
-      await registry.mountBlob('b', 'c', digest);
-      for (const repository of ['a', 'b']) {
-        await registry.deleteBlob(repository, digest);
-        expect(await readdir(join(dir, 'sha256'))).toHaveLength(1);
-        expect(await textOf(registry, 'c')).toBe('hello');
-      }
-      await registry.deleteBlob('c', digest);
-      expect(await readdir(join(dir, 'sha256'))).toEqual([]);
-      expect(await readdir(join(dir, '.uploads'))).toEqual([]);
-    } finally {
-      await rm(dir, { recursive: true, force: true });
+    const dir = await temporaryDirectory();
+    const registry = createMemoryRegistry({ blobs: diskBlobs(dir) });
+    await registry.pushBlob('a', { digest }, bytes);
+    await registry.pushBlob('b', { digest }, bytes);
+    await registry.mountBlob('b', 'c', digest);
+    for (const repository of ['a', 'b']) {
+      await registry.deleteBlob(repository, digest);
+      expect(await readdir(join(dir, 'sha256'))).toHaveLength(1);
+      expect(await textOf(registry, 'c')).toBe('hello');
     }
+    await registry.deleteBlob('c', digest);
+    expect(await readdir(join(dir, 'sha256'))).toEqual([]);
+    expect(await readdir(join(dir, '.uploads'))).toEqual([]);
   });
 
   /** Bytes of which the last part comes when it is let come. */

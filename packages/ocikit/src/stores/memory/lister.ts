@@ -1,6 +1,6 @@
-import { assertRepository, limit as atMost, parseDigest } from '../../model/index.ts';
+import { assertRepository, limit as atMost, parseDigest, untilAborted } from '../../model/index.ts';
 import type { Descriptor, Digest, Lister, ReferrersOptions } from '../../model/index.ts';
-import { namesAfter, untilAborted } from '../repository/index.ts';
+import { namesAfter } from '../repository/index.ts';
 import type { RepositoryIndex, SortedNames } from '../repository/index.ts';
 
 import type { MemoryState } from './state.ts';

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -9,6 +8,7 @@ import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { memoryBlobs } from '../blobs/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
 import { diskBlobs } from '../blobs/node.ts';
+import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 
 import { createMemoryRegistry } from './memory-registry.ts';
 import type { MemoryRegistryOptions } from './memory-registry.ts';
@@ -33,9 +33,8 @@ const later = (): { unusedSince: Date } => ({ unusedSince: new Date(Date.now() +
 describe('verifying', () => {
   let dir: string;
   beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'ocikit-verify-'));
+    dir = await temporaryDirectory();
   });
-  afterEach(() => rm(dir, { recursive: true, force: true }));
 
   test.each<['ok' | 'corrupt' | 'missing', string, (path: string) => Promise<void>]>([
     ['ok', 'is as it was written', async () => undefined],

@@ -21,6 +21,7 @@ import type {
   Writer,
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
+import type { BlobStage } from '../blobs/index.ts';
 import { hasUrls, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../repository/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
@@ -135,7 +136,7 @@ function assertTakesBlobs({ blobs }: MemoryState): void {
 }
 
 /** Where uploads keep their bytes, and what becomes of them. */
-export function uploadBackend(state: MemoryState, ids: UploadBackend['ids']): UploadBackend {
+export function uploadBackend(state: MemoryState, ids: UploadBackend['ids']): UploadBackend<BlobStage> {
   const { blobs, owners } = state;
   // A blob store that has no stage gets the bytes when all of them are there.
   const memoryStage = (): MemoryStage =>

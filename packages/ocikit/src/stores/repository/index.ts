@@ -6,4 +6,3 @@ export * from './report-bytes.ts';
 export * from './repository-index.ts';
 export * from './sorted-names.ts';
 export * from './tag-names.ts';
-export * from './until-aborted.ts';

@@ -5,9 +5,12 @@ import type { BlobStage, StageDigest } from '../blobs/index.ts';
 /** From this size on, a stage that can is to compute the digest by itself: below it, that takes longer to set up. */
 const largeSize = 4 * 1024 * 1024;
 
-/** The bytes of a blob on their way into a {@link BlobStage}, and their digest. */
+/** Where bytes are until they become a blob. What makes them one is a step of the store's, or of a {@link BlobStage} itself. */
+export type UploadStage = Omit<BlobStage, 'keep'>;
+
+/** The bytes of a blob on their way into a stage, and their digest. */
 export class StagedBytes {
-  readonly stage: BlobStage;
+  readonly stage: UploadStage;
   readonly #algorithm: string;
   #size: number;
   /** Of all bytes; undefined if they have to be read for it, or the stage computes it. */
@@ -18,7 +21,7 @@ export class StagedBytes {
    * @param algorithm what their digest is likely to be asked for with
    * @param size bytes that are there already
    */
-  constructor(stage: BlobStage, algorithm: string, size = 0) {
+  constructor(stage: UploadStage, algorithm: string, size = 0) {
     this.stage = stage;
     this.#algorithm = algorithm;
     this.#size = size;
@@ -81,7 +84,7 @@ export class StagedBytes {
  * @throws RegistryError SIZE_INVALID, DIGEST_INVALID if it is not what it ought to be
  */
 export async function stageVerified(
-  stage: BlobStage,
+  stage: UploadStage,
   expected: BlobIdentity,
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<number> {

@@ -20,19 +20,19 @@ import type {
   UploadIds,
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
-import type { BlobStage } from '../blobs/index.ts';
 import { assertOffset, reportBytes } from '../repository/index.ts';
 
 import { StagedBytes } from './staged-bytes.ts';
+import type { UploadStage } from './staged-bytes.ts';
 
 /** What uploads need of the store that they are for. */
-export interface UploadBackend {
+export interface UploadBackend<Stage extends UploadStage = UploadStage> {
   readonly ids: UploadIds;
-  stage(repository: string, id: string): BlobStage;
+  stage(repository: string, id: string): Stage;
   /** An upload that an earlier process left. */
-  restore?(repository: string, id: string): Promise<{ stage: BlobStage; size: number } | undefined>;
+  restore?(repository: string, id: string): Promise<{ stage: Stage; size: number } | undefined>;
   /** Makes verified bytes a blob of the repository. */
-  keep(repository: string, digest: Digest, size: number, stage: BlobStage, options: CallOptions): Promise<void>;
+  keep(repository: string, digest: Digest, size: number, stage: Stage, options: CallOptions): Promise<void>;
 }
 
 export interface UploadLimits {

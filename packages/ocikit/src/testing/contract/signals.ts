@@ -22,6 +22,30 @@ export const signals: DefineGroup = group('signals', [], (it) => {
     });
   }
 
+  for (const list of ['repositories', 'tags', 'referrers'] as const) {
+    it(`ends a list of ${list} between two items`, async ({ registry, origin, repository }) => {
+      const [first, name] = [repository('a'), repository('b')];
+      const image = await pushImage(origin, name, { tags: ['v1', 'v2', 'v3'] });
+      for (const other of [first, repository('c')]) await pushImage(origin, other);
+      for (const artifactType of ['application/vnd.example.a', 'application/vnd.example.b']) {
+        await pushContent(origin, name, artifactOf({ artifactType, subject: image.descriptor }));
+      }
+      const controller = new AbortController();
+      const { signal } = controller;
+      const lists = {
+        repositories: () => registry.repositories({ startAfter: first, signal }),
+        tags: () => registry.tags(name, { signal }),
+        referrers: () => registry.referrers(name, image.descriptor.digest, { signal }),
+      };
+      const items: AsyncIterator<unknown> = lists[list]()[Symbol.asyncIterator]();
+      equal((await items.next()).done, false, 'whether the list has ended before its first item');
+      const reason = new Error('no longer wanted');
+      controller.abort(reason);
+      await rejectsBecauseOf(settles(items.next(), 'the next item'), reason, 'the next item');
+      equal((await items.next()).done, true, 'whether the list has ended after it was aborted');
+    });
+  }
+
   it('ends reading in the middle of a blob', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(6 * 1024 * 1024);

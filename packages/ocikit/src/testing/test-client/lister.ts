@@ -1,4 +1,4 @@
-import { limit as atMost, mediaTypes, parseMediaType } from '../../model/index.ts';
+import { limit as atMost, mediaTypes, parseMediaType, untilAborted } from '../../model/index.ts';
 import type { Descriptor, Lister, ListOptions } from '../../model/index.ts';
 
 import { wrongAnswer } from './http.ts';
@@ -28,7 +28,7 @@ export function clientLister(http: Http): Lister {
       }
     }
     if (limit !== 0) {
-      yield* atMost(all(), limit);
+      yield* atMost(untilAborted(all(), signal), limit);
       return;
     }
     for await (const name of all()) throw wrongAnswer(first, `lists ${name}, though nothing was asked for`);
@@ -60,7 +60,7 @@ export function clientLister(http: Http): Lister {
           }
         }
       }
-      yield* atMost(all(), limit);
+      yield* atMost(untilAborted(all(), signal), limit);
     },
   };
 }

@@ -1,0 +1,2 @@
+export * from './file-reader.ts';
+export * from './process-identity.ts';

@@ -1,0 +1,13 @@
+import type { ServerResponse } from 'node:http';
+
+/** Writes a piece of a body, and waits until it has been sent. Rejects if whoever reads is gone. */
+export function written(response: ServerResponse, piece: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(new Error('the connection is gone'));
+    response.once('close', onClose);
+    response.write(piece, () => {
+      response.removeListener('close', onClose);
+      resolve();
+    });
+  });
+}
