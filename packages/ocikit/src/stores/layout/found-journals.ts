@@ -142,10 +142,6 @@ export class FoundJournals {
   }
 
   #addContent(generation: number, content: FoundContent): void {
-    if (content.op === 'settled') {
-      for (const [key, before] of this.#contents) if (isSettled(before, content)) this.#contents.delete(key);
-      return;
-    }
     const key = keyOfFile(content.directory, content.digest);
     if (content.op === 'removed') this.#contents.delete(key);
     else this.#contents.set(key, { ...content, generation });
@@ -162,13 +158,6 @@ export type JournalledContent = Extract<FoundContent, { op: 'content' }> & { gen
 
 function keyOfFile(directory: string, digest: Digest): string {
   return `${directory}@${digest}`;
-}
-
-function isSettled(
-  content: JournalledContent,
-  { generation, length }: { generation: number; length: number },
-): boolean {
-  return content.generation < generation || (content.generation === generation && content.at < length);
 }
 
 /** Differs when something has been written to the journals. */

@@ -33,9 +33,7 @@ export type ContentRecord =
   /** The file of this content has these bytes, which come behind the records. */
   | { op: 'content'; directory: string; digest: Digest; size: number }
   /** The file is gone, whatever was said of it before. */
-  | { op: 'removed'; directory: string; digest: Digest }
-  /** All files are durable of which a generation before this one speaks, or this one in its first bytes. */
-  | { op: 'settled'; generation: number; length: number };
+  | { op: 'removed'; directory: string; digest: Digest };
 
 const magic = Buffer.from('ocikit journal 2\n');
 const headLength = 12;
@@ -195,7 +193,7 @@ function contentsOf({ records, contentsAt }: Frame, frameStart: number): FoundCo
 }
 
 function isOfRepository(record: JournalRecord | ContentRecord): record is JournalRecord {
-  return record.op !== 'content' && record.op !== 'removed' && record.op !== 'settled';
+  return record.op !== 'content' && record.op !== 'removed';
 }
 
 /** Where a journal has the bytes of a file. */

@@ -8,8 +8,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../model/index.ts';
 
 import { Files } from './files.ts';
-import { encodeFrame, journalGenerations, quarantine, readJournal, truncateJournal } from './journal-file.ts';
-import type { JournalRecord } from './journal-file.ts';
+import {
+  encodeFrame,
+  journalGenerations,
+  quarantine,
+  readContent,
+  readJournal,
+  readMore,
+  truncateJournal,
+} from './journal-file.ts';
+import type { ContentRecord, JournalPlace, JournalRecord } from './journal-file.ts';
 import { Journal } from './journal.ts';
 
 const digest = digestOf(new Uint8Array());
@@ -56,6 +64,50 @@ describe('reading a journal', () => {
     expect(records).toEqual([[tag('a'), tag('b')], [tag('c')]]);
     expect(damaged).toEqual([]);
     expect(length).toBe((await readFile(path())).length);
+  });
+
+  it('says where the bytes of files are, also in what was added since', async () => {
+    const file = (text: string): ContentRecord => {
+      const bytes = Buffer.from(text);
+      return { op: 'content', directory: 'app', digest: digestOf(bytes), size: bytes.length };
+    };
+    const places: JournalPlace[] = [];
+    const outcome = { apply: (place: JournalPlace) => void places.push(place), undo: nothing };
+    const append = (...texts: string[]): Promise<void> =>
+      journal.append(
+        { records: [tag('a'), ...texts.map(file)], contents: texts.map((text) => Buffer.from(text)) },
+        outcome,
+      );
+    await append('one', 'and another');
+    await append('');
+    const before = await readJournal(dir, 1);
+    await append('later');
+    const more = await readMore(dir, 1, before);
+    const found = [...before.contents, ...(more?.contents ?? [])];
+    const texts = found.map(async (content) =>
+      content.op === 'content' ? readContent(dir, { generation: 1, at: content.at }, content.size) : undefined,
+    );
+    expect((await Promise.all(texts)).map(String)).toEqual(['one', 'and another', '', 'later']);
+    expect(before.records).toEqual([[tag('a')], [tag('a')]]);
+    expect(places).toEqual([0, 2, 3].map((i) => ({ generation: 1, at: found[i]?.at })));
+    expect(journal.contentLength).toBe('oneand anotherlater'.length);
+    expect((await readJournal(dir, 1)).contents).toEqual(found);
+    await expect(readContent(dir, { generation: 1, at: found[3]?.at ?? 0 }, 6)).rejects.toThrow('ends in the middle');
+  });
+
+  it('is not relied on any more when what it has could not be made visible', async () => {
+    const failing = {
+      apply: () => {
+        throw new Error('no such directory');
+      },
+      undo: nothing,
+    };
+    await expect(journal.append({ records: [tag('a')] }, failing)).rejects.toThrow('no such directory');
+    expect(journal.isBroken).toBe(true);
+    await expect(journal.append({ records: [tag('b')] }, silent)).rejects.toThrow('being replaced');
+    expect(await journal.rotate(nothing)).toBe(1);
+    await journal.append({ records: [tag('c')] }, silent);
+    expect((await readJournal(dir, 2)).records).toEqual([[tag('c')]]);
   });
 
   it('gives what is whole, wherever the end was torn off', async () => {

@@ -76,7 +76,6 @@ export class LayoutStore {
   #ids: UploadIds | undefined;
   #folding: Promise<void> | undefined;
   #nextFold: Promise<void> | undefined;
-  #settling: Promise<void> | undefined;
   /** Generations that a fold has frozen and not removed yet, oldest first. */
   readonly #frozen: number[] = [];
   #idle: ReturnType<typeof setTimeout> | undefined;
@@ -292,29 +291,11 @@ export class LayoutStore {
     await journal.append({ records }, nothing);
   }
 
-  /** Makes the files durable that only the journal answers for until now. */
-  async #settle(journal: Journal): Promise<void> {
-    const files = this.#unsettled.all();
-    const { generation, length } = journal;
-    await this.#unsettled.settle(files);
-    await journal.append({ records: [{ op: 'settled', generation, length }] }, nothing);
-    this.#unsettled.forgetAll(files);
-  }
-
-  /** The same, for generations that are going to be removed. */
+  /** Makes the files durable that only generations up to this one answer for: they are going to be removed. */
   async #settleFrozen(newest: number): Promise<void> {
     const files = this.#unsettled.all().filter(({ generation }) => generation <= newest);
     await this.#unsettled.settle(files);
     this.#unsettled.forgetAll(files);
-  }
-
-  #settleNow(journal: Journal): void {
-    if (this.#settling !== undefined || this.#closing !== undefined) return;
-    this.#settling = this.#settle(journal)
-      .catch((error: unknown) => this.warn('small files could not be written', { error }))
-      .finally(() => {
-        this.#settling = undefined;
-      });
   }
 
   async #recover(content: JournalledContent): Promise<void> {
@@ -340,12 +321,9 @@ export class LayoutStore {
   #foldSoon(journal: Journal, layout: Layout): void {
     const { contentLength } = journal;
     const length = journal.length - contentLength;
-    if (length > Math.max(smallestFold, (layout.size * entrySize) / 4) || contentLength > largestContent) {
-      this.#foldNow();
-      return;
-    }
-    if (this.#unsettled.isDue) this.#settleNow(journal);
-    this.#foldWhenIdle();
+    const isLong = length > Math.max(smallestFold, (layout.size * entrySize) / 4) || contentLength > largestContent;
+    if (isLong || this.#unsettled.isDue) this.#foldNow();
+    else this.#foldWhenIdle();
   }
 
   #foldWhenIdle(): void {
@@ -440,7 +418,6 @@ export class LayoutStore {
     this.#end.abort(closed());
     await this.#owning?.catch(() => undefined);
     try {
-      await this.#settling;
       await this.#nextFold?.catch(() => undefined);
       await this.#folding?.catch(() => undefined);
       await this.#fold();

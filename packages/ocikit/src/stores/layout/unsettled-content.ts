@@ -19,7 +19,7 @@ export interface JournalledFile extends JournalPlace {
   isDurable?: boolean;
 }
 
-/** From so many files, or bytes, on they are made durable, though nothing else asks for it. */
+/** From so many files, or bytes, on the journal is folded for their sake. */
 const dueCount = 16_384;
 const dueSize = 64 * 1024 * 1024;
 /** Beyond these, new ones have to be durable at once: the disk does not keep up. */
