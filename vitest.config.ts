@@ -19,6 +19,8 @@ export default defineConfig({
     retry: process.env['CI'] === 'true' ? 2 : 0,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     coverage: {
+      // Where all tests are run anyway.
+      enabled: process.env['CI'] === 'true',
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
       exclude: ['**/*.test.ts'],

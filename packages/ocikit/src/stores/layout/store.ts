@@ -93,7 +93,7 @@ export class LayoutStore {
     this.private = new PrivateDirectory(options.root, this.files);
     this.#defaultRepository = options.defaultRepository;
     this.#ownership = options.ownership;
-    this.#unsettled = new UnsettledContent(this.private.path, this.files);
+    this.#unsettled = new UnsettledContent(this.private, this.files);
     this.#layouts = this.#newLayouts();
     this.#following = this.#newFollowing();
     this.#names = new RepositoryNames(this.root);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -9,6 +9,7 @@ import { digestOf } from '../../model/index.ts';
 import { Files } from './files.ts';
 import { Journal } from './journal.ts';
 import type { JournalPlace } from './journal-file.ts';
+import { PrivateDirectory } from './private-directory.ts';
 import { UnsettledContent } from './unsettled-content.ts';
 import type { JournalledFile } from './unsettled-content.ts';
 
@@ -30,14 +31,19 @@ class TestFiles extends Files {
 }
 
 let dir: string;
+/** Where the journal is. */
+let own: string;
 let files: TestFiles;
 let journal: Journal;
 let content: UnsettledContent;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'ocikit-unsettled-'));
   files = new TestFiles('none');
-  journal = new Journal(dir, files, 1, () => undefined);
-  content = new UnsettledContent(dir, files);
+  const privates = new PrivateDirectory(dir, files);
+  own = privates.path;
+  await mkdir(own);
+  journal = new Journal(own, files, 1, () => undefined);
+  content = new UnsettledContent(privates, files);
 });
 afterEach(async () => {
   await journal.close();
@@ -83,13 +89,13 @@ describe('what only a journal answers for', () => {
     await content.settle(content.all());
     expect(await readFile(a.path, 'utf8')).toBe('a');
     expect(await readFile(b.path, 'utf8')).toBe('b');
-    expect((await readdir(dir)).toSorted()).toEqual(['a', 'b', 'journal-1']);
+    expect((await readdir(dir)).toSorted()).toEqual(['.ocikit', 'a', 'b']);
   });
 
   it('stays if that fails too', async () => {
     const a = await journalled('a');
     files.failing.add(a.path);
-    await rm(join(dir, 'journal-1'));
+    await rm(join(own, 'journal-1'));
     await expect(content.settle(content.all())).rejects.toThrow('journal-1');
     expect(content.has(a.path)).toBe(true);
     expect(a.isDurable).toBeUndefined();

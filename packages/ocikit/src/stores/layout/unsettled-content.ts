@@ -7,6 +7,7 @@ import { isMissing } from './files.ts';
 import type { Files } from './files.ts';
 import { readContent } from './journal-file.ts';
 import type { JournalPlace } from './journal-file.ts';
+import type { PrivateDirectory } from './private-directory.ts';
 import { noLinks } from './reading.ts';
 
 /** A file whose bytes a journal has. */
@@ -33,15 +34,14 @@ const atOnce = 3;
  * follow. Most have reached the disk by themselves when they are synchronised.
  */
 export class UnsettledContent {
-  readonly #dir: string;
+  readonly #private: PrivateDirectory;
   readonly #files: Files;
   readonly #unsettled = new Map<string, JournalledFile>();
   #size = 0;
   #settling: Promise<void> = Promise.resolve();
 
-  /** @param dir of the journals */
-  constructor(dir: string, files: Files) {
-    this.#dir = dir;
+  constructor(directory: PrivateDirectory, files: Files) {
+    this.#private = directory;
     this.#files = files;
   }
 
@@ -120,7 +120,7 @@ export class UnsettledContent {
       // Nobody needs it any more.
       if (isMissing(error)) return;
       // The kernel may have dropped what it could not write, and a second time it would say that all is well.
-      await this.#files.replace(file.path, [await readContent(this.#dir, file, file.size)]);
+      await this.#write(file, await this.#bytesOf(file));
     }
   }
 
@@ -129,9 +129,20 @@ export class UnsettledContent {
    * and if it has them, they may not be durable yet.
    */
   async recover(file: JournalledFile): Promise<void> {
-    const bytes = await readContent(this.#dir, file, file.size);
+    const bytes = await this.#bytesOf(file);
     if (isFileOf(file.path, bytes)) this.add(file);
-    else await this.#files.replace(file.path, [bytes]);
+    else await this.#write(file, bytes);
+  }
+
+  #bytesOf(file: JournalledFile): Promise<Uint8Array> {
+    return readContent(this.#private.path, file, file.size);
+  }
+
+  /** Durably. Not beside the blobs: whoever is killed in the middle must leave nothing there. */
+  async #write({ path }: JournalledFile, bytes: Uint8Array): Promise<void> {
+    const temporary = this.#private.temporaryPath();
+    await this.#files.writeSmall(temporary, [bytes], 'durably');
+    await this.#files.moveInto(temporary, path);
   }
 }
 
