@@ -1,9 +1,13 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
 import { describe, expect, test } from 'vitest';
 
 import { collect, digestOf, mediaTypes } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
+import { startTestServer } from '../../test/start-test-server.ts';
 
-import { imageOf } from './index.ts';
+import { imageOf, randomBlob } from './index.ts';
 import { testClient } from './test-client.ts';
 
 const bytes = new TextEncoder().encode('content');
@@ -136,4 +140,21 @@ test('an upload elsewhere is named by its whole address', async () => {
     'GET http://registry.test/uploads/1?token=a%2Fb',
     'DELETE http://registry.test/uploads/1?token=a%2Fb',
   ]);
+});
+
+test('a blob that is read late is whole, however much memory was freed meanwhile', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const server = await startTestServer();
+  const blob = randomBlob(700_001);
+  await server.registry.pushBlob('a', blob.descriptor, blob.bytes);
+  const client = testClient(server.url);
+  const whole = await client.getBlob('a', blob.descriptor.digest);
+  const part = await client.getBlob('a', blob.descriptor.digest, { range: { start: 1 } });
+  for (let times = 0; times < 5; times++) {
+    collectGarbage();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(await whole.bytes()).toHaveLength(700_001);
+  expect(await part.bytes()).toHaveLength(700_000);
 });

@@ -12,14 +12,14 @@ export function answerContent(
   range: ByteRange | undefined,
   signal: AbortSignal | undefined,
 ): BlobContent {
-  const { body } = response;
+  // The response, not its body alone: when nobody holds it any more, Node empties a body that has not been begun.
   const iterate = (): AsyncIterable<Uint8Array> => {
-    const pieces = readSource(body ?? new Uint8Array());
+    const pieces = readSource(response.body ?? new Uint8Array());
     return range === undefined ? new VerifyingReader(pieces, descriptor) : pieces;
   };
   const cancel = async (): Promise<void> => {
     // A body that is being read is let go of by whoever reads it.
-    if (body !== null && !body.locked) await body.cancel();
+    if (response.body?.locked === false) await response.body.cancel();
   };
   return createContent({ descriptor, range, signal, source: { iterate, cancel } });
 }
