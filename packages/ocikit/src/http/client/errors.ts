@@ -1,4 +1,4 @@
-import { HttpError } from '../../model/index.ts';
+import { HttpError, isRegistryError } from '../../model/index.ts';
 import type { ErrorCode, ErrorInfo } from '../../model/index.ts';
 
 import { fieldsIn } from './json.ts';
@@ -42,6 +42,11 @@ export function renamed(error: HttpError, code: ErrorCode): HttpError {
     retryAfter,
     ...(body === undefined ? {} : { body }),
   });
+}
+
+/** RFC 9110, section 15.5: whoever asks is to ask otherwise, or not at all. */
+export function isClientError(error: unknown): boolean {
+  return isRegistryError(error) && error.status >= 400 && error.status < 500;
 }
 
 /** Whatever its Content-Type is: some registries do not say that it is JSON. */

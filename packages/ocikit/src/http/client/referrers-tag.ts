@@ -12,6 +12,7 @@ import { referrersTag } from '../wire/index.ts';
 
 import { referrersAddress } from './addresses.ts';
 import { repositoryScope } from './auth/index.ts';
+import { isClientError } from './errors.ts';
 import { putManifest } from './manifests.ts';
 import type { PushedBytes } from './manifests.ts';
 import { sleep } from './retry.ts';
@@ -97,7 +98,7 @@ export class ReferrersTags {
       })
       .catch((error: unknown) => {
         // Whoever may not ask is told so when the manifest is read.
-        if (isRegistryError(error) && error.status >= 400 && error.status < 500) return undefined;
+        if (isClientError(error)) return undefined;
         throw error;
       });
     await answer?.discard();
@@ -113,7 +114,7 @@ export class ReferrersTags {
       return document === undefined ? undefined : linksOf(document).subject?.digest;
     } catch (error) {
       // Whether it can be deleted is the registry's to say.
-      if (isRegistryError(error) && error.status >= 400 && error.status < 500) return undefined;
+      if (isClientError(error)) return undefined;
       throw error;
     }
   }
