@@ -25,12 +25,12 @@ import type { Transport } from './transport.ts';
  * connections.
  */
 export function blobDownloads(transport: Transport, options: ClientOptions): Reader['getBlob'] {
-  return async (repository, digest, { range, ...call } = {}) => {
+  return async (repository, digest, { range, verify = true, ...call } = {}) => {
     const link = linkSignal(call.signal);
     try {
       const download = blobDownload(transport, options, repository, digest, call, link);
       const isWhole = range === undefined || ('start' in range && range.start === 0 && range.end === undefined);
-      return await (isWhole ? download.openWhole() : download.openPart(range));
+      return await (isWhole ? download.openWhole(verify) : download.openPart(range));
     } catch (error) {
       link.unlink();
       throw error;
@@ -39,7 +39,8 @@ export function blobDownloads(transport: Transport, options: ClientOptions): Rea
 }
 
 interface BlobDownload {
-  openWhole(): Promise<BlobContent>;
+  /** @param verify whether its digest is computed here */
+  openWhole(verify: boolean): Promise<BlobContent>;
   openPart(range: ByteRange): Promise<BlobContent>;
 }
 
@@ -73,13 +74,20 @@ function blobDownload(
     return createContent({ descriptor: blobDescriptor(digest, size), range, signal, source: { pieces: [] } });
   };
 
-  const contentOf = (range: ResolvedRange, size: number, first: BlobPart, kept: KeptPart): BlobContent =>
+  /** @param verified whether all of it is read and compared with the digest */
+  const contentOf = (
+    range: ResolvedRange,
+    size: number,
+    first: BlobPart,
+    kept: KeptPart,
+    verified: boolean,
+  ): BlobContent =>
     createContent({
       descriptor: blobDescriptor(digest, size),
       range,
       signal,
       source: {
-        iterate: () => read(range, size, first, kept),
+        iterate: () => read(range, size, first, kept, verified),
         async cancel() {
           link.unlink();
           link.abort(new DOMException('the content was cancelled', 'AbortError'));
@@ -94,21 +102,21 @@ function blobDownload(
     size: number,
     first: BlobPart,
     kept: KeptPart,
+    verified: boolean,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const about = { repository, digest, size };
-    const isWhole = range.start === 0 && range.end === size;
     try {
       onEvent?.({ type: 'started', ...about });
       if (kept.size > 0) onEvent?.({ type: 'resumed', ...about, at: kept.size });
       const pieces = piecesOf(range, size, first, kept);
       let transferred = 0;
-      for await (const piece of isWhole ? new VerifyingReader(pieces, about) : pieces) {
+      for await (const piece of verified ? new VerifyingReader(pieces, about) : pieces) {
         yield piece;
         transferred += piece.length;
         onEvent?.({ type: 'bytes', ...about, transferred });
       }
       await kept.remove();
-      if (isWhole) onEvent?.({ type: 'verified', ...about });
+      if (verified) onEvent?.({ type: 'verified', ...about });
       onEvent?.({ type: 'done', ...about });
     } catch (error) {
       // What is wrong would be wrong each time.
@@ -147,7 +155,7 @@ function blobDownload(
     }
   }
 
-  const openWhole = async (): Promise<BlobContent> => {
+  const openWhole = async (verify: boolean): Promise<BlobContent> => {
     // Who may read a repository need not be allowed to read another one that has the blob as well.
     const key = `blob ${transport.base.href} ${repository} ${digest}`;
     const kept = new KeptPart(await options.transfers?.openPartial(key));
@@ -157,12 +165,12 @@ function blobDownload(
       if (kept.size > size) {
         await first.answer.discard();
         await kept.remove();
-        return await openWhole();
+        return await openWhole(verify);
       }
       // Of nothing there is nothing to read, so that nobody would find out later.
       const found = size === 0 ? digestOf(new Uint8Array(), splitDigest(digest).algorithm) : digest;
       if (found !== digest) throw wrongDigest(digest, found);
-      return contentOf({ start: 0, end: size }, size, first, kept);
+      return contentOf({ start: 0, end: size }, size, first, kept, verify);
     } catch (error) {
       await kept.close();
       throw error;
@@ -178,7 +186,8 @@ function blobDownload(
       const first = await blob.get(range);
       const size = await sizeOf(first);
       const { start, end } = resolveRange(range, size);
-      if (start < end) return contentOf({ start, end }, size, first, new KeptPart(undefined));
+      const isWhole = start === 0 && end === size;
+      if (start < end) return contentOf({ start, end }, size, first, new KeptPart(undefined), isWhole);
       await first.answer.discard();
       return nothing(range, size);
     },

@@ -98,9 +98,9 @@ async function pushPayload(
   note: Note | undefined,
 ): Promise<number> {
   /** What was sent before a cut, or by an earlier process, is part of it. */
-  let resumed = false;
+  const state = { resumed: false };
   const onResumed = (at: number): void => {
-    resumed = true;
+    state.resumed = true;
     call.onEvent?.({ type: 'resumed', repository, digest, size: payload.size, at });
   };
 
@@ -160,9 +160,9 @@ async function pushPayload(
         await note?.write(undefined);
         await giveUp(session, call);
       }
-      const spoilt = resumed && isRegistryError(error, 'DIGEST_INVALID', 'RANGE_INVALID', 'BLOB_UPLOAD_INVALID');
+      const spoilt = state.resumed && isRegistryError(error, 'DIGEST_INVALID', 'RANGE_INVALID', 'BLOB_UPLOAD_INVALID');
       if (!(isLost(error) || spoilt) || upload === maxUploads || !payload.canOpen(0)) throw error;
-      resumed = false;
+      state.resumed = false;
       session = undefined;
     }
   }

@@ -224,11 +224,11 @@ function readPart({ answer, start }: BlobPart): PartReading {
     answer,
     async next(position) {
       for (;;) {
-        const { done, value } = await pieces.next();
-        if (done === true) return undefined;
-        const before = position - at;
-        at += value.length;
-        if (at > position) return value.subarray(Math.max(0, before));
+        const next = await pieces.next();
+        if (next.done === true) return undefined;
+        const skipped = Math.max(0, position - at);
+        at += next.value.length;
+        if (at > position) return next.value.subarray(skipped);
       }
     },
   };
