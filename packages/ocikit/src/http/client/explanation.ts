@@ -158,10 +158,12 @@ function textOfRequest(request: ExplainedRequest): { at: number; text: string } 
   return { at, text: lines.join('\n  ') };
 }
 
-function textOfTokenRequest({ method, url, at, status, scope, error }: ExplainedTokenRequest): {
+function textOfTokenRequest({ method, url, at, status, scope, granted, error }: ExplainedTokenRequest): {
   at: number;
   text: string;
 } {
   const outcome = status ?? (error instanceof Error ? error.message : 'no answer');
-  return { at, text: `token: ${method} ${url}: ${outcome}\n  asked for the scope ${scope.join(' ') || 'of nothing'}` };
+  const lines = [`token: ${method} ${url}: ${outcome}`, `asked for the scope ${scope.join(' ') || 'of nothing'}`];
+  if (granted !== undefined) lines.push(`was granted the scope ${granted.join(' ') || 'of nothing'}`);
+  return { at, text: lines.join('\n  ') };
 }

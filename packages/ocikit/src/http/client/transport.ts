@@ -7,7 +7,7 @@ import { registryBase } from './addresses.ts';
 import type { Authenticator, Authorization, TokenRequestInfo } from './auth/index.ts';
 import { Lanes } from './concurrency.ts';
 import type { Release } from './concurrency.ts';
-import { httpError, maxErrorBody, redactUrl } from './errors.ts';
+import { httpError, maxErrorBody, redactUrl, renamed } from './errors.ts';
 import { createTrails } from './explanation.ts';
 import type { Fetch, RawBody } from './fetch.ts';
 import type { ClientOptions } from './options.ts';
@@ -109,8 +109,11 @@ export function createTransport(options: ClientOptions, makeAuthenticator: MakeA
         if (!own || sent === maxAuthorizations || !attempted.mayRepeat) throw error;
         const challenges = challengesOf(answer);
         if (challenges.length === 0) throw error;
-        authorization = await authenticator?.answer(challenges, scope, authorization, signal);
-        if (authorization === undefined) throw error;
+        const next = await authenticator?.answer(challenges, scope, authorization, signal);
+        if (next === undefined) throw error;
+        // To log in again would change nothing.
+        if (next === 'denied') throw answer.status === 401 ? renamed(error, 'DENIED') : error;
+        authorization = next;
       }
     } catch (error) {
       release();

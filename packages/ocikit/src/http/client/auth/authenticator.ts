@@ -31,6 +31,8 @@ export interface TokenRequestInfo {
   status: number | undefined;
   /** The scopes asked for. */
   scope: readonly string[];
+  /** Those that the token is good for, where the server or the token itself says so. */
+  granted?: readonly string[] | undefined;
   error?: unknown;
 }
 
@@ -53,7 +55,8 @@ export interface Authenticator {
    *
    * @param challenges the `WWW-Authenticate` headers, as they came or joined
    * @param refused what the request was sent with: it is never used again for this
-   * @returns undefined if there is nothing else to try: the answer is the caller's
+   * @returns undefined if there is nothing else to try: the answer is the caller's; `denied` if it is known as well who asks, and
+   * that a token which was fetched for this very request does not help
    * @throws what {@link authorize} does, and the HttpError of a token server that refuses
    */
   answer(
@@ -61,7 +64,7 @@ export interface Authenticator {
     scope: Scope,
     refused: Authorization | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Authorization | undefined>;
+  ): Promise<Authorization | 'denied' | undefined>;
 }
 
 /** However often a registry changes its mind about what it wants. */
@@ -110,7 +113,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     offer: Offer,
     scope: Scope,
     { refused, turn, signal }: { refused: Authorization | undefined; turn: number; signal: AbortSignal | undefined },
-  ): Promise<Authorization | undefined> => {
+  ): Promise<Authorization | 'denied' | undefined> => {
     const fixed = fixedHeader(account) ?? basicFor(account, offer);
     if (fixed !== undefined) return fixed === refused?.header ? undefined : issue(fixed, { account, turn });
     const { bearer } = offer;
@@ -123,7 +126,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     if (by?.account === account && by.fetchedFor !== undefined && scopeContains(by.fetchedFor, needed)) {
       // Who asks is known, and may not do this.
       if (isKeptBack(account, bearer)) throw keptBack(bearer);
-      return undefined;
+      return account.credential === undefined ? undefined : 'denied';
     }
     const token = await fetchToken(account, bearer, scope, signal);
     return issueToken(token, { account, turn, fetchedFor: needed });
@@ -160,10 +163,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (turn > maxTurns) return undefined;
       const repository = repositoryOf(scope);
       const account = await accounts.of(repository, signal);
+      let found: Authorization | 'denied' | undefined;
       let failure: { error: unknown } | undefined;
       try {
-        const found = await find(account, offer, scope, { refused, turn, signal });
-        if (found !== undefined) return found;
+        found = await find(account, offer, scope, { refused, turn, signal });
+        if (typeof found === 'object') return found;
       } catch (error) {
         if (!isRefusal(error)) throw error;
         failure = { error };
@@ -172,7 +176,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const other = await accounts.renewed(account, repository, signal);
       if (other !== undefined) return find(other, offer, scope, { refused, turn, signal });
       if (failure !== undefined) throw failure.error;
-      return undefined;
+      return found;
     },
   };
 }
