@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Descriptor } from './descriptor.ts';
+import { wrongSize } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import { untilAborted } from './source.ts';
 
@@ -292,10 +293,8 @@ class Content implements BlobContent {
   }
 
   #wrongSize(isTooLong: boolean): RegistryError {
-    const { digest } = this.descriptor;
-    const why = isTooLong ? 'there is more than that' : `it ends after ${this.#position - this.range.start}`;
-    const expected = this.range.end - this.range.start;
-    return new RegistryError('SIZE_INVALID', `the content of ${digest} was announced with ${expected} bytes, ${why}`);
+    const { start, end } = this.range;
+    return wrongSize(this.descriptor.digest, end - start, isTooLong ? end - start + 1 : this.#position - start);
   }
 }
 

@@ -33,15 +33,8 @@ export function httpError({ method, url, status, headers, body }: RefusedAnswer,
 
 /** The same error by the name that the specification has for it. */
 export function renamed(error: HttpError, code: ErrorCode): HttpError {
-  const { method, url, status, body, errors, retryAfter } = error;
-  return new HttpError({
-    method,
-    url,
-    status,
-    errors: [{ code }, ...errors],
-    retryAfter,
-    ...(body === undefined ? {} : { body }),
-  });
+  const { method, url, status, body = '', errors, retryAfter } = error;
+  return new HttpError({ method, url, status, body, errors: [{ code }, ...errors], retryAfter });
 }
 
 /** RFC 9110, section 15.5: whoever asks is to ask otherwise, or not at all. */

@@ -1,4 +1,4 @@
-import { digestOf, RegistryError, resolveRange, splitDigest } from '../../model/index.ts';
+import { digestOf, resolveRange, splitDigest, wrongSize } from '../../model/index.ts';
 import type { ByteRange, CallOptions, Digest, ResolvedRange } from '../../model/index.ts';
 import { formatRange, parseContentRange } from '../wire/index.ts';
 import type { ContentRange } from '../wire/index.ts';
@@ -136,13 +136,13 @@ export function remoteBlob(transport: Transport, repository: string, digest: Dig
         const found = await next(reading, { start: at, end }, size);
         ({ reading } = found);
         const piece = found.piece.subarray(0, end - at);
-        if (piece.length < found.piece.length && !hasMore()) throw tooLong(digest);
+        if (piece.length < found.piece.length && !hasMore()) throw wrongSize(digest, size, size + 1);
         at += piece.length;
         yield piece;
       }
       // An answer that has been read to its end leaves a connection that can be used again.
       if (hasMore()) return;
-      if ((await reading?.next(at).catch(() => undefined)) !== undefined) throw tooLong(digest);
+      if ((await reading?.next(at).catch(() => undefined)) !== undefined) throw wrongSize(digest, size, size + 1);
     } finally {
       await reading?.answer.discard();
     }
@@ -187,7 +187,7 @@ export function remoteBlob(transport: Transport, repository: string, digest: Dig
       call.onEvent?.({ type: 'resumed', repository, digest, size, at: start });
       const piece = await reading.next(start);
       if (piece !== undefined) return { reading, piece };
-      throw new RegistryError('SIZE_INVALID', `${digest}: the answers end ${size - start} bytes too early`);
+      throw wrongSize(digest, size, start);
     } catch (error) {
       await part.answer.discard();
       throw error;
@@ -200,10 +200,6 @@ export function remoteBlob(transport: Transport, repository: string, digest: Dig
     pieces,
     with: (signal) => remoteBlob(transport, repository, digest, { ...call, signal }),
   };
-}
-
-function tooLong(digest: Digest): RegistryError {
-  return new RegistryError('SIZE_INVALID', `${digest}: there are more bytes than announced`);
 }
 
 function contentRangeIn({ headers }: Answer): ContentRange | undefined {
