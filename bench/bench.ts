@@ -12,9 +12,9 @@ import type { Results, Row } from './results.ts';
 import type { Scratch } from './scratch.ts';
 import { settle } from './scratch.ts';
 import type { Settings } from './settings.ts';
-import { start } from './systems/running.ts';
-import type { Running } from './systems/running.ts';
-import type { System } from './systems/system.ts';
+import { runMeasured, start } from './systems/running.ts';
+import type { Ended, Running } from './systems/running.ts';
+import type { Copying, System } from './systems/system.ts';
 
 /** Rows that are measured together, on what was pushed for them once. */
 export interface Work {
@@ -89,6 +89,14 @@ export class Bench {
   async stop(): Promise<void> {
     await this.#running?.stop();
     this.#running = undefined;
+  }
+
+  /** Lets the system, which is one that copies, copy an image. */
+  copy(copying: Omit<Copying, 'program'>): Promise<Ended> {
+    const program = this.#equipment.programs.get(this.system.name) ?? '';
+    const command = this.system.copy?.({ program, ...copying });
+    if (command === undefined) throw new Error(`${this.system.name} copies nothing`);
+    return runMeasured(command);
   }
 
   /** Whether any of these rows is to be measured: what they need is pushed only then. */

@@ -45,6 +45,16 @@ export function numberedBlobs(size: number, seed: number): (number: number) => C
   };
 }
 
+/** A manifest of layers that are pushed already. */
+export function layersManifest(config: Content, layers: readonly { digest: string; size: number }[]): Content {
+  return jsonContent({
+    schemaVersion: 2,
+    mediaType: imageManifestType,
+    config: { mediaType: configType, digest: config.digest, size: config.bytes.length },
+    layers: layers.map(({ digest, size }) => ({ mediaType: layerType, digest, size })),
+  });
+}
+
 /** A manifest of one layer. Manifests with other numbers differ in their digest alone. */
 export function imageManifest(config: Content, layer: Content, number: number): Content {
   return jsonContent({
@@ -102,13 +112,13 @@ function jsonContent(value: unknown): Content {
 }
 
 /** A large blob is this piece, over and over. */
-export function largePiece(): Buffer {
-  return noise(1024 * 1024, 5);
+export function largePiece(seed = 5): Buffer {
+  return noise(1024 * 1024, seed);
 }
 
-export function largeDigest(size: number): string {
+export function largeDigest(size: number, seed?: number): string {
   const sum = createHash('sha256');
-  const piece = largePiece();
+  const piece = largePiece(seed);
   for (let left = size; left > 0; left -= piece.length)
     sum.update(left >= piece.length ? piece : piece.subarray(0, left));
   return `sha256:${sum.digest('hex')}`;

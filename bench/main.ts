@@ -9,7 +9,7 @@ import { findPrograms } from './peers.ts';
 import type { Found } from './peers.ts';
 import { jsonReport } from './report/json.ts';
 import type { Circumstances } from './report/json.ts';
-import { markdownCircumstances, markdownTable, writeMarkdown } from './report/markdown.ts';
+import { markdownCircumstances, markdownTables, writeMarkdown } from './report/markdown.ts';
 import { textTable } from './report/text.ts';
 import { Results } from './results.ts';
 import type { Row } from './results.ts';
@@ -136,7 +136,7 @@ async function report(
   }
   if (options.markdown !== undefined) {
     const measured = reported.filter(({ name }) => !found.missing.has(name));
-    const table = markdownTable(rows, measured, results);
+    const table = markdownTables(rows, measured, results);
     await writeMarkdown(options.markdown, `${markdownCircumstances(circumstances, settings)}\n${table}`);
   }
   // A peer that fails is its own affair; what is ours must not.

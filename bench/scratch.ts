@@ -12,6 +12,8 @@ export interface Scratch {
   readonly directory: string;
   /** A path where nothing is yet. */
   newPath(name: string): string;
+  /** Removes one of these paths before the end, where much more is to come. */
+  removePath(path: string): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -22,6 +24,7 @@ export async function makeScratch(parent: string | undefined): Promise<Scratch> 
     directory,
     newPath: (name) =>
       join(directory, `${String((count += 1)).padStart(3, '0')}-${name.replaceAll(/[^a-z0-9]+/g, '-')}`),
+    removePath: (path) => rm(path, { recursive: true, force: true, maxRetries: 3 }),
     remove: () => rm(directory, { recursive: true, force: true, maxRetries: 3 }),
   };
 }

@@ -92,6 +92,24 @@ export const jobs = {
     });
   },
 
+  /** Pushes an image of large layers, each of pieces that its seed makes. */
+  async pushLayers(options: {
+    port: number;
+    repository: string;
+    tag: string;
+    layers: readonly Layer[];
+  }): Promise<Load> {
+    const { repository, tag, layers } = options;
+    const { config } = smallImage(0);
+    return loopThrough({ port: options.port, connections: 1, first: 0, count: 1 }, async (connection) => {
+      for (const { seed, size, digest } of layers) {
+        await pushLargeBlob(connection, repository, { digest, size, piece: contents.largePiece(seed) });
+      }
+      await pushBlob(connection, repository, config, 'post-put');
+      await pushManifest(connection, repository, tag, contents.layersManifest(config, layers), imageManifestType);
+    });
+  },
+
   async pullLarge(options: { port: number; path: string; size: number; parallel: number }): Promise<Load> {
     const cpu = process.cpuUsage();
     const started = performance.now();
@@ -115,6 +133,12 @@ export interface Request {
   readonly paths: readonly string[];
   /** Whole lines, each with its `\r\n`. */
   readonly headers: string;
+}
+
+interface Layer {
+  readonly seed: number;
+  readonly size: number;
+  readonly digest: string;
 }
 
 interface Numbers {

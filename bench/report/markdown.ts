@@ -11,6 +11,16 @@ import { describeUnit, formatNumber, formatRatio, formatSpread } from './format.
 const begin = '<!-- table -->';
 const end = '<!-- /table -->';
 
+/** The tables for a document: one of servers, one of programs that copy. */
+export function markdownTables(rows: readonly Row[], systems: readonly System[], results: Results): string {
+  const copies = (system: System): boolean => system.copy !== undefined;
+  return [systems.filter((system) => !copies(system)), systems.filter(copies)]
+    .map((group) => ({ group, own: rows.filter((row) => group.some(({ name }) => results.find(row, name))) }))
+    .filter(({ own }) => own.length > 0)
+    .map(({ group, own }) => markdownTable(own, group, results))
+    .join('\n');
+}
+
 /** The table for a document: a line for each row, a column for each system. */
 export function markdownTable(rows: readonly Row[], systems: readonly System[], results: Results): string {
   const shown = rows.filter((row) => results.has(row));

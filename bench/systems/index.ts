@@ -1,4 +1,5 @@
 import { bareSystem } from './bare.ts';
+import { copyingSystems } from './copying.ts';
 import { craneSystems } from './crane.ts';
 import { distributionSystems } from './distribution.ts';
 import { ocikitSystems } from './ocikit.ts';
@@ -11,5 +12,6 @@ export const systems: readonly System[] = [
   ...distributionSystems,
   ...craneSystems,
   ...optionalSystems,
+  ...copyingSystems,
   bareSystem,
 ];

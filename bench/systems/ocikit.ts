@@ -1,21 +1,22 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import type { System } from './system.ts';
+import type { Command, System } from './system.ts';
 
 const command = fileURLToPath(new URL('../../../packages/cli/bin/ocikit.js', import.meta.url));
 
 /** As users start it, but for `--quiet`: the peers log no requests either. */
+export function serve(root: string, port: number, flags: readonly string[]): Command {
+  const args = [command, 'serve', '--quiet', '--port', `${port}`, '--root', root, ...flags];
+  return { file: process.execPath, args };
+}
+
 function ocikit(name: string, properties: Pick<System, 'medium' | 'syncs' | 'readsLike'>, flags: string[]): System {
   return {
     name,
     kind: 'ocikit',
     ...properties,
-    command: ({ directory, port }) => {
-      const root = join(directory, 'root');
-      const args = [command, 'serve', '--quiet', '--port', `${port}`, '--root', root, ...flags];
-      return Promise.resolve({ file: process.execPath, args });
-    },
+    command: ({ directory, port }) => Promise.resolve(serve(join(directory, 'root'), port, flags)),
   };
 }
 

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { Connection } from '../load/connection.ts';
-import type { System } from './system.ts';
+import type { Command, System } from './system.ts';
 
 /** How long a system may take to its first answer, in milliseconds. */
 const patience = 20_000;
@@ -56,6 +56,35 @@ export async function start(system: System, program: string, directory: string):
       await exited;
     },
   };
+}
+
+/** What a program took, from the moment when it was made to its end. */
+export interface Ended {
+  readonly seconds: number;
+  /** In MiB; undefined where /proc does not tell. */
+  readonly peakMemory: number | undefined;
+}
+
+/** Runs a program to its end, which must be exit code 0, and looks at its memory meanwhile. */
+export async function runMeasured({ file, args, env }: Command): Promise<Ended> {
+  if (ending) throw new Error('the benchmark is ending');
+  const started = performance.now();
+  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
+  children.add(child);
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
+  let peak: number | undefined;
+  // The most it has had so far never becomes less, so the last look is the right one, but for what comes after it.
+  const timer = setInterval(() => void peakMemory(child.pid).then((found) => (peak = found ?? peak)), 20);
+  try {
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+    const seconds = (performance.now() - started) / 1000;
+    if (code !== 0) throw new Error(`${[file, ...args].join(' ')}: ended with ${code ?? signal}: ${said.trim()}`);
+    return { seconds, peakMemory: peak };
+  } finally {
+    clearInterval(timer);
+    children.delete(child);
+  }
 }
 
 /** Ends what still runs, at once, and lets nothing new begin. */

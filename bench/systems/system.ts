@@ -16,6 +16,20 @@ export interface System {
   readonly program?: { readonly name: string; readonly from?: Source; readonly version: readonly string[] };
   /** What to start, once `directory` is there and empty. */
   command(start: Start): Promise<Command>;
+  /** Of a program that copies images into a layout: how it does. What `command` starts is then the server to copy from. */
+  copy?(copying: Copying): Command;
+}
+
+/** An image, and where it is to go. */
+export interface Copying {
+  /** Where the program is, if the system names one. */
+  readonly program: string;
+  /** `ADDRESS:PORT`, reached without TLS. */
+  readonly host: string;
+  readonly repository: string;
+  readonly tag: string;
+  /** Of the layout; it is not there yet. */
+  readonly directory: string;
 }
 
 export interface Start {

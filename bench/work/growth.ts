@@ -67,7 +67,7 @@ export const growth: Work = {
       ...large.map(({ rows }) => rows.memory),
     ];
   },
-  concerns: (system) => system.kind !== 'bare',
+  concerns: (system) => system.kind !== 'bare' && system.copy === undefined,
   async run(bench) {
     const tags = new GrowingTags(bench);
     await tags.begin();

@@ -1,4 +1,5 @@
 import type { Work } from '../bench.ts';
+import { copying } from './copying.ts';
 import { floor } from './floor.ts';
 import { growth } from './growth.ts';
 import { large } from './large.ts';
@@ -8,4 +9,4 @@ import { reads } from './reads.ts';
 import { startUp } from './start-up.ts';
 
 /** In the order of the table's rows. */
-export const works: readonly Work[] = [reads, lists, pushes, large, growth, startUp, floor];
+export const works: readonly Work[] = [reads, lists, pushes, large, growth, startUp, copying, floor];

@@ -25,7 +25,7 @@ let known: { readonly size: number; readonly digest: string } | undefined;
 export const large: Work = {
   name: 'large',
   rows: (settings) => Object.values(rowsOf(settings)),
-  concerns: () => true,
+  concerns: (system) => system.copy === undefined,
   async run(bench) {
     const rows = rowsOf(bench.settings);
     const { largeSize: size } = bench.settings;
@@ -74,7 +74,7 @@ async function check(bench: Bench, path: string, digest: string): Promise<void> 
   if (found !== digest) throw new Error(`GET ${path}: HTTP ${response.status}, and ${found} came`);
 }
 
-function formatSize(bytes: number): string {
+export function formatSize(bytes: number): string {
   const mebibytes = bytes / largePiece().length;
   return mebibytes >= 1024 ? `${mebibytes / 1024} GiB` : `${mebibytes} MiB`;
 }

@@ -21,7 +21,7 @@ function rowsOf({
 export const lists: Work = {
   name: 'lists',
   rows: (settings) => Object.values(rowsOf(settings)),
-  concerns: (system) => system.readsLike === undefined,
+  concerns: (system) => system.readsLike === undefined && system.copy === undefined,
   async run(bench) {
     const { manyRepositories, manyReferrers } = bench.settings;
     const { port } = bench;

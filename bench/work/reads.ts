@@ -38,7 +38,7 @@ export const reads: Work = {
     const { one, many, blobs, memory } = rowsOf(settings);
     return [...one, ...many, ...blobs, memory];
   },
-  concerns: (system) => system.readsLike === undefined,
+  concerns: (system) => system.readsLike === undefined && system.copy === undefined,
   async run(bench) {
     const { one, many, blobs, memory } = rowsOf(bench.settings);
     await fill(bench, 'bench/one', 1);

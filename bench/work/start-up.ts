@@ -10,7 +10,7 @@ const memory: Row = { id: 'memory-start', title: 'peak memory, after the start',
 export const startUp: Work = {
   name: 'start',
   rows: () => [row, memory],
-  concerns: () => true,
+  concerns: (system) => system.copy === undefined,
   async run(bench) {
     await bench.measure(row, async () => {
       const milliseconds: number[] = [];

@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const packages = ['packages/ocikit', 'packages/cli'];
 
 /** Bytes, compressed, of the client with all that it needs in a browser, the hash included. */
-const largestClient = 32 * 1024;
+const largestClient = 30 * 1024;
 
 let passed = 0;
 let failed = 0;

@@ -1,4 +1,4 @@
-import { isRegistryError } from '../model/index.ts';
+import { isRegistryError, verifiesPushes } from '../model/index.ts';
 import type { BlobContent, BlobUpload, CallOptions, Descriptor, Registry } from '../model/index.ts';
 
 import { inlineData } from './inline-data.ts';
@@ -19,9 +19,10 @@ export async function pushBlobOf(target: BlobTarget, blob: Descriptor): Promise<
   const { registry, repository, image, from, call } = target;
   if (await isThere(target, blob)) return;
   if (isElsewhere(blob) && !(await isInSource(target, blob))) return;
-  // Not verified here, as whoever stores it verifies it, and not twice.
+  // Not verified here, as whoever stores it verifies it, and not twice; nor by a client on the way, if the store is at hand.
+  const verify = registry[verifiesPushes] !== true;
   const open = async (): Promise<Uint8Array | BlobContent> =>
-    inlineData(blob) ?? image.source.openBlob(blob, { signal: call.signal });
+    inlineData(blob) ?? image.source.openBlob(blob, { signal: call.signal, verify });
   const upload = from === undefined || from === repository ? undefined : await mount(target, blob, from);
   if (upload === 'mounted') return;
   if (upload === undefined) {

@@ -234,6 +234,26 @@ test('a source that is damaged on the way is found out', async () => {
   await expect(memory.resolveTag('a', 'v1')).rejects.toBeInstanceOf(RegistryError);
 });
 
+test('a blob is verified once: by the store, or on its way where nobody knows what the registry does', async () => {
+  const { server, registry } = await startServer();
+  await server.addRef('a', 'v1', imageOf());
+  const verified = async (target: Registry): Promise<(boolean | undefined)[]> => {
+    const asked: (boolean | undefined)[] = [];
+    const getBlob: Registry['getBlob'] = (repository, digest, options) => {
+      asked.push(options?.verify);
+      return registry.getBlob(repository, digest, options);
+    };
+    await push(target, 'b', await pull({ ...registry, getBlob }, 'a', { tag: 'v1' }));
+    return [...new Set(asked)];
+  };
+  const layouts = openLayouts(await startDirectory(), { durability: 'none' });
+  cleanUp.push(() => layouts.close());
+  expect(await verified(layouts)).toEqual([false]);
+  expect(await verified(createMemoryRegistry())).toEqual([false]);
+  expect(await verified(partialRegistry(createMemoryRegistry()))).toEqual([false]);
+  expect(await verified((await startServer()).registry)).toEqual([true]);
+});
+
 describe('mounts', () => {
   const layer = layerOf(1000);
   const image: Image = createImage({ config, layers: [layer] });

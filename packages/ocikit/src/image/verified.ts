@@ -24,7 +24,7 @@ export async function openVerified(
   assertDescriptor(descriptor);
   const inline = inlineData(descriptor);
   if (inline !== undefined) return createContent({ descriptor, range, signal, source: { pieces: [inline] } });
-  const content = await source.openBlob(descriptor, options);
+  const content = await source.openBlob(descriptor, { ...options, verify: false });
   try {
     signal?.throwIfAborted();
     if (content.descriptor.size !== descriptor.size) throw wrongSize(descriptor, content.descriptor.size);

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Descriptor } from './descriptor.ts';
+import { wrongSize } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import { untilAborted } from './iteration.ts';
 
@@ -143,12 +144,13 @@ class Content implements BlobContent {
   async open(): Promise<void> {
     this.#assertUsable();
     // What is in memory, or arrives by itself, is open.
-    if ('open' in this.#source) await this.#open(this.#source.open);
+    if ('open' in this.#source) await this.#openReader();
   }
 
-  async #open(openSource: (range: ResolvedRange) => Promise<ByteReader>): Promise<void> {
+  async #openReader(): Promise<void> {
     if (this.#reader !== undefined || this.#position >= this.range.end) return;
-    const reader = await openSource(this.range);
+    const source = this.#source;
+    const reader = 'open' in source ? await source.open(this.range) : readerOf(this.#pieces(source));
     try {
       this.#assertUsable();
     } catch (error) {
@@ -156,6 +158,11 @@ class Content implements BlobContent {
       throw error;
     }
     this.#reader = reader;
+  }
+
+  #pieces(source: Exclude<ContentSource, { open: unknown }>): AsyncIterable<Uint8Array> {
+    if ('pieces' in source) return slicesOf(source.pieces, this.range, this.#signal);
+    return untilAborted(source.iterate(this.range), this.#signal);
   }
 
   #assertUsable(): void {
@@ -183,9 +190,9 @@ class Content implements BlobContent {
     }
     try {
       this.#assertUsable();
-      await this.#open((range) => this.#openReader(range));
+      await this.#openReader();
       const count = (await this.#reader?.readInto(buffer.subarray(0, wanted))) ?? 0;
-      if (count === 0) throw this.#tooShort();
+      if (count === 0) throw this.#wrongSize(false);
       this.#position += count;
       if (this.#position === this.range.end) await this.#assertEnd();
       return count;
@@ -198,7 +205,7 @@ class Content implements BlobContent {
   /** Only after its last byte does a source that verifies what it hands on say whether all of it was right. */
   async #assertEnd(): Promise<void> {
     if (!('iterate' in this.#source)) return;
-    if (((await this.#reader?.readInto(new Uint8Array(1))) ?? 0) > 0) throw this.#tooLong();
+    if (((await this.#reader?.readInto(new Uint8Array(1))) ?? 0) > 0) throw this.#wrongSize(true);
     this.#exhausted = true;
   }
 
@@ -206,31 +213,21 @@ class Content implements BlobContent {
     this.#begin('iteration');
     this.#assertUsable();
     try {
-      if ('pieces' in this.#source) yield* this.#slices(this.#source.pieces);
-      else if ('iterate' in this.#source) yield* this.#iterate(this.#source.iterate);
-      else yield* this.#read();
+      if ('open' in this.#source) yield* this.#read();
+      else yield* this.#iterate(this.#pieces(this.#source));
     } finally {
       await this.cancel();
     }
   }
 
-  *#slices(pieces: readonly Uint8Array[]): Generator<Uint8Array, void, undefined> {
-    for (const piece of slicesOf(pieces, this.range)) {
-      this.#signal?.throwIfAborted();
-      this.#position += piece.length;
-      yield piece;
-    }
-    if (this.#position < this.range.end) throw this.#tooShort();
-  }
-
-  async *#iterate(iterate: (range: ResolvedRange) => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const piece of untilAborted(iterate(this.range), this.#signal)) {
-      if (this.#position + piece.length > this.range.end) throw this.#tooLong();
+  async *#iterate(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of pieces) {
+      if (this.#position + piece.length > this.range.end) throw this.#wrongSize(true);
       this.#position += piece.length;
       yield piece;
     }
     this.#exhausted = true;
-    if (this.#position < this.range.end) throw this.#tooShort();
+    if (this.#position < this.range.end) throw this.#wrongSize(false);
   }
 
   async *#read(): AsyncGenerator<Uint8Array> {
@@ -295,36 +292,27 @@ class Content implements BlobContent {
     return this.cancel();
   }
 
-  async #openReader(range: ResolvedRange): Promise<ByteReader> {
-    if ('open' in this.#source) return this.#source.open(range);
-    if ('iterate' in this.#source) return readerOf(untilAborted(this.#source.iterate(range), this.#signal));
-    return readerOf(iterateSync(slicesOf(this.#source.pieces, range)));
-  }
-
-  #tooShort(): RegistryError {
-    const missing = this.range.end - this.#position;
-    return new RegistryError('SIZE_INVALID', `${this.descriptor.digest}: the content ends ${missing} bytes too early`);
-  }
-
-  #tooLong(): RegistryError {
-    return new RegistryError('SIZE_INVALID', `${this.descriptor.digest}: there is more content than announced`);
+  #wrongSize(isTooLong: boolean): RegistryError {
+    const { start, end } = this.range;
+    return wrongSize(this.descriptor.digest, end - start, isTooLong ? end - start + 1 : this.#position - start);
   }
 }
 
 /** What of the pieces lies in the range, without copying. */
-function* slicesOf(pieces: readonly Uint8Array[], range: ResolvedRange): Generator<Uint8Array, void, undefined> {
+async function* slicesOf(
+  pieces: readonly Uint8Array[],
+  range: ResolvedRange,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let at = 0;
   for (const piece of pieces) {
     const from = Math.max(range.start - at, 0);
     const to = Math.min(range.end - at, piece.length);
+    signal?.throwIfAborted();
     if (from < to) yield from === 0 && to === piece.length ? piece : piece.subarray(from, to);
     at += piece.length;
     if (at >= range.end) return;
   }
-}
-
-async function* iterateSync<T>(items: Iterable<T>): AsyncGenerator<T, void, undefined> {
-  yield* items;
 }
 
 /** Copies what arrives by itself into the caller's buffers. */

@@ -103,9 +103,17 @@ export function splitDigest(digest: Digest): { algorithm: string; encoded: strin
 
 /** The digest of bytes that are at hand. */
 export function digestOf(bytes: Uint8Array, algorithm: string = defaultAlgorithm): Digest {
-  const digester = new Digester(algorithm);
-  digester.update(bytes);
-  return digester.digest();
+  const hash = digestAlgorithm(algorithm).create();
+  hash.update(bytes);
+  return digestIn(hash, algorithm);
+}
+
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+function digestIn(hash: Hash, algorithm: string): Digest {
+  let encoded = '';
+  for (const byte of hash.digest()) encoded += hexOfByte[byte];
+  return `${algorithm}:${encoded}`;
 }
 
 /** Computes the digests of one content, for one algorithm or for several in the same pass. */
@@ -145,7 +153,7 @@ export class Digester {
     if (found === undefined) {
       throw new RegistryError('DIGEST_INVALID', `no ${algorithm} was asked for when the content was read`);
     }
-    return `${found.name}:${toHex(found.hash.digest())}`;
+    return digestIn(found.hash, found.name);
   }
 
   /** The digests of all bytes so far, in the order in which the algorithms were named. */
@@ -160,9 +168,9 @@ export class Digester {
  */
 export class VerifyingReader implements AsyncIterable<Uint8Array> {
   readonly #source: AsyncIterable<Uint8Array>;
-  readonly #digest: Digest;
-  readonly #size: number | undefined;
-  readonly #digester: Digester;
+  readonly #expected: { digest: Digest; size?: number | undefined };
+  readonly #algorithm: DigestAlgorithm;
+  #size = 0;
   #verified = false;
 
   /**
@@ -171,9 +179,8 @@ export class VerifyingReader implements AsyncIterable<Uint8Array> {
    */
   constructor(source: AsyncIterable<Uint8Array>, expected: { digest: Digest; size?: number | undefined }) {
     this.#source = source;
-    this.#digest = parseDigest(expected.digest);
-    this.#size = expected.size;
-    this.#digester = new Digester(splitDigest(expected.digest).algorithm);
+    this.#expected = expected;
+    this.#algorithm = digestAlgorithm(splitDigest(parseDigest(expected.digest)).algorithm);
   }
 
   /** True once the end was reached and everything matched. */
@@ -183,19 +190,22 @@ export class VerifyingReader implements AsyncIterable<Uint8Array> {
 
   /** Bytes so far. */
   get size(): number {
-    return this.#digester.size;
+    return this.#size;
   }
 
   /** Iterating rejects with SIZE_INVALID or DIGEST_INVALID. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    const { digest, size = Number.NaN } = this.#expected;
+    const hash = this.#algorithm.create();
     for await (const chunk of this.#source) {
-      this.#digester.update(chunk);
-      if (this.#size !== undefined && this.size > this.#size) throw wrongSize(this.#digest, this.#size, this.size);
+      hash.update(chunk);
+      this.#size += chunk.length;
+      if (this.#size > size) throw wrongSize(digest, size, this.#size);
       yield chunk;
     }
-    if (this.#size !== undefined && this.size !== this.#size) throw wrongSize(this.#digest, this.#size, this.size);
-    const digest = this.#digester.digest();
-    if (digest !== this.#digest) throw wrongDigest(this.#digest, digest);
+    if (this.#size < size) throw wrongSize(digest, size, this.#size);
+    const found = digestIn(hash, this.#algorithm.name);
+    if (found !== digest) throw wrongDigest(digest, found);
     this.#verified = true;
   }
 }
@@ -213,14 +223,6 @@ export function wrongSize(digest: Digest, expected: number, found: number): Regi
   return new RegistryError('SIZE_INVALID', `${digest} was announced with ${expected} bytes, ${more} came`, {
     detail: { expected, found },
   });
-}
-
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
-function toHex(bytes: Uint8Array): string {
-  let hex = '';
-  for (const byte of bytes) hex += hexOfByte[byte];
-  return hex;
 }
 
 /** Quotes what somebody sent, so that it fits into a message. */

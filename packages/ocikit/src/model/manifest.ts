@@ -68,18 +68,8 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestDoc
   if (manifest['mediaType'] !== undefined && manifest['mediaType'] !== mediaType) {
     throw invalid('mediaType', `is ${shown(manifest['mediaType'])}, but the content was pushed as ${mediaType}`);
   }
-  checkCommon(manifest);
-  switch (kind) {
-    case 'image':
-      checkImage(manifest);
-      return { kind, mediaType, manifest: manifest as unknown as ImageManifest };
-    case 'index':
-      checkIndex(manifest);
-      return { kind, mediaType, manifest: manifest as unknown as ImageIndex };
-    case 'artifact':
-      checkArtifact(manifest);
-      return { kind, mediaType, manifest: manifest as unknown as ArtifactManifest };
-  }
+  for (const [field, check] of Object.entries(fieldsOfKind[kind])) check(manifest[field], field);
+  return { kind, mediaType, manifest } as unknown as ManifestDocument;
 }
 
 /** What a manifest names, whatever its kind. */
@@ -146,113 +136,117 @@ function dropNulls(object: JsonObject): void {
   for (const [field, content] of Object.entries(object)) if (content === null) delete object[field];
 }
 
-function checkCommon(manifest: JsonObject): void {
-  checkType(manifest['mediaType'], 'mediaType');
-  checkType(manifest['artifactType'], 'artifactType');
-  checkAnnotations(manifest['annotations'], 'annotations');
-  if (manifest['subject'] !== undefined) checkDescriptor(manifest['subject'], 'subject');
-}
+/** Throws if a field has what it must not have. What is missing is `undefined`, and all right unless it is needed. */
+type Check = (value: unknown, path: string) => void;
 
-function checkImage(manifest: JsonObject): void {
-  checkSchemaVersion(manifest);
-  checkAbsent(manifest, 'manifests', 'an image manifest');
-  checkDescriptor(manifest['config'], 'config');
-  checkDescriptors(manifest['layers'], 'layers');
-}
+const is =
+  (what: string, test: (value: unknown) => boolean): Check =>
+  (value, path) => {
+    if (value !== undefined && !test(value)) throw invalid(path, `is ${shown(value)}, not ${what}`);
+  };
 
-function checkIndex(manifest: JsonObject): void {
-  checkSchemaVersion(manifest);
-  checkAbsent(manifest, 'config', 'an index');
-  checkAbsent(manifest, 'layers', 'an index');
-  checkDescriptors(manifest['manifests'], 'manifests');
-}
+const needed =
+  (check: Check): Check =>
+  (value, path) => {
+    if (value === undefined) throw invalid(path, 'is missing');
+    check(value, path);
+  };
 
-function checkArtifact(manifest: JsonObject): void {
-  checkAbsent(manifest, 'config', 'an artifact manifest');
-  checkAbsent(manifest, 'layers', 'an artifact manifest');
-  checkAbsent(manifest, 'manifests', 'an artifact manifest');
-  if (typeof manifest['artifactType'] !== 'string' || manifest['artifactType'] === '') {
-    throw invalid('artifactType', 'is missing');
-  }
-  checkDescriptors(manifest['blobs'], 'blobs');
-}
+const absentIn =
+  (what: string): Check =>
+  (value, path) => {
+    if (value !== undefined) throw invalid(path, `does not belong in ${what}`);
+  };
 
-function checkSchemaVersion(manifest: JsonObject): void {
-  if (manifest['schemaVersion'] !== 2) {
-    throw invalid('schemaVersion', `is ${shown(manifest['schemaVersion'])}, not 2`);
-  }
-}
+const listOf =
+  (check: Check): Check =>
+  (value, path) => {
+    if (value === undefined) return;
+    if (!Array.isArray(value)) throw invalid(path, 'is not a list');
+    for (const [i, entry] of value.entries()) check(entry, `${path}[${i}]`);
+  };
 
-function checkAbsent(manifest: JsonObject, field: string, what: string): void {
-  if (manifest[field] !== undefined) throw invalid(field, `does not belong in ${what}`);
-}
+const objectOf =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value, path) => {
+    if (value === undefined) return;
+    if (!isObject(value)) throw invalid(path, 'is not an object');
+    dropNulls(value);
+    for (const [field, check] of Object.entries(fields)) {
+      check(value[field], field.includes('.') ? `${path}["${field}"]` : `${path}.${field}`);
+    }
+  };
 
-function checkDescriptors(value: unknown, path: string): void {
-  if (value === undefined) return;
-  if (!Array.isArray(value)) throw invalid(path, 'is not a list');
-  for (const [i, entry] of value.entries()) checkDescriptor(entry, `${path}[${i}]`);
-}
+const string = is('a string', isString);
+const strings = is('a list of strings', (value) => Array.isArray(value) && value.every(isString));
+const mediaType = is('a media type', (value) => value === '' || isMediaType(value));
 
-function checkDescriptor(value: unknown, path: string): void {
-  if (!isObject(value)) throw invalid(path, value === undefined ? 'is missing' : 'is not a descriptor');
-  dropNulls(value);
-  if (typeof value['mediaType'] !== 'string') throw invalid(`${path}.mediaType`, 'is missing');
-  checkType(value['mediaType'], `${path}.mediaType`);
-  checkType(value['artifactType'], `${path}.artifactType`);
-  if (typeof value['digest'] !== 'string' || !isDigest(value['digest'])) {
-    throw invalid(`${path}.digest`, `is ${shown(value['digest'])}, which is not a supported digest`);
-  }
-  const { size } = value;
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-    throw invalid(`${path}.size`, `is ${shown(size)}, which is not a size in bytes`);
-  }
-  checkStrings(value['urls'], `${path}.urls`);
-  checkString(value['data'], `${path}.data`);
-  checkAnnotations(value['annotations'], `${path}.annotations`);
-  checkPlatform(value['platform'], `${path}.platform`);
-}
-
-/** Registries hold indexes with platforms of which parts are missing. */
-function checkPlatform(value: unknown, path: string): void {
-  if (value === undefined) return;
-  if (!isObject(value)) throw invalid(path, 'is not an object');
-  dropNulls(value);
-  checkString(value['os'], `${path}.os`);
-  checkString(value['architecture'], `${path}.architecture`);
-  checkString(value['variant'], `${path}.variant`);
-  checkString(value['os.version'], `${path}["os.version"]`);
-  checkStrings(value['os.features'], `${path}["os.features"]`);
-}
-
-function checkString(value: unknown, path: string): void {
-  if (value !== undefined && typeof value !== 'string') throw invalid(path, 'is not a string');
-}
-
-function checkStrings(value: unknown, path: string): void {
-  if (value !== undefined && !(Array.isArray(value) && value.every((item) => typeof item === 'string'))) {
-    throw invalid(path, 'is not a list of strings');
-  }
-}
-
-function checkType(value: unknown, path: string): void {
-  if (value === undefined || value === '') return;
-  if (typeof value !== 'string' || !mediaTypePattern.test(value)) {
-    throw invalid(path, 'is not a media type');
-  }
-}
-
-function checkAnnotations(value: unknown, path: string): void {
+const annotations: Check = (value, path) => {
   if (value === undefined) return;
   if (!isObject(value)) throw invalid(path, 'is not an object');
   for (const [key, text] of Object.entries(value)) {
     if (key.length > maxKeyLength) throw invalid(path, `has a key of more than ${maxKeyLength} characters`);
-    if (typeof text !== 'string') throw invalid(`${path}[${JSON.stringify(key)}]`, 'is not a string');
+    string(text, `${path}[${JSON.stringify(key)}]`);
   }
+};
+
+const descriptor = objectOf({
+  mediaType: needed(mediaType),
+  artifactType: mediaType,
+  digest: needed(is('a supported digest', (value) => isString(value) && isDigest(value))),
+  size: needed(is('a size in bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0)),
+  urls: strings,
+  data: string,
+  annotations,
+  // Registries hold indexes with platforms of which parts are missing.
+  platform: objectOf({
+    os: string,
+    architecture: string,
+    variant: string,
+    'os.version': string,
+    'os.features': strings,
+  }),
+});
+
+const common = { mediaType, artifactType: mediaType, annotations, subject: descriptor };
+const schemaVersion = needed(is('2', (value) => value === 2));
+
+/** What a manifest of each kind has; other fields may be there as well. */
+const fieldsOfKind: Readonly<Record<ManifestDocument['kind'], Readonly<Record<string, Check>>>> = {
+  image: {
+    ...common,
+    schemaVersion,
+    config: needed(descriptor),
+    layers: listOf(descriptor),
+    manifests: absentIn('an image manifest'),
+  },
+  index: {
+    ...common,
+    schemaVersion,
+    config: absentIn('an index'),
+    layers: absentIn('an index'),
+    manifests: listOf(descriptor),
+  },
+  artifact: {
+    ...common,
+    artifactType: needed(is('an artifact type', isMediaType)),
+    config: absentIn('an artifact manifest'),
+    layers: absentIn('an artifact manifest'),
+    manifests: absentIn('an artifact manifest'),
+    blobs: listOf(descriptor),
+  },
+};
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isMediaType(value: unknown): boolean {
+  return isString(value) && mediaTypePattern.test(value);
 }
 
 /** For a message: short, and not nested, as what is nested very deep can be parsed but not written. */
 function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return JSON.stringify(typeof value === 'string' ? value.slice(0, 200) : value);
 }

@@ -22,6 +22,8 @@ import type { BlobSource } from './source.ts';
 export interface Registry extends Reader, Writer, Deleter, Lister {
   /** Present if the registry can be maintained; see {@link maintenanceOf}. */
   readonly [maintenance]?: Maintenance | undefined;
+  /** True if it computes the digest of all that is pushed to it, in this process: whoever copies need not verify it on the way. */
+  readonly [verifiesPushes]?: true | undefined;
 }
 
 export interface CallOptions {
@@ -51,6 +53,11 @@ export interface Manifest {
 export interface GetBlobOptions extends CallOptions {
   /** All of the blob if it is left out. What lies past its end is cut off. */
   range?: ByteRange | undefined;
+  /**
+   * `false`: the caller compares what it reads with the digest by itself, so that a client need not do it as well.
+   * Default: true. To a store it makes no difference.
+   */
+  verify?: boolean | undefined;
 }
 
 /**
@@ -260,6 +267,9 @@ export interface Lister {
    */
   referrers(repository: string, digest: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor>;
 }
+
+/** The key by which a registry says that nothing wrong gets into it, whoever it comes from: stores do. */
+export const verifiesPushes: unique symbol = Symbol.for('ocikit.verifiesPushes');
 
 /** The key under which a registry offers its {@link Maintenance}. */
 export const maintenance: unique symbol = Symbol.for('ocikit.maintenance');

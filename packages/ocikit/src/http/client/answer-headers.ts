@@ -1,5 +1,5 @@
-import { isDigest, splitDigest, wrongDigest } from '../../model/index.ts';
-import type { Digest } from '../../model/index.ts';
+import { isDigest, mediaTypes, splitDigest, wrongDigest } from '../../model/index.ts';
+import type { Descriptor, Digest } from '../../model/index.ts';
 
 import type { Answer } from './answers.ts';
 
@@ -24,4 +24,9 @@ export function digestIn({ headers }: Answer, requested: Digest | undefined): Di
   const sameAlgorithm = splitDigest(digest).algorithm === splitDigest(requested).algorithm;
   if (sameAlgorithm && digest !== requested) throw wrongDigest(requested, digest);
   return digest;
+}
+
+/** Of a blob no registry knows more than this. */
+export function blobDescriptor(digest: Digest, size: number): Descriptor {
+  return { mediaType: mediaTypes.octetStream, digest, size };
 }

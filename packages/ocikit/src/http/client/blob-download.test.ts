@@ -275,6 +275,23 @@ describe('a download that is wrong', () => {
     expect(hosted.requests).toHaveLength(2);
   });
 
+  test('is handed on if the caller verifies it, but not with another size', async () => {
+    const blob = randomBlob(5000);
+    const hosted = await hostBlob(blob, (answer) => ({ ...answer, body: changed(blob.bytes, 10) }));
+    const events: TransferEvent[] = [];
+    const content = await clientTo(hosted).getBlob('a', blob.descriptor.digest, {
+      verify: false,
+      onEvent: (event) => events.push(event),
+    });
+    expect(equal(await content.bytes(), changed(blob.bytes, 10))).toBe(true);
+    expect(events.map(({ type }) => type)).not.toContain('verified');
+    const long = await hostBlob(blob, (answer, { method }) =>
+      method === 'HEAD' ? answer : withoutLength({ ...answer, body: Buffer.concat([blob.bytes, Buffer.from('more')]) }),
+    );
+    const longer = await clientTo(long).getBlob('a', blob.descriptor.digest, { verify: false });
+    await expect(longer.bytes()).rejects.toMatchObject({ code: 'SIZE_INVALID' });
+  });
+
   test.each(ways)('as it is empty is found out by %s', async (_way, read) => {
     const empty = blobOf(new Uint8Array());
     const hosted = await hostBlob(empty, (answer) => ({ ...answer, headers: { 'content-length': '0' } }));

@@ -7,26 +7,17 @@ import {
   VerifyingReader,
   wrongDigest,
 } from '../../model/index.ts';
-import type {
-  BlobContent,
-  ByteRange,
-  CallOptions,
-  Descriptor,
-  Digest,
-  Reader,
-  ResolvedRange,
-} from '../../model/index.ts';
+import type { BlobContent, ByteRange, CallOptions, Digest, Reader, ResolvedRange } from '../../model/index.ts';
 import { formatRange } from '../wire/index.ts';
 
+import { blobDescriptor } from './answer-headers.ts';
 import { KeptPart } from './kept-part.ts';
 import { linkSignal } from './linked-signal.ts';
 import type { LinkedSignal } from './linked-signal.ts';
 import type { ClientOptions } from './options.ts';
 import { parallelOf, piecesInParallel } from './ranges.ts';
-import type { Parallel } from './ranges.ts';
-import { RemoteBlob } from './remote-blob.ts';
+import { remoteBlob } from './remote-blob.ts';
 import type { BlobPart } from './remote-blob.ts';
-import type { TransferStore } from './transfer-store.ts';
 import type { Transport } from './transport.ts';
 
 /**
@@ -34,12 +25,12 @@ import type { Transport } from './transport.ts';
  * connections.
  */
 export function blobDownloads(transport: Transport, options: ClientOptions): Reader['getBlob'] {
-  const parallel = parallelOf(options.parallel);
-  return async (repository, digest, { range, ...call } = {}) => {
+  return async (repository, digest, { range, verify = true, ...call } = {}) => {
     const link = linkSignal(call.signal);
     try {
-      const download = new BlobDownload(transport, repository, digest, call, link, parallel);
-      return await download.open(range, options.transfers);
+      const download = blobDownload(transport, options, repository, digest, call, link);
+      const isWhole = range === undefined || ('start' in range && range.start === 0 && range.end === undefined);
+      return await (isWhole ? download.openWhole(verify) : download.openPart(range));
     } catch (error) {
       link.unlink();
       throw error;
@@ -47,149 +38,100 @@ export function blobDownloads(transport: Transport, options: ClientOptions): Rea
   };
 }
 
+interface BlobDownload {
+  /** @param verify whether its digest is computed here */
+  openWhole(verify: boolean): Promise<BlobContent>;
+  openPart(range: ByteRange): Promise<BlobContent>;
+}
+
 /** One reading of a blob. */
-class BlobDownload {
-  readonly #transport: Transport;
-  readonly #repository: string;
-  readonly #digest: Digest;
-  readonly #blob: RemoteBlob;
+function blobDownload(
+  transport: Transport,
+  options: ClientOptions,
+  repository: string,
+  digest: Digest,
+  given: CallOptions,
+  link: LinkedSignal,
+): BlobDownload {
+  const { signal, onEvent } = given;
+  const parallel = parallelOf(options.parallel);
   /** What its requests are made with: `cancel` ends them, as the caller's signal does. */
-  readonly #call: CallOptions;
-  readonly #signal: AbortSignal | undefined;
-  readonly #link: LinkedSignal;
-  readonly #parallel: Parallel | undefined;
+  const call: CallOptions = { ...given, signal: link.signal };
+  const blob = remoteBlob(transport, repository, digest, call);
 
-  constructor(
-    transport: Transport,
-    repository: string,
-    digest: Digest,
-    call: CallOptions,
-    link: LinkedSignal,
-    parallel: Parallel | undefined,
-  ) {
-    this.#transport = transport;
-    this.#repository = repository;
-    this.#digest = digest;
-    this.#call = { ...call, signal: link.signal };
-    this.#blob = new RemoteBlob(transport, repository, digest, this.#call);
-    this.#signal = call.signal;
-    this.#link = link;
-    this.#parallel = parallel;
-  }
-
-  async open(range: ByteRange | undefined, transfers: TransferStore | undefined): Promise<BlobContent> {
-    if (range === undefined || ('start' in range && range.start === 0 && range.end === undefined)) {
-      return this.#openWhole(transfers);
-    }
-    // What is malformed is so whatever the size.
-    resolveRange(range, 0);
-    if (formatRange(range) === undefined) return this.#openNothing(await this.#blob.describe(), range);
-    const first = await this.#blob.get(range);
-    const size = await this.#sizeOf(first);
-    const { start, end } = resolveRange(range, size);
-    if (start === end) {
-      await first.answer.discard();
-      return this.#openNothing(this.#blob.descriptorOf(size), range);
-    }
-    return this.#content({ start, end }, size, first, new KeptPart(undefined));
-  }
-
-  async #openWhole(transfers: TransferStore | undefined): Promise<BlobContent> {
-    // Who may read a repository need not be allowed to read another one that has the blob as well.
-    const key = `blob ${this.#transport.base.href} ${this.#repository} ${this.#digest}`;
-    const kept = new KeptPart(await transfers?.openPartial(key));
+  /** Bytes of the whole blob, wherever that is said. */
+  const sizeOf = async ({ answer, size }: BlobPart): Promise<number> => {
     try {
-      const first = await this.#blob.get(kept.size === 0 ? undefined : { start: kept.size });
-      const size = await this.#sizeOf(first);
-      if (kept.size > size) {
-        await first.answer.discard();
-        await kept.remove();
-        return await this.#openWhole(transfers);
-      }
-      // Of nothing there is nothing to read, so that nobody would find out later.
-      if (size === 0) this.#assertDigestOfNothing();
-      return this.#content({ start: 0, end: size }, size, first, kept);
+      return size ?? (await blob.askSize());
     } catch (error) {
-      await kept.close();
+      await answer.discard();
       throw error;
     }
-  }
+  };
 
-  async #sizeOf(first: BlobPart): Promise<number> {
-    try {
-      return await this.#blob.sizeOf(first);
-    } catch (error) {
-      await first.answer.discard();
-      throw error;
-    }
-  }
+  const nothing = (range: ByteRange, size: number): BlobContent => {
+    link.unlink();
+    return createContent({ descriptor: blobDescriptor(digest, size), range, signal, source: { pieces: [] } });
+  };
 
-  #assertDigestOfNothing(): void {
-    const digest = digestOf(new Uint8Array(), splitDigest(this.#digest).algorithm);
-    if (digest === this.#digest) return;
-    const error = wrongDigest(this.#digest, digest);
-    this.#transport.note(error, this.#call);
-    throw error;
-  }
-
-  #openNothing(descriptor: Descriptor, range: ByteRange): BlobContent {
-    this.#link.unlink();
-    return createContent({ descriptor, range, signal: this.#signal, source: { pieces: [] } });
-  }
-
-  #content(range: ResolvedRange, size: number, first: BlobPart, kept: KeptPart): BlobContent {
-    return createContent({
-      descriptor: this.#blob.descriptorOf(size),
+  /** @param verified whether all of it is read and compared with the digest */
+  const contentOf = (
+    range: ResolvedRange,
+    size: number,
+    first: BlobPart,
+    kept: KeptPart,
+    verified: boolean,
+  ): BlobContent =>
+    createContent({
+      descriptor: blobDescriptor(digest, size),
       range,
-      signal: this.#signal,
+      signal,
       source: {
-        iterate: () => this.#read(range, size, first, kept),
-        cancel: async () => {
-          this.#link.unlink();
-          this.#link.abort(new DOMException('the content was cancelled', 'AbortError'));
+        iterate: () => read(range, size, first, kept, verified),
+        async cancel() {
+          link.unlink();
+          link.abort(new DOMException('the content was cancelled', 'AbortError'));
           await first.answer.discard();
           await kept.close();
         },
       },
     });
-  }
 
-  async *#read(
+  async function* read(
     range: ResolvedRange,
     size: number,
     first: BlobPart,
     kept: KeptPart,
+    verified: boolean,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { onEvent } = this.#call;
-    const about = { repository: this.#repository, digest: this.#digest, size };
-    const isWhole = range.start === 0 && range.end === size;
+    const about = { repository, digest, size };
     try {
       onEvent?.({ type: 'started', ...about });
       if (kept.size > 0) onEvent?.({ type: 'resumed', ...about, at: kept.size });
-      const pieces = this.#pieces(range, size, first, kept);
+      const pieces = piecesOf(range, size, first, kept);
       let transferred = 0;
-      for await (const piece of isWhole ? new VerifyingReader(pieces, about) : pieces) {
+      for await (const piece of verified ? new VerifyingReader(pieces, about) : pieces) {
         yield piece;
         transferred += piece.length;
         onEvent?.({ type: 'bytes', ...about, transferred });
       }
       await kept.remove();
-      if (isWhole) onEvent?.({ type: 'verified', ...about });
+      if (verified) onEvent?.({ type: 'verified', ...about });
       onEvent?.({ type: 'done', ...about });
     } catch (error) {
       // What is wrong would be wrong each time.
       if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID')) await kept.remove();
-      this.#transport.note(error, this.#call);
+      transport.note(error, call);
       throw error;
     } finally {
-      this.#link.unlink();
+      link.unlink();
       await first.answer.discard();
       await kept.close();
     }
   }
 
   /** What was kept, and then what comes. */
-  async *#pieces(
+  async function* piecesOf(
     { start, end }: ResolvedRange,
     size: number,
     first: BlobPart,
@@ -204,12 +146,50 @@ class BlobDownload {
     if (at !== expected) await first.answer.discard();
     const rest = { start: at, end };
     const coming =
-      at !== expected || this.#parallel === undefined
-        ? this.#blob.pieces(rest, size, at === expected ? first : undefined)
-        : piecesInParallel(this.#blob, rest, size, first, this.#parallel, this.#call.signal);
+      at !== expected || parallel === undefined
+        ? blob.pieces(rest, size, at === expected ? first : undefined)
+        : piecesInParallel(blob, rest, size, first, parallel, call.signal);
     for await (const piece of coming) {
       await kept.append(piece);
       yield piece;
     }
   }
+
+  const openWhole = async (verify: boolean): Promise<BlobContent> => {
+    // Who may read a repository need not be allowed to read another one that has the blob as well.
+    const key = `blob ${transport.base.href} ${repository} ${digest}`;
+    const kept = new KeptPart(await options.transfers?.openPartial(key));
+    try {
+      const first = await blob.get(kept.size === 0 ? undefined : { start: kept.size });
+      const size = await sizeOf(first);
+      if (kept.size > size) {
+        await first.answer.discard();
+        await kept.remove();
+        return await openWhole(verify);
+      }
+      // Of nothing there is nothing to read, so that nobody would find out later.
+      const found = size === 0 ? digestOf(new Uint8Array(), splitDigest(digest).algorithm) : digest;
+      if (found !== digest) throw wrongDigest(digest, found);
+      return contentOf({ start: 0, end: size }, size, first, kept, verify);
+    } catch (error) {
+      await kept.close();
+      throw error;
+    }
+  };
+
+  return {
+    openWhole,
+    async openPart(range) {
+      // What is malformed is so whatever the size.
+      resolveRange(range, 0);
+      if (formatRange(range) === undefined) return nothing(range, await blob.askSize());
+      const first = await blob.get(range);
+      const size = await sizeOf(first);
+      const { start, end } = resolveRange(range, size);
+      const isWhole = start === 0 && end === size;
+      if (start < end) return contentOf({ start, end }, size, first, new KeptPart(undefined), isWhole);
+      await first.answer.discard();
+      return nothing(range, size);
+    },
+  };
 }

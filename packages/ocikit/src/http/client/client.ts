@@ -6,7 +6,7 @@ import { clientLister } from './lister.ts';
 import type { ClientOptions } from './options.ts';
 import { clientReader } from './reader.ts';
 import { clientReferrers } from './referrers.ts';
-import { ReferrersTags } from './referrers-tag.ts';
+import { referrersTagsOf } from './referrers-tag.ts';
 import { createTransport } from './transport.ts';
 import { clientWriter } from './writer.ts';
 
@@ -28,7 +28,7 @@ export function createClient(options: ClientOptions): Registry {
     createAuthenticator({ origin, fetch, onTokenRequest, credentials, trustedRealms, userAgent, backOff, onRetry }),
   );
   const reader = clientReader(transport, options);
-  const referrersTags = new ReferrersTags(transport, reader);
+  const referrersTags = referrersTagsOf(transport, reader);
   const writer = clientWriter(transport, options, reader, referrersTags);
   const deleter = clientDeleter(transport, referrersTags);
   const lister = clientLister(transport, options);

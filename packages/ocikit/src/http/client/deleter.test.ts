@@ -7,14 +7,14 @@ import { failureOf, transportTo } from '../../../test/transport-to.ts';
 
 import { clientDeleter } from './deleter.ts';
 import { clientReader } from './reader.ts';
-import { ReferrersTags } from './referrers-tag.ts';
+import { referrersTagsOf } from './referrers-tag.ts';
 import type { Transport } from './transport.ts';
 
 const digest = digestOf(new Uint8Array());
 
 /** For a registry with the referrers API, so that nothing else needs to be kept up. */
 function deleterOf(transport: Transport): Deleter {
-  const referrersTags = new ReferrersTags(transport, clientReader(transport, { host: '' }));
+  const referrersTags = referrersTagsOf(transport, clientReader(transport, { host: '' }));
   for (const repository of ['a', 'a/b']) referrersTags.know(repository, 'api');
   return clientDeleter(transport, referrersTags);
 }

@@ -1,4 +1,4 @@
-import { HttpError } from '../../model/index.ts';
+import { HttpError, isRegistryError } from '../../model/index.ts';
 import type { ErrorCode, ErrorInfo } from '../../model/index.ts';
 
 import { fieldsIn } from './json.ts';
@@ -33,15 +33,13 @@ export function httpError({ method, url, status, headers, body }: RefusedAnswer,
 
 /** The same error by the name that the specification has for it. */
 export function renamed(error: HttpError, code: ErrorCode): HttpError {
-  const { method, url, status, body, errors, retryAfter } = error;
-  return new HttpError({
-    method,
-    url,
-    status,
-    errors: [{ code }, ...errors],
-    retryAfter,
-    ...(body === undefined ? {} : { body }),
-  });
+  const { method, url, status, body = '', errors, retryAfter } = error;
+  return new HttpError({ method, url, status, body, errors: [{ code }, ...errors], retryAfter });
+}
+
+/** RFC 9110, section 15.5: whoever asks is to ask otherwise, or not at all. */
+export function isClientError(error: unknown): boolean {
+  return isRegistryError(error) && error.status >= 400 && error.status < 500;
 }
 
 /** Whatever its Content-Type is: some registries do not say that it is JSON. */

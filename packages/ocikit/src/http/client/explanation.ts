@@ -44,53 +44,11 @@ export interface Explanation {
 const maxRequests = 50;
 
 /** What one call has done so far. */
-export class Trail {
-  readonly #began = Date.now();
-  readonly #tokens: TokenRequests;
-  readonly #scope = new Set<string>();
-  readonly #requests: ExplainedRequest[] = [];
-
-  constructor(tokens: TokenRequests) {
-    this.#tokens = tokens;
-  }
-
-  begin(method: string, url: URL, scope: Scope, authorized: boolean): ExplainedRequest {
-    for (const { type, resource, action } of scope) this.#scope.add(`${type}:${resource}:${action}`);
-    const at = Date.now() - this.#began;
-    const request: ExplainedRequest = { method, url: redactUrl(url), at, authorized, redirects: [] };
-    this.#requests.push(request);
-    if (this.#requests.length > maxRequests) this.#requests.shift();
-    return request;
-  }
-
-  /** The last request failed, and another follows. */
-  retried(delay: number): void {
-    const last = this.#requests.at(-1);
-    if (last !== undefined) last.retriedAfter = delay;
-  }
-
-  explanation(): Explanation {
-    const scope = [...this.#scope];
-    const requests = this.#requests.map((request) => ({ ...request, redirects: [...request.redirects] }));
-    const tokenRequests = this.#tokens.since(this.#began);
-    return { scope, requests, tokenRequests, toString: () => linesOf(scope, requests, tokenRequests).join('\n') };
-  }
-}
-
-/** The latest requests to token servers; several calls may have waited for one. */
-export class TokenRequests {
-  readonly #latest: { info: TokenRequestInfo; time: number }[] = [];
-
-  add(info: TokenRequestInfo): void {
-    this.#latest.push({ info, time: Date.now() });
-    if (this.#latest.length > maxRequests) this.#latest.shift();
-  }
-
-  since(time: number): ExplainedTokenRequest[] {
-    return this.#latest
-      .filter((each) => each.time >= time)
-      .map(({ info, time: at }) => Object.assign({ at: at - time }, info));
-  }
+interface Trail {
+  /** In milliseconds since 1970. */
+  readonly began: number;
+  readonly scope: Set<string>;
+  readonly requests: ExplainedRequest[];
 }
 
 const explanations = new WeakMap<object, Explanation>();
@@ -121,60 +79,91 @@ export function explain(error: unknown): Explanation | undefined {
 const trailOf: unique symbol = Symbol('trail');
 
 /** The trails of calls, each known by its options. */
-export class Trails {
-  readonly tokens: TokenRequests = new TokenRequests();
-  readonly #trails = new WeakMap<CallOptions, Trail>();
-
+export interface Trails {
   /** The options of a new call, even if they were used for another one before. */
-  begin<T extends CallOptions>(options: T | undefined): T {
-    return { ...(options as T), [trailOf]: new Trail(this.tokens) };
-  }
-
-  of(call: CallOptions & { [trailOf]?: Trail }): Trail {
-    if (call[trailOf] !== undefined) return call[trailOf];
-    let trail = this.#trails.get(call);
-    if (trail === undefined) {
-      trail = new Trail(this.tokens);
-      this.#trails.set(call, trail);
-    }
-    return trail;
-  }
-
+  readonly begin: <T extends CallOptions>(options: T | undefined) => T;
+  /** A request of the call. What becomes of it is added to what this gives. */
+  request(call: CallOptions, method: string, url: URL, scope: Scope, authorized: boolean): ExplainedRequest;
+  /** The last request of the call failed, and another follows. */
+  retried(call: CallOptions, delay: number): void;
+  readonly tokenRequest: (info: TokenRequestInfo) => void;
   /** From now on {@link explain} knows the error. */
-  note(error: unknown, call: CallOptions): void {
-    if (typeof error === 'object' && error !== null) explanations.set(error, this.of(call).explanation());
-  }
+  readonly note: (error: unknown, call: CallOptions) => void;
 }
 
-function linesOf(
+export function createTrails(): Trails {
+  const trails = new WeakMap<CallOptions, Trail>();
+  /** The latest ones; several calls may have waited for one. */
+  const tokenRequests: ExplainedTokenRequest[] = [];
+
+  const trailFrom = (): Trail => ({ began: Date.now(), scope: new Set(), requests: [] });
+  const of = (call: CallOptions & { [trailOf]?: Trail }): Trail => {
+    const trail = call[trailOf] ?? trails.get(call) ?? trailFrom();
+    trails.set(call, trail);
+    return trail;
+  };
+
+  return {
+    begin: <T extends CallOptions>(options: T | undefined) => ({ ...(options as T), [trailOf]: trailFrom() }),
+    request(call, method, url, needed, authorized) {
+      const { began, scope, requests } = of(call);
+      for (const { type, resource, action } of needed) scope.add(`${type}:${resource}:${action}`);
+      return remember(requests, { method, url: redactUrl(url), at: Date.now() - began, authorized, redirects: [] });
+    },
+    retried(call, delay) {
+      const last = of(call).requests.at(-1);
+      if (last !== undefined) last.retriedAfter = delay;
+    },
+    tokenRequest: (info) => void remember(tokenRequests, { ...info, at: Date.now() }),
+    note(error, call) {
+      if (typeof error !== 'object' || error === null) return;
+      const { began, scope, requests } = of(call);
+      const during = tokenRequests
+        .filter(({ at }) => at >= began)
+        .map((each) => Object.assign({}, each, { at: each.at - began }));
+      explanations.set(error, explanationOf([...scope], structuredClone(requests), during));
+    },
+  };
+}
+
+function remember<T>(latest: T[], added: T): T {
+  latest.push(added);
+  if (latest.length > maxRequests) latest.shift();
+  return added;
+}
+
+function explanationOf(
   scope: readonly string[],
   requests: readonly ExplainedRequest[],
   tokenRequests: readonly ExplainedTokenRequest[],
-): string[] {
-  const lines = [
-    ...requests.map((request) => ({ at: request.at, lines: linesOfRequest(request) })),
-    ...tokenRequests.map((request) => ({ at: request.at, lines: linesOfTokenRequest(request) })),
-  ]
-    .toSorted((a, b) => a.at - b.at)
-    .flatMap((each) => each.lines);
-  return scope.length === 0 ? lines : [`needed: ${scope.join(' ')}`, ...lines];
+): Explanation {
+  const toString = (): string => {
+    const all = [...requests.map(textOfRequest), ...tokenRequests.map(textOfTokenRequest)]
+      .toSorted((a, b) => a.at - b.at)
+      .map(({ at, text }) => `${at} ms: ${text}`);
+    return [...(scope.length === 0 ? [] : [`needed: ${scope.join(' ')}`]), ...all].join('\n');
+  };
+  return { scope, requests, tokenRequests, toString };
 }
 
-function linesOfRequest(request: ExplainedRequest): string[] {
+function textOfRequest(request: ExplainedRequest): { at: number; text: string } {
   const { method, url, at, authorized, redirects, status, failure, challenge, digest, retriedAfter } = request;
-  return [
-    `${at} ms: ${method} ${url} ${authorized ? 'with' : 'without'} credentials: ${status ?? failure ?? 'no answer'}`,
-    ...redirects.map((redirect) => `  sent on (${redirect.status}) to ${redirect.to}`),
-    ...(challenge === undefined ? [] : [`  asked for ${challenge}`]),
-    ...(digest === undefined ? [] : [`  digest ${digest}`]),
-    ...(retriedAfter === undefined ? [] : [`  tried again after ${retriedAfter} ms`]),
+  const lines = [
+    `${method} ${url} ${authorized ? 'with' : 'without'} credentials: ${status ?? failure ?? 'no answer'}`,
+    ...redirects.map((redirect) => `sent on (${redirect.status}) to ${redirect.to}`),
   ];
+  if (challenge !== undefined) lines.push(`asked for ${challenge}`);
+  if (digest !== undefined) lines.push(`digest ${digest}`);
+  if (retriedAfter !== undefined) lines.push(`tried again after ${retriedAfter} ms`);
+  return { at, text: lines.join('\n  ') };
 }
 
-function linesOfTokenRequest({ method, url, at, status, scope, error }: ExplainedTokenRequest): string[] {
-  const failure = error instanceof Error ? error.message : 'no answer';
-  return [
-    `${at} ms: token: ${method} ${url}: ${status ?? failure}`,
-    `  asked for the scope ${scope.join(' ') || 'of nothing'}`,
-  ];
+function textOfTokenRequest({ method, url, at, status, scope, granted, error }: ExplainedTokenRequest): {
+  at: number;
+  text: string;
+} {
+  const outcome = status ?? (error instanceof Error ? error.message : 'no answer');
+  const lines = [`token: ${method} ${url}: ${outcome}`, `asked for the scope ${scope.join(' ') || 'of nothing'}`];
+  if (granted !== undefined) lines.push(`was granted the scope ${granted.join(' ') || 'of nothing'}`);
+  return { at, text: lines.join('\n  ') };
 }

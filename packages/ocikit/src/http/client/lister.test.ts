@@ -24,7 +24,7 @@ async function listing(
   options: Partial<ClientOptions> = {},
 ): Promise<{
   tags: (list?: ListOptions) => Promise<string[]>;
-  repositories: () => Promise<string[]>;
+  repositories: (list?: ListOptions) => Promise<string[]>;
   asked: string[];
 }> {
   const asked: string[] = [];
@@ -38,7 +38,7 @@ async function listing(
   return {
     asked,
     tags: (list) => collect(lister.tags('a', list)),
-    repositories: () => collect(lister.repositories()),
+    repositories: (list) => collect(lister.repositories(list)),
   };
 }
 
@@ -241,6 +241,27 @@ describe('the catalog', () => {
     const { repositories, asked } = await listing(() => ({ body: { repositories: ['a', 'a/b'] } }));
     expect(await repositories()).toEqual(['a', 'a/b']);
     expect(asked).toEqual(['/v2/_catalog?n=1000']);
+  });
+
+  it.each([true, false])('begins after a name where the order is that of directories (Link: %s)', async (link) => {
+    const inTree = (name: string): string => name.replaceAll('/', '\0');
+    const all = ['a', 'a-b', 'a-b/c', 'a-c', 'a.b', 'a/b', 'a/b-c', 'a/b/c', 'ab', 'b/a', 'b/a-b', 'b/a/b'].toSorted();
+    const ordered = all.toSorted((x, y) => (inTree(x) < inTree(y) ? -1 : 1));
+    expect(ordered).not.toEqual(all);
+    const { repositories } = await listing(
+      (url) => {
+        const last = url.searchParams.get('last');
+        const rest = ordered.filter((name) => last === null || inTree(name) > inTree(last));
+        const found = rest.slice(0, 2);
+        const next = `</v2/_catalog?n=2&last=${encodeURIComponent(found.at(-1) ?? '')}>; rel="next"`;
+        return { body: { repositories: found }, ...(link && rest.length > 2 ? { link: next } : {}) };
+      },
+      { pageSize: 2 },
+    );
+    for (const startAfter of [...all, '0', 'a-', 'a/', 'b', 'c']) {
+      const expected = all.filter((name) => name > startAfter);
+      expect((await repositories({ startAfter })).toSorted(), startAfter).toEqual(expected);
+    }
   });
 
   it('that a registry does not have is UNSUPPORTED', async () => {

@@ -25,6 +25,8 @@ interface NameList {
   missing: ErrorCode;
   scope: Scope;
   address: (query: Query) => URL;
+  /** After which name the registry is asked to begin, so that nothing is missed. */
+  last: string | undefined;
   options: ListOptions;
 }
 
@@ -38,6 +40,7 @@ export function clientLister(transport: Transport, options: ClientOptions): Pick
         missing: 'UNSUPPORTED',
         scope: [{ type: 'registry', resource: 'catalog', action: '*' }],
         address: (query) => catalogAddress(transport.base, query),
+        last: list.startAfter === undefined ? undefined : beforeInAnyOrder(list.startAfter),
         options: list,
       });
     },
@@ -47,17 +50,28 @@ export function clientLister(transport: Transport, options: ClientOptions): Pick
         missing: 'NAME_UNKNOWN',
         scope: repositoryScope(repository, 'pull'),
         address: (query) => tagsAddress(transport.base, repository, query),
+        last: list.startAfter,
         options: list,
       });
     },
   };
 }
 
+/**
+ * A name that comes before the given one, and before all that follow it in byte order, also where the order is that of directories,
+ * as in Docker's registry: there, `a/b` comes before `a-b` and `a.b`.
+ */
+function beforeInAnyOrder(name: string): string | undefined {
+  const [start = ''] = name.split(/\/?[-.]/, 1);
+  return start === '' ? undefined : start;
+}
+
 async function* names(transport: Transport, pageSize: number, list: NameList): AsyncGenerator<string, void, undefined> {
   const { startAfter, limit } = list.options;
   // Not every registry understands `n=0`; whether the list exists is still to be seen.
-  const count = Math.max(1, Math.min(limit ?? pageSize, pageSize));
-  const query = { n: String(count), last: startAfter };
+  const isExact = list.last === startAfter;
+  const count = Math.max(1, Math.min(isExact ? (limit ?? pageSize) : pageSize, pageSize));
+  const query = { n: String(count), last: list.last };
   const call: CallOptions = list.options;
   let sawNew = true;
   // Where a registry gives no Link, the list goes on after its last name, unless it has ignored `n` or ended.
@@ -90,14 +104,11 @@ async function* inOrder(
   let held: string[] | undefined;
   let idle = 0;
   for await (const page of pages) {
-    const fresh: string[] = [];
-    for (const name of namesIn(transport, page, field)) {
-      if (name <= startAfter || seen.has(name)) continue;
-      fresh.push(name);
-      if (seen.size < maxRemembered) seen.add(name);
-    }
-    onPage(fresh.length > 0);
-    idle = fresh.length === 0 ? idle + 1 : 0;
+    const unseen = namesIn(transport, page, field).filter((name) => !seen.has(name));
+    for (const name of unseen) if (seen.size < maxRemembered) seen.add(name);
+    const fresh = [...new Set(unseen)].filter((name) => name > startAfter);
+    onPage(unseen.length > 0);
+    idle = unseen.length === 0 ? idle + 1 : 0;
     if (idle > maxIdlePages) throw transport.wrongAnswer(page.answer, 'leads on and on, to nothing new');
     if (held === undefined && fresh.every((name, i) => name > (fresh[i - 1] ?? last))) {
       yield* fresh;

@@ -1,18 +1,13 @@
-import {
-  assertRepository,
-  HttpError,
-  isRegistryError,
-  mediaTypes,
-  parseDigest,
-  splitDigest,
-} from '../../model/index.ts';
+import { assertRepository, HttpError, isRegistryError, parseDigest, splitDigest } from '../../model/index.ts';
 import type { BlobIdentity, BlobSource, CallOptions, Descriptor, Digest } from '../../model/index.ts';
 
 import { isSafe, urlIn } from './addresses.ts';
+import { blobDescriptor } from './answer-headers.ts';
 import type { ChunkLimit } from './chunk-limit.ts';
+import { isClientError } from './errors.ts';
 import { openPayload } from './payload.ts';
 import type { Payload } from './payload.ts';
-import { Sending } from './sending.ts';
+import { createSending } from './sending.ts';
 import type { TransferStore } from './transfer-store.ts';
 import type { Transport } from './transport.ts';
 import type { UploadPlaces } from './upload-places.ts';
@@ -47,8 +42,7 @@ export type PushBlob = (
  * this before a source is sent that can be read only once. Distribution specification, "Pushing blobs".
  */
 export function blobPusher(parts: BlobPusherParts): PushBlob {
-  return async (repository, blob, source, call) => {
-    const { digest, size } = blob;
+  return async (repository, { digest, size }, source, call) => {
     const { signal, onEvent } = call;
     signal?.throwIfAborted();
     assertRepository(repository);
@@ -57,149 +51,131 @@ export function blobPusher(parts: BlobPusherParts): PushBlob {
     const payload = await openPayload(source, { size, signal });
     try {
       if (payload.failure !== undefined) throw payload.failure.error;
-      const stored = await new BlobPush(parts, repository, digest, payload, call).run();
+      const stored = await pushNoted(parts, { repository, digest, payload, call });
       onEvent?.({ type: 'verified', repository, digest, size: stored });
       onEvent?.({ type: 'done', repository, digest, size: stored });
-      return { mediaType: mediaTypes.octetStream, digest, size: stored };
+      return blobDescriptor(digest, stored);
     } finally {
       await payload.close();
     }
   };
 }
 
-class BlobPush {
-  readonly #parts: BlobPusherParts;
-  readonly #repository: string;
-  readonly #digest: Digest;
-  readonly #payload: Payload;
-  readonly #call: CallOptions;
+interface PushedBlob {
+  repository: string;
+  digest: Digest;
+  payload: Payload;
+  call: CallOptions;
+}
+
+/** What is worth it is noted, so that another process can go on. */
+async function pushNoted(parts: BlobPusherParts, blob: PushedBlob): Promise<number> {
+  const { transfers, transport } = parts;
+  const { repository, digest, payload } = blob;
+  const { size } = payload;
+  if (transfers === undefined || size === undefined || size < large) return pushPayload(parts, blob, undefined);
+  const key = `upload ${transport.base.href} ${repository} ${digest}`;
+  const holder = await transfers.openPartial(key);
+  // Somebody else goes on with the upload that was left.
+  if (holder === undefined) return pushPayload(parts, blob, undefined);
+  let done = false;
+  try {
+    const stored = await pushPayload(parts, blob, {
+      read: () => transfers.note(key),
+      write: (location) => transfers.setNote(key, location),
+    });
+    done = true;
+    return stored;
+  } finally {
+    await (done ? holder.remove() : holder.close());
+  }
+}
+
+/** @returns the size of the blob */
+async function pushPayload(
+  { transport, places, limit, resolve }: BlobPusherParts,
+  { repository, digest, payload, call }: PushedBlob,
+  note: Note | undefined,
+): Promise<number> {
   /** What was sent before a cut, or by an earlier process, is part of it. */
-  #resumed = false;
+  const state = { resumed: false };
+  const onResumed = (at: number): void => {
+    state.resumed = true;
+    call.onEvent?.({ type: 'resumed', repository, digest, size: payload.size, at });
+  };
 
-  constructor(parts: BlobPusherParts, repository: string, digest: Digest, payload: Payload, call: CallOptions) {
-    this.#parts = parts;
-    this.#repository = repository;
-    this.#digest = digest;
-    this.#payload = payload;
-    this.#call = call;
-  }
-
-  async run(): Promise<number> {
-    const { transfers, transport } = this.#parts;
-    const { size } = this.#payload;
-    if (transfers === undefined || size === undefined || size < large) return this.#push(undefined);
-    const key = `upload ${transport.base.href} ${this.#repository} ${this.#digest}`;
-    const holder = await transfers.openPartial(key);
-    // Somebody else goes on with the upload that was left.
-    if (holder === undefined) return this.#push(undefined);
-    let done = false;
-    try {
-      const stored = await this.#push({
-        read: () => transfers.note(key),
-        write: (location) => transfers.setNote(key, location),
-      });
-      done = true;
-      return stored;
-    } finally {
-      await (done ? holder.remove() : holder.close());
-    }
-  }
-
-  async #push(note: Note | undefined): Promise<number> {
-    let session = await this.#leftOver(note);
-    for (let upload = 1; ; upload++) {
-      session ??= await this.#begin(note);
-      try {
-        const size = await this.#send(session, note !== undefined);
-        await note?.write(undefined);
-        return size;
-      } catch (error) {
-        const goesOn = note !== undefined && mayPass(error, this.#call);
-        if (!goesOn) {
-          await note?.write(undefined);
-          await this.#giveUp(session);
-        }
-        const spoilt =
-          this.#resumed && isRegistryError(error, 'DIGEST_INVALID', 'RANGE_INVALID', 'BLOB_UPLOAD_INVALID');
-        if (!(isLost(error) || spoilt) || upload === maxUploads || !this.#payload.canOpen(0)) throw error;
-        this.#resumed = false;
-        session = undefined;
-      }
-    }
-  }
-
-  async #begin(note: Note | undefined): Promise<UploadSession> {
-    const { transport, places } = this.#parts;
-    const { algorithm } = splitDigest(this.#digest);
+  const begin = async (): Promise<UploadSession> => {
+    const { algorithm } = splitDigest(digest);
     const query = { 'digest-algorithm': algorithm === 'sha256' ? undefined : algorithm };
-    const answer = await beginUpload(transport, this.#repository, this.#call, { query, expect: [202] });
-    const session = UploadSession.begun(transport, places, this.#repository, answer);
+    const answer = await beginUpload(transport, repository, call, { query, expect: [202] });
+    const session = UploadSession.begun(transport, places, repository, answer);
     await note?.write(session.location.href);
     return session;
-  }
+  };
 
   /** An upload that an earlier process has begun, if it can be gone on with. */
-  async #leftOver(note: Note | undefined): Promise<UploadSession | undefined> {
-    const { transport, places } = this.#parts;
+  const leftOver = async (): Promise<UploadSession | undefined> => {
     const url = urlIn(await note?.read());
     if (url === undefined || !isSafe(url, transport.base)) return undefined;
-    const session = new UploadSession(transport, places, this.#repository, url, Number.NaN);
+    const session = new UploadSession(transport, places, repository, url, Number.NaN);
     try {
-      await session.ask(this.#call);
+      await session.ask(call);
     } catch (error) {
       // It has ended, or the registry does not say how far it has come.
-      if (isRegistryError(error) && error.status >= 400 && error.status < 500 && !mayPass(error, this.#call)) {
-        return undefined;
-      }
+      if (isClientError(error) && !mayPass(error, call)) return undefined;
       throw error;
     }
-    if (!(session.size > 0 && this.#payload.canOpen(session.size))) return undefined;
-    if (session.size > (this.#payload.size ?? 0)) return undefined;
-    this.#resumed = true;
-    this.#onResumed(session.size);
+    if (!(session.size > 0 && session.size <= (payload.size ?? 0) && payload.canOpen(session.size))) return undefined;
+    onResumed(session.size);
     return session;
-  }
+  };
 
-  async #send(session: UploadSession, keeps: boolean): Promise<number> {
-    const { limit, resolve } = this.#parts;
-    const { onEvent } = this.#call;
-    const repository = this.#repository;
-    const digest = this.#digest;
-    const payload = this.#payload;
+  const send = async (session: UploadSession): Promise<number> => {
     const { size } = payload;
-    const sending = new Sending({
+    const sending = createSending({
       session,
       payload,
       limit,
-      call: this.#call,
+      call,
       from: session.size,
-      onBytes: (transferred) => onEvent?.({ type: 'bytes', repository, digest, size, transferred }),
-      onResumed: (at) => {
-        this.#resumed = true;
-        this.#onResumed(at);
-      },
-      resolve: () => resolve(repository, digest, this.#call),
+      onBytes: (transferred) => call.onEvent?.({ type: 'bytes', repository, digest, size, transferred }),
+      onResumed,
+      resolve: () => resolve(repository, digest, call),
     });
     // What is large and can be sent again in part, or is of unknown length, which a PUT is not everywhere allowed to be.
-    const inParts = size === undefined || (size >= large && (payload.reopenable || keeps));
+    const inParts = size === undefined || (size >= large && (payload.reopenable || note !== undefined));
     if (inParts) await sending.append();
     return sending.commit(digest);
-  }
+  };
 
-  #onResumed(at: number): void {
-    const { onEvent } = this.#call;
-    onEvent?.({ type: 'resumed', repository: this.#repository, digest: this.#digest, size: this.#payload.size, at });
+  let session = await leftOver();
+  for (let upload = 1; ; upload++) {
+    session ??= await begin();
+    try {
+      const stored = await send(session);
+      await note?.write(undefined);
+      return stored;
+    } catch (error) {
+      if (note === undefined || !mayPass(error, call)) {
+        await note?.write(undefined);
+        await giveUp(session, call);
+      }
+      const spoilt = state.resumed && isRegistryError(error, 'DIGEST_INVALID', 'RANGE_INVALID', 'BLOB_UPLOAD_INVALID');
+      if (!(isLost(error) || spoilt) || upload === maxUploads || !payload.canOpen(0)) throw error;
+      state.resumed = false;
+      session = undefined;
+    }
   }
+}
 
-  /** A registry keeps what was sent for hours, and may allow only so many uploads. */
-  async #giveUp(session: UploadSession): Promise<void> {
-    const cancelled = session
-      .cancel({ signal: AbortSignal.timeout(cancelTimeout) })
-      // It is forgotten without our help, only later.
-      .catch(() => undefined);
-    // Who has ended the call does not wait.
-    if (this.#call.signal?.aborted !== true) await cancelled;
-  }
+/** A registry keeps what was sent for hours, and may allow only so many uploads. */
+async function giveUp(session: UploadSession, { signal }: CallOptions): Promise<void> {
+  const cancelled = session
+    .cancel({ signal: AbortSignal.timeout(cancelTimeout) })
+    // It is forgotten without our help, only later.
+    .catch(() => undefined);
+  // Who has ended the call does not wait.
+  if (signal?.aborted !== true) await cancelled;
 }
 
 /** Where an upload that can be gone on with is noted. */

@@ -1,11 +1,12 @@
 import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../model/index.ts';
 
 import { manifestAddress, tagAddress } from './addresses.ts';
+import { blobDescriptor } from './answer-headers.ts';
 import { repositoryScope } from './auth/index.ts';
 import { blobDownloads } from './blob-download.ts';
 import { acceptManifests, descriptorIn, readManifest } from './manifest-answers.ts';
 import type { ClientOptions } from './options.ts';
-import { RemoteBlob } from './remote-blob.ts';
+import { remoteBlob } from './remote-blob.ts';
 import type { Answer, Transport } from './transport.ts';
 
 /** Distribution specification, "Pull". Everything that is read in full has been verified when its end is reached. */
@@ -38,17 +39,8 @@ export function clientReader(transport: Transport, options: ClientOptions): Read
 
   const resolve = async (url: URL, repository: string, call: CallOptions, digest?: Digest): Promise<Descriptor> => {
     const answer = await ask('HEAD', url, repository, call, [200, 405, 501]);
-    const descriptor = answer.status === 200 ? noting(answer, call, digest) : undefined;
+    const descriptor = answer.status === 200 ? descriptorIn(answer, digest) : undefined;
     return descriptor ?? (await get(url, repository, call, digest)).descriptor;
-  };
-
-  const noting = (answer: Answer, call: CallOptions, digest: Digest | undefined): Descriptor | undefined => {
-    try {
-      return descriptorIn(answer, digest);
-    } catch (error) {
-      transport.note(error, call);
-      throw error;
-    }
   };
 
   return {
@@ -60,7 +52,7 @@ export function clientReader(transport: Transport, options: ClientOptions): Read
       return get(tagAddress(base, repository, tag), repository, call);
     },
     async resolveBlob(repository, digest, call = {}) {
-      return new RemoteBlob(transport, repository, digest, call).describe();
+      return blobDescriptor(digest, await remoteBlob(transport, repository, digest, call).askSize());
     },
     async resolveManifest(repository, digest, call = {}) {
       return resolve(manifestAddress(base, repository, digest), repository, call, digest);

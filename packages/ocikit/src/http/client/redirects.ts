@@ -1,5 +1,8 @@
+import { RegistryError } from '../../model/index.ts';
+
 import { urlIn } from './addresses.ts';
 import { discardBody } from './answers.ts';
+import { redactUrl } from './errors.ts';
 import type { Fetch, RawBody } from './fetch.ts';
 
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
@@ -23,8 +26,6 @@ export interface FollowOptions {
   send: (hop: Hop, redirect: 'manual' | 'follow') => Promise<Response & RawBody>;
   /** Told of each redirect before it is followed. */
   onRedirect: (status: number, to: URL) => void;
-  /** An error for a redirect that is not followed. */
-  refuse: (hop: Hop, response: Response, why: string) => Error;
 }
 
 export interface Followed {
@@ -46,7 +47,7 @@ const hides = new WeakSet<Fetch>();
  * The method stays what it was, also where browsers make a GET of a POST, except after 303. RFC 9110, section 15.4.
  */
 export async function follow(first: Hop, fetch: Fetch, options: FollowOptions): Promise<Followed> {
-  const { base, authorization, expect, send, onRedirect, refuse } = options;
+  const { base, authorization, expect, send, onRedirect } = options;
   let { method, url } = first;
   let own = url.origin === base.origin;
   for (let redirects = 0; ; redirects++) {
@@ -70,7 +71,10 @@ export async function follow(first: Hop, fetch: Fetch, options: FollowOptions): 
     const next = urlIn(location, url);
     const why = next === undefined ? 'to what is no URL' : whyNot(url, next, redirects);
     await discardBody(response);
-    if (next === undefined || why !== undefined) throw refuse(hop, response, why ?? '');
+    if (next === undefined || why !== undefined) {
+      const request = `${method} ${redactUrl(url)}`;
+      throw new RegistryError('UNKNOWN', `${request} was sent on (${response.status}) ${why ?? ''}`);
+    }
     onRedirect(response.status, next);
     url = next;
     own &&= url.origin === base.origin;

@@ -1,19 +1,20 @@
 import {
+  digestOf,
   isRegistryError,
-  linksOf,
   mediaTypes,
   parseManifest,
   referrerDescriptor,
   RegistryError,
-  digestOf,
 } from '../../model/index.ts';
-import type { CallOptions, Descriptor, Digest, ManifestDocument, Reader } from '../../model/index.ts';
+import type { CallOptions, Descriptor, Digest, ImageIndex, ManifestDocument, Reader } from '../../model/index.ts';
 import { referrersTag } from '../wire/index.ts';
 
 import { referrersAddress } from './addresses.ts';
 import { repositoryScope } from './auth/index.ts';
+import { isClientError } from './errors.ts';
 import { putManifest } from './manifests.ts';
 import type { PushedBytes } from './manifests.ts';
+import { remember } from './remember.ts';
 import { sleep } from './retry.ts';
 import type { Transport } from './transport.ts';
 
@@ -26,133 +27,84 @@ const maxKnown = 1000;
 /** How a repository lists referrers: by the API, or under a tag. */
 export type ReferrersListing = 'api' | 'tag';
 
-/**
- * Lists of referrers under tags, where a registry has no API for them. Whoever pushes or deletes a manifest with a subject keeps them.
- * Distribution specification, "Pushing Manifests with Subject", "Deleting Manifests", "Referrers Tag Schema".
- */
-export class ReferrersTags {
-  readonly #transport: Transport;
-  readonly #reader: Pick<Reader, 'getTag' | 'getManifest'>;
-  readonly #known = new Map<string, ReferrersListing>();
-  /** Changes of one list follow one another. */
-  readonly #queues = new Map<string, Promise<unknown>>();
-
-  constructor(transport: Transport, reader: Pick<Reader, 'getTag' | 'getManifest'>) {
-    this.#transport = transport;
-    this.#reader = reader;
-  }
-
+/** Lists of referrers under tags, where a registry has no API for them. Whoever pushes or deletes a manifest with a subject keeps them. */
+export interface ReferrersTags {
   /** Remembers how a repository lists referrers. */
-  know(repository: string, listing: ReferrersListing): void {
-    this.#known.set(repository, listing);
-    if (this.#known.size <= maxKnown) return;
-    for (const oldest of this.#known.keys()) {
-      this.#known.delete(oldest);
-      return;
-    }
-  }
-
+  know(repository: string, listing: ReferrersListing): void;
   /**
    * Lists a manifest that was pushed to a registry which did not say that it has listed it.
    *
    * @returns its subject, if it has one
    */
-  async add({ repository, bytes, mediaType, digest }: PushedBytes, call: CallOptions): Promise<Digest | undefined> {
-    const document = documentOf(bytes, mediaType);
-    const subject = document === undefined ? undefined : linksOf(document).subject?.digest;
-    if (document === undefined || subject === undefined) return undefined;
-    this.know(repository, 'tag');
-    const entry = referrerDescriptor(document, { digest, size: bytes.length });
-    await this.#change(repository, subject, call, (entries) =>
-      entries.some((other) => other.digest === digest) ? undefined : [...entries, entry],
-    );
-    return subject;
-  }
-
+  add(manifest: PushedBytes, call: CallOptions): Promise<Digest | undefined>;
   /**
    * To be called before a manifest is deleted.
    *
    * @returns what takes it off its subject's list afterwards; undefined if nothing needs to be done
    */
-  async removal(repository: string, digest: Digest, call: CallOptions): Promise<(() => Promise<void>) | undefined> {
-    if ((this.#known.get(repository) ?? (await this.#find(repository, digest, call))) === 'api') return undefined;
-    const subject = await this.#subjectOf(repository, digest, call);
-    if (subject === undefined) return undefined;
-    return () =>
-      this.#change(repository, subject, call, (entries) => {
-        const left = entries.filter((entry) => entry.digest !== digest);
-        return left.length === entries.length ? undefined : left;
-      });
-  }
+  removal(repository: string, digest: Digest, call: CallOptions): Promise<(() => Promise<void>) | undefined>;
+}
+
+/** @param change gives the new entries; undefined: nothing has to be written */
+type Change = (entries: readonly Descriptor[]) => readonly Descriptor[] | undefined;
+
+/** Distribution specification, "Pushing Manifests with Subject", "Deleting Manifests", "Referrers Tag Schema". */
+export function referrersTagsOf(transport: Transport, reader: Pick<Reader, 'getTag' | 'getManifest'>): ReferrersTags {
+  const known = new Map<string, ReferrersListing>();
+  /** Changes of one list follow one another. */
+  const queues = new Map<string, Promise<unknown>>();
+
+  const know = (repository: string, listing: ReferrersListing): void => remember(known, repository, listing, maxKnown);
 
   /** Asked once: a registry that has the API answers 200, also about what it does not know. */
-  async #find(repository: string, digest: Digest, call: CallOptions): Promise<ReferrersListing> {
-    const answer = await this.#transport
-      .send({
+  const hasApi = async (repository: string, digest: Digest, call: CallOptions): Promise<boolean> => {
+    const found = known.get(repository);
+    if (found !== undefined) return found === 'api';
+    const answer = await unlessRefused(
+      transport.send({
         method: 'GET',
-        url: referrersAddress(this.#transport.base, repository, digest),
+        url: referrersAddress(transport.base, repository, digest),
         scope: repositoryScope(repository, 'pull'),
         expect: [200],
         call,
-      })
-      .catch((error: unknown) => {
-        // Whoever may not ask is told so when the manifest is read.
-        if (isRegistryError(error) && error.status >= 400 && error.status < 500) return undefined;
-        throw error;
-      });
+      }),
+    );
     await answer?.discard();
-    const listing = answer === undefined ? 'tag' : 'api';
-    this.know(repository, listing);
-    return listing;
-  }
+    know(repository, answer === undefined ? 'tag' : 'api');
+    return answer !== undefined;
+  };
 
-  async #subjectOf(repository: string, digest: Digest, call: CallOptions): Promise<Digest | undefined> {
-    try {
-      const { bytes, descriptor } = await this.#reader.getManifest(repository, digest, call);
-      const document = documentOf(bytes, descriptor.mediaType);
-      return document === undefined ? undefined : linksOf(document).subject?.digest;
-    } catch (error) {
-      // Whether it can be deleted is the registry's to say.
-      if (isRegistryError(error) && error.status >= 400 && error.status < 500) return undefined;
-      throw error;
-    }
-  }
-
-  /** @param change gives the new entries; undefined: nothing has to be written */
-  async #change(
-    repository: string,
-    subject: Digest,
-    call: CallOptions,
-    change: (entries: readonly Descriptor[]) => readonly Descriptor[] | undefined,
-  ): Promise<void> {
+  const change = async (repository: string, subject: Digest, call: CallOptions, entries: Change): Promise<void> => {
     const key = `${repository}@${subject}`;
-    const before = this.#queues.get(key) ?? Promise.resolve();
-    const own = before.catch(() => undefined).then(() => this.#rewrite(repository, subject, call, change));
-    this.#queues.set(key, own);
+    const before = queues.get(key) ?? Promise.resolve();
+    const own = before.catch(() => undefined).then(() => rewrite(repository, subject, call, entries));
+    queues.set(key, own);
     try {
       await own;
     } finally {
-      if (this.#queues.get(key) === own) this.#queues.delete(key);
+      if (queues.get(key) === own) queues.delete(key);
     }
-  }
+  };
 
-  async #rewrite(
-    repository: string,
-    subject: Digest,
-    call: CallOptions,
-    change: (entries: readonly Descriptor[]) => readonly Descriptor[] | undefined,
-  ): Promise<void> {
+  const rewrite = async (repository: string, subject: Digest, call: CallOptions, entries: Change): Promise<void> => {
     const tag = referrersTag(subject);
     let refused: Digest | null | undefined;
     for (let conflicts = 0; ; conflicts++) {
-      const { at, list } = await this.#read(repository, tag, subject, call);
-      const entries = change(list.manifests ?? []);
-      if (entries === undefined) return;
-      const bytes = new TextEncoder().encode(JSON.stringify({ ...list, manifests: entries }));
+      const found = await readReferrersTag(reader, repository, subject, call);
+      if (found === undefined) {
+        throw new RegistryError(
+          'MANIFEST_INVALID',
+          `${repository}:${tag} ought to list the referrers of ${subject}, but it is something else: it is left alone`,
+        );
+      }
+      const { at, list } = found;
+      const manifests = entries(list.manifests ?? []);
+      if (manifests === undefined) return;
+      const bytes = new TextEncoder().encode(JSON.stringify({ ...list, manifests }));
       const pushed = { repository, bytes, mediaType: mediaTypes.imageIndex, digest: digestOf(bytes) };
       try {
         // A condition that does not hold though nothing has changed is one that the registry understands otherwise.
-        await putManifest(this.#transport, pushed, [tag], at === refused ? undefined : at, call);
+        await putManifest(transport, pushed, [tag], at === refused ? undefined : at, call);
         return;
       } catch (error) {
         if (!isRegistryError(error, 'PRECONDITION_FAILED') || conflicts === maxConflicts) throw error;
@@ -160,39 +112,83 @@ export class ReferrersTags {
         await sleep(Math.random() * 50 * (conflicts + 1), call.signal);
       }
     }
-  }
+  };
 
-  async #read(
-    repository: string,
-    tag: string,
-    subject: Digest,
-    call: CallOptions,
-  ): Promise<{ at: Digest | null; list: Record<string, unknown> & { manifests?: readonly Descriptor[] } }> {
-    const none = { at: null, list: { schemaVersion: 2, mediaType: mediaTypes.imageIndex } };
-    try {
-      const { descriptor, bytes } = await this.#reader.getTag(repository, tag, call);
-      // GitLab takes the tag for the subject itself, as their names are the same but for the colon.
-      if (descriptor.digest === subject) return none;
-      const document = documentOf(bytes, descriptor.mediaType);
-      if (document?.mediaType !== mediaTypes.imageIndex || document.kind !== 'index') {
-        throw new RegistryError(
-          'MANIFEST_INVALID',
-          `${repository}:${tag} ought to list the referrers of ${subject}, but it is something else: it is left alone`,
-        );
-      }
-      return { at: descriptor.digest, list: { ...document.manifest } };
-    } catch (error) {
-      if (isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND')) return none;
-      throw error;
-    }
+  return {
+    know,
+    async add({ repository, bytes, mediaType, digest }, call) {
+      const document = documentOf(bytes, mediaType);
+      const subject = document?.manifest.subject?.digest;
+      if (document === undefined || subject === undefined) return undefined;
+      know(repository, 'tag');
+      const entry = referrerDescriptor(document, { digest, size: bytes.length });
+      await change(repository, subject, call, (entries) =>
+        entries.some((other) => other.digest === digest) ? undefined : [...entries, entry],
+      );
+      return subject;
+    },
+    async removal(repository, digest, call) {
+      if (await hasApi(repository, digest, call)) return undefined;
+      // Whether it can be deleted is the registry's to say.
+      const manifest = await unlessRefused(reader.getManifest(repository, digest, call));
+      const document = manifest && documentOf(manifest.bytes, manifest.descriptor.mediaType);
+      const subject = document?.manifest.subject?.digest;
+      if (subject === undefined) return undefined;
+      return () =>
+        change(repository, subject, call, (entries) => {
+          const left = entries.filter((entry) => entry.digest !== digest);
+          return left.length === entries.length ? undefined : left;
+        });
+    },
+  };
+}
+
+/** Whoever may not ask, or asks for what is not there, does without. */
+async function unlessRefused<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isClientError(error)) return undefined;
+    throw error;
   }
 }
 
-function documentOf(bytes: Uint8Array, mediaType: string): ManifestDocument | undefined {
+/** The list of a manifest's referrers where it is kept under a tag, and the digest at which the tag is; null if there is none. */
+interface ReferrersTag {
+  readonly at: Digest | null;
+  readonly list: ImageIndex;
+}
+
+/** @returns undefined if the tag names something else */
+export async function readReferrersTag(
+  reader: Pick<Reader, 'getTag'>,
+  repository: string,
+  subject: Digest,
+  call: CallOptions,
+): Promise<ReferrersTag | undefined> {
+  const none: ReferrersTag = { at: null, list: { schemaVersion: 2, mediaType: mediaTypes.imageIndex } };
+  try {
+    const { descriptor, bytes } = await reader.getTag(repository, referrersTag(subject), call);
+    const { digest, mediaType } = descriptor;
+    // GitLab takes the tag for the subject itself, as their names are the same but for the colon.
+    if (digest === subject) return none;
+    const document = mediaType === mediaTypes.imageIndex ? documentOf(bytes, mediaType) : undefined;
+    return document?.kind === 'index' ? { at: digest, list: document.manifest } : undefined;
+  } catch (error) {
+    if (isMissing(error)) return none;
+    throw error;
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
+}
+
+/** A registry may take what this does not know: undefined. It then has no subject here. */
+export function documentOf(bytes: Uint8Array, mediaType: string): ManifestDocument | undefined {
   try {
     return parseManifest(bytes, mediaType);
   } catch {
-    // A registry may take what this does not know. It then has no subject here.
     return undefined;
   }
 }

@@ -1,6 +1,5 @@
 import {
   HttpError,
-  isRegistryError,
   limit as atMost,
   linksOf,
   mediaTypes,
@@ -9,13 +8,13 @@ import {
   referrerDescriptor,
   untilAborted,
 } from '../../model/index.ts';
-import type { CallOptions, Descriptor, Digest, Lister, Manifest, Reader, ReferrersOptions } from '../../model/index.ts';
-import { referrersTag } from '../wire/index.ts';
+import type { Descriptor, Digest, Lister, Reader, ReferrersOptions } from '../../model/index.ts';
 
 import { referrersAddress } from './addresses.ts';
 import { repositoryScope } from './auth/index.ts';
 import { pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';
+import { documentOf, isMissing, readReferrersTag } from './referrers-tag.ts';
 import type { Transport } from './transport.ts';
 
 type ManifestReader = Pick<Reader, 'getManifest' | 'getTag'>;
@@ -25,7 +24,7 @@ export function clientReferrers(transport: Transport, reader: ManifestReader): L
   return async function* referrers(repository, digest, options = {}) {
     const { startAfter = '', limit, signal } = options;
     const listed = await listReferrers(transport, repository, digest, options);
-    const found = listed ?? (await readReferrersTag(reader, repository, digest, options))?.entries ?? [];
+    const found = listed ?? (await readReferrersTag(reader, repository, digest, options))?.list.manifests ?? [];
     const inOrder = [...new Map(found.map((descriptor) => [descriptor.digest, descriptor])).values()]
       .filter((descriptor) => descriptor.digest > startAfter)
       .toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
@@ -101,38 +100,6 @@ function entriesIn(transport: Transport, { answer, body }: Page): readonly Descr
   }
 }
 
-/** The list of a manifest's referrers where it is kept under a tag. */
-export interface ReferrersTag {
-  /** The index that the tag names. */
-  readonly manifest: Manifest;
-  readonly entries: readonly Descriptor[];
-}
-
-/**
- * What the tag of a manifest's referrers names. Distribution specification, "Referrers Tag Schema".
- *
- * @returns undefined if there is no such tag, or what it names is no list: GitLab takes it for the digest, and answers with
- * the manifest itself
- */
-export async function readReferrersTag(
-  reader: Pick<Reader, 'getTag'>,
-  repository: string,
-  subject: Digest,
-  options: CallOptions,
-): Promise<ReferrersTag | undefined> {
-  const { signal, context } = options;
-  let manifest: Manifest;
-  try {
-    manifest = await reader.getTag(repository, referrersTag(subject), { signal, context });
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-  const { digest, mediaType } = manifest.descriptor;
-  if (digest === subject || mediaType !== mediaTypes.imageIndex) return undefined;
-  return { manifest, entries: linksOf(parseManifest(manifest.bytes, mediaType)).manifests };
-}
-
 /** Manifests that are looked into at a time. */
 const lookedInto = 8;
 
@@ -154,11 +121,11 @@ async function* proven(
   const look = async ({ digest }: Descriptor): Promise<Descriptor | undefined> => {
     try {
       const { descriptor, bytes } = await reader.getManifest(repository, digest, { signal, context });
-      const document = parseManifest(bytes, descriptor.mediaType);
-      return document.manifest.subject?.digest === subject ? referrerDescriptor(document, descriptor) : undefined;
+      const document = documentOf(bytes, descriptor.mediaType);
+      return document?.manifest.subject?.digest === subject ? referrerDescriptor(document, descriptor) : undefined;
     } catch (error) {
-      // What is gone, or no manifest, refers to nothing.
-      if (isMissing(error) || isRegistryError(error, 'MANIFEST_INVALID', 'UNSUPPORTED_MEDIA_TYPE')) return undefined;
+      // What is gone refers to nothing.
+      if (isMissing(error)) return undefined;
       throw error;
     }
   };
@@ -167,8 +134,4 @@ async function* proven(
       if (found !== undefined && (artifactType === undefined || isOfType(artifactType)(found))) yield found;
     }
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
 }

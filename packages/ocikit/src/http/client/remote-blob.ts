@@ -1,5 +1,5 @@
-import { digestOf, mediaTypes, RegistryError, resolveRange, splitDigest } from '../../model/index.ts';
-import type { ByteRange, CallOptions, Descriptor, Digest, ResolvedRange } from '../../model/index.ts';
+import { digestOf, resolveRange, splitDigest, wrongSize } from '../../model/index.ts';
+import type { ByteRange, CallOptions, Digest, ResolvedRange } from '../../model/index.ts';
 import { formatRange, parseContentRange } from '../wire/index.ts';
 import type { ContentRange } from '../wire/index.ts';
 
@@ -14,124 +14,16 @@ export interface BlobPart {
   readonly answer: Answer;
   /** Where its first byte stands in the blob. 0 if the registry ignores ranges, whatever was asked for. */
   readonly start: number;
-  /** Where it ends; undefined if the answer does not say. */
-  readonly end: number | undefined;
   /** Bytes of the whole blob; undefined if the answer does not say. */
   readonly size: number | undefined;
 }
 
-/** How often a registry that ignores ranges is asked again for all that came already. */
-const maxRestarts = 5;
-
 /** One blob in a repository, as one call asks for it. Distribution specification, "Pulling blobs". */
-export class RemoteBlob {
-  readonly digest: Digest;
-  readonly #transport: Transport;
-  readonly #repository: string;
-  readonly #call: CallOptions;
-  readonly #url: URL;
-  #restarts = 0;
-
-  constructor(transport: Transport, repository: string, digest: Digest, call: CallOptions) {
-    this.digest = digest;
-    this.#transport = transport;
-    this.#repository = repository;
-    this.#call = call;
-    this.#url = blobAddress(transport.base, repository, digest);
-  }
-
-  /** The same blob, asked for with another signal. */
-  with(signal: AbortSignal): RemoteBlob {
-    return new RemoteBlob(this.#transport, this.#repository, this.digest, { ...this.#call, signal });
-  }
-
-  async describe(): Promise<Descriptor> {
-    return this.descriptorOf(await this.#askSize());
-  }
-
-  descriptorOf(size: number): Descriptor {
-    return { mediaType: mediaTypes.octetStream, digest: this.digest, size };
-  }
-
-  /** @returns its bytes; where no HEAD tells them, a GET of the first byte does */
-  async #askSize(): Promise<number> {
-    const head = await this.#send('HEAD', {}, [200, 405, 501]);
-    digestIn(head, this.digest);
-    const length = head.status === 200 ? lengthIn(head) : undefined;
-    if (length !== undefined) return length;
-    const answer = await this.#send('GET', { range: 'bytes=0-0' }, [200, 206, 416]);
-    await answer.discard();
-    digestIn(answer, this.digest);
-    const size = answer.status === 200 ? lengthIn(answer) : contentRangeIn(answer)?.size;
-    if (size !== undefined) return size;
-    // The empty blob has no first byte: it is answered whole, and in chunks perhaps.
-    if (this.digest === digestOf(new Uint8Array(), splitDigest(this.digest).algorithm)) return 0;
-    throw this.#transport.wrongAnswer(answer, 'does not say how large the blob is');
-  }
-
+export interface RemoteBlob {
+  /** Bytes of the whole blob: where no HEAD tells them, a GET of the first byte does. */
+  askSize(): Promise<number>;
   /** @param range all of it if it is undefined; not an empty one, which cannot be asked for */
-  async get(range: ByteRange | undefined): Promise<BlobPart> {
-    const header = range === undefined ? undefined : formatRange(range);
-    const answer =
-      header === undefined
-        ? await this.#send('GET', {}, [200], 'download')
-        : await this.#send('GET', { range: header }, [200, 206, 416], 'download');
-    try {
-      if (answer.status === 416) return await this.#partOfNothing(answer, range);
-      digestIn(answer, this.digest);
-      if (answer.status === 206) return await this.#partIn(answer, range);
-      const size = lengthIn(answer);
-      return { answer, start: 0, end: size, size };
-    } catch (error) {
-      await answer.discard();
-      this.#transport.note(error, this.#call);
-      throw error;
-    }
-  }
-
-  async #partIn(answer: Answer, asked: ByteRange | undefined): Promise<BlobPart> {
-    const found = contentRangeIn(answer);
-    if (found?.range === undefined) {
-      // The last bytes of the empty blob have no range that could be written down, and registries in Go answer with it.
-      if (lengthIn(answer) === 0) return this.#partOfNothing(answer, asked);
-      throw this.#transport.wrongAnswer(answer, 'is a part without Content-Range');
-    }
-    const { range } = found;
-    const size = found.size ?? (await this.#askSize());
-    const wanted = resolveRange(asked, size);
-    if (range.start !== wanted.start || range.end > wanted.end) {
-      throw this.#transport.wrongAnswer(
-        answer,
-        `has bytes ${range.start} to ${range.end}, not ${wanted.start} to ${wanted.end}`,
-      );
-    }
-    const length = lengthIn(answer);
-    if (length !== undefined && length !== range.end - range.start) {
-      throw this.#transport.wrongAnswer(
-        answer,
-        `has ${length} bytes, but says they are ${range.start} to ${range.end}`,
-      );
-    }
-    return { answer, ...range, size };
-  }
-
-  /** Nothing of what was asked for is there, which is right if it is past the end. */
-  async #partOfNothing(answer: Answer, asked: ByteRange | undefined): Promise<BlobPart> {
-    await answer.discard();
-    const size = contentRangeIn(answer)?.size ?? (await this.#askSize());
-    const range = resolveRange(asked, size);
-    const { start, end } = range;
-    if (start === end) return { answer, start, end, size };
-    // Some know only ranges of which both ends are said, and are there.
-    if (asked === undefined || formatRange(asked) !== formatRange(range)) return this.get(range);
-    throw this.#transport.wrongAnswer(answer, `refuses bytes ${start} to ${end} of ${size}`);
-  }
-
-  /** Bytes of the whole blob, wherever that is said. */
-  async sizeOf(part: BlobPart): Promise<number> {
-    return part.size ?? this.#askSize();
-  }
-
+  get(range: ByteRange | undefined): Promise<BlobPart>;
   /**
    * The bytes of a part, from its first to its last. Where the connection is cut, it goes on from that byte, as long as each
    * attempt brings some.
@@ -140,33 +32,127 @@ export class RemoteBlob {
    * @param first an answer that begins there, if there is one already
    * @throws RegistryError SIZE_INVALID if there are more bytes than announced, or an answer ends too early without having been cut
    */
-  async *pieces(range: ResolvedRange, size: number, first?: BlobPart): AsyncGenerator<Uint8Array, void, undefined> {
-    /** What lies past the part is nobody's mistake if all of the blob came. */
-    const hasMore = (whole: PartReading): boolean => whole.isWhole && range.end < size;
-    let at = range.start;
-    let reading = first === undefined ? undefined : new PartReading(first);
+  pieces(range: ResolvedRange, size: number, first?: BlobPart): AsyncGenerator<Uint8Array, void, undefined>;
+  /** The same blob, asked for with another signal. */
+  with(signal: AbortSignal): RemoteBlob;
+}
+
+/** How often a registry that ignores ranges is asked again for all that came already. */
+const maxRestarts = 5;
+
+/** @throws RegistryError NAME_INVALID, DIGEST_INVALID */
+export function remoteBlob(transport: Transport, repository: string, digest: Digest, call: CallOptions): RemoteBlob {
+  const url = blobAddress(transport.base, repository, digest);
+  let restarts = 0;
+
+  const send = (
+    method: 'GET' | 'HEAD',
+    range: string | undefined,
+    expect: readonly number[],
+    lane?: Lane,
+  ): Promise<Answer> =>
+    transport.send({
+      method,
+      url,
+      scope: repositoryScope(repository, 'pull'),
+      headers: range === undefined ? {} : { range },
+      expect,
+      missing: 'BLOB_UNKNOWN',
+      call,
+      lane,
+    });
+
+  const askSize = async (): Promise<number> => {
+    const head = await send('HEAD', undefined, [200, 405, 501]);
+    digestIn(head, digest);
+    const length = head.status === 200 ? lengthIn(head) : undefined;
+    if (length !== undefined) return length;
+    const answer = await send('GET', 'bytes=0-0', [200, 206, 416]);
+    await answer.discard();
+    digestIn(answer, digest);
+    const size = answer.status === 200 ? lengthIn(answer) : contentRangeIn(answer)?.size;
+    if (size !== undefined) return size;
+    // The empty blob has no first byte: it is answered whole, and in chunks perhaps.
+    if (digest === digestOf(new Uint8Array(), splitDigest(digest).algorithm)) return 0;
+    throw transport.wrongAnswer(answer, 'does not say how large the blob is');
+  };
+
+  const get = async (range: ByteRange | undefined): Promise<BlobPart> => {
+    const header = range === undefined ? undefined : formatRange(range);
+    const answer = await send('GET', header, header === undefined ? [200] : [200, 206, 416], 'download');
     try {
-      while (at < range.end) {
-        const found = await this.#next(reading, { start: at, end: range.end }, size);
+      if (answer.status === 416) return await partOfNothing(answer, range);
+      digestIn(answer, digest);
+      if (answer.status === 206) return await partIn(answer, range);
+      return { answer, start: 0, size: lengthIn(answer) };
+    } catch (error) {
+      await answer.discard();
+      throw error;
+    }
+  };
+
+  const partIn = async (answer: Answer, asked: ByteRange | undefined): Promise<BlobPart> => {
+    const found = contentRangeIn(answer);
+    const length = lengthIn(answer);
+    if (found?.range === undefined) {
+      // The last bytes of the empty blob have no range that could be written down, and registries in Go answer with it.
+      if (length === 0) return partOfNothing(answer, asked);
+      throw transport.wrongAnswer(answer, 'is a part without Content-Range');
+    }
+    const { start, end } = found.range;
+    const size = found.size ?? (await askSize());
+    const wanted = resolveRange(asked, size);
+    if (start !== wanted.start || end > wanted.end || (length ?? end - start) !== end - start) {
+      const came = `${length ?? end - start} bytes from ${start} to ${end}`;
+      throw transport.wrongAnswer(answer, `has ${came}, not from ${wanted.start} to ${wanted.end}`);
+    }
+    return { answer, start, size };
+  };
+
+  /** Nothing of what was asked for is there, which is right if it is past the end. */
+  const partOfNothing = async (answer: Answer, asked: ByteRange | undefined): Promise<BlobPart> => {
+    await answer.discard();
+    const size = contentRangeIn(answer)?.size ?? (await askSize());
+    const range = resolveRange(asked, size);
+    const { start, end } = range;
+    if (start === end) return { answer, start, size };
+    // Some know only ranges of which both ends are said, and are there.
+    if (asked === undefined || formatRange(asked) !== formatRange(range)) return get(range);
+    throw transport.wrongAnswer(answer, `refuses bytes ${start} to ${end} of ${size}`);
+  };
+
+  async function* pieces(
+    range: ResolvedRange,
+    size: number,
+    first?: BlobPart,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { end } = range;
+    let at = range.start;
+    let reading = first === undefined ? undefined : readPart(first);
+    /** What lies past the range is nobody's mistake if all of the blob came. */
+    const hasMore = (): boolean => reading?.answer.status === 200 && end < size;
+    try {
+      while (at < end) {
+        const found = await next(reading, { start: at, end }, size);
         ({ reading } = found);
-        const piece = found.piece.subarray(0, range.end - at);
-        if (piece.length < found.piece.length && !hasMore(reading)) throw this.#tooLong();
+        const piece = found.piece.subarray(0, end - at);
+        if (piece.length < found.piece.length && !hasMore()) throw wrongSize(digest, size, size + 1);
         at += piece.length;
         yield piece;
       }
       // An answer that has been read to its end leaves a connection that can be used again.
-      if (reading === undefined || hasMore(reading)) return;
-      if ((await reading.next(at).catch(() => undefined)) !== undefined) throw this.#tooLong();
+      if (hasMore()) return;
+      if ((await reading?.next(at).catch(() => undefined)) !== undefined) throw wrongSize(digest, size, size + 1);
     } finally {
-      await reading?.leave();
+      await reading?.answer.discard();
     }
   }
 
-  async #next(
+  const next = async (
     reading: PartReading | undefined,
     range: ResolvedRange,
     size: number,
-  ): Promise<{ reading: PartReading; piece: Uint8Array }> {
+  ): Promise<{ reading: PartReading; piece: Uint8Array }> => {
     let failure: { error: unknown } | undefined;
     if (reading !== undefined) {
       try {
@@ -176,58 +162,44 @@ export class RemoteBlob {
         // An answer that nobody read for long has let go of its connection: that is no reason to wait.
         if (!(error instanceof TypeError)) failure = { error };
       }
-      await reading.leave();
+      await reading.answer.discard();
     }
-    return this.#transport.attempt(this.#call, (attempt) => {
+    return transport.attempt(call, (attempt) => {
       if (attempt === 1 && failure !== undefined) throw failure.error;
-      return this.#goOn(range, size);
+      return goOn(range, size);
     });
-  }
+  };
 
   /** Asks for what is missing, until the first bytes of it are there: nothing else is progress. */
-  async #goOn({ start, end }: ResolvedRange, size: number): Promise<{ reading: PartReading; piece: Uint8Array }> {
-    const part = await this.get(
-      start === 0 && end === size ? undefined : { start, end: end === size ? undefined : end },
-    );
-    const reading = new PartReading(part);
+  const goOn = async (
+    { start, end }: ResolvedRange,
+    size: number,
+  ): Promise<{ reading: PartReading; piece: Uint8Array }> => {
+    const part = await get(start === 0 && end === size ? undefined : { start, end: end === size ? undefined : end });
+    const reading = readPart(part);
     try {
       if ((part.size ?? size) !== size) {
-        throw this.#transport.wrongAnswer(part.answer, `is of a blob of ${part.size} bytes, which had ${size} before`);
+        throw transport.wrongAnswer(part.answer, `is of a blob of ${part.size} bytes, which had ${size} before`);
       }
-      if (part.start < start && ++this.#restarts > maxRestarts) {
-        throw this.#transport.wrongAnswer(part.answer, 'begins at the first byte each time');
+      if (part.start < start && ++restarts > maxRestarts) {
+        throw transport.wrongAnswer(part.answer, 'begins at the first byte each time');
       }
-      this.#call.onEvent?.({ type: 'resumed', repository: this.#repository, digest: this.digest, size, at: start });
+      call.onEvent?.({ type: 'resumed', repository, digest, size, at: start });
       const piece = await reading.next(start);
       if (piece !== undefined) return { reading, piece };
-      throw new RegistryError('SIZE_INVALID', `${this.digest}: the answers end ${size - start} bytes too early`);
+      throw wrongSize(digest, size, start);
     } catch (error) {
-      await reading.leave();
+      await part.answer.discard();
       throw error;
     }
-  }
+  };
 
-  #tooLong(): RegistryError {
-    return new RegistryError('SIZE_INVALID', `${this.digest}: there are more bytes than announced`);
-  }
-
-  #send(
-    method: 'GET' | 'HEAD',
-    headers: Readonly<Record<string, string>>,
-    expect: readonly number[],
-    lane: Lane = 'small',
-  ): Promise<Answer> {
-    return this.#transport.send({
-      method,
-      url: this.#url,
-      scope: repositoryScope(this.#repository, 'pull'),
-      headers,
-      expect,
-      missing: 'BLOB_UNKNOWN',
-      call: this.#call,
-      lane,
-    });
-  }
+  return {
+    askSize,
+    get,
+    pieces,
+    with: (signal) => remoteBlob(transport, repository, digest, { ...call, signal }),
+  };
 }
 
 function contentRangeIn({ headers }: Answer): ContentRange | undefined {
@@ -235,35 +207,25 @@ function contentRangeIn({ headers }: Answer): ContentRange | undefined {
 }
 
 /** The body of one answer, whose bytes have their places in the blob. */
-class PartReading {
-  readonly #part: BlobPart;
-  readonly #pieces: AsyncIterator<Uint8Array>;
-  #at: number;
-
-  constructor(part: BlobPart) {
-    this.#part = part;
-    this.#pieces = part.answer.body()[Symbol.asyncIterator]();
-    this.#at = part.start;
-  }
-
-  /** Whether the registry gives all of the blob, whatever was asked for. */
-  get isWhole(): boolean {
-    return this.#part.answer.status === 200;
-  }
-
+interface PartReading {
+  readonly answer: Answer;
   /** The next bytes that stand at this place or after it; undefined at the end. */
-  async next(position: number): Promise<Uint8Array | undefined> {
-    for (;;) {
-      const next = await this.#pieces.next();
-      if (next.done === true) return undefined;
-      const start = this.#at;
-      this.#at += next.value.length;
-      if (this.#at > position) return next.value.subarray(Math.max(0, position - start));
-    }
-  }
+  next(position: number): Promise<Uint8Array | undefined>;
+}
 
-  /** Also while it waits. */
-  leave(): Promise<void> {
-    return this.#part.answer.discard();
-  }
+function readPart({ answer, start }: BlobPart): PartReading {
+  const pieces = answer.body()[Symbol.asyncIterator]();
+  let at = start;
+  return {
+    answer,
+    async next(position) {
+      for (;;) {
+        const next = await pieces.next();
+        if (next.done === true) return undefined;
+        const skipped = Math.max(0, position - at);
+        at += next.value.length;
+        if (at > position) return next.value.subarray(skipped);
+      }
+    },
+  };
 }

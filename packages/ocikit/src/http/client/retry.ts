@@ -1,6 +1,7 @@
 import type { CallOptions } from '../../model/index.ts';
 
 import type { BackOff, ClientOptions } from './options.ts';
+import { orAborted } from './or-aborted.ts';
 
 /** The key under which a signal says when it will be aborted, in milliseconds since 1970. */
 export const deadline: unique symbol = Symbol.for('ocikit.deadline');
@@ -36,39 +37,36 @@ export function isTemporaryFault(error: unknown): boolean {
   return true;
 }
 
-/** Told before each wait. `attempt` is the number of the one that failed. */
-export type OnWait = (error: unknown, delay: number, attempt: number) => void;
+/** Is given the number of its attempt, from 1; calling `progress` says that it has moved on, and its attempts count anew. */
+export type Attempt<T> = (attempt: number, progress: () => void) => Promise<T>;
 
 export interface RepeatOptions {
   /** Whether there is any use in another attempt after this. */
   isTemporary: (error: unknown) => boolean;
-  onWait: OnWait;
+  /** Told before each wait. `attempt` is the number of the one that failed. */
+  onWait: (error: unknown, delay: number, attempt: number) => void;
 }
 
+/** Runs something until it gives something, or fails for good. */
+export type Repeat = <T>(call: CallOptions, options: RepeatOptions, run: Attempt<T>) => Promise<T>;
+
 /** One policy for all that is tried again. */
-export class Retries {
-  readonly #backOff: Readonly<Record<keyof BackOff, number>>;
-  readonly #onRetry: ClientOptions['onRetry'];
+export function repeating({ backOff = {}, onRetry }: Pick<ClientOptions, 'backOff' | 'onRetry'>): Repeat {
+  const chosen: BackOff = backOff === false ? { attempts: 1 } : backOff;
+  const { attempts = 6, first = 200, longest = 10_000, longestRetryAfter = 60_000 } = chosen;
   /** What has been tried again as often as it may, or must not wait any longer. */
-  readonly #final = new WeakSet();
+  const final = new WeakSet();
 
-  constructor({ backOff = {}, onRetry }: Pick<ClientOptions, 'backOff' | 'onRetry'>) {
-    const chosen: BackOff = backOff === false ? { attempts: 1 } : backOff;
-    this.#backOff = {
-      attempts: chosen.attempts ?? 6,
-      first: chosen.first ?? 200,
-      longest: chosen.longest ?? 10_000,
-      longestRetryAfter: chosen.longestRetryAfter ?? 60_000,
-    };
-    this.#onRetry = onRetry;
-  }
+  /** Undefined: no more. */
+  const delayAfter = (error: object, attempt: number, end: number = Infinity): number | undefined => {
+    // Clients that were refused together should not come back together.
+    const own = Math.min(first * 2 ** (attempt - 1), longest) * (0.8 + 0.4 * Math.random());
+    const asked = 'retryAfter' in error && typeof error.retryAfter === 'number' ? error.retryAfter * 1000 : 0;
+    const delay = Math.ceil(Math.max(own, asked));
+    return attempt >= attempts || asked > longestRetryAfter || Date.now() + delay >= end ? undefined : delay;
+  };
 
-  /** @param run is given the number of its attempt, and what to call when it has moved on: attempts count anew then */
-  async repeat<T>(
-    { signal }: CallOptions,
-    { isTemporary, onWait }: RepeatOptions,
-    run: (attempt: number, progress: () => void) => Promise<T>,
-  ): Promise<T> {
+  return async ({ signal }, { isTemporary, onWait }, run) => {
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted();
       try {
@@ -77,53 +75,25 @@ export class Retries {
         });
       } catch (error) {
         if (signal?.aborted === true) throw signal.reason;
-        if (!isObject(error) || this.#final.has(error) || !isTemporary(error)) throw error;
-        const delay = this.#delayAfter(error, attempt, signal);
+        if (!isTemporary(error) || typeof error !== 'object' || error === null || final.has(error)) throw error;
+        const delay = delayAfter(error, attempt, (signal as { [deadline]?: number } | undefined)?.[deadline]);
         if (delay === undefined) {
-          this.#final.add(error);
+          final.add(error);
           throw error;
         }
         onWait(error, delay, attempt);
-        this.#onRetry?.(error, delay);
+        onRetry?.(error, delay);
         await sleep(delay, signal);
       }
     }
-  }
-
-  /** Undefined: no more. */
-  #delayAfter(
-    error: object,
-    attempt: number,
-    signal: (AbortSignal & { [deadline]?: number }) | undefined,
-  ): number | undefined {
-    const { attempts, first, longest, longestRetryAfter } = this.#backOff;
-    if (attempt >= attempts) return undefined;
-    // Clients that were refused together should not come back together.
-    const own = Math.min(first * 2 ** (attempt - 1), longest) * (0.8 + 0.4 * Math.random());
-    const asked = 'retryAfter' in error && typeof error.retryAfter === 'number' ? error.retryAfter * 1000 : 0;
-    const delay = Math.ceil(Math.max(own, asked));
-    if (asked > longestRetryAfter) return undefined;
-    const end = signal?.[deadline];
-    return end !== undefined && Date.now() + delay >= end ? undefined : delay;
-  }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
+  };
 }
 
 /** Rejects with what the signal is aborted with. */
 export async function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  // Who is told of a wait may have ended the call.
-  signal?.throwIfAborted();
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal?.addEventListener('abort', end, { once: true });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
   });
-  signal?.throwIfAborted();
+  await orAborted(over, signal).finally(() => clearTimeout(timer));
 }

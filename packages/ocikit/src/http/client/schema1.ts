@@ -1,5 +1,8 @@
 import { fromBase64Url, RegistryError } from '../../model/index.ts';
 
+import { concat } from './bytes.ts';
+import { fieldsIn } from './json.ts';
+
 /** Docker's manifests before version 2: no longer made, still found in registries. */
 export const schema1MediaTypes = {
   unsigned: 'application/vnd.docker.distribution.manifest.v1+json',
@@ -14,60 +17,36 @@ export const schema1MediaTypes = {
  * @throws RegistryError MANIFEST_INVALID
  */
 export function unwrapSchema1(bytes: Uint8Array): Uint8Array {
-  const document = parseObject(bytes, 'the manifest');
-  const signatures: unknown = document['signatures'];
-  if (!Array.isArray(signatures) || signatures.length === 0) throw invalid('it has no signatures');
-  const headers = new Set(signatures.map(protectedHeader));
+  const { signatures } = fieldsOf(bytes);
+  const headers = new Set(Array.isArray(signatures) ? signatures.map(protectedHeader) : []);
   const [header] = headers;
-  if (header === undefined || headers.size > 1) throw invalid('its signatures contradict each other');
-  const { formatLength, formatTail } = parseObject(decode(header, 'protected'), 'what the signatures protect');
-  if (
-    typeof formatLength !== 'number' ||
-    !(Number.isInteger(formatLength) && formatLength >= 0 && formatLength <= bytes.length)
-  ) {
-    throw invalid('its formatLength is not a part of its length');
+  const { formatLength, formatTail } = fieldsOf(decode(header));
+  const tail = decode(formatTail);
+  const length = Number.isInteger(formatLength) ? Number(formatLength) : -1;
+  // All signatures have to be about the same bytes.
+  if (headers.size !== 1 || tail === undefined || length < 0 || length > bytes.length) {
+    throw new RegistryError('MANIFEST_INVALID', 'the signatures in the manifest do not say what of it they are about');
   }
-  if (typeof formatTail !== 'string') throw invalid('its formatTail is missing');
-  const tail = decode(formatTail, 'formatTail');
-  const manifest = new Uint8Array(formatLength + tail.length);
-  manifest.set(bytes.subarray(0, formatLength));
-  manifest.set(tail, formatLength);
-  return manifest;
+  return concat([bytes.subarray(0, length), tail]);
 }
 
-function protectedHeader(signature: unknown): string {
-  const header = isObject(signature) ? signature['protected'] : undefined;
-  if (typeof header !== 'string') throw invalid('a signature protects nothing');
-  return header;
+function protectedHeader(signature: unknown): unknown {
+  return typeof signature === 'object' && signature !== null && 'protected' in signature
+    ? signature.protected
+    : undefined;
 }
 
-/** Base64 of either alphabet, with or without padding: programs that signed differ in that. */
-function decode(text: string, field: string): Uint8Array {
-  const bytes = fromBase64Url(
+/** Base64 of either alphabet, with or without padding: programs that signed differ in that. Undefined if it is none. */
+function decode(text: unknown): Uint8Array | undefined {
+  if (typeof text !== 'string') return undefined;
+  return fromBase64Url(
     text
       .replaceAll('+', '-')
       .replaceAll('/', '_')
       .replace(/={1,2}$/, ''),
   );
-  if (bytes === undefined) throw invalid(`its ${field} is not base64`);
-  return bytes;
 }
 
-function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw invalid(`${what} is not JSON`, cause);
-  }
-  if (!isObject(value)) throw invalid(`${what} is not a JSON object`);
-  return value;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function invalid(reason: string, cause?: unknown): RegistryError {
-  return new RegistryError('MANIFEST_INVALID', `a signed manifest cannot be read: ${reason}`, { cause });
+function fieldsOf(bytes: Uint8Array | undefined): Readonly<Record<string, unknown>> {
+  return fieldsIn(new TextDecoder().decode(bytes));
 }

@@ -45,159 +45,51 @@ export interface SendingOptions {
 type Outcome<T> = { value: T } | { error: unknown };
 
 /** A payload on its way into an upload. When it is cut, the upload is asked how far it has come, and it goes on from there. */
-export class Sending {
-  readonly #options: SendingOptions;
-  /** Where in the upload the payload begins; NaN if nobody knows. */
-  #base: number;
-  /** Bytes of the payload that the registry has. */
-  #position: number;
-  /** Bytes that have been handed on in the present request. */
-  #handedOn = 0;
-  #opened = 0;
-  #told: number;
-  /** Nobody knows how much of the last request has arrived. */
-  #unsure = false;
-  /** The answer to a request was lost, or something may have been done before it was an error. */
-  #lost: boolean;
-  #refusedAt: number | undefined;
-  #feels: boolean;
-  #busy = 0;
-  #refused = 0;
-  #last: unknown;
-
-  constructor(options: SendingOptions) {
-    this.#options = options;
-    const { from = 0, at = options.session.size } = options;
-    this.#position = from;
-    this.#base = at - from;
-    this.#told = from;
-    // Whoever sent it may have been cut a moment ago.
-    this.#lost = from > 0;
-    this.#feels = from > 0;
-  }
-
+export interface Sending {
   /** Sends all of it, in one request or in chunks. */
-  async append(): Promise<void> {
-    await this.#run((progress) => this.#appendRest(progress));
-  }
-
+  append(): Promise<void>;
   /**
    * Sends what has not been sent yet, and ends the upload with it.
    *
    * @returns the blob's size; NaN if nobody knows
    */
-  async commit(digest: Digest): Promise<number> {
-    try {
-      return await this.#run((progress) => this.#commitRest(digest, progress));
-    } catch (error) {
-      // It ended with a request whose answer was lost.
-      if (!this.#lost || !isRegistryError(error, 'BLOB_UPLOAD_UNKNOWN', 'NOT_FOUND')) throw error;
-      const blob = await this.#options.resolve(digest).catch(() => undefined);
-      if (blob === undefined) throw error;
-      return blob.size;
-    }
-  }
+  commit(digest: Digest): Promise<number>;
+}
 
-  async #commitRest(digest: Digest, progress: () => void): Promise<number> {
-    const { session, call, at } = this.#options;
-    if (this.#left > this.#most || (this.#feels && this.#left > feeler)) await this.#appendRest(progress);
-    const body = this.#left === 0 ? undefined : this.#direct(this.#left);
-    const says = at !== undefined || this.#lost || this.#base > 0;
-    this.#unsure = true;
-    this.#handedOn = 0;
-    const size = await session.put(digest, body, says ? this.#base + this.#position : Number.NaN, call);
-    this.#unsure = false;
-    this.#tell(this.#position + this.#handedOn);
-    return size ?? this.#base + this.#position + this.#handedOn;
-  }
+export function createSending(options: SendingOptions): Sending {
+  const { session, payload, limit, call, at, from, onBytes, onResumed } = options;
+  /** Bytes of the payload that the registry has. */
+  let position = from ?? 0;
+  /** Where in the upload the payload begins; NaN if nobody knows. */
+  let base = (at ?? session.size) - position;
+  let told = position;
+  /** Bytes that have been handed on in the present request. */
+  let handedOn = 0;
+  let opened = 0;
+  /** Nobody knows how much of the last request has arrived. */
+  let unsure = false;
+  /** The answer to a request was lost, or something may have been done before it was an error. Whoever began it may have been cut a moment ago. */
+  let lost = position > 0;
+  let feels = lost;
+  let refusedAt: number | undefined;
+  let busy = 0;
+  let refused = 0;
 
-  async #appendRest(progress: () => void): Promise<void> {
-    const { session, payload, call } = this.#options;
-    while (this.#left > 0) {
-      const body = await this.#chunk();
-      if (body === undefined) break;
-      this.#unsure = true;
-      this.#opened = 0;
-      this.#handedOn = 0;
-      await session.patch(body, this.#base + this.#position, call);
-      if (Number.isNaN(session.size)) await session.ask(call);
-      this.#unsure = false;
-      this.#moveOn();
-      this.#feels = false;
-      this.#busy = 0;
-      this.#refused = 0;
-      progress();
-      this.#tell(this.#position);
-      // It ended there, and the registry has what came before.
-      if (payload.failure !== undefined) throw payload.failure.error;
-    }
-  }
+  const left = (): number => (payload.size ?? Infinity) - position;
+  const most = (): number => Math.max(limit.size, session.minimumChunk ?? 1);
 
-  /** What the answer to a chunk says of how far the upload has come. */
-  #moveOn(): void {
-    const { session } = this.#options;
-    const before = this.#position;
-    if (Number.isNaN(this.#base)) this.#base = session.size - this.#handedOn;
-    this.#position = session.size - this.#base;
-    if (this.#position > before && this.#position <= before + this.#handedOn) return;
-    if (this.#position === before && this.#handedOn === 0) return;
-    throw new RegistryError(
-      'BLOB_UPLOAD_INVALID',
-      `the upload stands at byte ${session.size}, though ${this.#handedOn} bytes were sent to byte ${this.#base + before}`,
-    );
-  }
+  const tell = (sent: number): void => {
+    if (sent <= told) return;
+    told = sent;
+    onBytes(sent);
+  };
 
-  get #left(): number {
-    return (this.#options.payload.size ?? Number.POSITIVE_INFINITY) - this.#position;
-  }
-
-  get #most(): number {
-    const { limit, session } = this.#options;
-    return Math.max(limit.size, session.minimumChunk ?? 1);
-  }
-
-  /** The body of the next request; undefined if there is nothing more. */
-  async #chunk(): Promise<RequestBody | undefined> {
-    const { payload, session } = this.#options;
-    // Where there is a least size, all chunks may have to be of one size.
-    const felt = this.#feels && session.minimumChunk === undefined ? feeler : Number.POSITIVE_INFINITY;
-    const length = Math.min(this.#left, this.#most, felt);
-    // Without a length it cannot say where it belongs, so that what is left of a request that was cut could get before it.
-    const streamed = length === Number.POSITIVE_INFINITY ? !this.#lost : length > this.#held;
-    if (payload.inMemory || streamed) return this.#direct(length);
-    const bytes = await payload.take(this.#position, Math.min(length, this.#held));
-    if (bytes.length === 0) return undefined;
-    return { size: bytes.length, reopenable: true, open: () => this.#count(bytes) };
-  }
-
-  get #held(): number {
-    return this.#most <= heldChunkAtMost ? this.#most : heldChunk;
-  }
-
-  #direct(length: number): RequestBody {
-    const { payload } = this.#options;
-    const start = this.#position;
-    const isWhole = length === Number.POSITIVE_INFINITY;
-    return {
-      size: isWhole ? undefined : length,
-      reopenable: payload.reopenable,
-      open: () => this.#count(payload.open(start, isWhole ? undefined : start + length)),
-    };
-  }
-
-  #count(opened: Uint8Array | AsyncIterable<Uint8Array>): Uint8Array | AsyncIterable<Uint8Array> {
-    this.#opened++;
-    this.#handedOn = opened instanceof Uint8Array ? opened.length : 0;
-    return opened instanceof Uint8Array ? opened : this.#counted(opened);
-  }
-
-  async *#counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-    const { payload } = this.#options;
+  async function* counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     const isWhole = payload.size === undefined;
     try {
       for await (const piece of pieces) {
-        this.#handedOn += piece.length;
-        this.#tell(this.#position + this.#handedOn);
+        handedOn += piece.length;
+        tell(position + handedOn);
         yield piece;
       }
     } catch (error) {
@@ -206,84 +98,160 @@ export class Sending {
     }
   }
 
-  #tell(sent: number): void {
-    if (sent <= this.#told) return;
-    this.#told = sent;
-    this.#options.onBytes(sent);
-  }
+  /** The next so many bytes as a body, out of memory if they are there already. */
+  const bodyOf = (length: number, bytes?: Uint8Array): RequestBody => {
+    const start = position;
+    const size = length === Infinity ? undefined : length;
+    return {
+      size,
+      reopenable: bytes !== undefined || payload.reopenable,
+      open() {
+        const content = bytes ?? payload.open(start, size === undefined ? undefined : start + size);
+        const isAtHand = content instanceof Uint8Array;
+        opened++;
+        handedOn = isAtHand ? content.length : 0;
+        return isAtHand ? content : counted(content);
+      },
+    };
+  };
 
-  async #run<T>(step: (progress: () => void) => Promise<T>): Promise<T> {
-    const { session, call } = this.#options;
+  /** The body of the next request; undefined if there is nothing more. */
+  const nextChunk = async (): Promise<RequestBody | undefined> => {
+    // Where there is a least size, all chunks may have to be of one size.
+    const felt = feels && session.minimumChunk === undefined ? feeler : Infinity;
+    const length = Math.min(left(), most(), felt);
+    const held = most() <= heldChunkAtMost ? most() : heldChunk;
+    // Without a length it cannot say where it belongs, so that what is left of a request that was cut could get before it.
+    const streamed = length === Infinity ? !lost : length > held;
+    if (payload.inMemory || streamed) return bodyOf(length);
+    const bytes = await payload.take(position, Math.min(length, held));
+    return bytes.length === 0 ? undefined : bodyOf(bytes.length, bytes);
+  };
+
+  /** What the answer to a chunk says of how far the upload has come. */
+  const moveOn = (): void => {
+    const before = position;
+    if (Number.isNaN(base)) base = session.size - handedOn;
+    position = session.size - base;
+    if (position > before ? position <= before + handedOn : position === before && handedOn === 0) return;
+    throw new RegistryError(
+      'BLOB_UPLOAD_INVALID',
+      `the upload stands at byte ${session.size}, though ${handedOn} bytes were sent to byte ${base + before}`,
+    );
+  };
+
+  const appendRest = async (progress: () => void): Promise<void> => {
+    while (left() > 0) {
+      const body = await nextChunk();
+      if (body === undefined) break;
+      unsure = true;
+      opened = 0;
+      handedOn = 0;
+      await session.patch(body, base + position, call);
+      if (Number.isNaN(session.size)) await session.ask(call);
+      unsure = false;
+      moveOn();
+      feels = false;
+      busy = 0;
+      refused = 0;
+      progress();
+      tell(position);
+      // It ended there, and the registry has what came before.
+      if (payload.failure !== undefined) throw payload.failure.error;
+    }
+  };
+
+  const commitRest = async (digest: Digest, progress: () => void): Promise<number> => {
+    if (left() > most() || (feels && left() > feeler)) await appendRest(progress);
+    const body = left() === 0 ? undefined : bodyOf(left());
+    const says = at !== undefined || lost || base > 0;
+    unsure = true;
+    handedOn = 0;
+    const size = await session.put(digest, body, says ? base + position : Number.NaN, call);
+    unsure = false;
+    tell(position + handedOn);
+    return size ?? base + position + handedOn;
+  };
+
+  /** Asks how far the upload has come. @returns false if it cannot be gone on from there */
+  const resync = async (progress: () => void): Promise<boolean> => {
+    await session.ask(call, refusedAt);
+    // Whether the registry can have nothing of it yet: then what is there is somebody else's, and it is appended to.
+    const isUntouched = from === undefined && at === undefined && position === 0 && !lost && opened <= 1;
+    if (refusedAt !== undefined && isUntouched) base = session.size;
+    refusedAt = undefined;
+    const found = payload.size === 0 ? 0 : session.size - base;
+    if (!(found >= 0 && found <= (payload.size ?? Infinity))) return false;
+    if (found !== payload.size && !payload.canOpen(found)) return false;
+    unsure = false;
+    feels = lost;
+    if (found > position) progress();
+    position = found;
+    onResumed(session.size);
+    return true;
+  };
+
+  /** What no other attempt makes better. The size is then still what the registry says, as far as it can be asked. */
+  const isFinal = async (error: unknown): Promise<boolean> => {
+    if (call.signal?.aborted === true) return true;
+    const isElsewhere = isRegistryError(error, 'RANGE_INVALID') && at !== undefined && position === 0;
+    const final = payload.failure !== undefined || (isElsewhere && !lost && opened <= 1);
+    if (final && unsure) await session.ask(call).catch(() => undefined);
+    return final;
+  };
+
+  /** @returns true if it is worth going on at once */
+  const adapt = async (error: unknown, progress: () => void): Promise<boolean> => {
+    if (error instanceof HttpError && error.status === 413) {
+      if (!limit.shrink(Math.min(left(), most()), session.minimumChunk)) return false;
+      progress();
+      return true;
+    }
+    if (isRegistryError(error, 'RANGE_INVALID') && refused < maxRefused) {
+      refusedAt = base + position;
+      await pause(refused++, call);
+      return true;
+    }
+    if (isBusy(error) && lost && unsure && busy < maxBusy) {
+      await pause(busy++, call);
+      return true;
+    }
+    lost ||= !(error instanceof HttpError) || error.status >= 500;
+    return false;
+  };
+
+  const run = async <T>(step: (progress: () => void) => Promise<T>): Promise<T> => {
+    let last: unknown;
     const outcome = await session.transport.attempt(call, async (_attempt, progress): Promise<Outcome<T>> => {
       for (;;) {
-        if (this.#unsure && !(await this.#resync(progress))) return { error: this.#last };
+        if (unsure && !(await resync(progress))) return { error: last };
         try {
           return { value: await step(progress) };
         } catch (error) {
-          this.#last = error;
-          if (await this.#isFinal(error)) return { error: this.#options.payload.failure?.error ?? error };
-          if (!(await this.#adapt(error, progress))) throw error;
+          last = error;
+          if (await isFinal(error)) return { error: payload.failure?.error ?? error };
+          if (!(await adapt(error, progress))) throw error;
         }
       }
     });
     if ('error' in outcome) throw outcome.error;
     return outcome.value;
-  }
+  };
 
-  /** Asks how far the upload has come. @returns false if it cannot be gone on from there */
-  async #resync(progress: () => void): Promise<boolean> {
-    const { session, payload, call, onResumed } = this.#options;
-    await session.ask(call, this.#refusedAt);
-    // Nothing of this has arrived, so what is there is somebody else's: it is appended to.
-    if (this.#refusedAt !== undefined && this.#isUntouched) this.#base = session.size;
-    this.#refusedAt = undefined;
-    const position = payload.size === 0 ? 0 : session.size - this.#base;
-    if (!(position >= 0 && position <= (payload.size ?? Number.POSITIVE_INFINITY))) return false;
-    if (position !== payload.size && !payload.canOpen(position)) return false;
-    this.#unsure = false;
-    this.#feels = this.#lost;
-    if (position > this.#position) progress();
-    this.#position = position;
-    onResumed(session.size);
-    return true;
-  }
-
-  /** Whether the registry can have nothing of it yet, and the upload may hold something else. */
-  get #isUntouched(): boolean {
-    const { from, at } = this.#options;
-    return from === undefined && at === undefined && this.#position === 0 && !this.#lost && this.#opened <= 1;
-  }
-
-  /** What no other attempt makes better. The size is then still what the registry says, as far as it can be asked. */
-  async #isFinal(error: unknown): Promise<boolean> {
-    const { session, payload, call, at } = this.#options;
-    if (call.signal?.aborted === true) return true;
-    const refused = isRegistryError(error, 'RANGE_INVALID') && at !== undefined && this.#position === 0 && !this.#lost;
-    const final = payload.failure !== undefined || (refused && this.#opened <= 1);
-    if (final && this.#unsure) await session.ask(call).catch(() => undefined);
-    return final;
-  }
-
-  /** @returns true if it is worth going on at once */
-  async #adapt(error: unknown, progress: () => void): Promise<boolean> {
-    const { session, limit, call } = this.#options;
-    if (error instanceof HttpError && error.status === 413) {
-      if (!limit.shrink(Math.min(this.#left, this.#most), session.minimumChunk)) return false;
-      progress();
-      return true;
-    }
-    if (isRegistryError(error, 'RANGE_INVALID') && this.#refused < maxRefused) {
-      this.#refusedAt = this.#base + this.#position;
-      await pause(this.#refused++, call);
-      return true;
-    }
-    if (isBusy(error) && this.#lost && this.#unsure && this.#busy < maxBusy) {
-      await pause(this.#busy++, call);
-      return true;
-    }
-    this.#lost ||= !(error instanceof HttpError) || error.status >= 500;
-    return false;
-  }
+  return {
+    append: () => run(appendRest),
+    async commit(digest) {
+      try {
+        return await run((progress) => commitRest(digest, progress));
+      } catch (error) {
+        // It ended with a request whose answer was lost.
+        if (!lost || !isRegistryError(error, 'BLOB_UPLOAD_UNKNOWN', 'NOT_FOUND')) throw error;
+        const blob = await options.resolve(digest).catch(() => undefined);
+        if (blob === undefined) throw error;
+        return blob.size;
+      }
+    },
+  };
 }
 
 /** Longer each time, up to 5 seconds. */

@@ -2,6 +2,7 @@ import { RegistryError } from '../../model/index.ts';
 import { buildPath } from '../wire/index.ts';
 
 import { isSafe, urlIn } from './addresses.ts';
+import { remember } from './remember.ts';
 
 /** Uploads that are remembered; the oldest of more are forgotten. */
 const maxRemembered = 4096;
@@ -25,13 +26,7 @@ export class UploadPlaces {
   }
 
   remember(repository: string, { href }: URL, size: number): void {
-    this.#remembered.delete(href);
-    this.#remembered.set(href, { repository, size });
-    if (this.#remembered.size <= maxRemembered) return;
-    for (const oldest of this.#remembered.keys()) {
-      this.#remembered.delete(oldest);
-      return;
-    }
+    remember(this.#remembered, href, { repository, size }, maxRemembered);
   }
 
   forget({ href }: URL): void {

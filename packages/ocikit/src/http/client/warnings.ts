@@ -1,12 +1,14 @@
 import { parseWarnings } from '../wire/index.ts';
 
+import { remember } from './remember.ts';
+
 /** Texts that are remembered. Whoever says more that is new is told again. */
 const maxRemembered = 200;
 
 /** Hands each warning of a registry on once. Distribution specification, "Warnings". */
 export class WarningsOnce {
   readonly #onWarning: ((text: string) => void) | undefined;
-  readonly #seen = new Set<string>();
+  readonly #seen = new Map<string, true>();
 
   constructor(onWarning: ((text: string) => void) | undefined) {
     this.#onWarning = onWarning;
@@ -17,9 +19,7 @@ export class WarningsOnce {
     if (header === null || this.#onWarning === undefined) return;
     for (const text of parseWarnings(header)) {
       if (this.#seen.has(text)) continue;
-      const [oldest] = this.#seen;
-      if (oldest !== undefined && this.#seen.size >= maxRemembered) this.#seen.delete(oldest);
-      this.#seen.add(text);
+      remember(this.#seen, text, true, maxRemembered);
       this.#onWarning(text);
     }
   }

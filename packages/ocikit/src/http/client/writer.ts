@@ -1,6 +1,7 @@
-import { assertRepository, digestAlgorithm, isRegistryError, mediaTypes, parseDigest } from '../../model/index.ts';
-import type { Descriptor, Digest, Reader, Writer } from '../../model/index.ts';
+import { assertRepository, digestAlgorithm, isRegistryError, parseDigest } from '../../model/index.ts';
+import type { BlobUpload, Reader, Writer } from '../../model/index.ts';
 
+import { blobDescriptor } from './answer-headers.ts';
 import { repositoryScope } from './auth/index.ts';
 import { ChunkLimit } from './chunk-limit.ts';
 import { manifestPusher } from './manifests.ts';
@@ -8,7 +9,7 @@ import type { ClientOptions } from './options.ts';
 import { blobPusher } from './push-blob.ts';
 import type { ReferrersTags } from './referrers-tag.ts';
 import type { Answer, Transport } from './transport.ts';
-import { ClientUpload } from './upload.ts';
+import { clientUpload } from './upload.ts';
 import { UploadPlaces } from './upload-places.ts';
 import { assertDigest, beginUpload, sizeIn, UploadSession } from './upload-session.ts';
 
@@ -24,9 +25,9 @@ export function clientWriter(
   const resolve: Reader['resolveBlob'] = (repository, digest, call) => reader.resolveBlob(repository, digest, call);
   const pushBlob = blobPusher({ transport, places, limit, transfers: options.transfers, resolve });
 
-  const uploadOf = (repository: string, session: UploadSession, lastKnown?: number): ClientUpload =>
-    new ClientUpload({ session, limit, lastKnown, resolve: (digest, call) => resolve(repository, digest, call) });
-  const uploadBegun = (repository: string, answer: Answer): ClientUpload =>
+  const uploadOf = (repository: string, session: UploadSession, lastKnown?: number): BlobUpload =>
+    clientUpload({ session, limit, lastKnown, resolve: (digest, call) => resolve(repository, digest, call) });
+  const uploadBegun = (repository: string, answer: Answer): BlobUpload =>
     uploadOf(repository, UploadSession.begun(transport, places, repository, answer));
 
   const startUpload: Writer['startUpload'] = async (repository, { algorithm, ...call } = {}) => {
@@ -77,7 +78,3 @@ export function clientWriter(
 
 /** The other repository is not there, or not for this caller, or the registry cannot mount at all. */
 const notMountable = ['UNSUPPORTED', 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND', 'DENIED', 'UNAUTHORIZED'] as const;
-
-function blobDescriptor(digest: Digest, size: number): Descriptor {
-  return { mediaType: mediaTypes.octetStream, digest, size };
-}

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -79,5 +81,21 @@ describe('a file that is followed', () => {
     expect(hashWorker.follow(join(dir, 'blob'), 'blake3')).toBeUndefined();
     for (let i = 0; i < 64; i++) follow(join(dir, `${i}`));
     expect(hashWorker.follow(join(dir, 'one more'), 'sha256')).toBeUndefined();
+  });
+});
+
+describe('a process that has nothing else to do', () => {
+  it('does not end before the digest that it waits for is there', async () => {
+    const program = `
+      import { digestOf } from 'ocikit';
+      import { openLayout } from 'ocikit/layout';
+      const bytes = new Uint8Array(64 * 1024 * 1024);
+      const layout = openLayout(${JSON.stringify(dir)}, { durability: 'none' });
+      const { size } = await layout.pushBlob('a', { digest: digestOf(bytes) }, bytes);
+      await layout.close();
+      console.log(size);`;
+    const args = ['--input-type=module', '--eval', program];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: import.meta.dirname });
+    expect(stdout).toBe(`${64 * mebibyte}\n`);
   });
 });

@@ -36,6 +36,8 @@ class HashWorker {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #files = new Map<number, (hash: string | undefined) => void>();
   #last = 0;
+  /** Answers that somebody waits for. */
+  #awaited = 0;
 
   /** @returns undefined if there are too many already */
   follow(path: string, algorithm: string): FollowedFile | undefined {
@@ -47,15 +49,22 @@ class HashWorker {
     this.#files.set(id, () => undefined);
     const file = new FollowedFile(algorithm, {
       tell: (message) => this.#worker?.postMessage({ id, ...message }),
-      answer: () =>
-        new Promise((resolve) => {
-          if (this.#files.has(id)) this.#files.set(id, resolve);
-          else resolve(undefined);
-        }),
+      answer: () => this.#answerOf(id),
       end: () => this.#end(id),
     });
     this.#worker.postMessage({ id, do: 'open', path, algorithm } satisfies Message);
     return file;
+  }
+
+  /** The process waits for this, even if it has nothing else to do: it would end in the middle of a push. */
+  async #answerOf(id: number): Promise<string | undefined> {
+    if (!this.#files.has(id)) return undefined;
+    this.#awaited += 1;
+    this.#worker?.ref();
+    const hash = await new Promise<string | undefined>((resolve) => this.#files.set(id, resolve));
+    this.#awaited -= 1;
+    if (this.#awaited === 0) this.#worker?.unref();
+    return hash;
   }
 
   #start(): Worker {
@@ -63,7 +72,7 @@ class HashWorker {
     worker.on('message', ({ id, hash }: Answer) => this.#files.get(id)?.(hash));
     worker.on('error', () => this.#forget(worker));
     worker.on('exit', () => this.#forget(worker));
-    // Where a process has nothing else to do, it does not wait for this. Said after the listeners, which take it back.
+    // Nobody waits for a thread from which nothing is wanted. Said after the listeners, which take it back.
     worker.unref();
     return worker;
   }
@@ -77,7 +86,9 @@ class HashWorker {
   }
 
   #end(id: number): void {
+    const answer = this.#files.get(id);
     if (!this.#files.delete(id)) return;
+    answer?.(undefined);
     this.#worker?.postMessage({ id, do: 'close' } satisfies Message);
     if (this.#files.size > 0) return;
     this.#timer = setTimeout(() => {

@@ -1,4 +1,4 @@
-import { maintenance } from '../../model/index.ts';
+import { maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { UploadSessions } from '../uploads/index.ts';
 
@@ -113,6 +113,7 @@ function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRe
     ...layoutDeleter(state),
     ...layoutLister(state),
     [maintenance]: layoutMaintenance(state, uploads),
+    [verifiesPushes]: true,
     own: () => store.own(),
     fold: () => store.fold(),
     close,

@@ -11,6 +11,8 @@ import type {
   TokenServer,
   TokenServerOptions,
 } from '../../../../test/token-server.ts';
+import { explain } from '../explanation.ts';
+
 import { createAuthenticator } from './authenticator.ts';
 import type { Authorization } from './authenticator.ts';
 import type { Credential } from './credentials.ts';
@@ -305,6 +307,45 @@ describe('a token', () => {
     expect(tokens.seen).toHaveLength(1);
   });
 
+  test('of somebody who is known, just fetched and refused, is a denial, and what was granted can be seen', async () => {
+    const claims = Buffer.from(JSON.stringify({ access: [{ type: 'repository', name: 'a', actions: ['pull'] }] }));
+    const tokens = opened(
+      await startTokenServer({ answer: () => ({ token: `e30.${claims.toString('base64url')}.c2ln` }) }),
+    );
+    const registry = opened(
+      await startGuardedRegistry(
+        (needed) => `Bearer realm="${tokens.origin}/token",scope="${needed}"`,
+        () => false,
+      ),
+    );
+    const ask = asker(registry.host, { credentials: () => alice });
+    const error = await failureOf(ask('repository:a:pull,push'));
+    expect(error).toMatchObject({ code: 'DENIED', status: 401, name: 'HttpError' });
+    expect(explain(error)?.tokenRequests).toMatchObject([
+      { scope: ['repository:a:pull,push'], granted: ['repository:a:pull'] },
+    ]);
+    expect(String(explain(error))).toContain('was granted the scope repository:a:pull');
+    expect(tokens.seen).toHaveLength(1);
+  });
+
+  test.each([
+    [{ token: 'opaque', scope: 'repository:a:pull repository:b:pull' }, ['repository:a:pull', 'repository:b:pull']],
+    [{ token: 'opaque' }, undefined],
+    [{ token: 'e30.W10.c2ln' }, undefined],
+    [{ token: 'e30.!.c2ln' }, undefined],
+  ])('that a server gives out as %j is explained as good for %j', async (answer, granted) => {
+    const tokens = opened(await startTokenServer({ answer: () => answer }));
+    const registry = opened(
+      await startGuardedRegistry(
+        (needed) => `Bearer realm="${tokens.origin}/token",scope="${needed}"`,
+        () => false,
+      ),
+    );
+    const error = await failureOf(asker(registry.host)('repository:a:pull'));
+    expect(error).toMatchObject({ code: 'UNAUTHORIZED', status: 401 });
+    expect(explain(error)?.tokenRequests.map((request) => request.granted)).toEqual([granted]);
+  });
+
   test('is not fetched for ever by a registry that always wants another one', async () => {
     const tokens = opened(await startTokenServer());
     let wanted = 0;
@@ -332,7 +373,8 @@ describe('a token', () => {
     let count = 0;
     do {
       const challenge = `Bearer realm="${origin}/token",scope="repository:a:${'x'.repeat((count += 1))}"`;
-      sent = await authenticator.answer([challenge], [], sent, undefined);
+      const next = await authenticator.answer([challenge], [], sent, undefined);
+      sent = typeof next === 'object' ? next : undefined;
     } while (sent !== undefined && count < 50);
     expect(count).toBe(4);
     expect(tokens.seen).toHaveLength(3);
@@ -349,7 +391,7 @@ describe('a token', () => {
       trustedRealms: [],
     });
     const sent = await authenticator.answer([`Bearer realm="${origin}/token"`], [], undefined, undefined);
-    expect(sent?.header).toBe('Bearer token-1');
+    expect(sent).toHaveProperty('header', 'Bearer token-1');
     expect(`${inspect(sent, { depth: 9 })} ${JSON.stringify(sent)}`).not.toMatch(/token-1|wörd/);
   });
 

@@ -1,17 +1,16 @@
 import type { Fetch } from '../fetch.ts';
 import type { ClientOptions } from '../options.ts';
 
-import { Accounts } from './accounts.ts';
+import { accountsAt } from './accounts.ts';
 import type { Account } from './accounts.ts';
 import { offerOf } from './challenges.ts';
 import type { BearerChallenge, Offer } from './challenges.ts';
 import { basicAuthorization } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { realmRule } from './realms.ts';
-import type { RealmRule } from './realms.ts';
 import { parseScope, scopeContains, unionScopes } from './scope.ts';
 import type { Scope } from './scope.ts';
-import { isRefusal, keptBack, TokenSource } from './token-source.ts';
+import { isRefusal, keptBack, tokenSource } from './token-source.ts';
 
 export interface AuthenticatorOptions extends Pick<ClientOptions, 'backOff' | 'onRetry'> {
   /** The registry's own origin: who it is to whom credentials belong. */
@@ -32,6 +31,8 @@ export interface TokenRequestInfo {
   status: number | undefined;
   /** The scopes asked for. */
   scope: readonly string[];
+  /** Those that the token is good for, where the server or the token itself says so. */
+  granted?: readonly string[] | undefined;
   error?: unknown;
 }
 
@@ -54,7 +55,8 @@ export interface Authenticator {
    *
    * @param challenges the `WWW-Authenticate` headers, as they came or joined
    * @param refused what the request was sent with: it is never used again for this
-   * @returns undefined if there is nothing else to try: the answer is the caller's
+   * @returns undefined if there is nothing else to try: the answer is the caller's; `denied` if it is known as well who asks, and
+   * that a token which was fetched for this very request does not help
    * @throws what {@link authorize} does, and the HttpError of a token server that refuses
    */
   answer(
@@ -62,35 +64,13 @@ export interface Authenticator {
     scope: Scope,
     refused: Authorization | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Authorization | undefined>;
-}
-
-export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  return new ChallengeAuthenticator(options);
+  ): Promise<Authorization | 'denied' | undefined>;
 }
 
 /** However often a registry changes its mind about what it wants. */
 const maxTurns = 3;
 
-/** What was sent, and how it was come by. Its fields are private so that nobody prints them by accident. */
-class Issued implements Authorization {
-  readonly #header: string;
-  readonly #origin: IssuedBy;
-
-  constructor(header: string, origin: IssuedBy) {
-    this.#header = header;
-    this.#origin = origin;
-  }
-
-  get header(): string {
-    return this.#header;
-  }
-
-  get by(): IssuedBy {
-    return this.#origin;
-  }
-}
-
+/** How what was sent was come by. */
 interface IssuedBy {
   account: Account;
   /** 0: before the first attempt. */
@@ -101,105 +81,104 @@ interface IssuedBy {
   fetchedFor?: Scope;
 }
 
-class ChallengeAuthenticator implements Authenticator {
-  readonly #options: AuthenticatorOptions;
-  readonly #realms: RealmRule;
-  readonly #accounts: Accounts;
-  readonly #source: TokenSource;
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const realms = realmRule(new URL(options.origin), options.trustedRealms);
+  const accounts = accountsAt(options);
+  const fetchToken = tokenSource(options, realms);
+  const issued = new WeakMap<Authorization, IssuedBy>();
   /** How the registry wanted to be shown who asks when it last said so. */
-  #offer: Offer | undefined;
+  let offered: Offer | undefined;
 
-  constructor(options: AuthenticatorOptions) {
-    this.#options = options;
-    this.#realms = realmRule(new URL(options.origin), options.trustedRealms);
-    this.#accounts = new Accounts(options);
-    this.#source = new TokenSource(options, this.#realms);
-  }
+  /** Nobody prints it by accident. */
+  const issue = (header: string, by: IssuedBy): Authorization => {
+    const authorization = Object.defineProperty({}, 'header', { value: header }) as Authorization;
+    issued.set(authorization, by);
+    return authorization;
+  };
+  const issueToken = (token: string, by: IssuedBy): Authorization => issue(`Bearer ${token}`, { ...by, token });
 
-  async authorize(scope: Scope, signal: AbortSignal | undefined): Promise<Authorization | undefined> {
-    const account = await this.#accounts.of(repositoryOf(scope), signal);
-    const fixed = fixedHeader(account);
-    if (fixed !== undefined) return new Issued(fixed, { account, turn: 0 });
-    const cached = account.tokens.find(scope);
-    if (cached !== undefined) return new Issued(`Bearer ${cached}`, { account, turn: 0, token: cached });
-    const offer = this.#offer;
-    if (offer === undefined) return undefined;
-    const basic = this.#basicFor(account, offer);
-    if (basic !== undefined) return new Issued(basic, { account, turn: 0 });
-    if (offer.bearer === undefined) return undefined;
-    try {
-      const token = await this.#source.fetch(account, { ...offer.bearer, scope: '' }, scope, signal);
-      return new Issued(`Bearer ${token}`, { account, turn: 0, token });
-    } catch (error) {
-      // Perhaps it needs no token, or the registry wants another one than was thought: it will say.
-      if (isRefusal(error)) return undefined;
-      throw error;
-    }
-  }
+  /** Whether there are secrets that this token server must not be told. */
+  const isKeptBack = ({ credential }: Account, { realm }: BearerChallenge): boolean =>
+    credential !== undefined && !realms.mayHaveSecrets(realm);
 
-  async answer(
-    challenges: readonly string[],
-    scope: Scope,
-    refused: Authorization | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Authorization | undefined> {
-    const by = refused instanceof Issued ? refused.by : undefined;
-    if (by?.token !== undefined) by.account.tokens.drop(by.token);
-    const offer = offerOf(challenges, this.#realms, this.#offer?.bearer, this.#options.onTokenRequest);
-    if (offer.bearer === undefined && !offer.basic) return undefined;
-    this.#offer = offer;
-    const turn = (by?.turn ?? 0) + 1;
-    if (turn > maxTurns) return undefined;
-    const repository = repositoryOf(scope);
-    const account = await this.#accounts.of(repository, signal);
-    try {
-      const found = await this.#find(account, offer, scope, { refused, turn, signal });
-      if (found !== undefined) return found;
-    } catch (error) {
-      const other = isRefusal(error) ? await this.#accounts.renewed(account, repository, signal) : undefined;
-      if (other === undefined) throw error;
-      return this.#find(other, offer, scope, { refused, turn, signal });
-    }
-    // Passwords of a limited life, as those of ECR, are others by now.
-    const other = await this.#accounts.renewed(account, repository, signal);
-    return other === undefined ? undefined : this.#find(other, offer, scope, { refused, turn, signal });
-  }
+  /** A token is preferred: a password goes to the registry itself only if there is no other way to use it. */
+  const basicFor = (account: Account, { basic, bearer }: Offer): string | undefined => {
+    const { credential } = account;
+    if (!basic || credential === undefined || !('password' in credential)) return undefined;
+    return bearer === undefined || isKeptBack(account, bearer) ? basicAuthorization(credential) : undefined;
+  };
 
-  async #find(
+  const find = async (
     account: Account,
     offer: Offer,
     scope: Scope,
     { refused, turn, signal }: { refused: Authorization | undefined; turn: number; signal: AbortSignal | undefined },
-  ): Promise<Authorization | undefined> {
-    const fixed = fixedHeader(account) ?? this.#basicFor(account, offer);
-    if (fixed !== undefined) return fixed === refused?.header ? undefined : new Issued(fixed, { account, turn });
+  ): Promise<Authorization | 'denied' | undefined> => {
+    const fixed = fixedHeader(account) ?? basicFor(account, offer);
+    if (fixed !== undefined) return fixed === refused?.header ? undefined : issue(fixed, { account, turn });
     const { bearer } = offer;
     if (bearer === undefined) return undefined;
     const needed = unionScopes(parseScope(bearer.scope), scope);
     const cached = account.tokens.find(needed);
     // Somebody else has fetched one since this request was sent.
-    if (cached !== undefined) return new Issued(`Bearer ${cached}`, { account, turn, token: cached });
-    const by = refused instanceof Issued ? refused.by : undefined;
+    if (cached !== undefined) return issueToken(cached, { account, turn });
+    const by = refused && issued.get(refused);
     if (by?.account === account && by.fetchedFor !== undefined && scopeContains(by.fetchedFor, needed)) {
       // Who asks is known, and may not do this.
-      if (this.#isKeptBack(account, bearer)) throw keptBack(bearer);
-      return undefined;
+      if (isKeptBack(account, bearer)) throw keptBack(bearer);
+      return account.credential === undefined ? undefined : 'denied';
     }
-    const token = await this.#source.fetch(account, bearer, scope, signal);
-    return new Issued(`Bearer ${token}`, { account, turn, token, fetchedFor: needed });
-  }
+    const token = await fetchToken(account, bearer, scope, signal);
+    return issueToken(token, { account, turn, fetchedFor: needed });
+  };
 
-  /** A token is preferred: a password goes to the registry itself only if there is no other way to use it. */
-  #basicFor(account: Account, { basic, bearer }: Offer): string | undefined {
-    const { credential } = account;
-    if (!basic || credential === undefined || !('password' in credential)) return undefined;
-    return bearer === undefined || this.#isKeptBack(account, bearer) ? basicAuthorization(credential) : undefined;
-  }
+  return {
+    async authorize(scope, signal) {
+      const account = await accounts.of(repositoryOf(scope), signal);
+      const by = { account, turn: 0 };
+      const fixed = fixedHeader(account);
+      if (fixed !== undefined) return issue(fixed, by);
+      const cached = account.tokens.find(scope);
+      if (cached !== undefined) return issueToken(cached, by);
+      if (offered === undefined) return undefined;
+      const basic = basicFor(account, offered);
+      if (basic !== undefined) return issue(basic, by);
+      if (offered.bearer === undefined) return undefined;
+      try {
+        return issueToken(await fetchToken(account, { ...offered.bearer, scope: '' }, scope, signal), by);
+      } catch (error) {
+        // Perhaps it needs no token, or the registry wants another one than was thought: it will say.
+        if (isRefusal(error)) return undefined;
+        throw error;
+      }
+    },
 
-  /** Whether there are secrets that this token server must not be told. */
-  #isKeptBack({ credential }: Account, { realm }: BearerChallenge): boolean {
-    return credential !== undefined && !this.#realms.mayHaveSecrets(realm);
-  }
+    async answer(challenges, scope, refused, signal) {
+      const by = refused && issued.get(refused);
+      if (by?.token !== undefined) by.account.tokens.drop(by.token);
+      const offer = offerOf(challenges, realms, offered?.bearer, options.onTokenRequest);
+      if (offer.bearer === undefined && !offer.basic) return undefined;
+      offered = offer;
+      const turn = (by?.turn ?? 0) + 1;
+      if (turn > maxTurns) return undefined;
+      const repository = repositoryOf(scope);
+      const account = await accounts.of(repository, signal);
+      let found: Authorization | 'denied' | undefined;
+      let failure: { error: unknown } | undefined;
+      try {
+        found = await find(account, offer, scope, { refused, turn, signal });
+        if (typeof found === 'object') return found;
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        failure = { error };
+      }
+      // Passwords of a limited life, as those of ECR, are others by now.
+      const other = await accounts.renewed(account, repository, signal);
+      if (other !== undefined) return find(other, offer, scope, { refused, turn, signal });
+      if (failure !== undefined) throw failure.error;
+      return found;
+    },
+  };
 }
 
 /** What is sent whatever the registry says. */

@@ -1,39 +1,16 @@
-/** Work that several wait for: who wants what is under way already waits for that. */
-export class Flights<T> {
-  readonly #underWay = new Map<string, Flight<T>>();
+import { orAborted } from '../or-aborted.ts';
 
-  /**
-   * @param start is given a signal that is aborted when nobody waits any longer
-   * @throws what `signal` was aborted with; the others go on waiting
-   */
-  async join(key: string, signal: AbortSignal | undefined, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    signal?.throwIfAborted();
-    let flight = this.#underWay.get(key);
-    if (flight === undefined) {
-      const controller = new AbortController();
-      const result = start(controller.signal);
-      const begun = { waiting: 0, controller, result };
-      const end = (): void => {
-        this.#end(key, begun);
-      };
-      result.then(end, end);
-      this.#underWay.set(key, begun);
-      flight = begun;
-    }
-    flight.waiting += 1;
-    try {
-      return await orAborted(flight.result, signal);
-    } finally {
-      flight.waiting -= 1;
-      if (flight.waiting === 0 && this.#end(key, flight)) flight.controller.abort();
-    }
-  }
-
-  /** @returns whether it was still under way */
-  #end(key: string, flight: Flight<T>): boolean {
-    return this.#underWay.get(key) === flight && this.#underWay.delete(key);
-  }
-}
+/**
+ * Work that several wait for: who wants what is under way already waits for that.
+ *
+ * @param start is given a signal that is aborted when nobody waits any longer
+ * @throws what `signal` was aborted with; the others go on waiting
+ */
+export type Join<T> = (
+  key: string,
+  signal: AbortSignal | undefined,
+  start: (signal: AbortSignal) => Promise<T>,
+) => Promise<T>;
 
 interface Flight<T> {
   waiting: number;
@@ -41,21 +18,28 @@ interface Flight<T> {
   result: Promise<T>;
 }
 
-async function orAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return result;
-  let onAbort = (): void => undefined;
-  const aborted = new Promise<void>((resolve) => {
-    onAbort = resolve;
-  });
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([
-      result,
-      aborted.then(() => {
-        throw signal.reason;
-      }),
-    ]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+export function flights<T>(): Join<T> {
+  const underWay = new Map<string, Flight<T>>();
+  /** @returns whether it was still under way */
+  const end = (key: string, flight: Flight<T>): boolean => underWay.get(key) === flight && underWay.delete(key);
+
+  return async (key, signal, start) => {
+    signal?.throwIfAborted();
+    let flight = underWay.get(key);
+    if (flight === undefined) {
+      const controller = new AbortController();
+      const begun = { waiting: 0, controller, result: start(controller.signal) };
+      const onEnd = (): boolean => end(key, begun);
+      begun.result.then(onEnd, onEnd);
+      underWay.set(key, begun);
+      flight = begun;
+    }
+    flight.waiting += 1;
+    try {
+      return await orAborted(flight.result, signal);
+    } finally {
+      flight.waiting -= 1;
+      if (flight.waiting === 0 && end(key, flight)) flight.controller.abort();
+    }
+  };
 }

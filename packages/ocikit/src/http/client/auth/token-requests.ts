@@ -1,4 +1,4 @@
-import { HttpError, RegistryError } from '../../../model/index.ts';
+import { fromBase64Url, HttpError, RegistryError } from '../../../model/index.ts';
 import { urlIn } from '../addresses.ts';
 import { FetchedAnswer } from '../answers.ts';
 import { httpError, maxErrorBody, redactUrl } from '../errors.ts';
@@ -23,6 +23,8 @@ export interface GrantedToken {
   token: string;
   /** When it is no longer to be used, in milliseconds since 1970; a little before the registry refuses it. */
   expiresAt: number;
+  /** What it is good for, where that is said. */
+  scope: string[] | undefined;
   /** What the next token is to be asked for with, if the server says so. */
   refreshToken: string | undefined;
 }
@@ -62,16 +64,21 @@ export async function requestToken(
 ): Promise<GrantedToken> {
   const { credential } = request;
   const [first, otherwise] = formsOf(request);
-  let form = first;
   const began = Date.now();
-  let answer = await send(form, request, options, signal);
+  let { answer, info } = await send(first, request, options, signal);
   if (otherwise !== undefined && (answer.status === 404 || answer.status === 405)) {
     await answer.discard();
-    form = otherwise;
-    answer = await send(form, request, options, signal);
+    options.onTokenRequest?.(info);
+    ({ answer, info } = await send(otherwise, request, options, signal));
   }
-  if (answer.status < 200 || answer.status > 299) throw await refusalIn(answer, form.method, credential);
-  return parseToken(await answer.bytes(maxTokenAnswer), answer, began);
+  try {
+    if (answer.status < 200 || answer.status > 299) throw await refusalIn(answer, info.method, credential);
+    const granted = parseToken(await answer.bytes(maxTokenAnswer), answer, began);
+    info.granted = granted.scope?.map((one) => hideSecrets(one, credential));
+    return granted;
+  } finally {
+    options.onTokenRequest?.(info);
+  }
 }
 
 async function refusalIn(
@@ -129,7 +136,7 @@ async function send(
   { scope }: TokenRequest,
   options: TokenServerOptions,
   signal: AbortSignal,
-): Promise<FetchedAnswer> {
+): Promise<{ answer: FetchedAnswer; info: TokenRequestInfo }> {
   const { realms, onTokenRequest } = options;
   let { url, authorization } = form;
   for (let redirects = 0; ; redirects++) {
@@ -143,7 +150,7 @@ async function send(
       onTokenRequest?.({ ...info, error });
       throw error;
     }
-    onTokenRequest?.({ ...info, status: response.status });
+    info.status = response.status;
     const answer = new FetchedAnswer({
       method: form.method,
       url,
@@ -152,7 +159,10 @@ async function send(
       onEnd: () => undefined,
       cut: (cause) => unreachable(url, cause),
     });
-    if (response.type !== 'opaqueredirect' && ![301, 302, 303, 307, 308].includes(response.status)) return answer;
+    if (response.type !== 'opaqueredirect' && ![301, 302, 303, 307, 308].includes(response.status)) {
+      return { answer, info };
+    }
+    onTokenRequest?.(info);
     await answer.discard();
     const next = urlIn(response.headers.get('location'), url);
     if (form.method === 'POST' || next === undefined || !realms.mayBeAsked(next) || redirects === maxRedirects) {
@@ -200,7 +210,18 @@ function parseToken(bytes: Uint8Array, { url, headers }: FetchedAnswer, began: n
     token,
     expiresAt: began + life - ageOf(answer['issued_at'], headers) - Math.min(10_000, life / 10),
     refreshToken: textIn(answer, 'refresh_token'),
+    scope: textIn(answer, 'scope')?.split(' ') ?? accessIn(token),
   };
+}
+
+/** What a token says of itself, if it is a JWT. distribution, "Token Authentication Implementation". */
+function accessIn(token: string): string[] | undefined {
+  const claims = fieldsIn(new TextDecoder().decode(fromBase64Url(token.split('.')[1] ?? '')));
+  if (!Array.isArray(claims['access'])) return undefined;
+  return claims['access'].map((entry: unknown) => {
+    const { type, name, actions } = fieldsIn(JSON.stringify(entry));
+    return `${String(type)}:${String(name)}:${Array.isArray(actions) ? actions.join(',') : ''}`;
+  });
 }
 
 function textIn(answer: Readonly<Record<string, unknown>>, name: string): string | undefined {

@@ -1,0 +1,15 @@
+import { createClient } from 'ocikit/client';
+import { pull, push } from 'ocikit/image';
+import { openLayout } from 'ocikit/layout';
+import { nodeFetch } from 'ocikit/node';
+
+// Copies an image from a registry into a layout, as a user would write it.
+
+const [host = '', repository = '', tag = '', directory = '', durability = 'fsync'] = process.argv.slice(2);
+const layout = openLayout(directory, { durability: durability === 'none' ? 'none' : 'fsync' });
+try {
+  const registry = createClient({ host, fetch: nodeFetch() });
+  await push(layout, repository, await pull(registry, repository, { tag }), { tags: [tag] });
+} finally {
+  await layout.close();
+}
