@@ -246,8 +246,8 @@ test('a blob is verified once: by the store, or on its way where nobody knows wh
     await push(target, 'b', await pull({ ...registry, getBlob }, 'a', { tag: 'v1' }));
     return [...new Set(asked)];
   };
-  const layouts = openLayouts(await startDirectory(), { durability: 'none' });
-  cleanUp.push(() => layouts.close());
+  const layouts = openLayouts(await temporaryDirectory(), { durability: 'none' });
+  onTestFinished(() => layouts.close());
   expect(await verified(layouts)).toEqual([false]);
   expect(await verified(createMemoryRegistry())).toEqual([false]);
   expect(await verified(partialRegistry(createMemoryRegistry()))).toEqual([false]);
