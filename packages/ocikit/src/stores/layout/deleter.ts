@@ -76,6 +76,7 @@ export async function removeBlob(
   await forgetIfEmpty(state, layout, repository);
 }
 
-async function forgetIfEmpty(state: LayoutState, layout: Layout, repository: string): Promise<void> {
+/** Call it after content was removed. */
+export async function forgetIfEmpty(state: LayoutState, layout: Layout, repository: string): Promise<void> {
   if (!(await state.exists(layout, repository))) await state.store.noteRepository(repository, false);
 }

@@ -80,26 +80,30 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const subject = links.subject?.digest;
       await store.own();
       const layout = await store.layoutOf(repository);
-      for (const named of pushed.digests) state.used.touch(layout.blobPath(named));
-      await layout.explore(repository);
-      if (!state.sparse) await assertLinksExist(state, layout, repository, links);
-      // An early answer, before anything is written; it is judged again when it counts.
-      assertTagsMaySet(layout, repository, tags, options.ifTag);
-
-      await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
-        await layout.make();
-        // Also if it is there: it may be damaged.
-        await writeManifest(state, layout, digest, pushed.bytes);
-        state.used.touch(layout.blobPath(digest));
+      const endNaming = state.beginNaming(layout, repository, [...pushed.digests, digest]);
+      try {
+        await layout.explore(repository);
+        if (!state.sparse) await assertLinksExist(state, layout, repository, links);
+        // An early answer, before anything is written; it is judged again when it counts.
         assertTagsMaySet(layout, repository, tags, options.ifTag);
-        const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer }];
-        for (const tag of tags) records.push({ op: 'tag', repository, tag, digest });
-        // Until now the file alone said it.
-        if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
-          records.push({ op: 'blob', repository, digest, size: descriptor.size });
-        }
-        await store.commit(layout, records);
-      });
+
+        await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
+          await layout.make();
+          // Also if it is there: it may be damaged.
+          await writeManifest(state, layout, digest, pushed.bytes);
+          state.used.touch(layout.blobPath(digest));
+          assertTagsMaySet(layout, repository, tags, options.ifTag);
+          const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer }];
+          for (const tag of tags) records.push({ op: 'tag', repository, tag, digest });
+          // Until now the file alone said it.
+          if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
+            records.push({ op: 'blob', repository, digest, size: descriptor.size });
+          }
+          await store.commit(layout, records);
+        });
+      } finally {
+        endNaming();
+      }
       await store.noteRepository(repository, true);
       options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
       return { descriptor: { ...descriptor }, tags, ...(subject === undefined ? {} : { subject }) };
