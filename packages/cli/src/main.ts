@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError } from 'commander';
 
+import { gcCommand } from './commands/gc.ts';
 import { serveCommand } from './commands/serve.ts';
 import { describeError } from './errors.ts';
 
@@ -13,6 +14,7 @@ const program = new Command('ocikit')
   .description('The OCI registry toolkit.')
   .version(version)
   .addCommand(serveCommand())
+  .addCommand(gcCommand())
   .showHelpAfterError('(add --help for what there is)');
 
 for (const command of [program, ...program.commands]) command.exitOverride();

@@ -24,7 +24,7 @@ export interface CollectGarbageOptions {
   dangling?: 'remove' | 'keep' | undefined;
   /** Say what would go, and remove nothing. Default: false. */
   dryRun?: boolean | undefined;
-  /** Removals at a time. Default: 16. */
+  /** Removals at a time: a directory makes those durable together. Default: 64. */
   concurrency?: number | undefined;
   signal?: AbortSignal | undefined;
   /** Called synchronously; what it throws ends the collection. */
@@ -37,8 +37,8 @@ const defaultGracePeriod = 60 * 60 * 1000;
 /**
  * Removes what no tag reaches: by way of indexes, manifests, subjects (a tagged signature keeps what it signs) and
  * referrers (what is tagged keeps its signatures). Works beside pushes: what was used within the grace period stays,
- * with all that it names, and so does what somebody begins to use meanwhile, leases, or has been pushing since an upload began
- * that is still open in the same repository.
+ * with all that it names. So does what somebody begins to use meanwhile, what is leased, and what is no older than an
+ * upload to the same repository that has had bytes within the grace period.
  *
  * Others have their turn every few milliseconds. Memory grows with the digests of one repository, the largest.
  * Ended at any moment, it leaves a whole registry, and the next one goes on.
@@ -50,14 +50,14 @@ const defaultGracePeriod = 60 * 60 * 1000;
  */
 export async function collectGarbage(registry: Registry, options: CollectGarbageOptions = {}): Promise<GarbageReport> {
   const { gracePeriod = defaultGracePeriod, untagged = 'remove', dangling = 'remove', dryRun = false } = options;
-  const { concurrency = 16, signal, onEvent = () => undefined } = options;
+  const { concurrency = 64, signal, onEvent = () => undefined } = options;
   if (!(gracePeriod >= 0)) throw new TypeError(`gracePeriod is ${gracePeriod}, and has to be 0 or more`);
   if (!(concurrency >= 1)) throw new TypeError(`concurrency is ${concurrency}, and has to be 1 or more`);
   signal?.throwIfAborted();
   const maintenance = maintained(registry);
   const report = emptyReport(dryRun);
   const settled = { registry, maintenance, gracePeriod, untagged, dangling, dryRun, concurrency, signal, report };
-  const collection: Collection = { ...settled, onEvent, uploads: await openUploads(maintenance, signal) };
+  const collection: Collection = { ...settled, onEvent, uploads: await openUploads(maintenance, gracePeriod, signal) };
   for await (const repository of registry.repositories({ signal })) {
     onEvent({ type: 'repository', repository });
     report.repositories++;

@@ -1,4 +1,4 @@
-import type { Maintenance } from '../model/index.ts';
+import type { Maintenance, StoredUpload } from '../model/index.ts';
 
 /** Since when somebody has been pushing to each repository. */
 export interface OpenUploads {
@@ -8,12 +8,21 @@ export interface OpenUploads {
 
 /**
  * Looks at all uploads once. Only if there are some of which nobody can tell whose they are, each repository has to be
- * asked.
+ * asked. One that has had no byte for the time of grace is not open: whoever sent it has given up, or will begin anew.
+ *
+ * @param gracePeriod in milliseconds
  */
-export async function openUploads(maintenance: Maintenance, signal: AbortSignal | undefined): Promise<OpenUploads> {
+export async function openUploads(
+  maintenance: Maintenance,
+  gracePeriod: number,
+  signal: AbortSignal | undefined,
+): Promise<OpenUploads> {
+  const isOpen = ({ usedAt }: StoredUpload): boolean => usedAt.getTime() >= Date.now() - gracePeriod;
   const oldest = new Map<string, number>();
   let hasUnknown = false;
-  for await (const { repository, createdAt } of maintenance.uploads(undefined, { signal })) {
+  for await (const upload of maintenance.uploads(undefined, { signal })) {
+    const { repository, createdAt } = upload;
+    if (!isOpen(upload)) continue;
     if (repository === undefined) hasUnknown = true;
     else oldest.set(repository, Math.min(oldest.get(repository) ?? Infinity, createdAt.getTime()));
   }
@@ -21,8 +30,8 @@ export async function openUploads(maintenance: Maintenance, signal: AbortSignal 
     async oldestIn(repository) {
       let found = oldest.get(repository);
       if (!hasUnknown) return found;
-      for await (const { createdAt } of maintenance.uploads(repository, { signal })) {
-        found = Math.min(found ?? Infinity, createdAt.getTime());
+      for await (const upload of maintenance.uploads(repository, { signal })) {
+        if (isOpen(upload)) found = Math.min(found ?? Infinity, upload.createdAt.getTime());
       }
       return found;
     },

@@ -72,6 +72,11 @@ export class LayoutState {
     }
   }
 
+  /** Somebody has pushed it again: the repository has it, whoever is removing it. */
+  keep(repository: string, digest: Digest): void {
+    this.#removing.delete(`${repository}@${digest}`);
+  }
+
   isBeingRemoved(repository: string, digest: Digest): boolean {
     return this.#removing.has(`${repository}@${digest}`);
   }

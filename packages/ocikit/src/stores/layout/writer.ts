@@ -100,6 +100,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
           await store.commit(layout, records);
+          state.keep(repository, digest);
         });
       } finally {
         endNaming();
@@ -184,6 +185,7 @@ async function linkBlob(
   if (store.isShared || isManifest) {
     await store.commit(layout, [{ op: 'blob', repository, digest, size }]);
   }
+  state.keep(repository, digest);
   await store.noteRepository(repository, true);
 }
 
