@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError } from 'commander';
 
+import { checkCommand } from './commands/check.ts';
 import { gcCommand } from './commands/gc.ts';
 import { serveCommand } from './commands/serve.ts';
 import { describeError } from './errors.ts';
@@ -15,6 +16,7 @@ const program = new Command('ocikit')
   .version(version)
   .addCommand(serveCommand())
   .addCommand(gcCommand())
+  .addCommand(checkCommand())
   .showHelpAfterError('(add --help for what there is)');
 
 for (const command of [program, ...program.commands]) command.exitOverride();

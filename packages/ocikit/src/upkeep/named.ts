@@ -12,6 +12,8 @@ export interface Named {
 
 export interface NamedContent {
   digest: Digest;
+  /** As it is named; undefined if the manifest does not say. */
+  mediaType: string | undefined;
   /** Bytes; undefined if the manifest does not say. */
   size: number | undefined;
   /** It can be had elsewhere, so it need not be here. */
@@ -50,11 +52,11 @@ function namedBy(bytes: Uint8Array, mediaType: string): Named {
     // Another tool's. It is right by its digest, so what it speaks of is what it names.
     const text = new TextDecoder().decode(bytes);
     const digests = Array.from(text.matchAll(digestsInText), ([digest]) => digest).filter((digest) => isDigest(digest));
-    const blobs = digests.map((digest) => ({ digest, size: undefined, isElsewhere: true }));
+    const blobs = digests.map((digest) => ({ digest, mediaType: undefined, size: undefined, isElsewhere: true }));
     return { blobs, manifests: [], subject: undefined };
   }
 }
 
-function contentOf({ digest, size, urls }: Descriptor): NamedContent {
-  return { digest, size, isElsewhere: urls !== undefined && urls.length > 0 };
+function contentOf({ digest, mediaType, size, urls }: Descriptor): NamedContent {
+  return { digest, mediaType, size, isElsewhere: urls !== undefined && urls.length > 0 };
 }
