@@ -20,7 +20,7 @@ import { useServers } from './server.ts';
 
 const command = fileURLToPath(new URL('../../packages/cli/bin/ocikit.js', import.meta.url));
 const seed = Number(process.env['OCIKIT_FAULT_SEED'] ?? Date.now() % 1_000_000);
-const rounds = Number(process.env['OCIKIT_FAULT_ROUNDS'] ?? 4);
+const rounds = Number(process.env['OCIKIT_FAULT_ROUNDS'] ?? 2);
 
 const scratch = useScratch();
 const servers = useServers();
@@ -39,7 +39,7 @@ describe.each(['per-repository', 'shared'] as const)('with the layout %s', (layo
       const random = randomOf(seed);
       const root = await scratch.newDirectory();
       const acknowledged: Acknowledged = new Map();
-      const flags = ['--layout', layout, '--gc', '20ms', '--gc-grace', '5ms', '--quiet'];
+      const flags = ['--layout', layout, '--gc', '20ms', '--gc-grace', '5ms', '--durability', 'none', '--quiet'];
       const perRound = Math.ceil(1000 / (rounds + 1));
       let collections = 0;
       for (let round = 0; round <= rounds; round++) {

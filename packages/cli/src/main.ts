@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 
 import { checkCommand } from './commands/check.ts';
 import { gcCommand } from './commands/gc.ts';
+import { retainCommand } from './commands/retain.ts';
 import { serveCommand } from './commands/serve.ts';
 import { describeError } from './errors.ts';
 
@@ -17,6 +18,7 @@ const program = new Command('ocikit')
   .addCommand(serveCommand())
   .addCommand(gcCommand())
   .addCommand(checkCommand())
+  .addCommand(retainCommand())
   .showHelpAfterError('(add --help for what there is)');
 
 for (const command of [program, ...program.commands]) command.exitOverride();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { isRegistryError } from 'ocikit';
+import { collect, isRegistryError } from 'ocikit';
 import type { Registry } from 'ocikit';
 import { createClient } from 'ocikit/client';
 import { openLayout, openLayouts } from 'ocikit/layout';
@@ -264,5 +264,57 @@ describe('ocikit check', () => {
     const all = await ocikit('check', root, '--grace', '0');
     expect([all.code, all.stdout]).toEqual([1, expect.stringMatching(/3 unreachable; 3 left\n$/)]);
     expect((await ocikit('check', root, '--grace', '0', '--only', 'missing,corrupt')).code).toBe(0);
+  });
+});
+
+describe('ocikit retain', () => {
+  const writeRules = async (rules: unknown): Promise<string> => {
+    const path = join(dir, 'rules.json');
+    await writeFile(path, JSON.stringify(rules));
+    return path;
+  };
+
+  test('deletes the tags that the rules do not keep, and says each', async () => {
+    {
+      await using registry = openLayouts(root);
+      for (const tag of ['pr-1', 'pr-2', 'pr-3', 'v1'])
+        await pushContent(registry, 'team/app', imageOf(), { tags: [tag] });
+      await pushContent(registry, 'team/app', imageOf());
+    }
+    const rules = await writeRules({
+      tags: [{ repositories: ['team/**'], tags: ['pr-*'], keep: { last: 1 } }],
+      untagged: [{ keepUsedWithin: '7d' }],
+    });
+    const dry = await ocikit('retain', root, '--rules', rules, '--dry-run');
+    expect(dry.stdout).toMatch(
+      /^would delete team\/app:pr-2 \(at sha256:.*\)\nwould delete team\/app:pr-1 .*\nwould delete 2 tags and 0 /,
+    );
+    const lines = jsonOf(await ocikit('retain', root, '--rules', rules, '--json'));
+    expect(lines).toEqual([
+      { type: 'step', outcome: 'done', step: expect.objectContaining({ type: 'tag', tag: 'pr-2', rule: 0 }) },
+      { type: 'step', outcome: 'done', step: expect.objectContaining({ type: 'tag', tag: 'pr-1' }) },
+      { type: 'report', dryRun: false, tags: 2, manifests: { count: 0, size: 0 }, kept: 0 },
+    ]);
+    await using registry = openLayouts(root);
+    expect(await collect(registry.tags('team/app'))).toEqual(['pr-3', 'v1']);
+  });
+
+  test.each([
+    [{ tags: [{ keep: { lastt: 3 } }] }, /tags\[0\]\.keep has no field "lastt"/],
+    [{ tags: [{ keep: {} }] }, /keeps: it would delete everything/],
+    [{ tags: [{ keep: { usedWithin: 30 } }] }, /usedWithin is no duration/],
+    [{ tags: [{ keep: { last: 1.5 } }] }, /last is no whole number/],
+    [{ tags: {} }, /tags is no list/],
+    [{ untagged: [{}] }, /keepUsedWithin is missing/],
+    [[], /is no object/],
+  ])('deletes nothing by rules that make no sense: %j', async (rules, message) => {
+    {
+      await using registry = openLayouts(root);
+      await pushContent(registry, 'app', imageOf(), { tags: ['v1'] });
+    }
+    const { code, stderr } = await ocikit('retain', root, '--rules', await writeRules(rules));
+    expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
+    await using registry = openLayouts(root);
+    expect(await collect(registry.tags('app'))).toEqual(['v1']);
   });
 });

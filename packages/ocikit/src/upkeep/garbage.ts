@@ -58,7 +58,10 @@ export function add(tally: Tally, size: number): void {
   tally.size += size;
 }
 
+export function noTally(): Tally {
+  return { count: 0, size: 0 };
+}
+
 export function emptyReport(dryRun: boolean): GarbageReport {
-  const none = (): Tally => ({ count: 0, size: 0 });
-  return { dryRun, repositories: 0, skipped: 0, manifests: none(), blobs: none(), orphans: none() };
+  return { dryRun, repositories: 0, skipped: 0, manifests: noTally(), blobs: noTally(), orphans: noTally() };
 }

@@ -5,7 +5,7 @@ import { cutOffBefore } from './cut-off.ts';
 import { add } from './garbage.ts';
 import type { Collection } from './garbage.ts';
 import { mapAhead } from './map-ahead.ts';
-import { RemovalOrder } from './removal-order.ts';
+import { removalOrderOf } from './removal-order.ts';
 import { RepositoryGraph } from './repository-graph.ts';
 
 /** Somebody may delete a manifest while it is about to be read: then it is gone the second time. */
@@ -67,27 +67,13 @@ class RepositorySweep {
   }
 
   async sweep(): Promise<void> {
-    const order = await this.#removalOrder();
+    const order = await removalOrderOf(this.#graph);
     for (const wave of order.waves()) {
       await this.#remove('manifest', wave);
       // One that is used after all is damaged: nobody knows what it names. One that is missing somebody has deleted.
       if (this.#graph.unreadable.some(({ state }) => state === 'corrupt')) return;
     }
     await this.#remove('blob', this.#unreachedBlobs());
-  }
-
-  async #removalOrder(): Promise<RemovalOrder> {
-    const graph = this.#graph;
-    const order = new RemovalOrder();
-    const isUnreached = (digest: Digest): boolean => graph.manifests.has(digest) && !graph.reached.has(digest);
-    for (const { descriptor } of graph.unreached()) {
-      const named = await graph.named(descriptor);
-      const { manifests, subject } = typeof named === 'string' ? { manifests: [], subject: undefined } : named;
-      const digests = manifests.map(({ digest }) => digest);
-      order.add(descriptor.digest, { manifests: digests, subject }, isUnreached);
-      await graph.giveWay();
-    }
-    return order;
   }
 
   async *#unreachedBlobs(): AsyncGenerator<Digest, void, undefined> {
