@@ -128,9 +128,9 @@ function pushImages(
   { round, target }: { round: number; target: number },
 ): { stop(): Promise<void> } {
   const registry = createClient({ host: new URL(url).host, backOff: false });
-  let isOver = false;
+  const end = new AbortController();
   const one = async (number: number): Promise<void> => {
-    for (let i = 0; !isOver && acknowledged.size < target + 200; i++) {
+    for (let i = 0; !end.signal.aborted && acknowledged.size < target + 200; i++) {
       const repository = `team-${number % 3}/app`;
       const tag = `v${round}-${number}-${i}`;
       const image = i % 3 === 0 ? indexOf([imageOf(), imageOf()]) : imageOf();
@@ -150,7 +150,7 @@ function pushImages(
   const pushing = Promise.all(Array.from({ length: 8 }, (_, number) => one(number)));
   return {
     async stop() {
-      isOver = true;
+      end.abort();
       await pushing;
     },
   };

@@ -72,6 +72,9 @@ async function serve(...args: string[]): Promise<Server> {
   return { url, registry, log: () => stderr, stop };
 }
 
+const containing = (text: string): unknown => expect.stringContaining(text);
+const objectWith = (fields: object): unknown => expect.objectContaining(fields);
+
 function layerOf(image: TestManifest): TestBlob {
   const layer = image.blobs[1];
   if (layer === undefined) throw new Error('the image has no layer');
@@ -193,7 +196,7 @@ describe('ocikit check', () => {
     const layer = layerOf(image);
     const { digest } = layer.descriptor;
     await pushContent(server.registry, 'app', image, { tags: ['v1'] });
-    expect(await ocikit('check', root)).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing is wrong') });
+    expect(await ocikit('check', root)).toMatchObject({ code: 0, stdout: containing('nothing is wrong') });
 
     // Of the right size it is served as it is, as no store reads its files twice. Who pulls it verifies it.
     await writeFile(pathOf('app', layer), Buffer.alloc(layer.bytes.length));
@@ -209,7 +212,7 @@ describe('ocikit check', () => {
     // To change anything, it has to be the only one.
     expect(await ocikit('check', root, '--quarantine')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('is in use by'),
+      stderr: containing('is in use by'),
     });
     // Of another size, it is not there, and the log says so.
     await writeFile(pathOf('app', layer), 'short');
@@ -217,7 +220,7 @@ describe('ocikit check', () => {
 
     expect(await ocikit('check', root, '--quarantine')).toMatchObject({
       code: 1,
-      stdout: expect.stringContaining('put aside'),
+      stdout: containing('put aside'),
     });
     const [aside = ''] = await readdir(join(root, '.ocikit', 'quarantine'));
     expect(aside).toMatch(new RegExp(`^${digest.replace(':', '-')}\\.[0-9a-f]{16}$`));
@@ -291,8 +294,8 @@ describe('ocikit retain', () => {
     );
     const lines = jsonOf(await ocikit('retain', root, '--rules', rules, '--json'));
     expect(lines).toEqual([
-      { type: 'step', outcome: 'done', step: expect.objectContaining({ type: 'tag', tag: 'pr-2', rule: 0 }) },
-      { type: 'step', outcome: 'done', step: expect.objectContaining({ type: 'tag', tag: 'pr-1' }) },
+      { type: 'step', outcome: 'done', step: objectWith({ type: 'tag', tag: 'pr-2', rule: 0 }) },
+      { type: 'step', outcome: 'done', step: objectWith({ type: 'tag', tag: 'pr-1' }) },
       { type: 'report', dryRun: false, tags: 2, manifests: { count: 0, size: 0 }, kept: 0 },
     ]);
     await using registry = openLayouts(root);

@@ -84,15 +84,17 @@ function readTagRule({ repositories = everything, tags = everything, keep }: Tag
 }
 
 function readUntaggedRule(rule: UntaggedRule, number: number): ReadUntaggedRule {
-  const { repositories = everything, keepUsedWithin } = rule;
-  if (keepUsedWithin === undefined) throw new TypeError(`rule ${number} for untagged manifests has no keepUsedWithin`);
-  const within = checked(keepUsedWithin, `rule ${number} for untagged manifests: keepUsedWithin`);
-  return { number, isFor: namePatterns(repositories), keepUsedWithin: within };
+  const { repositories = everything } = rule;
+  // From a file, it may be missing all the same.
+  const within: unknown = rule.keepUsedWithin;
+  if (within === undefined) throw new TypeError(`rule ${number} for untagged manifests has no keepUsedWithin`);
+  const keepUsedWithin = checked(within, `rule ${number} for untagged manifests: keepUsedWithin`);
+  return { number, isFor: namePatterns(repositories), keepUsedWithin };
 }
 
 /** What is not said keeps nothing. */
-function checked(value: number | undefined, what: string): number {
+function checked(value: unknown, what: string): number {
   if (value === undefined) return 0;
   if (typeof value === 'number' && value >= 0) return value;
-  throw new TypeError(`${what} is ${String(value)}, and has to be 0 or more`);
+  throw new TypeError(`${what} is ${typeof value === 'number' ? value : typeof value}, and has to be 0 or more`);
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, renameSync, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -18,6 +18,7 @@ import type { LayoutState } from './state.ts';
 
 /** Other tools' manifests are not bounded by what a push may bring. */
 const largestManifest = 64 * 1024 * 1024;
+const smallManifest = 64 * 1024;
 
 export function layoutMaintenance(state: LayoutState, uploads: () => Promise<UploadSessions>): Maintenance {
   const { store, leases } = state;
@@ -79,8 +80,11 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const isManifest = layout.repositories.get(repository)?.index.manifests.has(digest) === true;
       const size = isManifest ? sizeOfFile(layout.blobPath(digest)) : undefined;
       if (size === undefined || size > largestManifest) throw manifestUnknown(repository, digest);
+      const path = layout.blobPath(digest);
       try {
-        return new Uint8Array(await readFile(layout.blobPath(digest), { flag: noLinks, signal: options.signal }));
+        // Handing what is small to a thread would take several times as long as reading it.
+        if (size <= smallManifest) return readSmall(path);
+        return new Uint8Array(await readFile(path, { flag: noLinks, signal: options.signal }));
       } catch (error) {
         if (isMissing(error)) throw manifestUnknown(repository, digest);
         throw error;
@@ -218,6 +222,15 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
   function isUnused(layout: Layout, digest: Digest, unusedSince: Date): boolean {
     const path = layout.blobPath(digest);
     return !state.isBeingWritten(path) && state.timesOf(path).usedAt.getTime() < unusedSince.getTime();
+  }
+}
+
+function readSmall(path: string): Uint8Array {
+  const file = openSync(path, noLinks);
+  try {
+    return new Uint8Array(readFileSync(file));
+  } finally {
+    closeSync(file);
   }
 }
 
