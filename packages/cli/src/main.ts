@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError } from 'commander';
 
+import { checkCommand } from './commands/check.ts';
+import { gcCommand } from './commands/gc.ts';
+import { retainCommand } from './commands/retain.ts';
 import { serveCommand } from './commands/serve.ts';
 import { describeError } from './errors.ts';
 
@@ -13,6 +16,9 @@ const program = new Command('ocikit')
   .description('The OCI registry toolkit.')
   .version(version)
   .addCommand(serveCommand())
+  .addCommand(gcCommand())
+  .addCommand(checkCommand())
+  .addCommand(retainCommand())
   .showHelpAfterError('(add --help for what there is)');
 
 for (const command of [program, ...program.commands]) command.exitOverride();

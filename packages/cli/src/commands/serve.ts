@@ -9,7 +9,10 @@ import { serve } from 'ocikit/node';
 import type { Logger } from 'ocikit/server';
 import { readOnly } from 'ocikit/views';
 
+import { parseDuration } from '../durations.ts';
 import { lineLogger } from '../log.ts';
+
+import { Collecting } from './gc-interval.ts';
 
 interface ServeFlags {
   host: string;
@@ -20,6 +23,9 @@ interface ServeFlags {
   memory?: true;
   readOnly?: true;
   sparse?: true;
+  gc?: number;
+  gcGrace: number;
+  gcKeepUntagged?: true;
   quiet?: true;
 }
 
@@ -45,6 +51,9 @@ export function serveCommand(): Command {
     .option('--memory', 'keep everything in memory instead: it is gone when the server stops')
     .option('--read-only', 'refuse pushes and deletes')
     .option('--sparse', 'accept manifests that name content which is not there')
+    .option('--gc <interval>', 'remove what no tag reaches, so often: 1h, 7d', parseInterval)
+    .option('--gc-grace <duration>', 'leave what was pushed or used so lately', parseDuration, 3_600_000)
+    .option('--gc-keep-untagged', 'leave manifests without a tag, for those who pull by digest')
     .option('--quiet', 'no line for each request')
     .addHelpText(
       'after',
@@ -58,7 +67,12 @@ async function runServe(flags: ServeFlags): Promise<void> {
   const logger = lineLogger((line) => process.stderr.write(line));
   const store = await openStore(flags, logger);
   try {
-    await serveUntilSignalled(store, flags, logger);
+    const collecting = collectGarbageOf(store, flags, logger);
+    try {
+      await serveUntilSignalled(store, flags, logger);
+    } finally {
+      await collecting?.stop();
+    }
   } finally {
     await store.close();
   }
@@ -78,6 +92,13 @@ function keepHeapSmall(): void {
     clearInterval(timer);
   }, 1000);
   timer.unref();
+}
+
+function collectGarbageOf({ registry }: Store, flags: ServeFlags, logger: Logger): Collecting | undefined {
+  const { gc: interval, gcGrace: gracePeriod, gcKeepUntagged } = flags;
+  if (interval === undefined) return undefined;
+  const untagged = gcKeepUntagged === true ? 'keep' : 'remove';
+  return new Collecting(registry, { interval, gracePeriod, untagged, logger });
 }
 
 async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logger): Promise<void> {
@@ -119,7 +140,7 @@ async function openStore(flags: ServeFlags, logger: Logger): Promise<Store> {
     onWarning: (message, fields) => logger.warn(message, fields),
   });
   // Better now than at the first push. Who only reads needs no lock, and may have no right to write.
-  if (flags.readOnly !== true) await registry.own();
+  if (flags.readOnly !== true || flags.gc !== undefined) await registry.own();
   return { registry, where: absolute(flags.root), close: () => registry.close() };
 }
 
@@ -139,4 +160,11 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (!/^[0-9]+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   return port;
+}
+
+function parseInterval(text: string): number {
+  const milliseconds = parseDuration(text);
+  // Beyond that, a timer fires at once.
+  if (milliseconds >= 1 && milliseconds < 2 ** 31) return milliseconds;
+  throw new InvalidArgumentError('An interval is more than nothing and less than 25 days.');
 }

@@ -11,4 +11,5 @@ export * from './reference.ts';
 export * from './registry.ts';
 export { readSource } from './source.ts';
 export type { BlobSource } from './source.ts';
+export * from './time-slice.ts';
 export * from './upload-ids.ts';

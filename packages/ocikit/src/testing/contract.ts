@@ -5,7 +5,14 @@ import { concurrency } from './contract/concurrency.ts';
 import { deletingBlobs, deletingManifests, deletingTags, emptyingRepositories } from './contract/deletes.ts';
 import { events } from './contract/events.ts';
 import { listingRepositories, listingTags } from './contract/lists.ts';
-import { lacksMaintenance, maintaining, malformedMaintenance, verifying } from './contract/maintenance.ts';
+import {
+  lacksMaintenance,
+  lookingAt,
+  maintaining,
+  malformedMaintenance,
+  quarantining,
+  verifying,
+} from './contract/maintenance.ts';
 import { incompleteManifests, refusedManifests } from './contract/manifest-errors.ts';
 import { pushingManifests, readingManifests } from './contract/manifests.ts';
 import { failingMounts, mounting } from './contract/mounts.ts';
@@ -55,7 +62,9 @@ const groups: readonly DefineGroup[] = [
   concurrency,
   lacksMaintenance,
   maintaining,
+  lookingAt,
   verifying,
+  quarantining,
   removingUnused,
   malformedMaintenance,
   readOnly,

@@ -60,6 +60,27 @@ export async function removeManifest(
   await forgetIfEmpty(state, layout, repository);
 }
 
+/**
+ * Removes a manifest that nobody uses, unless somebody pushes it again meanwhile. Other tools read the index, so that is written
+ * before the file goes: after a crash, too, it must not name what is gone. Those that are removed at the same time share it.
+ */
+export async function removeUnusedManifest(
+  state: LayoutState,
+  layout: Layout,
+  repository: string,
+  digest: Digest,
+): Promise<void> {
+  const { store } = state;
+  await state.whileRemoving(repository, digest, async () => {
+    await store.commit(layout, [{ op: 'unmanifest', repository, digest }]);
+    await store.fold();
+    store.assertOwned();
+    if (state.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);
+  });
+  await store.files.syncDirectoryOf(layout.blobPath(digest));
+  await forgetIfEmpty(state, layout, repository);
+}
+
 export async function removeBlob(
   state: LayoutState,
   layout: Layout,
@@ -76,6 +97,7 @@ export async function removeBlob(
   await forgetIfEmpty(state, layout, repository);
 }
 
-async function forgetIfEmpty(state: LayoutState, layout: Layout, repository: string): Promise<void> {
+/** Call it after content was removed. */
+export async function forgetIfEmpty(state: LayoutState, layout: Layout, repository: string): Promise<void> {
   if (!(await state.exists(layout, repository))) await state.store.noteRepository(repository, false);
 }

@@ -21,6 +21,11 @@ export class LayoutContent {
     this.#kept = [...(file?.unreadable ?? [])];
   }
 
+  /** Entries that mean nothing here. */
+  get kept(): readonly unknown[] {
+    return this.#kept;
+  }
+
   repository(name: string): LayoutRepository {
     let repository = this.repositories.get(name);
     if (repository === undefined) {

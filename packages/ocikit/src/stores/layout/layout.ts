@@ -75,6 +75,16 @@ export class Layout {
     return this.#content.repositories;
   }
 
+  /** Another one when the index has been read again. */
+  get stateOfIndex(): object {
+    return this.#content;
+  }
+
+  /** Entries of the index that mean nothing here. */
+  get keptEntries(): readonly unknown[] {
+    return this.#content.kept;
+  }
+
   /** Of `index.json` as it was read or written last; empty if there is none. */
   get sha256(): string {
     return this.#index.sha256;

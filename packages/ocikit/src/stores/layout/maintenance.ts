@@ -1,58 +1,95 @@
-import { createReadStream } from 'node:fs';
-import type { Dirent, Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { closeSync, createReadStream, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { assertRepository, Digester, isDigest, parseDigest, RegistryError, splitDigest } from '../../model/index.ts';
+import { assertRepository, Digester, parseDigest, splitDigest } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
-import { nameUnknown, page } from '../repository/index.ts';
+import { manifestUnknown, nameUnknown, page } from '../repository/index.ts';
+import type { RepositoryIndex } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
-import { removeBlob, removeManifest } from './deleter.ts';
+import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
 import { hasCode, isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
-import { blobDescriptor } from './reading.ts';
+import { entriesIn, exploreAll, filesOf, isOwned, Orphans } from './orphans.ts';
+import { blobDescriptor, noLinks, sizeOfFile } from './reading.ts';
 import type { LayoutState } from './state.ts';
+
+/** Other tools' manifests are not bounded by what a push may bring. */
+const largestManifest = 64 * 1024 * 1024;
+const smallManifest = 64 * 1024;
 
 export function layoutMaintenance(state: LayoutState, uploads: () => Promise<UploadSessions>): Maintenance {
   const { store, leases } = state;
+  const orphans = new Orphans();
 
   return {
     async *manifests(repository, options = {}) {
       const layout = await open(repository, options);
       await layout.explore(repository);
-      const index = layout.repositories.get(repository)?.index;
-      for (const digest of page(index?.manifests.keys() ?? [], options)) {
-        const entry = index?.manifests.get(digest);
-        const times = timesOf(layout, digest);
-        if (entry === undefined || times === undefined) continue;
+      const index = (): RepositoryIndex | undefined => layout.repositories.get(repository)?.index;
+      for await (const digest of page(index()?.manifests.keys() ?? [], options)) {
+        const entry = index()?.manifests.get(digest);
+        if (entry === undefined) continue;
         const { descriptor, tags } = entry;
+        const times = state.timesOf(layout.blobPath(digest));
         yield { descriptor: { ...descriptor }, tags: [...tags].toSorted(), size: descriptor.size, ...times };
       }
     },
     async *blobs(repository, options = {}) {
       const layout = await open(repository, options);
-      for (const digest of page(await blobsOf(layout, repository), options)) {
-        const size = await state.sizeOfBlob(layout, repository, digest);
-        const times = timesOf(layout, digest);
-        if (size === undefined || times === undefined) continue;
-        yield { descriptor: blobDescriptor(digest, size), size, ...times };
+      await layout.explore(repository);
+      for await (const digest of page(blobsOf(layout, repository), options)) {
+        const size = sizeOf(layout, repository, digest);
+        if (size === undefined) continue;
+        yield { descriptor: blobDescriptor(digest, size), size, ...state.timesOf(layout.blobPath(digest)) };
       }
     },
     async *uploads(repository, options = {}) {
       options.signal?.throwIfAborted();
-      assertRepository(repository);
+      if (repository !== undefined) assertRepository(repository);
       const ids = await store.ids();
-      const names = (await entriesIn(store.private.uploads)).map(({ name }) => name);
+      const names: string[] = [];
+      for await (const { name } of entriesIn(store.private.uploads)) names.push(name);
       // Those that are being written now are in the directory, too.
-      await uploads();
-      for (const id of page(
-        names.filter((name) => ids.check(repository, name) !== undefined),
-        options,
-      )) {
+      const sessions = await uploads();
+      const isWanted = (id: string): boolean => repository === undefined || ids.check(repository, id) !== undefined;
+      for await (const id of page(names.filter(isWanted), options)) {
         const stats = await statsOf(join(store.private.uploads, id));
         if (stats === undefined || stats.size === 0) continue;
-        yield { id, size: stats.size, createdAt: stats.birthtime, usedAt: stats.mtime };
+        const { size, birthtime, mtime } = stats;
+        const owner = repository ?? sessions.repositoryOf(id);
+        yield { id, repository: owner, size, createdAt: birthtime, usedAt: mtime };
+      }
+    },
+    async *orphans({ signal } = {}) {
+      signal?.throwIfAborted();
+      // Elsewhere each file is its repository's.
+      if (!store.isShared) return;
+      const layout = await store.layoutOf('');
+      for await (const digest of orphans.find(layout, signal)) {
+        const path = layout.blobPath(digest);
+        const size = sizeOfFile(path);
+        if (size !== undefined && !state.isBeingWritten(path)) yield { digest, size, ...state.timesOf(path) };
+      }
+    },
+    async readManifest(repository, digest, options = {}) {
+      const layout = await open(repository, options);
+      parseDigest(digest);
+      await layout.explore(repository);
+      const isManifest = layout.repositories.get(repository)?.index.manifests.has(digest) === true;
+      const size = isManifest ? sizeOfFile(layout.blobPath(digest)) : undefined;
+      if (size === undefined || size > largestManifest) throw manifestUnknown(repository, digest);
+      const path = layout.blobPath(digest);
+      try {
+        // Handing what is small to a thread would take several times as long as reading it.
+        if (size <= smallManifest) return readSmall(path);
+        return new Uint8Array(await readFile(path, { flag: noLinks, signal: options.signal }));
+      } catch (error) {
+        if (isMissing(error)) throw manifestUnknown(repository, digest);
+        throw error;
       }
     },
     async verify(repository, digest, options = {}) {
@@ -60,10 +97,8 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       assertRepository(repository);
       parseDigest(digest);
       const layout = await store.layoutOf(repository);
-      const manifest = layout.repositories.get(repository)?.index.manifests.get(digest);
-      const has = manifest !== undefined || (await state.sizeOfBlob(layout, repository, digest)) !== undefined;
-      const isLinked = layout.repositories.get(repository)?.index.blobs.has(digest) === true;
-      if (!has && !isLinked) return 'missing';
+      await layout.explore(repository);
+      if (!has(layout, repository, digest)) return 'missing';
       return verifyFile(layout.blobPath(digest), digest, options.signal);
     },
     async removeUnused(repository, digest, { unusedSince }) {
@@ -71,21 +106,56 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       parseDigest(digest);
       await store.own();
       const layout = await store.layoutOf(repository);
-      const path = layout.blobPath(digest);
-      const isBlob = (await state.sizeOfBlob(layout, repository, digest)) !== undefined;
+      await layout.explore(repository);
       // From here until it is marked as being removed nothing waits.
-      if (state.isBeingRemoved(repository, digest)) return false;
+      if (state.isBeingRemoved(repository, digest) || leases.has(repository, digest)) return false;
+      if (!isUnused(layout, digest, unusedSince)) return false;
       const manifest = layout.repositories.get(repository)?.index.manifests.get(digest);
-      const times = timesOf(layout, digest);
-      if (times === undefined || times.usedAt.getTime() >= unusedSince.getTime()) return false;
-      if (leases.has(repository, digest) || state.isBeingWritten(path)) return false;
       if (manifest !== undefined) {
         if (manifest.tags.size > 0) return false;
-        await state.whileRemoving(repository, digest, () => removeManifest(state, layout, repository, digest));
+        await removeUnusedManifest(state, layout, repository, digest);
         return true;
       }
-      if (!isBlob) return false;
+      if (!has(layout, repository, digest)) return false;
       await state.whileRemoving(repository, digest, () => removeBlob(state, layout, repository, digest));
+      return true;
+    },
+    async removeOrphan(digest, { unusedSince }) {
+      parseDigest(digest);
+      if (!store.isShared) return false;
+      await store.own();
+      const layout = await store.layoutOf('');
+      await exploreAll(layout);
+      if (await orphans.isSpokenOf(layout, digest)) return false;
+      // From here nothing waits.
+      const path = layout.blobPath(digest);
+      if (isOwned(layout, digest) || sizeOfFile(path) === undefined) return false;
+      if (!isUnused(layout, digest, unusedSince)) return false;
+      store.assertOwned();
+      await state.removeFile(layout, digest);
+      await store.files.syncDirectoryOf(path);
+      return true;
+    },
+    async quarantine(repository, digest) {
+      assertRepository(repository);
+      parseDigest(digest);
+      await store.own();
+      const layout = await store.layoutOf(repository);
+      await layout.explore(repository);
+      if (!has(layout, repository, digest)) return false;
+      const path = layout.blobPath(digest);
+      const before = fileNumber(path);
+      if ((await verifyFile(path, digest, undefined)) !== 'corrupt') return false;
+      const { files, private: own } = store;
+      await files.makeDirectory(own.quarantine);
+      // From here until it is away nothing waits: whoever pushes the right bytes makes another file of them.
+      if (state.isBeingWritten(path) || fileNumber(path) !== before) return false;
+      store.assertOwned();
+      renameSync(path, join(own.quarantine, `${digest.replace(':', '-')}.${randomBytes(8).toString('hex')}`));
+      state.forgetManifest(path);
+      await files.syncDirectory(own.quarantine);
+      await files.syncDirectoryOf(path);
+      await forgetIfEmpty(state, layout, repository);
       return true;
     },
     async lease(repository, digests) {
@@ -103,12 +173,13 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
         const index = layout.repositories.get(name)?.index;
         manifests += index?.manifests.size ?? 0;
         for (const [digest, { descriptor }] of index?.manifests ?? []) sizes.set(digest, descriptor.size);
-        for (const digest of await blobsOf(layout, name)) {
-          const size = await state.sizeOfBlob(layout, name, digest);
+        await layout.explore(name);
+        for await (const digest of blobsOf(layout, name)) {
+          const size = sizeOf(layout, name, digest);
           if (size !== undefined) sizes.set(digest, size);
         }
       }
-      for (const { name: id } of await entriesIn(store.private.uploads)) {
+      for await (const { name: id } of entriesIn(store.private.uploads)) {
         const stats = await statsOf(join(store.private.uploads, id));
         if (stats === undefined || stats.size === 0) continue;
         uploadCount++;
@@ -127,41 +198,47 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
     return layout;
   }
 
-  async function blobsOf(layout: Layout, repository: string): Promise<Digest[]> {
-    await layout.explore(repository);
-    const index = layout.repositories.get(repository)?.index;
-    if (store.isShared) return [...(index?.blobs.keys() ?? [])];
-    const found: Digest[] = [];
-    const dir = join(layout.path, 'blobs');
-    for (const algorithm of await entriesIn(dir)) {
-      // Other tools may leave files of their own beside the directories.
-      if (algorithm.isFile()) continue;
-      for (const encoded of await entriesIn(join(dir, algorithm.name))) {
-        const digest = `${algorithm.name}:${encoded.name}`;
-        if (isDigest(digest) && (index?.manifests.has(digest) !== true || index.blobs.has(digest))) found.push(digest);
-      }
+  async function* blobsOf(layout: Layout, repository: string): AsyncGenerator<Digest, void, undefined> {
+    const index = (): RepositoryIndex | undefined => layout.repositories.get(repository)?.index;
+    if (store.isShared) {
+      yield* index()?.blobs.keys() ?? [];
+      return;
     }
-    return found;
+    // The file of a manifest is a blob only if it was pushed as one.
+    for await (const digest of filesOf(layout)) {
+      if (index()?.manifests.has(digest) !== true || index()?.blobs.has(digest) === true) yield digest;
+    }
   }
 
-  function timesOf(layout: Layout, digest: Digest): ReturnType<LayoutState['timesOf']> | undefined {
-    try {
-      return state.timesOf(layout.blobPath(digest));
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+  /** Undefined if the repository does not have such a blob. What a record says it has it has, if damaged. */
+  function sizeOf(layout: Layout, repository: string, digest: Digest): number | undefined {
+    const recorded = layout.repositories.get(repository)?.index.blobs.get(digest)?.size;
+    return recorded ?? (store.isShared ? undefined : sizeOfFile(layout.blobPath(digest)));
+  }
+
+  function has(layout: Layout, repository: string, digest: Digest): boolean {
+    const isManifest = layout.repositories.get(repository)?.index.manifests.has(digest) === true;
+    return isManifest || sizeOf(layout, repository, digest) !== undefined;
+  }
+
+  function isUnused(layout: Layout, digest: Digest, unusedSince: Date): boolean {
+    const path = layout.blobPath(digest);
+    return !state.isBeingWritten(path) && state.timesOf(path).usedAt.getTime() < unusedSince.getTime();
   }
 }
 
-/** What a directory has; nothing only if there is none. Whoever removes what nothing names must not take a part for all. */
-async function entriesIn(dir: string): Promise<Dirent[]> {
+function readSmall(path: string): Uint8Array {
+  const file = openSync(path, noLinks);
   try {
-    return await readdir(dir, { withFileTypes: true });
-  } catch (cause) {
-    if (hasCode(cause, 'ENOENT')) return [];
-    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+    return new Uint8Array(readFileSync(file));
+  } finally {
+    closeSync(file);
   }
+}
+
+/** Tells two files of the same name apart. */
+function fileNumber(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** Undefined if the upload has ended since its directory was listed. */

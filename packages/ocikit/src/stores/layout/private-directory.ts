@@ -15,6 +15,8 @@ export class PrivateDirectory {
   readonly temporary: string;
   /** When content was used last, while nobody writes. */
   readonly usedTimes: string;
+  /** Damaged files that were put aside. */
+  readonly quarantine: string;
   readonly #files: Files;
 
   constructor(root: string, files: Files) {
@@ -23,6 +25,7 @@ export class PrivateDirectory {
     this.uploads = join(this.path, 'uploads');
     this.temporary = join(this.path, 'tmp');
     this.usedTimes = join(this.path, 'used');
+    this.quarantine = join(this.path, 'quarantine');
     this.#files = files;
   }
 

@@ -79,12 +79,33 @@ export class LayoutState {
     }
   }
 
+  /** Somebody has pushed it again: the repository has it, whoever is removing it. */
+  keep(repository: string, digest: Digest): void {
+    this.#removing.delete(`${repository}@${digest}`);
+  }
+
   isBeingRemoved(repository: string, digest: Digest): boolean {
     return this.#removing.has(`${repository}@${digest}`);
   }
 
   isBeingWritten(path: string): boolean {
     return this.#writing.has(path);
+  }
+
+  /**
+   * A manifest is being pushed, which is among these digests, and the others are what it names: until it is there, nobody
+   * removes any of them for want of use. They count as used now and, by calling what is returned, when it is done.
+   */
+  beginNaming(layout: Layout, repository: string, digests: readonly Digest[]): () => void {
+    const touch = (): void => {
+      for (const digest of digests) this.used.touch(layout.blobPath(digest));
+    };
+    const lease = this.leases.take(repository, digests);
+    touch();
+    return () => {
+      touch();
+      void lease[Symbol.asyncDispose]();
+    };
   }
 
   /** Removes a file that no repository of the layout has any more. In one step, so that nobody can come between. */
@@ -242,9 +263,9 @@ export class LayoutState {
     this.#manifestBytes -= bytes.length + path.length;
   }
 
-  /** When a file was written, and when its content was used last. */
+  /** When a file was written, and when its content was used last. Of one that is gone only the use is known, if that. */
   timesOf(path: string): { createdAt: Date; usedAt: Date } {
-    const { birthtimeMs, mtimeMs } = statSync(path);
+    const { birthtimeMs, mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { birthtimeMs: 0, mtimeMs: 0 };
     return { createdAt: new Date(birthtimeMs || mtimeMs), usedAt: new Date(this.used.of(path, mtimeMs)) };
   }
 }

@@ -81,15 +81,15 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const subject = links.subject?.digest;
       await store.own();
       const layout = await store.layoutOf(repository);
-      for (const named of pushed.digests) state.used.touch(layout.blobPath(named));
-      await layout.explore(repository);
-      if (!state.sparse) await assertLinksExist(state, layout, repository, links);
-      // An early answer, before anything is written; it is judged again when it counts.
-      assertTagsMaySet(layout, repository, tags, options.ifTag);
-
+      const endNaming = state.beginNaming(layout, repository, [...pushed.digests, digest]);
       const stage = new FileStage(store.private.temporaryPath(), store.files);
-      await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
-        try {
+      try {
+        await layout.explore(repository);
+        if (!state.sparse) await assertLinksExist(state, layout, repository, links);
+        // An early answer, before anything is written; it is judged again when it counts.
+        assertTagsMaySet(layout, repository, tags, options.ifTag);
+
+        await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
           await layout.make();
           // Also if it is there: it may be damaged.
           const file = await writeManifest(state, layout, digest, pushed.bytes, stage);
@@ -102,10 +102,12 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
           await store.commit(layout, records, file);
-        } finally {
-          await stage.discard();
-        }
-      });
+          state.keep(repository, digest);
+        });
+      } finally {
+        await stage.discard();
+        endNaming();
+      }
       await store.noteRepository(repository, true);
       options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
       return { descriptor: { ...descriptor }, tags, ...(subject === undefined ? {} : { subject }) };
@@ -218,6 +220,7 @@ function blobRecords(
 async function noteBlob(state: LayoutState, layout: Layout, repository: string, digest: Digest): Promise<void> {
   state.used.touch(layout.blobPath(digest));
   state.noteHome(digest, repository);
+  state.keep(repository, digest);
   await state.store.noteRepository(repository, true);
 }
 

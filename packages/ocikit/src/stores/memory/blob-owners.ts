@@ -12,6 +12,10 @@ interface Owned {
   removal: Promise<void> | undefined;
   /** The bytes are in the blob store because a repository has them, or has had them and they are not yet removed. */
   stored: boolean;
+  /** Milliseconds of the epoch at which the last repository let go of it. */
+  abandonedAt: number;
+  /** Bytes, as far as a repository knew. */
+  size: number;
   /** The blob store had the bytes before anybody gave them to it: they are not this registry's to hide or to remove. */
   found: boolean;
 }
@@ -20,6 +24,8 @@ interface Owned {
 export interface BlobOrigin {
   home?: string | undefined;
   found?: boolean | undefined;
+  /** Bytes. */
+  size?: number | undefined;
 }
 
 /**
@@ -50,6 +56,11 @@ export class BlobOwners {
     return this.#owned.get(digest)?.repositories.values().next().value;
   }
 
+  /** All repositories that have the blob. */
+  repositories(digest: Digest): string[] {
+    return [...(this.#owned.get(digest)?.repositories ?? [])];
+  }
+
   /** The repository to name to the blob store. */
   home(digest: Digest, repository: string): string {
     return this.#owned.get(digest)?.home ?? repository;
@@ -59,8 +70,9 @@ export class BlobOwners {
    * @param origin of the bytes, if nobody else has the blob: the repository to name to the blob store, and whether it
    *   had them before
    */
-  add(digest: Digest, repository: string, { home = repository, found = false }: BlobOrigin = {}): void {
+  add(digest: Digest, repository: string, { home = repository, found = false, size = 0 }: BlobOrigin = {}): void {
     const entry = this.#entry(digest, home);
+    entry.size = size;
     entry.repositories.add(repository);
     if (!entry.stored) entry.found = found;
     entry.stored = true;
@@ -89,7 +101,23 @@ export class BlobOwners {
     const entry = this.#owned.get(digest);
     if (entry === undefined) return;
     entry.repositories.delete(repository);
+    entry.abandonedAt = Date.now();
     await this.#removeIfUnused(digest, entry);
+  }
+
+  /** What the blob store was given and could not be made to remove. */
+  *abandoned(): Generator<{ digest: Digest; size: number; since: number }> {
+    for (const [digest, entry] of this.#owned) {
+      if (isAbandoned(entry)) yield { digest, size: entry.size, since: entry.abandonedAt };
+    }
+  }
+
+  /** @returns false if somebody has or writes it, or somebody had it at that time or later */
+  async removeAbandoned(digest: Digest, unusedSince: number): Promise<boolean> {
+    const entry = this.#owned.get(digest);
+    if (entry === undefined || !isAbandoned(entry) || entry.abandonedAt >= unusedSince) return false;
+    await this.#removeIfUnused(digest, entry);
+    return true;
   }
 
   async #removeIfUnused(digest: Digest, entry: Owned): Promise<void> {
@@ -123,10 +151,16 @@ export class BlobOwners {
         writers: 0,
         removal: undefined,
         stored: false,
+        abandonedAt: 0,
+        size: 0,
         found: false,
       };
       this.#owned.set(digest, entry);
     }
     return entry;
   }
+}
+
+function isAbandoned({ repositories, writers, removal, stored, found }: Owned): boolean {
+  return stored && !found && repositories.size === 0 && writers === 0 && removal === undefined;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { collect, digestOf, maintenanceOf, mediaTypes } from '../../model/index.ts';
+import { collect, createContent, digestOf, maintenanceOf, mediaTypes } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { memoryBlobs } from '../blobs/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
@@ -167,6 +167,78 @@ describe('the time of the last use', () => {
     await upkeep.verify('a', digest);
     expect(await usedAt(upkeep, 'a', digest)).toBe(0);
     expect(await usedAt(upkeep, 'a', manifestDigest)).toBe(0);
+  });
+});
+
+describe('what the blob store could not be made to remove', () => {
+  test('is an orphan, until it can be removed or somebody has it again', async () => {
+    const memory = memoryBlobs();
+    let isBroken = true;
+    const remove: BlobStore['delete'] = (...args) =>
+      isBroken ? Promise.reject(new Error('not now')) : (memory.delete?.(...args) ?? Promise.resolve());
+    const { registry, upkeep } = maintained({ blobs: { ...memory, delete: remove } });
+    await registry.pushBlob('a', { digest }, bytes);
+    expect(await collect(upkeep.orphans())).toEqual([]);
+    await expect(upkeep.removeUnused('a', digest, later())).rejects.toThrow('not now');
+    expect(await collect(upkeep.orphans())).toMatchObject([{ digest, size: bytes.length }]);
+    expect(await upkeep.removeOrphan(digest, { unusedSince: new Date(0) })).toBe(false);
+    await expect(upkeep.removeOrphan(digest, later())).rejects.toThrow('not now');
+    await registry.pushBlob('b', { digest }, bytes);
+    expect(await collect(upkeep.orphans())).toEqual([]);
+    expect(await upkeep.removeOrphan(digest, later())).toBe(false);
+    await expect(upkeep.removeUnused('b', digest, later())).rejects.toThrow('not now');
+    isBroken = false;
+    expect(await upkeep.removeOrphan(digest, later())).toBe(true);
+    expect(await collect(upkeep.orphans())).toEqual([]);
+    await expect(memory.get('a', digest, {})).rejects.toThrow();
+  });
+});
+
+describe('putting damaged bytes aside', () => {
+  test('takes them from every repository that shares them', async () => {
+    const dir = await temporaryDirectory();
+    const { registry, upkeep } = maintained({ blobs: diskBlobs(dir) });
+    await registry.pushBlob('a', { digest }, bytes);
+    await registry.mountBlob('a', 'b', digest);
+    await writeFile(join(dir, digest.replace(':', '/')), 'jello');
+    expect(await upkeep.quarantine('b', digest)).toBe(true);
+    for (const repository of ['a', 'b']) {
+      await expect(registry.resolveBlob(repository, digest)).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
+    }
+  });
+
+  test('is not done where the blob store cannot delete', async () => {
+    const dir = await temporaryDirectory();
+    const blobs: BlobStore = { ...diskBlobs(dir) };
+    delete blobs.delete;
+    const { registry, upkeep } = maintained({ blobs });
+    await registry.pushBlob('a', { digest }, bytes);
+    await writeFile(join(dir, digest.replace(':', '/')), 'jello');
+    await expect(upkeep.quarantine('a', digest)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+  });
+
+  test('leaves right bytes that were pushed meanwhile', async () => {
+    const dir = await temporaryDirectory();
+    const disk = diskBlobs(dir);
+    let isSlow = false;
+    const { registry, upkeep } = maintained({
+      blobs: {
+        ...disk,
+        async get(...args) {
+          const content = await disk.get(...args);
+          if (!isSlow) return content;
+          isSlow = false;
+          const old = await content.bytes();
+          await registry.pushBlob('b', { digest }, bytes);
+          return createContent({ descriptor: content.descriptor, source: { pieces: [old] } });
+        },
+      },
+    });
+    await registry.pushBlob('a', { digest }, bytes);
+    await writeFile(join(dir, digest.replace(':', '/')), 'jello');
+    isSlow = true;
+    expect(await upkeep.quarantine('a', digest)).toBe(false);
+    expect(await (await registry.getBlob('a', digest)).bytes()).toEqual(bytes);
   });
 });
 

@@ -5,11 +5,12 @@ import {
   isRegistryError,
   mediaTypes,
   parseDigest,
+  RegistryError,
   splitDigest,
 } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
 
-import { Leases, page } from '../repository/index.ts';
+import { Leases, manifestUnknown, page } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
 import { removeBlobLink, removeManifest } from './deleter.ts';
@@ -18,10 +19,36 @@ import type { MemoryRepository, MemoryState } from './state.ts';
 export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): Maintenance {
   const leases = new Leases();
 
+  const verify: Maintenance['verify'] = async (repository, digest, options = {}) => {
+    options.signal?.throwIfAborted();
+    assertRepository(repository);
+    parseDigest(digest);
+    const known = state.repositories.get(repository);
+    const manifest = known?.manifestBytes.get(digest);
+    const { algorithm } = splitDigest(digest);
+    if (manifest !== undefined) return digestOf(manifest, algorithm) === digest ? 'ok' : 'corrupt';
+    const entry = known?.index.blobs.get(digest);
+    if (entry === undefined) return 'missing';
+    try {
+      const home = state.owners.home(digest, repository);
+      const content = await state.blobs.get(home, digest, { signal: options.signal });
+      const digester = new Digester(algorithm);
+      for await (const piece of content) digester.update(piece);
+      return digester.digest() === digest && digester.size === entry.size ? 'ok' : 'corrupt';
+    } catch (error) {
+      if (isRegistryError(error, 'BLOB_UNKNOWN')) return 'missing';
+      if (isRegistryError(error, 'SIZE_INVALID')) return 'corrupt';
+      throw error;
+    }
+  };
+
+  const entriesOf = (digest: Digest): unknown[] =>
+    state.owners.repositories(digest).map((name) => state.repositories.get(name)?.index.blobs.get(digest));
+
   return {
     async *manifests(repository, options = {}) {
       const { index } = open(state, repository, options);
-      for (const digest of page(index.manifests.keys(), options)) {
+      for await (const digest of page(index.manifests.keys(), options)) {
         const entry = index.manifests.get(digest);
         if (entry === undefined) continue;
         const { descriptor, tags, createdAt, usedAt } = entry;
@@ -30,7 +57,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
     },
     async *blobs(repository, options = {}) {
       const { index } = open(state, repository, options);
-      for (const digest of page(index.blobs.keys(), options)) {
+      for await (const digest of page(index.blobs.keys(), options)) {
         const entry = index.blobs.get(digest);
         if (entry === undefined) continue;
         const { size } = entry;
@@ -39,36 +66,31 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
     },
     async *uploads(repository, options = {}) {
       options.signal?.throwIfAborted();
-      assertRepository(repository);
-      const found = [...uploads.sessions].filter((session) => session.repository === repository);
+      if (repository !== undefined) assertRepository(repository);
+      const found = [...uploads.sessions].filter(
+        (session) => repository === undefined || session.repository === repository,
+      );
       const byId = new Map(found.map((session) => [session.id, session]));
-      for (const id of page(byId.keys(), options)) {
+      for await (const id of page(byId.keys(), options)) {
         const session = byId.get(id);
-        if (session !== undefined) yield { id, size: session.bytes.size, ...dates(session) };
+        if (session === undefined) continue;
+        yield { id, repository: session.repository, size: session.bytes.size, ...dates(session) };
       }
     },
-    async verify(repository, digest, options = {}) {
-      options.signal?.throwIfAborted();
-      assertRepository(repository);
+    async *orphans({ signal } = {}) {
+      signal?.throwIfAborted();
+      for (const { digest, size, since } of state.owners.abandoned()) {
+        yield { digest, size, createdAt: new Date(since), usedAt: new Date(since) };
+        signal?.throwIfAborted();
+      }
+    },
+    async readManifest(repository, digest, options = {}) {
       parseDigest(digest);
-      const known = state.repositories.get(repository);
-      const manifest = known?.manifestBytes.get(digest);
-      const { algorithm } = splitDigest(digest);
-      if (manifest !== undefined) return digestOf(manifest, algorithm) === digest ? 'ok' : 'corrupt';
-      const entry = known?.index.blobs.get(digest);
-      if (entry === undefined) return 'missing';
-      try {
-        const home = state.owners.home(digest, repository);
-        const content = await state.blobs.get(home, digest, { signal: options.signal });
-        const digester = new Digester(algorithm);
-        for await (const piece of content) digester.update(piece);
-        return digester.digest() === digest && digester.size === entry.size ? 'ok' : 'corrupt';
-      } catch (error) {
-        if (isRegistryError(error, 'BLOB_UNKNOWN')) return 'missing';
-        if (isRegistryError(error, 'SIZE_INVALID')) return 'corrupt';
-        throw error;
-      }
+      const bytes = open(state, repository, options).manifestBytes.get(digest);
+      if (bytes === undefined) throw manifestUnknown(repository, digest);
+      return new Uint8Array(bytes);
     },
+    verify,
     async removeUnused(repository, digest, { unusedSince }) {
       assertRepository(repository);
       parseDigest(digest);
@@ -85,6 +107,28 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
         await state.owners.remove(digest, repository);
       }
       return removesManifest || removesBlob;
+    },
+    async removeOrphan(digest, { unusedSince }) {
+      parseDigest(digest);
+      return state.owners.removeAbandoned(digest, unusedSince.getTime());
+    },
+    async quarantine(repository, digest) {
+      assertRepository(repository);
+      const before = entriesOf(digest);
+      if ((await verify(repository, digest)) !== 'corrupt') return false;
+      const manifests = state.repositories.get(repository)?.manifestBytes;
+      if (manifests?.has(digest) === true) return manifests.delete(digest);
+      if (state.blobs.delete === undefined) {
+        throw new RegistryError('UNSUPPORTED', 'the blob store keeps what it has, damaged or not');
+      }
+      // Each push makes an entry of its own: somebody has pushed the right bytes meanwhile.
+      const now = entriesOf(digest);
+      if (now.length !== before.length || now.some((entry, i) => entry !== before[i])) return false;
+      // The bytes are one for all: nobody has the blob any more.
+      const owners = state.owners.repositories(digest);
+      for (const owner of owners) removeBlobLink(state, owner, digest);
+      for (const owner of owners) await state.owners.remove(digest, owner);
+      return true;
     },
     async lease(repository, digests) {
       assertRepository(repository);

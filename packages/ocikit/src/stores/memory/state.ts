@@ -61,7 +61,7 @@ export class MemoryState {
     const { blobs } = this.createRepository(name).index;
     const now = Date.now();
     const before = blobs.get(digest);
-    if (before === undefined) this.owners.add(digest, name, origin);
+    if (before === undefined) this.owners.add(digest, name, { ...origin, size });
     blobs.set(digest, { size, createdAt: before?.createdAt ?? now, usedAt: now });
   }
 }

@@ -85,6 +85,11 @@ export class UploadSessions {
     return this.#sessions.has(id);
   }
 
+  /** Whose an upload is; undefined if it holds no bytes, or this process does not know it. */
+  repositoryOf(id: string): string | undefined {
+    return this.#sessions.get(id)?.repository;
+  }
+
   get sessions(): Iterable<Readonly<Session>> {
     return this.#sessions.values();
   }

@@ -1,9 +1,9 @@
 import { collect, maintenanceOf } from '../../model/index.ts';
 import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
 
-import { algorithms, group, identityOf } from './case.ts';
+import { algorithms, assertBlob, assertNoBlob, group, identityOf } from './case.ts';
 import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
+import { equal, holds, pause, rejects, sameBytes } from './check.ts';
 import { chunkLength } from './uploads.ts';
 
 const later = (): Date => new Date(Date.now() + 60_000);
@@ -115,6 +115,45 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     await empty.cancel();
   });
 
+  it('uploads of all repositories, each with its own, also where nothing else is', async (scene) => {
+    const { registry, maintenance } = scene;
+    const names = [scene.repository(), scene.repository()];
+    const ids: string[] = [];
+    for (const name of names) {
+      const upload = await registry.startUpload(name);
+      await upload.append(randomBlob(chunkLength(upload, 100)).bytes);
+      ids.push(upload.id);
+    }
+    const listed = await collect(maintenance.uploads(undefined));
+    for (const [i, name] of names.entries()) {
+      equal(listed.find(({ id }) => id === ids[i])?.repository, name, 'whose the upload is');
+      equal(
+        (await collect(maintenance.uploads(name))).map(({ repository }) => repository),
+        [name],
+        'whose it is said to be',
+      );
+      await (await registry.resumeUpload(name, ids[i] ?? '')).cancel();
+    }
+    const left = await collect(maintenance.uploads(undefined));
+    equal(
+      left.filter(({ id }) => ids.includes(id)),
+      [],
+      'the uploads after they were cancelled',
+    );
+  });
+
+  it('nothing that a repository has as an orphan', async ({ registry, maintenance, repository }) => {
+    const image = await pushImage(registry, repository());
+    const digests = new Set([image, ...image.blobs].map(({ descriptor }) => descriptor.digest));
+    for await (const { digest } of maintenance.orphans()) {
+      holds(!digests.has(digest), `${digest} is an orphan`);
+      equal(await maintenance.removeOrphan(digest, { unusedSince: new Date(0) }), false, 'whether it was removed');
+    }
+    for (const digest of digests) {
+      equal(await maintenance.removeOrphan(digest, { unusedSince: later() }), false, 'whether it was removed as one');
+    }
+  });
+
   it('how much is stored, counting each content once', async ({ registry, maintenance, repository }) => {
     const [a, b] = [repository(), repository()];
     const start = await maintenance.usage();
@@ -140,6 +179,67 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     equal(four.size - three.size, upload.size, 'how much an upload adds');
     await upload.cancel();
     equal(await maintenance.usage(), three, 'the usage after the upload was cancelled');
+  });
+});
+
+export const lookingAt: DefineGroup = group('Maintenance reads a manifest', ['writing', 'maintenance'], (it) => {
+  it('byte for byte, without using it', async ({ registry, maintenance, repository }) => {
+    const name = repository();
+    const image = await pushImage(registry, name, { tags: ['v1'] });
+    const { digest } = image.descriptor;
+    const usedAt = async (): Promise<number[]> =>
+      (await collect(maintenance.manifests(name))).map((manifest) => manifest.usedAt.getTime());
+    const before = await usedAt();
+    await pause(20);
+    const bytes = await maintenance.readManifest(name, digest);
+    sameBytes(bytes, image.bytes, 'the manifest');
+    bytes.fill(0);
+    sameBytes(
+      await maintenance.readManifest(name, digest),
+      image.bytes,
+      'the manifest after a change to what was read',
+    );
+    equal(await usedAt(), before, 'the time of its last use');
+  });
+
+  it('only if it is one, and there', async ({ registry, maintenance, repository }) => {
+    const name = repository();
+    const { digest } = imageOf().descriptor;
+    await rejects(maintenance.readManifest(name, digest), 'NAME_UNKNOWN', 'a manifest of an unknown repository');
+    const { descriptor, bytes } = randomBlob();
+    await registry.pushBlob(name, descriptor, bytes);
+    for (const missing of [digest, descriptor.digest]) {
+      await rejects(maintenance.readManifest(name, missing), 'MANIFEST_UNKNOWN', 'what is no manifest here');
+    }
+  });
+});
+
+export const quarantining: DefineGroup = group('Maintenance puts aside', ['writing', 'maintenance'], (it) => {
+  it('nothing that is as it should be, or not there', async ({ registry, maintenance, repository }) => {
+    const name = repository();
+    equal(await maintenance.quarantine(name, randomBlob().descriptor.digest), false, 'in an unknown repository');
+    const image = await pushImage(registry, name);
+    for (const { descriptor } of [image, ...image.blobs]) {
+      equal(await maintenance.quarantine(name, descriptor.digest), false, 'whether it was put aside');
+      equal(await maintenance.verify(name, descriptor.digest), 'ok', 'it');
+    }
+    equal(await maintenance.quarantine(name, randomBlob().descriptor.digest), false, 'what nobody has');
+  });
+
+  it('a damaged blob, which can then be pushed again', ['damage'], async (scene) => {
+    const { registry, maintenance } = scene;
+    const name = scene.repository();
+    const blob = randomBlob(1000);
+    const { digest } = blob.descriptor;
+    const image = await pushContent(registry, name, imageOf({ layers: [blob] }), { tags: ['v1'] });
+    await scene.damage(name, digest);
+    equal(await maintenance.quarantine(name, digest), true, 'whether it was put aside');
+    equal(await maintenance.verify(name, digest), 'missing', 'the blob then');
+    await assertNoBlob(registry, name, digest);
+    equal((await registry.resolveTag(name, 'v1')).digest, image.descriptor.digest, 'the tag of the image');
+    equal(await maintenance.quarantine(name, digest), false, 'whether it was put aside once more');
+    await registry.pushBlob(name, blob.descriptor, blob.bytes);
+    await assertBlob(registry, name, blob.descriptor, blob.bytes);
   });
 });
 
@@ -186,6 +286,8 @@ export const malformedMaintenance: DefineGroup = group('Maintenance refuses', ['
       await rejects(collect(maintenance.uploads(name)), 'NAME_INVALID', `uploads of ${name}`);
       await rejects(maintenance.verify(name, digest), 'NAME_INVALID', `verify in ${name}`);
       await rejects(maintenance.lease(name, [digest]), 'NAME_INVALID', `lease in ${name}`);
+      await rejects(maintenance.readManifest(name, digest), 'NAME_INVALID', `readManifest in ${name}`);
+      await rejects(maintenance.quarantine(name, digest), 'NAME_INVALID', `quarantine in ${name}`);
       const removal = maintenance.removeUnused(name, digest, { unusedSince: later() });
       await rejects(removal, 'NAME_INVALID', `removeUnused in ${name}`);
     }
@@ -198,6 +300,9 @@ export const malformedMaintenance: DefineGroup = group('Maintenance refuses', ['
       await rejects(maintenance.lease(name, [digest]), 'DIGEST_INVALID', `lease of ${digest}`);
       const removal = maintenance.removeUnused(name, digest, { unusedSince: later() });
       await rejects(removal, 'DIGEST_INVALID', `removeUnused of ${digest}`);
+      const orphan = maintenance.removeOrphan(digest, { unusedSince: later() });
+      await rejects(orphan, 'DIGEST_INVALID', `removeOrphan of ${digest}`);
+      await rejects(maintenance.quarantine(name, digest), 'DIGEST_INVALID', `quarantine of ${digest}`);
     }
   });
 });

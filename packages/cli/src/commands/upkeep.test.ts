@@ -1,0 +1,323 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { collect, isRegistryError } from 'ocikit';
+import type { Registry } from 'ocikit';
+import { createClient } from 'ocikit/client';
+import { openLayout, openLayouts } from 'ocikit/layout';
+import { imageOf, indexOf, pushContent } from 'ocikit/testing';
+import type { TestBlob, TestManifest } from 'ocikit/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const command = fileURLToPath(new URL('../../bin/ocikit.js', import.meta.url));
+let dir: string;
+let root: string;
+const ending: (() => Promise<unknown>)[] = [];
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'ocikit-upkeep-'));
+  root = join(dir, 'root');
+});
+afterEach(async () => {
+  for (const end of ending.splice(0)) await end();
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+async function ocikit(...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [command, ...args], { cwd: dir });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString()));
+  child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
+function jsonOf({ stdout }: Ended): Record<string, unknown>[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+interface Server {
+  url: string;
+  registry: Registry;
+  log: () => string;
+  stop: () => Promise<number | null>;
+}
+
+async function serve(...args: string[]): Promise<Server> {
+  const child = spawn(process.execPath, [command, 'serve', '--port', '0', ...args], { cwd: dir });
+  let stderr = '';
+  child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  const stop = async (): Promise<number | null> => {
+    if (child.exitCode === null) child.kill('SIGTERM');
+    const [code] = await closed;
+    return code;
+  };
+  ending.push(stop);
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const url = /listening on (\S+)/.exec(line.toString())?.[1] ?? '';
+  const registry = createClient({ host: new URL(url).host, backOff: false });
+  return { url, registry, log: () => stderr, stop };
+}
+
+const containing = (text: string): unknown => expect.stringContaining(text);
+const objectWith = (fields: object): unknown => expect.objectContaining(fields);
+
+function layerOf(image: TestManifest): TestBlob {
+  const layer = image.blobs[1];
+  if (layer === undefined) throw new Error('the image has no layer');
+  return layer;
+}
+
+function pathOf(repository: string, { descriptor }: TestBlob): string {
+  return join(root, repository, 'blobs', descriptor.digest.replace(':', '/'));
+}
+
+describe('ocikit gc', () => {
+  test.each(['per-repository', 'shared'])(
+    'removes what no tag reaches, and finds out that the layout is %s',
+    async (kind) => {
+      const [kept, gone] = [imageOf(), indexOf([imageOf()])];
+      {
+        await using registry = (kind === 'shared' ? openLayout : openLayouts)(root);
+        await pushContent(registry, 'team/app', kept, { tags: ['v1'] });
+        await pushContent(registry, 'team/app', gone);
+      }
+      expect((await ocikit('gc', root)).stdout).toBe('removed 0 manifests, 0 blobs (0 B) of 1 repository\n');
+      const dry = await ocikit('gc', root, '--grace', '0', '--dry-run');
+      expect(dry.stdout.split('\n')).toHaveLength(6);
+      expect(dry.stdout).toContain(
+        `would remove the manifest team/app@${gone.descriptor.digest} (${gone.bytes.length} B)\n`,
+      );
+      expect(dry.stdout).toMatch(/^would remove 2 manifests, 2 blobs \([\d.]+ KiB\) of 1 repository$/m);
+      const untagged = jsonOf(await ocikit('gc', root, '--grace', '0', '--keep-untagged', '--json'));
+      expect(untagged).toEqual([expect.objectContaining({ type: 'report', manifests: { count: 0, size: 0 } })]);
+      const lines = jsonOf(await ocikit('gc', root, '--grace', '0', '--json'));
+      expect(lines.filter(({ type }) => type === 'garbage')).toHaveLength(4);
+      expect(lines.at(-1)).toMatchObject({
+        type: 'report',
+        dryRun: false,
+        skipped: 0,
+        manifests: { count: 2 },
+        blobs: { count: 2 },
+      });
+      await using registry = (kind === 'shared' ? openLayout : openLayouts)(root);
+      expect((await registry.getTag('team/app', 'v1')).bytes).toEqual(kept.bytes);
+      await expect(registry.resolveManifest('team/app', gone.descriptor.digest)).rejects.toMatchObject({
+        code: 'MANIFEST_UNKNOWN',
+      });
+    },
+  );
+
+  test('is refused while a server runs, and says what to do', async () => {
+    const { stop } = await serve('--root', root);
+    const { code, stdout, stderr } = await ocikit('gc', root);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/in use by process \d+.*stop it first.*ocikit serve --gc 1h/);
+    expect(await stop()).toBe(0);
+    expect((await ocikit('gc', root)).code).toBe(0);
+  });
+
+  test.each([
+    ['gc', '--grace', '1'],
+    ['gc', '--grace', '-1h'],
+    ['gc', '--layout', 'other'],
+    ['check', '--only', 'broken'],
+    ['check', '--repair-from', 'Not a host'],
+    ['serve', '--gc', '0'],
+    ['serve', '--gc', '30d'],
+  ])('wrong usage is exit code 2: %s %s %s', async (name, ...flags) => {
+    const { code, stderr } = await ocikit(name, ...(name === 'serve' ? [] : [dir]), ...flags);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('error: ')]);
+  });
+
+  test.each(['gc', 'check'])('%s makes no directory of a name that is mistyped', async (name) => {
+    const { code, stderr } = await ocikit(name, join(dir, 'nothing'));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('nothing is no directory')]);
+    expect(await readdir(dir)).toEqual([]);
+  });
+});
+
+describe('ocikit serve --gc', () => {
+  test('collects again and again, with a line for each, until it stops', async () => {
+    const { registry, log, stop } = await serve('--root', root, '--gc', '100ms', '--gc-grace', '50ms', '--quiet');
+    const [kept, gone] = [imageOf(), imageOf()];
+    await pushContent(registry, 'app', kept, { tags: ['v1'] });
+    await pushContent(registry, 'app', gone);
+    const isGone = (): Promise<boolean> =>
+      registry.resolveBlob('app', layerOf(gone).descriptor.digest).then(
+        () => false,
+        (error: unknown) => isRegistryError(error, 'BLOB_UNKNOWN'),
+      );
+    // Being asked for is a use: less often than the grace period.
+    await expect.poll(isGone, { timeout: 10_000, interval: 400 }).toBe(true);
+    expect(Buffer.from((await registry.getTag('app', 'v1')).bytes)).toEqual(Buffer.from(kept.bytes));
+    expect(await stop()).toBe(0);
+    expect(log()).toMatch(
+      /^\S+ garbage collected repositories=1 manifests=1 blobs=2 orphans=0 bytes=\d+ skipped=0 milliseconds=\d+$/m,
+    );
+    expect(log()).not.toContain('error');
+  });
+
+  test('works in memory, keeps what has no tag if it is to, and stops in the middle of its interval', async () => {
+    const { registry, log, stop } = await serve(
+      '--memory',
+      '--gc',
+      '60ms',
+      '--gc-grace',
+      '0',
+      '--gc-keep-untagged',
+      '--quiet',
+    );
+    const image = imageOf();
+    await pushContent(registry, 'app', image);
+    await expect.poll(() => log().split('garbage collected').length, { timeout: 10_000 }).toBeGreaterThan(3);
+    expect((await registry.resolveManifest('app', image.descriptor.digest)).size).toBe(image.bytes.length);
+    expect(await stop()).toBe(0);
+  });
+});
+
+describe('ocikit check', () => {
+  test('finds a damaged blob while it is served, which is then put aside and pushed again', async () => {
+    const server = await serve('--root', root);
+    const image = imageOf();
+    const layer = layerOf(image);
+    const { digest } = layer.descriptor;
+    await pushContent(server.registry, 'app', image, { tags: ['v1'] });
+    expect(await ocikit('check', root)).toMatchObject({ code: 0, stdout: containing('nothing is wrong') });
+
+    // Of the right size it is served as it is, as no store reads its files twice. Who pulls it verifies it.
+    await writeFile(pathOf('app', layer), Buffer.alloc(layer.bytes.length));
+    const content = await server.registry.getBlob('app', digest);
+    await expect(content.bytes()).rejects.toMatchObject({ code: 'DIGEST_INVALID' });
+    const found = await ocikit('check', root, '--json');
+    expect(found.code).toBe(1);
+    const finding = { kind: 'corrupt', repository: 'app', digest, content: 'blob', neededBy: image.descriptor.digest };
+    expect(jsonOf(found)).toEqual([
+      expect.objectContaining({ type: 'finding', ...finding, outcome: 'left', quarantined: false }),
+      expect.objectContaining({ type: 'report', left: 1, checked: { count: 3, size: expect.any(Number) as number } }),
+    ]);
+    // To change anything, it has to be the only one.
+    expect(await ocikit('check', root, '--quarantine')).toMatchObject({
+      code: 1,
+      stderr: containing('is in use by'),
+    });
+    // Of another size, it is not there, and the log says so.
+    await writeFile(pathOf('app', layer), 'short');
+    expect(await server.stop()).toBe(0);
+
+    expect(await ocikit('check', root, '--quarantine')).toMatchObject({
+      code: 1,
+      stdout: containing('put aside'),
+    });
+    const [aside = ''] = await readdir(join(root, '.ocikit', 'quarantine'));
+    expect(aside).toMatch(new RegExp(`^${digest.replace(':', '-')}\\.[0-9a-f]{16}$`));
+    expect(await readFile(join(root, '.ocikit', 'quarantine', aside), 'utf8')).toBe('short');
+    expect(jsonOf(await ocikit('check', root, '--json'))[0]).toMatchObject({ ...finding, kind: 'missing' });
+
+    const again = await serve('--root', root);
+    await expect(again.registry.getBlob('app', digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
+    await again.registry.pushBlob('app', layer.descriptor, layer.bytes);
+    expect(await (await again.registry.getBlob('app', digest)).bytes()).toEqual(layer.bytes);
+    expect((await ocikit('check', root)).code).toBe(0);
+  });
+
+  test('fetches what is damaged from a registry, and says what that does not have', async () => {
+    const peer = await serve('--memory');
+    const [image, other] = [imageOf(), imageOf()];
+    await pushContent(peer.registry, 'mirror/app', image);
+    {
+      await using registry = openLayouts(root);
+      await pushContent(registry, 'app', image, { tags: ['v1'] });
+      await pushContent(registry, 'app', other, { tags: ['v2'] });
+    }
+    await writeFile(pathOf('app', layerOf(image)), 'damaged');
+    await rm(pathOf('app', layerOf(other)));
+    const from = `${new URL(peer.url).host}/mirror`;
+    const first = await ocikit('check', root, '--repair-from', from);
+    expect(first.code).toBe(1);
+    expect(first.stdout).toMatch(new RegExp(`^corrupt app@${layerOf(image).descriptor.digest} .*repaired\\)$`, 'm'));
+    expect(first.stdout).toMatch(
+      new RegExp(`^missing app@${layerOf(other).descriptor.digest} .*not repaired: .*\\)$`, 'm'),
+    );
+    expect(first.stdout).toMatch(/1 missing, 1 corrupt; 1 repaired; 1 left\n$/);
+    await pushContent(peer.registry, 'mirror/app', other);
+    expect((await ocikit('check', root, '--repair-from', from)).code).toBe(0);
+    expect((await ocikit('check', root)).code).toBe(0);
+  });
+
+  test('leaves out what is not asked for', async () => {
+    {
+      await using registry = openLayouts(root);
+      await pushContent(registry, 'app', imageOf());
+    }
+    expect((await ocikit('check', root)).code).toBe(0);
+    const all = await ocikit('check', root, '--grace', '0');
+    expect([all.code, all.stdout]).toEqual([1, expect.stringMatching(/3 unreachable; 3 left\n$/)]);
+    expect((await ocikit('check', root, '--grace', '0', '--only', 'missing,corrupt')).code).toBe(0);
+  });
+});
+
+describe('ocikit retain', () => {
+  const writeRules = async (rules: unknown): Promise<string> => {
+    const path = join(dir, 'rules.json');
+    await writeFile(path, JSON.stringify(rules));
+    return path;
+  };
+
+  test('deletes the tags that the rules do not keep, and says each', async () => {
+    {
+      await using registry = openLayouts(root);
+      for (const tag of ['pr-1', 'pr-2', 'pr-3', 'v1'])
+        await pushContent(registry, 'team/app', imageOf(), { tags: [tag] });
+      await pushContent(registry, 'team/app', imageOf());
+    }
+    const rules = await writeRules({
+      tags: [{ repositories: ['team/**'], tags: ['pr-*'], keep: { last: 1 } }],
+      untagged: [{ keepUsedWithin: '7d' }],
+    });
+    const dry = await ocikit('retain', root, '--rules', rules, '--dry-run');
+    expect(dry.stdout).toMatch(
+      /^would delete team\/app:pr-2 \(at sha256:.*\)\nwould delete team\/app:pr-1 .*\nwould delete 2 tags and 0 /,
+    );
+    const lines = jsonOf(await ocikit('retain', root, '--rules', rules, '--json'));
+    expect(lines).toEqual([
+      { type: 'step', outcome: 'done', step: objectWith({ type: 'tag', tag: 'pr-2', rule: 0 }) },
+      { type: 'step', outcome: 'done', step: objectWith({ type: 'tag', tag: 'pr-1' }) },
+      { type: 'report', dryRun: false, tags: 2, manifests: { count: 0, size: 0 }, kept: 0 },
+    ]);
+    await using registry = openLayouts(root);
+    expect(await collect(registry.tags('team/app'))).toEqual(['pr-3', 'v1']);
+  });
+
+  test.each([
+    [{ tags: [{ keep: { lastt: 3 } }] }, /tags\[0\]\.keep has no field "lastt"/],
+    [{ tags: [{ keep: {} }] }, /keeps: it would delete everything/],
+    [{ tags: [{ keep: { usedWithin: 30 } }] }, /usedWithin is no duration/],
+    [{ tags: [{ keep: { last: 1.5 } }] }, /last is no whole number/],
+    [{ tags: {} }, /tags is no list/],
+    [{ untagged: [{}] }, /keepUsedWithin is missing/],
+    [[], /is no object/],
+  ])('deletes nothing by rules that make no sense: %j', async (rules, message) => {
+    {
+      await using registry = openLayouts(root);
+      await pushContent(registry, 'app', imageOf(), { tags: ['v1'] });
+    }
+    const { code, stderr } = await ocikit('retain', root, '--rules', await writeRules(rules));
+    expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
+    await using registry = openLayouts(root);
+    expect(await collect(registry.tags('app'))).toEqual(['v1']);
+  });
+});
