@@ -1,5 +1,7 @@
 import type { Logger } from 'ocikit/server';
 
+import { printable } from './output.ts';
+
 /** Log lines for a person to read, on stderr: stdout is for results. */
 export function lineLogger(write: (line: string) => void): Logger {
   const line = (mark: string, message: string, fields: Readonly<Record<string, unknown>>): void => {
@@ -32,10 +34,9 @@ function shown(value: unknown): string | undefined {
   return JSON.stringify(value);
 }
 
-/** What a client sent must not make lines of its own, or move the terminal's cursor. */
 function text(value: unknown): string {
   const plain = typeof value === 'string' ? value : (shown(value) ?? 'undefined');
-  return plain.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return printable(plain);
 }
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -16,7 +16,7 @@ export function outputOf({ json }: { json?: true }): Output {
   };
 }
 
-/** What others have stored must not make lines of its own, or move the terminal's cursor. */
+/** What others have sent or stored must not make lines of its own, or move the terminal's cursor. */
 export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

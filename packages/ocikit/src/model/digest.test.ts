@@ -6,6 +6,7 @@ import {
   Digester,
   digestOf,
   digestPattern,
+  digestsIn,
   isDigest,
   parseDigest,
   registerAlgorithm,
@@ -256,4 +257,17 @@ test('the error of a wrong digest says both digests, in words and for programs',
     code: 'DIGEST_INVALID',
     detail: { expected: `sha256:${hex64}`, found: `sha512:${hex128}` },
   });
+});
+
+test('the digests in a text are those that are whole, in any place', () => {
+  const [short, long] = ['a'.repeat(64), 'b'.repeat(128)];
+  const text = `{"x":"sha256:${short}","y":["sha512:${long}"]} sha256:${short}0 sha256:${short.toUpperCase()} md5:${short}`;
+  expect(digestsIn(text)).toEqual([`sha256:${short}`, `sha512:${long}`]);
+  expect(digestsIn('')).toEqual([]);
+});
+
+test('looking for digests takes no longer in one text than in another', () => {
+  const started = performance.now();
+  for (const unit of ['a', ':', 'a.', 'sha256:', 'sha256:a']) expect(digestsIn(unit.repeat(100_000))).toEqual([]);
+  expect(performance.now() - started).toBeLessThan(5000);
 });

@@ -95,6 +95,28 @@ export function isDigest(text: string): text is Digest {
   return size !== undefined && text.length === colon + 1 + size * 2 && lowerHex.test(text.slice(colon + 1));
 }
 
+const algorithmAtEnd = /[a-z0-9]+(?:[+._-][a-z0-9]+)*$/;
+const encodedAtStart = /^[a-zA-Z0-9=_-]+/;
+/** Characters; no algorithm has a longer name, and none gives a longer digest. */
+const longestName = 32;
+const longestEncoded = 512;
+
+/**
+ * Everything in a text that is a digest, also more than once: what a document of an unknown kind may name. Looks left and
+ * right of each colon, so that no text takes longer than another one of its length.
+ */
+export function digestsIn(text: string): Digest[] {
+  const found: Digest[] = [];
+  for (let colon = text.indexOf(':'); colon >= 0; colon = text.indexOf(':', colon + 1)) {
+    const [algorithm] = algorithmAtEnd.exec(text.slice(Math.max(colon - longestName, 0), colon)) ?? [];
+    if (algorithm === undefined || !algorithms.has(algorithm)) continue;
+    const [encoded = ''] = encodedAtStart.exec(text.slice(colon + 1, colon + 1 + longestEncoded)) ?? [];
+    const digest = `${algorithm}:${encoded}`;
+    if (isDigest(digest)) found.push(digest);
+  }
+  return found;
+}
+
 /** The two sides of the colon. */
 export function splitDigest(digest: Digest): { algorithm: string; encoded: string } {
   const colon = digest.indexOf(':');

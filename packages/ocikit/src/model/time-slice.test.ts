@@ -1,15 +1,27 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { TimeSlice } from './time-slice.ts';
 
-it('is over after a while, and begins anew when others have had their turn', async () => {
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it('is over after 3 ms, and begins anew when timers have had their turn', async () => {
   const slice = new TimeSlice();
+  vi.advanceTimersByTime(2);
   expect(slice.isOver).toBe(false);
-  const started = performance.now();
-  while (!slice.isOver) expect(performance.now() - started).toBeLessThan(1000);
-  let turns = 0;
-  setTimeout(() => (turns += 1), 0);
-  await slice.giveWay();
-  expect(turns).toBe(1);
+  vi.advanceTimersByTime(1);
+  expect(slice.isOver).toBe(true);
+  let hadTurn = false;
+  setTimeout(() => {
+    hadTurn = true;
+  }, 0);
+  const given = slice.giveWay();
+  await vi.advanceTimersByTimeAsync(1);
+  await given;
+  expect(hadTurn).toBe(true);
   expect(slice.isOver).toBe(false);
 });

@@ -13,7 +13,6 @@ export interface SettledCheck {
   maintenance: Maintenance;
   gracePeriod: number;
   sparse: boolean;
-  verify: boolean;
   concurrency: number;
   signal: AbortSignal | undefined;
   onEvent: (event: CheckEvent) => void;
@@ -32,13 +31,17 @@ export async function* checkRepository(
   settled: SettledCheck,
   repository: string,
 ): AsyncGenerator<Finding, void, undefined> {
-  const { registry, maintenance, gracePeriod, verify, concurrency, signal, onEvent } = settled;
+  const { registry, maintenance, gracePeriod, concurrency, signal, onEvent } = settled;
   const unusedSince = cutOffBefore(gracePeriod)().getTime();
   const graph = new RepositoryGraph(registry, maintenance, repository, signal);
   await graph.mark(({ tags, usedAt }) => tags.length > 0 || usedAt.getTime() >= unusedSince);
 
   const { needs, unreadable } = await lookIntoManifests(graph, settled);
   for (const [digest, kind] of unreadable) {
+    if (kind === 'missing' && !(await isListed(maintenance, repository, digest))) {
+      unreadable.delete(digest);
+      continue;
+    }
     const descriptor = graph.manifests.get(digest)?.descriptor;
     const { size, mediaType } = descriptor ?? {};
     const neededBy = needs.get(digest)?.neededBy;
@@ -58,17 +61,17 @@ export async function* checkRepository(
   const verdicts = mapAhead(blobs, concurrency, async ({ descriptor, usedAt }) => ({
     descriptor,
     isOld: usedAt.getTime() < unusedSince,
-    verdict: verify ? await maintenance.verify(repository, descriptor.digest, { signal }) : undefined,
+    verdict: await maintenance.verify(repository, descriptor.digest, { signal }),
   }));
   for await (const { descriptor, isOld, verdict } of verdicts) {
     await graph.giveWay();
     const { digest, size } = descriptor;
-    onEvent({ type: 'checked', repository, size: verify ? size : 0 });
+    onEvent({ type: 'checked', repository, size });
     const need = needs.get(digest);
     const blob = { repository, digest, content: 'blob', size, mediaType: need?.mediaType } as const;
     const finding = { ...blob, neededBy: need?.neededBy };
     // What is missing is a finding if something names it, and comes below.
-    if (verdict !== 'missing' && !(need?.content === 'manifest')) needs.delete(digest);
+    if (verdict !== 'missing') needs.delete(digest);
     if (verdict === 'corrupt') yield { kind: 'corrupt', ...finding };
     if (isOld && isUnreachable(digest)) yield { kind: 'unreachable', ...finding };
   }
@@ -79,6 +82,16 @@ export async function* checkRepository(
     const verdict = await maintenance.verify(repository, digest, { signal });
     if (verdict === 'missing') yield { kind: 'missing', repository, digest, ...need };
   }
+}
+
+/** Somebody may have deleted a manifest between the list and the look into it. */
+async function isListed(maintenance: Maintenance, repository: string, digest: Digest): Promise<boolean> {
+  // Nothing else is between the digest and what of it comes before its last character.
+  const startAfter = digest.slice(0, -1);
+  for await (const { descriptor } of maintenance.manifests(repository, { startAfter, limit: 1 })) {
+    return descriptor.digest === digest;
+  }
+  return false;
 }
 
 interface Manifests {

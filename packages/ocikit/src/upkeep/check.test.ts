@@ -5,8 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { collect, partialRegistry } from '../model/index.ts';
-import type { Digest, Registry } from '../model/index.ts';
+import { collect, maintenance, maintenanceOf, partialRegistry } from '../model/index.ts';
+import type { Digest, Maintenance, Registry } from '../model/index.ts';
 import { diskBlobs } from '../stores/blobs/node.ts';
 import { openLayout, openLayouts } from '../stores/layout/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
@@ -292,6 +292,22 @@ test('a directory that somebody else writes to can be looked at, and is not writ
   expect((await checkNow(reader)).map(({ kind, digest }) => [kind, digest])).toEqual([['corrupt', digestOf(image)]]);
   await reader.close();
   expect(await readdir(join(dir, '.ocikit'))).toEqual(before);
+});
+
+test('a manifest that is deleted while it is looked at is not missing', async () => {
+  const registry = createMemoryRegistry();
+  const inner = maintenanceOf(registry);
+  if (inner === undefined) throw new Error('it has no maintenance');
+  const [image, kept] = [imageOf(), imageOf()];
+  await pushContent(registry, 'app', image, { tags: ['v1'] });
+  await pushContent(registry, 'app', kept, { tags: ['v2'] });
+  const { digest } = image.descriptor;
+  const readManifest: Maintenance['readManifest'] = async (repository, wanted, options) => {
+    if (wanted === digest) await registry.deleteManifest('app', digest).catch(() => undefined);
+    return inner.readManifest(repository, wanted, options);
+  };
+  const busy = { ...registry, [maintenance]: { ...inner, readManifest } };
+  expect(await collect(check(busy))).toEqual([]);
 });
 
 test('what needs no repair is refused', async () => {

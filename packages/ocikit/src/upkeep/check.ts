@@ -11,8 +11,6 @@ export interface CheckOptions {
   gracePeriod?: number | undefined;
   /** The registry is sparse: an index may name manifests that are not there. Default: false. */
   sparse?: boolean | undefined;
-  /** Whether to read all bytes and compare them with their digests. Default: true. */
-  verify?: boolean | undefined;
   /** Contents that are read at a time. Default: 4. */
   concurrency?: number | undefined;
   signal?: AbortSignal | undefined;
@@ -45,13 +43,13 @@ const defaultGracePeriod = 60 * 60 * 1000;
  * for await (const { kind, repository, digest } of check(registry)) report(`${kind}: ${repository}@${digest}`);
  */
 export async function* check(registry: Registry, options: CheckOptions = {}): AsyncGenerator<Finding, void, undefined> {
-  const { gracePeriod = defaultGracePeriod, sparse = false, verify = true, concurrency = 4 } = options;
+  const { gracePeriod = defaultGracePeriod, sparse = false, concurrency = 4 } = options;
   const { signal, onEvent = () => undefined } = options;
   if (!(gracePeriod >= 0)) throw new TypeError(`gracePeriod is ${gracePeriod}, and has to be 0 or more`);
   if (!(concurrency >= 1)) throw new TypeError(`concurrency is ${concurrency}, and has to be 1 or more`);
   signal?.throwIfAborted();
   const maintenance = maintained(registry);
-  const settled = { registry, maintenance, gracePeriod, sparse, verify, concurrency, signal, onEvent };
+  const settled = { registry, maintenance, gracePeriod, sparse, concurrency, signal, onEvent };
   for await (const repository of registry.repositories({ signal })) {
     onEvent({ type: 'repository', repository });
     try {

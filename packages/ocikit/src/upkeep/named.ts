@@ -1,4 +1,4 @@
-import { digestOf, isDigest, isRegistryError, linksOf, parseManifest, splitDigest } from '../model/index.ts';
+import { digestOf, digestsIn, isRegistryError, linksOf, parseManifest, splitDigest } from '../model/index.ts';
 import type { Descriptor, Digest, Maintenance } from '../model/index.ts';
 
 /** What a manifest names. */
@@ -19,8 +19,6 @@ export interface NamedContent {
   /** It can be had elsewhere, so it need not be here. */
   isElsewhere: boolean;
 }
-
-const digestsInText = /\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g;
 
 /**
  * Looks into a manifest without using it. What is damaged may say anything, so it says nothing.
@@ -50,8 +48,7 @@ function namedBy(bytes: Uint8Array, mediaType: string): Named {
   } catch (error) {
     if (!isRegistryError(error)) throw error;
     // Another tool's. It is right by its digest, so what it speaks of is what it names.
-    const text = new TextDecoder().decode(bytes);
-    const digests = Array.from(text.matchAll(digestsInText), ([digest]) => digest).filter((digest) => isDigest(digest));
+    const digests = digestsIn(new TextDecoder().decode(bytes));
     const blobs = digests.map((digest) => ({ digest, mediaType: undefined, size: undefined, isElsewhere: true }));
     return { blobs, manifests: [], subject: undefined };
   }

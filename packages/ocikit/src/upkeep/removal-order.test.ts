@@ -1,4 +1,4 @@
-import * as fc from 'fast-check';
+import { array, assert, nat, option, property, record } from 'fast-check';
 import { expect, test } from 'vitest';
 
 import type { Digest } from '../model/index.ts';
@@ -38,15 +38,15 @@ test('an index that has its own entry as its subject goes before it', () => {
 });
 
 test('all go, once, after all that name them, whatever refers to what', () => {
-  const nodes = fc.array(
-    fc.record({
-      manifests: fc.array(fc.nat(30), { maxLength: 4 }),
-      subject: fc.option(fc.nat(30), { nil: undefined }),
+  const nodes = array(
+    record({
+      manifests: array(nat(30), { maxLength: 4 }),
+      subject: option(nat(30), { nil: undefined }),
     }),
     { maxLength: 20 },
   );
-  fc.assert(
-    fc.property(nodes, (drawn) => {
+  assert(
+    property(nodes, (drawn) => {
       // What names something has been made after it.
       const graph = drawn.map(({ manifests, subject }, i) => ({
         manifests: manifests.filter((other) => other > i),

@@ -35,6 +35,8 @@ class RepositorySweep {
   readonly #repository: string;
   readonly #cutOff: () => Date;
   readonly #graph: RepositoryGraph;
+  /** Of blobs that are being removed. */
+  readonly #sizes = new Map<Digest, number>();
 
   constructor(collection: Collection, repository: string, age: number) {
     const { registry, maintenance, signal } = collection;
@@ -91,9 +93,6 @@ class RepositorySweep {
       if (!isRegistryError(error, 'NAME_UNKNOWN')) throw error;
     }
   }
-
-  /** Of blobs that are being removed. */
-  readonly #sizes = new Map<Digest, number>();
 
   async #remove(kind: 'manifest' | 'blob', digests: Iterable<Digest> | AsyncIterable<Digest>): Promise<void> {
     const { maintenance, dryRun, concurrency, signal, report, onEvent } = this.#collection;

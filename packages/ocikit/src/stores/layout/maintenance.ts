@@ -13,8 +13,9 @@ import type { UploadSessions } from '../uploads/index.ts';
 import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
 import { hasCode, isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
-import { entriesIn, exploreAll, filesOf, isOwned, Orphans } from './orphans.ts';
+import { entriesIn, exploreAll, filesOf, Orphans } from './orphans.ts';
 import { blobDescriptor, noLinks, sizeOfFile } from './reading.ts';
+import { isAnybodys } from './state.ts';
 import type { LayoutState } from './state.ts';
 
 /** Other tools' manifests are not bounded by what a push may bring. */
@@ -129,7 +130,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       if (await orphans.isSpokenOf(layout, digest)) return false;
       // From here nothing waits.
       const path = layout.blobPath(digest);
-      if (isOwned(layout, digest) || sizeOfFile(path) === undefined) return false;
+      if (isAnybodys(layout, digest) || sizeOfFile(path) === undefined) return false;
       if (!isUnused(layout, digest, unusedSince)) return false;
       store.assertOwned();
       await state.removeFile(layout, digest);

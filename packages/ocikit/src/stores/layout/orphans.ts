@@ -3,16 +3,16 @@ import type { Dirent } from 'node:fs';
 import { opendir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { isDigest, RegistryError, TimeSlice } from '../../model/index.ts';
+import { digestsIn, isDigest, RegistryError, TimeSlice } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 
 import { hasCode, isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
 import { noLinks, sizeOfFile } from './reading.ts';
+import { isAnybodys } from './state.ts';
 
 /** What is larger names nothing that anybody would have to keep: no tool reads such manifests. */
 const largestManifest = 64 * 1024 * 1024;
-const digestsInText = /\bsha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\b/g;
 const beginningOfJson = /^\s*\{/;
 
 /**
@@ -29,7 +29,7 @@ export class Orphans {
     for await (const digest of filesOf(layout)) {
       signal?.throwIfAborted();
       // Looking for what is spoken of takes a while; there is seldom any need.
-      if (!isOwned(layout, digest) && !(await this.isSpokenOf(layout, digest))) yield digest;
+      if (!isAnybodys(layout, digest) && !(await this.isSpokenOf(layout, digest))) yield digest;
       if (slice.isOver) await slice.giveWay();
     }
   }
@@ -50,13 +50,6 @@ export class Orphans {
 /** What other tools' manifests name belongs to their repositories only when it has been looked into. */
 export async function exploreAll(layout: Layout): Promise<void> {
   for (const name of layout.repositories.keys()) await layout.explore(name);
-}
-
-export function isOwned({ repositories }: Layout, digest: Digest): boolean {
-  for (const { index } of repositories.values()) {
-    if (index.manifests.has(digest) || index.blobs.has(digest)) return true;
-  }
-  return false;
 }
 
 /** The digests of a layout's files, in any order. */
@@ -135,8 +128,4 @@ function beginsAsJson(path: string): boolean {
     if (isMissing(error)) return false;
     throw error;
   }
-}
-
-function digestsIn(text: string): Digest[] {
-  return Array.from(text.matchAll(digestsInText), ([digest]) => digest).filter((digest) => isDigest(digest));
 }

@@ -270,7 +270,8 @@ export class LayoutState {
   }
 }
 
-function isAnybodys({ repositories }: Layout, digest: Digest): boolean {
+/** Whether any repository of the layout has it. */
+export function isAnybodys({ repositories }: Layout, digest: Digest): boolean {
   for (const { index } of repositories.values()) {
     if (index.manifests.has(digest) || index.blobs.has(digest)) return true;
   }

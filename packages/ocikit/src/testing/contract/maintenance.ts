@@ -187,10 +187,10 @@ export const lookingAt: DefineGroup = group('Maintenance reads a manifest', ['wr
     const name = repository();
     const image = await pushImage(registry, name, { tags: ['v1'] });
     const { digest } = image.descriptor;
-    const usedAt = async (): Promise<number[]> =>
-      (await collect(maintenance.manifests(name))).map((manifest) => manifest.usedAt.getTime());
+    const usedAt = async (): Promise<number> =>
+      (await collect(maintenance.manifests(name)))[0]?.usedAt.getTime() ?? Number.NaN;
     const before = await usedAt();
-    await pause(20);
+    await pause(100);
     const bytes = await maintenance.readManifest(name, digest);
     sameBytes(bytes, image.bytes, 'the manifest');
     bytes.fill(0);
@@ -199,7 +199,9 @@ export const lookingAt: DefineGroup = group('Maintenance reads a manifest', ['wr
       image.bytes,
       'the manifest after a change to what was read',
     );
-    equal(await usedAt(), before, 'the time of its last use');
+    // Computed from another clock, it may be another millisecond.
+    const change = (await usedAt()) - before;
+    holds(Math.abs(change) < 50, `the time of its last use changed by ${change} ms`);
   });
 
   it('only if it is one, and there', async ({ registry, maintenance, repository }) => {
