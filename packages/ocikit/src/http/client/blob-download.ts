@@ -2,6 +2,7 @@ import {
   createContent,
   digestOf,
   isRegistryError,
+  linkSignal,
   resolveRange,
   splitDigest,
   VerifyingReader,
@@ -13,14 +14,13 @@ import type {
   CallOptions,
   Descriptor,
   Digest,
+  LinkedSignal,
   Reader,
   ResolvedRange,
 } from '../../model/index.ts';
 import { formatRange } from '../wire/index.ts';
 
 import { KeptPart } from './kept-part.ts';
-import { linkSignal } from './linked-signal.ts';
-import type { LinkedSignal } from './linked-signal.ts';
 import type { ClientOptions } from './options.ts';
 import { parallelOf, piecesInParallel } from './ranges.ts';
 import type { Parallel } from './ranges.ts';
