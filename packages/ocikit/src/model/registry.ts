@@ -105,6 +105,12 @@ export interface ResumeOptions extends CallOptions {
   offset?: number | 'end' | undefined;
 }
 
+/**
+ * Where a blob may be mounted from: a repository, or any of those that have the blob and for which the function gives true.
+ * So can a view keep a mount to what its callers may read.
+ */
+export type MountSource = string | ((repository: string) => boolean | Promise<boolean>);
+
 /** What came of a mount: the blob is there, or an upload has begun through which it can be sent. */
 export type MountResult =
   | { descriptor: Descriptor; upload?: undefined }
@@ -147,11 +153,11 @@ export interface Writer {
   /**
    * Makes a blob of another repository one of this repository, without sending it.
    *
-   * @param from any repository that the caller may read if it is undefined
+   * @param from any repository if it is undefined. Who cannot ask a function before the blob is mounted begins an upload
    * @returns an upload to go on with if the blob is not found there
    */
   mountBlob(
-    from: string | undefined,
+    from: MountSource | undefined,
     repository: string,
     digest: Digest,
     options?: UploadOptions,

@@ -50,6 +50,11 @@ export class BlobOwners {
     return this.#owned.get(digest)?.repositories.values().next().value;
   }
 
+  /** The repositories that have the blob now. */
+  all(digest: Digest): readonly string[] {
+    return [...(this.#owned.get(digest)?.repositories ?? [])];
+  }
+
   /** The repository to name to the blob store. */
   home(digest: Digest, repository: string): string {
     return this.#owned.get(digest)?.home ?? repository;
