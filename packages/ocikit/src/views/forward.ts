@@ -1,5 +1,4 @@
-import { maintenance } from '../model/index.ts';
-import type { BlobUpload, Maintenance, Registry } from '../model/index.ts';
+import type { BlobUpload, Maintenance, maintenance, Registry } from '../model/index.ts';
 
 /**
  * What a view makes: a registry that says of its maintenance, too, what becomes of it. A method that is added to
@@ -39,9 +38,10 @@ export function forwardMaintenance<M extends MaintenanceMethod>(
 }
 
 function bound<T extends object, M extends keyof T>(target: T, methods: readonly M[]): Pick<T, M> {
-  const entries = methods.map((method) => {
+  const entries = methods.map((method): [M, unknown] => {
     const value: unknown = target[method];
-    return [method, typeof value === 'function' ? value.bind(target) : value];
+    const call: unknown = typeof value === 'function' ? value.bind(target) : value;
+    return [method, call];
   });
   return Object.fromEntries(entries) as Pick<T, M>;
 }
