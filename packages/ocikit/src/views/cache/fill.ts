@@ -65,6 +65,11 @@ export class Fill {
     return this.#outcome !== undefined;
   }
 
+  /** Nobody else can read it to its end. */
+  get isLost(): boolean {
+    return this.#hasLeft || (this.#outcome !== undefined && this.#outcome.type !== 'kept');
+  }
+
   /** Whether more of it is there than is missing, or little is missing: then it is worth while to go on for nobody. */
   get isNearlyDone(): boolean {
     return this.descriptor.size - this.#written <= Math.max(this.#written, littleMissing);
@@ -72,8 +77,9 @@ export class Fill {
 
   /** Resolves when there is something to read at this position; rejects if nothing will come any more. */
   async until(position: number, signal: AbortSignal | undefined): Promise<void> {
-    while (this.available <= position || this.#isCommitting) {
+    for (;;) {
       if (this.#outcome !== undefined && this.#outcome.type !== 'kept') throw this.#outcome.error;
+      if (this.available > position && !this.#isCommitting) return;
       await abortable(this.#moved.next(), signal);
     }
   }

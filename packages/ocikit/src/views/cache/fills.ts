@@ -44,6 +44,8 @@ export class Fills {
   readonly #paused = new Map<string, Paused>();
   readonly #unkeepable = new ExpiringMap<true>();
   readonly #wrongs = new ExpiringMap<Wrongs>();
+  /** What is being tidied up after downloads. */
+  readonly #endings = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
   constructor(store: Registry, settings: CacheSettings, onKept: (size: number) => void) {
@@ -70,14 +72,19 @@ export class Fills {
    *
    * @returns undefined if the store does not take the blob at the moment
    */
-  get(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<Fill | undefined> {
+  async get(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<Fill | undefined> {
     const key = keyOf(place, digest);
-    const known = this.#fills.get(key);
-    if (known !== undefined) {
-      this.#tell('joined', place, digest);
-      return abortable(known, signal);
+    for (let known = this.#fills.get(key); known !== undefined; known = this.#fills.get(key)) {
+      const fill = await abortable(known, signal);
+      if (fill?.isLost !== true) {
+        this.#tell('joined', place, digest);
+        return fill;
+      }
+      // What it leaves can be gone on with.
+      await abortable(fill.ended, signal);
+      this.#forget(key, known);
     }
-    if (this.#unkeepable.get(key) !== undefined) return Promise.resolve(undefined);
+    if (this.#unkeepable.get(key) !== undefined) return undefined;
     this.#assertMayTryAgain(key);
     this.#tell('miss', place, digest);
     const opening = this.#open(place, digest, key);
@@ -89,7 +96,11 @@ export class Fills {
   async #forgetWhenOver(key: string, opening: Promise<Fill | undefined>): Promise<void> {
     const fill = await opening.catch(() => undefined);
     await fill?.ended;
-    this.#fills.delete(key);
+    this.#forget(key, opening);
+  }
+
+  #forget(key: string, fill: Promise<Fill | undefined>): void {
+    if (this.#fills.get(key) === fill) this.#fills.delete(key);
   }
 
   #assertMayTryAgain(key: string): void {
@@ -124,7 +135,10 @@ export class Fills {
       const { algorithm } = splitDigest(digest);
       const upload = paused?.upload ?? (await this.#store.startUpload(keptAs, { algorithm }));
       const fill = new Fill({ upstream, store: this.#store, repository: keptAs, content, upload });
-      void fill.ended.then((outcome) => this.#end(place, digest, { fill, upload, outcome }));
+      const ending: Promise<void> = fill.ended
+        .then((outcome) => this.#end(place, digest, { fill, upload, outcome }))
+        .finally(() => this.#endings.delete(ending));
+      this.#endings.add(ending);
       return fill;
     } catch (error) {
       await content.cancel().catch(() => undefined);
@@ -248,6 +262,7 @@ export class Fills {
       result.value.leave(error);
       await result.value.ended;
     }
+    await Promise.all(this.#endings);
     for (const { upload } of this.#paused.values()) await upload.cancel().catch(() => undefined);
     this.#paused.clear();
   }

@@ -56,8 +56,8 @@ export class Follower implements ByteReader {
       this.#part = undefined;
       // The upload has become the blob since it was looked at.
       if (this.#hasFoundBlob || !isRegistryError(error, 'BLOB_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN')) throw error;
-      const { type } = await this.#fill.ended;
-      if (type !== 'kept') throw error;
+      const outcome = await this.#fill.ended;
+      if (outcome.type !== 'kept') throw outcome.error;
       this.#hasFoundBlob = true;
       return 0;
     }

@@ -2,6 +2,10 @@ import { Waiters } from './waiters.ts';
 
 /** Bytes that may wait: while some are being stored, more come in. */
 const most = 2 * 1024 * 1024;
+/** Bytes that are worth storing, and telling readers of, in one step; */
+const enough = 1024 * 1024;
+/** and the milliseconds for which it is waited for more. */
+const patience = 10;
 
 /** Reads a source no further ahead than that, and gives what has come in as large parts as there are. */
 export class ReadAhead {
@@ -40,6 +44,13 @@ export class ReadAhead {
     while (this.#size >= most && this.#end === undefined) await this.#taken.next();
   }
 
+  async #enough(): Promise<void> {
+    const until = performance.now() + patience;
+    const timer = setTimeout(() => this.#came.wake(), patience + 1);
+    while (this.#size < enough && this.#end === undefined && performance.now() < until) await this.#came.next();
+    clearTimeout(timer);
+  }
+
   /** What has come, at least one piece; undefined at the end. Rejects with what the source fails with, after what came before. */
   async take(): Promise<Uint8Array[] | undefined> {
     while (this.#waiting.length === 0) {
@@ -47,6 +58,7 @@ export class ReadAhead {
       if (this.#end !== undefined) throw this.#end.error;
       await this.#came.next();
     }
+    await this.#enough();
     const taken = this.#waiting;
     this.#waiting = [];
     this.#size = 0;

@@ -77,7 +77,7 @@ export class Upstream {
       const seconds = Math.min(told.retryAfter ?? usualBlock, longestBlock);
       this.#blockedUntil = Math.max(this.#blockedUntil, performance.now() + seconds * 1000);
     }
-    if (isOutage(told)) this.#downUntil = performance.now() + downFor;
+    if (isRegistryError(told, 'UNAVAILABLE')) this.#downUntil = performance.now() + downFor;
     return told;
   }
 }
