@@ -221,7 +221,7 @@ export interface BlobUpload extends AsyncDisposable {
   close(): Promise<void>;
   /** Gives up what was sent. May be called more than once; does nothing after `commit`. */
   cancel(options?: CallOptions): Promise<void>;
-  /** Reads what was sent so far, where the registry can. */
+  /** Reads what was sent so far, where the registry can; also beside a running `append`, and then what was there at the call. */
   read?(range?: ByteRange): BlobContent;
 }
 
