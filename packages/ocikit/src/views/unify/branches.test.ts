@@ -157,9 +157,11 @@ describe('one that does not begin while the others wait', () => {
   });
 
   it('opens the source by itself if it can', async () => {
-    const { sources } = branchesOf(() => counting(5), 2, { patience: 20 });
+    const late: number[] = [];
+    const { sources } = branchesOf(() => counting(5), 2, { patience: 20, onLate: (i) => late.push(i) });
     expect(await read(sources[0])).toEqual(oneTo(5));
     expect(await read(sources[1])).toEqual(oneTo(5));
+    expect(late).toEqual([]);
   });
 
   it('is waited for once it has begun, however slow it is', async () => {

@@ -2,7 +2,7 @@ import { linkSignal, readSource } from '../../model/index.ts';
 import type { BlobSource, LinkedSignal } from '../../model/index.ts';
 
 /** Milliseconds after which nobody waits any longer for a reader that has not begun. */
-const defaultPatience = 10_000;
+const defaultPatience = 5000;
 
 export interface BranchesOptions {
   signal?: AbortSignal | undefined;
@@ -45,13 +45,13 @@ export function branchesOf(source: BlobSource, count: number, options: BranchesO
 }
 
 function onceThen(branch: Branch, again: Extract<BlobSource, () => unknown>): BlobSource {
-  let opened = false;
+  branch.isHandedOut = false;
   return () => {
-    if (opened || branch.hasLeft) {
+    if (branch.isHandedOut || branch.hasLeft) {
       branch.leave();
       return again();
     }
-    opened = true;
+    branch.isHandedOut = true;
     return branch;
   };
 }
@@ -116,7 +116,8 @@ class Tee {
     this.#timer = setTimeout(() => {
       for (const branch of behind) {
         branch.leave(new Error('the others did not wait any longer'));
-        this.#onLate(this.branches.indexOf(branch));
+        // Who has not opened the source yet will do so by itself.
+        if (branch.isHandedOut) this.#onLate(this.branches.indexOf(branch));
       }
     }, this.#patience);
   }
@@ -135,6 +136,8 @@ class Tee {
 
 /** What one of several gets of a source. By hand, as a generator that waits cannot be left. */
 class Branch implements AsyncIterableIterator<Uint8Array, undefined> {
+  /** Whether its reader has it, and counts on it. */
+  isHandedOut = true;
   hasBegun = false;
   hasLeft = false;
   readonly #onChange: () => void;
