@@ -95,10 +95,12 @@ export function sub(registry: Registry, prefix: string): Registry {
     },
 
     async *repositories(options = {}) {
-      const { startAfter = '', limit } = options;
+      const { limit } = options;
       const told = below.wording;
-      // Names that begin alike lie together, whatever comes after: what is before the first is not read, and one after the last.
-      const all = registry.repositories({ ...options, startAfter: below.start + startAfter });
+      const { from, after } = below.startAfter(options.startAfter);
+      // What is left out here must not count.
+      const few = from < after ? { limit: limit === 0 ? 0 : undefined } : {};
+      const all = registry.repositories({ ...options, ...few, startAfter: from });
       let count = 0;
       try {
         if (limit === 0) {
@@ -108,8 +110,9 @@ export function sub(registry: Registry, prefix: string): Registry {
         }
         for await (const name of all) {
           const outside = below.outside(name);
+          // Names that begin alike lie together, so what comes after them need not be read.
           if (outside === undefined && name > below.start) return;
-          if (outside === undefined) continue;
+          if (outside === undefined || name <= after) continue;
           yield outside;
           if (++count === limit) return;
         }
@@ -193,6 +196,21 @@ class Below {
   outside(repository: string): string | undefined {
     const name = repository.startsWith(this.start) ? repository.slice(this.start.length) : undefined;
     return name === undefined || !isRepository(name) ? undefined : name;
+  }
+
+  /**
+   * Where a list begins: at `after`, or at `from` before it, as some registries want well-formed names only. Just before the
+   * first name below `a` is no such name, as `a-b` and `a.b` come before `a/`: but after the last of those there is nothing.
+   */
+  startAfter(startAfter: string | undefined): { from: string; after: string } {
+    if (startAfter === undefined) {
+      const last = `${this.start.slice(0, -1)}.`.padEnd(longestName, 'z');
+      return { from: last, after: last };
+    }
+    const after = this.start + startAfter;
+    if (isRepository(after)) return { from: after, after };
+    const from = after.slice(0, longestName).replace(/[./_-]+$/, '');
+    return { from: isRepository(from) ? from : after, after };
   }
 
   source(from: MountSource | undefined): MountSource {
