@@ -10,6 +10,12 @@ export function redacted(text: string, longest: number = 500): string {
       '$1$2…',
     )
     // oxlint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => JSON.stringify(char).slice(1, -1));
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
   return safe.length > longest ? `${safe.slice(0, Math.max(longest - 1, 0))}…` : safe;
+}
+
+/** What ends a line, moves a terminal's cursor or turns the direction of writing. */
+function escaped(char: string): string {
+  const named = JSON.stringify(char).slice(1, -1);
+  return named.startsWith('\\') ? named : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
