@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { collect, maintenance, maintenanceOf, RegistryError } from '../../model/index.ts';
-import type { Maintenance, Registry } from '../../model/index.ts';
+import type { Maintenance, Registry, StoredManifest } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { artifactOf, blobOf, imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.ts';
 
@@ -78,9 +78,10 @@ describe('the maintenance of several registries', () => {
     await pushContent(a, 'a', index, { tags: ['v2', 'v1'] });
     await new Promise((resolve) => setTimeout(resolve, 10));
     await pushContent(b, 'a', index, { tags: ['v3', 'v1'] });
-    const [[ofA], [ofB], [of, ...others]] = await Promise.all(
-      [a, b, unify([b, a])].map((registry) => collect(maintenanceIn(registry).manifests('a'))),
-    );
+    const list = (registry: Registry): Promise<StoredManifest[]> => collect(maintenanceIn(registry).manifests('a'));
+    const [ofA] = await list(a);
+    const [ofB] = await list(b);
+    const [of, ...others] = await list(unify([b, a]));
     expect(of).toMatchObject({ tags: ['v1', 'v2', 'v3'], createdAt: ofA?.createdAt, usedAt: ofB?.usedAt });
     expect(others).toEqual([]);
   });
