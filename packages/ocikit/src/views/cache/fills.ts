@@ -10,7 +10,7 @@ import type { CacheEventType, CacheSettings } from './options.ts';
 import { keyOf } from './place.ts';
 import type { Place } from './place.ts';
 import { later } from './timers.ts';
-import { isOutage } from './upstream.ts';
+import { isOutage, isUnknown } from './upstream.ts';
 
 /** Downloads that nobody went on with, whose bytes are kept for whoever asks next. */
 const maxPaused = 32;
@@ -123,7 +123,7 @@ export class Fills {
     } catch (error) {
       if (paused !== undefined && isOutage(error)) await this.#pause(key, paused);
       else await paused?.upload.cancel().catch(() => undefined);
-      this.#tell('failed', place, digest, { error });
+      if (!isUnknown(error)) this.#tell('failed', place, digest, { error });
       throw error;
     }
     const { size } = content.descriptor;
