@@ -33,7 +33,6 @@ export async function askInTurn<T>(
 ): Promise<Found<T>> {
   const failures: Failure[] = [];
   for (const member of members) {
-    caller.assertWants();
     try {
       const value = await call(member, { ...options, signal: caller.signal, onEvent: caller.onEvent });
       return { member, value, others: othersOf(members, member, failures), end: () => caller.leave() };

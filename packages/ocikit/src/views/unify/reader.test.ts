@@ -112,6 +112,8 @@ describe.each(orders)('reading by digest, %s', (read) => {
     const elsewhere = new RedirectError('https://cdn.example.com/blob');
     const redirecting = failing(createMemoryRegistry(), elsewhere);
     await expect(unify([createMemoryRegistry(), redirecting], { read }).getBlob('a', digest)).rejects.toBe(elsewhere);
+    const away = unify([failing(createMemoryRegistry(), down), redirecting], { read });
+    await expect(away.getBlob('a', digest)).rejects.toBe(elsewhere);
     if (read === 'sequential') {
       const content = await unify([redirecting, await holding()], { read }).getBlob('a', digest);
       expect((await content.bytes()).length).toBe(300_000);
@@ -241,6 +243,21 @@ describe('a content that fails in the middle', () => {
     await expect((await thrice.getBlob('a', digest)).bytes()).rejects.toBe(cut);
   });
 
+  it('goes on with a member that could not be asked at first, and not with one that does not have it', async () => {
+    const registry = await holding();
+    let isDown = true;
+    let asked = 0;
+    const recovering = changed(registry, {
+      getBlob: (...args) => (isDown ? Promise.reject(down) : registry.getBlob(...args)),
+    });
+    const empty = createMemoryRegistry();
+    const lacking = changed(empty, { getBlob: (...args) => (asked++, empty.getBlob(...args)) });
+    const content = await unify([recovering, lacking, cutting(registry, 1000, cut)]).getBlob('a', digest);
+    isDown = false;
+    expect(Buffer.compare(await content.bytes(), blob.bytes)).toBe(0);
+    expect(asked).toBe(1);
+  });
+
   it('does not hand on the last byte of what two members have made together if it is wrong', async () => {
     const registry = await holding();
     const other = Uint8Array.from(blob.bytes, (byte, i) => (i === 200_000 ? byte ^ 1 : byte));
@@ -279,6 +296,64 @@ describe('a content that fails in the middle', () => {
     const content = await unify([cutting(registry, 1000, cut), told.registry, registry]).getBlob('a', digest);
     expect(Buffer.compare(await content.bytes(), blob.bytes)).toBe(0);
     expect([told.count, told.open.size]).toEqual([1, 0]);
+  });
+
+  it('passes over a member whose blob is larger, also for a part', async () => {
+    const registry = await holding();
+    const large = changed(registry, {
+      getBlob: async (_repository, asked, options) =>
+        createContent({
+          descriptor: { mediaType: 'application/octet-stream', digest: asked, size: 400_000 },
+          range: options?.range,
+          source: { pieces: [new Uint8Array(400_000)] },
+        }),
+    });
+    const range = { start: 10, end: 5000 };
+    const content = await unify([cutting(registry, 1000, cut), large, registry]).getBlob('a', digest, { range });
+    expect(Buffer.compare(await content.bytes(), blob.bytes.subarray(10, 5000))).toBe(0);
+  });
+
+  it('ends with the caller’s signal, and nobody else is asked', async () => {
+    const registry = await holding();
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const hanging = changed(registry, {
+      getBlob: async (_repository, asked, options) =>
+        createContent({
+          descriptor: { mediaType: 'application/octet-stream', digest: asked, size: 300_000 },
+          source: {
+            open: async () => ({
+              readInto: () =>
+                new Promise((_resolve, reject) => {
+                  options?.signal?.addEventListener('abort', () => reject(options.signal?.reason as Error));
+                }),
+              close: async () => undefined,
+            }),
+          },
+        }),
+    });
+    let asked = 0;
+    const other = changed(registry, { getBlob: (...args) => (asked++, registry.getBlob(...args)) });
+    const content = await unify([hanging, other]).getBlob('a', digest, { signal: controller.signal });
+    const reading = content.readInto(new Uint8Array(10));
+    await moment();
+    controller.abort(reason);
+    await expect(reading).rejects.toBe(reason);
+    expect(asked).toBe(0);
+  });
+
+  it('that is opened on demand is let go if nobody wants it', async () => {
+    const registry = await holding();
+    let cancelled = 0;
+    const lazy = changed(registry, {
+      getBlob: async (_repository, asked) =>
+        createContent({
+          descriptor: { mediaType: 'application/octet-stream', digest: asked, size: 300_000 },
+          source: { open: () => Promise.reject(cut), cancel: async () => void cancelled++ },
+        }),
+    });
+    await (await unify([lazy, registry]).getBlob('a', digest)).cancel();
+    expect(cancelled).toBe(1);
   });
 
   it('goes on where a file on disk has become too short', async () => {

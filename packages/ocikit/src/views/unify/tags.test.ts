@@ -237,7 +237,10 @@ describe('the newest of several manifests', () => {
     const a = imageOf({ config, layers: [] });
     const sparse = createMemoryRegistry({ sparse: true });
     await pushContent(sparse, 'a', a, { tags: ['v1'] });
-    const members = [withoutMaintenance(sparse), await hidden(builtAt('2024-01-01T00:00:00Z'))];
+    let asked = 0;
+    const counting = changed(sparse, { getBlob: (...args) => (asked++, sparse.getBlob(...args)) });
+    const members = [withoutMaintenance(counting), await hidden(builtAt('2024-01-01T00:00:00Z'))];
     await expect(newest(members)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(asked).toBe(0);
   });
 });

@@ -291,6 +291,34 @@ describe('a manifest that is pushed to several', () => {
     expect(await hasManifest(stores[1], 'v1')).toBe(true);
   });
 
+  it('ends with the caller’s signal, whoever has it already', async () => {
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const hanging = changed(createMemoryRegistry(), {
+      pushManifest: (_repository, _bytes, _mediaType, options) => {
+        setTimeout(() => controller.abort(reason), 5);
+        return new Promise((_resolve, reject) => {
+          options?.signal?.addEventListener('abort', () => reject(options.signal?.reason as Error));
+        });
+      },
+    });
+    const { bytes, mediaType } = indexOf([]);
+    const call = unify([createMemoryRegistry(), hanging]).pushManifest('a', bytes, mediaType, {
+      signal: controller.signal,
+    });
+    await expect(call).rejects.toBe(reason);
+  });
+
+  it('is not stored where a member says that it has stored something else', async () => {
+    const store = createMemoryRegistry();
+    const odd = changed(store, {
+      pushManifest: async (...args) => ({ ...(await store.pushManifest(...args)), descriptor: image.descriptor }),
+    });
+    const { bytes, mediaType } = indexOf([]);
+    const call = unify([createMemoryRegistry(), odd]).pushManifest('a', bytes, mediaType);
+    await expect(call).rejects.toMatchObject({ done: [0], failed: [{ member: 1 }] });
+  });
+
   it('brings what only one member has to the others: who saw it there does not push it', async () => {
     const stores = memories(3);
     const registry = unify(stores);

@@ -37,6 +37,7 @@ export function unifiedWriter({ writers, supplier, turns }: WriteParts): Pick<Wr
         assertStored(found.descriptor, digest);
         return found;
       });
+      caller.assertWants();
       outcomeOf(`pushing manifest ${digest}`, [{ member: first, value: pushed }, ...answers]);
       caller.onEvent?.({ type: 'done', repository, digest, size });
       return pushed;
