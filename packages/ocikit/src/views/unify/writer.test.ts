@@ -8,7 +8,7 @@ import { artifactOf, imageOf, indexOf, pushContent, randomBlob } from '../../tes
 import { createTestServer, cutRequests, refuseRequests } from '../../testing/node.ts';
 import type { TestServer } from '../../testing/node.ts';
 
-import { changed, failing } from '../../../test/members.ts';
+import { changed, failing, watched } from '../../../test/members.ts';
 
 import { PartialWriteError, unify } from './index.ts';
 
@@ -360,6 +360,21 @@ describe('a manifest that is pushed to several', () => {
     const full = changed(stores[1] ?? store, { pushBlob: () => Promise.reject(down) });
     const call = unify([store, full]).pushManifest('a', image.bytes, image.mediaType, { tags: ['v1'] });
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', done: [0], failed: [{ member: 1, error: down }] });
+  });
+
+  it('leaves no content open if a member takes what it is brought, and does not read it', async () => {
+    const store = createMemoryRegistry();
+    for (const { descriptor, bytes } of image.blobs) await store.pushBlob('a', descriptor, bytes);
+    const told = watched(store);
+    const opening = changed(createMemoryRegistry(), {
+      async pushBlob(_repository, _blob, source) {
+        if (typeof source === 'function') await source();
+        throw down;
+      },
+    });
+    const call = unify([told.registry, opening]).pushManifest('a', image.bytes, image.mediaType);
+    await expect(call).rejects.toMatchObject({ done: [0], failed: [{ member: 1, error: down }] });
+    expect([told.count, told.open.size]).toEqual([1, 0]);
   });
 
   it('says that its subject is known', async () => {
