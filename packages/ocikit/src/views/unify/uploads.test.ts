@@ -30,6 +30,26 @@ const has = (registry: Registry | undefined, asked: Digest = digest): Promise<bo
 const underWay = async (registry: Registry | undefined): Promise<number> =>
   (await (registry === undefined ? undefined : maintenanceOf(registry))?.usage())?.uploads ?? Number.NaN;
 
+/** Registries that note which uploads are given up. */
+function noting(count: number): { stores: Registry[]; cancelled: string[] } {
+  const cancelled: string[] = [];
+  const note = (upload: BlobUpload): BlobUpload => {
+    const cancel = upload.cancel.bind(upload);
+    return Object.assign(upload, { cancel: () => (cancelled.push(upload.id), cancel()) });
+  };
+  const stores = memories(count).map((store) =>
+    changed(store, {
+      startUpload: async (...args) => note(await store.startUpload(...args)),
+      async mountBlob(...args) {
+        const { upload } = await store.mountBlob(...args);
+        if (upload === undefined) throw new Error('there is nothing to mount');
+        return { upload: note(upload) };
+      },
+    }),
+  );
+  return { stores, cancelled };
+}
+
 /** Its uploads fail, once, when so many bytes have come in all. What came before stays. */
 function stopping(registry: Registry, at: number): Registry {
   let stops = true;
@@ -127,6 +147,22 @@ describe('the id of an upload in several members', () => {
     await upload.commit(digest);
   });
 
+  it('is one only: what Base64 takes for the same is another one', () => {
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const ids = new UploadIds(2);
+    let tried = 0;
+    for (const key of ['k', 'ke', 'key']) {
+      const id = ids.format(key, ['a', 'b']);
+      expect(ids.parse(id)).toEqual({ key, ids: ['a', 'b'] });
+      // The last character of the others has no bits to spare.
+      if (id.length % 4 === 0) continue;
+      tried++;
+      const next = alphabet.charAt(alphabet.indexOf(id.charAt(id.length - 1)) + 1);
+      expect(ids.parse(`${id.slice(0, -1)}${next}`)).toBeUndefined();
+    }
+    expect(tried).toBe(2);
+  });
+
   it('stands for a remembered upload if the members’ ids are too long together, as long as it is remembered', () => {
     const ids = new UploadIds(2, 100);
     const key = ids.newKey();
@@ -171,18 +207,8 @@ describe('an upload in several members', () => {
   });
 
   it('is begun nowhere if one member cannot begin it', async () => {
-    const stores = memories(2);
-    const cancelled: string[] = [];
-    const noting = stores.map((store) =>
-      changed(store, {
-        async startUpload(...args) {
-          const upload = await store.startUpload(...args);
-          const cancel = upload.cancel.bind(upload);
-          return Object.assign(upload, { cancel: () => (cancelled.push(upload.id), cancel()) });
-        },
-      }),
-    );
-    await expect(unify([...noting, failing(createMemoryRegistry(), down)]).startUpload('a')).rejects.toBe(down);
+    const { stores, cancelled } = noting(2);
+    await expect(unify([...stores, failing(createMemoryRegistry(), down)]).startUpload('a')).rejects.toBe(down);
     expect(cancelled).toHaveLength(2);
   });
 
@@ -201,6 +227,12 @@ describe('an upload in several members', () => {
         detail: { size: 2500 },
       });
       await expect(resumed.commit(digest)).rejects.toMatchObject({ code: 'RANGE_INVALID', detail: { size: 2500 } });
+      // Where the others stand is not where it stands.
+      const elsewhere = { at: 6000, size: 4000 };
+      const misplaced = resumed.append(bytes.subarray(6000), elsewhere);
+      await expect(misplaced).rejects.toMatchObject({ code: 'RANGE_INVALID', detail: { size: 2500 } });
+      const last = resumed.commit(digest, { source: bytes.subarray(6000), ...elsewhere });
+      await expect(last).rejects.toMatchObject({ code: 'RANGE_INVALID', detail: { size: 2500 } });
       // Fewer bytes than the others have already.
       expect(await resumed.append(bytes.subarray(2500, 3000), { at: 2500, size: 500 })).toBe(3000);
       expect(await resumed.append(inPieces(bytes.subarray(3000, 8000)), { at: 3000, size: 5000 })).toBe(8000);
@@ -366,8 +398,10 @@ describe('mounting in several members', () => {
     await members[0]?.pushBlob('from', descriptor, bytes);
     const call = unify([...members, failing(createMemoryRegistry(), down)]).mountBlob('from', 'a', digest);
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', done: [0], failed: [{ member: 2, error: down }] });
-    const nowhere = unify([memories(1)[0] ?? createMemoryRegistry(), failing(createMemoryRegistry(), down)]);
+    const { stores, cancelled } = noting(2);
+    const nowhere = unify([...stores, failing(createMemoryRegistry(), down)]);
     await expect(nowhere.mountBlob('from', 'a', digest)).rejects.toBe(down);
+    expect(cancelled).toHaveLength(2);
   });
 });
 

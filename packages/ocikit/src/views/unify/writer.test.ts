@@ -190,6 +190,25 @@ describe('a blob that is pushed to several', () => {
     expect(await Promise.all(members.map((member) => has(member)))).toEqual([false, false]);
   });
 
+  it('ends in all of them with what the listener throws', async () => {
+    const reason = new Error('enough');
+    const hanging = changed(createMemoryRegistry(), {
+      async pushBlob(_repository, _blob, source, options) {
+        for await (const piece of readSource(source)) if (piece.length > 0) break;
+        return new Promise((_resolve, reject) => {
+          options?.signal?.addEventListener('abort', () => reject(options.signal?.reason as Error));
+        });
+      },
+    });
+    const store = createMemoryRegistry();
+    const onEvent = ({ type }: TransferEvent): void => {
+      if (type === 'bytes') throw reason;
+    };
+    const call = unify([hanging, store]).pushBlob('a', blob.descriptor, inPieces(blob.bytes), { onEvent });
+    await expect(call).rejects.toBe(reason);
+    expect(await has(store)).toBe(false);
+  });
+
   it('is stored by a client whose connection is cut: what can be opened again is sent again', async () => {
     const server = await createTestServer();
     cleanUp.push(() => server.close());
