@@ -85,6 +85,16 @@ test('a span says what it is about in the words of the semantic conventions, as 
   ]);
 });
 
+test('what callers call things is bounded, and holds no secrets', async () => {
+  const view = trace(createMemoryRegistry(), { tracer });
+  await expect(view.resolveTag('https://u:hunter2@h/', 'x'.repeat(10_000))).rejects.toThrow();
+  const tags = Array.from({ length: 1000 }, (_, i) => `t${i}`);
+  await expect(view.pushManifest('app', new Uint8Array(1), 'x', { tags })).rejects.toThrow();
+  const told = ended().map(({ attributes }) => JSON.stringify(attributes));
+  for (const text of told) expect(text.length).toBeLessThan(1000);
+  expect(told.join()).not.toContain('hunter2');
+});
+
 test('an error is recorded, without secrets', async () => {
   const inside = await filled();
   const failing: Registry = {

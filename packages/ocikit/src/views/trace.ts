@@ -31,6 +31,9 @@ export interface TraceOptions {
   tracer: TraceTracer;
 }
 
+const mostTags = 20;
+const longestText = 300;
+
 /** `SpanStatusCode.ERROR` of `@opentelemetry/api`. */
 const failedStatus = 2;
 
@@ -83,7 +86,7 @@ export function trace(registry: Registry, { tracer }: TraceOptions): Registry {
 
 function attributesOf(call: ObservedCall): Record<string, TraceAttribute> {
   const { method, repository, digest, tag, tags = [], size, upload, from, requestId } = call;
-  const named = [...(tag === undefined ? [] : [tag]), ...tags];
+  const named = [...(tag === undefined ? [] : [tag]), ...tags].slice(0, mostTags);
   return defined({
     'container.image.name': repository,
     'container.image.tags': named.length === 0 ? undefined : named,
@@ -115,6 +118,14 @@ function digestKey(method: string): string {
 
 function defined(attributes: Record<string, TraceAttribute | undefined>): Record<string, TraceAttribute> {
   return Object.fromEntries(
-    Object.entries(attributes).filter((entry): entry is [string, TraceAttribute] => entry[1] !== undefined),
+    Object.entries(attributes).flatMap(([key, value]): [string, TraceAttribute][] =>
+      value === undefined ? [] : [[key, bounded(value)]],
+    ),
   );
+}
+
+/** Callers may call things what they like, and at any length. */
+function bounded(value: TraceAttribute): TraceAttribute {
+  if (typeof value === 'string') return redacted(value, longestText);
+  return Array.isArray(value) ? value.map((each) => redacted(each, longestText)) : value;
 }
