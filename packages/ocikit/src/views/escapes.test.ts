@@ -356,6 +356,51 @@ describe('over HTTP, what select hides cannot be told from what is not there:', 
   });
 });
 
+describe('over HTTP, what accessChecker refuses is refused alike whether it is there or not:', () => {
+  test.each([
+    ['GET /v2/{name}/manifests/v1', 403],
+    ['HEAD /v2/{name}/manifests/v1', 403],
+    ['GET /v2/{name}/blobs/{blob}', 403],
+    ['GET /v2/{name}/tags/list', 403],
+    ['GET /v2/{name}/referrers/{manifest}', 403],
+    ['DELETE /v2/{name}/manifests/v1', 403],
+    ['DELETE /v2/{name}/manifests/{manifest}', 403],
+    ['DELETE /v2/{name}/blobs/{blob}', 403],
+    ['POST /v2/{name}/blobs/uploads/', 403],
+    ['POST /v2/{name}/blobs/uploads/?mount={blob}&from=teams/blue/app', 403],
+    ['PATCH /v2/{name}/blobs/uploads/{upload}', 403],
+    ['GET /v2/{name}/blobs/uploads/{upload}', 403],
+    ['DELETE /v2/{name}/blobs/uploads/{upload}', 403],
+    ['PUT /v2/{name}/manifests/v1', 403],
+    ['POST /v2/teams/blue/app/blobs/uploads/?mount={blob}&from={name}', 202],
+    ['POST /v2/teams/blue/app/blobs/uploads/?mount={blob}', 202],
+    ['GET /v2/_catalog', 200],
+  ])('%s', async (request, status) => {
+    const { inside, image, blob, upload } = stage;
+    const view = accessChecker(inside, ({ repository }) => {
+      if (!allowOwn(repository)) throw new RegistryError('DENIED', 'not yours');
+    });
+    const server = createServer(view);
+    const answers = [foreign, 'teams/red/vauld'].map(async (name) => {
+      const [method = '', path = ''] = request
+        .replace('{name}', name)
+        .replace('{blob}', blob)
+        .replace('{manifest}', image.descriptor.digest)
+        .replace('{upload}', upload.id)
+        .split(' ');
+      const headers = { 'content-type': image.mediaType };
+      const body = method === 'PUT' || method === 'PATCH' ? new Uint8Array(image.bytes) : null;
+      const response = await server.fetch(new Request(`http://registry.test${path}`, { method, headers, body }));
+      expect(response.status).toBe(status);
+      return (await response.text()).replaceAll(name, '{name}');
+    });
+    const [there, notThere] = await Promise.all(answers);
+    expect(there).toBe(notThere);
+    expect(there).not.toContain('vault');
+    expect(await hiddenState(inside)).toBe(before);
+  });
+});
+
 afterAll(() => {
   expect(heard.length).toBeGreaterThan(200);
 });
