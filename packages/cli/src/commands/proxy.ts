@@ -41,6 +41,13 @@ export function proxyOptions(): Option[] {
   ];
 }
 
+/** A flag that means nothing without `--proxy`; undefined if there is none. */
+export function strayFlag({ proxy, local, cacheSize, tagAge }: ProxyFlags): string | undefined {
+  if (proxy !== undefined) return undefined;
+  const given = { '--local': local, '--cache-size': cacheSize, '--tag-age': tagAge };
+  return Object.entries(given).find(([, value]) => value !== undefined)?.[0];
+}
+
 /** A cache that is going to be served, until it is closed. */
 export interface Proxy {
   registry: Registry;

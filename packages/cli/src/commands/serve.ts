@@ -11,7 +11,7 @@ import { readOnly } from 'ocikit/views';
 
 import { lineLogger } from '../log.ts';
 
-import { openProxy, proxyOptions } from './proxy.ts';
+import { openProxy, proxyOptions, strayFlag } from './proxy.ts';
 import type { ProxyFlags } from './proxy.ts';
 
 interface ServeFlags extends ProxyFlags {
@@ -59,7 +59,9 @@ export function serveCommand(): Command {
   return command;
 }
 
-async function runServe(flags: ServeFlags): Promise<void> {
+async function runServe(flags: ServeFlags, command: Command): Promise<void> {
+  const stray = strayFlag(flags);
+  if (stray !== undefined) command.error(`error: ${stray} means nothing without --proxy`);
   // V8 lets a heap grow to twice what is in it before it looks for what is not. With 100,000 tags in it that is a hundred
   // megabytes for nothing; requests are answered as quickly with less.
   setFlagsFromString('--optimize-for-size');

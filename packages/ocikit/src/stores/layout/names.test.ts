@@ -67,8 +67,8 @@ describe('the names of entries', () => {
     for (const names of [shared, withDefault]) {
       for (const tag of [undefined, 'v1']) {
         expect(names.parse(names.format('app', tag, digest))).toEqual({ repository: 'app', tag });
-        for (const repository of ['other/app', 'docker.io/library/app', 'localhost/app']) {
-          expect(names.parse(names.format(repository, tag, digest))).toEqual({ repository, tag });
+        for (const name of ['other/app', 'docker.io/library/app', 'localhost/app']) {
+          expect(names.parse(names.format(name, tag, digest))).toEqual({ repository: name, tag });
         }
       }
     }

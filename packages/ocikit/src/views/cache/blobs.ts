@@ -10,7 +10,7 @@ import type {
   RegistryError,
 } from '../../model/index.ts';
 
-import type { ExpiringMap } from './expiring-map.ts';
+import { ExpiringMap } from './expiring-map.ts';
 import type { Fill } from './fill.ts';
 import { Fills } from './fills.ts';
 import { Flights } from './flights.ts';
@@ -18,10 +18,12 @@ import { ifKept, KeptBlobs } from './kept.ts';
 import type { CacheEventType, CacheSettings } from './options.ts';
 import { keyOf } from './place.ts';
 import type { Place } from './place.ts';
-import { isUnknown } from './upstream.ts';
+import { briefly, isUnknown } from './upstream.ts';
 
 /** Bytes: who wants a part that is no further away waits until the download has come there. */
 const nearby = 16 * 1024 * 1024;
+/** Milliseconds for which it is remembered where a blob is. */
+const homeFor = 24 * 60 * 60 * 1000;
 
 /** Blobs through a cache. */
 export class CachedBlobs {
@@ -30,6 +32,9 @@ export class CachedBlobs {
   readonly #unknown: ExpiringMap<RegistryError>;
   readonly #kept: KeptBlobs;
   readonly #looks = new Flights<Descriptor>();
+  readonly #mounts = new Flights<boolean>();
+  /** Where blobs are kept that came or were read lately: images of one base are in many repositories. */
+  readonly #homes = new ExpiringMap<string>();
   readonly fills: Fills;
 
   /** @param unknown what upstreams were said to lack */
@@ -43,17 +48,25 @@ export class CachedBlobs {
     this.#settings = settings;
     this.#unknown = unknown;
     this.#kept = new KeptBlobs(store, settings);
-    this.fills = new Fills(store, settings, onKept);
+    this.fills = new Fills(store, settings, (place, digest, size) => {
+      this.#homes.set(digest, place.keptAs, homeFor);
+      onKept(size);
+    });
   }
 
   async get(place: Place, digest: Digest, options: GetBlobOptions): Promise<BlobContent> {
     if (options.range !== undefined) resolveRange(options.range, 0);
     const kept = await this.#kept.get(place.keptAs, digest, options);
     if (kept !== undefined) {
+      this.#homes.set(digest, place.keptAs, homeFor);
       this.#tell('hit', place, digest);
       return kept;
     }
     this.#assertNotUnknown(place, digest);
+    if (await this.#share(place, digest, options.signal)) {
+      const shared = await this.#kept.get(place.keptAs, digest, options);
+      if (shared !== undefined) return shared;
+    }
     if (options.range !== undefined && !(await this.#isNear(place, digest, options.range))) {
       return this.#pass(place, digest, options);
     }
@@ -65,6 +78,32 @@ export class CachedBlobs {
       this.#noteUnknown(place, digest, error);
       throw error;
     }
+  }
+
+  /**
+   * If another repository has it here, and this one's upstream says that it has it too, it need not be fetched. That it is
+   * here says nothing: who may read this repository need not be allowed to read the other one.
+   */
+  async #share(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<boolean> {
+    const home = this.#homes.get(digest);
+    if (home === undefined || home === place.keptAs || this.fills.running(place, digest) !== undefined) return false;
+    return this.#mounts.share(keyOf(place, digest), signal, async () => {
+      const { upstream, repository, keptAs, context } = place;
+      try {
+        await upstream.ask((registry) => registry.resolveBlob(repository, digest, { context }));
+      } catch (error) {
+        this.#noteUnknown(place, digest, error);
+        throw error;
+      }
+      const mounted = await ifKept(undefined, () => this.#store.mountBlob(home, keptAs, digest));
+      await mounted?.upload?.cancel();
+      if (mounted?.descriptor === undefined) {
+        this.#homes.delete(digest);
+        return false;
+      }
+      this.#tell('shared', place, digest);
+      return true;
+    });
   }
 
   /** Whether a part is worth waiting for: at the beginning, or not far from where a download is. */
@@ -82,9 +121,9 @@ export class CachedBlobs {
     const { upstream, repository, context } = place;
     this.#tell('passed', place, digest);
     try {
-      return await upstream.ask((registry) => registry.getBlob(repository, digest, { ...options, context }));
+      const { signal } = options;
+      return await upstream.ask((registry) => registry.getBlob(repository, digest, { ...options, context }), signal);
     } catch (error) {
-      options.signal?.throwIfAborted();
       this.#noteUnknown(place, digest, error);
       throw error;
     }
@@ -117,7 +156,7 @@ export class CachedBlobs {
   }
 
   #noteUnknown(place: Place, digest: Digest, error: unknown): void {
-    if (isUnknown(error)) this.#unknown.set(`blob ${keyOf(place, digest)}`, error, this.#settings.negativeAge);
+    if (isUnknown(error)) this.#unknown.set(`blob ${keyOf(place, digest)}`, briefly(error), this.#settings.negativeAge);
   }
 
   #tell(type: CacheEventType, place: Place, digest: Digest): void {

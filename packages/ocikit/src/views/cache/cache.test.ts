@@ -129,6 +129,24 @@ describe('content by its digest', () => {
     expect((await registry.getManifest('app', image.descriptor.digest)).bytes).toEqual(image.bytes);
   });
 
+  it('is not fetched for a second repository if its upstream says that it is there too', async () => {
+    const { origin, upstream, registry, events } = scene();
+    const { descriptor, bytes } = randomBlob(100_000);
+    for (const name of ['a', 'b']) await origin.pushBlob(name, descriptor, bytes);
+    await pushContent(origin, 'c', imageOf());
+    const { digest } = descriptor;
+    await (await registry.getBlob('a', digest)).bytes();
+    await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        expect(digestOf(await (await registry.getBlob('b', digest)).bytes())).toBe(digest);
+      }),
+    );
+    expect(upstream.calls).toEqual(['getBlob', 'resolveBlob']);
+    expect(events.filter(({ type }) => type === 'shared')).toHaveLength(1);
+    // What is here for one repository is not here for another one that does not have it.
+    expect(await codeOf(registry.getBlob('c', digest))).toBe('BLOB_UNKNOWN');
+  });
+
   it('is looked for without being fetched', async () => {
     const { origin, upstream, registry, store } = scene();
     const { descriptor, bytes } = randomBlob(1000);

@@ -19,27 +19,22 @@ describeRegistry({ describe, it }, 'a cache with a local registry, of an empty u
   },
 });
 
-for (const [name, open] of [
-  ['in a shared layout', openLayout],
-  ['in a layout for each repository', openLayouts],
-] as const) {
-  describeRegistry({ describe, it }, `a cache with a local registry, both ${name}`, {
-    async create() {
-      const dir = await mkdtemp(join(tmpdir(), 'ocikit-cache-'));
-      const options = { durability: 'none' } as const;
-      const [store, local] = [open(join(dir, 'kept'), { ...options, sparse: true }), open(join(dir, 'local'), options)];
-      const registry = cache(createMemoryRegistry(), store, { local });
-      return {
-        registry,
-        async close() {
-          await registry.close();
-          await Promise.all([store.close(), local.close()]);
-          await rm(dir, { recursive: true });
-        },
-      };
-    },
-  });
-}
+describeRegistry({ describe, it }, 'a cache with a local registry, both in directories', {
+  async create() {
+    const dir = await mkdtemp(join(tmpdir(), 'ocikit-cache-'));
+    const store = openLayout(join(dir, 'kept'), { durability: 'none', sparse: true });
+    const local = openLayouts(join(dir, 'local'), { durability: 'none' });
+    const registry = cache(createMemoryRegistry(), store, { local });
+    return {
+      registry,
+      async close() {
+        await registry.close();
+        await Promise.all([store.close(), local.close()]);
+        await rm(dir, { recursive: true });
+      },
+    };
+  },
+});
 
 describeRegistry({ describe, it }, 'a cache without a local registry', {
   async create() {

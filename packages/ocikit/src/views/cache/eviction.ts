@@ -33,7 +33,7 @@ export class Eviction {
   #measured: number | undefined;
   #running: Promise<void> | undefined;
   #wakeUp: (() => void) | undefined;
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   /** @throws TypeError if the store has no Maintenance */
   constructor(store: Registry, settings: CacheSettings, maxSize: number) {
@@ -53,7 +53,7 @@ export class Eviction {
   }
 
   #start(): void {
-    if (this.#running !== undefined || this.#wakeUp !== undefined || this.#isClosed) return;
+    if (this.#running !== undefined || this.#wakeUp !== undefined || this.#hasEnded()) return;
     this.#running = this.#runOnce();
   }
 
@@ -61,7 +61,7 @@ export class Eviction {
     // A store that cannot be looked through now can be later.
     const outcome = await this.#run().catch(() => 'again' as const);
     this.#running = undefined;
-    if (outcome === 'enough' || this.#isClosed) return;
+    if (outcome === 'enough' || this.#hasEnded()) return;
     this.#wakeUp = later(retry, () => {
       this.#wakeUp = undefined;
       this.#start();
@@ -70,41 +70,44 @@ export class Eviction {
 
   async #run(): Promise<'enough' | 'again'> {
     for (;;) {
-      const before = await this.#measure();
-      if (before <= this.#maxSize) return 'enough';
-      let left = before - this.#maxSize * enough;
-      const candidates = await this.#leastUsed();
+      const { size, homes, leastUsed } = await this.#look();
+      let left = size;
+      this.#measured = size;
+      if (size <= this.#maxSize || this.#hasEnded()) return 'enough';
       let removed = 0;
-      for (const candidate of candidates) {
-        if (left <= 0 || this.#isClosed) break;
+      for (const candidate of leastUsed) {
+        if (left <= this.#maxSize * enough || this.#hasEnded()) return 'enough';
         if (!(await this.#remove(candidate))) continue;
         removed++;
-        left -= candidate.size;
+        // What another repository has as well takes its room still.
+        const others = (homes.get(candidate.digest) ?? 1) - 1;
+        homes.set(candidate.digest, others);
+        if (others === 0) left -= candidate.size;
+        this.#measured = left;
       }
-      if (this.#isClosed) return 'enough';
       if (removed === 0) return 'again';
     }
   }
 
-  async #measure(): Promise<number> {
-    this.#grown = 0;
-    this.#measured = (await this.#maintenance.usage()).size;
-    return this.#measured;
-  }
-
-  /** Those that were used longest ago, in that order. */
-  async #leastUsed(): Promise<Candidate[]> {
+  /** Measures the store, and finds what was used longest ago, in that order. */
+  async #look(): Promise<{ size: number; homes: Map<Digest, number>; leastUsed: Candidate[] }> {
     const usedBefore = Date.now() - this.#settings.evictAfter;
-    let found: Candidate[] = [];
-    let seen = 0;
+    const homes = new Map<Digest, number>();
+    let leastUsed: Candidate[] = [];
+    let [seen, size] = [0, 0];
+    this.#grown = 0;
     for await (const candidate of this.#all()) {
       if (++seen % slice === 0) await giveWay();
-      if (this.#isClosed) return [];
+      if (this.#hasEnded()) break;
+      const { digest } = candidate;
+      const before = homes.get(digest) ?? 0;
+      homes.set(digest, before + 1);
+      if (before === 0) size += candidate.size;
       if (candidate.usedAt >= usedBefore) continue;
-      found.push(candidate);
-      if (found.length >= atATime * 2) found = leastOf(found);
+      leastUsed.push(candidate);
+      if (leastUsed.length >= atATime * 2) leastUsed = leastOf(leastUsed);
     }
-    return leastOf(found);
+    return { size, homes, leastUsed: leastOf(leastUsed) };
   }
 
   async *#all(): AsyncGenerator<Candidate, void, undefined> {
@@ -132,8 +135,12 @@ export class Eviction {
     return true;
   }
 
+  #hasEnded(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     this.#wakeUp?.();
     await this.#running;
   }

@@ -34,11 +34,13 @@ interface Wrongs {
   notBefore: number;
 }
 
+export type OnKeptBlob = (place: Place, digest: Digest, size: number) => void;
+
 /** The downloads that are under way: one for each blob, however many want it. */
 export class Fills {
   readonly #store: Registry;
   readonly #settings: CacheSettings;
-  readonly #onKept: (size: number) => void;
+  readonly #onKept: OnKeptBlob;
   readonly #fills = new Map<string, Promise<Fill | undefined>>();
   readonly #followers = new Map<Fill, number>();
   readonly #paused = new Map<string, Paused>();
@@ -48,7 +50,7 @@ export class Fills {
   readonly #endings = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
-  constructor(store: Registry, settings: CacheSettings, onKept: (size: number) => void) {
+  constructor(store: Registry, settings: CacheSettings, onKept: OnKeptBlob) {
     this.#store = store;
     this.#settings = settings;
     this.#onKept = onKept;
@@ -119,7 +121,7 @@ export class Fills {
     try {
       const range = paused === undefined ? undefined : { start };
       const call = { context, signal: this.#closing.signal, range };
-      content = await upstream.ask((registry) => registry.getBlob(repository, digest, call));
+      content = await upstream.ask((registry) => registry.getBlob(repository, digest, call), call.signal);
     } catch (error) {
       if (paused !== undefined && isOutage(error)) await this.#pause(key, paused);
       else await paused?.upload.cancel().catch(() => undefined);
@@ -159,7 +161,7 @@ export class Fills {
     if (outcome.type === 'kept') {
       this.#wrongs.delete(key);
       this.#tell('kept', place, digest, { size });
-      this.#onKept(size);
+      this.#onKept(place, digest, size);
       return;
     }
     const { type, error } = outcome;

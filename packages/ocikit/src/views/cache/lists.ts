@@ -16,7 +16,7 @@ export interface Listed {
 export function cachedTags(store: Registry, place: Place, options: ListOptions): AsyncIterable<string> {
   const { upstream, repository, keptAs, context } = place;
   return either(
-    upstream.list((registry) => registry.tags(repository, { ...options, context })),
+    upstream.list((registry) => registry.tags(repository, { ...options, context }), options.signal),
     () => store.tags(keptAs, { ...options, context: undefined }),
     isOutage,
   );
@@ -31,7 +31,7 @@ export function cachedReferrers(
 ): AsyncIterable<Descriptor> {
   const { upstream, repository, keptAs, context } = place;
   return either(
-    upstream.list((registry) => registry.referrers(repository, digest, { ...options, context })),
+    upstream.list((registry) => registry.referrers(repository, digest, { ...options, context }), options.signal),
     () => store.referrers(keptAs, digest, { ...options, context: undefined }),
     isOutage,
   );
@@ -54,7 +54,7 @@ function repositoriesOf(store: Registry, { upstream, prefix }: Listed, options: 
   const isPast = startAfter !== undefined && !startAfter.startsWith(prefix) && startAfter > prefix;
   if (isPast) return none();
   const from = startAfter?.startsWith(prefix) === true ? startAfter.slice(prefix.length) || undefined : undefined;
-  const there = upstream.list((registry) => registry.repositories({ startAfter: from, limit, signal }));
+  const there = upstream.list((registry) => registry.repositories({ startAfter: from, limit, signal }), signal);
   return either(
     prefixed(there, prefix),
     () => keptBelow(store, prefix, options),

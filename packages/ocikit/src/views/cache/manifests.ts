@@ -7,7 +7,7 @@ import { ifKept } from './kept.ts';
 import type { CacheEventType, CacheSettings } from './options.ts';
 import { keyOf } from './place.ts';
 import type { Place } from './place.ts';
-import { isUnknown, wrongAnswer } from './upstream.ts';
+import { briefly, isUnknown, wrongAnswer } from './upstream.ts';
 
 /** Manifests by their digests, through a cache. */
 export class CachedManifests {
@@ -119,7 +119,8 @@ export class CachedManifests {
   }
 
   #noteUnknown(place: Place, digest: Digest, error: unknown): void {
-    if (isUnknown(error)) this.#unknown.set(`manifest ${keyOf(place, digest)}`, error, this.#settings.negativeAge);
+    if (isUnknown(error))
+      this.#unknown.set(`manifest ${keyOf(place, digest)}`, briefly(error), this.#settings.negativeAge);
   }
 
   #tell(type: CacheEventType, place: Place, digest: Digest, error?: unknown): void {

@@ -7,6 +7,7 @@ import type { Registry } from '../../model/index.ts';
  * |---|---|
  * | hit | answered from what is kept |
  * | stale | a tag was answered from what is kept, as its upstream could not be asked: `error` says why |
+ * | shared | a blob of another repository that is kept is this one's as well, as its upstream says |
  * | joined | a blob is served from a download that somebody else has begun |
  * | miss | the upstream is asked for it |
  * | passed | it comes from the upstream and is not kept: a part in the middle, or the store takes nothing at the moment |
@@ -19,6 +20,7 @@ import type { Registry } from '../../model/index.ts';
 export type CacheEventType =
   | 'hit'
   | 'stale'
+  | 'shared'
   | 'joined'
   | 'miss'
   | 'passed'

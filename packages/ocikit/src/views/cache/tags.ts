@@ -10,7 +10,7 @@ import { keyOf } from './place.ts';
 import type { Place } from './place.ts';
 import type { TagStates } from './tag-states.ts';
 import { later } from './timers.ts';
-import { isOutage, isUnknown, notAsked, wrongAnswer } from './upstream.ts';
+import { briefly, isOutage, isUnknown, notAsked, wrongAnswer } from './upstream.ts';
 
 /** Where a tag is. */
 interface Found {
@@ -162,7 +162,7 @@ export class CachedTags {
     } catch (error) {
       if (!isUnknown(error)) throw error;
       this.#states.delete(place.keptAs, tag);
-      this.#unknown.set(`tag ${keyOf(place, tag)}`, error, this.#settings.negativeAge);
+      this.#unknown.set(`tag ${keyOf(place, tag)}`, briefly(error), this.#settings.negativeAge);
       // Unless it has moved meanwhile. If it cannot be deleted, it is asked for again the next time.
       if (kept !== undefined) {
         await this.#store.deleteTag(place.keptAs, tag, { ifTag: kept.digest }).catch(() => undefined);

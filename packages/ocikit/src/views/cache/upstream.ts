@@ -1,4 +1,4 @@
-import { isRegistryError, RedirectError, RegistryError } from '../../model/index.ts';
+import { HttpError, isRegistryError, RedirectError, RegistryError } from '../../model/index.ts';
 import type { ErrorCode, Registry } from '../../model/index.ts';
 
 /** Milliseconds for which an upstream that could not be asked is taken to be down by those who can do without it. */
@@ -37,22 +37,28 @@ export class Upstream {
    * Rejects with UNAVAILABLE for every trouble of the upstream's, and with TOOMANYREQUESTS, without asking, for as long as it
    * said that it wants to be asked nothing.
    */
-  async ask<T>(request: (registry: Registry) => Promise<T>): Promise<T> {
+  async ask<T>(request: (registry: Registry) => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.assertMayAsk();
     try {
       const answer = await request(this.#registry);
       this.#downUntil = 0;
       return answer;
     } catch (error) {
+      // A caller who leaves is no trouble of the upstream's.
+      signal?.throwIfAborted();
       throw this.note(error);
     }
   }
 
-  async *list<T>(request: (registry: Registry) => AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  async *list<T>(
+    request: (registry: Registry) => AsyncIterable<T>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<T, void, undefined> {
     this.assertMayAsk();
     try {
       yield* request(this.#registry);
     } catch (error) {
+      signal?.throwIfAborted();
       throw this.note(error);
     }
   }
@@ -101,6 +107,12 @@ export function isOutage(error: unknown): boolean {
 /** The upstream does not have it. */
 export function isUnknown(error: unknown): error is RegistryError {
   return isRegistryError(error, 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
+}
+
+/** The same to remember: without what came with it, which may be large. */
+export function briefly(error: RegistryError): RegistryError {
+  const said = error instanceof HttpError ? (error.errors[0]?.message ?? 'the upstream registry does not have it') : '';
+  return new RegistryError(error.code, (said || error.message).slice(0, 500));
 }
 
 /** The upstream does not let the cache see whether it has it. */
