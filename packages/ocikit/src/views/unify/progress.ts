@@ -8,11 +8,14 @@ import type { Caller } from './caller.ts';
  */
 export class Progress {
   readonly #caller: Caller;
+  /** Bytes at each member that has not ended. */
   readonly #transferred = new Map<number, number>();
   #told = 0;
 
-  constructor(caller: Caller) {
+  /** @param count how many members there are */
+  constructor(caller: Caller, count: number) {
     this.#caller = caller;
+    for (let i = 0; i < count; i++) this.#transferred.set(i, 0);
   }
 
   /** @returns undefined if nobody listens */

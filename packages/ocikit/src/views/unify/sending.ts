@@ -29,7 +29,7 @@ export async function sendToAll<T>(
   send: Send<T>,
 ): Promise<Sent<T>> {
   const caller = new Caller(options);
-  const progress = new Progress(caller);
+  const progress = new Progress(caller, members.length);
   const links = members.map(() => linkSignal(caller.signal));
   const late = new Set<Member>();
   const branches = branchesOf(source, members.length, {

@@ -187,6 +187,8 @@ describe('a blob that is pushed to several', () => {
       throw reason;
     };
     await expect(unify(members).pushBlob('a', blob.descriptor, source())).rejects.toBe(reason);
+    const lazy = changed(createMemoryRegistry(), { pushBlob: async () => blob.descriptor });
+    await expect(unify([lazy, ...members]).pushBlob('a', blob.descriptor, source())).rejects.toBe(reason);
     expect(await Promise.all(members.map((member) => has(member)))).toEqual([false, false]);
   });
 
@@ -194,7 +196,10 @@ describe('a blob that is pushed to several', () => {
     const reason = new Error('enough');
     const hanging = changed(createMemoryRegistry(), {
       async pushBlob(_repository, _blob, source, options) {
-        for await (const piece of readSource(source)) if (piece.length > 0) break;
+        for await (const { length } of readSource(source)) {
+          options?.onEvent?.({ type: 'bytes', repository: 'a', transferred: length });
+          break;
+        }
         return new Promise((_resolve, reject) => {
           options?.signal?.addEventListener('abort', () => reject(options.signal?.reason as Error));
         });
