@@ -270,6 +270,21 @@ describe('an upload in several members', () => {
     }
   });
 
+  it('goes on without a member that says only in the middle that it has lost it', async () => {
+    const stores = memories(2);
+    const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
+    const unknown = new RegistryError('BLOB_UPLOAD_UNKNOWN', 'gone');
+    const forgetting = changed(b, {
+      startUpload: async (...args) =>
+        Object.assign(await b.startUpload(...args), { append: () => Promise.reject(unknown) }),
+    });
+    const upload = await unify([a, forgetting]).startUpload('a');
+    expect(await upload.append(inPieces(bytes))).toBe(10_000);
+    await upload.commit(digest);
+    for (const store of stores) expect(await has(store)).toBe(true);
+    await expect((await unify([forgetting, forgetting]).startUpload('a')).append(bytes)).rejects.toBe(unknown);
+  });
+
   it('is unknown if all have lost it', async () => {
     const { id } = await unify(memories(2)).startUpload('a');
     await expect(unify(memories(2)).resumeUpload('a', id)).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
