@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { open, readFile, rm, truncate } from 'node:fs/promises';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import {
@@ -159,6 +160,50 @@ describe('an upstream that', () => {
     expect(again.log()).toContain('cache stale');
   });
 });
+
+describe('what is damaged on the disk', () => {
+  test.each([
+    ['has another byte', async (file: string) => overwrite(file, mebibyte)],
+    ['is cut short', async (file: string) => truncate(file, mebibyte)],
+    ['is gone', async (file: string) => rm(file)],
+  ])('and %s is fetched again, and not served for ever', { timeout: 60_000 }, async (what, damage) => {
+    const root = await scratch.newDirectory();
+    const { upstream, cache } = await start(root);
+    const image = imageOf();
+    await upstream.addRef('library/app', 'v1', image);
+    expect(digestOf((await get(cache.url, path)).body)).toBe(digest);
+    await get(cache.url, 'app/manifests/v1');
+    expect(await cache.stop()).toBe(0);
+    await damage(fileOf(root, digest));
+    if (what === 'is gone') await rm(fileOf(root, image.descriptor.digest));
+    else await overwrite(fileOf(root, image.descriptor.digest), 10);
+    const again = await restart(root, upstream);
+    const first = await get(again.url, path).catch(() => undefined);
+    // Who reads it while it is found out gets no wrong content for right.
+    if (first?.isWhole === true) expect(digestOf(first.body)).toBe(digest);
+    await expect.poll(async () => digestOf((await get(again.url, path)).body), { timeout: 10_000 }).toBe(digest);
+    const manifest = await get(again.url, `app/manifests/${image.descriptor.digest}`);
+    expect([manifest.status, manifest.body.equals(image.bytes)]).toEqual([200, true]);
+    expect(await again.stop()).toBe(0);
+    expect(await faultsOfLayouts(root)).toEqual([]);
+  });
+});
+
+function fileOf(root: string, of: string): string {
+  return join(root, 'blobs', of.replace(':', '/'));
+}
+
+async function overwrite(file: string, at: number): Promise<void> {
+  const handle = await open(file, 'r+');
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, at);
+  await handle.write(
+    buffer.map((byte) => byte ^ 0xff),
+    0,
+    1,
+    at,
+  );
+  await handle.close();
+}
 
 describe('clients that take nothing', () => {
   test('cost no memory, and hold nobody up', { timeout: 90_000 }, async () => {
