@@ -23,7 +23,8 @@ describe('the fences of a guide', () => {
 test.each([
   ["createClient({ host: 'registry.example.com' })", "createClient({ host: '127.0.0.1:1' })"],
   ["createClient({ host: 'docker.io' })", "createClient({ host: '127.0.0.1:1' })"],
-  ['ocikit serve --proxy docker.io --port 5000', 'ocikit serve --proxy http://127.0.0.1:1 --port 2'],
+  ['ocikit serve --proxy docker.io --port 5000', 'ocikit serve --proxy docker.io=http://127.0.0.1:1 --port 2'],
+  ["{ 'docker.io': remote('docker.io') }", "{ 'docker.io': remote('127.0.0.1:1') }"],
   ['--proxy docker.io=https://mirror.example.com', '--proxy docker.io=http://127.0.0.1:1'],
   ['curl https://registry-1.docker.io/v2/', 'curl http://127.0.0.1:1/v2/'],
   ['curl http://localhost:5000/v2/', 'curl http://localhost:2/v2/'],

@@ -36,10 +36,13 @@ export interface Places {
 
 /** A snippet as it is run. */
 export function placed(text: string, { upstream, port }: Places): string {
-  return text
-    .replace(/https:\/\/(?:[a-z0-9-]+\.)*(?:example\.com|docker\.io)\b/g, `http://${upstream}`)
-    .replace(/--proxy docker\.io(?![=\w.:])/g, `--proxy http://${upstream}`)
-    .replace(/(?<=['"])(?:registry-1\.)?docker\.io(?=['"])/g, upstream)
-    .replace(/(?<![\w.@-])(?:[a-z0-9-]+\.)*example\.com(?![\w.-])/g, upstream)
-    .replace(/(?<=:|port: |--port[ =])5000(?!\d)/g, String(port));
+  return (
+    text
+      .replace(/https:\/\/(?:[a-z0-9-]+\.)*(?:example\.com|docker\.io)\b/g, `http://${upstream}`)
+      .replace(/--proxy docker\.io(?![=\w.:])/g, `--proxy docker.io=http://${upstream}`)
+      // As a key it is a name, which stays.
+      .replace(/(?<=['"])(?:registry-1\.)?docker\.io(?=['"](?!:))/g, upstream)
+      .replace(/(?<![\w.@-])(?:[a-z0-9-]+\.)*example\.com(?![\w.-])/g, upstream)
+      .replace(/(?<=:|port: |--port[ =])5000(?!\d)/g, String(port))
+  );
 }
