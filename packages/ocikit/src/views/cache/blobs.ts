@@ -11,9 +11,8 @@ import type {
 } from '../../model/index.ts';
 
 import { ExpiringMap } from './expiring-map.ts';
-import type { Fill } from './fill.ts';
 import { Fills } from './fills.ts';
-import { Flights } from './flights.ts';
+import { abortable, Flights } from './flights.ts';
 import { ifKept, KeptBlobs } from './kept.ts';
 import type { CacheEventType, CacheSettings } from './options.ts';
 import { keyOf } from './place.ts';
@@ -67,7 +66,7 @@ export class CachedBlobs {
       const shared = await this.#kept.get(place.keptAs, digest, options);
       if (shared !== undefined) return shared;
     }
-    if (options.range !== undefined && !(await this.#isNear(place, digest, options.range))) {
+    if (options.range !== undefined && !(await this.#isNear(place, digest, options.range, options.signal))) {
       return this.#pass(place, digest, options);
     }
     try {
@@ -86,7 +85,7 @@ export class CachedBlobs {
    */
   async #share(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<boolean> {
     const home = this.#homes.get(digest);
-    if (home === undefined || home === place.keptAs || this.fills.running(place, digest) !== undefined) return false;
+    if (home === undefined || home === place.keptAs || this.fills.has(place, digest)) return false;
     return this.#mounts.share(keyOf(place, digest), signal, async () => {
       const { upstream, repository, keptAs, context } = place;
       try {
@@ -107,13 +106,11 @@ export class CachedBlobs {
   }
 
   /** Whether a part is worth waiting for: at the beginning, or not far from where a download is. */
-  async #isNear(place: Place, digest: Digest, range: ByteRange): Promise<boolean> {
+  async #isNear(place: Place, digest: Digest, range: ByteRange, signal: AbortSignal | undefined): Promise<boolean> {
     if ('start' in range && range.start === 0) return true;
-    const reached = await this.fills.reached(place, digest);
+    const reached = await abortable(this.fills.reached(place, digest), signal);
     if (reached === undefined) return false;
-    const fill = await this.fills.running(place, digest)?.catch(() => undefined);
-    const start = 'start' in range ? range.start : startOf(fill, range);
-    return start <= reached + nearby;
+    return resolveRange(range, reached.size).start <= reached.position + nearby;
   }
 
   /** From the upstream, and not kept. */
@@ -135,8 +132,8 @@ export class CachedBlobs {
       this.#tell('hit', place, digest);
       return kept;
     }
-    const fill = await this.fills.running(place, digest)?.catch(() => undefined);
-    if (fill !== undefined) return { ...fill.descriptor };
+    const coming = await abortable(this.fills.descriptor(place, digest), signal);
+    if (coming !== undefined) return coming;
     this.#assertNotUnknown(place, digest);
     const { upstream, repository, context } = place;
     try {
@@ -162,8 +159,4 @@ export class CachedBlobs {
   #tell(type: CacheEventType, place: Place, digest: Digest): void {
     this.#settings.tell({ type, kind: 'blob', repository: place.keptAs, reference: digest });
   }
-}
-
-function startOf(fill: Fill | undefined, range: ByteRange): number {
-  return fill === undefined ? Infinity : resolveRange(range, fill.descriptor.size).start;
 }

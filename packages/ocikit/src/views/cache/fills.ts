@@ -1,5 +1,5 @@
 import { createContent, RegistryError, resolveRange, splitDigest } from '../../model/index.ts';
-import type { BlobContent, BlobUpload, Digest, GetBlobOptions, Registry } from '../../model/index.ts';
+import type { BlobContent, BlobUpload, Descriptor, Digest, GetBlobOptions, Registry } from '../../model/index.ts';
 
 import { ExpiringMap } from './expiring-map.ts';
 import { Fill, heldBack } from './fill.ts';
@@ -56,17 +56,25 @@ export class Fills {
     this.#onKept = onKept;
   }
 
-  /** One that is under way; undefined if there is none. */
-  running(place: Place, digest: Digest): Promise<Fill | undefined> | undefined {
-    return this.#fills.get(keyOf(place, digest));
+  /** Whether a download of the blob is under way. */
+  has(place: Place, digest: Digest): boolean {
+    return this.#fills.has(keyOf(place, digest));
   }
 
-  /** How far a download has come that is under way, or can be gone on with; undefined if there is none. */
-  async reached(place: Place, digest: Digest): Promise<number | undefined> {
+  /** What is known of a blob that is coming in; undefined if it is not. */
+  async descriptor(place: Place, digest: Digest): Promise<Descriptor | undefined> {
+    const fill = await this.#fills.get(keyOf(place, digest))?.catch(() => undefined);
+    return fill === undefined ? undefined : { ...fill.descriptor };
+  }
+
+  /** How far a download has come that is under way, or can be gone on with, and how far it goes; undefined if there is none. */
+  async reached(place: Place, digest: Digest): Promise<{ position: number; size: number } | undefined> {
     const key = keyOf(place, digest);
     const fill = await this.#fills.get(key)?.catch(() => undefined);
+    if (fill !== undefined) return { position: fill.available, size: fill.descriptor.size };
     const paused = this.#paused.get(key);
-    return fill?.available ?? (paused === undefined ? undefined : sizeOf(paused.upload));
+    const position = paused === undefined ? undefined : sizeOf(paused.upload);
+    return paused === undefined || position === undefined ? undefined : { position, size: paused.size };
   }
 
   /**
