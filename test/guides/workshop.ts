@@ -28,8 +28,7 @@ export interface Workshop {
 /** @param guide its file's name without `.md` */
 export async function openWorkshop(guide: string, upstream: string): Promise<Workshop> {
   // Modules find the packages from inside the repository only.
-  const modules = join(here, '.run', guide);
-  await rm(modules, { recursive: true, force: true });
+  const modules = join(here, '.run', `${guide}-${process.pid}`);
   await mkdir(modules, { recursive: true });
   const directory = await mkdtemp(join(tmpdir(), `ocikit-guide-${guide}-`));
   const state = await mkdtemp(join(tmpdir(), 'ocikit-guide-state-'));
