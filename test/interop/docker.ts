@@ -19,12 +19,16 @@ interface Daemon {
   stop(): Promise<void>;
 }
 
-/** Docker, with a daemon of its own, which runs no containers and touches no network. */
-export function useDocker(): ImageClient {
+/**
+ * Docker, with a daemon of its own, which runs no containers and touches no network.
+ *
+ * @param flags further ones of the daemon
+ */
+export function useDocker(flags: () => readonly string[] = () => []): ImageClient {
   let daemon: Daemon | undefined;
   // Hooks after the tests run in reverse order: the daemon stops before its directory is removed.
   const client = useClient('docker', 'docker', async (directory) => {
-    daemon = await startDaemon(directory);
+    daemon = await startDaemon(directory, flags());
     // The classic builder: BuildKit's command is a plug-in, and a package of its own.
     return { env: { DOCKER_HOST: daemon.host, DOCKER_CONFIG: join(directory, 'config'), DOCKER_BUILDKIT: '0' } };
   });
@@ -61,7 +65,7 @@ async function filesInArchive(archive: string, unpacked: string, target: string)
   return filesBelow(target);
 }
 
-async function startDaemon(directory: string): Promise<Daemon> {
+async function startDaemon(directory: string, flags: readonly string[]): Promise<Daemon> {
   const host = `unix://${join(directory, 'docker.sock')}`;
   const logFile = join(directory, 'dockerd.log');
   const executionRoot = join(directory, 'exec');
@@ -79,6 +83,7 @@ async function startDaemon(directory: string): Promise<Daemon> {
       ['--iptables=false', '--ip6tables=false'],
       // Plain HTTP is allowed on the loopback interface without a word.
       givenRegistry === undefined ? [] : ['--insecure-registry', givenRegistry],
+      flags,
     ].flat(),
     { stdio: ['ignore', log.fd, log.fd] },
   );

@@ -16,6 +16,8 @@ export interface OtherRegistry {
   readonly host: string;
   /** Starts it again, on what it has stored, and on the same port. It forgets what it only remembered. */
   restart(): Promise<void>;
+  /** Ends it before its tests do. */
+  stop(): Promise<void>;
 }
 
 export interface OtherRegistryOptions {
@@ -122,6 +124,7 @@ function useOtherRegistry(command: (directory: string, address: string) => Promi
     get host() {
       return host();
     },
+    stop,
     async restart() {
       const address = host();
       await stop();

@@ -13,12 +13,14 @@ import { parseDuration } from '../durations.ts';
 import { lineLogger } from '../log.ts';
 
 import { Collecting } from './gc-interval.ts';
+import { openProxy, proxyOptions, strayFlag } from './proxy.ts';
+import type { ProxyFlags } from './proxy.ts';
 
-interface ServeFlags {
+interface ServeFlags extends ProxyFlags {
   host: string;
   port: number;
   root: string;
-  layout: 'per-repository' | 'shared';
+  layout?: 'per-repository' | 'shared';
   durability: 'fsync' | 'none';
   memory?: true;
   readOnly?: true;
@@ -30,15 +32,16 @@ interface ServeFlags {
 }
 
 export function serveCommand(): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description('Serve a registry until SIGINT or SIGTERM comes.')
     .option('--host <address>', 'listen on this address; 0.0.0.0 is all of this machine’s', '127.0.0.1')
     .option('--port <number>', 'listen on this port; 0 is any free one', parsePort, 5000)
     .option('--root <dir>', 'keep everything in this directory, as OCI image layouts', './registry-data')
     .addOption(
-      new Option('--layout <kind>', 'one layout for each repository, or one for all of them')
-        .choices(['per-repository', 'shared'])
-        .default('per-repository'),
+      new Option(
+        '--layout <kind>',
+        'one layout for each repository, or one for all of them (default: per-repository; with --proxy: shared)',
+      ).choices(['per-repository', 'shared']),
     )
     .addOption(
       new Option(
@@ -60,12 +63,16 @@ export function serveCommand(): Command {
       '\nThe line "ocikit listening on http://HOST:PORT" on stdout says that it accepts connections.',
     )
     .action(runServe);
+  for (const option of proxyOptions()) command.addOption(option);
+  return command;
 }
 
-async function runServe(flags: ServeFlags): Promise<void> {
+async function runServe(flags: ServeFlags, command: Command): Promise<void> {
+  const stray = strayFlag(flags);
+  if (stray !== undefined) command.error(`error: ${stray} means nothing without --proxy`);
   keepHeapSmall();
   const logger = lineLogger((line) => process.stderr.write(line));
-  const store = await openStore(flags, logger);
+  const store = await (flags.proxy === undefined ? openStore(flags, logger) : openCache(flags.proxy, flags, logger));
   try {
     const collecting = collectGarbageOf(store, flags, logger);
     try {
@@ -101,6 +108,29 @@ function collectGarbageOf({ registry }: Store, flags: ServeFlags, logger: Logger
   return new Collecting(registry, { interval, gracePeriod, untagged, logger });
 }
 
+/** What was fetched is in `--root`, and what was pushed in `--local`. */
+async function openCache(hosts: NonNullable<ProxyFlags['proxy']>, flags: ServeFlags, logger: Logger): Promise<Store> {
+  // Each blob once, however many repositories have it; and a manifest comes before what it names.
+  const store = await openStore({ layout: 'shared', ...flags, sparse: true, verifyOnRead: true }, logger);
+  const local =
+    flags.local === undefined
+      ? undefined
+      : await openStore({ ...flags, layout: 'per-repository', root: flags.local, memory: undefined }, logger);
+  const quiet = flags.quiet === true ? { ...logger, info: undefined } : logger;
+  const proxy = openProxy(hosts, flags, { store: store.registry, local: local?.registry, logger: quiet });
+  const names = hosts.map(({ name }) => name).join(', ');
+  return {
+    registry: proxy.registry,
+    where: [`what it fetches from ${names}: ${store.where}`, local && `what is pushed: ${local.where}`]
+      .filter(Boolean)
+      .join(', and '),
+    async close() {
+      await proxy.close();
+      await Promise.all([store.close(), local?.close()]);
+    },
+  };
+}
+
 async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logger): Promise<void> {
   const stop = signalled();
   const serving = await serve(flags.readOnly === true ? readOnly(store.registry) : store.registry, {
@@ -108,7 +138,7 @@ async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logg
     port: flags.port,
     logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
   });
-  process.stderr.write(`ocikit keeps everything in ${store.where}\n`);
+  process.stderr.write(`ocikit keeps ${store.where}\n`);
   process.stdout.write(`ocikit listening on ${serving.url}\n`);
 
   const signal = await stop;
@@ -123,25 +153,33 @@ interface Store {
   close(): Promise<void>;
 }
 
-async function openStore(flags: ServeFlags, logger: Logger): Promise<Store> {
+interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' | 'readOnly'> {
+  memory?: true | undefined;
+  sparse?: boolean | undefined;
+  /** What is damaged can be had again. */
+  verifyOnRead?: boolean | undefined;
+}
+
+async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
   const sparse = flags.sparse === true;
   if (flags.memory === true) {
     return {
       registry: createMemoryRegistry({ sparse }),
-      where: 'memory: what is pushed is gone when it stops',
+      where: 'everything in memory: it is gone when it stops',
       close: () => Promise.resolve(),
     };
   }
   const open = flags.layout === 'shared' ? openLayout : openLayouts;
-  const { durability } = flags;
+  const { durability, verifyOnRead } = flags;
   const registry = open(flags.root, {
     durability,
     sparse,
+    verifyOnRead,
     onWarning: (message, fields) => logger.warn(message, fields),
   });
   // Better now than at the first push. Who only reads needs no lock, and may have no right to write.
   if (flags.readOnly !== true || flags.gc !== undefined) await registry.own();
-  return { registry, where: absolute(flags.root), close: () => registry.close() };
+  return { registry, where: `everything in ${absolute(flags.root)}`, close: () => registry.close() };
 }
 
 function signalled(): Promise<NodeJS.Signals> {

@@ -455,6 +455,27 @@ describe('opening a content', () => {
 });
 
 describe('cancelling', () => {
+  test('tells a source that is opened on demand, once, if it was not', async () => {
+    let cancelled = 0;
+    const observed: Partial<Observed> = {};
+    const cancel = async (): Promise<void> => void cancelled++;
+    const open = async (): Promise<ByteReader> => {
+      observed.opened = (observed.opened ?? 0) + 1;
+      return readerOf([alphabet], () => (observed.closed = (observed.closed ?? 0) + 1));
+    };
+    const source = (): ContentSource => ({ open, cancel });
+    const unread = createContent({ descriptor: descriptorOf(alphabet), source: source() });
+    await unread.cancel();
+    await unread.cancel();
+    expect([cancelled, observed]).toEqual([1, {}]);
+    const read = createContent({ descriptor: descriptorOf(alphabet), source: source() });
+    await read.bytes();
+    const opened = createContent({ descriptor: descriptorOf(alphabet), source: source() });
+    await opened.open();
+    await opened.cancel();
+    expect([cancelled, observed]).toEqual([1, { opened: 2, closed: 2 }]);
+  });
+
   test('tells a source that arrives by itself that nobody wants it, once', async () => {
     const observed: Partial<Observed> = {};
     const source = kinds['iterate']?.([alphabet], observed) ?? { pieces: [] };

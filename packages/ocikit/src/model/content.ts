@@ -91,8 +91,8 @@ export interface ByteReader {
 export type ContentSource =
   /** They are in memory: the whole blob, in one piece or in several. */
   | { pieces: readonly Uint8Array[] }
-  /** They are read on demand, from `range.start` on. */
-  | { open: (range: ResolvedRange) => Promise<ByteReader> }
+  /** They are read on demand, from `range.start` on. `cancel` is called if it ends without having been opened. */
+  | { open: (range: ResolvedRange) => Promise<ByteReader>; cancel?: () => Promise<void> }
   /** They arrive by themselves, from `range.start` on. `cancel` is called if nobody wants them, or no more of them. */
   | { iterate: (range: ResolvedRange) => AsyncIterable<Uint8Array>; cancel?: () => Promise<void> };
 
@@ -282,8 +282,9 @@ class Content implements BlobContent {
   async cancel(): Promise<void> {
     const unwanted = !this.#ended && !this.#exhausted;
     this.#ended = true;
-    if (unwanted && 'iterate' in this.#source) await this.#source.cancel?.();
     const reader = this.#reader;
+    const unopened = 'open' in this.#source && reader === undefined;
+    if (unwanted && ('iterate' in this.#source || unopened)) await this.#source.cancel?.();
     this.#reader = undefined;
     await reader?.close();
   }

@@ -1,7 +1,7 @@
 /**
  * Every error code with the HTTP status it has on the wire: the one table that server, client and stores share.
- * The first group is the distribution specification's ("Error Codes"); the second names what the specification gives
- * a status but no code, in the words of RFC 9110. The last code of a status says no more than the status itself.
+ * The first group is the distribution specification's ("Error Codes"); the second names statuses for
+ * which it has no code, in the words of RFC 9110. The last code of a status says no more than the status itself.
  */
 export const statusOfCode = {
   BLOB_UNKNOWN: 404,
@@ -24,6 +24,8 @@ export const statusOfCode = {
   NOT_FOUND: 404,
   NOT_ACCEPTABLE: 406,
   REQUEST_TIMEOUT: 408,
+  /** What is there contradicts itself, and nobody may decide: registries that are one have different manifests of a tag. */
+  CONFLICT: 409,
   /** A condition (`ifTag`, `If-Match`, `If-None-Match`) did not hold. */
   PRECONDITION_FAILED: 412,
   CONTENT_TOO_LARGE: 413,

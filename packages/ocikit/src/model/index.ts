@@ -4,6 +4,7 @@ export * from './digest.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './iteration.ts';
+export * from './linked-signal.ts';
 export * from './manifest.ts';
 export * from './media-types.ts';
 export * from './partial.ts';

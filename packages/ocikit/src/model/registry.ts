@@ -112,6 +112,12 @@ export interface ResumeOptions extends CallOptions {
   offset?: number | 'end' | undefined;
 }
 
+/**
+ * Where a blob may be mounted from: a repository, or any of those that have the blob and for which the function gives true.
+ * So can a view keep a mount to what its callers may read.
+ */
+export type MountSource = string | ((repository: string) => boolean | Promise<boolean>);
+
 /** What came of a mount: the blob is there, or an upload has begun through which it can be sent. */
 export type MountResult =
   | { descriptor: Descriptor; upload?: undefined }
@@ -154,11 +160,11 @@ export interface Writer {
   /**
    * Makes a blob of another repository one of this repository, without sending it.
    *
-   * @param from any repository that the caller may read if it is undefined
+   * @param from any repository if it is undefined. Who cannot ask a function before the blob is mounted begins an upload
    * @returns an upload to go on with if the blob is not found there
    */
   mountBlob(
-    from: string | undefined,
+    from: MountSource | undefined,
     repository: string,
     digest: Digest,
     options?: UploadOptions,
@@ -222,7 +228,7 @@ export interface BlobUpload extends AsyncDisposable {
   close(): Promise<void>;
   /** Gives up what was sent. May be called more than once; does nothing after `commit`. */
   cancel(options?: CallOptions): Promise<void>;
-  /** Reads what was sent so far, where the registry can. */
+  /** Reads what was sent so far, where the registry can; also beside a running `append`, and then what was there at the call. */
   read?(range?: ByteRange): BlobContent;
 }
 

@@ -27,6 +27,8 @@ export interface ContractTraits {
    * with; and the registry sees only after a moment that a call has been broken off.
    */
   remote?: boolean | undefined;
+  /** The longest name that a repository can have, in characters; 255 if it is left out. */
+  longestName?: number | undefined;
   /** What it does not have at all. */
   lacks?: readonly ContractCapability[] | undefined;
 }

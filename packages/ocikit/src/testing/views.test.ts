@@ -2,13 +2,18 @@ import { describe, it } from 'vitest';
 
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { readOnly } from '../views/index.ts';
+import { transparentViews } from '../../test/transparent-views.ts';
 
 import { describeRegistry } from './index.ts';
 
-describeRegistry({ describe, it }, 'the read-only view', {
+for (const [name, { view, traits }] of Object.entries(transparentViews)) {
+  describeRegistry({ describe, it }, name, { create: async () => ({ registry: view() }), traits });
+}
+
+describeRegistry({ describe, it }, 'readOnly', {
   create: async () => {
     const origin = createMemoryRegistry();
     return { registry: readOnly(origin), origin };
   },
-  traits: { readOnly: true, lacks: ['maintenance'] },
+  traits: { readOnly: true },
 });

@@ -1,23 +1,34 @@
-import { partialRegistry, RegistryError } from '../model/index.ts';
-import type { Registry } from '../model/index.ts';
+import { maintenance, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
+import type { Maintenance, Registry } from '../model/index.ts';
+
+import { forward, forwardMaintenance, lists, reads } from './forward.ts';
 
 /**
- * The registry without its pushes and deletes, which answer UNSUPPORTED. Reading and listing stay as they are.
+ * The registry without its pushes and deletes, which answer UNSUPPORTED. Reading and listing stay as they are; of its
+ * maintenance, what lists and verifies.
  *
  * @example createServer(readOnly(registry))
  */
 export function readOnly(registry: Registry): Registry {
-  const missing = (): RegistryError => new RegistryError('UNSUPPORTED', 'this registry is read-only');
+  const inner = maintenanceOf(registry);
   const methods = {
-    getBlob: registry.getBlob.bind(registry),
-    getManifest: registry.getManifest.bind(registry),
-    getTag: registry.getTag.bind(registry),
-    resolveBlob: registry.resolveBlob.bind(registry),
-    resolveManifest: registry.resolveManifest.bind(registry),
-    resolveTag: registry.resolveTag.bind(registry),
-    repositories: registry.repositories.bind(registry),
-    tags: registry.tags.bind(registry),
-    referrers: registry.referrers.bind(registry),
+    ...forward(registry, ...reads, ...lists),
+    [maintenance]: inner && readOnlyMaintenance(inner),
   };
-  return partialRegistry(methods, { missing });
+  // What is added to registries later is refused as well.
+  return partialRegistry(methods, { missing: refusal });
+}
+
+function readOnlyMaintenance(inner: Maintenance): Maintenance {
+  return {
+    ...forwardMaintenance(inner, 'manifests', 'blobs', 'uploads', 'orphans', 'readManifest', 'verify', 'usage'),
+    removeUnused: () => Promise.reject(refusal()),
+    removeOrphan: () => Promise.reject(refusal()),
+    quarantine: () => Promise.reject(refusal()),
+    lease: () => Promise.reject(refusal()),
+  };
+}
+
+function refusal(): RegistryError {
+  return new RegistryError('UNSUPPORTED', 'this registry is read-only');
 }

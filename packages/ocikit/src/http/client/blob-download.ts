@@ -2,18 +2,25 @@ import {
   createContent,
   digestOf,
   isRegistryError,
+  linkSignal,
   resolveRange,
   splitDigest,
   VerifyingReader,
   wrongDigest,
 } from '../../model/index.ts';
-import type { BlobContent, ByteRange, CallOptions, Digest, Reader, ResolvedRange } from '../../model/index.ts';
+import type {
+  BlobContent,
+  ByteRange,
+  CallOptions,
+  Digest,
+  LinkedSignal,
+  Reader,
+  ResolvedRange,
+} from '../../model/index.ts';
 import { formatRange } from '../wire/index.ts';
 
 import { blobDescriptor } from './answer-headers.ts';
 import { KeptPart } from './kept-part.ts';
-import { linkSignal } from './linked-signal.ts';
-import type { LinkedSignal } from './linked-signal.ts';
 import type { ClientOptions } from './options.ts';
 import { parallelOf, piecesInParallel } from './ranges.ts';
 import { remoteBlob } from './remote-blob.ts';

@@ -1,3 +1,4 @@
+export { deadline } from '../../model/index.ts';
 export type { Credential, Credentials } from './auth/index.ts';
 export { createClient } from './client.ts';
 export { explain } from './explanation.ts';
@@ -5,5 +6,5 @@ export type { ExplainedRequest, ExplainedTokenRequest, Explanation } from './exp
 export { rawBody, takesIterables } from './fetch.ts';
 export type { Fetch, RawBody } from './fetch.ts';
 export type { BackOff, ClientOptions, ParallelOptions } from './options.ts';
-export { deadline, signalAfter } from './retry.ts';
+export { signalAfter } from './retry.ts';
 export type { PartialContent, TransferStore } from './transfer-store.ts';

@@ -1,7 +1,6 @@
-import type { ResolvedRange } from '../../model/index.ts';
+import { linkSignal } from '../../model/index.ts';
+import type { LinkedSignal, ResolvedRange } from '../../model/index.ts';
 
-import { linkSignal } from './linked-signal.ts';
-import type { LinkedSignal } from './linked-signal.ts';
 import type { ClientOptions } from './options.ts';
 import type { BlobPart, RemoteBlob } from './remote-blob.ts';
 

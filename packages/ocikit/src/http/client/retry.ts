@@ -1,10 +1,8 @@
+import { deadline } from '../../model/index.ts';
 import type { CallOptions } from '../../model/index.ts';
 
 import type { BackOff, ClientOptions } from './options.ts';
 import { orAborted } from './or-aborted.ts';
-
-/** The key under which a signal says when it will be aborted, in milliseconds since 1970. */
-export const deadline: unique symbol = Symbol.for('ocikit.deadline');
 
 /**
  * Like `AbortSignal.timeout`, but a client knows when the time is over, and does not begin to wait for what would come

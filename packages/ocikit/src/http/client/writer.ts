@@ -1,4 +1,4 @@
-import { assertRepository, digestAlgorithm, isRegistryError, parseDigest } from '../../model/index.ts';
+import { assertRepository, digestAlgorithm, isRegistryError, parseDigest, splitDigest } from '../../model/index.ts';
 import type { BlobUpload, Reader, Writer } from '../../model/index.ts';
 
 import { blobDescriptor } from './answer-headers.ts';
@@ -55,8 +55,13 @@ export function clientWriter(
 
     async mountBlob(from, repository, digest, { algorithm, ...call } = {}) {
       parseDigest(digest);
-      if (from !== undefined) assertRepository(from);
+      if (typeof from === 'string') assertRepository(from);
       if (algorithm !== undefined) digestAlgorithm(algorithm);
+      // The registry would not ask it, and what it might find may be nothing that the caller may read.
+      if (typeof from === 'function') {
+        const { algorithm: named } = splitDigest(digest);
+        return { upload: await startUpload(repository, { algorithm: algorithm ?? named, ...call }) };
+      }
       const query = { mount: digest, from, 'digest-algorithm': algorithm };
       const scope = from === undefined ? [] : repositoryScope(from, 'pull');
       let answer: Answer;

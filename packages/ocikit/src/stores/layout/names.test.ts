@@ -53,8 +53,9 @@ describe('the names of entries', () => {
     expect(singleNames('x').parse(name)).toEqual({ repository: 'x', tag: name === '' ? undefined : name });
   });
 
-  it('with a host mean nothing in an index for all', () => {
+  it('with a host that cannot be the beginning of a name mean nothing in an index for all', () => {
     expect(withDefault.parse('localhost:5000/app:v1')).toBeUndefined();
+    expect(withDefault.parse('Example.org/app:v1')).toBeUndefined();
   });
 
   it.each(['not a name', 'app:', '../app:v1', '/app:v1'])('mean nothing here: %s', (name) => {
@@ -66,7 +67,9 @@ describe('the names of entries', () => {
     for (const names of [shared, withDefault]) {
       for (const tag of [undefined, 'v1']) {
         expect(names.parse(names.format('app', tag, digest))).toEqual({ repository: 'app', tag });
-        expect(names.parse(names.format('other/app', tag, digest))).toEqual({ repository: 'other/app', tag });
+        for (const name of ['other/app', 'docker.io/library/app', 'localhost/app']) {
+          expect(names.parse(names.format(name, tag, digest))).toEqual({ repository: name, tag });
+        }
       }
     }
   });

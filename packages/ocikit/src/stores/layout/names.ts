@@ -1,4 +1,4 @@
-import { isTag, parseRelativeReference } from '../../model/index.ts';
+import { isRepository, isTag, parseRelativeReference } from '../../model/index.ts';
 import type { Digest, Reference } from '../../model/index.ts';
 
 /** Files and directories of an image layout. Image specification, "Image Layout". */
@@ -71,9 +71,12 @@ export function singleNames(repository: string): EntryNames {
   };
 }
 
+/** A repository may be called `docker.io/library/alpine`: what was pushed under that name has to be found again. */
 function parseName(refName: string): EntryName | undefined {
   const name = parseReferenceIn(refName);
-  return name === undefined || name.host !== undefined ? undefined : { repository: name.repository, tag: name.tag };
+  if (name === undefined) return undefined;
+  const repository = name.host === undefined ? name.repository : `${name.host}/${name.repository}`;
+  return isRepository(repository) ? { repository, tag: name.tag } : undefined;
 }
 
 function parseReferenceIn(refName: string): Reference | undefined {

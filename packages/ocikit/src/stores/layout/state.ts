@@ -286,10 +286,14 @@ function copyOf(bytes: Uint8Array): Uint8Array {
 
 async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {
   const digester = new Digester(splitDigest(digest).algorithm);
+  let last: Uint8Array | undefined;
   for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) {
     const bytes = piece as Uint8Array;
     digester.update(bytes);
-    yield bytes;
+    if (last !== undefined) yield last;
+    last = bytes;
   }
+  // Before the last piece: who has been given all of it over HTTP would not be told.
   if (digester.digest() !== digest) throw wrongDigest(digest, digester.digest());
+  if (last !== undefined) yield last;
 }

@@ -9,7 +9,7 @@ import {
   readSource,
   splitDigest,
 } from '../../model/index.ts';
-import type { Descriptor, Digest, ManifestLinks, UploadIds, Writer } from '../../model/index.ts';
+import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIds, Writer } from '../../model/index.ts';
 import { hasUrls, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../repository/index.ts';
 import { stageVerified } from '../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
@@ -62,13 +62,19 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
     async mountBlob(from, repository, digest, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
-      if (from !== undefined) assertRepository(from);
+      if (typeof from === 'string') assertRepository(from);
       parseDigest(digest);
       const algorithm = digestAlgorithm(options.algorithm ?? splitDigest(digest).algorithm).name;
       await store.own();
       const size = await mount(state, from, repository, digest);
       if (size === undefined) return { upload: (await uploads()).start(repository, algorithm) };
-      options.onEvent?.({ type: 'mounted', repository, digest, size, from });
+      options.onEvent?.({
+        type: 'mounted',
+        repository,
+        digest,
+        size,
+        from: typeof from === 'string' ? from : undefined,
+      });
       return { descriptor: blobDescriptor(digest, size) };
     },
 
@@ -226,12 +232,12 @@ async function noteBlob(state: LayoutState, layout: Layout, repository: string, 
 
 async function mount(
   state: LayoutState,
-  from: string | undefined,
+  from: MountSource | undefined,
   repository: string,
   digest: Digest,
 ): Promise<number | undefined> {
   const { store } = state;
-  const source = from ?? (await findAnywhere(state, digest));
+  const source = typeof from === 'string' ? from : await findAnywhere(state, digest, from);
   if (source === undefined) return undefined;
   const origin = await store.layoutOf(source);
   const layout = await store.layoutOf(repository);
@@ -272,15 +278,20 @@ async function hardLink(state: LayoutState, from: string, to: string): Promise<b
   return true;
 }
 
-/** A repository that has the blob. */
-async function findAnywhere(state: LayoutState, digest: Digest): Promise<string | undefined> {
+/** A repository that has the blob, and that is good enough. */
+async function findAnywhere(
+  state: LayoutState,
+  digest: Digest,
+  isGood: (repository: string) => boolean | Promise<boolean> = () => true,
+): Promise<string | undefined> {
   const { store } = state;
   if (store.isShared) {
-    const layout = await store.layoutOf('');
-    for (const [name, { index }] of layout.repositories) if (index.blobs.has(digest)) return name;
+    const { repositories } = await store.layoutOf('');
+    for (const [name, { index }] of repositories) if (index.blobs.has(digest) && (await isGood(name))) return name;
     return undefined;
   }
-  return state.homeOf(digest);
+  const home = state.homeOf(digest);
+  return home !== undefined && (await isGood(home)) ? home : undefined;
 }
 
 /** @returns undefined if the file has its name already, durably */

@@ -56,16 +56,25 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
     async mountBlob(from, repository, digest, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
-      if (from !== undefined) assertRepository(from);
+      if (typeof from === 'string') assertRepository(from);
       parseDigest(digest);
       const algorithm = digestAlgorithm(options.algorithm ?? splitDigest(digest).algorithm).name;
       const size =
-        mountOwned(state, from, repository, digest) ?? (await mountForeign(state, from, repository, digest, options));
+        typeof from === 'function'
+          ? await mountFirst(state, from, repository, digest)
+          : (mountOwned(state, from, repository, digest) ??
+            (await mountForeign(state, from, repository, digest, options)));
       if (size === undefined) {
         assertTakesBlobs(state);
         return { upload: uploads.start(repository, algorithm) };
       }
-      options.onEvent?.({ type: 'mounted', repository, digest, size, from });
+      options.onEvent?.({
+        type: 'mounted',
+        repository,
+        digest,
+        size,
+        from: typeof from === 'string' ? from : undefined,
+      });
       return { descriptor: { mediaType: mediaTypes.octetStream, digest, size } };
     },
 
@@ -179,6 +188,20 @@ function mountOwned(
   entry.usedAt = Date.now();
   state.linkBlob(repository, digest, entry.size);
   return entry.size;
+}
+
+/** Mounts a blob from the first repository that has it still once it was found good. */
+async function mountFirst(
+  state: MemoryState,
+  isGood: (repository: string) => boolean | Promise<boolean>,
+  repository: string,
+  digest: Digest,
+): Promise<number | undefined> {
+  for (const from of state.owners.repositories(digest)) {
+    const size = (await isGood(from)) ? mountOwned(state, from, repository, digest) : undefined;
+    if (size !== undefined) return size;
+  }
+  return undefined;
 }
 
 /** Mounts a blob that this registry was never given, but its blob store knows from elsewhere. */

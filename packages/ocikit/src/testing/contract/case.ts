@@ -15,6 +15,7 @@ export type Need =
   | 'strict links'
   | 'sparse'
   | 'anonymous mount'
+  | 'functions'
   | 'uploads that can be read'
   | 'ifTag'
   | 'maintenance'
@@ -123,6 +124,8 @@ function unmet(need: Need, { traits = {}, damage }: ContractSubject): string | u
       return traits.sparse === true ? undefined : 'it is not sparse';
     case 'anonymous mount':
       return lacks('anonymousMount') ? 'it mounts only from a repository that is named' : undefined;
+    case 'functions':
+      return traits.remote === true ? 'HTTP has no words for a function' : undefined;
     case 'uploads that can be read':
       return lacks('uploadRead') ? 'what an upload holds cannot be read' : undefined;
     case 'ifTag':

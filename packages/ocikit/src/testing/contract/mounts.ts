@@ -3,7 +3,7 @@ import { randomBlob } from '../content.ts';
 
 import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group, identityOf } from './case.ts';
 import type { DefineGroup } from './case.ts';
-import { ContractError, equal, rejects } from './check.ts';
+import { ContractError, equal, rejects, rejectsBecauseOf } from './check.ts';
 
 export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
   for (const algorithm of algorithms) {
@@ -67,6 +67,55 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
     await assertNoRepository(scene, to, descriptor.digest);
     await upload.commit(descriptor.digest, { source: bytes });
     await assertBlob(registry, to, descriptor, bytes);
+  });
+
+  it('asks a function where it may be mounted from', ['anonymous mount', 'functions'], async (scene) => {
+    const { registry, repository } = scene;
+    const [a, b, to] = [repository(), repository(), repository()];
+    const { descriptor, bytes } = randomBlob();
+    for (const name of [a, b]) await registry.pushBlob(name, descriptor, bytes);
+    const asked: string[] = [];
+    const result = await registry.mountBlob(
+      async (name) => {
+        asked.push(name);
+        return name === b;
+      },
+      to,
+      descriptor.digest,
+    );
+    equal(
+      asked.filter((name) => name !== a && name !== b),
+      [],
+      'what it was asked that does not have the blob',
+    );
+    // Who knows one of the repositories only may not have known this one.
+    if (asked.includes(b)) equal(mounted(result), descriptor, 'what mountBlob returns');
+    return result.upload?.cancel();
+  });
+
+  it('mounts nothing from where a function forbids it', async (scene) => {
+    const { registry } = scene;
+    const [from, to] = [scene.repository(), scene.repository()];
+    for (const algorithm of algorithms) {
+      const { descriptor, bytes } = randomBlob(1000, { algorithm });
+      await registry.pushBlob(from, descriptor, bytes);
+      const { upload } = await registry.mountBlob(() => false, to, descriptor.digest);
+      if (upload === undefined) throw new ContractError('a blob was mounted from where that is forbidden');
+      await assertNoRepository(scene, to, descriptor.digest);
+      await upload.commit(descriptor.digest, { source: bytes });
+      await assertBlob(registry, to, descriptor, bytes);
+      await registry.deleteBlob(to, descriptor.digest);
+    }
+  });
+
+  it('mounts nothing if a function fails', ['anonymous mount', 'functions'], async (scene) => {
+    const [from, to] = [scene.repository(), scene.repository()];
+    const { descriptor, bytes } = randomBlob();
+    await scene.registry.pushBlob(from, descriptor, bytes);
+    const reason = new Error('who may read this cannot be found out');
+    const call = scene.registry.mountBlob(() => Promise.reject(reason), to, descriptor.digest);
+    await rejectsBecauseOf(call, reason, 'mountBlob');
+    await assertNoRepository(scene, to, descriptor.digest);
   });
 
   it('mounts a blob from the repository itself, if that has it', async ({ registry, repository }) => {

@@ -264,10 +264,11 @@ export const malformedArguments: DefineGroup = group('malformed arguments', [], 
     }
   }
 
-  it('takes a repository of 255 characters', async ({ registry, origin, repository }) => {
+  it('takes a repository of the longest name', async ({ registry, origin, traits, repository }) => {
+    const { longestName = 255 } = traits;
     const start = repository();
-    const name = `${start}/${'x'.repeat(99)}/${'y'.repeat(99)}/`.padEnd(255, 'z');
-    equal(name.length, 255, 'the length of the name');
+    const name = `${start}/${'x'.repeat(99)}/${'y'.repeat(longestName - 156)}/`.padEnd(longestName, 'z');
+    equal(name.length, longestName, 'the length of the name');
     const pushed = await pushImage(origin, name, { tags: ['v1'] });
     await assertManifest(registry, name, pushed, 'v1');
   });

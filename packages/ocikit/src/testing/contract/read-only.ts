@@ -8,6 +8,26 @@ import { assertManifest } from './manifests.ts';
 import { methods } from './names.ts';
 
 export const readOnly: DefineGroup = group('read-only', ['read-only'], (it) => {
+  it('lists and verifies what it maintains, and removes nothing', ['maintenance'], async (scene) => {
+    const { registry, origin, maintenance } = scene;
+    const name = scene.repository();
+    const image = await pushImage(origin, name);
+    const { digest } = image.descriptor;
+    const listed = await collect(maintenance.manifests(name));
+    equal(
+      listed.map(({ descriptor }) => descriptor.digest),
+      [digest],
+      'the manifests',
+    );
+    equal((await collect(maintenance.blobs(name))).length, image.blobs.length, 'how many blobs are listed');
+    equal(await maintenance.verify(name, digest), 'ok', 'a manifest');
+    const unusedSince = new Date(Date.now() + 60_000);
+    const refused = ['DENIED', 'UNSUPPORTED'] as const;
+    await rejects(maintenance.removeUnused(name, digest, { unusedSince }), refused, 'removeUnused');
+    await rejects(maintenance.lease(name, [digest]), refused, 'lease');
+    await assertManifest(registry, name, image);
+  });
+
   for (const { name: method, needs, call } of methods) {
     if (!needs.includes('writing')) continue;
     it(`refuses ${method}, and stays as it is`, async (scene) => {

@@ -202,6 +202,35 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     await upload.cancel();
   });
 
+  it(
+    'reads back what came so far while more is coming',
+    ['uploads that can be read'],
+    async ({ registry, repository }) => {
+      const name = repository();
+      const upload = await registry.startUpload(name);
+      const { descriptor, bytes } = randomBlob(600_000);
+      await upload.append(bytes.subarray(0, 200_000));
+      const seen: number[] = [];
+      const source = async function* slowly(): AsyncGenerator<Uint8Array, void, undefined> {
+        for (let at = 200_000; at < bytes.length; at += 100_000) {
+          yield bytes.subarray(at, at + 100_000);
+          const content = upload.read?.();
+          if (content === undefined) throw new ContractError('the upload cannot be read any more');
+          const read = await content.bytes();
+          sameBytes(read, bytes.subarray(0, read.length), 'what came so far');
+          seen.push(read.length);
+        }
+      };
+      await upload.append(source());
+      holds(
+        seen.every((size, i) => size >= (seen[i - 1] ?? 200_000)),
+        `what can be read becomes less: ${seen.join(', ')}`,
+      );
+      await upload.commit(descriptor.digest);
+      await assertBlob(registry, name, descriptor, bytes);
+    },
+  );
+
   it('refuses an algorithm that nobody knows', async ({ registry, repository }) => {
     await rejects(registry.startUpload(repository(), { algorithm: 'md5' }), 'DIGEST_INVALID');
   });

@@ -1,5 +1,13 @@
 import { digestOf, mediaTypes } from '../../model/index.ts';
-import type { BlobIdentity, CallOptions, Descriptor, Digest, PushManifestOptions, Writer } from '../../model/index.ts';
+import type {
+  BlobIdentity,
+  CallOptions,
+  Descriptor,
+  Digest,
+  MountSource,
+  PushManifestOptions,
+  Writer,
+} from '../../model/index.ts';
 
 import { assertSize, bodyOf } from './bodies.ts';
 import type { Body } from './bodies.ts';
@@ -81,14 +89,16 @@ export function clientWriter(
     },
 
     async mountBlob(from, repository, digest, { algorithm, signal, onEvent } = {}) {
-      const url = uploadsOf(http, repository, { mount: digest, from, 'digest-algorithm': algorithm });
+      // HTTP has no words for a function, and without one it would be any repository.
+      const mount = typeof from === 'function' ? {} : { mount: digest, from };
+      const url = uploadsOf(http, repository, { ...mount, 'digest-algorithm': algorithm });
       const response = await http.send({ method: 'POST', url, signal, expect: [201, 202] });
       if (response.status === 202) {
         return { upload: new ClientUpload(http, repository, uploadStateIn(http, url, response)) };
       }
       assertPushed(http, response, url, digest);
       const descriptor = await resolveBlob(repository, digest);
-      onEvent?.({ type: 'mounted', repository, digest, size: descriptor.size, from });
+      onEvent?.({ type: 'mounted', repository, digest, size: descriptor.size, from: named(from) });
       return { descriptor };
     },
 
@@ -116,6 +126,10 @@ export function clientWriter(
       };
     },
   };
+}
+
+function named(from: MountSource | undefined): string | undefined {
+  return typeof from === 'string' ? from : undefined;
 }
 
 /** By its digest if it is given or if there is no tag, else by the first tag. */

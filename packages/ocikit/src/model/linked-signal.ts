@@ -1,4 +1,5 @@
-import { deadline } from './retry.ts';
+/** The key under which a signal says when it will be aborted, in milliseconds since 1970. */
+export const deadline: unique symbol = Symbol.for('ocikit.deadline');
 
 /** A signal that follows another one, and can be aborted by itself. */
 export interface LinkedSignal {
@@ -8,6 +9,11 @@ export interface LinkedSignal {
   unlink(): void;
 }
 
+/**
+ * Not `AbortSignal.any`: what that makes is forgotten only when it is collected, and this is for signals that live long.
+ *
+ * @param signal what it follows, with all that is known of its deadline
+ */
 export function linkSignal(signal: (AbortSignal & { [deadline]?: number }) | undefined): LinkedSignal {
   const controller = new AbortController();
   const onAbort = (): void => controller.abort(signal?.reason);

@@ -1,0 +1,237 @@
+import {
+  assertRepository,
+  digestOf,
+  isRegistryError,
+  maintenance,
+  maintenanceOf,
+  parseDigest,
+  parseManifest,
+  parseMediaType,
+  RegistryError,
+  splitDigest,
+  verifiesPushes,
+  wrongDigest,
+} from '../model/index.ts';
+import type { CallOptions, Descriptor, Digest, PushedManifest, PushManifestOptions, Registry } from '../model/index.ts';
+
+import { forward, lists, reads } from './forward.ts';
+import type { View } from './forward.ts';
+import { Locks } from './locks.ts';
+import { tagThatReaches } from './reached-by-tags.ts';
+
+export interface ImmutableOptions {
+  /** Which tags are immutable: those that match, or for which a function gives true. Default: all. */
+  tags?: RegExp | ((tag: string, repository: string) => boolean) | undefined;
+}
+
+/** How often a push looks again after somebody else was faster. */
+const attempts = 10;
+
+/**
+ * The registry with tags that stay where they are: pushing other content to one that exists is DENIED, deleting it UNSUPPORTED,
+ * and deleting what it reaches (the manifest, those of an index, blobs, a subject) DENIED. Pushing the same again is no change.
+ *
+ * A tag is set under the condition that it does not exist (`ifTag`), so between looking and setting nothing gets in: of many
+ * who push a new tag at once one wins, and the others are DENIED. Where a registry does not know conditions, as most that are
+ * reached over HTTP, calls of this view take turns, and each looks again after its push; what is pushed past this view may
+ * still move a tag between its look and its push.
+ *
+ * Deletes look through all immutable tags of the repository and what they reach. They and the pushes of this view wait for
+ * each other.
+ *
+ * A push that sets both immutable tags and others sets the immutable ones first. Maintenance is passed on as it is: what has a tag
+ * it does not remove.
+ *
+ * @example
+ * // Releases stay, `latest` moves.
+ * immutable(registry, { tags: /^v\d/ })
+ */
+export function immutable(registry: Registry, options: ImmutableOptions = {}): Registry {
+  const isImmutable = matcherOf(options.tags);
+  const locks = new Locks();
+
+  const resolve = async (repository: string, tag: string, call: CallOptions): Promise<Descriptor | undefined> => {
+    try {
+      return await registry.resolveTag(repository, tag, { signal: call.signal, context: call.context });
+    } catch (error) {
+      if (isUnknown(error)) return undefined;
+      throw error;
+    }
+  };
+
+  /** @throws RegistryError if the tags do not let themselves be set so */
+  const judge = async (push: Push): Promise<Judged> => {
+    const judged: Judged = { same: [], fresh: [] };
+    for (const tag of push.tags) {
+      const found = await resolve(push.repository, tag, push.options);
+      const { ifTag } = push.options;
+      if (ifTag !== undefined && ifTag !== (found?.digest ?? null)) throw moved(tag, ifTag, found?.digest);
+      if (!isImmutable(tag, push.repository)) continue;
+      if (found !== undefined) assertSame(tag, found, push);
+      judged[found === undefined ? 'fresh' : 'same'].push(tag);
+    }
+    if (judged.same.length === 0) await assertTypeStays(push);
+    return judged;
+  };
+
+  /** The type of a manifest is a part of what a tag that reaches it gives. */
+  const assertTypeStays = async ({ repository, digest, mediaType, options: call }: Push): Promise<void> => {
+    const quiet = { signal: call.signal, context: call.context };
+    const found = await registry.resolveManifest(repository, digest, quiet).catch((error: unknown) => {
+      if (isUnknown(error)) return undefined;
+      throw error;
+    });
+    if (found === undefined || found.mediaType === mediaType) return;
+    const tag = await tagThatReaches(registry, repository, digest, isImmutable, quiet);
+    if (tag !== undefined) throw new RegistryError('DENIED', `tag ${tag} is immutable and of type ${found.mediaType}`);
+  };
+
+  /** Registries that do not know conditions may have set a tag that somebody else has set since the look at it. */
+  const lookAgain = async ({ repository, digest, options: call }: Push, tags: readonly string[]): Promise<void> => {
+    for (const tag of tags) {
+      const found = await resolve(repository, tag, call);
+      if (found !== undefined && found.digest !== digest) throw denied(tag, found.digest);
+    }
+  };
+
+  const push = async (wanted: Push): Promise<PushedManifest> => {
+    const { repository, bytes, type, tags, digest, options: call } = wanted;
+    for (let attempt = 1; ; attempt++) {
+      const { same, fresh } = await judge(wanted);
+      const loose = tags.filter((tag) => !isImmutable(tag, repository));
+      const steps: PushManifestOptions[] = [
+        { tags: same, ifTag: digest },
+        { tags: fresh, ifTag: null },
+        { tags: loose, ifTag: call.ifTag },
+      ].filter((step) => step.tags.length > 0);
+      try {
+        let pushed: PushedManifest | undefined;
+        for (const [i, step] of (steps.length === 0 ? [{}] : steps).entries()) {
+          const isLast = i >= steps.length - 1;
+          const told = isLast ? {} : { onEvent: undefined };
+          pushed = await registry.pushManifest(repository, bytes, type, {
+            ...call,
+            ...told,
+            digest: call.digest,
+            ...step,
+          });
+          if (step.tags === fresh) await lookAgain(wanted, fresh);
+        }
+        if (pushed !== undefined) return { ...pushed, tags };
+      } catch (error) {
+        // The look was at what has changed since; `judge` says what that means.
+        if (attempt === attempts || !isRegistryError(error, 'PRECONDITION_FAILED')) throw error;
+      }
+    }
+  };
+
+  /** Nothing is pushed between the look at the tags and the delete. */
+  const deleting = async (
+    repository: string,
+    digest: Digest,
+    call: CallOptions | undefined,
+    run: () => Promise<void>,
+  ): Promise<void> => {
+    call?.signal?.throwIfAborted();
+    assertRepository(repository);
+    parseDigest(digest);
+    await locks.hold(repository, 'alone', call?.signal, async () => {
+      const tag = await tagThatReaches(registry, repository, digest, isImmutable, call ?? {});
+      if (tag !== undefined) {
+        throw new RegistryError('DENIED', `${digest} belongs to the immutable tag ${repository}:${tag}`);
+      }
+      await run();
+    });
+  };
+
+  const view: View = {
+    ...forward(registry, ...reads, ...lists),
+    ...forward(registry, 'pushBlob', 'startUpload', 'resumeUpload', 'mountBlob'),
+    async pushManifest(repository, bytes, mediaType, call = {}) {
+      call.signal?.throwIfAborted();
+      assertRepository(repository);
+      const algorithm = call.digest === undefined ? undefined : splitDigest(parseDigest(call.digest)).algorithm;
+      const digest = digestOf(bytes, algorithm);
+      if (call.digest !== undefined && call.digest !== digest) throw wrongDigest(call.digest, digest);
+      const tags = [...new Set(call.tags)];
+      const wanted: Push = {
+        repository,
+        bytes,
+        type: mediaType,
+        mediaType: parseMediaType(mediaType) ?? mediaType,
+        digest,
+        tags,
+        options: call,
+      };
+      const named = tags.filter((tag) => isImmutable(tag, repository)).map((tag) => `${repository}:${tag}`);
+      return locks.hold(repository, 'together', call.signal, () =>
+        locks.holdAll(named, call.signal, () => push(wanted)),
+      );
+    },
+    deleteBlob: (repository, digest, call) =>
+      deleting(repository, digest, call, () => registry.deleteBlob(repository, digest, call)),
+    deleteManifest: (repository, digest, call) =>
+      deleting(repository, digest, call, () => registry.deleteManifest(repository, digest, call)),
+    async deleteTag(repository, tag, call = {}) {
+      if (!isImmutable(tag, repository)) return registry.deleteTag(repository, tag, call);
+      const found = await registry.resolveTag(repository, tag, call);
+      if (call.ifTag !== undefined && call.ifTag !== found.digest) throw moved(tag, call.ifTag, found.digest);
+      throw new RegistryError('UNSUPPORTED', `tag ${tag} cannot be deleted: it is immutable`);
+    },
+    [maintenance]: maintenanceOf(registry),
+    [verifiesPushes]: registry[verifiesPushes],
+  };
+  return view;
+}
+
+interface Push {
+  repository: string;
+  bytes: Uint8Array;
+  /** As the caller wrote it. */
+  type: string;
+  mediaType: string;
+  digest: Digest;
+  /** Each once. */
+  tags: readonly string[];
+  options: PushManifestOptions;
+}
+
+/** The immutable tags of a push. */
+interface Judged {
+  /** Those that are at this manifest already. */
+  same: string[];
+  /** Those that do not exist. */
+  fresh: string[];
+}
+
+/** @throws RegistryError DENIED */
+function assertSame(tag: string, found: Descriptor, push: Push): void {
+  if (found.digest === push.digest && found.mediaType === push.mediaType) return;
+  // What is no manifest is told so first, as where it is stored.
+  parseManifest(push.bytes, push.type);
+  if (found.digest !== push.digest) throw denied(tag, found.digest);
+  throw new RegistryError('DENIED', `tag ${tag} is immutable and of type ${found.mediaType}`);
+}
+
+function denied(tag: string, found: Digest): RegistryError {
+  return new RegistryError('DENIED', `tag ${tag} is immutable and at ${found}`, { detail: { tag, found } });
+}
+
+function moved(tag: string, expected: Digest | null, found: Digest | undefined): RegistryError {
+  const wanted = expected === null ? 'it must not exist' : `expected ${expected}`;
+  return new RegistryError('PRECONDITION_FAILED', `tag ${tag} is at ${found ?? 'nothing'}: ${wanted}`, {
+    detail: { tag, expected, found },
+  });
+}
+
+function isUnknown(error: unknown): boolean {
+  return isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
+}
+
+function matcherOf(tags: ImmutableOptions['tags']): (tag: string, repository: string) => boolean {
+  if (tags === undefined) return () => true;
+  if (typeof tags === 'function') return tags;
+  // One that remembers where it stopped would not match the same tag twice.
+  const pattern = new RegExp(tags.source, tags.flags.replace(/[gy]/g, ''));
+  return (tag) => pattern.test(tag);
+}

@@ -1,0 +1,46 @@
+/** Does what belongs to one repository one after another. */
+export class Turns {
+  readonly #queues = new Map<string, Queue>();
+
+  /** @param signal ends the wait; `act` looks at it by itself */
+  async run<T>(repository: string, signal: AbortSignal | undefined, act: () => Promise<T>): Promise<T> {
+    const queue = this.#queues.get(repository) ?? { length: 0, last: Promise.resolve() };
+    this.#queues.set(repository, queue);
+    const before = queue.last;
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    // Whoever leaves the queue does not let others in before those that were first.
+    queue.last = before.then(() => ended);
+    queue.length++;
+    try {
+      await beforeAbort(before, signal);
+      return await act();
+    } finally {
+      end();
+      queue.length--;
+      if (queue.length === 0) this.#queues.delete(repository);
+    }
+  }
+}
+
+interface Queue {
+  length: number;
+  last: Promise<void>;
+}
+
+async function beforeAbort(event: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  let onAbort = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    onAbort = resolve;
+  });
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([event, aborted]);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+  signal?.throwIfAborted();
+}
