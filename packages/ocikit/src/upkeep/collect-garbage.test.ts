@@ -190,10 +190,10 @@ describe.each(stores)('in %s', (_name, create) => {
     const [index, old] = [indexOf([imageOf()]), imageOf()];
     await pushContent(registry, 'app', index);
     await pushContent(registry, 'app', old);
-    await pause(150);
+    await pause(1000);
     // What it names is old.
     await registry.resolveManifest('app', index.descriptor.digest);
-    await collectGarbage(registry, { gracePeriod: 120 });
+    await collectGarbage(registry, { gracePeriod: 800 });
     expect(await contentOf(registry, 'app')).toEqual(digestsOf(index));
   });
 
@@ -236,19 +236,19 @@ describe.each(stores)('in %s', (_name, create) => {
   test('what was sent since an upload began stays as long as more comes', async () => {
     const registry = create();
     await pushContent(registry, 'other', imageOf());
-    await pause(150);
+    await pause(800);
     const upload = await registry.startUpload('app');
     await upload.append(randomBlob(100_000).bytes);
     const blob = randomBlob();
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
-    await pause(150);
+    await pause(800);
     await upload.append(randomBlob(100_000).bytes);
-    await collectGarbage(registry, { gracePeriod: 100 });
+    await collectGarbage(registry, { gracePeriod: 600 });
     expect(await contentOf(registry, 'app')).toEqual([blob.descriptor.digest]);
     // Uploads elsewhere have nothing to do with it.
     expect(await contentOf(registry, 'other')).toEqual([]);
-    await pause(150);
-    await collectGarbage(registry, { gracePeriod: 100 });
+    await pause(800);
+    await collectGarbage(registry, { gracePeriod: 600 });
     expect(await contentOf(registry, 'app')).toEqual([]);
     await upload.cancel();
   });

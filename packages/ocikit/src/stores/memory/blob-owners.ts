@@ -56,8 +56,8 @@ export class BlobOwners {
     return this.#owned.get(digest)?.repositories.values().next().value;
   }
 
-  /** All repositories that have the blob. */
-  repositories(digest: Digest): string[] {
+  /** The repositories that have the blob now. */
+  all(digest: Digest): readonly string[] {
     return [...(this.#owned.get(digest)?.repositories ?? [])];
   }
 

@@ -43,7 +43,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
   };
 
   const entriesOf = (digest: Digest): unknown[] =>
-    state.owners.repositories(digest).map((name) => state.repositories.get(name)?.index.blobs.get(digest));
+    state.owners.all(digest).map((name) => state.repositories.get(name)?.index.blobs.get(digest));
 
   return {
     async *manifests(repository, options = {}) {
@@ -125,7 +125,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
       const now = entriesOf(digest);
       if (now.length !== before.length || now.some((entry, i) => entry !== before[i])) return false;
       // The bytes are one for all: nobody has the blob any more.
-      const owners = state.owners.repositories(digest);
+      const owners = state.owners.all(digest);
       for (const owner of owners) removeBlobLink(state, owner, digest);
       for (const owner of owners) await state.owners.remove(digest, owner);
       return true;
