@@ -70,6 +70,9 @@ export function serveCommand(): Command {
 async function runServe(flags: ServeFlags, command: Command): Promise<void> {
   const stray = strayFlag(flags);
   if (stray !== undefined) command.error(`error: ${stray} means nothing without --proxy`);
+  if (flags.proxy !== undefined && flags.gc !== undefined) {
+    command.error('error: --gc does not go with --proxy: a cache makes room by itself, see --cache-size');
+  }
   keepHeapSmall();
   const logger = lineLogger((line) => process.stderr.write(line));
   const store = await (flags.proxy === undefined ? openStore(flags, logger) : openCache(flags.proxy, flags, logger));
@@ -153,7 +156,7 @@ interface Store {
   close(): Promise<void>;
 }
 
-interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' | 'readOnly'> {
+interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' | 'readOnly' | 'gc'> {
   memory?: true | undefined;
   sparse?: boolean | undefined;
   /** What is damaged can be had again. */

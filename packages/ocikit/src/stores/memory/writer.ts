@@ -197,7 +197,7 @@ async function mountFirst(
   repository: string,
   digest: Digest,
 ): Promise<number | undefined> {
-  for (const from of state.owners.repositories(digest)) {
+  for (const from of state.owners.all(digest)) {
     const size = (await isGood(from)) ? mountOwned(state, from, repository, digest) : undefined;
     if (size !== undefined) return size;
   }
