@@ -57,3 +57,20 @@ test('the signal ends all', async () => {
 test.each([0, -1, Number.NaN])('a concurrency of %d is none', async (concurrency) => {
   await expect(inParallel([1], { concurrency, signal: undefined }, () => Promise.resolve())).rejects.toThrow(TypeError);
 });
+
+test('each item has a signal of its own: of many listeners to one, Node warns', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): number => warnings.push(warning);
+  process.on('warning', onWarning);
+  try {
+    const { signal } = new AbortController();
+    await inParallel([0, 1, 2, 3], { concurrency: 4, signal }, async (_item, own) => {
+      for (let i = 0; i < 4; i++) own?.addEventListener('abort', () => undefined);
+      await delay(1);
+    });
+    await delay(20);
+    expect(warnings).toEqual([]);
+  } finally {
+    process.off('warning', onWarning);
+  }
+});

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { StandStill } from './stand-still.ts';
 
 /** Bytes that may wait to be read before the connection is held up. */
-const ahead = 512 * 1024;
+const ahead = 2 * 1024 * 1024;
 
 /**
  * The body of an answer, in the pieces in which it comes off the connection, none of them copied. It is read once. Leaving

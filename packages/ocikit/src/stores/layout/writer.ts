@@ -20,6 +20,7 @@ import type { Layout } from './layout.ts';
 import { blobDescriptor, sizeOfFile } from './reading.ts';
 import type { LayoutState } from './state.ts';
 import type { SmallFile } from './store.ts';
+import { inLargePieces, largePiece } from './large-pieces.ts';
 import { FileStage, restoreUpload } from './upload-files.ts';
 
 export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
@@ -36,7 +37,8 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       let size: number;
       try {
         const pieces = reportBytes(readSource(source, signal), repository, blob, onEvent);
-        size = await stageVerified(stage, blob, pieces);
+        const isSmall = (blob.size ?? Infinity) <= largePiece;
+        size = await stageVerified(stage, blob, isSmall ? pieces : inLargePieces(pieces));
         onEvent?.({ type: 'verified', repository, digest, size });
         await keepBlob(state, repository, digest, size, stage);
       } catch (error) {
