@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 const units = new Map([
   ['ms', 1],
@@ -21,4 +21,9 @@ export function parseDuration(text: string): number {
   if (Number.isNaN(milliseconds))
     throw new InvalidArgumentError('A duration is a number and ms, s, m, h or d: 90s, 1h, 7d.');
   return milliseconds;
+}
+
+/** A time of grace: an hour, if nothing is said. */
+export function graceOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(parseDuration).default(3_600_000, '1h');
 }

@@ -7,7 +7,7 @@ import { dockerCredentials, nodeFetch } from 'ocikit/node';
 import { check, isDamage, repair } from 'ocikit/upkeep';
 import type { Finding, FindingKind } from 'ocikit/upkeep';
 
-import { parseDuration } from '../durations.ts';
+import { graceOption } from '../durations.ts';
 import { untilInterrupted } from '../interruption.ts';
 import { formatBytes } from '../log.ts';
 import { outputOf } from '../output.ts';
@@ -38,11 +38,8 @@ export function checkCommand(): Command {
     .description('Verify everything in a directory, also while it is served.')
     .argument('<dir>', 'where the registry keeps everything')
     .option('--only <kinds>', `of these, with commas between them: ${kinds.join(', ')}`, parseKinds)
-    .option(
-      '--grace <duration>',
-      'what is not reached is no finding if it was pushed or used so lately',
-      parseDuration,
-      3_600_000,
+    .addOption(
+      graceOption('--grace <duration>', 'what is not reached is no finding if it was pushed or used so lately'),
     )
     .option('--sparse', 'indexes may name manifests that are not there')
     .option('--repair-from <registry>', 'fetch what is missing or corrupt from HOST[:PORT][/PREFIX]', parsePeer)

@@ -5,7 +5,7 @@ import { isRegistryError } from 'ocikit';
 import { collectGarbage } from 'ocikit/upkeep';
 import type { GarbageEvent, GarbageReport, Tally } from 'ocikit/upkeep';
 
-import { parseDuration } from '../durations.ts';
+import { graceOption } from '../durations.ts';
 import { untilInterrupted } from '../interruption.ts';
 import { formatBytes } from '../log.ts';
 import { outputOf } from '../output.ts';
@@ -26,7 +26,7 @@ export function gcCommand(): Command {
   return new Command('gc')
     .description('Remove what no tag reaches from a directory that nobody serves.')
     .argument('<dir>', 'where the registry keeps everything')
-    .option('--grace <duration>', 'leave what was pushed or used so lately', parseDuration, 3_600_000)
+    .addOption(graceOption('--grace <duration>', 'leave what was pushed or used so lately'))
     .option('--keep-untagged', 'leave manifests without a tag, for those who pull by digest')
     .option('--keep-dangling', 'leave manifests whose subject is not there')
     .option('--dry-run', 'say what would go, and remove nothing')

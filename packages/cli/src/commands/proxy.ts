@@ -6,6 +6,8 @@ import type { Logger } from 'ocikit/server';
 import { cache, upstreams } from 'ocikit/views';
 import type { CacheEvent, CacheRegistry } from 'ocikit/views';
 
+import { parseDuration } from '../durations.ts';
+
 /** A registry behind the cache: `HOST[:PORT]`, and how it is spoken to if that was said. */
 export interface ProxiedHost {
   /** The host that clients mean by it. */
@@ -35,9 +37,9 @@ export function proxyOptions(): Option[] {
       'with --proxy: keep no more than this (10GB, 500MB); what was used longest ago goes first',
     ).argParser(parseSize),
     new Option(
-      '--tag-age <time>',
+      '--tag-age <duration>',
       'with --proxy: ask where a tag is after this time (30s, 5m, 1h; default: 1m)',
-    ).argParser(parseTime),
+    ).argParser(parseDuration),
   ];
 }
 
@@ -119,15 +121,4 @@ function parseSize(text: string): number {
     throw new InvalidArgumentError('A size is a number and a unit: 500MB, 10GB, 4GiB.');
   }
   return Math.floor(Number(number) * factor);
-}
-
-const millisecondsOf: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function parseTime(text: string): number {
-  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
-  const factor = millisecondsOf[unit];
-  if (number === undefined || factor === undefined) {
-    throw new InvalidArgumentError('A time is a number and a unit: 30s, 5m, 1h, 7d.');
-  }
-  return Number(number) * factor;
 }

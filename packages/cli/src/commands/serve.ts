@@ -9,7 +9,7 @@ import { serve } from 'ocikit/node';
 import type { Logger } from 'ocikit/server';
 import { readOnly } from 'ocikit/views';
 
-import { parseDuration } from '../durations.ts';
+import { graceOption, parseDuration } from '../durations.ts';
 import { lineLogger } from '../log.ts';
 
 import { Collecting } from './gc-interval.ts';
@@ -55,7 +55,7 @@ export function serveCommand(): Command {
     .option('--read-only', 'refuse pushes and deletes')
     .option('--sparse', 'accept manifests that name content which is not there')
     .option('--gc <interval>', 'remove what no tag reaches, so often: 1h, 7d', parseInterval)
-    .option('--gc-grace <duration>', 'leave what was pushed or used so lately', parseDuration, 3_600_000)
+    .addOption(graceOption('--gc-grace <duration>', 'leave what was pushed or used so lately'))
     .option('--gc-keep-untagged', 'leave manifests without a tag, for those who pull by digest')
     .option('--quiet', 'no line for each request')
     .addHelpText(

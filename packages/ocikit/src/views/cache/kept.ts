@@ -1,9 +1,10 @@
 import { isRegistryError, maintenanceOf, RedirectError } from '../../model/index.ts';
 import type { BlobContent, Digest, GetBlobOptions, Registry } from '../../model/index.ts';
 
+import { watchContent } from '../watched-content.ts';
+
 import type { CacheSettings } from './options.ts';
 import { isUnknown } from './upstream.ts';
-import { WatchedContent } from './watched-content.ts';
 
 /**
  * What a store has, if it can be had: a store that fails is as good as one that does not have it, as the upstream can be asked.
@@ -34,13 +35,14 @@ export class KeptBlobs {
     const content = await ifKept(options.signal, () => this.#store.getBlob(repository, digest, options));
     if (content === undefined) return undefined;
     const lease = await maintenanceOf(this.#store)?.lease(repository, [digest]);
-    return new WatchedContent(content, {
-      onError: (error) => {
+    return watchContent(content, {
+      ended: (_bytes, failure) => {
         // A file that is too short, or gone, or has other bytes.
+        const error = failure?.error;
         const isDamaged = isUnknown(error) || isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID');
         if (isDamaged) void this.#remove(repository, digest, error);
+        void lease?.[Symbol.asyncDispose]();
       },
-      onEnd: () => void lease?.[Symbol.asyncDispose](),
     });
   }
 
