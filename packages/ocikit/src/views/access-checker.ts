@@ -9,7 +9,7 @@ import {
 import type { CallContext, CallOptions, Maintenance, MountSource, Registry } from '../model/index.ts';
 
 import type { View } from './forward.ts';
-import { noOrphans, uploadsOfShown } from './some-uploads.ts';
+import { uploadsOfShown, withoutOrphans } from './shown-content.ts';
 import { usageOf } from './usage.ts';
 
 /** What a call does in a repository. */
@@ -204,9 +204,7 @@ function checkedMaintenance(inner: Maintenance, guard: Guard, repositories: Regi
       await guard(repository, 'list', options);
       yield* inner.uploads(repository, options);
     },
-    // They may be anybody's.
-    orphans: noOrphans,
-    removeOrphan: () => Promise.resolve(false),
+    ...withoutOrphans,
     async readManifest(repository, digest, options) {
       await guard(repository, 'read', options);
       return inner.readManifest(repository, digest, options);

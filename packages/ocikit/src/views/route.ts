@@ -10,7 +10,7 @@ import type { CallOptions, ListOptions, Maintenance, MountSource, Registry } fro
 
 import type { View } from './forward.ts';
 import { mergedList } from './merged-list.ts';
-import { uploadsOfShown } from './some-uploads.ts';
+import { uploadsOfShown } from './shown-content.ts';
 import { usageOf } from './usage.ts';
 
 /** Where a repository is; undefined: nowhere. It is asked about names that are well-formed. */

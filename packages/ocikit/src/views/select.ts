@@ -9,7 +9,7 @@ import {
 import type { CallOptions, ListOptions, Maintenance, MountSource, Registry } from '../model/index.ts';
 
 import type { View } from './forward.ts';
-import { noOrphans, uploadsOfShown } from './some-uploads.ts';
+import { uploadsOfShown, withoutOrphans } from './shown-content.ts';
 import { usageOf } from './usage.ts';
 import { Wording } from './wording.ts';
 
@@ -182,8 +182,7 @@ function selectMaintenance(
       repository === undefined
         ? uploadsOfShown(inner, options, async (upload, name) => ((await isShown(name, options)) ? upload : undefined))
         : list(repository, options, (name) => inner.uploads(name, options)),
-    orphans: noOrphans,
-    removeOrphan: () => Promise.resolve(false),
+    ...withoutOrphans,
     readManifest: (repository, digest, options) =>
       told(repository, options, (name) => inner.readManifest(name, digest, options)),
     quarantine: (repository, digest) => told(repository, undefined, (name) => inner.quarantine(name, digest)),

@@ -10,7 +10,7 @@ import type { BlobUpload, CallOptions, Maintenance, MountSource, Registry, Trans
 
 import { forwardUpload } from './forward.ts';
 import type { View } from './forward.ts';
-import { noOrphans, uploadsOfShown } from './some-uploads.ts';
+import { uploadsOfShown, withoutOrphans } from './shown-content.ts';
 import { usageOf } from './usage.ts';
 import { watchContent } from './watched-content.ts';
 import { Wording } from './wording.ts';
@@ -168,9 +168,7 @@ function subMaintenance(inner: Maintenance, below: Below, repositories: Registry
       const uploads = inner.uploads(place.inside, options);
       for await (const upload of place.list(uploads)) yield { ...upload, repository, id: place.outsideId(upload.id) };
     },
-    // They may be anybody's.
-    orphans: noOrphans,
-    removeOrphan: () => Promise.resolve(false),
+    ...withoutOrphans,
     async readManifest(repository, digest, options) {
       const place = below.at(repository);
       return place.run(() => inner.readManifest(place.inside, digest, place.options(options)));

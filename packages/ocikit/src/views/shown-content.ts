@@ -1,5 +1,5 @@
-import { limit as atMost } from '../model/index.ts';
-import type { ListOptions, Maintenance, StoredUpload } from '../model/index.ts';
+import { limit as atMost, parseDigest } from '../model/index.ts';
+import type { Digest, ListOptions, Maintenance, StoredUpload } from '../model/index.ts';
 
 /**
  * The uploads of all repositories that a view shows. One of which nobody can tell the repository is not shown.
@@ -21,7 +21,13 @@ export async function* uploadsOfShown(
   yield* atMost(each(), options?.limit);
 }
 
-/** What no repository has is of no part of a registry. */
-export async function* noOrphans(): AsyncGenerator<never, void, undefined> {
-  // There are none.
-}
+/** What no repository has may be anybody's: a view that shows a part of a registry has none of it. */
+export const withoutOrphans: Pick<Maintenance, 'orphans' | 'removeOrphan'> = {
+  async *orphans() {
+    // There are none.
+  },
+  async removeOrphan(digest: Digest) {
+    parseDigest(digest);
+    return false;
+  },
+};
