@@ -1,4 +1,3 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import type { Digest } from '../../model/index.ts';
@@ -8,7 +7,7 @@ import type { Files } from './files.ts';
 import { readContent } from './journal-file.ts';
 import type { JournalPlace } from './journal-file.ts';
 import type { PrivateDirectory } from './private-directory.ts';
-import { noLinks } from './reading.ts';
+import { isFileOf } from './reading.ts';
 
 /** A file whose bytes a journal has. */
 export interface JournalledFile extends JournalPlace {
@@ -143,20 +142,5 @@ export class UnsettledContent {
     const temporary = this.#private.temporaryPath();
     await this.#files.writeSmall(temporary, [bytes], 'durably');
     await this.#files.moveInto(temporary, path);
-  }
-}
-
-function isFileOf(path: string, bytes: Uint8Array): boolean {
-  let file: number;
-  try {
-    file = openSync(path, noLinks);
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
-  try {
-    return readFileSync(file).equals(bytes);
-  } finally {
-    closeSync(file);
   }
 }
