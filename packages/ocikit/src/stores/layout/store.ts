@@ -181,8 +181,7 @@ export class LayoutStore {
         if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
       }
       this.#journal = journal;
-      if (last !== undefined) await this.#settleFrozen(last);
-      for (const generation of generations) await journal.remove(generation);
+      await this.#removeGenerations(journal, generations);
       this.#foldWhenIdle();
       await this.#ownership?.begin();
     } catch (error) {
@@ -291,10 +290,17 @@ export class LayoutStore {
     await journal.append({ records }, nothing);
   }
 
-  /** Makes the files durable that only generations up to this one answer for: they are going to be removed. */
-  async #settleFrozen(newest: number): Promise<void> {
+  /** Removes generations, the last of which is the newest, when the files are durable that only they answer for. */
+  async #removeGenerations(journal: Journal, generations: number[]): Promise<void> {
+    const newest = generations.at(-1);
+    if (newest === undefined) return;
     const files = this.#unsettled.all().filter(({ generation }) => generation <= newest);
     await this.#unsettled.settle(files);
+    for (let oldest = generations[0]; oldest !== undefined; oldest = generations[0]) {
+      await journal.remove(oldest);
+      generations.shift();
+    }
+    // Not before: as long as a journal is there, what it brings back has to be noted as removed.
     this.#unsettled.forgetAll(files);
   }
 
@@ -370,11 +376,7 @@ export class LayoutStore {
       isWatching ||= layout.isWatching;
     }
     if (isWatching) this.#foldWhenIdle();
-    if (frozen !== undefined) await this.#settleFrozen(frozen);
-    for (let oldest = this.#frozen[0]; oldest !== undefined; oldest = this.#frozen[0]) {
-      await journal.remove(oldest);
-      this.#frozen.shift();
-    }
+    await this.#removeGenerations(journal, this.#frozen);
   }
 
   /** @param frozen the newest generation that is going to be removed; undefined if there is none */

@@ -1,0 +1,66 @@
+import { cp, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import type { Digest } from '../../model/index.ts';
+import { blobOf, imageOf, pushContent } from '../../testing/index.ts';
+
+import { openLayout, openLayouts } from './index.ts';
+import type { LayoutRegistry } from './index.ts';
+import { Journal } from './journal.ts';
+
+let root: string;
+const opened: LayoutRegistry[] = [];
+const warnings: string[] = [];
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'ocikit-journalled-'));
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const registry of opened.splice(0)) await registry.close().catch(() => undefined);
+  warnings.splice(0);
+  await rm(root, { recursive: true });
+});
+
+const image = imageOf();
+const blob = blobOf('a blob that only the journal answers for');
+
+describe.each([
+  ['a shared layout', openLayout, ''],
+  ['a layout for each repository', openLayouts, 'app'],
+] as const)('a small file of %s', (_name, kind, base) => {
+  const dir = (): string => join(root, 'dir');
+  const open = (path = dir()): LayoutRegistry => {
+    const registry = kind(path, { onWarning: (message) => warnings.push(message) });
+    opened.push(registry);
+    return registry;
+  };
+  const pathOf = (digest: Digest, at = dir()): string => join(at, base, 'blobs', digest.replace(':', '/'));
+  /** As the disk is when the process is killed. */
+  const killed = async (): Promise<string> => {
+    const copy = await mkdtemp(join(root, 'copy-'));
+    await cp(dir(), copy, { recursive: true });
+    await rm(join(copy, '.ocikit/lock'), { force: true });
+    return copy;
+  };
+
+  it('that was deleted does not come back, also when its journal was about to be removed', async () => {
+    const registry = open();
+    await pushContent(registry, 'app', image);
+    await registry.pushBlob('app', blob.descriptor, blob.bytes);
+    vi.spyOn(Journal.prototype, 'remove').mockRejectedValueOnce(new Error('EIO'));
+    await expect(registry.fold()).rejects.toThrow('EIO');
+    await registry.deleteBlob('app', blob.descriptor.digest);
+    const copy = await killed();
+    const again = open(copy);
+    await expect(again.resolveBlob('app', blob.descriptor.digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
+    await again.own();
+    await expect(again.resolveBlob('app', blob.descriptor.digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
+    await expect(stat(pathOf(blob.descriptor.digest, copy))).rejects.toThrow('ENOENT');
+    // The next fold removes what the first one could not.
+    await registry.fold();
+    await expect(stat(join(dir(), '.ocikit/journal-1'))).rejects.toThrow('ENOENT');
+  });
+});
