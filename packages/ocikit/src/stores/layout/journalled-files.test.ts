@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Digest } from '../../model/index.ts';
 import { blobOf, imageOf, pushContent } from '../../testing/index.ts';
 
+import { Files } from './files.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
 import { Journal } from './journal.ts';
@@ -62,5 +63,31 @@ describe.each([
     // The next fold removes what the first one could not.
     await registry.fold();
     await expect(stat(join(dir(), '.ocikit/journal-1'))).rejects.toThrow('ENOENT');
+  });
+
+  it('is a blob although a manifest of the same bytes is pushed while the journal is waited for', async () => {
+    const registry = open();
+    await pushContent(registry, 'app', image);
+    const twin = imageOf({
+      config: image.blobs[0] ?? blob,
+      layers: image.blobs.slice(1, 2),
+      annotations: { a: 'twin' },
+    });
+    let [arrive, letGo] = [(): void => undefined, (): void => undefined];
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    vi.spyOn(Files.prototype, 'syncData').mockImplementation(() => {
+      arrive();
+      return gate;
+    });
+    const asBlob = registry.pushBlob('app', { digest: twin.descriptor.digest, size: twin.bytes.length }, twin.bytes);
+    await arrived;
+    const asManifest = registry.pushManifest('app', twin.bytes, twin.mediaType, { tags: ['twin'] });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    letGo();
+    await Promise.all([asBlob, asManifest]);
+    expect((await registry.resolveBlob('app', twin.descriptor.digest)).size).toBe(twin.bytes.length);
+    await registry.deleteManifest('app', twin.descriptor.digest);
+    expect((await registry.resolveBlob('app', twin.descriptor.digest)).size).toBe(twin.bytes.length);
   });
 });

@@ -58,9 +58,12 @@ export class LayoutState {
     }
   }
 
-  /** @param write is told whether the file was there before, and not because of somebody who writes the same manifest */
+  /**
+   * @param write is told whether the file was there before, or somebody is writing it, and not because of the same manifest.
+   *   A blob that waits for the journal has no file yet, and its record was made when nobody knew of the manifest.
+   */
   whileWritingManifest<T>(path: string, write: (isBlob: boolean) => Promise<T>): Promise<T> {
-    const isBlob = !this.isManifestBeingWritten(path) && sizeOfFile(path) !== undefined;
+    const isBlob = !this.isManifestBeingWritten(path) && (this.#writing.has(path) || sizeOfFile(path) !== undefined);
     return this.whileWriting(path, () => this.whileWriting(`${path} as a manifest`, () => write(isBlob)));
   }
 
