@@ -2,6 +2,7 @@ import { readdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
+import { digestOf, splitDigest } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
 
 import { isMissing, readWhole } from './files.ts';
@@ -202,17 +203,28 @@ export interface JournalPlace {
   at: number;
 }
 
-/** The bytes that {@link FoundContent} speaks of. */
-export async function readContent(dir: string, { generation, at }: JournalPlace, size: number): Promise<Uint8Array> {
-  const handle = await open(journalPath(dir, generation), 'r');
+/**
+ * The bytes that {@link FoundContent} speaks of.
+ *
+ * @returns undefined if they are not there any more: another journal may have the name by now, and other bytes
+ */
+export async function readContent(
+  dir: string,
+  { generation, at, digest, size }: JournalPlace & { digest: Digest; size: number },
+): Promise<Uint8Array | undefined> {
+  const bytes = Buffer.alloc(size);
   try {
-    const bytes = Buffer.alloc(size);
-    const { bytesRead } = await handle.read(bytes, 0, size, at);
-    if (bytesRead < size) throw new Error(`journal ${generation} ends in the middle of content`);
-    return bytes;
-  } finally {
-    await handle.close();
+    const handle = await open(journalPath(dir, generation), 'r');
+    try {
+      await handle.read(bytes, 0, size, at);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
+  return digestOf(bytes, splitDigest(digest).algorithm) === digest ? bytes : undefined;
 }
 
 /** Takes away what a crash left behind the last good record, so that something can be added. */

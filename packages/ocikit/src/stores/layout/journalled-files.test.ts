@@ -90,4 +90,23 @@ describe.each([
     await registry.deleteManifest('app', twin.descriptor.digest);
     expect((await registry.resolveBlob('app', twin.descriptor.digest)).size).toBe(twin.bytes.length);
   });
+
+  it('is never read from a journal that has taken the place of its own', async () => {
+    const [one, other] = [blobOf('one blob of some length'), blobOf('and one that is as long')];
+    const first = open();
+    await pushContent(first, 'app', image);
+    await first.fold();
+    await first.close();
+    const writer = open();
+    await writer.pushBlob('app', one.descriptor, one.bytes);
+    const reader = open();
+    expect(await (await reader.getBlob('app', one.descriptor.digest)).bytes()).toEqual(one.bytes);
+    // So soon that nobody looks at the disk again.
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now());
+    await writer.close();
+    await open().pushBlob('app', other.descriptor, other.bytes);
+    expect(Buffer.from(await (await reader.getBlob('app', one.descriptor.digest)).bytes())).toEqual(
+      Buffer.from(one.bytes),
+    );
+  });
 });

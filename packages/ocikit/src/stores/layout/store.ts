@@ -4,7 +4,7 @@ import { createUploadIds, RegistryError } from '../../model/index.ts';
 import type { Digest, UploadIds } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
-import { assertInside, Files, isMissing } from './files.ts';
+import { assertInside, Files } from './files.ts';
 import type { Durability } from './files.ts';
 import { Following } from './following.ts';
 import type { JournalledContent } from './found-journals.ts';
@@ -266,13 +266,8 @@ export class LayoutStore {
   }
 
   /** @returns undefined if it is in its file by now */
-  async readJournalled(content: JournalledContent): Promise<Uint8Array | undefined> {
-    try {
-      return await readContent(this.private.path, content, content.size);
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+  readJournalled(content: JournalledContent): Promise<Uint8Array | undefined> {
+    return readContent(this.private.path, content);
   }
 
   /** Before something else than the journal relies on a file. */

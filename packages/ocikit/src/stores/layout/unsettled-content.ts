@@ -133,8 +133,10 @@ export class UnsettledContent {
     else await this.#write(file, bytes);
   }
 
-  #bytesOf(file: JournalledFile): Promise<Uint8Array> {
-    return readContent(this.#private.path, file, file.size);
+  async #bytesOf(file: JournalledFile): Promise<Uint8Array> {
+    const bytes = await readContent(this.#private.path, file);
+    if (bytes === undefined) throw new Error(`journal-${file.generation} does not have the bytes of ${file.path}`);
+    return bytes;
   }
 
   /** Durably. Not beside the blobs: whoever is killed in the middle must leave nothing there. */
