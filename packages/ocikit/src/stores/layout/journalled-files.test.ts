@@ -1,10 +1,11 @@
-import { cp, mkdtemp, rm, stat } from 'node:fs/promises';
+import { cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { Digest } from '../../model/index.ts';
+import { collect, maintenanceOf } from '../../model/index.ts';
+import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { blobOf, imageOf, pushContent } from '../../testing/index.ts';
 
 import { Files } from './files.ts';
@@ -28,6 +29,12 @@ afterEach(async () => {
 const image = imageOf();
 const blob = blobOf('a blob that only the journal answers for');
 
+function upkeepOf(registry: Registry): Maintenance {
+  const upkeep = maintenanceOf(registry);
+  if (upkeep === undefined) throw new Error('it has no maintenance');
+  return upkeep;
+}
+
 describe.each([
   ['a shared layout', openLayout, ''],
   ['a layout for each repository', openLayouts, 'app'],
@@ -38,7 +45,8 @@ describe.each([
     opened.push(registry);
     return registry;
   };
-  const pathOf = (digest: Digest, at = dir()): string => join(at, base, 'blobs', digest.replace(':', '/'));
+  const pathOf = (digest: Digest, at = dir(), below: string = base): string =>
+    join(at, below, 'blobs', digest.replace(':', '/'));
   /** As the disk is when the process is killed. */
   const killed = async (): Promise<string> => {
     const copy = await mkdtemp(join(root, 'copy-'));
@@ -108,5 +116,26 @@ describe.each([
     expect(Buffer.from(await (await reader.getBlob('app', one.descriptor.digest)).bytes())).toEqual(
       Buffer.from(one.bytes),
     );
+  });
+
+  it('is what the journal says of it for who keeps house without writing', async () => {
+    const registry = open();
+    await pushContent(registry, 'app', image, { tags: ['latest'] });
+    await registry.pushBlob('app', blob.descriptor, blob.bytes);
+    await registry.pushBlob('lone', blob.descriptor, blob.bytes);
+    const copy = await killed();
+    // What a loss of power leaves.
+    await writeFile(pathOf(image.descriptor.digest, copy), '');
+    await rm(pathOf(blob.descriptor.digest, copy));
+    await rm(pathOf(blob.descriptor.digest, copy, base.replace('app', 'lone')), { force: true });
+    const upkeep = upkeepOf(open(copy));
+    expect((await collect(upkeep.blobs('lone'))).map(({ size }) => size)).toEqual([blob.bytes.length]);
+    expect(Buffer.from(await upkeep.readManifest('app', image.descriptor.digest))).toEqual(Buffer.from(image.bytes));
+    expect(await upkeep.verify('app', image.descriptor.digest)).toBe('ok');
+    expect(await upkeep.verify('app', blob.descriptor.digest)).toBe('ok');
+    const blobs = await collect(upkeep.blobs('app'));
+    const sizes = Object.fromEntries(blobs.map(({ descriptor, size }) => [descriptor.digest, size]));
+    expect(sizes[blob.descriptor.digest]).toBe(blob.bytes.length);
+    expect(warnings).toEqual([]);
   });
 });

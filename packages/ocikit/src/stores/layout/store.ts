@@ -265,6 +265,11 @@ export class LayoutStore {
     return this.#lock === undefined ? this.#following.contentOf(layout, digest) : undefined;
   }
 
+  /** Those that {@link journalledContent} has. */
+  journalledDigests(layout: Layout): Digest[] {
+    return this.#lock === undefined ? this.#following.digestsOf(layout) : [];
+  }
+
   /** @returns undefined if it is in its file by now */
   readJournalled(content: JournalledContent): Promise<Uint8Array | undefined> {
     return readContent(this.private.path, content);
