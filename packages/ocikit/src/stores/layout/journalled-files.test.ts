@@ -73,6 +73,23 @@ describe.each([
     await expect(stat(join(dir(), '.ocikit/journal-1'))).rejects.toThrow('ENOENT');
   });
 
+  it("that could not be noted as deleted is in nobody's way: the next push finds a journal that works", async () => {
+    const registry = open();
+    await pushContent(registry, 'app', image);
+    await registry.pushBlob('app', blob.descriptor, blob.bytes);
+    let left = kind === openLayout ? 1 : 0;
+    // In a shared layout the record comes first.
+    const sync = vi
+      .spyOn(Files.prototype, 'syncData')
+      .mockImplementation(() => (left-- === 0 ? Promise.reject(new Error('EIO')) : Promise.resolve()));
+    await expect(registry.deleteBlob('app', blob.descriptor.digest)).rejects.toThrow('EIO');
+    sync.mockRestore();
+    await registry.pushBlob('app', blob.descriptor, blob.bytes);
+    await registry.deleteBlob('app', blob.descriptor.digest);
+    const again = open(await killed());
+    await expect(again.resolveBlob('app', blob.descriptor.digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
+  });
+
   it('is a blob although a manifest of the same bytes is pushed while the journal is waited for', async () => {
     const registry = open();
     await pushContent(registry, 'app', image);

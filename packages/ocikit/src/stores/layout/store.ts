@@ -287,7 +287,14 @@ export class LayoutStore {
     if (journal === undefined || !this.#unsettled.has(path)) return;
     this.#unsettled.forget(path);
     const records: ContentRecord[] = [{ op: 'removed', directory: layout.directory, digest }];
-    await journal.append({ records }, nothing);
+    try {
+      await journal.append({ records }, nothing);
+    } catch (error) {
+      // A new journal does without the old one's bytes. What is in this one may bring the file back until then.
+      this.#foldNow();
+      throw error;
+    }
+    this.#foldWhenIdle();
   }
 
   /** Removes generations, the last of which is the newest, when the files are durable that only they answer for. */
