@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -31,12 +32,12 @@ export type JournalRecord =
 
 /** What happened to files: the journal keeps the bytes of small ones, until the files themselves are durable. */
 export type ContentRecord =
-  /** The file of this content has these bytes, which come behind the records. */
-  | { op: 'content'; directory: string; digest: Digest; size: number }
+  /** The file of this content has these bytes, which come behind the records, as {@link randomMask} says. */
+  | { op: 'content'; directory: string; digest: Digest; size: number; mask: number }
   /** The file is gone, whatever was said of it before. */
   | { op: 'removed'; directory: string; digest: Digest };
 
-const magic = Buffer.from('ocikit journal 2\n');
+const magic = Buffer.from('ocikit journal 3\n');
 const headLength = 12;
 const maxPayload = 16 * 1024 * 1024;
 
@@ -45,6 +46,21 @@ export const journalMagic: Uint8Array = magic;
 
 export function journalPath(dir: string, generation: number): string {
   return join(dir, `journal-${generation}`);
+}
+
+/**
+ * What the bytes of a content are combined with, four at a time. Where a journal is damaged, everything behind is looked
+ * through for records: nobody must be able to push what looks like some there.
+ */
+export function randomMask(): number {
+  return randomBytes(4).readUInt32LE();
+}
+
+function masked(bytes: Uint8Array, mask: number): Buffer {
+  const words = new Uint32Array(Math.ceil(bytes.length / 4));
+  new Uint8Array(words.buffer).set(bytes);
+  for (let i = 0; i < words.length; i++) words[i] = (words[i] ?? 0) ^ mask;
+  return Buffer.from(words.buffer, 0, bytes.length);
 }
 
 /**
@@ -63,8 +79,9 @@ export function encodeFrame(
   const frame = Buffer.allocUnsafe(headLength + length);
   text.copy(frame, headLength);
   let at = headLength + text.length;
-  for (const bytes of contents) {
-    frame.set(bytes, at);
+  const masks = records.flatMap((record) => (record.op === 'content' ? [record.mask] : []));
+  for (const [i, bytes] of contents.entries()) {
+    frame.set(masked(bytes, masks[i] ?? 0), at);
     at += bytes.length;
   }
   frame.writeUInt32LE(length, 0);
@@ -210,7 +227,7 @@ export interface JournalPlace {
  */
 export async function readContent(
   dir: string,
-  { generation, at, digest, size }: JournalPlace & { digest: Digest; size: number },
+  { generation, at, digest, size, mask }: JournalPlace & { digest: Digest; size: number; mask: number },
 ): Promise<Uint8Array | undefined> {
   const bytes = Buffer.alloc(size);
   try {
@@ -224,7 +241,8 @@ export async function readContent(
     if (isMissing(error)) return undefined;
     throw error;
   }
-  return digestOf(bytes, splitDigest(digest).algorithm) === digest ? bytes : undefined;
+  const content = masked(bytes, mask);
+  return digestOf(content, splitDigest(digest).algorithm) === digest ? content : undefined;
 }
 
 /** Takes away what a crash left behind the last good record, so that something can be added. */

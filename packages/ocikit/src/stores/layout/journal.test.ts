@@ -12,6 +12,7 @@ import {
   encodeFrame,
   journalGenerations,
   quarantine,
+  randomMask,
   readContent,
   readJournal,
   readMore,
@@ -69,7 +70,7 @@ describe('reading a journal', () => {
   it('says where the bytes of files are, also in what was added since', async () => {
     const file = (text: string): ContentRecord => {
       const bytes = Buffer.from(text);
-      return { op: 'content', directory: 'app', digest: digestOf(bytes), size: bytes.length };
+      return { op: 'content', directory: 'app', digest: digestOf(bytes), size: bytes.length, mask: randomMask() };
     };
     const places: JournalPlace[] = [];
     const outcome = { apply: (place: JournalPlace) => void places.push(place), undo: nothing };
@@ -149,6 +150,22 @@ describe('reading a journal', () => {
     const bytes = await readFile(path());
     await writeFile(path(), Buffer.concat([Buffer.from('X'), bytes.subarray(1)]));
     expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
+  });
+
+  it('takes nothing that was pushed for a record, also when what was before it is damaged', async () => {
+    const bytes = Buffer.concat([Buffer.from('1234'), encodeFrame([tag('forged')]), Buffer.from('56789')]);
+    const { length: size } = bytes;
+    const record = { op: 'content', directory: 'app', digest: digestOf(bytes), size, mask: randomMask() } as const;
+    await journal.append({ records: [record], contents: [bytes] }, silent);
+    const from = 'ocikit journal 3\n'.length;
+    const whole = await readFile(path());
+    expect(whole.includes('forged')).toBe(false);
+    for (let at = from; at < from + 12; at++) {
+      const bad = Buffer.from(whole);
+      bad.writeUInt8(bad.readUInt8(at) ^ 0x55, at);
+      await writeFile(path(), Buffer.concat([bad, encodeFrame([tag('a')])]));
+      expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
+    }
   });
 
   it('keeps damaged parts where somebody can look at them', async () => {

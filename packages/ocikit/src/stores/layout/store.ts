@@ -10,7 +10,7 @@ import { Following } from './following.ts';
 import type { JournalledContent } from './found-journals.ts';
 import { Journal } from './journal.ts';
 import type { Outcome } from './journal.ts';
-import { quarantine, readContent, truncateJournal } from './journal-file.ts';
+import { quarantine, randomMask, readContent, truncateJournal } from './journal-file.ts';
 import type { ContentRecord, JournalPlace, JournalRecord } from './journal-file.ts';
 import { Layout } from './layout.ts';
 import { RootLock } from './lock.ts';
@@ -230,7 +230,10 @@ export class LayoutStore {
       before.push({ op: 'base', directory, sha256: layout.sha256 });
       this.#based.add(directory);
     }
-    if (file !== undefined) before.push({ op: 'content', directory, digest: file.digest, size: file.bytes.length });
+    const mask = file === undefined ? 0 : randomMask();
+    if (file !== undefined) {
+      before.push({ op: 'content', directory, digest: file.digest, size: file.bytes.length, mask });
+    }
     try {
       await journal.append(
         { records: [...before, ...records], contents: file === undefined ? [] : [file.bytes] },
@@ -238,7 +241,7 @@ export class LayoutStore {
           apply: (place) => {
             // No longer judged by what is queued, whatever comes of it.
             settle();
-            if (file !== undefined) this.#place(layout, file, place);
+            if (file !== undefined) this.#place(layout, file, { ...place, mask });
             for (const record of records) layout.apply(record);
             this.#layouts.keep(layout);
             this.#noteNames(layout, records);
@@ -254,7 +257,7 @@ export class LayoutStore {
     this.#foldSoon(journal, layout);
   }
 
-  #place(layout: Layout, { digest, bytes, place }: SmallFile, at: JournalPlace): void {
+  #place(layout: Layout, { digest, bytes, place }: SmallFile, at: JournalPlace & { mask: number }): void {
     place();
     const path = layout.blobPath(digest);
     this.#unsettled.add({ ...at, path, directory: layout.directory, digest, size: bytes.length });

@@ -8,6 +8,7 @@ import { digestOf } from '../../model/index.ts';
 
 import { Files } from './files.ts';
 import { Journal } from './journal.ts';
+import { randomMask } from './journal-file.ts';
 import type { JournalPlace } from './journal-file.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import { UnsettledContent } from './unsettled-content.ts';
@@ -56,12 +57,13 @@ async function journalled(name: string, text = name): Promise<JournalledFile> {
   const path = join(dir, name);
   const digest = digestOf(bytes);
   await writeFile(path, bytes);
+  const mask = randomMask();
   const place = await new Promise<JournalPlace>((resolve, reject) => {
-    const record = { op: 'content', directory: '', digest, size: bytes.length } as const;
+    const record = { op: 'content', directory: '', digest, size: bytes.length, mask } as const;
     const outcome = { apply: resolve, undo: () => undefined };
     journal.append({ records: [record], contents: [bytes] }, outcome).catch(reject);
   });
-  const file = { ...place, path, directory: '', digest, size: bytes.length };
+  const file = { ...place, path, directory: '', digest, size: bytes.length, mask };
   content.add(file);
   return file;
 }

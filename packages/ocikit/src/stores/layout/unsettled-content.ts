@@ -15,6 +15,7 @@ export interface JournalledFile extends JournalPlace {
   directory: string;
   digest: Digest;
   size: number;
+  mask: number;
   /** Set when the file itself is durable: the journal need not answer for it any more. */
   isDurable?: boolean;
 }
