@@ -18,9 +18,11 @@ import type { JournalledFile } from './unsettled-content.ts';
 class TestFiles extends Files {
   readonly synced: string[] = [];
   readonly failing = new Set<string>();
+  beforeFailing: () => Promise<void> = () => Promise.resolve();
 
   override async syncPath(path: string): Promise<void> {
     this.synced.push(path);
+    if (this.failing.has(path)) await this.beforeFailing();
     if (this.failing.has(path)) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
     await readFile(path);
   }
@@ -92,6 +94,17 @@ describe('what only a journal answers for', () => {
     expect(await readFile(a.path, 'utf8')).toBe('a');
     expect(await readFile(b.path, 'utf8')).toBe('b');
     expect((await readdir(dir)).toSorted()).toEqual(['.ocikit', 'a', 'b']);
+  });
+
+  it('is not written again if somebody has removed it meanwhile', async () => {
+    const a = await journalled('a');
+    files.failing.add(a.path);
+    files.beforeFailing = async () => {
+      await rm(a.path);
+      content.forget(a.path);
+    };
+    await content.settle([a]);
+    expect(await readdir(dir)).toEqual(['.ocikit']);
   });
 
   it('stays if that fails too', async () => {

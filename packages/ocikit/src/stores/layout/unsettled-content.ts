@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { Digest } from '../../model/index.ts';
@@ -120,7 +121,7 @@ export class UnsettledContent {
       // Nobody needs it any more.
       if (isMissing(error)) return;
       // The kernel may have dropped what it could not write, and a second time it would say that all is well.
-      await this.#write(file, await this.#bytesOf(file));
+      await this.#write(file, await this.#bytesOf(file), () => this.has(file.path));
     }
   }
 
@@ -131,7 +132,7 @@ export class UnsettledContent {
   async recover(file: JournalledFile): Promise<void> {
     const bytes = await this.#bytesOf(file);
     if (isFileOf(file.path, bytes)) this.add(file);
-    else await this.#write(file, bytes);
+    else await this.#write(file, bytes, () => true);
   }
 
   async #bytesOf(file: JournalledFile): Promise<Uint8Array> {
@@ -140,10 +141,16 @@ export class UnsettledContent {
     return bytes;
   }
 
-  /** Durably. Not beside the blobs: whoever is killed in the middle must leave nothing there. */
-  async #write({ path }: JournalledFile, bytes: Uint8Array): Promise<void> {
+  /**
+   * Durably. Not beside the blobs: whoever is killed in the middle must leave nothing there.
+   *
+   * @param isWanted asked in the same step in which it gets its name: somebody may have removed the file
+   */
+  async #write({ path }: JournalledFile, bytes: Uint8Array, isWanted: () => boolean): Promise<void> {
     const temporary = this.#private.temporaryPath();
+    await this.#files.makeDirectory(dirname(path));
     await this.#files.writeSmall(temporary, [bytes], 'durably');
-    await this.#files.moveInto(temporary, path);
+    if (isWanted()) await this.#files.moveInto(temporary, path);
+    else await rm(temporary, { force: true });
   }
 }
