@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -86,6 +86,8 @@ describe.each([
     sync.mockRestore();
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
     await registry.deleteBlob('app', blob.descriptor.digest);
+    // Nobody writes while the disk is looked at.
+    await registry.fold();
     const again = open(await killed());
     await expect(again.resolveBlob('app', blob.descriptor.digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
   });
@@ -133,6 +135,23 @@ describe.each([
     expect(Buffer.from(await (await reader.getBlob('app', one.descriptor.digest)).bytes())).toEqual(
       Buffer.from(one.bytes),
     );
+  });
+
+  it('that cannot be written after a crash, as something else has its name, keeps nobody from the rest', async () => {
+    const registry = open();
+    await pushContent(registry, 'app', image, { tags: ['latest'] });
+    await registry.pushBlob('app', blob.descriptor, blob.bytes);
+    const copy = await killed();
+    const path = pathOf(blob.descriptor.digest, copy);
+    await rm(path);
+    await mkdir(join(path, 'of somebody'), { recursive: true });
+    const again = open(copy);
+    await again.own();
+    expect(warnings).toContain('a file that is in the journal cannot be written');
+    expect(Buffer.from((await again.getTag('app', 'latest')).bytes)).toEqual(Buffer.from(image.bytes));
+    await expect(again.getBlob('app', blob.descriptor.digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
+    await rm(path, { recursive: true });
+    await again.pushBlob('app', blob.descriptor, blob.bytes);
   });
 
   it('is what the journal says of it for who keeps house without writing', async () => {

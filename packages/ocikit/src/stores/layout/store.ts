@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 
-import { createUploadIds, RegistryError } from '../../model/index.ts';
+import { createUploadIds, isRegistryError, RegistryError } from '../../model/index.ts';
 import type { Digest, UploadIds } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
-import { assertInside, Files } from './files.ts';
+import { assertInside, Files, hasCode } from './files.ts';
 import type { Durability } from './files.ts';
 import { Following } from './following.ts';
 import type { JournalledContent } from './found-journals.ts';
@@ -319,11 +319,12 @@ export class LayoutStore {
     const components = [...directory.split('/').filter(Boolean), 'blobs', ...digest.split(':')];
     try {
       assertInside(this.root, components);
+      await this.#unsettled.recover({ ...content, path: join(this.root, ...components) });
     } catch (error) {
+      // Where a link is, or a directory, or a file in place of a directory, it would be so each time. All else may pass.
+      if (!isRegistryError(error) && !hasCode(error, 'EISDIR', 'ENOTDIR', 'EEXIST')) throw error;
       this.warn('a file that is in the journal cannot be written', { error });
-      return;
     }
-    await this.#unsettled.recover({ ...content, path: join(this.root, ...components) });
   }
 
   #noteNames(layout: Layout, records: readonly JournalRecord[]): void {
