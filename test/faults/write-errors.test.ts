@@ -110,7 +110,8 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await failures.begin(server.pid, { calls: 'fdatasync', paths: journalsOf(root) });
     for (let i = 0; i < 3; i++) await expectRefusals(server.url);
     await expectTags(server.url, tags, ['refused']);
-    expect((await failures.end()).length).toBeGreaterThan(2);
+    // The first journal and its successor. The next one comes when the fold between them has failed: perhaps not so soon.
+    expect((await failures.end()).length).toBeGreaterThan(1);
     // The journal that is broken is being replaced by then, or this push finds that it has to be.
     await expect
       .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'after')).status, { timeout: 5000 })

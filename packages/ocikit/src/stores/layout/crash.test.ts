@@ -161,6 +161,17 @@ const changes: Change[] = [
     before: (r) => pushBlobsOf(r, 'a', signature),
     change: (r) => r.pushManifest('a', signature.bytes, signature.mediaType),
   },
+  {
+    name: 'what an index names is pushed again, and once more',
+    before: async (r) => {
+      await pushContent(r, 'a', second, { tags: ['second'] });
+      await r.fold();
+    },
+    change: async (r) => {
+      await r.pushManifest('a', second.bytes, second.mediaType, { tags: ['again'] });
+      await r.pushManifest('a', second.bytes, second.mediaType, { tags: ['again'] });
+    },
+  },
   { name: 'a tag is deleted', change: (r) => r.deleteTag('a', 'latest') },
   { name: 'a manifest is deleted', change: (r) => r.deleteManifest('a', first.descriptor.digest) },
   { name: 'a blob is deleted', change: (r) => r.deleteBlob('a', loose.descriptor.digest) },

@@ -100,6 +100,12 @@ export class Following {
     return this.#shown.get(layout)?.journals.contentOf(layout.directory, digest);
   }
 
+  /** Of a layout that is shown: those of all that {@link contentOf} has. */
+  digestsOf(layout: Layout): Digest[] {
+    const contents = this.#shown.get(layout)?.journals.contents ?? [];
+    return contents.filter(({ directory }) => directory === layout.directory).map(({ digest }) => digest);
+  }
+
   /** The journals as they are now. */
   journals(): Promise<FoundJournals> {
     const before = this.#journals;

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { readdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
+import { digestOf, splitDigest } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
 
 import { isMissing, readWhole } from './files.ts';
@@ -30,12 +32,12 @@ export type JournalRecord =
 
 /** What happened to files: the journal keeps the bytes of small ones, until the files themselves are durable. */
 export type ContentRecord =
-  /** The file of this content has these bytes, which come behind the records. */
-  | { op: 'content'; directory: string; digest: Digest; size: number }
+  /** The file of this content has these bytes, which come behind the records, as {@link randomMask} says. */
+  | { op: 'content'; directory: string; digest: Digest; size: number; mask: number }
   /** The file is gone, whatever was said of it before. */
   | { op: 'removed'; directory: string; digest: Digest };
 
-const magic = Buffer.from('ocikit journal 2\n');
+const magic = Buffer.from('ocikit journal 3\n');
 const headLength = 12;
 const maxPayload = 16 * 1024 * 1024;
 
@@ -44,6 +46,21 @@ export const journalMagic: Uint8Array = magic;
 
 export function journalPath(dir: string, generation: number): string {
   return join(dir, `journal-${generation}`);
+}
+
+/**
+ * What the bytes of a content are combined with, four at a time. Where a journal is damaged, everything behind is looked
+ * through for records: nobody must be able to push what looks like some there.
+ */
+export function randomMask(): number {
+  return randomBytes(4).readUInt32LE();
+}
+
+function masked(bytes: Uint8Array, mask: number): Buffer {
+  const words = new Uint32Array(Math.ceil(bytes.length / 4));
+  new Uint8Array(words.buffer).set(bytes);
+  for (let i = 0; i < words.length; i++) words[i] = (words[i] ?? 0) ^ mask;
+  return Buffer.from(words.buffer, 0, bytes.length);
 }
 
 /**
@@ -62,8 +79,9 @@ export function encodeFrame(
   const frame = Buffer.allocUnsafe(headLength + length);
   text.copy(frame, headLength);
   let at = headLength + text.length;
-  for (const bytes of contents) {
-    frame.set(bytes, at);
+  const masks = records.flatMap((record) => (record.op === 'content' ? [record.mask] : []));
+  for (const [i, bytes] of contents.entries()) {
+    frame.set(masked(bytes, masks[i] ?? 0), at);
     at += bytes.length;
   }
   frame.writeUInt32LE(length, 0);
@@ -202,17 +220,29 @@ export interface JournalPlace {
   at: number;
 }
 
-/** The bytes that {@link FoundContent} speaks of. */
-export async function readContent(dir: string, { generation, at }: JournalPlace, size: number): Promise<Uint8Array> {
-  const handle = await open(journalPath(dir, generation), 'r');
+/**
+ * The bytes that {@link FoundContent} speaks of.
+ *
+ * @returns undefined if they are not there any more: another journal may have the name by now, and other bytes
+ */
+export async function readContent(
+  dir: string,
+  { generation, at, digest, size, mask }: JournalPlace & { digest: Digest; size: number; mask: number },
+): Promise<Uint8Array | undefined> {
+  const bytes = Buffer.alloc(size);
   try {
-    const bytes = Buffer.alloc(size);
-    const { bytesRead } = await handle.read(bytes, 0, size, at);
-    if (bytesRead < size) throw new Error(`journal ${generation} ends in the middle of content`);
-    return bytes;
-  } finally {
-    await handle.close();
+    const handle = await open(journalPath(dir, generation), 'r');
+    try {
+      await handle.read(bytes, 0, size, at);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
+  const content = masked(bytes, mask);
+  return digestOf(content, splitDigest(digest).algorithm) === digest ? content : undefined;
 }
 
 /** Takes away what a crash left behind the last good record, so that something can be added. */

@@ -12,6 +12,7 @@ import {
   encodeFrame,
   journalGenerations,
   quarantine,
+  randomMask,
   readContent,
   readJournal,
   readMore,
@@ -69,7 +70,7 @@ describe('reading a journal', () => {
   it('says where the bytes of files are, also in what was added since', async () => {
     const file = (text: string): ContentRecord => {
       const bytes = Buffer.from(text);
-      return { op: 'content', directory: 'app', digest: digestOf(bytes), size: bytes.length };
+      return { op: 'content', directory: 'app', digest: digestOf(bytes), size: bytes.length, mask: randomMask() };
     };
     const places: JournalPlace[] = [];
     const outcome = { apply: (place: JournalPlace) => void places.push(place), undo: nothing };
@@ -85,14 +86,18 @@ describe('reading a journal', () => {
     const more = await readMore(dir, 1, before);
     const found = [...before.contents, ...(more?.contents ?? [])];
     const texts = found.map(async (content) =>
-      content.op === 'content' ? readContent(dir, { generation: 1, at: content.at }, content.size) : undefined,
+      content.op === 'content' ? readContent(dir, { ...content, generation: 1 }) : undefined,
     );
     expect((await Promise.all(texts)).map(String)).toEqual(['one', 'and another', '', 'later']);
     expect(before.records).toEqual([[tag('a')], [tag('a')]]);
     expect(places).toEqual([0, 2, 3].map((i) => ({ generation: 1, at: found[i]?.at })));
     expect(journal.contentLength).toBe('oneand anotherlater'.length);
     expect((await readJournal(dir, 1)).contents).toEqual(found);
-    await expect(readContent(dir, { generation: 1, at: found[3]?.at ?? 0 }, 6)).rejects.toThrow('ends in the middle');
+    const [one] = found;
+    if (one?.op !== 'content') throw new TypeError('the first is none');
+    for (const place of [{ at: one.at + 1 }, { at: found[3]?.at ?? 0 }, { generation: 2 }]) {
+      expect(await readContent(dir, { ...one, generation: 1, ...place })).toBeUndefined();
+    }
   });
 
   it('is not relied on any more when what it has could not be made visible', async () => {
@@ -145,6 +150,22 @@ describe('reading a journal', () => {
     const bytes = await readFile(path());
     await writeFile(path(), Buffer.concat([Buffer.from('X'), bytes.subarray(1)]));
     expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
+  });
+
+  it('takes nothing that was pushed for a record, also when what was before it is damaged', async () => {
+    const bytes = Buffer.concat([Buffer.from('1234'), encodeFrame([tag('forged')]), Buffer.from('56789')]);
+    const { length: size } = bytes;
+    const record = { op: 'content', directory: 'app', digest: digestOf(bytes), size, mask: randomMask() } as const;
+    await journal.append({ records: [record], contents: [bytes] }, silent);
+    const from = 'ocikit journal 3\n'.length;
+    const whole = await readFile(path());
+    expect(whole.includes('forged')).toBe(false);
+    for (let at = from; at < from + 12; at++) {
+      const bad = Buffer.from(whole);
+      bad.writeUInt8(bad.readUInt8(at) ^ 0x55, at);
+      await writeFile(path(), Buffer.concat([bad, encodeFrame([tag('a')])]));
+      expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
+    }
   });
 
   it('keeps damaged parts where somebody can look at them', async () => {

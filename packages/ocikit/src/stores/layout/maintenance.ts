@@ -81,8 +81,10 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       parseDigest(digest);
       await layout.explore(repository);
       const isManifest = layout.repositories.get(repository)?.index.manifests.has(digest) === true;
-      const size = isManifest ? sizeOfFile(layout.blobPath(digest)) : undefined;
+      const size = isManifest ? sizeOfContent(layout, digest) : undefined;
       if (size === undefined || size > largestManifest) throw manifestUnknown(repository, digest);
+      const journalled = await state.journalledBytes(layout, digest);
+      if (journalled !== undefined) return journalled;
       const path = layout.blobPath(digest);
       try {
         // Handing what is small to a thread would take several times as long as reading it.
@@ -100,6 +102,8 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const layout = await store.layoutOf(repository);
       await layout.explore(repository);
       if (!has(layout, repository, digest)) return 'missing';
+      // They are compared with their digest.
+      if ((await state.journalledBytes(layout, digest)) !== undefined) return 'ok';
       return verifyFile(layout.blobPath(digest), digest, options.signal);
     },
     async removeUnused(repository, digest, { unusedSince }) {
@@ -206,15 +210,22 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       return;
     }
     // The file of a manifest is a blob only if it was pushed as one.
-    for await (const digest of filesOf(layout)) {
-      if (index()?.manifests.has(digest) !== true || index()?.blobs.has(digest) === true) yield digest;
+    const isBlob = (digest: Digest): boolean =>
+      index()?.manifests.has(digest) !== true || index()?.blobs.has(digest) === true;
+    for (const digest of store.journalledDigests(layout)) {
+      if (isBlob(digest) && sizeOfFile(layout.blobPath(digest)) === undefined) yield digest;
     }
+    for await (const digest of filesOf(layout)) if (isBlob(digest)) yield digest;
   }
 
   /** Undefined if the repository does not have such a blob. What a record says it has it has, if damaged. */
   function sizeOf(layout: Layout, repository: string, digest: Digest): number | undefined {
     const recorded = layout.repositories.get(repository)?.index.blobs.get(digest)?.size;
-    return recorded ?? (store.isShared ? undefined : sizeOfFile(layout.blobPath(digest)));
+    return recorded ?? (store.isShared ? undefined : sizeOfContent(layout, digest));
+  }
+
+  function sizeOfContent(layout: Layout, digest: Digest): number | undefined {
+    return store.journalledContent(layout, digest)?.size ?? sizeOfFile(layout.blobPath(digest));
   }
 
   function has(layout: Layout, repository: string, digest: Digest): boolean {

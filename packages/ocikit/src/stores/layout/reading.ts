@@ -1,4 +1,4 @@
-import { closeSync, constants, lstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -15,6 +15,21 @@ export const noLinks: number = constants.O_RDONLY | constants.O_NOFOLLOW;
 export function sizeOfFile(path: string): number | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats?.isFile() === true ? stats.size : undefined;
+}
+
+/** Whether there is a file that has these bytes. One that cannot be read is none. */
+export function isFileOf(path: string, bytes: Uint8Array): boolean {
+  if (sizeOfFile(path) !== bytes.length) return false;
+  try {
+    const file = openSync(path, noLinks);
+    try {
+      return readFileSync(file).equals(bytes);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return false;
+  }
 }
 
 export function blobDescriptor(digest: Digest, size: number): Descriptor {

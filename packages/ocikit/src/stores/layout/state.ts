@@ -58,9 +58,12 @@ export class LayoutState {
     }
   }
 
-  /** @param write is told whether the file was there before, and not because of somebody who writes the same manifest */
+  /**
+   * @param write is told whether the file was there before, or somebody is writing it, and not because of the same manifest.
+   *   A blob that waits for the journal has no file yet, and its record was made when nobody knew of the manifest.
+   */
   whileWritingManifest<T>(path: string, write: (isBlob: boolean) => Promise<T>): Promise<T> {
-    const isBlob = !this.isManifestBeingWritten(path) && sizeOfFile(path) !== undefined;
+    const isBlob = !this.isManifestBeingWritten(path) && (this.#writing.has(path) || sizeOfFile(path) !== undefined);
     return this.whileWriting(path, () => this.whileWriting(`${path} as a manifest`, () => write(isBlob)));
   }
 
@@ -169,7 +172,7 @@ export class LayoutState {
   async exists(layout: Layout, repository: string): Promise<boolean> {
     if (layout.repositories.has(repository)) return true;
     if (this.store.isShared) return false;
-    return hasBlobs(layout.path);
+    return (await hasBlobs(layout.path)) || this.store.journalledDigests(layout).length > 0;
   }
 
   async openBlob(layout: Layout, digest: Digest, size: number, options: GetBlobOptions): Promise<BlobContent> {
@@ -177,13 +180,18 @@ export class LayoutState {
     const { range, signal } = options;
     const descriptor = blobDescriptor(digest, size);
     const isWhole = range === undefined;
-    const journalled = this.store.journalledContent(layout, digest);
-    const bytes = journalled === undefined ? undefined : await this.store.readJournalled(journalled);
+    const bytes = await this.journalledBytes(layout, digest);
     if (bytes !== undefined) return createContent({ descriptor, range, signal, source: { pieces: [bytes] } });
     if (this.verifyOnRead && isWhole) {
       return createContent({ descriptor, signal, source: { iterate: () => verified(path, digest) } });
     }
     return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
+  }
+
+  /** What another process has pushed, if it may not be in its file yet. */
+  async journalledBytes(layout: Layout, digest: Digest): Promise<Uint8Array | undefined> {
+    const content = this.store.journalledContent(layout, digest);
+    return content === undefined ? undefined : this.store.readJournalled(content);
   }
 
   /** True if the manifest's file is there and as large as it ought to be. */
@@ -240,9 +248,7 @@ export class LayoutState {
   }
 
   async #readFile(layout: Layout, path: string, digest: Digest): Promise<Uint8Array> {
-    const journalled = this.store.journalledContent(layout, digest);
-    const bytes = journalled === undefined ? undefined : await this.store.readJournalled(journalled);
-    return bytes ?? readFile(path, { flag: noLinks });
+    return (await this.journalledBytes(layout, digest)) ?? readFile(path, { flag: noLinks });
   }
 
   #keepManifest(path: string, bytes: Uint8Array): void {

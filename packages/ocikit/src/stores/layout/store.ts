@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 
-import { createUploadIds, RegistryError } from '../../model/index.ts';
+import { createUploadIds, isRegistryError, RegistryError } from '../../model/index.ts';
 import type { Digest, UploadIds } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
-import { assertInside, Files, isMissing } from './files.ts';
+import { assertInside, Files, hasCode } from './files.ts';
 import type { Durability } from './files.ts';
 import { Following } from './following.ts';
 import type { JournalledContent } from './found-journals.ts';
 import { Journal } from './journal.ts';
 import type { Outcome } from './journal.ts';
-import { quarantine, readContent, truncateJournal } from './journal-file.ts';
+import { quarantine, randomMask, readContent, truncateJournal } from './journal-file.ts';
 import type { ContentRecord, JournalPlace, JournalRecord } from './journal-file.ts';
 import { Layout } from './layout.ts';
 import { RootLock } from './lock.ts';
@@ -181,8 +181,7 @@ export class LayoutStore {
         if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
       }
       this.#journal = journal;
-      if (last !== undefined) await this.#settleFrozen(last);
-      for (const generation of generations) await journal.remove(generation);
+      await this.#removeGenerations(journal, generations);
       this.#foldWhenIdle();
       await this.#ownership?.begin();
     } catch (error) {
@@ -231,7 +230,10 @@ export class LayoutStore {
       before.push({ op: 'base', directory, sha256: layout.sha256 });
       this.#based.add(directory);
     }
-    if (file !== undefined) before.push({ op: 'content', directory, digest: file.digest, size: file.bytes.length });
+    const mask = file === undefined ? 0 : randomMask();
+    if (file !== undefined) {
+      before.push({ op: 'content', directory, digest: file.digest, size: file.bytes.length, mask });
+    }
     try {
       await journal.append(
         { records: [...before, ...records], contents: file === undefined ? [] : [file.bytes] },
@@ -239,7 +241,7 @@ export class LayoutStore {
           apply: (place) => {
             // No longer judged by what is queued, whatever comes of it.
             settle();
-            if (file !== undefined) this.#place(layout, file, place);
+            if (file !== undefined) this.#place(layout, file, { ...place, mask });
             for (const record of records) layout.apply(record);
             this.#layouts.keep(layout);
             this.#noteNames(layout, records);
@@ -255,7 +257,7 @@ export class LayoutStore {
     this.#foldSoon(journal, layout);
   }
 
-  #place(layout: Layout, { digest, bytes, place }: SmallFile, at: JournalPlace): void {
+  #place(layout: Layout, { digest, bytes, place }: SmallFile, at: JournalPlace & { mask: number }): void {
     place();
     const path = layout.blobPath(digest);
     this.#unsettled.add({ ...at, path, directory: layout.directory, digest, size: bytes.length });
@@ -266,14 +268,14 @@ export class LayoutStore {
     return this.#lock === undefined ? this.#following.contentOf(layout, digest) : undefined;
   }
 
+  /** Those that {@link journalledContent} has. */
+  journalledDigests(layout: Layout): Digest[] {
+    return this.#lock === undefined ? this.#following.digestsOf(layout) : [];
+  }
+
   /** @returns undefined if it is in its file by now */
-  async readJournalled(content: JournalledContent): Promise<Uint8Array | undefined> {
-    try {
-      return await readContent(this.private.path, content, content.size);
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+  readJournalled(content: JournalledContent): Promise<Uint8Array | undefined> {
+    return readContent(this.private.path, content);
   }
 
   /** Before something else than the journal relies on a file. */
@@ -288,13 +290,27 @@ export class LayoutStore {
     if (journal === undefined || !this.#unsettled.has(path)) return;
     this.#unsettled.forget(path);
     const records: ContentRecord[] = [{ op: 'removed', directory: layout.directory, digest }];
-    await journal.append({ records }, nothing);
+    try {
+      await journal.append({ records }, nothing);
+    } catch (error) {
+      // A new journal does without the old one's bytes. What is in this one may bring the file back until then.
+      this.#foldNow();
+      throw error;
+    }
+    this.#foldWhenIdle();
   }
 
-  /** Makes the files durable that only generations up to this one answer for: they are going to be removed. */
-  async #settleFrozen(newest: number): Promise<void> {
+  /** Removes generations, the last of which is the newest, when the files are durable that only they answer for. */
+  async #removeGenerations(journal: Journal, generations: number[]): Promise<void> {
+    const newest = generations.at(-1);
+    if (newest === undefined) return;
     const files = this.#unsettled.all().filter(({ generation }) => generation <= newest);
     await this.#unsettled.settle(files);
+    for (let oldest = generations[0]; oldest !== undefined; oldest = generations[0]) {
+      await journal.remove(oldest);
+      generations.shift();
+    }
+    // Not before: as long as a journal is there, what it brings back has to be noted as removed.
     this.#unsettled.forgetAll(files);
   }
 
@@ -303,11 +319,12 @@ export class LayoutStore {
     const components = [...directory.split('/').filter(Boolean), 'blobs', ...digest.split(':')];
     try {
       assertInside(this.root, components);
+      await this.#unsettled.recover({ ...content, path: join(this.root, ...components) });
     } catch (error) {
+      // Where a link is, or a directory, or a file in place of a directory, it would be so each time. All else may pass.
+      if (!isRegistryError(error) && !hasCode(error, 'EISDIR', 'ENOTDIR', 'EEXIST')) throw error;
       this.warn('a file that is in the journal cannot be written', { error });
-      return;
     }
-    await this.#unsettled.recover({ ...content, path: join(this.root, ...components) });
   }
 
   #noteNames(layout: Layout, records: readonly JournalRecord[]): void {
@@ -370,11 +387,7 @@ export class LayoutStore {
       isWatching ||= layout.isWatching;
     }
     if (isWatching) this.#foldWhenIdle();
-    if (frozen !== undefined) await this.#settleFrozen(frozen);
-    for (let oldest = this.#frozen[0]; oldest !== undefined; oldest = this.#frozen[0]) {
-      await journal.remove(oldest);
-      this.#frozen.shift();
-    }
+    await this.#removeGenerations(journal, this.#frozen);
   }
 
   /** @param frozen the newest generation that is going to be removed; undefined if there is none */

@@ -8,6 +8,7 @@ import { digestOf } from '../../model/index.ts';
 
 import { Files } from './files.ts';
 import { Journal } from './journal.ts';
+import { randomMask } from './journal-file.ts';
 import type { JournalPlace } from './journal-file.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import { UnsettledContent } from './unsettled-content.ts';
@@ -17,9 +18,11 @@ import type { JournalledFile } from './unsettled-content.ts';
 class TestFiles extends Files {
   readonly synced: string[] = [];
   readonly failing = new Set<string>();
+  beforeFailing: () => Promise<void> = () => Promise.resolve();
 
   override async syncPath(path: string): Promise<void> {
     this.synced.push(path);
+    if (this.failing.has(path)) await this.beforeFailing();
     if (this.failing.has(path)) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
     await readFile(path);
   }
@@ -56,12 +59,13 @@ async function journalled(name: string, text = name): Promise<JournalledFile> {
   const path = join(dir, name);
   const digest = digestOf(bytes);
   await writeFile(path, bytes);
+  const mask = randomMask();
   const place = await new Promise<JournalPlace>((resolve, reject) => {
-    const record = { op: 'content', directory: '', digest, size: bytes.length } as const;
+    const record = { op: 'content', directory: '', digest, size: bytes.length, mask } as const;
     const outcome = { apply: resolve, undo: () => undefined };
     journal.append({ records: [record], contents: [bytes] }, outcome).catch(reject);
   });
-  const file = { ...place, path, directory: '', digest, size: bytes.length };
+  const file = { ...place, path, directory: '', digest, size: bytes.length, mask };
   content.add(file);
   return file;
 }
@@ -90,6 +94,17 @@ describe('what only a journal answers for', () => {
     expect(await readFile(a.path, 'utf8')).toBe('a');
     expect(await readFile(b.path, 'utf8')).toBe('b');
     expect((await readdir(dir)).toSorted()).toEqual(['.ocikit', 'a', 'b']);
+  });
+
+  it('is not written again if somebody has removed it meanwhile', async () => {
+    const a = await journalled('a');
+    files.failing.add(a.path);
+    files.beforeFailing = async () => {
+      await rm(a.path);
+      content.forget(a.path);
+    };
+    await content.settle([a]);
+    expect(await readdir(dir)).toEqual(['.ocikit']);
   });
 
   it('stays if that fails too', async () => {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { Digest } from '../../model/index.ts';
@@ -8,7 +8,7 @@ import type { Files } from './files.ts';
 import { readContent } from './journal-file.ts';
 import type { JournalPlace } from './journal-file.ts';
 import type { PrivateDirectory } from './private-directory.ts';
-import { noLinks } from './reading.ts';
+import { isFileOf } from './reading.ts';
 
 /** A file whose bytes a journal has. */
 export interface JournalledFile extends JournalPlace {
@@ -16,6 +16,7 @@ export interface JournalledFile extends JournalPlace {
   directory: string;
   digest: Digest;
   size: number;
+  mask: number;
   /** Set when the file itself is durable: the journal need not answer for it any more. */
   isDurable?: boolean;
 }
@@ -120,7 +121,7 @@ export class UnsettledContent {
       // Nobody needs it any more.
       if (isMissing(error)) return;
       // The kernel may have dropped what it could not write, and a second time it would say that all is well.
-      await this.#write(file, await this.#bytesOf(file));
+      await this.#write(file, await this.#bytesOf(file), () => this.has(file.path));
     }
   }
 
@@ -131,32 +132,25 @@ export class UnsettledContent {
   async recover(file: JournalledFile): Promise<void> {
     const bytes = await this.#bytesOf(file);
     if (isFileOf(file.path, bytes)) this.add(file);
-    else await this.#write(file, bytes);
+    else await this.#write(file, bytes, () => true);
   }
 
-  #bytesOf(file: JournalledFile): Promise<Uint8Array> {
-    return readContent(this.#private.path, file, file.size);
+  async #bytesOf(file: JournalledFile): Promise<Uint8Array> {
+    const bytes = await readContent(this.#private.path, file);
+    if (bytes === undefined) throw new Error(`journal-${file.generation} does not have the bytes of ${file.path}`);
+    return bytes;
   }
 
-  /** Durably. Not beside the blobs: whoever is killed in the middle must leave nothing there. */
-  async #write({ path }: JournalledFile, bytes: Uint8Array): Promise<void> {
+  /**
+   * Durably. Not beside the blobs: whoever is killed in the middle must leave nothing there.
+   *
+   * @param isWanted asked in the same step in which it gets its name: somebody may have removed the file
+   */
+  async #write({ path }: JournalledFile, bytes: Uint8Array, isWanted: () => boolean): Promise<void> {
     const temporary = this.#private.temporaryPath();
+    await this.#files.makeDirectory(dirname(path));
     await this.#files.writeSmall(temporary, [bytes], 'durably');
-    await this.#files.moveInto(temporary, path);
-  }
-}
-
-function isFileOf(path: string, bytes: Uint8Array): boolean {
-  let file: number;
-  try {
-    file = openSync(path, noLinks);
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
-  try {
-    return readFileSync(file).equals(bytes);
-  } finally {
-    closeSync(file);
+    if (isWanted()) await this.#files.moveInto(temporary, path);
+    else await rm(temporary, { force: true });
   }
 }

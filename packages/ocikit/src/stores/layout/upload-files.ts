@@ -11,7 +11,7 @@ import { isMissing } from './files.ts';
 import type { Files } from './files.ts';
 import { hashWorker } from './hash-worker.ts';
 import type { FollowedFile } from './hash-worker.ts';
-import { readerOf, sizeOfFile } from './reading.ts';
+import { isFileOf, readerOf, sizeOfFile } from './reading.ts';
 
 /** Up to here, bytes wait in memory for the file to be written in one step. */
 const small = 64 * 1024;
@@ -114,10 +114,14 @@ export class FileStage implements UploadStage {
     return this.#hasFile || this.#size === 0 ? undefined : Buffer.concat(this.#held);
   }
 
-  /** Like {@link moveTo}, at once and not durably. */
-  moveNow(path: string): void {
+  /**
+   * Like {@link moveTo}, at once and not durably. A file that has the same bytes stays: it may be durable, and an index may
+   * name it.
+   */
+  moveNow(path: string, bytes: Uint8Array): void {
     this.#unfollow();
-    this.#files.moveNow(this.#path, path);
+    if (isFileOf(path, bytes)) rmSync(this.#path, { force: true });
+    else this.#files.moveNow(this.#path, path);
     this.#hasFile = false;
   }
 

@@ -164,7 +164,7 @@ async function keepBlob(
     store.assertOwned();
     if (small !== undefined) {
       const records = blobRecords(state, layout, repository, digest, size);
-      await store.commit(layout, records, { digest, bytes: small, place: () => stage.moveNow(path) });
+      await store.commit(layout, records, { digest, bytes: small, place: () => stage.moveNow(path, small) });
       await noteBlob(state, layout, repository, digest);
       return;
     }
@@ -316,7 +316,7 @@ async function writeManifest(
     return undefined;
   }
   const place = (): void => {
-    stage.moveNow(path);
+    stage.moveNow(path, small);
     state.forgetManifest(path);
   };
   return { digest, bytes: small, place };
