@@ -6,6 +6,7 @@ export * from './events.ts';
 export * from './iteration.ts';
 export * from './linked-signal.ts';
 export * from './manifest.ts';
+export { manifestMediaTypes } from './manifest-media-types.ts';
 export * from './media-types.ts';
 export * from './partial.ts';
 export * from './reference.ts';

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { Descriptor } from './descriptor.ts';
 import { digestOf } from './digest.ts';
 import { RegistryError } from './errors.ts';
-import { linksOf, manifestMediaTypes, parseManifest, referrerDescriptor } from './manifest.ts';
+import { manifestMediaTypes } from './manifest-media-types.ts';
+import { linksOf, parseManifest, referrerDescriptor } from './manifest.ts';
 import { mediaTypes } from './media-types.ts';
 
 type Json = Record<string, unknown>;

@@ -1,7 +1,8 @@
 import type { Descriptor } from './descriptor.ts';
 import { isDigest } from './digest.ts';
 import { RegistryError } from './errors.ts';
-import { mediaTypePattern, mediaTypes } from './media-types.ts';
+import { kindOfMediaType, manifestMediaTypes } from './manifest-media-types.ts';
+import { mediaTypePattern } from './media-types.ts';
 
 interface ManifestCommon {
   /** May be missing: the Content-Type with which the manifest was pushed decides. */
@@ -36,17 +37,6 @@ export type ManifestDocument =
   | { kind: 'image'; mediaType: string; manifest: ImageManifest }
   | { kind: 'index'; mediaType: string; manifest: ImageIndex }
   | { kind: 'artifact'; mediaType: string; manifest: ArtifactManifest };
-
-const kindOfMediaType: ReadonlyMap<string, ManifestDocument['kind']> = new Map([
-  [mediaTypes.imageManifest, 'image'],
-  [mediaTypes.dockerManifest, 'image'],
-  [mediaTypes.imageIndex, 'index'],
-  [mediaTypes.dockerManifestList, 'index'],
-  [mediaTypes.artifactManifest, 'artifact'],
-]);
-
-/** The media types that {@link parseManifest} understands. */
-export const manifestMediaTypes: readonly string[] = [...kindOfMediaType.keys()];
 
 const maxKeyLength = 255;
 

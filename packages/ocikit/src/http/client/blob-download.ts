@@ -21,8 +21,9 @@ import { formatRange } from '../wire/index.ts';
 
 import { blobDescriptor } from './answer-headers.ts';
 import { KeptPart } from './kept-part.ts';
+import { loaded } from './loaded.ts';
 import type { ClientOptions } from './options.ts';
-import { parallelOf, piecesInParallel } from './ranges.ts';
+import { isWorthParallel, parallelOf } from './parallel.ts';
 import { remoteBlob } from './remote-blob.ts';
 import type { BlobPart } from './remote-blob.ts';
 import type { Transport } from './transport.ts';
@@ -137,6 +138,17 @@ function blobDownload(
     }
   }
 
+  /** @param first an answer that begins with the range */
+  const piecesAfter = async (
+    first: BlobPart,
+    range: ResolvedRange,
+    size: number,
+  ): Promise<AsyncIterable<Uint8Array>> => {
+    if (parallel === undefined || !isWorthParallel(parallel, range, first)) return blob.pieces(range, size, first);
+    const { piecesInParallel } = await loaded(import('./ranges.ts'), link.signal);
+    return piecesInParallel(blob, range, size, first, parallel, link.signal);
+  };
+
   /** What was kept, and then what comes. */
   async function* piecesOf(
     { start, end }: ResolvedRange,
@@ -152,10 +164,7 @@ function blobDownload(
     }
     if (at !== expected) await first.answer.discard();
     const rest = { start: at, end };
-    const coming =
-      at !== expected || parallel === undefined
-        ? blob.pieces(rest, size, at === expected ? first : undefined)
-        : piecesInParallel(blob, rest, size, first, parallel, call.signal);
+    const coming = at === expected ? await piecesAfter(first, rest, size) : blob.pieces(rest, size);
     for await (const piece of coming) {
       await kept.append(piece);
       yield piece;

@@ -21,12 +21,12 @@ describe('a client', () => {
     const client = createClient({ host: await listen(() => count++) });
     const digest = digestOf(new Uint8Array());
     for (const call of [
-      client.getTag('a/../b', 'v1'),
-      client.resolveBlob('A', digest),
-      client.startUpload('..'),
-      client.deleteManifest('a?b', digest),
+      () => client.getTag('a/../b', 'v1'),
+      () => client.resolveBlob('A', digest),
+      () => client.startUpload('..'),
+      () => client.deleteManifest('a?b', digest),
     ]) {
-      expect(await failureOf(call)).toMatchObject({ code: 'NAME_INVALID' });
+      expect(await failureOf(call())).toMatchObject({ code: 'NAME_INVALID' });
     }
     expect(count).toBe(0);
   });

@@ -1,12 +1,12 @@
-import type { CallOptions, Registry } from '../../model/index.ts';
+import type { CallOptions, Lister, Registry } from '../../model/index.ts';
 
 import { createAuthenticator } from './auth/index.ts';
 import { clientDeleter } from './deleter.ts';
 import { clientLister } from './lister.ts';
+import { loaded } from './loaded.ts';
 import type { ClientOptions } from './options.ts';
 import { clientReader } from './reader.ts';
-import { clientReferrers } from './referrers.ts';
-import { referrersTagsOf } from './referrers-tag.ts';
+import { ReferrersListings } from './referrers-listings.ts';
 import { createTransport } from './transport.ts';
 import { clientWriter } from './writer.ts';
 
@@ -16,6 +16,10 @@ import { clientWriter } from './writer.ts';
  * It authenticates, follows redirects, tries again what may pass and goes on with what was cut; what it hands on as a
  * whole has been verified against the digest that was asked for. Names are checked here, so a malformed one sends
  * nothing. Errors that come from answers are `HttpError`s; `explain` says how an error came about.
+ *
+ * Reading is in what a page loads at first. What pushes, lists referrers, deletes manifests or fetches large blobs over several
+ * connections is loaded by `import()` for the first call that needs it, if the bundler splits; a call whose part cannot be loaded
+ * fails with UNAVAILABLE.
  *
  * @throws RegistryError NAME_INVALID if the host is anything but `HOST[:PORT]`
  * @example
@@ -28,11 +32,14 @@ export function createClient(options: ClientOptions): Registry {
     createAuthenticator({ origin, fetch, onTokenRequest, credentials, trustedRealms, userAgent, backOff, onRetry }),
   );
   const reader = clientReader(transport, options);
-  const referrersTags = referrersTagsOf(transport, reader);
-  const writer = clientWriter(transport, options, reader, referrersTags);
-  const deleter = clientDeleter(transport, referrersTags);
+  const listings = new ReferrersListings();
+  const writer = clientWriter(transport, options, reader, listings);
+  const deleter = clientDeleter(transport, reader, listings);
   const lister = clientLister(transport, options);
-  const referrers = clientReferrers(transport, reader);
+  const referrers: Lister['referrers'] = async function* (repository, digest, call = {}) {
+    const { clientReferrers } = await loaded(import('./referrers.ts'), call.signal);
+    yield* clientReferrers(transport, reader)(repository, digest, call);
+  };
 
   /** Whatever a call fails with can be explained. */
   const told = async <T extends CallOptions, R>(given: T | undefined, run: (call: T) => Promise<R>): Promise<R> => {

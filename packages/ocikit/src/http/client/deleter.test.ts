@@ -7,16 +7,16 @@ import { failureOf, transportTo } from '../../../test/transport-to.ts';
 
 import { clientDeleter } from './deleter.ts';
 import { clientReader } from './reader.ts';
-import { referrersTagsOf } from './referrers-tag.ts';
+import { ReferrersListings } from './referrers-listings.ts';
 import type { Transport } from './transport.ts';
 
 const digest = digestOf(new Uint8Array());
 
 /** For a registry with the referrers API, so that nothing else needs to be kept up. */
 function deleterOf(transport: Transport): Deleter {
-  const referrersTags = referrersTagsOf(transport, clientReader(transport, { host: '' }));
-  for (const repository of ['a', 'a/b']) referrersTags.know(repository, 'api');
-  return clientDeleter(transport, referrersTags);
+  const listings = new ReferrersListings();
+  for (const repository of ['a', 'a/b']) listings.learn(repository, 'api');
+  return clientDeleter(transport, clientReader(transport, { host: '' }), listings);
 }
 
 describe('deleting', () => {

@@ -1,11 +1,12 @@
 import { isRegistryError, HttpError } from '../../model/index.ts';
-import type { CallOptions, Deleter, ErrorCode } from '../../model/index.ts';
+import type { CallOptions, Deleter, ErrorCode, Reader } from '../../model/index.ts';
 import { formatEntityTag } from '../wire/index.ts';
 
 import { blobAddress, manifestAddress, tagAddress } from './addresses.ts';
 import { repositoryScope } from './auth/index.ts';
 import { renamed } from './errors.ts';
-import type { ReferrersTags } from './referrers-tag.ts';
+import { loaded } from './loaded.ts';
+import type { ReferrersListings } from './referrers-listings.ts';
 import type { Transport } from './transport.ts';
 
 /** The specification wants 202; some registries answer with another success. */
@@ -15,7 +16,7 @@ const deleted = [200, 202, 204];
 const refusesTags: ReadonlySet<number> = new Set([400, 405]);
 
 /** Distribution specification, "Content Management". */
-export function clientDeleter(transport: Transport, referrersTags: ReferrersTags): Deleter {
+export function clientDeleter(transport: Transport, reader: Reader, listings: ReferrersListings): Deleter {
   const { base } = transport;
 
   const remove = (
@@ -53,7 +54,8 @@ export function clientDeleter(transport: Transport, referrersTags: ReferrersTags
     },
     async deleteManifest(repository, digest, options = {}) {
       const url = manifestAddress(base, repository, digest);
-      const takeOffItsList = await referrersTags.removal(repository, digest, options);
+      const { referrersTagsOf } = await loaded(import('./referrers-tag-changes.ts'), options.signal);
+      const takeOffItsList = await referrersTagsOf(transport, reader, listings).removal(repository, digest, options);
       await remove(url, repository, 'MANIFEST_UNKNOWN', options);
       await takeOffItsList?.();
     },

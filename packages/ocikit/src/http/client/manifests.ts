@@ -10,59 +10,13 @@ import {
   splitDigest,
   wrongDigest,
 } from '../../model/index.ts';
-import type { CallOptions, Digest, PushManifestOptions, Reader, Writer } from '../../model/index.ts';
-import { formatEntityTag } from '../wire/index.ts';
+import type { CallOptions, PushManifestOptions, Reader, Writer } from '../../model/index.ts';
 
-import { manifestAddress, tagAddress } from './addresses.ts';
-import { repositoryScope } from './auth/index.ts';
-import type { ReferrersTags } from './referrers-tag.ts';
+import { putManifest } from './put-manifest.ts';
+import type { PushedBytes } from './put-manifest.ts';
+import type { ReferrersListings } from './referrers-listings.ts';
+import { referrersTagsOf } from './referrers-tag-changes.ts';
 import type { Answer, Transport } from './transport.ts';
-import { assertDigest } from './upload-session.ts';
-
-/** A manifest with the name that it will have. */
-export interface PushedBytes {
-  repository: string;
-  bytes: Uint8Array;
-  mediaType: string;
-  digest: Digest;
-}
-
-/**
- * One request that stores a manifest and sets tags.
- *
- * @param tags if the first is undefined, the manifest is named by its digest alone
- */
-export async function putManifest(
-  transport: Transport,
-  { repository, bytes, mediaType, digest }: PushedBytes,
-  [first, ...others]: readonly (string | undefined)[],
-  ifTag: PushManifestOptions['ifTag'],
-  call: CallOptions,
-): Promise<Answer> {
-  const { base } = transport;
-  const url = first === undefined ? manifestAddress(base, repository, digest) : tagAddress(base, repository, first);
-  for (const tag of others) if (tag !== undefined) url.searchParams.append('tag', tag);
-  const answer = await transport.send({
-    method: 'PUT',
-    url,
-    scope: repositoryScope(repository, 'pull', 'push'),
-    headers: { 'content-type': mediaType, ...condition(ifTag) },
-    body: { size: bytes.length, reopenable: true, open: () => bytes },
-    expect: [200, 201, 202, 204],
-    call,
-    // Done already, a condition does not hold any more.
-    repeatable: ifTag === undefined,
-  });
-  await answer.discard();
-  assertDigest(transport, answer, digest);
-  return answer;
-}
-
-/** RFC 9110, section 13.1; a tag's entity tag is the digest that it is at. */
-function condition(ifTag: Digest | null | undefined): Readonly<Record<string, string>> {
-  if (ifTag === undefined) return {};
-  return ifTag === null ? { 'if-none-match': '*' } : { 'if-match': formatEntityTag(ifTag) };
-}
 
 /**
  * Pushes manifests. Several tags go in one request, and one by one to a registry that does not know how to do that. Where there is no
@@ -70,9 +24,11 @@ function condition(ifTag: Digest | null | undefined): Readonly<Record<string, st
  */
 export function manifestPusher(
   transport: Transport,
-  reader: Pick<Reader, 'resolveTag'>,
-  referrersTags: ReferrersTags,
+  reader: Pick<Reader, 'resolveTag' | 'getTag' | 'getManifest'>,
+  listings: ReferrersListings,
 ): Writer['pushManifest'] {
+  const referrersTags = referrersTagsOf(transport, reader, listings);
+
   /** Once more, if the answer to a request with a condition was lost: it may have been done. */
   const putUnderCondition = async (
     manifest: PushedBytes,
@@ -150,7 +106,7 @@ export function manifestPusher(
     const answer = await putTagged(manifest, unique, ifTag, call);
     const said = answer.headers.get('oci-subject');
     const subject = said === null ? await referrersTags.add(manifest, call) : said;
-    if (said !== null) referrersTags.know(repository, 'api');
+    if (said !== null) listings.learn(repository, 'api');
     const descriptor = { mediaType: type, digest, size: bytes.length };
     call.onEvent?.({ type: 'done', repository, digest, size: bytes.length });
     return { descriptor, tags: unique, ...(subject !== undefined && isDigest(subject) ? { subject } : {}) };

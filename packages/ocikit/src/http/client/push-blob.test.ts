@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +97,15 @@ const refuse =
   async () => ({ status, headers: { 'Content-Length': '0' } });
 
 describe('pushing a blob', () => {
+  // The first test of all, as later ones find loaded what sends.
+  test('of a stream that fails before anything was sent fails with its error, and asks for nothing', async () => {
+    const { client, requests } = await setUp();
+    const missing = createReadStream(join(tmpdir(), 'ocikit-there-is-no-such-file'));
+    const { digest } = blobOf(10);
+    await expect(client().pushBlob('a/b', { digest }, missing)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(requests).toEqual([]);
+  });
+
   test('takes two requests if it is small, and three if it is large and can be sent again', async () => {
     const { store, client, methods, requests } = await setUp();
     const small = blobOf(3 * mebibyte);

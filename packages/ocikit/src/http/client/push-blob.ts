@@ -1,197 +1,33 @@
-import { assertRepository, HttpError, isRegistryError, parseDigest, splitDigest } from '../../model/index.ts';
-import type { BlobIdentity, BlobSource, CallOptions, Descriptor, Digest } from '../../model/index.ts';
+import { assertRepository, parseDigest } from '../../model/index.ts';
+import type { BlobIdentity, BlobSource, CallOptions, Descriptor } from '../../model/index.ts';
 
-import { isSafe, urlIn } from './addresses.ts';
 import { blobDescriptor } from './answer-headers.ts';
-import type { ChunkLimit } from './chunk-limit.ts';
-import { isClientError } from './errors.ts';
+import { loaded } from './loaded.ts';
 import { openPayload } from './payload.ts';
-import type { Payload } from './payload.ts';
-import { createSending } from './sending.ts';
-import type { TransferStore } from './transfer-store.ts';
-import type { Transport } from './transport.ts';
-import type { UploadPlaces } from './upload-places.ts';
-import { beginUpload, UploadSession } from './upload-session.ts';
+import type { PushingParts } from './push-payload.ts';
 
-/** From so many bytes on, a blob is sent so that it can go on from its byte after a cut: one request more. */
-const large = 4 * 1024 * 1024;
-
-/** Uploads in which a push is begun: sessions may be lost, and what an earlier process has sent may be wrong. */
-const maxUploads = 3;
-
-/** Milliseconds that giving up an upload may take. */
-const cancelTimeout = 5000;
-
-export interface BlobPusherParts {
-  transport: Transport;
-  places: UploadPlaces;
-  limit: ChunkLimit;
-  transfers: TransferStore | undefined;
-  resolve: (repository: string, digest: Digest, call: CallOptions) => Promise<Descriptor>;
-}
-
-export type PushBlob = (
+/** Pushes a whole blob. Its source is opened before what sends it is loaded: a stream may fail meanwhile, and somebody has to notice. */
+export async function pushBlob(
+  parts: PushingParts,
   repository: string,
-  blob: BlobIdentity,
+  { digest, size }: BlobIdentity,
   source: BlobSource,
   call: CallOptions,
-) => Promise<Descriptor>;
-
-/**
- * Pushes whole blobs: POST and PUT, and for large ones PATCH in between. The POST is a cheap request, which finds out who may do
- * this before a source is sent that can be read only once. Distribution specification, "Pushing blobs".
- */
-export function blobPusher(parts: BlobPusherParts): PushBlob {
-  return async (repository, { digest, size }, source, call) => {
-    const { signal, onEvent } = call;
-    signal?.throwIfAborted();
-    assertRepository(repository);
-    parseDigest(digest);
-    onEvent?.({ type: 'started', repository, digest, size });
-    const payload = await openPayload(source, { size, signal });
-    try {
-      if (payload.failure !== undefined) throw payload.failure.error;
-      const stored = await pushNoted(parts, { repository, digest, payload, call });
-      onEvent?.({ type: 'verified', repository, digest, size: stored });
-      onEvent?.({ type: 'done', repository, digest, size: stored });
-      return blobDescriptor(digest, stored);
-    } finally {
-      await payload.close();
-    }
-  };
-}
-
-interface PushedBlob {
-  repository: string;
-  digest: Digest;
-  payload: Payload;
-  call: CallOptions;
-}
-
-/** What is worth it is noted, so that another process can go on. */
-async function pushNoted(parts: BlobPusherParts, blob: PushedBlob): Promise<number> {
-  const { transfers, transport } = parts;
-  const { repository, digest, payload } = blob;
-  const { size } = payload;
-  if (transfers === undefined || size === undefined || size < large) return pushPayload(parts, blob, undefined);
-  const key = `upload ${transport.base.href} ${repository} ${digest}`;
-  const holder = await transfers.openPartial(key);
-  // Somebody else goes on with the upload that was left.
-  if (holder === undefined) return pushPayload(parts, blob, undefined);
-  let done = false;
+): Promise<Descriptor> {
+  const { signal, onEvent } = call;
+  signal?.throwIfAborted();
+  assertRepository(repository);
+  parseDigest(digest);
+  onEvent?.({ type: 'started', repository, digest, size });
+  const payload = await openPayload(source, { size, signal });
   try {
-    const stored = await pushPayload(parts, blob, {
-      read: () => transfers.note(key),
-      write: (location) => transfers.setNote(key, location),
-    });
-    done = true;
-    return stored;
+    if (payload.failure !== undefined) throw payload.failure.error;
+    const { pushPayload } = await loaded(import('./push-payload.ts'), signal);
+    const stored = await pushPayload(parts, { repository, digest, payload, call });
+    onEvent?.({ type: 'verified', repository, digest, size: stored });
+    onEvent?.({ type: 'done', repository, digest, size: stored });
+    return blobDescriptor(digest, stored);
   } finally {
-    await (done ? holder.remove() : holder.close());
+    await payload.close();
   }
-}
-
-/** @returns the size of the blob */
-async function pushPayload(
-  { transport, places, limit, resolve }: BlobPusherParts,
-  { repository, digest, payload, call }: PushedBlob,
-  note: Note | undefined,
-): Promise<number> {
-  /** What was sent before a cut, or by an earlier process, is part of it. */
-  const state = { resumed: false };
-  const onResumed = (at: number): void => {
-    state.resumed = true;
-    call.onEvent?.({ type: 'resumed', repository, digest, size: payload.size, at });
-  };
-
-  const begin = async (): Promise<UploadSession> => {
-    const { algorithm } = splitDigest(digest);
-    const query = { 'digest-algorithm': algorithm === 'sha256' ? undefined : algorithm };
-    const answer = await beginUpload(transport, repository, call, { query, expect: [202] });
-    const session = UploadSession.begun(transport, places, repository, answer);
-    await note?.write(session.location.href);
-    return session;
-  };
-
-  /** An upload that an earlier process has begun, if it can be gone on with. */
-  const leftOver = async (): Promise<UploadSession | undefined> => {
-    const url = urlIn(await note?.read());
-    if (url === undefined || !isSafe(url, transport.base)) return undefined;
-    const session = new UploadSession(transport, places, repository, url, Number.NaN);
-    try {
-      await session.ask(call);
-    } catch (error) {
-      // It has ended, or the registry does not say how far it has come.
-      if (isClientError(error) && !mayPass(error, call)) return undefined;
-      throw error;
-    }
-    if (!(session.size > 0 && session.size <= (payload.size ?? 0) && payload.canOpen(session.size))) return undefined;
-    onResumed(session.size);
-    return session;
-  };
-
-  const send = async (session: UploadSession): Promise<number> => {
-    const { size } = payload;
-    const sending = createSending({
-      session,
-      payload,
-      limit,
-      call,
-      from: session.size,
-      onBytes: (transferred) => call.onEvent?.({ type: 'bytes', repository, digest, size, transferred }),
-      onResumed,
-      resolve: () => resolve(repository, digest, call),
-    });
-    // What is large and can be sent again in part, or is of unknown length, which a PUT is not everywhere allowed to be.
-    const inParts = size === undefined || (size >= large && (payload.reopenable || note !== undefined));
-    if (inParts) await sending.append();
-    return sending.commit(digest);
-  };
-
-  let session = await leftOver();
-  for (let upload = 1; ; upload++) {
-    session ??= await begin();
-    try {
-      const stored = await send(session);
-      await note?.write(undefined);
-      return stored;
-    } catch (error) {
-      if (note === undefined || !mayPass(error, call)) {
-        await note?.write(undefined);
-        await giveUp(session, call);
-      }
-      const spoilt = state.resumed && isRegistryError(error, 'DIGEST_INVALID', 'RANGE_INVALID', 'BLOB_UPLOAD_INVALID');
-      if (!(isLost(error) || spoilt) || upload === maxUploads || !payload.canOpen(0)) throw error;
-      state.resumed = false;
-      session = undefined;
-    }
-  }
-}
-
-/** A registry keeps what was sent for hours, and may allow only so many uploads. */
-async function giveUp(session: UploadSession, { signal }: CallOptions): Promise<void> {
-  const cancelled = session
-    .cancel({ signal: AbortSignal.timeout(cancelTimeout) })
-    // It is forgotten without our help, only later.
-    .catch(() => undefined);
-  // Who has ended the call does not wait.
-  if (signal?.aborted !== true) await cancelled;
-}
-
-/** Where an upload that can be gone on with is noted. */
-interface Note {
-  read: () => Promise<string | undefined>;
-  write: (location: string | undefined) => Promise<void>;
-}
-
-/** Whether what an upload holds is still good: its registry could not be reached, it had no time, or nobody wanted to wait. */
-function mayPass(error: unknown, { signal }: CallOptions): boolean {
-  if (signal?.aborted === true || !isRegistryError(error)) return true;
-  return error.status >= 500 || [401, 408, 425, 429].includes(error.status);
-}
-
-/** Whether the upload is gone, or as good as gone because its registry does not say how far it has come. */
-function isLost(error: unknown): boolean {
-  if (isRegistryError(error, 'BLOB_UPLOAD_UNKNOWN')) return true;
-  return error instanceof HttpError && error.method === 'GET' && (error.status === 400 || error.status === 405);
 }

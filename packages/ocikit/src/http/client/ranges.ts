@@ -1,31 +1,10 @@
 import { linkSignal } from '../../model/index.ts';
 import type { LinkedSignal, ResolvedRange } from '../../model/index.ts';
 
-import type { ClientOptions } from './options.ts';
+import type { Parallel } from './parallel.ts';
 import type { BlobPart, RemoteBlob } from './remote-blob.ts';
 
 const MiB = 1024 * 1024;
-
-/** How a large blob is fetched over several connections. */
-export interface Parallel {
-  /** Connections at a time. */
-  readonly ranges: number;
-  /** Bytes from which on a blob is large. */
-  readonly threshold: number;
-  /** Bytes that may be ahead of the reader. */
-  readonly memory: number;
-  /** Bytes per second: one connection that gives as much is left alone. */
-  readonly enough: number;
-}
-
-/** A registry on the same machine, or next to it, gives more than this; several connections would only cost processor time. */
-const fastConnection = 32 * MiB;
-
-export function parallelOf(option: ClientOptions['parallel']): Parallel | undefined {
-  if (option === false) return undefined;
-  const { ranges = 4, threshold = 32 * MiB, memory = 64 * MiB } = option ?? {};
-  return { ranges, threshold, memory, enough: option === undefined ? fastConnection : Number.POSITIVE_INFINITY };
-}
 
 /** Bytes after which a connection's speed is judged, and of the first chunk, as nothing is known before. */
 const probe = 4 * MiB;
@@ -45,12 +24,7 @@ export async function* piecesInParallel(
   parallel: Parallel,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { threshold, enough } = parallel;
-  const isWorth = range.end - range.start >= threshold && first.answer.headers.get('accept-ranges') !== 'none';
-  if (!isWorth || parallel.ranges < 2) {
-    yield* blob.pieces(range, size, first);
-    return;
-  }
+  const { enough } = parallel;
   const window = new ChunkWindow(blob, range.end, size, parallel, signal);
   const speed = new Speed();
   let at = range.start;

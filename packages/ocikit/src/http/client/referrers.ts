@@ -5,7 +5,6 @@ import {
   mediaTypes,
   parseManifest,
   parseMediaType,
-  referrerDescriptor,
   untilAborted,
 } from '../../model/index.ts';
 import type { Descriptor, Digest, Lister, Reader, ReferrersOptions } from '../../model/index.ts';
@@ -14,7 +13,7 @@ import { referrersAddress } from './addresses.ts';
 import { repositoryScope } from './auth/index.ts';
 import { pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';
-import { documentOf, isMissing, readReferrersTag } from './referrers-tag.ts';
+import { provenReferrers, readReferrersTag } from './referrers-tag.ts';
 import type { Transport } from './transport.ts';
 
 type ManifestReader = Pick<Reader, 'getManifest' | 'getTag'>;
@@ -28,7 +27,8 @@ export function clientReferrers(transport: Transport, reader: ManifestReader): L
     const inOrder = [...new Map(found.map((descriptor) => [descriptor.digest, descriptor])).values()]
       .filter((descriptor) => descriptor.digest > startAfter)
       .toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
-    const referring = listed === undefined ? proven(reader, repository, digest, inOrder, options) : iterate(inOrder);
+    const referring =
+      listed === undefined ? provenReferrers(reader, repository, digest, inOrder, options) : iterate(inOrder);
     yield* atMost(untilAborted(referring, signal), limit);
   };
 }
@@ -97,41 +97,5 @@ function entriesIn(transport: Transport, { answer, body }: Page): readonly Descr
     return linksOf(document).manifests;
   } catch (error) {
     throw transport.wrongAnswer(answer, `is no image index: ${error instanceof Error ? error.message : ''}`);
-  }
-}
-
-/** Manifests that are looked into at a time. */
-const lookedInto = 8;
-
-/**
- * Those that really refer to the subject, described by what they say themselves. Anybody may have pushed an index under that
- * tag, and clients that do not know of it delete referrers without changing it.
- */
-async function* proven(
-  reader: ManifestReader,
-  repository: string,
-  subject: Digest,
-  entries: readonly Descriptor[],
-  options: ReferrersOptions,
-): AsyncGenerator<Descriptor, void, undefined> {
-  const { artifactType, signal, context } = options;
-  const isCandidate = (entry: Descriptor): boolean =>
-    artifactType === undefined || (entry.artifactType ?? '') === '' || entry.artifactType === artifactType;
-  const candidates = entries.filter(isCandidate);
-  const look = async ({ digest }: Descriptor): Promise<Descriptor | undefined> => {
-    try {
-      const { descriptor, bytes } = await reader.getManifest(repository, digest, { signal, context });
-      const document = documentOf(bytes, descriptor.mediaType);
-      return document?.manifest.subject?.digest === subject ? referrerDescriptor(document, descriptor) : undefined;
-    } catch (error) {
-      // What is gone refers to nothing.
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  };
-  for (let at = 0; at < candidates.length; at += lookedInto) {
-    for (const found of await Promise.all(candidates.slice(at, at + lookedInto).map(look))) {
-      if (found !== undefined && (artifactType === undefined || isOfType(artifactType)(found))) yield found;
-    }
   }
 }

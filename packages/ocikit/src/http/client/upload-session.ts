@@ -1,9 +1,10 @@
-import { HttpError, isDigest, isRegistryError, mediaTypes, splitDigest } from '../../model/index.ts';
+import { HttpError, isRegistryError, mediaTypes } from '../../model/index.ts';
 import type { CallOptions, Digest } from '../../model/index.ts';
 import { formatChunkRange, parseUploadProgress } from '../wire/index.ts';
 
 import { isSafe, uploadsAddress, urlIn } from './addresses.ts';
 import type { Query } from './addresses.ts';
+import { assertStored } from './answer-headers.ts';
 import { repositoryScope } from './auth/index.ts';
 import type { Scope } from './auth/index.ts';
 import { renamed } from './errors.ts';
@@ -103,7 +104,7 @@ export class UploadSession {
       call,
       lane: body === undefined ? 'small' : 'upload',
     });
-    assertDigest(this.transport, answer, digest);
+    assertStored(this.transport, answer, digest);
     this.#places.forget(this.#location);
     return sizeIn(answer);
   }
@@ -173,17 +174,6 @@ function withDigest(location: URL, digest: Digest): URL {
   const url = new URL(location);
   url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
   return url;
-}
-
-/**
- * @throws what `wrongAnswer` makes if the registry says that it has stored something else. Docker's registry names everything by
- * its sha256 digest, whatever digest it has verified: of another algorithm nothing can be said.
- */
-export function assertDigest(transport: Transport, answer: Answer, digest: Digest): void {
-  const found = answer.headers.get('docker-content-digest');
-  if (found === null || found === digest) return;
-  if (isDigest(found) && splitDigest(found).algorithm !== splitDigest(digest).algorithm) return;
-  throw transport.wrongAnswer(answer, `speaks of ${found}, not of ${digest}`);
 }
 
 /** The size of a blob that is stored, if the answer says it. */

@@ -1,85 +1,45 @@
-import { assertRepository, digestAlgorithm, isRegistryError, parseDigest, splitDigest } from '../../model/index.ts';
-import type { BlobUpload, Reader, Writer } from '../../model/index.ts';
+import type { CallOptions, Reader, Writer } from '../../model/index.ts';
 
-import { blobDescriptor } from './answer-headers.ts';
-import { repositoryScope } from './auth/index.ts';
 import { ChunkLimit } from './chunk-limit.ts';
-import { manifestPusher } from './manifests.ts';
+import { loaded } from './loaded.ts';
 import type { ClientOptions } from './options.ts';
-import { blobPusher } from './push-blob.ts';
-import type { ReferrersTags } from './referrers-tag.ts';
-import type { Answer, Transport } from './transport.ts';
-import { clientUpload } from './upload.ts';
+import { pushBlob } from './push-blob.ts';
+import type { PushingParts } from './push-payload.ts';
+import type { ReferrersListings } from './referrers-listings.ts';
+import type { Transport } from './transport.ts';
 import { UploadPlaces } from './upload-places.ts';
-import { assertDigest, beginUpload, sizeIn, UploadSession } from './upload-session.ts';
 
-/** Distribution specification, "Push". */
+type Uploads = Pick<Writer, 'startUpload' | 'resumeUpload' | 'mountBlob'>;
+
+/** Distribution specification, "Push". What sends is loaded for the first call that needs it, as most pages only read. */
 export function clientWriter(
   transport: Transport,
   options: Pick<ClientOptions, 'chunkSize' | 'transfers'>,
   reader: Reader,
-  referrersTags: ReferrersTags,
+  listings: ReferrersListings,
 ): Writer {
-  const places = new UploadPlaces(transport.base);
-  const limit = new ChunkLimit(options.chunkSize);
-  const resolve: Reader['resolveBlob'] = (repository, digest, call) => reader.resolveBlob(repository, digest, call);
-  const pushBlob = blobPusher({ transport, places, limit, transfers: options.transfers, resolve });
+  const parts: PushingParts = {
+    transport,
+    places: new UploadPlaces(transport.base),
+    limit: new ChunkLimit(options.chunkSize),
+    transfers: options.transfers,
+    resolve: (repository, digest, call) => reader.resolveBlob(repository, digest, call),
+  };
 
-  const uploadOf = (repository: string, session: UploadSession, lastKnown?: number): BlobUpload =>
-    clientUpload({ session, limit, lastKnown, resolve: (digest, call) => resolve(repository, digest, call) });
-  const uploadBegun = (repository: string, answer: Answer): BlobUpload =>
-    uploadOf(repository, UploadSession.begun(transport, places, repository, answer));
-
-  const startUpload: Writer['startUpload'] = async (repository, { algorithm, ...call } = {}) => {
-    if (algorithm !== undefined) digestAlgorithm(algorithm);
-    const query = { 'digest-algorithm': algorithm };
-    return uploadBegun(repository, await beginUpload(transport, repository, call, { query, expect: [202] }));
+  const uploads = async ({ signal }: CallOptions): Promise<Uploads> => {
+    const { clientUploads } = await loaded(import('./uploads.ts'), signal);
+    return clientUploads(parts);
   };
 
   return {
-    pushBlob: (repository, blob, source, call = {}) => pushBlob(repository, blob, source, call),
-    startUpload,
-    pushManifest: manifestPusher(transport, reader, referrersTags),
-
-    async resumeUpload(repository, id, { offset, ...call } = {}) {
-      call.signal?.throwIfAborted();
-      assertRepository(repository);
-      const place = places.find(repository, id);
-      const size = typeof offset === 'number' ? offset : Number.NaN;
-      const session = new UploadSession(transport, places, repository, place.location, size);
-      if (offset !== undefined) return uploadOf(repository, session, place.size);
-      session.size = place.size ?? 0;
-      await session.ask(call);
-      return uploadOf(repository, session);
-    },
-
-    async mountBlob(from, repository, digest, { algorithm, ...call } = {}) {
-      parseDigest(digest);
-      if (typeof from === 'string') assertRepository(from);
-      if (algorithm !== undefined) digestAlgorithm(algorithm);
-      // The registry would not ask it, and what it might find may be nothing that the caller may read.
-      if (typeof from === 'function') {
-        const { algorithm: named } = splitDigest(digest);
-        return { upload: await startUpload(repository, { algorithm: algorithm ?? named, ...call }) };
-      }
-      const query = { mount: digest, from, 'digest-algorithm': algorithm };
-      const scope = from === undefined ? [] : repositoryScope(from, 'pull');
-      let answer: Answer;
-      try {
-        answer = await beginUpload(transport, repository, call, { query, scope, expect: [201, 202] });
-      } catch (error) {
-        // What cannot be mounted can be sent.
-        if (!isRegistryError(error, ...notMountable)) throw error;
-        return { upload: await startUpload(repository, { algorithm, ...call }) };
-      }
-      if (answer.status === 202) return { upload: uploadBegun(repository, answer) };
-      assertDigest(transport, answer, digest);
-      const size = sizeIn(answer) ?? (await resolve(repository, digest, call)).size;
-      call.onEvent?.({ type: 'mounted', repository, digest, size, from });
-      return { descriptor: blobDescriptor(digest, size) };
+    pushBlob: (repository, blob, source, call = {}) => pushBlob(parts, repository, blob, source, call),
+    startUpload: async (repository, call = {}) => (await uploads(call)).startUpload(repository, call),
+    resumeUpload: async (repository, id, call = {}) => (await uploads(call)).resumeUpload(repository, id, call),
+    mountBlob: async (from, repository, digest, call = {}) =>
+      (await uploads(call)).mountBlob(from, repository, digest, call),
+    async pushManifest(repository, bytes, mediaType, call = {}) {
+      const { manifestPusher } = await loaded(import('./manifests.ts'), call.signal);
+      return manifestPusher(transport, reader, listings)(repository, bytes, mediaType, call);
     },
   };
 }
-
-/** The other repository is not there, or not for this caller, or the registry cannot mount at all. */
-const notMountable = ['UNSUPPORTED', 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND', 'DENIED', 'UNAUTHORIZED'] as const;
