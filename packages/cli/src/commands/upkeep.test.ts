@@ -348,7 +348,7 @@ describe('ocikit history and undo', () => {
       expect.stringMatching(`${time}v1 set to ${a}$`),
     ]);
     expect(jsonOf(await ocikit('history', root, 'team/app:latest', '--limit', '1', '--json'))).toEqual([
-      { repository: 'team/app', tag: 'latest', at: expect.any(String), digest: b, previous: a },
+      { repository: 'team/app', tag: 'latest', at: containing('T'), digest: b, previous: a },
     ]);
 
     // What v1 and latest were at is kept, and can be had again.
