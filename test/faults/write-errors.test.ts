@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { beforeEach, describe, expect, test } from 'vitest';
 
@@ -108,7 +109,11 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     const begun = await begin();
     const { root, server, tags } = begun;
     await failures.begin(server.pid, { calls: 'fdatasync', paths: journalsOf(root) });
-    for (let i = 0; i < 3; i++) await expectRefusals(server.url);
+    for (let i = 0; i < 3; i++) {
+      await expectRefusals(server.url);
+      // A journal that is broken refuses by itself until there is another.
+      await pause(300);
+    }
     await expectTags(server.url, tags, ['refused']);
     // The first journal and its successor. The next one comes when the fold between them has failed: perhaps not so soon.
     expect((await failures.end()).length).toBeGreaterThan(1);

@@ -4,8 +4,10 @@ import { Command, CommanderError } from 'commander';
 
 import { checkCommand } from './commands/check.ts';
 import { gcCommand } from './commands/gc.ts';
+import { historyCommand } from './commands/history.ts';
 import { retainCommand } from './commands/retain.ts';
 import { serveCommand } from './commands/serve.ts';
+import { undoCommand } from './commands/undo.ts';
 import { describeError } from './errors.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -19,6 +21,8 @@ const program = new Command('ocikit')
   .addCommand(gcCommand())
   .addCommand(checkCommand())
   .addCommand(retainCommand())
+  .addCommand(historyCommand())
+  .addCommand(undoCommand())
   .showHelpAfterError('(add --help for what there is)');
 
 for (const command of [program, ...program.commands]) command.exitOverride();

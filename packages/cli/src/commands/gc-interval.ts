@@ -8,6 +8,8 @@ export interface CollectingOptions {
   /** Milliseconds. */
   gracePeriod: number;
   untagged: 'remove' | 'keep';
+  /** Milliseconds. */
+  keepHistory: number;
   logger: Logger;
 }
 
@@ -41,13 +43,14 @@ export class Collecting {
   }
 
   async #collect(): Promise<void> {
-    const { gracePeriod, untagged, logger } = this.#options;
+    const { gracePeriod, untagged, keepHistory, logger } = this.#options;
     const { signal } = this.#stop;
     const started = performance.now();
     try {
       const { manifests, blobs, orphans, skipped, repositories } = await collectGarbage(this.#registry, {
         gracePeriod,
         untagged,
+        keepHistory,
         signal,
         onEvent: (event) => {
           if (event.type !== 'skipped') return;

@@ -17,6 +17,7 @@ interface GcFlags {
   grace: number;
   keepUntagged?: true;
   keepDangling?: true;
+  keepHistory: number;
   dryRun?: true;
   json?: true;
   layout?: LayoutKind;
@@ -29,6 +30,7 @@ export function gcCommand(): Command {
     .addOption(graceOption('--grace <duration>', 'leave what was pushed or used so lately'))
     .option('--keep-untagged', 'leave manifests without a tag, for those who pull by digest')
     .option('--keep-dangling', 'leave manifests whose subject is not there')
+    .option('--keep-history <duration>', 'leave what tags were at so lately, for ocikit undo', parseDuration, 0)
     .option('--dry-run', 'say what would go, and remove nothing')
     .option('--json', 'a JSON object on each line; the last one is the report')
     .addOption(layoutOption())
@@ -55,6 +57,7 @@ async function runGc(dir: string, flags: GcFlags): Promise<void> {
         gracePeriod: flags.grace,
         untagged: flags.keepUntagged === true ? 'keep' : 'remove',
         dangling: flags.keepDangling === true ? 'keep' : 'remove',
+        keepHistory: flags.keepHistory,
         dryRun: flags.dryRun === true,
         signal,
         onEvent: (event) => lines.add(event),

@@ -28,6 +28,7 @@ interface ServeFlags extends ProxyFlags {
   gc?: number;
   gcGrace: number;
   gcKeepUntagged?: true;
+  gcKeepHistory: number;
   quiet?: true;
 }
 
@@ -57,6 +58,7 @@ export function serveCommand(): Command {
     .option('--gc <interval>', 'remove what no tag reaches, so often: 1h, 7d', parseInterval)
     .addOption(graceOption('--gc-grace <duration>', 'leave what was pushed or used so lately'))
     .option('--gc-keep-untagged', 'leave manifests without a tag, for those who pull by digest')
+    .option('--gc-keep-history <duration>', 'leave what tags were at so lately, for ocikit undo', parseDuration, 0)
     .option('--quiet', 'no line for each request')
     .addHelpText(
       'after',
@@ -105,10 +107,10 @@ function keepHeapSmall(): void {
 }
 
 function collectGarbageOf({ registry }: Store, flags: ServeFlags, logger: Logger): Collecting | undefined {
-  const { gc: interval, gcGrace: gracePeriod, gcKeepUntagged } = flags;
+  const { gc: interval, gcGrace: gracePeriod, gcKeepHistory: keepHistory, gcKeepUntagged } = flags;
   if (interval === undefined) return undefined;
   const untagged = gcKeepUntagged === true ? 'keep' : 'remove';
-  return new Collecting(registry, { interval, gracePeriod, untagged, logger });
+  return new Collecting(registry, { interval, gracePeriod, untagged, keepHistory, logger });
 }
 
 /** What was fetched is in `--root`, and what was pushed in `--local`. */

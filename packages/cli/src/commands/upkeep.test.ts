@@ -134,6 +134,11 @@ describe('ocikit gc', () => {
     ['gc', '--grace', '1'],
     ['gc', '--grace', '-1h'],
     ['gc', '--layout', 'other'],
+    ['gc', '--keep-history', '1 day'],
+    ['history', 'Not a name'],
+    ['history', 'app:'],
+    ['history', 'app', '--limit', '-1'],
+    ['undo', 'app'],
     ['check', '--only', 'broken'],
     ['check', '--repair-from', 'Not a host'],
     ['serve', '--gc', '0'],
@@ -319,5 +324,59 @@ describe('ocikit retain', () => {
     expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
     await using registry = openLayouts(root);
     expect(await collect(registry.tags('app'))).toEqual(['v1']);
+  });
+});
+
+describe('ocikit history and undo', () => {
+  test.each(['per-repository', 'shared'])('tell how tags moved and take that back, in a %s layout', async (kind) => {
+    const [first, second] = [imageOf(), imageOf()];
+    const [a, b] = [first.descriptor.digest, second.descriptor.digest];
+    const open = kind === 'shared' ? openLayout : openLayouts;
+    {
+      await using registry = open(root);
+      await pushContent(registry, 'team/app', first, { tags: ['v1', 'latest'] });
+      await pushContent(registry, 'team/app', second, { tags: ['latest'] });
+      await registry.deleteTag('team/app', 'v1');
+    }
+    const { stdout, code } = await ocikit('history', root, 'team/app');
+    expect(code).toBe(0);
+    const time = String.raw`^\d{4}-\d\d-\d\dT[\d:.]+Z team/app:`;
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(`${time}v1 deleted \\(was at ${a}\\)$`),
+      expect.stringMatching(`${time}latest moved to ${b} \\(was at ${a}\\)$`),
+      expect.stringMatching(`${time}latest set to ${a}$`),
+      expect.stringMatching(`${time}v1 set to ${a}$`),
+    ]);
+    expect(jsonOf(await ocikit('history', root, 'team/app:latest', '--limit', '1', '--json'))).toEqual([
+      { repository: 'team/app', tag: 'latest', at: containing('T'), digest: b, previous: a },
+    ]);
+
+    // What v1 and latest were at is kept, and can be had again.
+    await ocikit('gc', root, '--grace', '0', '--keep-history', '1h');
+    expect((await ocikit('undo', root, 'team/app:latest')).stdout).toBe(
+      `team/app:latest is at ${a} again (was at ${b})\n`,
+    );
+    expect(jsonOf(await ocikit('undo', root, 'team/app:v1', '--json'))).toEqual([
+      { repository: 'team/app', tag: 'v1', digest: a, previous: null },
+    ]);
+    expect((await ocikit('undo', root, 'team/app:v1')).stdout).toBe(
+      `team/app:v1 is deleted, as it did not exist before (was at ${a})\n`,
+    );
+    await using registry = open(root);
+    expect((await registry.getTag('team/app', 'latest')).bytes).toEqual(first.bytes);
+  });
+
+  test('say why a tag cannot be set back', async () => {
+    const [first, second] = [imageOf(), imageOf()];
+    {
+      await using registry = openLayouts(root);
+      await pushContent(registry, 'app', first, { tags: ['latest'] });
+      await pushContent(registry, 'app', second, { tags: ['latest'] });
+    }
+    await ocikit('gc', root, '--grace', '0');
+    const gone = await ocikit('undo', root, 'app:latest');
+    expect([gone.code, gone.stderr]).toEqual([1, containing('its content is gone')]);
+    const unknown = await ocikit('undo', root, 'app:other');
+    expect([unknown.code, unknown.stderr]).toEqual([1, containing('no move of app:other is known')]);
   });
 });

@@ -1,5 +1,5 @@
 import { RegistryError } from './errors.ts';
-import { maintenance, verifiesPushes } from './registry.ts';
+import { history, maintenance, verifiesPushes } from './registry.ts';
 import type { Registry } from './registry.ts';
 
 /** Any of a registry's methods. */
@@ -58,6 +58,7 @@ export function partialRegistry(methods: RegistryMethods, options: PartialRegist
     tags: methods.tags?.bind(methods) ?? fails('tags'),
     referrers: methods.referrers?.bind(methods) ?? fails('referrers'),
     [maintenance]: methods[maintenance],
+    [history]: methods[history],
     [verifiesPushes]: methods[verifiesPushes],
   };
 }

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 
 import { partialRegistry } from './partial.ts';
-import { maintenance, maintenanceOf } from './registry.ts';
-import type { Maintenance } from './registry.ts';
+import { history, historyOf, maintenance, maintenanceOf } from './registry.ts';
+import type { History, Maintenance } from './registry.ts';
 
 test('maintenanceOf gives what the registry offers, or undefined', () => {
   const offered = {} as Maintenance;
@@ -10,6 +10,13 @@ test('maintenanceOf gives what the registry offers, or undefined', () => {
   expect(maintenanceOf(partialRegistry({}))).toBeUndefined();
 });
 
-test('two copies of the package agree on the key', () => {
+test('historyOf gives what the registry offers, or undefined', () => {
+  const offered = {} as History;
+  expect(historyOf(partialRegistry({ [history]: offered }))).toBe(offered);
+  expect(historyOf(partialRegistry({}))).toBeUndefined();
+});
+
+test('two copies of the package agree on the keys', () => {
   expect(maintenance).toBe(Symbol.for('ocikit.maintenance'));
+  expect(history).toBe(Symbol.for('ocikit.history'));
 });

@@ -4,6 +4,7 @@ import type { DefineGroup } from './contract/case.ts';
 import { concurrency } from './contract/concurrency.ts';
 import { deletingBlobs, deletingManifests, deletingTags, emptyingRepositories } from './contract/deletes.ts';
 import { events } from './contract/events.ts';
+import { moving } from './contract/history.ts';
 import { listingRepositories, listingTags } from './contract/lists.ts';
 import {
   lacksMaintenance,
@@ -66,6 +67,7 @@ const groups: readonly DefineGroup[] = [
   verifying,
   quarantining,
   removingUnused,
+  moving,
   malformedMaintenance,
   readOnly,
   ...officialGroups,

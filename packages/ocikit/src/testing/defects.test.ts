@@ -4,13 +4,15 @@ import {
   collect,
   createContent,
   digestOf,
+  history,
+  historyOf,
   isRegistryError,
   maintenance,
   maintenanceOf,
   mediaTypes,
   RegistryError,
 } from '../model/index.ts';
-import type { BlobUpload, Digest, Maintenance, Registry } from '../model/index.ts';
+import type { BlobUpload, Digest, History, Maintenance, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 
 import { randomBlob, registryContract } from './index.ts';
@@ -341,6 +343,20 @@ const defects: Defect[] = [
   withDefect('what is missing is verified as well', 'Maintenance verifies', (registry) =>
     withMaintenance(registry, () => ({ verify: async () => 'ok' })),
   ),
+  {
+    name: 'moves are told oldest first',
+    noticedBy: 'History lists',
+    traits: { keepsHistory: true },
+    make: () => {
+      const registry = good();
+      const found = historyOf(registry);
+      if (found === undefined) throw new Error('it has no history');
+      const moves: History['moves'] = async function* (...args) {
+        yield* (await collect(found.moves(...args))).toReversed();
+      };
+      return { ...registry, [history]: { moves } };
+    },
+  },
   {
     name: 'a read-only registry can be changed',
     noticedBy: 'read-only',

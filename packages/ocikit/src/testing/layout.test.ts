@@ -24,5 +24,6 @@ for (const [name, open] of [
         },
       };
     },
+    traits: { keepsHistory: true },
   });
 }

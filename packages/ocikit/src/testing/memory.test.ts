@@ -6,6 +6,7 @@ import { describeRegistry } from './index.ts';
 
 describeRegistry({ describe, it }, 'the memory registry', {
   create: async () => ({ registry: createMemoryRegistry() }),
+  traits: { keepsHistory: true },
 });
 
 describeRegistry({ describe, it }, 'the sparse memory registry', {

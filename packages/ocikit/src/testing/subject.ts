@@ -19,6 +19,8 @@ export interface ContractTraits {
   sparse?: boolean | undefined;
   /** A tag that exists stays as it is, and so does what it reaches. */
   immutableTags?: boolean | undefined;
+  /** It knows how its tags moved: see `historyOf`. */
+  keepsHistory?: boolean | undefined;
   /** It refuses everything that would change it. */
   readOnly?: boolean | undefined;
   /**

@@ -7,7 +7,10 @@ import { transparentViews } from '../../test/transparent-views.ts';
 import { describeRegistry } from './index.ts';
 
 for (const [name, { view, traits }] of Object.entries(transparentViews)) {
-  describeRegistry({ describe, it }, name, { create: async () => ({ registry: view() }), traits });
+  describeRegistry({ describe, it }, name, {
+    create: async () => ({ registry: view() }),
+    traits: { ...traits, keepsHistory: true },
+  });
 }
 
 describeRegistry({ describe, it }, 'readOnly', {

@@ -6,6 +6,7 @@ import { add, emptyReport } from './garbage.ts';
 import type { Collection, GarbageEvent, GarbageReport } from './garbage.ts';
 import { maintained } from './maintained.ts';
 import { mapAhead } from './map-ahead.ts';
+import { remembered } from './moves.ts';
 import { openUploads } from './open-uploads.ts';
 import { sweepRepository } from './sweep-repository.ts';
 
@@ -22,6 +23,11 @@ export interface CollectGarbageOptions {
    * Default: `remove`.
    */
   dangling?: 'remove' | 'keep' | undefined;
+  /**
+   * Milliseconds for which manifests stay, with all that they reach, that a tag was at, so that its moves can be undone. It takes a
+   * registry with a history: UNSUPPORTED else. Default: 0.
+   */
+  keepHistory?: number | undefined;
   /** Say what would go, and remove nothing. Default: false. */
   dryRun?: boolean | undefined;
   /** Removals at a time: a directory makes those durable together. Default: 64. */
@@ -50,13 +56,15 @@ const defaultGracePeriod = 60 * 60 * 1000;
  */
 export async function collectGarbage(registry: Registry, options: CollectGarbageOptions = {}): Promise<GarbageReport> {
   const { gracePeriod = defaultGracePeriod, untagged = 'remove', dangling = 'remove', dryRun = false } = options;
-  const { concurrency = 64, signal, onEvent = () => undefined } = options;
+  const { concurrency = 64, keepHistory = 0, signal, onEvent = () => undefined } = options;
   if (!(gracePeriod >= 0)) throw new TypeError(`gracePeriod is ${gracePeriod}, and has to be 0 or more`);
   if (!(concurrency >= 1)) throw new TypeError(`concurrency is ${concurrency}, and has to be 1 or more`);
+  if (!(keepHistory >= 0)) throw new TypeError(`keepHistory is ${keepHistory}, and has to be 0 or more`);
   signal?.throwIfAborted();
   const maintenance = maintained(registry);
   const report = emptyReport(dryRun);
-  const settled = { registry, maintenance, gracePeriod, untagged, dangling, dryRun, concurrency, signal, report };
+  const kept = keepHistory === 0 ? undefined : { time: keepHistory, history: remembered(registry) };
+  const settled = { registry, kept, maintenance, gracePeriod, untagged, dangling, dryRun, concurrency, signal, report };
   const collection: Collection = { ...settled, onEvent, uploads: await openUploads(maintenance, gracePeriod, signal) };
   for await (const repository of registry.repositories({ signal })) {
     onEvent({ type: 'repository', repository });

@@ -1,4 +1,4 @@
-import type { Digest, Maintenance, Registry } from '../model/index.ts';
+import type { Digest, History, Maintenance, Registry } from '../model/index.ts';
 
 import type { OpenUploads } from './open-uploads.ts';
 
@@ -41,6 +41,8 @@ export interface GarbageReport {
 /** What one collection has settled. */
 export interface Collection {
   registry: Registry;
+  /** Milliseconds, and the moves of that time; undefined if nobody wants to go back. */
+  kept: { time: number; history: History } | undefined;
   maintenance: Maintenance;
   gracePeriod: number;
   untagged: 'remove' | 'keep';

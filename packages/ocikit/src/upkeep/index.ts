@@ -1,5 +1,6 @@
 export { applyRetention, carryOutRetention } from './apply-retention.ts';
 export type { ApplyRetentionOptions, RetentionEvent, RetentionReport } from './apply-retention.ts';
+export { asOf } from './as-of.ts';
 export { check } from './check.ts';
 export type { CheckEvent, CheckOptions } from './check.ts';
 export { collectGarbage } from './collect-garbage.ts';
@@ -12,3 +13,6 @@ export type { PlanRetentionOptions, RetentionStep } from './plan-retention.ts';
 export { repair } from './repair.ts';
 export type { Repair, RepairOptions } from './repair.ts';
 export type { RetentionRules, TagRule, UntaggedRule } from './retention-rules.ts';
+export { tagAt } from './tag-at.ts';
+export { undoTag } from './undo-tag.ts';
+export type { UndoneTag } from './undo-tag.ts';

@@ -52,8 +52,23 @@ class RepositorySweep {
     const graph = this.#graph;
     const unusedSince = this.#cutOff().getTime();
     await graph.mark(({ tags, usedAt }) => untagged === 'keep' || tags.length > 0 || usedAt.getTime() >= unusedSince);
+    await this.#reachFormer();
     if (this.#collection.dangling === 'keep') await this.#reachDangling();
     return graph;
+  }
+
+  /** After the tags were listed: a move that comes later is of one that was seen. */
+  async #reachFormer(): Promise<void> {
+    const { kept, signal } = this.#collection;
+    if (kept === undefined) return;
+    const since = Date.now() - kept.time;
+    const former = new Set<Digest>();
+    for await (const { at, previous } of kept.history.moves(this.#repository, { signal })) {
+      if (at.getTime() < since) break;
+      if (previous !== undefined) former.add(previous);
+      await this.#graph.giveWay();
+    }
+    await this.#graph.reach(former);
   }
 
   async #reachDangling(): Promise<void> {

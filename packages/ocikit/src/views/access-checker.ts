@@ -1,5 +1,7 @@
 import {
   assertRepository,
+  history,
+  historyOf,
   isRegistryError,
   isRepository,
   maintenance,
@@ -45,6 +47,7 @@ export type AccessCheck = (request: AccessRequest) => void | Promise<void>;
  *   another way ends the list: it would be taken for the whole.
  * - An upload asks for `write` when it begins and whenever it is resumed.
  * - Deleting a manifest takes its tags with it: who must not delete tags must not be given `delete`.
+ * - The moves of tags ask for `list`.
  * - Of {@link Maintenance}, lists ask for `list`, verifying and reading for `read`, leases for `write`, removing and putting aside for `delete`. What has no
  *   options has no context, and is judged so.
  *
@@ -56,6 +59,7 @@ export type AccessCheck = (request: AccessRequest) => void | Promise<void>;
  */
 export function accessChecker(registry: Registry, check: AccessCheck): Registry {
   const inner = maintenanceOf(registry);
+  const innerHistory = historyOf(registry);
   const guard: Guard = async (repository, access, options) => {
     options?.signal?.throwIfAborted();
     assertRepository(repository);
@@ -164,6 +168,12 @@ export function accessChecker(registry: Registry, check: AccessCheck): Registry 
     },
 
     [maintenance]: inner && checkedMaintenance(inner, guard, (options) => view.repositories(options)),
+    [history]: innerHistory && {
+      async *moves(repository, options) {
+        await guard(repository, 'list', options);
+        yield* innerHistory.moves(repository, options);
+      },
+    },
     [verifiesPushes]: registry[verifiesPushes],
   };
   return view;

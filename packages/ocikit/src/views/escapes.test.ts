@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { createServer } from '../http/server/index.ts';
-import { collect, isRegistryError, maintenanceOf, RegistryError } from '../model/index.ts';
+import { collect, historyOf, isRegistryError, maintenanceOf, RegistryError } from '../model/index.ts';
 import type { BlobUpload, Digest, ErrorCode, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { methods } from '../testing/contract/names.ts';
@@ -79,6 +79,11 @@ const subAttempts: readonly Attempt[] = [
     [
       `verifies in ${show(name)}`,
       async ({ face, blob }) => missing(await maintenanceOf(face)?.verify(name, blob)),
+      outcome === malformed ? malformed : 'finds nothing',
+    ],
+    [
+      `reads the history of ${show(name)}`,
+      ({ face }) => collect(historyOf(face)?.moves(name) ?? none()),
       outcome === malformed ? malformed : 'finds nothing',
     ],
     [
@@ -203,6 +208,11 @@ function hiddenAttempts(refusal: ErrorCode): readonly Attempt[] {
         const unusedSince = new Date(Date.now() + 60_000);
         return onlyAs(await maintenanceOf(face)?.removeUnused(foreign, blob, { unusedSince }), false);
       },
+      refusal === 'DENIED' ? ['DENIED'] : 'finds nothing',
+    ],
+    [
+      'reads a hidden history',
+      async ({ face }) => collect(historyOf(face)?.moves(foreign) ?? none()),
       refusal === 'DENIED' ? ['DENIED'] : 'finds nothing',
     ],
     ['lists hidden manifests', async ({ face }) => collect(maintenanceOf(face)?.manifests(foreign) ?? none()), reading],

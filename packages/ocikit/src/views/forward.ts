@@ -1,16 +1,25 @@
-import type { BlobUpload, Maintenance, maintenance, Registry, verifiesPushes } from '../model/index.ts';
+import type {
+  BlobUpload,
+  History,
+  history,
+  Maintenance,
+  maintenance,
+  Registry,
+  verifiesPushes,
+} from '../model/index.ts';
 
 /**
- * What a view makes: a registry that says of its maintenance, too, what becomes of it. A method that is added to
+ * What a view makes: a registry that says of its maintenance and its history, too, what becomes of them. A method that is added to
  * {@link Registry} later is missing from every view, and does not compile, until somebody has decided what it does there.
  */
 export type View = Required<Pick<Registry, RegistryMethod>> & {
   readonly [maintenance]: Maintenance | undefined;
+  readonly [history]: History | undefined;
   readonly [verifiesPushes]: true | undefined;
 };
 
 /** What can be called of a registry. */
-export type RegistryMethod = Exclude<keyof Registry, typeof maintenance | typeof verifiesPushes>;
+export type RegistryMethod = Exclude<keyof Registry, typeof maintenance | typeof history | typeof verifiesPushes>;
 
 /** What can be called of a registry's maintenance. */
 export type MaintenanceMethod = keyof Maintenance;

@@ -1,6 +1,8 @@
 import {
   assertRepository,
   digestOf,
+  history,
+  historyOf,
   isRegistryError,
   maintenance,
   maintenanceOf,
@@ -179,6 +181,7 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
       throw new RegistryError('UNSUPPORTED', `tag ${tag} cannot be deleted: it is immutable`);
     },
     [maintenance]: maintenanceOf(registry),
+    [history]: historyOf(registry),
     [verifiesPushes]: registry[verifiesPushes],
   };
   return view;

@@ -1,4 +1,4 @@
-import { maintenance, maintenanceOf, RegistryError, verifiesPushes } from '../model/index.ts';
+import { history, historyOf, maintenance, maintenanceOf, RegistryError, verifiesPushes } from '../model/index.ts';
 import type {
   BlobContent,
   BlobUpload,
@@ -78,6 +78,7 @@ export type Observe = (call: ObservedCall) => Observer;
 export function observe(registry: Registry, begin: Observe): Registry {
   const watch = new Watch(begin);
   const inner = maintenanceOf(registry);
+  const innerHistory = historyOf(registry);
 
   const view: View = {
     async getBlob(repository, digest, options) {
@@ -166,6 +167,12 @@ export function observe(registry: Registry, begin: Observe): Registry {
     },
 
     [maintenance]: inner && observedMaintenance(inner, watch),
+    [history]: innerHistory && {
+      moves: (repository, options) =>
+        watch.list('history.moves', { repository, tag: options?.tag, limit: options?.limit }, options, () =>
+          innerHistory.moves(repository, options),
+        ),
+    },
     [verifiesPushes]: registry[verifiesPushes],
   };
   return view;

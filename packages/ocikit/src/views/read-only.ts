@@ -1,4 +1,4 @@
-import { maintenance, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
+import { history, historyOf, maintenance, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
 import type { Maintenance, Registry } from '../model/index.ts';
 
 import { forward, forwardMaintenance, lists, reads } from './forward.ts';
@@ -14,6 +14,7 @@ export function readOnly(registry: Registry): Registry {
   const methods = {
     ...forward(registry, ...reads, ...lists),
     [maintenance]: inner && readOnlyMaintenance(inner),
+    [history]: historyOf(registry),
   };
   // What is added to registries later is refused as well.
   return partialRegistry(methods, { missing: refusal });

@@ -1,5 +1,7 @@
 import {
   assertRepository,
+  history,
+  historyOf,
   isRepository,
   maintenance,
   maintenanceOf,
@@ -37,7 +39,7 @@ export interface RouteOptions {
  * upload. The list of repositories merges those of the members, and has of each only what is routed to it: it fails if one
  * of them does.
  *
- * Maintenance is passed on if each member has it.
+ * Maintenance is passed on if each member has it, and so is history.
  *
  * @throws RegistryError NAME_INVALID if a table has a key that is neither empty nor a repository's name
  * @example
@@ -146,6 +148,14 @@ export function route(find: FindRegistry | RouteTable, options: RouteOptions = {
       maintained !== undefined && maintained.length === members?.length
         ? routedMaintenance(maintained, memberFor, (call) => view.repositories(call))
         : undefined,
+    [history]: members?.every((member) => historyOf(member) !== undefined)
+      ? {
+          async *moves(repository, call) {
+            const member = await memberFor(repository, call);
+            yield* (member && historyOf(member))?.moves(repository, call) ?? [];
+          },
+        }
+      : undefined,
     [verifiesPushes]: members?.every((member) => member[verifiesPushes] === true) === true ? true : undefined,
   };
   return view;

@@ -1,5 +1,7 @@
 import {
   assertRepository,
+  history,
+  historyOf,
   isRepository,
   maintenance,
   maintenanceOf,
@@ -25,6 +27,7 @@ export type Allow = (repository: string) => boolean | Promise<boolean>;
 export function select(registry: Registry, allow: Allow): Registry {
   const hidden = new Hidden();
   const inner = maintenanceOf(registry);
+  const innerHistory = historyOf(registry);
 
   const isShown = async (repository: string, options: CallOptions | undefined): Promise<boolean> => {
     options?.signal?.throwIfAborted();
@@ -139,6 +142,13 @@ export function select(registry: Registry, allow: Allow): Registry {
         (options) => view.repositories(options),
         isShown,
       ),
+    [history]: innerHistory && {
+      async *moves(repository, options) {
+        // Of what is not known there are none, and that is no error.
+        const name = (await isShown(repository, options)) ? repository : hidden.nameFor(repository);
+        yield* innerHistory.moves(name, options);
+      },
+    },
     [verifiesPushes]: registry[verifiesPushes],
   };
   return view;

@@ -1,12 +1,22 @@
 import {
   assertRepository,
+  history,
+  historyOf,
   isRepository,
   maintenance,
   maintenanceOf,
   RegistryError,
   verifiesPushes,
 } from '../model/index.ts';
-import type { BlobUpload, CallOptions, Maintenance, MountSource, Registry, TransferEvent } from '../model/index.ts';
+import type {
+  BlobUpload,
+  CallOptions,
+  History,
+  Maintenance,
+  MountSource,
+  Registry,
+  TransferEvent,
+} from '../model/index.ts';
 
 import { forwardUpload } from './forward.ts';
 import type { View } from './forward.ts';
@@ -139,6 +149,7 @@ export function sub(registry: Registry, prefix: string): Registry {
 
     [maintenance]:
       inner === undefined ? undefined : subMaintenance(inner, below, (options) => view.repositories(options)),
+    [history]: subHistory(historyOf(registry), below),
     [verifiesPushes]: registry[verifiesPushes],
   };
   return view;
@@ -192,6 +203,16 @@ function subMaintenance(inner: Maintenance, below: Below, repositories: Registry
     usage: () => usageOf(repositories(), own),
   };
   return own;
+}
+
+function subHistory(inner: History | undefined, below: Below): History | undefined {
+  if (inner === undefined) return undefined;
+  return {
+    async *moves(repository, options) {
+      const place = below.at(repository);
+      yield* place.list(inner.moves(place.inside, place.options(options)));
+    },
+  };
 }
 
 /** What lies below a prefix, and what it is called inside and outside. */

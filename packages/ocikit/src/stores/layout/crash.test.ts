@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { digestOf, isRegistryError, splitDigest } from '../../model/index.ts';
+import { digestOf, historyOf, isRegistryError, splitDigest } from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
 import { artifactOf, blobOf, imageOf, indexOf, pushContent } from '../../testing/index.ts';
 import type { TestManifest } from '../../testing/index.ts';
@@ -351,7 +351,11 @@ async function observe(registry: Registry): Promise<unknown> {
       expect(digestOf(await blob.bytes())).toBe(digest);
       there.push(digest);
     }
-    seen[repository] = { tags, manifests, referrers, blobs: there };
+    const moves: string[] = [];
+    for await (const { tag, digest, previous } of historyOf(registry)?.moves(repository) ?? []) {
+      moves.push(`${tag}: ${previous} -> ${digest}`);
+    }
+    seen[repository] = { tags, manifests, referrers, blobs: there, moves };
   }
   return seen;
 }

@@ -1,9 +1,10 @@
 import { assertRepository, assertTag, parseDigest } from '../../model/index.ts';
-import type { Deleter, Digest } from '../../model/index.ts';
+import type { CallContext, Deleter, Digest } from '../../model/index.ts';
 import { tagMoved } from '../repository/index.ts';
 
 import type { Layout } from './layout.ts';
 import type { LayoutState } from './state.ts';
+import { withMoves } from './with-moves.ts';
 
 export function layoutDeleter(state: LayoutState): Deleter {
   const { store } = state;
@@ -29,7 +30,7 @@ export function layoutDeleter(state: LayoutState): Deleter {
       const has = (): boolean => layout.repositories.get(repository)?.index.manifests.has(digest) === true;
       if (!has()) await layout.explore(repository);
       if (!has()) throw await state.manifestUnknown(layout, repository, digest);
-      await removeManifest(state, layout, repository, digest);
+      await removeManifest(state, layout, repository, digest, options?.context);
     },
     async deleteTag(repository, tag, options = {}) {
       options.signal?.throwIfAborted();
@@ -40,7 +41,7 @@ export function layoutDeleter(state: LayoutState): Deleter {
       const digest = layout.queuedTag(repository, tag);
       if (digest === undefined) throw await state.manifestUnknown(layout, repository, tag);
       if (options.ifTag !== undefined && options.ifTag !== digest) throw tagMoved(tag, options.ifTag, digest);
-      await store.commit(layout, [{ op: 'untag', repository, tag }]);
+      await store.commit(layout, withMoves(layout, [{ op: 'untag', repository, tag }], options.context));
     },
   };
 }
@@ -51,9 +52,10 @@ export async function removeManifest(
   layout: Layout,
   repository: string,
   digest: Digest,
+  context: CallContext | undefined,
 ): Promise<void> {
   const { store } = state;
-  await store.commit(layout, [{ op: 'unmanifest', repository, digest }]);
+  await store.commit(layout, withMoves(layout, [{ op: 'unmanifest', repository, digest }], context));
   store.assertOwned();
   await state.removeFile(layout, digest);
   await store.files.syncDirectoryOf(layout.blobPath(digest));
@@ -72,7 +74,7 @@ export async function removeUnusedManifest(
 ): Promise<void> {
   const { store } = state;
   await state.whileRemoving(repository, digest, async () => {
-    await store.commit(layout, [{ op: 'unmanifest', repository, digest }]);
+    await store.commit(layout, withMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
     await store.fold();
     store.assertOwned();
     if (state.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);

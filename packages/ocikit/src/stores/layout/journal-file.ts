@@ -13,8 +13,8 @@ import { isMissing, readWhole } from './files.ts';
  * a journal can always be replayed from its start.
  */
 export type JournalRecord =
-  | { op: 'tag'; repository: string; tag: string; digest: Digest }
-  | { op: 'untag'; repository: string; tag: string }
+  | { op: 'tag'; repository: string; tag: string; digest: Digest; move?: RecordedMove | undefined }
+  | { op: 'untag'; repository: string; tag: string; move?: RecordedMove | undefined }
   | {
       op: 'manifest';
       repository: string;
@@ -29,6 +29,20 @@ export type JournalRecord =
   | { op: 'folded'; directory: string; sha256: string }
   /** The records that follow for this directory extend an index of this sha256; empty if there was none. */
   | { op: 'base'; directory: string; sha256: string };
+
+/** How a tag moved by a record. */
+export interface RecordedMove {
+  /** No other move has it. */
+  id: string;
+  /** Milliseconds since the epoch. */
+  at: number;
+  /** Where it was; left out if it is new. */
+  previous?: Digest | undefined;
+  caller?: string | undefined;
+}
+
+/** A record that moves a tag. */
+export type MovedRecord = Extract<JournalRecord, { tag: string }> & { move: RecordedMove };
 
 /** What happened to files: the journal keeps the bytes of small ones, until the files themselves are durable. */
 export type ContentRecord =

@@ -327,6 +327,13 @@ export class Layout {
     return queued === undefined ? this.repositories.get(repository)?.index.digestOfTag(tag) : queued.digest;
   }
 
+  /** The tags that will be at this digest then. */
+  queuedTagsAt(repository: string, digest: Digest): Set<string> {
+    const now = [...(this.repositories.get(repository)?.index.manifests.get(digest)?.tags ?? [])];
+    const kept = now.filter((tag) => this.queuedTag(repository, tag) === digest);
+    return new Set([...kept, ...this.#queued.at(repository, digest)]);
+  }
+
   /** Until the returned function is called, others judge tags by these records. */
   queue(records: readonly JournalRecord[]): () => void {
     return this.#queued.add(records);

@@ -1,9 +1,10 @@
-import { maintenance, verifiesPushes } from '../../model/index.ts';
+import { history, maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { UploadSessions } from '../uploads/index.ts';
 
 import { layoutDeleter } from './deleter.ts';
 import type { Durability } from './files.ts';
+import { layoutHistory } from './history.ts';
 import { layoutLister } from './lister.ts';
 import { layoutMaintenance } from './maintenance.ts';
 import { layoutReader } from './reader.ts';
@@ -113,6 +114,7 @@ function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRe
     ...layoutDeleter(state),
     ...layoutLister(state),
     [maintenance]: layoutMaintenance(state, uploads),
+    [history]: layoutHistory(store),
     [verifiesPushes]: true,
     own: () => store.own(),
     fold: () => store.fold(),

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -10,6 +10,8 @@ export class PrivateDirectory {
   readonly path: string;
   /** What an index has no place for, a file for each layout. */
   readonly snapshots: string;
+  /** How tags moved, two files for each layout. */
+  readonly history: string;
   readonly uploads: string;
   /** Blobs and manifests on their way to their names. */
   readonly temporary: string;
@@ -22,6 +24,7 @@ export class PrivateDirectory {
   constructor(root: string, files: Files) {
     this.path = join(root, '.ocikit');
     this.snapshots = join(this.path, 'snapshots');
+    this.history = join(this.path, 'history');
     this.uploads = join(this.path, 'uploads');
     this.temporary = join(this.path, 'tmp');
     this.usedTimes = join(this.path, 'used');
@@ -58,4 +61,9 @@ export class PrivateDirectory {
     await this.#files.replace(path, [key]);
     return key;
   }
+}
+
+/** What a file of a layout is called, whatever its directory is. */
+export function nameOfLayout(directory: string): string {
+  return createHash('sha256').update(directory).digest('hex');
 }

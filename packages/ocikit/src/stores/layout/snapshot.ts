@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 import type { Descriptor, Digest } from '../../model/index.ts';
@@ -7,6 +6,7 @@ import type { RepositoryIndex } from '../repository/index.ts';
 import { isMissing, readWhole } from './files.ts';
 import type { Files } from './files.ts';
 import type { LayoutContent } from './layout-content.ts';
+import { nameOfLayout } from './private-directory.ts';
 import { inSlices, TimeSlice } from './slices.ts';
 import type { Warn } from './warn.ts';
 
@@ -170,5 +170,5 @@ function* linesOf(repository: string, field: keyof Line, items: Iterable<unknown
 }
 
 function fileOf(dir: string, directory: string): string {
-  return join(dir, `${createHash('sha256').update(directory).digest('hex')}.jsonl`);
+  return join(dir, `${nameOfLayout(directory)}.jsonl`);
 }

@@ -11,13 +11,14 @@ import type { JournalledContent } from './found-journals.ts';
 import { Journal } from './journal.ts';
 import type { Outcome } from './journal.ts';
 import { quarantine, randomMask, readContent, truncateJournal } from './journal-file.ts';
-import type { ContentRecord, JournalPlace, JournalRecord } from './journal-file.ts';
+import type { ContentRecord, JournalPlace, JournalRecord, MovedRecord } from './journal-file.ts';
 import { Layout } from './layout.ts';
 import { RootLock } from './lock.ts';
 import { directoryOf, repositoryOf, sharedNames, singleNames } from './names.ts';
 import { OpenLayouts } from './open-layouts.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import { RepositoryNames } from './repository-names.ts';
+import { TagMoves } from './tag-moves.ts';
 import { UnsettledContent } from './unsettled-content.ts';
 import type { Warn } from './warn.ts';
 
@@ -68,6 +69,7 @@ export class LayoutStore {
   readonly #defaultRepository: string | undefined;
   readonly #ownership: Ownership | undefined;
   readonly #unsettled: UnsettledContent;
+  readonly #moves: TagMoves;
   #layouts: OpenLayouts;
   #following: Following;
   #journal: Journal | undefined;
@@ -94,6 +96,7 @@ export class LayoutStore {
     this.#defaultRepository = options.defaultRepository;
     this.#ownership = options.ownership;
     this.#unsettled = new UnsettledContent(this.private, this.files);
+    this.#moves = new TagMoves(this.private.history, this.files);
     this.#layouts = this.#newLayouts();
     this.#following = this.#newFollowing();
     this.#names = new RepositoryNames(this.root);
@@ -179,6 +182,7 @@ export class LayoutStore {
       for (const directory of directories) {
         const layout = await this.layoutOf(this.isShared ? '' : repositoryOf(directory));
         if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
+        await this.#moves.keep(directory, journals.recordsOf(directory));
       }
       this.#journal = journal;
       await this.#removeGenerations(journal, generations);
@@ -243,6 +247,7 @@ export class LayoutStore {
             settle();
             if (file !== undefined) this.#place(layout, file, { ...place, mask });
             for (const record of records) layout.apply(record);
+            this.#moves.note(directory, records);
             this.#layouts.keep(layout);
             this.#noteNames(layout, records);
           },
@@ -387,6 +392,7 @@ export class LayoutStore {
       isWatching ||= layout.isWatching;
     }
     if (isWatching) this.#foldWhenIdle();
+    await this.#moves.settle();
     await this.#removeGenerations(journal, this.#frozen);
   }
 
@@ -402,6 +408,16 @@ export class LayoutStore {
       if (this.#based.has(directory)) {
         await journal.append({ records: [{ op: 'base', directory, sha256 }] }, nothing);
       }
+    });
+  }
+
+  /** How tags of the layout moved that has the repository, newest first. */
+  movesOf(repository: string): AsyncIterable<MovedRecord> {
+    const directory = this.isShared ? '' : directoryOf(repository);
+    return this.#moves.newestFirst(directory, async () => {
+      // Until this process writes, the journals are others'.
+      if (this.#journal !== undefined) return this.#moves.waiting(directory);
+      return (await this.#following.journals()).recordsOf(directory);
     });
   }
 

@@ -22,6 +22,7 @@ import type { LayoutState } from './state.ts';
 import type { SmallFile } from './store.ts';
 import { inLargePieces, largePiece } from './large-pieces.ts';
 import { FileStage, restoreUpload } from './upload-files.ts';
+import { withMoves } from './with-moves.ts';
 
 export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
   const { store } = state;
@@ -109,7 +110,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
           if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
-          await store.commit(layout, records, file);
+          await store.commit(layout, withMoves(layout, records, options.context), file);
           state.keep(repository, digest);
         });
       } finally {

@@ -1,5 +1,5 @@
 import { assertRepository, assertTag, isRegistryError, parseDigest, RegistryError } from '../../model/index.ts';
-import type { Deleter, Digest } from '../../model/index.ts';
+import type { CallOptions, Deleter, Digest } from '../../model/index.ts';
 
 import { blobUnknown, manifestUnknown, nameUnknown, tagMoved } from '../repository/index.ts';
 
@@ -42,7 +42,7 @@ export function memoryDeleter(state: MemoryState): Deleter {
       const { index } = state.repository(repository);
       if (!index.manifests.has(digest)) throw manifestUnknown(repository, digest);
       refuseIfReached(repository, digest);
-      removeManifest(state, repository, digest);
+      removeManifest(state, repository, digest, options);
     },
     async deleteTag(repository, tag, options = {}) {
       options.signal?.throwIfAborted();
@@ -53,13 +53,22 @@ export function memoryDeleter(state: MemoryState): Deleter {
       if (digest === undefined) throw manifestUnknown(repository, tag);
       if (options.ifTag !== undefined && options.ifTag !== digest) throw tagMoved(tag, options.ifTag, digest);
       if (state.immutableTags) throw new RegistryError('UNSUPPORTED', 'tags cannot be deleted: they are immutable');
+      state.moves.note(repository, tag, { previous: digest, digest: undefined, context: options.context });
       index.removeTag(tag);
     },
   };
 }
 
-export function removeManifest(state: MemoryState, repository: string, digest: Digest): void {
+export function removeManifest(
+  state: MemoryState,
+  repository: string,
+  digest: Digest,
+  { context }: CallOptions = {},
+): void {
   const { index, manifestBytes } = state.repository(repository);
+  for (const tag of index.manifests.get(digest)?.tags ?? []) {
+    state.moves.note(repository, tag, { previous: digest, digest: undefined, context });
+  }
   index.removeManifest(digest);
   manifestBytes.delete(digest);
   state.forgetIfEmpty(repository);

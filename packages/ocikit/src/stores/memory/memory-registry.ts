@@ -1,4 +1,4 @@
-import { createUploadIds, maintenance, verifiesPushes } from '../../model/index.ts';
+import { createUploadIds, history, maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { memoryBlobs } from '../blobs/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
@@ -45,6 +45,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
     ...memoryDeleter(state),
     ...memoryLister(state),
     [maintenance]: memoryMaintenance(state, uploads),
+    [history]: state.moves,
     [verifiesPushes]: true,
   };
 }

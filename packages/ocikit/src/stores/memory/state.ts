@@ -4,6 +4,7 @@ import { nameUnknown, RepositoryIndex, SortedNames } from '../repository/index.t
 
 import { BlobOwners } from './blob-owners.ts';
 import type { BlobOrigin } from './blob-owners.ts';
+import { TagMoves } from './tag-moves.ts';
 
 /** A repository: its index and the bytes of its manifests. */
 export class MemoryRepository {
@@ -19,6 +20,7 @@ export class MemoryState {
   readonly sparse: boolean;
   readonly repositories: Map<string, MemoryRepository> = new Map();
   readonly names: SortedNames = new SortedNames();
+  readonly moves: TagMoves = new TagMoves();
 
   constructor(blobs: BlobStore, options: { immutableTags: boolean; sparse: boolean }) {
     this.blobs = blobs;

@@ -93,7 +93,10 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       manifestBytes.set(digest, pushed.bytes);
       const { digests, referrer } = pushed;
       index.putManifest({ descriptor, links: digests, subject: links.subject?.digest, referrer }, Date.now());
-      for (const tag of tags) index.setTag(tag, digest);
+      for (const tag of tags) {
+        state.moves.note(repository, tag, { previous: index.digestOfTag(tag), digest, context: options.context });
+        index.setTag(tag, digest);
+      }
       options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
       return {
         descriptor: { ...descriptor },

@@ -20,6 +20,7 @@ export type Need =
   | 'ifTag'
   | 'maintenance'
   | 'no maintenance'
+  | 'history'
   | 'damage';
 
 /** What a case works with: a registry, and names in it that nobody else uses. */
@@ -134,6 +135,8 @@ function unmet(need: Need, { traits = {}, damage }: ContractSubject): string | u
       return lacks('maintenance') ? 'it has no Maintenance' : undefined;
     case 'no maintenance':
       return lacks('maintenance') ? undefined : 'it has Maintenance';
+    case 'history':
+      return traits.keepsHistory === true ? undefined : 'it does not say that it knows how its tags moved';
     case 'damage':
       return damage === undefined ? 'nobody says how to damage what it stores' : undefined;
   }

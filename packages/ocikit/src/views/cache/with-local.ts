@@ -1,4 +1,5 @@
 import {
+  history,
   isRegistryError,
   limit as atMost,
   maintenance,
@@ -73,6 +74,8 @@ export function withLocal(cached: Reader & Lister, local: Registry): View {
     ...forward(local, 'deleteBlob', 'deleteManifest', 'deleteTag'),
     // What is cached looks after itself.
     [maintenance]: maintenanceOf(local),
+    // Of the upstream's tags nothing is known.
+    [history]: undefined,
     [verifiesPushes]: local[verifiesPushes],
   };
 }

@@ -1,4 +1,4 @@
-import { maintenance, verifiesPushes } from '../../model/index.ts';
+import { history, maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 
 import { forward } from '../forward.ts';
@@ -72,6 +72,8 @@ export function unify(members: readonly Registry[], options: UnifyOptions = {}):
     ...unifiedDeleter(writers, turns),
     ...unifiedLister(all),
     [maintenance]: unifiedMaintenance(all, writers, ids),
+    // Where its tags are depends on several registries, and on the policy.
+    [history]: undefined,
     [verifiesPushes]: writers.every(({ registry }) => registry[verifiesPushes] === true) ? true : undefined,
   };
   return view;
