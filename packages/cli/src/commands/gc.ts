@@ -5,7 +5,7 @@ import { isRegistryError } from 'ocikit';
 import { collectGarbage } from 'ocikit/upkeep';
 import type { GarbageEvent, GarbageReport, Tally } from 'ocikit/upkeep';
 
-import { graceOption } from '../durations.ts';
+import { graceOption, parseDuration } from '../durations.ts';
 import { untilInterrupted } from '../interruption.ts';
 import { formatBytes } from '../log.ts';
 import { outputOf } from '../output.ts';
