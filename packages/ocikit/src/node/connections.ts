@@ -110,8 +110,10 @@ export class Connections {
     const limit = AbortSignal.timeout(this.#connectTimeout);
     if (proxy === undefined) {
       const address = (await this.#options.resolve?.(host, port)) ?? { host, port };
+      // What TLS decrypts has buffers of its own.
+      if (!secure) return established(connectPlain(address), 'connect', limit);
       const socket = await established(connectTcp({ ...address, noDelay: true }), 'connect', limit);
-      return secure ? this.#secure(socket, host, limit) : socket;
+      return this.#secure(socket, host, limit);
     }
     const socket = await this.#toProxy(proxy, limit);
     if (!secure) return socket;
@@ -199,6 +201,27 @@ function established<T extends Socket>(socket: T, event: 'connect' | 'secureConn
 
 function tooSlow(): Error {
   return new Error('the connection did not stand in time');
+}
+
+const readBuffer = 64 * 1024;
+
+/**
+ * A connection that reads into one buffer. Else each read takes 64 KiB of memory anew, and with large bodies collecting that takes
+ * longer than reading. Node's HTTP parser, which alone listens, copies what it hands on.
+ */
+function connectPlain(address: Address): Socket {
+  const socket: Socket = connectTcp({
+    ...address,
+    noDelay: true,
+    onread: {
+      buffer: Buffer.allocUnsafeSlow(readBuffer),
+      callback: (count, buffer) => {
+        socket.emit('data', Buffer.from(buffer.buffer, buffer.byteOffset, count));
+        return true;
+      },
+    },
+  });
+  return socket;
 }
 
 /** Asks a proxy for a connection to a host. RFC 9110, section 9.3.6. */

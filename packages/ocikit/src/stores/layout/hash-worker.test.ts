@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,6 +45,37 @@ describe('a file that is followed', () => {
     }
     const whole = Buffer.concat(all);
     expect(await file.digest(whole.length)).toBe(digestOf(whole, algorithm));
+  });
+
+  it('is written in the other thread, between what is written here', async () => {
+    const path = join(dir, 'blob');
+    const begin = bytesOf(mebibyte + 5);
+    await writeFile(path, begin);
+    const file = follow(path);
+    const [first, second] = [bytesOf(3 * mebibyte + 7, 1), bytesOf(300_000, 2)];
+    expect(await file.write(first, begin.length)).toBe(first.length);
+    await appendFile(path, 'a little');
+    const before = begin.length + first.length + 'a little'.length;
+    expect(await file.write(second, before)).toBe(second.length);
+    const whole = Buffer.concat([begin, first, Buffer.from('a little'), second]);
+    expect(await file.digest(whole.length)).toBe(digestOf(whole));
+    expect(whole.equals(await readFile(path))).toBe(true);
+  });
+
+  it('that cannot be written rejects with what the system says', async () => {
+    const file = follow('/dev/full');
+    await expect(file.write(bytesOf(mebibyte), 0)).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'write' });
+    expect(await file.digest(0)).toBe(digestOf(new Uint8Array()));
+  });
+
+  it('is not written there if it is missing or no longer followed', async () => {
+    expect(await follow(join(dir, 'missing')).write(bytesOf(mebibyte), 0)).toBe(0);
+    const path = join(dir, 'blob');
+    await writeFile(path, '');
+    const left = follow(path);
+    left.close();
+    expect(await left.write(bytesOf(mebibyte), 0)).toBe(0);
+    expect((await readFile(path)).length).toBe(0);
   });
 
   it('may grow after its digest was asked for', async () => {

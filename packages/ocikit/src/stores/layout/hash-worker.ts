@@ -10,15 +10,26 @@ import type { StageDigest } from '../blobs/index.ts';
 /** What the worker is told of one file, in this order. */
 type Message =
   | { id: number; do: 'open'; path: string; algorithm: string }
+  /** Bytes in memory that both threads have, to be written and hashed. */
+  | { id: number; do: 'write'; bytes: Uint8Array; position: number }
   /** So many bytes are there. */
   | { id: number; do: 'read'; size: number }
   | { id: number; do: 'digest'; size: number }
   | { id: number; do: 'close' };
 
-interface Answer {
-  id: number;
+type Answer =
   /** Hexadecimal; undefined if the file could not be read. */
-  hash: string | undefined;
+  { id: number; hash: string | undefined } | { id: number; written: WriteOutcome };
+
+/** What became of bytes that were to be written; `not` if there is nobody, or no file, to write them. */
+type WriteOutcome = 'all' | 'not' | WriteFailure;
+
+/** Of an error of the system's, a message to another thread would lose all but the text. */
+interface WriteFailure {
+  message: string;
+  code: string | undefined;
+  errno: number | undefined;
+  syscall: string | undefined;
 }
 
 /** Milliseconds after which a worker that has nothing to do is ended. */
@@ -26,15 +37,20 @@ const idle = 300;
 const mostFiles = 64;
 /** Bytes after which the worker is told that there are more. */
 const step = 1024 * 1024;
+/** Bytes that are given to the worker at a time. */
+const slotSize = 1024 * 1024;
 
 /**
- * Computes digests of files in a thread of its own, by reading each just behind whoever writes it: what was just written
- * costs little to read, and the thread that receives it has that much more time for receiving.
+ * Computes digests of files in a thread of its own, so that the one that receives them has that much more time for receiving.
+ * Large pieces it is given, writes and hashes. Small ones it reads just behind whoever writes them: what was just written costs
+ * little to read.
  */
 class HashWorker {
   #worker: Worker | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #files = new Map<number, (hash: string | undefined) => void>();
+  /** Who waits for bytes to be written: one for each file. */
+  readonly #writes = new Map<number, (outcome: WriteOutcome) => void>();
   #last = 0;
   /** Answers that somebody waits for. */
   #awaited = 0;
@@ -50,6 +66,7 @@ class HashWorker {
     const file = new FollowedFile(algorithm, {
       tell: (message) => this.#worker?.postMessage({ id, ...message }),
       answer: () => this.#answerOf(id),
+      write: (bytes, position) => this.#write(id, bytes, position),
       end: () => this.#end(id),
     });
     this.#worker.postMessage({ id, do: 'open', path, algorithm } satisfies Message);
@@ -59,17 +76,39 @@ class HashWorker {
   /** The process waits for this, even if it has nothing else to do: it would end in the middle of a push. */
   async #answerOf(id: number): Promise<string | undefined> {
     if (!this.#files.has(id)) return undefined;
+    return this.#whileAwaited(new Promise((resolve) => this.#files.set(id, resolve)));
+  }
+
+  async #write(id: number, bytes: Uint8Array, position: number): Promise<WriteOutcome> {
+    const worker = this.#worker;
+    if (!this.#files.has(id) || worker === undefined) return 'not';
+    const written = new Promise<WriteOutcome>((resolve) => this.#writes.set(id, resolve));
+    worker.postMessage({ id, do: 'write', bytes, position } satisfies Message);
+    return this.#whileAwaited(written);
+  }
+
+  async #whileAwaited<T>(answer: Promise<T>): Promise<T> {
     this.#awaited += 1;
     this.#worker?.ref();
-    const hash = await new Promise<string | undefined>((resolve) => this.#files.set(id, resolve));
+    const found = await answer;
     this.#awaited -= 1;
     if (this.#awaited === 0) this.#worker?.unref();
-    return hash;
+    return found;
+  }
+
+  #receive(answer: Answer): void {
+    if ('hash' in answer) {
+      this.#files.get(answer.id)?.(answer.hash);
+      return;
+    }
+    const settle = this.#writes.get(answer.id);
+    this.#writes.delete(answer.id);
+    settle?.(answer.written);
   }
 
   #start(): Worker {
     const worker = new Worker(`(${workerMain.toString()})(require)`, { eval: true });
-    worker.on('message', ({ id, hash }: Answer) => this.#files.get(id)?.(hash));
+    worker.on('message', (answer: Answer) => this.#receive(answer));
     worker.on('error', () => this.#forget(worker));
     worker.on('exit', () => this.#forget(worker));
     // Nobody waits for a thread from which nothing is wanted. Said after the listeners, which take it back.
@@ -83,6 +122,8 @@ class HashWorker {
     this.#worker = undefined;
     for (const answer of this.#files.values()) answer(undefined);
     this.#files.clear();
+    for (const settle of this.#writes.values()) settle('not');
+    this.#writes.clear();
   }
 
   #end(id: number): void {
@@ -103,6 +144,7 @@ class HashWorker {
 interface Line {
   tell: (message: { do: 'read' | 'digest'; size: number }) => void;
   answer: () => Promise<string | undefined>;
+  write: (bytes: Uint8Array, position: number) => Promise<WriteOutcome>;
   end: () => void;
 }
 
@@ -111,6 +153,8 @@ export class FollowedFile implements StageDigest {
   readonly #algorithm: string;
   readonly #line: Line;
   #told = 0;
+  /** Two, as the worker still hashes one when the other one is filled. */
+  #slots: { next: Uint8Array; last: Uint8Array } | undefined;
 
   constructor(algorithm: string, line: Line) {
     this.#algorithm = algorithm;
@@ -122,6 +166,29 @@ export class FollowedFile implements StageDigest {
     if (size < this.#told + step) return;
     this.#told = size;
     this.#line.tell({ do: 'read', size });
+  }
+
+  /**
+   * Has bytes written, one call after another.
+   *
+   * @returns how many of them were; fewer than all if nobody is there to do it
+   * @throws what the system says
+   */
+  async write(bytes: Uint8Array, position: number): Promise<number> {
+    let at = 0;
+    while (at < bytes.length) {
+      this.#slots ??= { next: newSlot(), last: newSlot() };
+      const { next, last } = this.#slots;
+      this.#slots = { next: last, last: next };
+      const part = bytes.subarray(at, at + slotSize);
+      next.set(part);
+      const outcome = await this.#line.write(next.subarray(0, part.length), position + at);
+      if (outcome === 'not') break;
+      if (outcome !== 'all') throw Object.assign(new Error(outcome.message), outcome);
+      at += part.length;
+      this.#told = Math.max(this.#told, position + at);
+    }
+    return at;
   }
 
   async digest(size: number): Promise<Digest | undefined> {
@@ -137,12 +204,19 @@ export class FollowedFile implements StageDigest {
   }
 }
 
+function newSlot(): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(slotSize));
+}
+
 /** Runs in the worker, so it has nothing but what it is given. */
 function workerMain(load: (name: string) => unknown): void {
   const { createHash } = load('node:crypto') as typeof Crypto;
-  const { closeSync, openSync, readSync } = load('node:fs') as typeof Fs;
+  const { closeSync, openSync, readSync, writeSync } = load('node:fs') as typeof Fs;
   const { parentPort: port } = load('node:worker_threads') as typeof WorkerThreads;
   const buffer = Buffer.allocUnsafe(1024 * 1024);
+  // Linux takes memory for its page cache in blocks as large as the write. Large blocks are those that a virtual machine has
+  // given back to its host, and to get them again takes far longer than the copying.
+  const writeStep = 32 * 1024;
   const files = new Map<number, { file: number; hash: Crypto.Hash; at: number; hasFailed: boolean }>();
 
   const readTo = (id: number, size: number): void => {
@@ -160,6 +234,30 @@ function workerMain(load: (name: string) => unknown): void {
     }
   };
 
+  const writeAll = (file: number, bytes: Uint8Array, position: number): WriteOutcome => {
+    try {
+      for (let at = 0; at < bytes.length;) {
+        at += writeSync(file, bytes, at, Math.min(writeStep, bytes.length - at), position + at);
+      }
+      return 'all';
+    } catch (error) {
+      const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
+      return { message, code, errno, syscall };
+    }
+  };
+
+  const write = (id: number, bytes: Uint8Array, position: number): void => {
+    const followed = files.get(id);
+    const written = followed === undefined ? 'not' : writeAll(followed.file, bytes, position);
+    // More can come while this is hashed.
+    port?.postMessage({ id, written } satisfies Answer);
+    if (followed === undefined || written !== 'all') return;
+    readTo(id, position);
+    if (followed.hasFailed || followed.at !== position) return;
+    followed.hash.update(bytes);
+    followed.at += bytes.length;
+  };
+
   const close = (id: number): void => {
     const followed = files.get(id);
     files.delete(id);
@@ -171,12 +269,14 @@ function workerMain(load: (name: string) => unknown): void {
     if (message.do === 'open') {
       try {
         const { path, algorithm } = message;
-        files.set(id, { file: openSync(path, 'r'), hash: createHash(algorithm), at: 0, hasFailed: false });
+        files.set(id, { file: openSync(path, 'r+'), hash: createHash(algorithm), at: 0, hasFailed: false });
       } catch {
         // Whoever asks for the digest is told that there is none.
       }
     } else if (message.do === 'close') {
       close(id);
+    } else if (message.do === 'write') {
+      write(id, message.bytes, message.position);
     } else {
       readTo(id, message.size);
       if (message.do === 'read') return;

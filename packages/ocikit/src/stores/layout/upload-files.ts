@@ -15,6 +15,8 @@ import { isFileOf, readerOf, sizeOfFile } from './reading.ts';
 
 /** Up to here, bytes wait in memory for the file to be written in one step. */
 const small = 64 * 1024;
+/** From so many bytes on, a piece is given to the thread that computes the digest, to be written there. */
+const large = 256 * 1024;
 /** Bytes after which what was written is synchronised, while more is coming. */
 const syncStep = 16 * 1024 * 1024;
 
@@ -49,7 +51,10 @@ export class FileStage implements UploadStage {
     }
     await this.#write();
     const handle = await this.#open();
-    for (let at = 0; at < bytes.length;) {
+    const followed = bytes.length < large ? undefined : this.#followed;
+    let at = (await followed?.write(bytes, this.#size)) ?? 0;
+    this.#size += at;
+    while (at < bytes.length) {
       const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, this.#size);
       at += bytesWritten;
       this.#size += bytesWritten;
