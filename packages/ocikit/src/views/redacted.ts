@@ -9,8 +9,7 @@ export function redacted(text: string, longest: number = 500): string {
       /\b(password|passwd|secret|(?:[a-z]+_)?token|signature|api[_-]?key)(["']?\s*[=:]\s*["']?)[^\s"'&,;]+/gi,
       '$1$2…',
     )
-    // oxlint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
+    .replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, escaped);
   return safe.length > longest ? `${safe.slice(0, Math.max(longest - 1, 0))}…` : safe;
 }
 

@@ -58,11 +58,10 @@ describe.each(kinds)('in %s', (_name, open) => {
     const image = imageOf();
     for (const { descriptor, bytes } of image.blobs) await registry.pushBlob('app', descriptor, bytes);
     const { arrived, come, open: letGo } = gate();
-    // eslint-disable-next-line typescript/unbound-method
-    const commit = LayoutStore.prototype.commit;
-    vi.spyOn(LayoutStore.prototype, 'commit').mockImplementation(async function (this: LayoutStore, layout, records) {
-      if (records.some(({ op }) => op === 'manifest')) await come();
-      return commit.call(this, layout, records);
+    const commit = Reflect.get(LayoutStore.prototype, 'commit') as LayoutStore['commit'];
+    vi.spyOn(LayoutStore.prototype, 'commit').mockImplementation(async function (this: LayoutStore, ...args) {
+      if (args[1].some(({ op }) => op === 'manifest')) await come();
+      return commit.apply(this, args);
     });
     const pushing = registry.pushManifest('app', image.bytes, image.mediaType, { tags: ['v1'] });
     await arrived;
