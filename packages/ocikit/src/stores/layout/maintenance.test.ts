@@ -58,7 +58,7 @@ describe.each(kinds)('in %s', (_name, open) => {
     const image = imageOf();
     for (const { descriptor, bytes } of image.blobs) await registry.pushBlob('app', descriptor, bytes);
     const { arrived, come, open: letGo } = gate();
-    const commit = Reflect.get(LayoutStore.prototype, 'commit') as LayoutStore['commit'];
+    const commit = Reflect.get(LayoutStore.prototype, 'commit');
     vi.spyOn(LayoutStore.prototype, 'commit').mockImplementation(async function (this: LayoutStore, ...args) {
       if (args[1].some(({ op }) => op === 'manifest')) await come();
       return commit.apply(this, args);
