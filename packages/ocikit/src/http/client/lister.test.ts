@@ -57,6 +57,18 @@ const correct =
 const letters = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 
 describe('a list', () => {
+  it('ends where the registry begins anew because nothing comes after the name', async () => {
+    const { tags, asked } = await listing((url) => {
+      const after = letters.filter((name) => name > (url.searchParams.get('last') ?? ''));
+      // As the registry of go-containerregistry does.
+      const found = after.length === 0 ? letters : after;
+      return { body: { name: 'a', tags: found.slice(0, Number(url.searchParams.get('n'))) } };
+    });
+    expect(await tags({ startAfter: 'x', limit: 3 })).toEqual([]);
+    expect(asked).toHaveLength(1);
+    expect(await tags({ startAfter: 'e', limit: 3 })).toEqual(['f', 'g']);
+  });
+
   it('of one page takes one request', async () => {
     const { tags, asked } = await listing(correct(letters));
     expect(await tags()).toEqual(letters);

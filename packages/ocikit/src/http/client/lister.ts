@@ -95,7 +95,7 @@ async function* names(transport: Transport, pageSize: number, list: NameList): A
  */
 async function* inOrder(
   transport: Transport,
-  { field, options: { startAfter = '' } }: NameList,
+  { field, last: begin = '', options: { startAfter = '' } }: NameList,
   pages: AsyncIterable<Page>,
   onPage: (sawNew: boolean) => void,
 ): AsyncGenerator<string, void, undefined> {
@@ -105,10 +105,13 @@ async function* inOrder(
   let idle = 0;
   for await (const page of pages) {
     const unseen = namesIn(transport, page, field).filter((name) => !seen.has(name));
+    // A list of tags, which are in byte order everywhere, begins anew if nothing comes after its beginning.
+    const isAnew = field === 'tags' && seen.size === 0 && unseen.every((name) => name <= begin);
+    const isNew = unseen.length > 0 && !isAnew;
     for (const name of unseen) if (seen.size < maxRemembered) seen.add(name);
     const fresh = [...new Set(unseen)].filter((name) => name > startAfter);
-    onPage(unseen.length > 0);
-    idle = unseen.length === 0 ? idle + 1 : 0;
+    onPage(isNew);
+    idle = isNew ? 0 : idle + 1;
     if (idle > maxIdlePages) throw transport.wrongAnswer(page.answer, 'leads on and on, to nothing new');
     if (held === undefined && fresh.every((name, i) => name > (fresh[i - 1] ?? last))) {
       yield* fresh;

@@ -31,10 +31,13 @@ export async function* pagesOf(
     const request: ClientRequest = { ...first, url, method: 'GET', expect: [200] };
     const page: Page = await transport.attempt(first.call, () => getPage(transport, request));
     yield page;
-    url = nextOf(transport, url, page) ?? goOn(page);
-    if (url !== undefined && read.has(url.href)) {
+    const next = nextOf(transport, url, page);
+    if (next !== undefined && read.has(next.href)) {
       throw transport.wrongAnswer(page.answer, 'leads to a page that has been read');
     }
+    url = next ?? goOn(page);
+    // It begins anew after its end.
+    if (url !== undefined && read.has(url.href)) return;
   }
 }
 
