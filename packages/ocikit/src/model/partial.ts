@@ -1,5 +1,7 @@
 import { RegistryError } from './errors.ts';
-import { history, maintenance, verifiesPushes } from './registry.ts';
+import { history } from './history.ts';
+import { maintenance } from './maintenance.ts';
+import { verifiesPushes } from './registry.ts';
 import type { Registry } from './registry.ts';
 
 /** Any of a registry's methods. */

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 
 import { partialRegistry } from './partial.ts';
-import { history, historyOf, maintenance, maintenanceOf } from './registry.ts';
-import type { History, Maintenance } from './registry.ts';
+import { history, historyOf } from './history.ts';
+import type { History } from './history.ts';
+import { maintenance, maintenanceOf } from './maintenance.ts';
+import type { Maintenance } from './maintenance.ts';
 
 test('maintenanceOf gives what the registry offers, or undefined', () => {
   const offered = {} as Maintenance;

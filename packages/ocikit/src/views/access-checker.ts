@@ -66,12 +66,12 @@ export function accessChecker(registry: Registry, check: AccessCheck): Registry 
     await check({ repository, access, context: options?.context });
     options?.signal?.throwIfAborted();
   };
-  const mayRead = async (repository: string, options: CallOptions | undefined): Promise<boolean> => {
+  const may: May = async (repository, access, options) => {
     try {
-      await guard(repository, 'read', options);
+      await guard(repository, access, options);
       return true;
     } catch (error) {
-      if (isRefusal(error)) return false;
+      if (isRegistryError(error, 'DENIED', 'UNAUTHORIZED', 'NAME_UNKNOWN')) return false;
       throw error;
     }
   };
@@ -118,8 +118,8 @@ export function accessChecker(registry: Registry, check: AccessCheck): Registry 
       await guard(repository, 'write', options);
       const source: MountSource =
         typeof from !== 'string'
-          ? async (name) => (await mayRead(name, options)) && (from === undefined || from(name))
-          : (await mayRead(from, options))
+          ? async (name) => (await may(name, 'read', options)) && (from === undefined || from(name))
+          : (await may(from, 'read', options))
             ? from
             : () => false;
       return registry.mountBlob(source, repository, digest, options);
@@ -153,7 +153,7 @@ export function accessChecker(registry: Registry, check: AccessCheck): Registry 
       }
       let count = 0;
       for await (const name of registry.repositories(rest)) {
-        if (!isRepository(name) || !(await mayRead(name, options))) continue;
+        if (!isRepository(name) || !(await may(name, 'read', options))) continue;
         yield name;
         if (++count === limit) return;
       }
@@ -167,7 +167,7 @@ export function accessChecker(registry: Registry, check: AccessCheck): Registry 
       yield* registry.referrers(repository, digest, options);
     },
 
-    [maintenance]: inner && checkedMaintenance(inner, guard, (options) => view.repositories(options)),
+    [maintenance]: inner && checkedMaintenance(inner, { guard, may }, (options) => view.repositories(options)),
     [history]: innerHistory && {
       async *moves(repository, options) {
         await guard(repository, 'list', options);
@@ -179,22 +179,16 @@ export function accessChecker(registry: Registry, check: AccessCheck): Registry 
   return view;
 }
 
-function isRefusal(error: unknown): boolean {
-  return isRegistryError(error, 'DENIED', 'UNAUTHORIZED', 'NAME_UNKNOWN');
-}
-
 type Guard = (repository: string, access: AccessKind, options: CallOptions | undefined) => Promise<void>;
 
-function checkedMaintenance(inner: Maintenance, guard: Guard, repositories: Registry['repositories']): Maintenance {
-  const mayList = async (repository: string, options: CallOptions | undefined): Promise<boolean> => {
-    try {
-      await guard(repository, 'list', options);
-      return true;
-    } catch (error) {
-      if (isRefusal(error)) return false;
-      throw error;
-    }
-  };
+/** Whether {@link Guard} lets it be; what fails in another way than by refusing still fails. */
+type May = (repository: string, access: AccessKind, options: CallOptions | undefined) => Promise<boolean>;
+
+function checkedMaintenance(
+  inner: Maintenance,
+  { guard, may }: { guard: Guard; may: May },
+  repositories: Registry['repositories'],
+): Maintenance {
   const own: Maintenance = {
     async *manifests(repository, options) {
       await guard(repository, 'list', options);
@@ -207,7 +201,7 @@ function checkedMaintenance(inner: Maintenance, guard: Guard, repositories: Regi
     async *uploads(repository, options) {
       if (repository === undefined) {
         yield* uploadsOfShown(inner, options, async (upload, name) =>
-          (await mayList(name, options)) ? upload : undefined,
+          (await may(name, 'list', options)) ? upload : undefined,
         );
         return;
       }
