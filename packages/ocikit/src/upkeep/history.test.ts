@@ -1,38 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { collect, history, historyOf, isRegistryError, partialRegistry } from '../model/index.ts';
 import type { Registry, TagMove } from '../model/index.ts';
-import { openLayout, openLayouts } from '../stores/layout/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { imageOf, pushContent } from '../testing/index.ts';
 
+import { stores } from '../../test/stores.ts';
+
 import { asOf, collectGarbage, tagAt, undoTag } from './index.ts';
-
-let dir: string;
-const closing: (() => Promise<void>)[] = [];
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'ocikit-history-'));
-});
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-  await rm(dir, { recursive: true, force: true });
-});
-
-function opened(registry: ReturnType<typeof openLayout>): Registry {
-  closing.push(() => registry.close());
-  return registry;
-}
-
-const stores: [string, () => Registry][] = [
-  ['memory', () => createMemoryRegistry()],
-  ['a shared layout', () => opened(openLayout(dir, { durability: 'none' }))],
-  ['a layout for each repository', () => opened(openLayouts(dir, { durability: 'none' }))],
-];
 
 const [first, second, third] = [imageOf(), imageOf(), imageOf()];
 const [a, b, c] = [first.descriptor.digest, second.descriptor.digest, third.descriptor.digest];

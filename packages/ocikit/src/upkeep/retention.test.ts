@@ -1,39 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { collect, maintenance, maintenanceOf, partialRegistry } from '../model/index.ts';
 import type { Maintenance, Registry } from '../model/index.ts';
-import { openLayout, openLayouts } from '../stores/layout/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { artifactOf, imageOf, indexOf, pushContent } from '../testing/index.ts';
 
+import { stores } from '../../test/stores.ts';
+
 import { applyRetention, carryOutRetention, collectGarbage, planRetention } from './index.ts';
 import type { RetentionEvent, RetentionRules, RetentionStep } from './index.ts';
-
-let dir: string;
-const closing: (() => Promise<void>)[] = [];
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'ocikit-retention-'));
-});
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-  await rm(dir, { recursive: true, force: true });
-});
-
-function opened(registry: ReturnType<typeof openLayout>): Registry {
-  closing.push(() => registry.close());
-  return registry;
-}
-
-const stores: [string, () => Registry][] = [
-  ['memory', () => createMemoryRegistry()],
-  ['a shared layout', () => opened(openLayout(dir, { durability: 'none' }))],
-  ['a layout for each repository', () => opened(openLayouts(dir, { durability: 'none' }))],
-];
 
 /** Pushes an image for each tag, so that their times differ. */
 async function pushTags(registry: Registry, repository: string, ...tags: string[]): Promise<void> {
