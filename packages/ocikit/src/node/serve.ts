@@ -59,11 +59,12 @@ export interface Serving {
  */
 export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
   const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;
-  const { node, endConnections } = createServer(registry, options);
+  const { node, connection, endConnections } = createServer(registry, options);
+  const headersSize = limits.headersSize ?? 16 * 1024;
   const server = httpServer(
     tls,
     {
-      maxHeaderSize: limits.headersSize ?? 16 * 1024,
+      maxHeaderSize: headersSize,
       headersTimeout: limits.headersTimeout ?? 30_000,
       connectionsCheckingInterval: 1000,
       keepAliveTimeout: 60_000,
@@ -73,6 +74,9 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     node,
   );
   server.on('clientError', answerBrokenRequest);
+  // A TLS connection is encrypted by then, and costs so much by itself that node:http does not matter.
+  if (tls === undefined) takeConnections(server, (socket, handOver) => connection(socket, headersSize, handOver));
+  const open = openConnections(server);
   await listen(server, host, port);
   const address = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('the server has no port');
@@ -83,7 +87,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     port: bound,
     close: (grace) => {
       endConnections();
-      return closeServer(server, grace ?? 10_000);
+      return closeServer(server, open, grace ?? 10_000);
     },
   };
 }
@@ -91,6 +95,26 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
 function httpServer(tls: ServeTls | undefined, options: HttpServerOptions, listener: RequestListener): HttpServer {
   if (tls === undefined) return createHttpServer(options, listener);
   return createHttpsServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
+}
+
+/** Puts `take` before what the server does with a connection. */
+function takeConnections(server: HttpServer, take: (socket: Socket, handOver: (socket: Socket) => void) => void): void {
+  const listeners = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    take(socket, (given) => {
+      for (const listener of listeners) listener.call(server, given);
+    });
+  });
+}
+
+function openConnections(server: HttpServer): ReadonlySet<Socket> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  return open;
 }
 
 function listen(server: HttpServer, host: string, port: number): Promise<void> {
@@ -103,10 +127,12 @@ function listen(server: HttpServer, host: string, port: number): Promise<void> {
   });
 }
 
-function closeServer(server: HttpServer, grace: number): Promise<void> {
+function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: number): Promise<void> {
   return new Promise((resolve) => {
     const idle = setInterval(() => server.closeIdleConnections(), 50);
-    const cut = setTimeout(() => server.closeAllConnections(), grace);
+    const cut = setTimeout(() => {
+      for (const socket of open) socket.destroy();
+    }, grace);
     server.close(() => {
       clearInterval(idle);
       clearTimeout(cut);

@@ -56,7 +56,11 @@ class TimedIterator implements AsyncIterator<Uint8Array, undefined> {
 }
 
 /** @throws RegistryError CONTENT_TOO_LARGE as soon as there are more bytes than that */
-export async function readBody(body: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
+export async function readBody(body: Uint8Array | AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
+  if (body instanceof Uint8Array) {
+    if (body.length > limit) throw tooLarge(limit);
+    return body;
+  }
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of body) {

@@ -1,9 +1,8 @@
-import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 import type { BlobContent } from '../../model/index.ts';
 
-import type { Reply } from './exchange.ts';
+import type { Outgoing } from './outgoing.ts';
 
 const largeBuffer = 512 * 1024;
 const smallBuffer = 64 * 1024;
@@ -35,51 +34,43 @@ class BufferPool {
 
 const pool = new BufferPool();
 
-/**
- * Sends a body and ends the response; rejects if the content fails. If the client leaves, it lets go and resolves.
- *
- * @param begin sends the head. It is called when the first bytes are there: until then an error can still be answered
- */
-export async function writeBody(
-  response: ServerResponse,
-  socket: Socket,
-  body: Reply['body'],
-  timeout: number,
-  begin: () => void,
-): Promise<void> {
-  if (body === undefined || typeof body === 'string') {
-    begin();
-    response.end(body);
-    return;
-  }
-  if (body instanceof Uint8Array) {
-    begin();
-    endWithBytes(response, body);
-    return;
-  }
-  if (body.form === 'buffer' && body.range.end - body.range.start <= smallBody) {
-    const bytes = await readSmall(body);
-    begin();
-    endWithBytes(response, bytes);
-    return;
-  }
-  const sink = new Sink(response, socket, timeout, begin);
-  try {
-    await (body.form === 'buffer' ? sendBuffers(sink, body) : sendPieces(sink, body));
-    if (!sink.closed) sink.end();
-  } finally {
-    sink.release();
-    await body.cancel();
-  }
+/** Ends a response with what is in memory. */
+export function endWith(response: Outgoing, body: Uint8Array | string | undefined): void {
+  // Node sends the head and a text in one write, but bytes in a write of their own: so small ones go as a text of bytes.
+  if (body instanceof Uint8Array && body.length <= smallBody) {
+    response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');
+  } else response.end(body);
 }
 
 /** Up to here, copying bytes costs less than a write of several parts. */
 const smallBody = 16 * 1024;
 
-/** Node sends the headers and a text in one write, but bytes in a write of their own: so small ones go as a text of bytes. */
-function endWithBytes(response: ServerResponse, bytes: Uint8Array): void {
-  if (bytes.length > smallBody) response.end(bytes);
-  else response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'), 'latin1');
+/**
+ * Sends a content and ends the response; rejects if the content fails. If the client leaves, it lets go and resolves.
+ *
+ * @param begin sends the head. It is called when the first bytes are there: until then an error can still be answered
+ */
+export async function sendContent(
+  response: Outgoing,
+  socket: Socket,
+  content: BlobContent,
+  timeout: number,
+  begin: () => void,
+): Promise<void> {
+  if (content.form === 'buffer' && content.range.end - content.range.start <= smallBody) {
+    const bytes = await readSmall(content);
+    begin();
+    endWith(response, bytes);
+    return;
+  }
+  const sink = new Sink(response, socket, timeout, begin);
+  try {
+    await (content.form === 'buffer' ? sendBuffers(sink, content) : sendPieces(sink, content));
+    if (!sink.closed) sink.end();
+  } finally {
+    sink.release();
+    await content.cancel();
+  }
 }
 
 /** All of a content, in one piece. */
@@ -131,7 +122,7 @@ async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
  * waits behind another one, so both are raced with the end of the connection.
  */
 class Sink {
-  readonly #response: ServerResponse;
+  readonly #response: Outgoing;
   readonly #socket: Socket;
   readonly #onClose: () => void;
   readonly #timeout: number;
@@ -140,7 +131,7 @@ class Sink {
   closed: boolean;
 
   /** @param timeout milliseconds after which a client that takes nothing is left */
-  constructor(response: ServerResponse, socket: Socket, timeout: number, begin: () => void) {
+  constructor(response: Outgoing, socket: Socket, timeout: number, begin: () => void) {
     this.#response = response;
     this.#socket = socket;
     this.#timeout = timeout;

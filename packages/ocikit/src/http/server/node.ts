@@ -1,11 +1,9 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { ConnectionCut } from './exchange.ts';
+import { endOfConnection } from './end-of-connection.ts';
 import type { Exchange, Reply } from './exchange.ts';
-import { writeBody } from './node-body.ts';
 import { NodeRequestBody } from './node-request-body.ts';
-import { apiVersion, errorReply } from './reply.ts';
+import { sendReply } from './send-reply.ts';
 
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -30,7 +28,12 @@ export function nodeListener(
     handle(exchange)
       .then((reply) => {
         if (isLastAnswer()) response.shouldKeepAlive = false;
-        return send(request, response, reply, { exchange, writeTimeout, onBodyError });
+        // Of a body that did not come in time the rest would be taken for the next request.
+        if (reply.status === 408) response.shouldKeepAlive = false;
+        else if (exchange.body !== undefined && !request.readableEnded && !request.destroyed) {
+          stopReading(request, response);
+        }
+        return sendReply(response, request.socket, reply, { exchange, writeTimeout, onBodyError });
       })
       .catch((error: unknown) => {
         // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
@@ -39,28 +42,6 @@ export function nodeListener(
         onBodyError(error, exchange);
       });
   };
-}
-
-/**
- * Says when a connection ends. It is one for all requests of a connection: making one for each would take longer than
- * answering a small request does. What a client sends in one go is cut off together anyway, and what has been answered
- * no longer asks.
- */
-const endOfConnection = new WeakMap<Socket, AbortSignal>();
-
-function signalOf(socket: Socket): AbortSignal {
-  let signal = endOfConnection.get(socket);
-  if (signal === undefined) {
-    const controller = new AbortController();
-    ({ signal } = controller);
-    endOfConnection.set(socket, signal);
-    // Each of the requests that a client sends in one go listens for the end of their connection.
-    socket.setMaxListeners(0);
-    const onClose = (): void => controller.abort(new Error('the client has left'));
-    if (socket.destroyed) onClose();
-    else socket.once('close', onClose);
-  }
-  return signal;
 }
 
 class NodeExchange implements Exchange {
@@ -84,48 +65,13 @@ class NodeExchange implements Exchange {
     const { 'content-length': length, 'transfer-encoding': encoding } = headers;
     const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
     this.body = hasBody ? new NodeRequestBody(request) : undefined;
-    this.signal = signalOf(request.socket);
+    this.signal = endOfConnection(request.socket);
     // Properties of its own, so that a middleware can hand on `{ ...exchange, path }`.
     this.header = (name) => {
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
     };
   }
-}
-
-async function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  reply: Reply,
-  {
-    exchange,
-    writeTimeout,
-    onBodyError,
-  }: Pick<NodeListenerOptions, 'writeTimeout' | 'onBodyError'> & { exchange: Exchange },
-): Promise<void> {
-  const hasLeft = (): boolean => response.destroyed || request.socket.destroyed;
-  if (hasLeft()) {
-    await cancelBody(reply);
-    return;
-  }
-  // Of a body that did not come in time the rest would be taken for the next request.
-  if (reply.status === 408) response.shouldKeepAlive = false;
-  else if (exchange.body !== undefined && !request.readableEnded) stopReading(request, response);
-  try {
-    await writeBody(response, request.socket, reply.body, writeTimeout, () => {
-      response.writeHead(reply.status, reply.headers as OutgoingHttpHeaders);
-    });
-  } catch (error) {
-    if (response.headersSent || hasLeft() || error instanceof ConnectionCut) throw error;
-    // Not a byte of the content could be had, or a header that a middleware made cannot be sent as it is.
-    onBodyError(error, exchange);
-    const { status, headers, body } = errorReply(error);
-    response.writeHead(status, { ...headers, ...apiVersion } as OutgoingHttpHeaders).end(body);
-  }
-}
-
-async function cancelBody({ body }: Reply): Promise<void> {
-  if (typeof body === 'object' && 'cancel' in body) await body.cancel();
 }
 
 /** Nobody will read the rest of the body. A short rest is thrown away, before a long one the connection ends. */

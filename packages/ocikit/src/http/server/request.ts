@@ -5,6 +5,7 @@ import type { Route } from '../wire/index.ts';
 import { idleTimeout } from './body.ts';
 import type { Exchange, Reply } from './exchange.ts';
 import type { ResolvedLimits, ServerOptions } from './options.ts';
+import { WholeBody } from './whole-body.ts';
 
 /** One request to one resource of the API, with all that answering it needs. */
 export interface ApiRequest<R extends Route = Route> {
@@ -41,10 +42,10 @@ export function contentLength({ exchange }: ApiRequest): number | undefined {
 }
 
 /** The body, which fails if it pauses for too long. */
-export function bodyOf({ exchange, limits }: ApiRequest): AsyncIterable<Uint8Array> {
-  return idleTimeout(exchange.body ?? noBytes(), limits.bodyTimeout);
+export function bodyOf({ exchange, limits }: ApiRequest): Uint8Array | AsyncIterable<Uint8Array> {
+  const { body } = exchange;
+  if (body === undefined) return noBytes;
+  return body instanceof WholeBody ? body.bytes : idleTimeout(body, limits.bodyTimeout);
 }
 
-async function* noBytes(): AsyncGenerator<Uint8Array, void, undefined> {
-  // A request without a body.
-}
+const noBytes = new Uint8Array(0);

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 import { RegistryError } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { formatWarnings, parsePath } from '../wire/index.ts';
@@ -10,6 +12,8 @@ import { nodeListener } from './node.ts';
 import type { NodeListener } from './node.ts';
 import { resolveLimits } from './options.ts';
 import type { ResolvedLimits, ServerOptions } from './options.ts';
+import { PlainConnections } from './plain-connections.ts';
+import type { HandOver } from './plain-connections.ts';
 import { apiVersion, empty, errorReply, isServerFault } from './reply.ts';
 import { handlerFor, methodsOf } from './resources.ts';
 
@@ -21,6 +25,14 @@ export interface Server {
   readonly node: NodeListener;
   /** For adapters of one's own. It never rejects. */
   handle(exchange: Exchange): Promise<Reply>;
+  /**
+   * Takes connections before `node:http` does, and answers small requests sooner than that could. With the first request
+   * that is not plain (no length, or a large one; anything that needs more than an answer) a connection is handed over.
+   *
+   * @param largestHead bytes that a request's head may have; longer ones are handed over
+   * @param handOver what `node:http` does with a connection: the listener of a server that has `node` as its own
+   */
+  readonly connection: (socket: Socket, largestHead: number, handOver: HandOver) => void;
   /** From now on each answer of `node` is the last one on its connection: for a server that is about to stop. */
   readonly endConnections: () => void;
 }
@@ -40,12 +52,16 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   const onBodyError = (error: unknown, exchange: Exchange): void => core.report(error, exchange);
   const { bodyTimeout } = resolveLimits(options.limits);
   let isEnding = false;
+  const sending = { onBodyError, writeTimeout: bodyTimeout, isLastAnswer: () => isEnding };
+  const connections = new PlainConnections({ ...sending, handle });
   return {
     handle,
     fetch: fetchHandler(handle, onBodyError),
-    node: nodeListener(handle, { onBodyError, writeTimeout: bodyTimeout, isLastAnswer: () => isEnding }),
+    node: nodeListener(handle, sending),
+    connection: (socket, largestHead, handOver) => connections.take(socket, largestHead, handOver),
     endConnections: () => {
       isEnding = true;
+      connections.endIdle();
     },
   };
 }
@@ -172,6 +188,7 @@ class Core {
     // A middleware may give its reply again: that is not changed.
     const reply = this.#hasMiddleware ? { ...given, headers: { ...given.headers } } : given;
     Object.assign(reply.headers, apiVersion);
+    sayLength(exchange, reply);
     if (this.#options.warnings !== undefined) {
       const texts = guarded(() => this.#warnings(exchange)) ?? [];
       if (texts.length > 0) reply.headers['Warning'] = formatWarnings(texts);
@@ -198,6 +215,19 @@ class Core {
       ...(query === '' ? {} : { query: query.replaceAll(unknownParameter, '$1=…') }),
     };
   }
+}
+
+/** A middleware may give a reply that does not say how long it is. */
+function sayLength({ method }: Exchange, { status, headers, body }: Reply): void {
+  if (headers['Content-Length'] !== undefined || status === 204 || status === 304) return;
+  if (Object.keys(headers).some((name) => name.toLowerCase() === 'content-length')) return;
+  if (body !== undefined) headers['Content-Length'] = `${sizeOf(body)}`;
+  else if (method !== 'HEAD') headers['Content-Length'] = '0';
+}
+
+function sizeOf(body: Exclude<Reply['body'], undefined>): number {
+  if (typeof body === 'string') return new TextEncoder().encode(body).length;
+  return body instanceof Uint8Array ? body.length : body.range.end - body.range.start;
 }
 
 /** Parameters that the API does not know may be somebody's secret. */

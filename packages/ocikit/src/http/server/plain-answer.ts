@@ -1,0 +1,140 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
+
+import type { Outgoing } from './outgoing.ts';
+
+/** The answer to a plain request, straight to its connection. Its body is as long as its `Content-Length` says. */
+export class PlainAnswer implements Outgoing {
+  readonly #socket: Socket;
+  /** Whether another request may follow on the connection. */
+  readonly isLast: boolean;
+  /** The head, as long as nothing has been written. */
+  #head: string | undefined;
+  headersSent = false;
+
+  constructor(socket: Socket, isLast: boolean) {
+    this.#socket = socket;
+    this.isLast = isLast;
+  }
+
+  get destroyed(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  get writableNeedDrain(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  writeHead(status: number, headers: OutgoingHttpHeaders): void {
+    this.#head = formatHead(status, headers, this.isLast);
+    this.headersSent = true;
+  }
+
+  write(bytes: Uint8Array, whenWritten?: () => void): void {
+    const head = this.#takeHead();
+    if (head === '') {
+      this.#socket.write(bytes, whenWritten);
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(head, 'latin1');
+    this.#socket.write(bytes, whenWritten);
+    this.#socket.uncork();
+  }
+
+  end(body: Uint8Array | string = '', encoding: 'latin1' | 'utf8' = 'utf8'): void {
+    if (typeof body !== 'string') {
+      this.write(body);
+    } else {
+      const text = this.#takeHead() + body;
+      if (text !== '') this.#socket.write(text, encoding);
+    }
+    if (this.isLast) this.#socket.destroySoon();
+  }
+
+  once(event: 'drain' | 'close', listener: () => void): void {
+    this.#socket.once(event, listener);
+  }
+
+  removeListener(event: 'close', listener: () => void): void {
+    this.#socket.removeListener(event, listener);
+  }
+
+  #takeHead(): string {
+    const head = this.#head ?? '';
+    this.#head = undefined;
+    return head;
+  }
+}
+
+const forbidden = /[^\t\x20-\x7e\x80-\xff]/;
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Those that were found good: there are few different ones. */
+const goodNames = new Set<string>();
+
+/** @throws TypeError if a header would end where it does not look like it, or has what no header may have */
+function formatHead(status: number, headers: OutgoingHttpHeaders, isLast: boolean): string {
+  let head = `HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\n`;
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value === 'string') head += formatField(name, value);
+    else if (Array.isArray(value)) for (const one of value) head += formatField(name, one);
+  }
+  return head + dateField() + (isLast ? 'Connection: close\r\n\r\n' : keptAlive);
+}
+
+function formatField(name: string, value: string): string {
+  if (!goodNames.has(name)) {
+    if (!token.test(name)) throw new TypeError(`${JSON.stringify(name)} cannot be a header's name`);
+    if (goodNames.size < 1000) goodNames.add(name);
+  }
+  // Its value may be a secret.
+  if (forbidden.test(value)) throw new TypeError(`the header ${name} has what no header may have`);
+  return `${name}: ${value}\r\n`;
+}
+
+/** Seconds that a connection may wait for its next request. */
+export const keepAlive = 60;
+const keptAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n\r\n`;
+
+let dateOf = 0;
+let date = '';
+
+/** It changes once a second. */
+function dateField(): string {
+  const now = Math.floor(Date.now() / 1000);
+  if (now !== dateOf) {
+    dateOf = now;
+    date = `Date: ${new Date(now * 1000).toUTCString()}\r\n`;
+  }
+  return date;
+}
+
+/** RFC 9110, section 15: what the server answers. It may be empty. */
+const reasons: Readonly<Record<number, string>> = {
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  204: 'No Content',
+  206: 'Partial Content',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  507: 'Insufficient Storage',
+};

@@ -1,0 +1,215 @@
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { digestOf, partialRegistry } from '../../model/index.ts';
+import { serve } from '../../node/index.ts';
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { startServer } from '../../../test/start-server.ts';
+import type { TestServer } from '../../../test/start-server.ts';
+
+const bytes = Buffer.from('0123456789');
+const digest = digestOf(bytes);
+const get = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n';
+const last = 'GET /v2/_catalog HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+const push = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789`;
+
+function statuses(answer: string): string[] {
+  return [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status ?? '');
+}
+
+interface Speaker {
+  socket: Socket;
+  /** All that has come. */
+  heard: () => string;
+  /** Resolves when that many answers have come. */
+  answers: (count: number) => Promise<void>;
+  closed: Promise<void>;
+}
+
+function speakTo({ port }: Pick<TestServer, 'port'>, allowHalfOpen = false): Speaker {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen, noDelay: true });
+  onTestFinished(() => void socket.destroy());
+  let text = '';
+  socket.on('data', (piece) => (text += piece.toString('latin1')));
+  socket.on('error', () => undefined);
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const answers = async (count: number): Promise<void> => {
+    await expect.poll(() => statuses(text).length, { timeout: 5000, interval: 5 }).toBe(count);
+  };
+  return { socket, heard: () => text, answers, closed };
+}
+
+describe('a connection', () => {
+  test('takes requests that come in two parts, wherever they are cut', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const { socket, heard, answers } = speakTo(server);
+    const text = push + get;
+    let count = 0;
+    for (let cut = 1; cut < text.length; cut += 3) {
+      socket.write(text.slice(0, cut), 'latin1');
+      await new Promise((resolve) => setImmediate(resolve));
+      socket.write(text.slice(cut), 'latin1');
+      count += 2;
+      await answers(count);
+    }
+    expect(new Set(statuses(heard()))).toEqual(new Set(['201', '200']));
+  });
+
+  test('answers in order what comes in one go, whoever of the two parsers answers it', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const chunked =
+      `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n` +
+      'a\r\n0123456789\r\n0\r\n\r\n';
+    const missing = 'GET /v2/a/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n';
+    const answer = await server.speak(get + push + missing + chunked + get + push + missing + last, 5000);
+    expect(statuses(answer)).toEqual(['200', '201', '404', '201', '200', '201', '404', '200']);
+  });
+
+  test('answers all that a client asked before it ended its side', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const { socket, heard, closed } = speakTo(server, true);
+    socket.end(get + push + get);
+    await closed;
+    expect(statuses(heard())).toEqual(['200', '201', '200']);
+  });
+
+  test('ends when something else comes last and the client has ended its side', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const { socket, heard, closed } = speakTo(server, true);
+    socket.end(get + push + last);
+    await closed;
+    expect(statuses(heard())).toEqual(['200', '201']);
+  });
+
+  test('ends when the client has ended it in the middle of a request', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const { socket, closed } = speakTo(server, true);
+    socket.end(push.slice(0, -3));
+    socket.resume();
+    await closed;
+  });
+
+  test('goes on with a body that comes late', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const { socket, heard, answers } = speakTo(server);
+    socket.write(push.slice(0, -3));
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    socket.write(push.slice(-3) + get);
+    await answers(2);
+    expect(statuses(heard())).toEqual(['201', '200']);
+  });
+
+  test('asks for a body that waits to be asked for', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const { socket, heard, answers } = speakTo(server);
+    socket.write(get);
+    await answers(1);
+    socket.write(push.slice(0, -10).replace('Host', 'Expect: 100-continue\r\nHost'));
+    await answers(2);
+    expect(statuses(heard())).toEqual(['200', '100']);
+    socket.write('0123456789');
+    await answers(3);
+    expect(statuses(heard())).toEqual(['200', '100', '201']);
+  });
+
+  test('is no way to smuggle a request in the body of another', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const hidden = 'DELETE /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\n\r\n';
+    const one = `PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: ${hidden.length}`;
+    const both = `${one}\r\nTransfer-Encoding: chunked\r\n\r\n${hidden}`;
+    expect(statuses(await server.speak(`${one}\r\n\r\n${hidden}${last}`))).toEqual(['415', '200']);
+    expect(statuses(await server.speak(both))).toEqual(['400']);
+  });
+
+  test('with a client that reads nothing does not take more and more requests', async () => {
+    let asked = 0;
+    const big = Buffer.alloc(60_000);
+    const registry = partialRegistry({
+      getManifest: async () => {
+        asked++;
+        return { descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big };
+      },
+    });
+    const server = await startServer(registry, { limits: { bodyTimeout: 1000 } });
+    const socket = connect({ port: server.port, host: '127.0.0.1' });
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => undefined);
+    socket.pause();
+    const request = `GET /v2/a/manifests/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    for (let i = 0; i < 20; i++) socket.write(request.repeat(1000));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const before = asked;
+    expect(before).toBeLessThan(1000);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    expect(asked).toBe(before);
+    // It has been left.
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(asked).toBe(before);
+  });
+
+  test('says what every answer of the server says', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const { socket, heard, answers } = speakTo(server);
+    socket.write(get);
+    await answers(1);
+    expect(heard()).toMatch(
+      /^HTTP\/1\.1 200 OK\r\n[^]*Content-Length: 2\r\n[^]*Date: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=60\r\n\r\n\{\}$/,
+    );
+    expect(heard()).toContain('\r\nDocker-Distribution-API-Version: registry/2.0\r\n');
+  });
+
+  test('answers HEAD without a body, and goes on', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const { socket, heard, answers } = speakTo(server);
+    socket.write(push);
+    await answers(1);
+    socket.write(`HEAD /v2/a/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n${get}`);
+    await answers(3);
+    expect(statuses(heard())).toEqual(['201', '200', '200']);
+    expect(heard()).toMatch(/Content-Length: 10\r\n(?:[^\r]+\r\n)+\r\nHTTP/);
+  });
+
+  test('ends with its answer when the server is about to stop, and at once if it waits', async () => {
+    const serving = await serve(createMemoryRegistry(), { port: 0 });
+    const idle = speakTo(serving);
+    const fresh = speakTo(serving);
+    idle.socket.write(get);
+    await idle.answers(1);
+    await serving.close();
+    await Promise.all([idle.closed, fresh.closed]);
+  });
+});
+
+describe('a header', () => {
+  test.each([
+    ['a line end', { 'X-Trick': 'a\r\nSet-Cookie: b' }],
+    ['a line end in its name', { 'X\r\nTrick': 'a' }],
+    ['what is no letter of its alphabet', { 'X-Trick': 'ü\u0100' }],
+  ])('with %s is not sent', async (_name, headers) => {
+    const errors: unknown[] = [];
+    const server = await startServer(createMemoryRegistry(), {
+      onError: (error) => errors.push(error),
+      middleware: [async (exchange, next) => ({ ...(await next(exchange)), headers })],
+    });
+    const response = await server.fetch('/v2/');
+    expect([response.status, [...response.headers.keys()].filter((name) => /trick|cookie/.test(name))]).toEqual([
+      500,
+      [],
+    ]);
+    expect(errors).toHaveLength(1);
+  });
+
+  test('that says how long the answer is is added where a middleware left it out', async () => {
+    const server = await startServer(createMemoryRegistry(), {
+      middleware: [async ({ query }) => ({ status: 200, headers: {}, body: query === '' ? undefined : 'grün' })],
+    });
+    const { socket, heard, answers } = speakTo(server);
+    socket.write(get + get.replace('/v2/', '/v2/?x') + get);
+    await answers(3);
+    expect([...heard().matchAll(/Content-Length: (\d+)/g)].map(([, length]) => length)).toEqual(['0', '5', '0']);
+    expect(Buffer.from(heard(), 'latin1').toString()).toContain('\r\n\r\ngrünHTTP');
+  });
+});

@@ -1,0 +1,234 @@
+import type { Socket } from 'node:net';
+
+import { endOfConnection } from './end-of-connection.ts';
+import type { Exchange, Reply } from './exchange.ts';
+import { keepAlive, PlainAnswer } from './plain-answer.ts';
+import { PlainRequests } from './plain-requests.ts';
+import type { PlainRequest } from './plain-requests.ts';
+import { sendReply } from './send-reply.ts';
+import type { SendOptions } from './send-reply.ts';
+import { WholeBody } from './whole-body.ts';
+
+/** A request with more is handed over. */
+const largestBody = 64 * 1024;
+/** Milliseconds within which all of a request has to be there, or somebody else waits for the rest. */
+const patience = 100;
+
+export interface PlainConnectionsOptions extends Omit<SendOptions, 'exchange'> {
+  handle: (exchange: Exchange) => Promise<Reply>;
+  /** Whether a connection ends with the answer that is sent now. */
+  isLastAnswer: () => boolean;
+}
+
+/** Takes a connection over: what has come and was not answered can be read from it. */
+export type HandOver = (socket: Socket) => void;
+
+/**
+ * Connections whose requests are answered without `node:http`, as long as they are plain and small: making its objects takes
+ * longer than answering those does. With the first other request a connection is handed over, for good.
+ */
+export class PlainConnections {
+  readonly options: PlainConnectionsOptions;
+  readonly #open = new Set<PlainConnection>();
+  #turn: Promise<void> | undefined;
+
+  constructor(options: PlainConnectionsOptions) {
+    this.options = options;
+  }
+
+  /** @param largestHead bytes that a request's head may have */
+  take(socket: Socket, largestHead: number, handOver: HandOver): void {
+    const connection = new PlainConnection(this, socket, largestHead, () => {
+      this.#open.delete(connection);
+      handOver(socket);
+    });
+    this.#open.add(connection);
+    socket.once('close', () => this.#open.delete(connection));
+  }
+
+  /**
+   * Comes when all requests that have come so far were begun. What is ready then is sent together: a client that sleeps is woken
+   * by the first answer, and waking it takes longer than answering.
+   */
+  turn(): Promise<void> {
+    this.#turn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = undefined;
+        resolve();
+      });
+    });
+    return this.#turn;
+  }
+
+  /** Ends those that wait for a request; the others end with their answer. */
+  endIdle(): void {
+    for (const connection of this.#open) connection.endIfIdle();
+  }
+}
+
+class PlainConnection {
+  readonly #all: PlainConnections;
+  readonly #socket: Socket;
+  readonly #requests: PlainRequests;
+  readonly #handOver: () => void;
+  /** What has come and belongs to no request that is being answered. */
+  #received: Buffer | undefined;
+  #state: 'waiting' | 'answering' | 'handed over' = 'waiting';
+  #isPaused = false;
+  /** The client sends no more, but may still read. */
+  #hasEnded = false;
+  /** Runs while a part of a request is there. */
+  #waitingForRest: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(all: PlainConnections, socket: Socket, largestHead: number, handOver: () => void) {
+    this.#all = all;
+    this.#socket = socket;
+    this.#requests = new PlainRequests(largestHead);
+    this.#handOver = handOver;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('error', ignore);
+    socket.setTimeout(keepAlive * 1000, this.#onTimeout);
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    this.#received = this.#received === undefined ? bytes : Buffer.concat([this.#received, bytes]);
+    if (this.#state === 'answering') this.#pause();
+    else this.#begin();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#hasEnded = true;
+    if (this.#state === 'waiting') this.#socket.end();
+  };
+
+  readonly #onTimeout = (): void => this.endIfIdle();
+
+  /** @returns whether there is nothing to begin, as far as is known */
+  #begin(): boolean {
+    const received = this.#received;
+    if (received === undefined) return true;
+    const request = this.#requests.read(received);
+    if (request === null || (request !== undefined && request.length > largestBody)) {
+      this.#leave();
+      return false;
+    }
+    const end = request === undefined ? Infinity : request.headSize + request.length;
+    if (request === undefined || received.length < end) {
+      this.#waitingForRest ??= setTimeout(() => this.#leave(), patience);
+      return true;
+    }
+    clearTimeout(this.#waitingForRest);
+    this.#waitingForRest = undefined;
+    this.#state = 'answering';
+    this.#received = received.length === end ? undefined : received.subarray(end);
+    if (this.#received !== undefined) this.#pause();
+    this.#answer(request, request.length === 0 ? undefined : received.subarray(request.headSize, end));
+    return false;
+  }
+
+  /** What comes meanwhile waits with the client. */
+  #pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  #answer(request: PlainRequest, body: Uint8Array | undefined): void {
+    const { options } = this.#all;
+    const exchange = new PlainExchange(request, body, this.#socket);
+    options
+      .handle(exchange)
+      .then((reply) => this.#send(reply, exchange))
+      .catch((error: unknown) => {
+        // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
+        this.#socket.destroy();
+        options.onBodyError(error, exchange);
+      });
+  }
+
+  async #send(reply: Reply, exchange: Exchange): Promise<void> {
+    const { options } = this.#all;
+    await this.#all.turn();
+    const isLast = options.isLastAnswer();
+    await sendReply(new PlainAnswer(this.#socket, isLast), this.#socket, reply, { ...options, exchange });
+    if (!isLast) this.#goOn();
+  }
+
+  #goOn(): void {
+    const socket = this.#socket;
+    if (socket.writableNeedDrain) {
+      this.#afterDrain();
+      return;
+    }
+    this.#state = 'waiting';
+    if (!this.#begin()) return;
+    if (this.#hasEnded) {
+      socket.end();
+    } else if (this.#isPaused) {
+      this.#isPaused = false;
+      socket.resume();
+    }
+  }
+
+  /** Who sends requests and reads no answers has to wait. */
+  #afterDrain(): void {
+    const socket = this.#socket;
+    const timer = setTimeout(() => socket.destroy(), this.#all.options.writeTimeout);
+    const onClose = (): void => clearTimeout(timer);
+    socket.once('close', onClose);
+    socket.once('drain', () => {
+      clearTimeout(timer);
+      socket.off('close', onClose);
+      this.#goOn();
+    });
+  }
+
+  #leave(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    if (this.#hasEnded) {
+      // After the end nothing can be put back, and node:http gives no answer to who has ended its side.
+      socket.destroySoon();
+      return;
+    }
+    this.#state = 'handed over';
+    clearTimeout(this.#waitingForRest);
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onEnd);
+    socket.off('error', ignore);
+    socket.setTimeout(0, this.#onTimeout);
+    socket.pause();
+    if (this.#received !== undefined) socket.unshift(this.#received);
+    this.#handOver();
+    socket.resume();
+  }
+
+  endIfIdle(): void {
+    if (this.#state === 'waiting' && this.#received === undefined) this.#socket.destroySoon();
+  }
+}
+
+class PlainExchange implements Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly body: AsyncIterable<Uint8Array> | undefined;
+  caller: string | undefined = undefined;
+  readonly signal: AbortSignal;
+  readonly header: Exchange['header'];
+
+  constructor({ method, target, fields }: PlainRequest, body: Uint8Array | undefined, socket: Socket) {
+    const mark = target.indexOf('?');
+    this.method = method;
+    this.path = mark < 0 ? target : target.slice(0, mark);
+    this.query = mark < 0 ? '' : target.slice(mark + 1);
+    this.body = body === undefined ? undefined : new WholeBody(body);
+    this.signal = endOfConnection(socket);
+    // Properties of its own, so that a middleware can hand on `{ ...exchange, path }`.
+    this.header = (name) => fields.get(name);
+  }
+}
+
+function ignore(): void {
+  // The connection closes by itself.
+}
