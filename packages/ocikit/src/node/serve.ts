@@ -74,8 +74,9 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     node,
   );
   server.on('clientError', answerBrokenRequest);
-  // A TLS connection is encrypted by then, and costs so much by itself that node:http does not matter.
-  if (tls === undefined) takeConnections(server, (socket, handOver) => connection(socket, headersSize, handOver));
+  takeConnections(server, tls === undefined ? 'connection' : 'secureConnection', (socket, handOver) =>
+    connection(socket, headersSize, handOver),
+  );
   const open = openConnections(server);
   await listen(server, host, port);
   const address = server.address();
@@ -97,11 +98,19 @@ function httpServer(tls: ServeTls | undefined, options: HttpServerOptions, liste
   return createHttpsServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
 }
 
-/** Puts `take` before what the server does with a connection. */
-function takeConnections(server: HttpServer, take: (socket: Socket, handOver: (socket: Socket) => void) => void): void {
-  const listeners = server.listeners('connection');
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => {
+/**
+ * Puts `take` before what the server does with a connection.
+ *
+ * @param event what the server is told of a connection by
+ */
+function takeConnections(
+  server: HttpServer,
+  event: 'connection' | 'secureConnection',
+  take: (socket: Socket, handOver: (socket: Socket) => void) => void,
+): void {
+  const listeners = server.listeners(event);
+  server.removeAllListeners(event);
+  server.on(event, (socket: Socket) => {
     take(socket, (given) => {
       for (const listener of listeners) listener.call(server, given);
     });

@@ -1,6 +1,8 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { connect as connectWithTls } from 'node:tls';
 
+import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { digestOf, partialRegistry } from '../../model/index.ts';
@@ -65,6 +67,17 @@ describe('a connection', () => {
     const missing = 'GET /v2/a/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n';
     const answer = await server.speak(get + push + missing + chunked + get + push + missing + last, 5000);
     expect(statuses(answer)).toEqual(['200', '201', '404', '201', '200', '201', '404', '200']);
+  });
+
+  test('with TLS does so as well', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
+    const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
+    const socket = connectWithTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
+    let text = '';
+    socket.on('data', (piece) => (text += piece.toString('latin1')));
+    socket.write(get + push + get.replace('Host', 'TE: trailers\r\nHost') + last);
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(statuses(text)).toEqual(['200', '201', '200', '200']);
   });
 
   test('answers all that a client asked before it ended its side', async () => {
