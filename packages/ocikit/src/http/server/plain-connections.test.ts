@@ -74,7 +74,7 @@ describe('a connection', () => {
     const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
     const socket = connectWithTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
     let text = '';
-    socket.on('data', (piece) => (text += piece.toString('latin1')));
+    socket.on('data', (piece: Buffer) => (text += piece.toString('latin1')));
     socket.write(get + push + get.replace('Host', 'TE: trailers\r\nHost') + last);
     await new Promise((resolve) => socket.once('close', resolve));
     expect(statuses(text)).toEqual(['200', '201', '200', '200']);
