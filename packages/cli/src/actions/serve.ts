@@ -2,7 +2,7 @@ import { resolve as absolute } from 'node:path';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
 import type { Registry } from 'ocikit';
-import { serve } from 'ocikit/node';
+import { serve } from 'ocikit/serve';
 import type { Logger } from 'ocikit/server';
 
 import type { ServeFlags } from '../commands/serve.ts';

@@ -1,6 +1,5 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 
 import { createServer } from '../http/server/index.ts';
@@ -60,7 +59,7 @@ export interface Serving {
 export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
   const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;
   const { node, endConnections } = createServer(registry, options);
-  const server = httpServer(
+  const server = await httpServer(
     tls,
     {
       maxHeaderSize: limits.headersSize ?? 16 * 1024,
@@ -88,9 +87,14 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
   };
 }
 
-function httpServer(tls: ServeTls | undefined, options: HttpServerOptions, listener: RequestListener): HttpServer {
+async function httpServer(
+  tls: ServeTls | undefined,
+  options: HttpServerOptions,
+  listener: RequestListener,
+): Promise<HttpServer> {
   if (tls === undefined) return createHttpServer(options, listener);
-  return createHttpsServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
+  const https = await import('node:https');
+  return https.createServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
 }
 
 function listen(server: HttpServer, host: string, port: number): Promise<void> {
