@@ -26,14 +26,16 @@ export async function runServe(flags: ServeFlags): Promise<void> {
   }
 }
 
-/** Bytes in use from which on the heap is kept small. */
+/** Bytes in use from which on the heap is kept small at the expense of time. */
 const largeHeap = 48 * 1024 * 1024;
 
 /**
- * V8 lets a heap grow to twice what is in it before it looks for what is not. With 100,000 tags in it that is a hundred
- * megabytes for nothing. As long as there is little in it, requests are answered faster without.
+ * V8 lets a heap grow to several times what is in it before it looks for what is not; a quarter more takes no longer. With
+ * 100,000 tags in it, even that is tens of megabytes for nothing. As long as there is little in it, requests are answered faster
+ * without the second step.
  */
 function keepHeapSmall(): void {
+  setFlagsFromString('--heap-growing-percent=25');
   const timer = setInterval(() => {
     if (getHeapStatistics().used_heap_size < largeHeap) return;
     setFlagsFromString('--optimize-for-size');
