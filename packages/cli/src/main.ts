@@ -2,30 +2,37 @@ import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError } from 'commander';
 
-import { checkCommand } from './commands/check.ts';
-import { gcCommand } from './commands/gc.ts';
-import { historyCommand } from './commands/history.ts';
-import { retainCommand } from './commands/retain.ts';
-import { serveCommand } from './commands/serve.ts';
-import { undoCommand } from './commands/undo.ts';
 import { describeError } from './errors.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
+/** Each in a module of its own, which is loaded if it is needed. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./commands/serve.ts')).serveCommand(),
+  gc: async () => (await import('./commands/gc.ts')).gcCommand(),
+  check: async () => (await import('./commands/check.ts')).checkCommand(),
+  retain: async () => (await import('./commands/retain.ts')).retainCommand(),
+  history: async () => (await import('./commands/history.ts')).historyCommand(),
+  undo: async () => (await import('./commands/undo.ts')).undoCommand(),
+};
+
+/** The commands that arguments may be about: all of them, unless they begin with the name of one. */
+function commandsFor([first = '']: readonly string[]): Promise<Command[]> {
+  if (first === '--version' || first === '-V') return Promise.resolve([]);
+  const named = Object.entries(commands).filter(([name]) => name === first);
+  const wanted = named.length === 0 ? Object.entries(commands) : named;
+  return Promise.all(wanted.map(([, load]) => load()));
+}
+
 const program = new Command('ocikit')
   .description('The OCI registry toolkit.')
   .version(version)
-  .addCommand(serveCommand())
-  .addCommand(gcCommand())
-  .addCommand(checkCommand())
-  .addCommand(retainCommand())
-  .addCommand(historyCommand())
-  .addCommand(undoCommand())
+  .exitOverride()
   .showHelpAfterError('(add --help for what there is)');
 
-for (const command of [program, ...program.commands]) command.exitOverride();
+for (const command of await commandsFor(process.argv.slice(2))) program.addCommand(command.exitOverride());
 
 // Who read the log or the results may be gone: that is no reason to stop.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

@@ -1,19 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Option } from 'commander';
 import { openLayout, openLayouts } from 'ocikit/layout';
 import type { LayoutRegistry } from 'ocikit/layout';
 
-export type LayoutKind = 'per-repository' | 'shared';
-
-/** `--layout` of commands that are given a directory. */
-export function layoutOption(): Option {
-  return new Option(
-    '--layout <kind>',
-    'one layout for each repository, or one for all of them; found out if it is left out',
-  ).choices(['per-repository', 'shared']);
-}
+import type { LayoutKind } from './layout-option.ts';
 
 /**
  * Opens a directory that a command is given, which has to be there: a name that was mistyped must not make a new one.

@@ -7,6 +7,12 @@ export interface Tagged {
   tag: string | undefined;
 }
 
+/** A tag of a directory. */
+export interface TagName {
+  repository: string;
+  tag: string;
+}
+
 /** @throws InvalidArgumentError if it is no `REPOSITORY[:TAG]` */
 export function parseTagged(text: string): Tagged {
   const [, repository = '', tag] = /^([^:]*)(?::(.*))?$/s.exec(text) ?? [];
@@ -15,7 +21,7 @@ export function parseTagged(text: string): Tagged {
 }
 
 /** @throws InvalidArgumentError if it is no `REPOSITORY:TAG` */
-export function parseTag(text: string): { repository: string; tag: string } {
+export function parseTag(text: string): TagName {
   const { repository, tag } = parseTagged(text);
   if (tag !== undefined) return { repository, tag };
   throw new InvalidArgumentError('It is a repository and a tag: team/app:latest.');

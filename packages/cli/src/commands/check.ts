@@ -1,23 +1,14 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { isHost, isRepository, maintenanceOf } from 'ocikit';
-import type { Registry } from 'ocikit';
-import { createClient } from 'ocikit/client';
-import type { LayoutRegistry } from 'ocikit/layout';
-import { dockerCredentials, nodeFetch } from 'ocikit/node';
-import { check, isDamage, repair } from 'ocikit/upkeep';
-import type { Finding, FindingKind } from 'ocikit/upkeep';
+import { isHost, isRepository } from 'ocikit';
+import type { FindingKind } from 'ocikit/upkeep';
 
 import { graceOption } from '../durations.ts';
-import { untilInterrupted } from '../interruption.ts';
-import { formatBytes } from '../log.ts';
-import { outputOf } from '../output.ts';
-import type { Output } from '../output.ts';
-import { layoutOption, openRoot } from '../root-directory.ts';
-import type { LayoutKind } from '../root-directory.ts';
+import { layoutOption } from '../layout-option.ts';
+import type { LayoutKind } from '../layout-option.ts';
 
 const kinds: readonly FindingKind[] = ['missing', 'corrupt', 'unreachable', 'orphaned'];
 
-interface CheckFlags {
+export interface CheckFlags {
   grace: number;
   only?: FindingKind[];
   sparse?: true;
@@ -28,7 +19,7 @@ interface CheckFlags {
 }
 
 /** Another registry, and what comes before its repositories' names. */
-interface Peer {
+export interface Peer {
   host: string;
   prefix: string;
 }
@@ -51,126 +42,7 @@ export function checkCommand(): Command {
       '\nThe exit code is 0 if nothing is wrong any more, and 1 if something is left.' +
         '\nTo look needs no lock; --repair-from and --quarantine need a directory that nobody serves.',
     )
-    .action(runCheck);
-}
-
-/** What was found, what became of it, and how much was looked at. */
-interface Report {
-  type: 'report';
-  findings: Record<FindingKind, number>;
-  repaired: number;
-  quarantined: number;
-  left: number;
-  checked: { count: number; size: number };
-}
-
-async function runCheck(dir: string, flags: CheckFlags): Promise<void> {
-  const output = outputOf(flags);
-  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
-  try {
-    if (flags.quarantine === true || flags.repairFrom !== undefined) await registry.own();
-    const report = await untilInterrupted((signal) => checkAll(registry, flags, output, signal));
-    await output.write(report, summaryOf(report));
-    if (report.left > 0) process.exitCode = 1;
-  } finally {
-    await registry.close();
-  }
-}
-
-async function checkAll(
-  registry: LayoutRegistry,
-  flags: CheckFlags,
-  output: Output,
-  signal: AbortSignal,
-): Promise<Report> {
-  const findings = { missing: 0, corrupt: 0, unreachable: 0, orphaned: 0 };
-  const report: Report = {
-    type: 'report',
-    findings,
-    repaired: 0,
-    quarantined: 0,
-    left: 0,
-    checked: { count: 0, size: 0 },
-  };
-  const found = check(registry, {
-    gracePeriod: flags.grace,
-    sparse: flags.sparse === true,
-    signal,
-    onEvent: (event) => {
-      if (event.type !== 'checked') return;
-      report.checked.count++;
-      report.checked.size += event.size;
-    },
-  });
-  const peer = flags.repairFrom === undefined ? undefined : clientOf(flags.repairFrom);
-  for await (const finding of found) {
-    if (flags.only?.includes(finding.kind) === false) continue;
-    findings[finding.kind]++;
-    const outcome = await treat(registry, finding, { peer, flags, signal });
-    if (outcome.outcome === 'repaired') report.repaired++;
-    else report.left++;
-    if (outcome.quarantined) report.quarantined++;
-    await output.write({ type: 'finding', ...finding, ...outcome }, lineOf(finding, outcome));
-  }
-  return report;
-}
-
-/** What has become of a finding. */
-interface Outcome {
-  outcome: 'repaired' | 'left';
-  quarantined: boolean;
-  /** Why it could not be repaired. */
-  error?: string;
-}
-
-interface Treatment {
-  peer: Registry | undefined;
-  flags: CheckFlags;
-  signal: AbortSignal;
-}
-
-async function treat(registry: Registry, finding: Finding, { peer, flags, signal }: Treatment): Promise<Outcome> {
-  let error: string | undefined;
-  if (peer !== undefined && isDamage(finding)) {
-    const prefix = flags.repairFrom?.prefix ?? '';
-    const done = await repair(registry, finding, peer, { repositoryOf: (name) => prefix + name, signal });
-    if (done.outcome === 'repaired') return { outcome: 'repaired', quarantined: false };
-    error = done.error instanceof Error ? done.error.message : String(done.error);
-  }
-  const { kind, repository, digest } = finding;
-  const isBad = flags.quarantine === true && kind === 'corrupt' && repository !== undefined;
-  const quarantined = isBad && (await maintenanceOf(registry)?.quarantine(repository, digest)) === true;
-  return { outcome: 'left', quarantined, ...(error === undefined ? {} : { error }) };
-}
-
-function clientOf({ host }: Peer): Registry {
-  return createClient({ host, fetch: nodeFetch(), credentials: dockerCredentials() });
-}
-
-function lineOf(finding: Finding, { outcome, quarantined, error }: Outcome): string {
-  const { kind, repository, digest, content, size, neededBy } = finding;
-  const place = repository === undefined ? digest : `${repository}@${digest}`;
-  const notes = [
-    content ?? 'file',
-    ...(size === undefined ? [] : [formatBytes(size)]),
-    ...(neededBy === undefined ? [] : [`needed by ${neededBy}`]),
-    ...(outcome === 'repaired' ? ['repaired'] : []),
-    ...(quarantined ? ['put aside'] : []),
-    ...(error === undefined ? [] : [`not repaired: ${error}`]),
-  ];
-  return `${kind} ${place} (${notes.join('; ')})`;
-}
-
-function summaryOf({ findings, repaired, quarantined, left, checked }: Report): string {
-  const counts = kinds.flatMap((kind) => (findings[kind] === 0 ? [] : [`${findings[kind]} ${kind}`]));
-  const parts = [
-    `looked at ${checked.count} manifests and blobs (${formatBytes(checked.size)})`,
-    counts.length === 0 ? 'nothing is wrong' : counts.join(', '),
-    ...(repaired === 0 ? [] : [`${repaired} repaired`]),
-    ...(quarantined === 0 ? [] : [`${quarantined} put aside`]),
-    ...(left === 0 ? [] : [`${left} left`]),
-  ];
-  return parts.join('; ');
+    .action(async (dir: string, flags: CheckFlags) => (await import('../actions/check.ts')).runCheck(dir, flags));
 }
 
 function parseKinds(text: string): FindingKind[] {

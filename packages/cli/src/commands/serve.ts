@@ -1,22 +1,11 @@
-import { resolve as absolute } from 'node:path';
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Registry } from 'ocikit';
-import { openLayout, openLayouts } from 'ocikit/layout';
-import { createMemoryRegistry } from 'ocikit/memory';
-import { serve } from 'ocikit/node';
-import type { Logger } from 'ocikit/server';
-import { readOnly } from 'ocikit/views';
 
 import { graceOption, parseDuration } from '../durations.ts';
-import { lineLogger } from '../log.ts';
 
-import { Collecting } from './gc-interval.ts';
-import { openProxy, proxyOptions, strayFlag } from './proxy.ts';
+import { proxyOptions, strayFlag } from './proxy.ts';
 import type { ProxyFlags } from './proxy.ts';
 
-interface ServeFlags extends ProxyFlags {
+export interface ServeFlags extends ProxyFlags {
   host: string;
   port: number;
   root: string;
@@ -64,139 +53,21 @@ export function serveCommand(): Command {
       'after',
       '\nThe line "ocikit listening on http://HOST:PORT" on stdout says that it accepts connections.',
     )
-    .action(runServe);
+    .action(async (flags: ServeFlags, given: Command) => {
+      assertUsage(flags, given);
+      await (await import('../actions/serve.ts')).runServe(flags);
+    });
   for (const option of proxyOptions()) command.addOption(option);
   return command;
 }
 
-async function runServe(flags: ServeFlags, command: Command): Promise<void> {
+/** What no single option can say. */
+function assertUsage(flags: ServeFlags, command: Command): void {
   const stray = strayFlag(flags);
   if (stray !== undefined) command.error(`error: ${stray} means nothing without --proxy`);
   if (flags.proxy !== undefined && flags.gc !== undefined) {
     command.error('error: --gc does not go with --proxy: a cache makes room by itself, see --cache-size');
   }
-  keepHeapSmall();
-  const logger = lineLogger((line) => process.stderr.write(line));
-  const store = await (flags.proxy === undefined ? openStore(flags, logger) : openCache(flags.proxy, flags, logger));
-  try {
-    const collecting = collectGarbageOf(store, flags, logger);
-    try {
-      await serveUntilSignalled(store, flags, logger);
-    } finally {
-      await collecting?.stop();
-    }
-  } finally {
-    await store.close();
-  }
-}
-
-/** Bytes in use from which on the heap is kept small. */
-const largeHeap = 48 * 1024 * 1024;
-
-/**
- * V8 lets a heap grow to twice what is in it before it looks for what is not. With 100,000 tags in it that is a hundred
- * megabytes for nothing. As long as there is little in it, requests are answered faster without.
- */
-function keepHeapSmall(): void {
-  const timer = setInterval(() => {
-    if (getHeapStatistics().used_heap_size < largeHeap) return;
-    setFlagsFromString('--optimize-for-size');
-    clearInterval(timer);
-  }, 1000);
-  timer.unref();
-}
-
-function collectGarbageOf({ registry }: Store, flags: ServeFlags, logger: Logger): Collecting | undefined {
-  const { gc: interval, gcGrace: gracePeriod, gcKeepHistory: keepHistory, gcKeepUntagged } = flags;
-  if (interval === undefined) return undefined;
-  const untagged = gcKeepUntagged === true ? 'keep' : 'remove';
-  return new Collecting(registry, { interval, gracePeriod, untagged, keepHistory, logger });
-}
-
-/** What was fetched is in `--root`, and what was pushed in `--local`. */
-async function openCache(hosts: NonNullable<ProxyFlags['proxy']>, flags: ServeFlags, logger: Logger): Promise<Store> {
-  // Each blob once, however many repositories have it; and a manifest comes before what it names.
-  const store = await openStore({ layout: 'shared', ...flags, sparse: true, verifyOnRead: true }, logger);
-  const local =
-    flags.local === undefined
-      ? undefined
-      : await openStore({ ...flags, layout: 'per-repository', root: flags.local, memory: undefined }, logger);
-  const quiet = flags.quiet === true ? { ...logger, info: undefined } : logger;
-  const proxy = openProxy(hosts, flags, { store: store.registry, local: local?.registry, logger: quiet });
-  const names = hosts.map(({ name }) => name).join(', ');
-  return {
-    registry: proxy.registry,
-    where: [`what it fetches from ${names}: ${store.where}`, local && `what is pushed: ${local.where}`]
-      .filter(Boolean)
-      .join(', and '),
-    async close() {
-      await proxy.close();
-      await Promise.all([store.close(), local?.close()]);
-    },
-  };
-}
-
-async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logger): Promise<void> {
-  const stop = signalled();
-  const serving = await serve(flags.readOnly === true ? readOnly(store.registry) : store.registry, {
-    host: flags.host,
-    port: flags.port,
-    logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
-  });
-  process.stderr.write(`ocikit keeps ${store.where}\n`);
-  process.stdout.write(`ocikit listening on ${serving.url}\n`);
-
-  const signal = await stop;
-  process.stderr.write(`ocikit got ${signal}: finishing what runs\n`);
-  await serving.close();
-}
-
-interface Store {
-  registry: Registry;
-  /** For a person. */
-  where: string;
-  close(): Promise<void>;
-}
-
-interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' | 'readOnly' | 'gc'> {
-  memory?: true | undefined;
-  sparse?: boolean | undefined;
-  /** What is damaged can be had again. */
-  verifyOnRead?: boolean | undefined;
-}
-
-async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
-  const sparse = flags.sparse === true;
-  if (flags.memory === true) {
-    return {
-      registry: createMemoryRegistry({ sparse }),
-      where: 'everything in memory: it is gone when it stops',
-      close: () => Promise.resolve(),
-    };
-  }
-  const open = flags.layout === 'shared' ? openLayout : openLayouts;
-  const { durability, verifyOnRead } = flags;
-  const registry = open(flags.root, {
-    durability,
-    sparse,
-    verifyOnRead,
-    onWarning: (message, fields) => logger.warn(message, fields),
-  });
-  // Better now than at the first push. Who only reads needs no lock, and may have no right to write.
-  if (flags.readOnly !== true || flags.gc !== undefined) await registry.own();
-  return { registry, where: `everything in ${absolute(flags.root)}`, close: () => registry.close() };
-}
-
-function signalled(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        resolve(signal);
-        // Asked for twice, it means at once.
-        process.once(signal, () => process.exit(1));
-      });
-    }
-  });
 }
 
 function parsePort(text: string): number {

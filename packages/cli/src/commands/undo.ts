@@ -1,13 +1,11 @@
 import { Command } from 'commander';
-import { undoTag } from 'ocikit/upkeep';
 
-import { untilInterrupted } from '../interruption.ts';
-import { outputOf } from '../output.ts';
-import { layoutOption, openRoot } from '../root-directory.ts';
-import type { LayoutKind } from '../root-directory.ts';
+import { layoutOption } from '../layout-option.ts';
+import type { LayoutKind } from '../layout-option.ts';
 import { parseTag } from '../tagged.ts';
+import type { TagName } from '../tagged.ts';
 
-interface UndoFlags {
+export interface UndoFlags {
   json?: true;
   layout?: LayoutKind;
 }
@@ -24,25 +22,7 @@ export function undoCommand(): Command {
       '\nThat is a move too: done twice, the tag is where it was. What garbage collection has removed does not come' +
         '\nback: ocikit gc --keep-history 7d leaves what tags were at.',
     )
-    .action(runUndo);
-}
-
-async function runUndo(
-  dir: string,
-  { repository, tag }: { repository: string; tag: string },
-  flags: UndoFlags,
-): Promise<void> {
-  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
-  try {
-    await registry.own();
-    await untilInterrupted(async (signal) => {
-      const { digest, move } = await undoTag(registry, repository, tag, { signal });
-      const now = digest === undefined ? 'is deleted, as it did not exist before' : `is at ${digest} again`;
-      const was = move.digest === undefined ? '' : ` (was at ${move.digest})`;
-      const value = { repository, tag, digest: digest ?? null, previous: move.digest ?? null };
-      await outputOf(flags).write(value, `${repository}:${tag} ${now}${was}`);
-    });
-  } finally {
-    await registry.close();
-  }
+    .action(async (dir: string, tag: TagName, flags: UndoFlags) =>
+      (await import('../actions/undo.ts')).runUndo(dir, tag, flags),
+    );
 }

@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 
-import { rawBody, takesIterables } from '../http/client/index.ts';
-import type { Fetch, RawBody } from '../http/client/index.ts';
+import { rawBody, takesIterables } from '../http/wire/index.ts';
+import type { Fetch, RawBody } from '../http/wire/index.ts';
 
 import { Connections } from './connections.ts';
 import type { ConnectionOptions } from './connections.ts';

@@ -1,6 +1,5 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 
 import { createServer } from '../http/server/index.ts';
@@ -61,7 +60,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
   const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;
   const { node, connection, endConnections } = createServer(registry, options);
   const headersSize = limits.headersSize ?? 16 * 1024;
-  const server = httpServer(
+  const server = await httpServer(
     tls,
     {
       maxHeaderSize: headersSize,
@@ -93,9 +92,14 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
   };
 }
 
-function httpServer(tls: ServeTls | undefined, options: HttpServerOptions, listener: RequestListener): HttpServer {
+async function httpServer(
+  tls: ServeTls | undefined,
+  options: HttpServerOptions,
+  listener: RequestListener,
+): Promise<HttpServer> {
   if (tls === undefined) return createHttpServer(options, listener);
-  return createHttpsServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
+  const https = await import('node:https');
+  return https.createServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
 }
 
 /**

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
-
-import { rawBody } from './fetch.ts';
+import { rawBody } from '../wire/index.ts';
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 

@@ -1,10 +1,10 @@
 import { readSource, RegistryError } from '../../model/index.ts';
+import { rawBody } from '../wire/index.ts';
+import type { RawBody } from '../wire/index.ts';
 
 import { lengthIn } from './answer-headers.ts';
 import { concat } from './bytes.ts';
 import { redactUrl } from './errors.ts';
-import { rawBody } from './fetch.ts';
-import type { RawBody } from './fetch.ts';
 
 /** An answer to a request. It holds a connection until its body has been read or discarded, or 30 s have passed unread. */
 export interface Answer {

@@ -1,10 +1,10 @@
 export { deadline } from '../../model/index.ts';
+export { rawBody, takesIterables } from '../wire/index.ts';
+export type { Fetch, RawBody } from '../wire/index.ts';
 export type { Credential, Credentials } from './auth/index.ts';
 export { createClient } from './client.ts';
 export { explain } from './explanation.ts';
 export type { ExplainedRequest, ExplainedTokenRequest, Explanation } from './explanation.ts';
-export { rawBody, takesIterables } from './fetch.ts';
-export type { Fetch, RawBody } from './fetch.ts';
 export type { BackOff, ClientOptions, ParallelOptions } from './options.ts';
 export { signalAfter } from './retry.ts';
 export type { PartialContent, TransferStore } from './transfer-store.ts';

@@ -1,5 +1,6 @@
+import type { Fetch } from '../wire/index.ts';
+
 import type { Credentials } from './auth/index.ts';
-import type { Fetch } from './fetch.ts';
 import type { TransferStore } from './transfer-store.ts';
 
 /** How long to wait before attempt 2, 3, …, and when to stop. */

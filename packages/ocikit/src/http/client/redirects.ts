@@ -1,9 +1,9 @@
 import { RegistryError } from '../../model/index.ts';
+import type { Fetch, RawBody } from '../wire/index.ts';
 
 import { urlIn } from './addresses.ts';
 import { discardBody } from './answers.ts';
 import { redactUrl } from './errors.ts';
-import type { Fetch, RawBody } from './fetch.ts';
 
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 

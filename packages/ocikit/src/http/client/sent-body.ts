@@ -1,6 +1,7 @@
+import { takesIterables } from '../wire/index.ts';
+import type { Fetch } from '../wire/index.ts';
+
 import { assertSize, wrongSize } from './bytes.ts';
-import { takesIterables } from './fetch.ts';
-import type { Fetch } from './fetch.ts';
 import type { RequestBody } from './request.ts';
 
 /** What of a `RequestInit` concerns the body. */

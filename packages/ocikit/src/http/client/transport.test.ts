@@ -1,13 +1,13 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { HttpError, isRegistryError } from '../../model/index.ts';
+import { takesIterables } from '../wire/index.ts';
+import type { Fetch } from '../wire/index.ts';
 
 import { bodyOf } from '../../../test/listen.ts';
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
 
 import type { Authenticator, Authorization, Scope } from './auth/index.ts';
-import { takesIterables } from './fetch.ts';
-import type { Fetch } from './fetch.ts';
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);

@@ -1,5 +1,6 @@
 import { HttpError, RegistryError } from '../../model/index.ts';
 import type { CallOptions } from '../../model/index.ts';
+import type { Fetch, RawBody } from '../wire/index.ts';
 
 import { FetchedAnswer } from './answers.ts';
 import type { Answer } from './answers.ts';
@@ -9,7 +10,6 @@ import { Lanes } from './concurrency.ts';
 import type { Release } from './concurrency.ts';
 import { httpError, maxErrorBody, redactUrl, renamed } from './errors.ts';
 import { createTrails } from './explanation.ts';
-import type { Fetch, RawBody } from './fetch.ts';
 import type { ClientOptions } from './options.ts';
 import { RateLimits } from './rate-limits.ts';
 import { follow } from './redirects.ts';

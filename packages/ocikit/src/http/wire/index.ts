@@ -2,6 +2,7 @@ export * from './accept.ts';
 export * from './challenges.ts';
 export * from './entity-tags.ts';
 export * from './errors.ts';
+export * from './fetch.ts';
 export * from './links.ts';
 export * from './ranges.ts';
 export * from './referrers-tags.ts';

@@ -1,4 +1,4 @@
-import type { Fetch } from '../fetch.ts';
+import type { Fetch } from '../../wire/index.ts';
 import type { ClientOptions } from '../options.ts';
 
 import { accountsAt } from './accounts.ts';

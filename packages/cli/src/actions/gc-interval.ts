@@ -1,6 +1,5 @@
 import type { Registry } from 'ocikit';
 import type { Logger } from 'ocikit/server';
-import { collectGarbage } from 'ocikit/upkeep';
 
 export interface CollectingOptions {
   /** Milliseconds between the end of one collection and the beginning of the next. */
@@ -47,6 +46,7 @@ export class Collecting {
     const { signal } = this.#stop;
     const started = performance.now();
     try {
+      const { collectGarbage } = await import('ocikit/upkeep');
       const { manifests, blobs, orphans, skipped, repositories } = await collectGarbage(this.#registry, {
         gracePeriod,
         untagged,

@@ -1,0 +1,31 @@
+import { historyOf } from 'ocikit';
+import type { TagMove } from 'ocikit';
+
+import type { HistoryFlags } from '../commands/history.ts';
+import { untilInterrupted } from '../interruption.ts';
+import { outputOf } from '../output.ts';
+import { openRoot } from '../root-directory.ts';
+import type { Tagged } from '../tagged.ts';
+
+export async function runHistory(dir: string, { repository, tag }: Tagged, flags: HistoryFlags): Promise<void> {
+  const output = outputOf(flags);
+  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
+  try {
+    await untilInterrupted(async (signal) => {
+      const moves = historyOf(registry)?.moves(repository, { tag, limit: flags.limit, signal }) ?? [];
+      for await (const move of moves) {
+        const { digest = null, previous = null } = move;
+        await output.write({ repository, ...move, digest, previous }, lineOf(repository, move));
+      }
+    });
+  } finally {
+    await registry.close();
+  }
+}
+
+function lineOf(repository: string, { tag, at, digest, previous, caller }: TagMove): string {
+  const what = digest === undefined ? 'deleted' : previous === undefined ? `set to ${digest}` : `moved to ${digest}`;
+  const from = previous === undefined ? '' : ` (was at ${previous})`;
+  const who = caller === undefined ? '' : ` by ${caller}`;
+  return `${at.toISOString()} ${repository}:${tag} ${what}${from}${who}`;
+}

@@ -1,0 +1,41 @@
+import { applyRetention } from 'ocikit/upkeep';
+import type { RetentionEvent } from 'ocikit/upkeep';
+
+import type { RetainFlags } from '../commands/retain.ts';
+import { untilInterrupted } from '../interruption.ts';
+import { outputOf } from '../output.ts';
+import { readRetentionFile } from '../retention-file.ts';
+import { openRoot } from '../root-directory.ts';
+
+export async function runRetain(dir: string, flags: RetainFlags): Promise<void> {
+  const rules = await readRetentionFile(flags.rules);
+  const output = outputOf(flags);
+  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
+  try {
+    await registry.own();
+    await untilInterrupted(async (signal) => {
+      let written = Promise.resolve();
+      const report = await applyRetention(registry, rules, {
+        dryRun: flags.dryRun === true,
+        signal,
+        onEvent: (event) => {
+          const line = lineOf(event, flags);
+          written = written.then(() => output.write({ type: 'step', ...event }, line));
+        },
+      });
+      await written;
+      const done = flags.dryRun === true ? 'would delete' : 'deleted';
+      const summary = `${done} ${report.tags} tags and ${report.manifests.count} untagged manifests; ${report.kept} are in use by now`;
+      await output.write({ type: 'report', ...report }, summary);
+    });
+  } finally {
+    await registry.close();
+  }
+}
+
+function lineOf({ step, outcome }: RetentionEvent, { dryRun }: RetainFlags): string {
+  const what = step.type === 'tag' ? `${step.repository}:${step.tag}` : `${step.repository}@${step.digest}`;
+  const notes = step.type === 'tag' ? `at ${step.digest}, last used ${step.usedAt}` : 'untagged';
+  if (outcome === 'done') return `${dryRun === true ? 'would delete' : 'deleted'} ${what} (${notes})`;
+  return `${outcome === 'kept' ? 'kept, as it is in use by now:' : 'was gone already:'} ${what}`;
+}

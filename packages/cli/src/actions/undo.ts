@@ -1,0 +1,23 @@
+import { undoTag } from 'ocikit/upkeep';
+
+import type { UndoFlags } from '../commands/undo.ts';
+import { untilInterrupted } from '../interruption.ts';
+import { outputOf } from '../output.ts';
+import { openRoot } from '../root-directory.ts';
+import type { TagName } from '../tagged.ts';
+
+export async function runUndo(dir: string, { repository, tag }: TagName, flags: UndoFlags): Promise<void> {
+  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
+  try {
+    await registry.own();
+    await untilInterrupted(async (signal) => {
+      const { digest, move } = await undoTag(registry, repository, tag, { signal });
+      const now = digest === undefined ? 'is deleted, as it did not exist before' : `is at ${digest} again`;
+      const was = move.digest === undefined ? '' : ` (was at ${move.digest})`;
+      const value = { repository, tag, digest: digest ?? null, previous: move.digest ?? null };
+      await outputOf(flags).write(value, `${repository}:${tag} ${now}${was}`);
+    });
+  } finally {
+    await registry.close();
+  }
+}
