@@ -1,19 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
-const command = fileURLToPath(new URL('../bin/ocikit.js', import.meta.url));
+import { command, temporaryDirectory } from '../test/run-command.ts';
+
 const packages = fileURLToPath(new URL('../../', import.meta.url));
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'ocikit-main-'));
+  dir = await temporaryDirectory();
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
 
 /** Runs the command, and a server until it listens, and gives what it has loaded: `ocikit/dist/model/digest.js`. */
 function loadedBy(...args: string[]): Promise<string[]> {

@@ -1,57 +1,9 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
-const command = fileURLToPath(new URL('../../bin/ocikit.js', import.meta.url));
-const running: ChildProcessWithoutNullStreams[] = [];
-const directories: string[] = [];
-
-afterEach(async () => {
-  for (const child of running.splice(0)) {
-    const closed = new Promise((resolve) => child.once('close', resolve));
-    if (child.exitCode === null && child.kill('SIGKILL')) await closed;
-  }
-  for (const dir of directories.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
-
-interface Outcome {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function ocikit(...args: string[]): { child: ChildProcessWithoutNullStreams; outcome: Promise<Outcome> } {
-  // A directory of its own: what it stores is in it.
-  const cwd = mkdtempSync(join(tmpdir(), 'ocikit-serve-'));
-  directories.push(cwd);
-  const child = spawn(process.execPath, [command, ...args], { cwd });
-  running.push(child);
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString()));
-  child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
-  const outcome = new Promise<Outcome>((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
-  return { child, outcome };
-}
-
-/** Starts a server and waits for the line that says where it listens. */
-async function serve(...args: string[]): Promise<ReturnType<typeof ocikit> & { url: string }> {
-  const started = ocikit('serve', '--port', '0', ...args);
-  const url = await new Promise<string>((resolve, reject) => {
-    started.child.stdout.once('data', (piece: Buffer) => {
-      const match = /^ocikit listening on (http:\/\/\S+)\n$/.exec(piece.toString());
-      if (match?.[1] === undefined) reject(new Error(`the line is ${piece.toString()}`));
-      else resolve(match[1]);
-    });
-    void started.outcome.then(({ stderr }) => reject(new Error(stderr)));
-  });
-  return { ...started, url };
-}
+import { run, startServing, temporaryDirectory } from '../../test/run-command.ts';
 
 const index = 'application/vnd.oci.image.index.v1+json';
 const missing = { mediaType: index, digest: `sha256:${'0'.repeat(64)}`, size: 2 };
@@ -66,7 +18,7 @@ function pushIndex(url: string, manifests: object[] = []): Promise<Response> {
 
 describe('ocikit serve', () => {
   test('says where it listens, takes pushes and deletes, and stops with 0 on SIGTERM', async () => {
-    const { url, child, outcome } = await serve();
+    const { url, child, outcome } = await startServing([]);
     expect((await pushIndex(url)).status).toBe(201);
     expect((await fetch(`${url}/v2/app/manifests/v1`)).status).toBe(200);
     expect((await fetch(`${url}/v2/app/manifests/v1`, { method: 'DELETE' })).status).toBe(202);
@@ -78,33 +30,32 @@ describe('ocikit serve', () => {
   });
 
   test('keeps what was pushed for the next start, and with --memory does not', async () => {
-    const root = mkdtempSync(join(tmpdir(), 'ocikit-root-'));
-    directories.push(root);
+    const root = await temporaryDirectory();
     for (const layout of ['per-repository', 'shared']) {
       const args = ['--root', join(root, layout), '--layout', layout];
-      const first = await serve(...args);
+      const first = await startServing(args);
       await pushIndex(first.url);
       first.child.kill('SIGTERM');
       expect((await first.outcome).code).toBe(0);
-      const second = await serve(...args);
+      const second = await startServing(args);
       expect((await fetch(`${second.url}/v2/app/manifests/v1`)).status).toBe(200);
-      const { code, stderr } = await ocikit('serve', '--port', '0', ...args).outcome;
+      const { code, stderr } = await run(['serve', '--port', '0', ...args]);
       expect([code, stderr]).toEqual([1, expect.stringContaining(`process ${second.child.pid}`)]);
     }
-    const memory = await serve('--memory');
+    const memory = await startServing(['--memory']);
     await pushIndex(memory.url);
     memory.child.kill('SIGTERM');
     expect((await memory.outcome).stderr).toContain('ocikit keeps everything in memory');
   });
 
   test('stops with 0 on SIGINT', async () => {
-    const { child, outcome } = await serve('--memory', '--quiet');
+    const { child, outcome } = await startServing(['--memory', '--quiet']);
     child.kill('SIGINT');
     expect((await outcome).code).toBe(0);
   });
 
   test('finishes a running upload before it stops', async () => {
-    const { url, child, outcome } = await serve();
+    const { url, child, outcome } = await startServing([]);
     const location = (await fetch(`${url}/v2/app/blobs/uploads/`, { method: 'POST' })).headers.get('location') ?? '';
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234`);
@@ -127,23 +78,23 @@ describe('ocikit serve', () => {
   });
 
   test('--read-only refuses pushes', async () => {
-    const { url } = await serve('--read-only');
+    const { url } = await startServing(['--read-only']);
     expect((await pushIndex(url)).status).toBe(405);
     expect(await (await fetch(`${url}/v2/_catalog`)).json()).toEqual({ repositories: [] });
   });
 
   test('accepts manifests that name what is not there only with --sparse', async () => {
-    const [strict, sparse] = await Promise.all([serve(), serve('--sparse')]);
+    const [strict, sparse] = await Promise.all([startServing([]), startServing(['--sparse'])]);
     expect((await pushIndex(strict.url, [missing])).status).toBe(404);
     expect((await pushIndex(sparse.url, [missing])).status).toBe(201);
   });
 
   test('--host chooses the address', async () => {
-    expect((await serve('--host', '127.0.0.2')).url).toMatch(/^http:\/\/127\.0\.0\.2:\d+$/);
+    expect((await startServing(['--host', '127.0.0.2'])).url).toMatch(/^http:\/\/127\.0\.0\.2:\d+$/);
   });
 
   test('a path with control characters cannot write lines of its own into the log', async () => {
-    const { url, child, outcome } = await serve();
+    const { url, child, outcome } = await startServing([]);
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.write('GET /v2/?x=\x1b[31m\tred HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'latin1');
     await new Promise((resolve) => socket.resume().once('close', resolve));
@@ -153,8 +104,8 @@ describe('ocikit serve', () => {
   });
 
   test('a port that is taken is an error with a hint, and exit code 1', async () => {
-    const { url } = await serve();
-    const { code, stdout, stderr } = await ocikit('serve', '--port', new URL(url).port).outcome;
+    const { url } = await startServing([]);
+    const { code, stdout, stderr } = await run(['serve', '--port', new URL(url).port]);
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(/EADDRINUSE[^]*--port/);
   });
@@ -166,7 +117,7 @@ describe('ocikit serve', () => {
     ['nonsense'],
     ['serve', 'extra'],
   ])('wrong usage is exit code 2: %s %s %s', async (...args) => {
-    const { code, stderr } = await ocikit(...args).outcome;
+    const { code, stderr } = await run(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(/error: /);
   });
@@ -176,7 +127,7 @@ describe('ocikit serve', () => {
     [['serve', '--help'], '--read-only'],
     [['--version'], '0.1.0'],
   ])('%o answers on stdout with exit code 0', async (args, text) => {
-    const { code, stdout } = await ocikit(...args).outcome;
+    const { code, stdout } = await run(args);
     expect(code).toBe(0);
     expect(stdout).toContain(text);
   });

@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { collect, isRegistryError } from 'ocikit';
 import type { Registry } from 'ocikit';
@@ -11,37 +7,23 @@ import { createClient } from 'ocikit/client';
 import { openLayout, openLayouts } from 'ocikit/layout';
 import { imageOf, indexOf, pushContent, randomBlob } from 'ocikit/testing';
 import type { TestBlob, TestManifest } from 'ocikit/testing';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
-const command = fileURLToPath(new URL('../../bin/ocikit.js', import.meta.url));
+import { run, startServing, temporaryDirectory } from '../../test/run-command.ts';
+import type { Outcome } from '../../test/run-command.ts';
+
 let dir: string;
 let root: string;
-const ending: (() => Promise<unknown>)[] = [];
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'ocikit-upkeep-'));
+  dir = await temporaryDirectory();
   root = join(dir, 'root');
 });
-afterEach(async () => {
-  for (const end of ending.splice(0)) await end();
-  await rm(dir, { recursive: true, force: true });
-});
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
+function ocikit(...args: string[]): Promise<Outcome> {
+  return run(args, { cwd: dir });
 }
 
-async function ocikit(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [command, ...args], { cwd: dir });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString()));
-  child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
-}
-
-function jsonOf({ stdout }: Ended): Record<string, unknown>[] {
+function jsonOf({ stdout }: Outcome): Record<string, unknown>[] {
   return stdout
     .trimEnd()
     .split('\n')
@@ -56,20 +38,12 @@ interface Server {
 }
 
 async function serve(...args: string[]): Promise<Server> {
-  const child = spawn(process.execPath, [command, 'serve', '--port', '0', ...args], { cwd: dir });
-  let stderr = '';
-  child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
-  const closed = once(child, 'close') as Promise<[number | null]>;
+  const { url, child, log, outcome } = await startServing(args, { cwd: dir });
   const stop = async (): Promise<number | null> => {
-    if (child.exitCode === null) child.kill('SIGTERM');
-    const [code] = await closed;
-    return code;
+    child.kill('SIGTERM');
+    return (await outcome).code;
   };
-  ending.push(stop);
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  const url = /listening on (\S+)/.exec(line.toString())?.[1] ?? '';
-  const registry = createClient({ host: new URL(url).host, backOff: false });
-  return { url, registry, log: () => stderr, stop };
+  return { url, registry: createClient({ host: new URL(url).host, backOff: false }), log, stop };
 }
 
 const containing = (text: string): unknown => expect.stringContaining(text);
