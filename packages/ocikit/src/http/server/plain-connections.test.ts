@@ -7,9 +7,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { digestOf, partialRegistry } from '../../model/index.ts';
 import { serve } from '../../node/index.ts';
+import type { ServeOptions } from '../../node/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { startServer } from '../../../test/start-server.ts';
 import type { TestServer } from '../../../test/start-server.ts';
+
+import type { Reply } from './index.ts';
 
 const bytes = Buffer.from('0123456789');
 const digest = digestOf(bytes);
@@ -193,6 +196,52 @@ describe('a connection', () => {
     await idle.answers(1);
     await serving.close();
     await Promise.all([idle.closed, fresh.closed]);
+  });
+});
+
+describe('an answer that a middleware makes', () => {
+  const answering = (reply: Reply): ServeOptions => ({
+    middleware: [async (exchange, next) => (exchange.query === 'x' ? reply : next(exchange))],
+  });
+
+  test.each([
+    ['HEAD', 'an answer that cannot be sent', { status: 200, headers: { 'X-Trick': '\u0100' }, body: 'abc' }, '500'],
+    ['GET', '204', { status: 204, headers: {}, body: 'abc' }, '204'],
+    ['GET', '304', { status: 304, headers: {}, body: 'abc' }, '304'],
+  ])('to %s, %s, has no body, which would be taken for the next answer', async (method, _name, reply, status) => {
+    const server = await startServer(createMemoryRegistry(), answering(reply));
+    const answer = await server.speak(`${method} /v2/?x HTTP/1.1\r\nHost: x\r\n\r\n${last}`);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} (?:[^\\r]+\\r\\n)+\\r\\nHTTP/1\\.1 200 OK\\r\\n`));
+  });
+
+  test.each([99, 103, 1000, NaN, 200.5])('with the status %d is not sent', async (status) => {
+    const server = await startServer(createMemoryRegistry(), answering({ status, headers: {} }));
+    const answer = await server.speak(get.replace('/v2/', '/v2/?x') + last);
+    expect(statuses(answer)).toEqual(['500', '200']);
+  });
+
+  test('says what is true of this connection, not of the one that it came from', async () => {
+    const headers = { date: 'x', 'transfer-encoding': 'chunked', 'keep-alive': 'timeout=1', connection: 'keep-alive' };
+    const server = await startServer(createMemoryRegistry(), answering({ status: 200, headers, body: 'abc' }));
+    const answer = await server.speak(get.replace('/v2/', '/v2/?x') + last);
+    expect(statuses(answer)).toEqual(['200', '200']);
+    const [head = ''] = answer.split('\r\n\r\n');
+    expect(head).not.toMatch(/transfer-encoding|timeout=1\r|date: x/i);
+    expect([...head.matchAll(/^(?:date|connection|keep-alive|content-length):/gim)]).toHaveLength(4);
+  });
+
+  test('may end the connection', async () => {
+    const reply = { status: 200, headers: { connection: 'close' }, body: 'abc' };
+    const server = await startServer(createMemoryRegistry(), answering(reply));
+    const answer = await server.speak(get.replace('/v2/', '/v2/?x') + get);
+    expect(answer).toMatch(/\r\nConnection: close\r\n\r\nabc$/);
+    expect(statuses(answer)).toEqual(['200']);
+  });
+
+  test('may have numbers for headers', async () => {
+    const headers = { 'Content-Length': 3, 'X-N': 5 } as unknown as Record<string, string>;
+    const server = await startServer(createMemoryRegistry(), answering({ status: 200, headers, body: 'abc' }));
+    expect(await server.speak(get.replace('/v2/', '/v2/?x') + last)).toMatch(/\r\nContent-Length: 3\r\nX-N: 5\r\n/);
   });
 });
 

@@ -149,9 +149,9 @@ class PlainConnection {
   async #send(reply: Reply, exchange: Exchange): Promise<void> {
     const { options } = this.#all;
     await this.#all.turn();
-    const isLast = options.isLastAnswer();
-    await sendReply(new PlainAnswer(this.#socket, isLast), this.#socket, reply, { ...options, exchange });
-    if (!isLast) this.#goOn();
+    const answer = new PlainAnswer(this.#socket, exchange.method, options.isLastAnswer());
+    await sendReply(answer, this.#socket, reply, { ...options, exchange });
+    if (!answer.isLast) this.#goOn();
   }
 
   #goOn(): void {
