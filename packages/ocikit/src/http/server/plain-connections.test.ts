@@ -1,17 +1,18 @@
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { connect, createServer as createNetServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectWithTls } from 'node:tls';
 
 import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { digestOf, partialRegistry } from '../../model/index.ts';
+import { createContent, digestOf, partialRegistry } from '../../model/index.ts';
 import { serve } from '../../node/index.ts';
 import type { ServeOptions } from '../../node/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { startServer } from '../../../test/start-server.ts';
 import type { TestServer } from '../../../test/start-server.ts';
 
+import { createServer } from './index.ts';
 import type { Reply } from './index.ts';
 
 const bytes = Buffer.from('0123456789');
@@ -166,6 +167,88 @@ describe('a connection', () => {
     expect(asked).toBe(before);
   });
 
+  test('is not left by the server while its client takes a little now and then', async () => {
+    const big = Buffer.alloc(8 * 1024 * 1024);
+    const registry = partialRegistry({
+      getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
+    });
+    const server = await startServer(registry, { limits: { bodyTimeout: 500 } });
+    const socket = connect({ port: server.port, host: '127.0.0.1' });
+    onTestFinished(() => void socket.destroy());
+    let count = 0;
+    socket.on('data', (piece: Buffer) => {
+      count += piece.length;
+      socket.pause();
+      setTimeout(() => socket.resume(), 15);
+    });
+    const startedAt = Date.now();
+    socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await expect.poll(() => count, { timeout: 8000, interval: 20 }).toBeGreaterThan(big.length);
+    expect(Date.now() - startedAt).toBeGreaterThan(1000);
+  }, 10_000);
+
+  test('that waits to send for too long is cut off', async () => {
+    const held = Buffer.alloc(10_000);
+    let inServer: Socket | undefined;
+    const { node, connection } = createServer(
+      partialRegistry({
+        getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: held.length }, bytes: held }),
+      }),
+    );
+    const listener = createNetServer((socket) => {
+      inServer = socket;
+      // As when the client reads nothing.
+      socket._write = () => undefined;
+      connection(socket, 16 * 1024, () => void node);
+    });
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void listener.close());
+    const { socket, closed } = speakTo(listener.address() as AddressInfo);
+    socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await expect.poll(() => inServer?.writableLength, { interval: 5 }).toBeGreaterThan(held.length);
+    inServer?.emit('timeout');
+    await closed;
+  });
+
+  test('that has ended takes no further requests', async () => {
+    let asked = 0;
+    const server = await startServer(createMemoryRegistry(), {
+      middleware: [
+        async (exchange, next) => {
+          asked++;
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          return next(exchange);
+        },
+      ],
+    });
+    const { socket, closed } = speakTo(server);
+    socket.write(get.repeat(1000));
+    await expect.poll(() => asked, { interval: 1 }).toBeGreaterThan(5);
+    socket.resetAndDestroy();
+    await closed;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(asked).toBeLessThan(100);
+  });
+
+  test.each([
+    ['a plain request', ''],
+    ['another request', 'TE: trailers\r\n'],
+  ])('tells who works on %s when its client leaves', async (_name, field) => {
+    let signal: AbortSignal | undefined;
+    const registry = partialRegistry({
+      resolveBlob: (_repository, _digest, options) => {
+        signal = options?.signal;
+        return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal?.reason)));
+      },
+    });
+    const server = await startServer(registry);
+    const { socket } = speakTo(server);
+    socket.write(`HEAD /v2/a/blobs/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+    await expect.poll(() => signal, { interval: 5 }).toBeDefined();
+    socket.destroy();
+    await expect.poll(() => signal?.aborted, { timeout: 3000, interval: 20 }).toBe(true);
+  });
+
   test('says what every answer of the server says', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, answers } = speakTo(server);
@@ -196,6 +279,35 @@ describe('a connection', () => {
     await idle.answers(1);
     await serving.close();
     await Promise.all([idle.closed, fresh.closed]);
+  });
+
+  test('whose answer was under way when the server began to stop ends after it', async () => {
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    const half = Buffer.alloc(100_000, 'a');
+    const registry = partialRegistry({
+      getBlob: async () =>
+        createContent({
+          descriptor: { mediaType: 'a/b', digest, size: 2 * half.length },
+          source: {
+            async *iterate() {
+              yield half;
+              await gate;
+              yield half;
+            },
+          },
+        }),
+    });
+    const serving = await serve(registry, { port: 0 });
+    const { socket, heard, closed } = speakTo(serving);
+    socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await expect.poll(() => heard().length, { interval: 5 }).toBeGreaterThan(half.length);
+    const startedAt = Date.now();
+    const stopped = serving.close(4000);
+    goOn();
+    await Promise.all([stopped, closed]);
+    expect(Date.now() - startedAt).toBeLessThan(2000);
+    expect(heard().split('\r\n\r\n')[1]).toHaveLength(2 * half.length);
   });
 });
 
