@@ -165,7 +165,8 @@ class PlainConnection {
     await this.#all.turn();
     const answer = new PlainAnswer(this.#socket, exchange.method, options.isLastAnswer());
     await sendReply(answer, this.#socket, reply, { ...options, exchange });
-    if (!answer.isLast) this.#goOn();
+    if (answer.isLast) this.#expectDrain();
+    else this.#goOn();
   }
 
   #goOn(): void {
@@ -192,12 +193,16 @@ class PlainConnection {
   /** Who sends requests and reads no answers has to wait. Who takes a little now and then is not left. */
   #afterDrain(): void {
     const socket = this.#socket;
-    this.#state = 'draining';
-    socket.setTimeout(this.#all.options.writeTimeout);
+    this.#expectDrain();
     socket.once('drain', () => {
       socket.setTimeout(keepAlive * 1000);
       this.#goOn();
     });
+  }
+
+  #expectDrain(): void {
+    this.#state = 'draining';
+    this.#socket.setTimeout(this.#all.options.writeTimeout);
   }
 
   #leave(): void {
@@ -216,6 +221,8 @@ class PlainConnection {
     socket.setTimeout(0, this.#onTimeout);
     socket.pause();
     if (this.#received !== undefined) socket.unshift(this.#received);
+    // Until the connection closes, its end is listened for here.
+    this.#received = undefined;
     this.#handOver();
     socket.resume();
   }
