@@ -73,6 +73,26 @@ describe('a connection', () => {
     expect(statuses(answer)).toEqual(['200', '201', '404', '201', '200', '201', '404', '200']);
   });
 
+  test.each([
+    ['what is not HTTP', 'GARBAGE\r\n\r\n', '400'],
+    ['a head that is too long', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(17_000)}\r\n\r\n`, '431'],
+  ])('answers %s after all that came before it', async (_name, broken, status) => {
+    const server = await startServer(createMemoryRegistry(), {
+      middleware: [
+        async (exchange, next) => {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return next(exchange);
+        },
+      ],
+    });
+    const odd = get.replace('Host', 'TE: trailers\r\nHost');
+    const head = `HEAD /v2/a/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const answer = await server.speak(odd + head + push + broken, 5000);
+    expect(statuses(answer)).toEqual(['200', '404', '201', status]);
+    const alone = await server.speak(broken, 5000);
+    expect(statuses(alone)).toEqual([status]);
+  });
+
   test('with TLS does so as well', async () => {
     const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
     const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
