@@ -153,6 +153,8 @@ function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: numbe
 
 /** What Node's parser refuses never becomes a request; the client gets the same kind of answer all the same. */
 function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  // What comes after it is broken as well, and is not to cut the answer off.
+  if (broken.has(socket)) return;
   const response = answerUnderWay(socket);
   // A request before the broken one: what is said now would be taken for its answer.
   if (response?.req.complete === true && error.code !== 'ECONNRESET') {
@@ -165,6 +167,7 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
     socket.destroy();
     return;
   }
+  broken.add(socket);
   const [code, message] = brokenRequest(error.code);
   const status = statusOfCode[code];
   const body = errorBody({ errors: [{ code, message }] });
@@ -176,6 +179,9 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
   // A client that does not close its side would hold the connection for ever.
   setTimeout(() => socket.destroy(), 1000).unref();
 }
+
+/** Those whose request was answered here: they end. */
+const broken = new WeakSet<Socket>();
 
 const reasonOf: Readonly<Record<number, string>> = {
   408: 'Request Timeout',

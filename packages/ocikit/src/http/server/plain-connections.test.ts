@@ -104,6 +104,21 @@ describe('a connection', () => {
     expect(statuses(text)).toEqual(['200', '201', '200', '200']);
   });
 
+  test('with TLS says what is wrong, whatever comes after that', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
+    const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
+    const socket = connectWithTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
+    onTestFinished(() => void socket.destroy());
+    let text = '';
+    socket.on('data', (piece: Buffer) => (text += piece.toString('latin1')));
+    socket.on('error', () => undefined);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    socket.write(`${get}GARBAGE\r\n\r\n${get.repeat(3000)}`);
+    await closed;
+    expect(statuses(text)).toEqual(['200', '400']);
+  });
+
   test('answers all that a client asked before it ended its side', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, closed } = speakTo(server, true);
