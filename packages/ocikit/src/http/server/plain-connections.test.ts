@@ -202,25 +202,56 @@ describe('a connection', () => {
     expect(asked).toBe(before);
   });
 
-  test('is not left by the server while its client takes a little now and then', async () => {
-    const big = Buffer.alloc(8 * 1024 * 1024);
-    const registry = partialRegistry({
-      getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
-    });
-    const server = await startServer(registry, { limits: { bodyTimeout: 500 } });
-    const socket = connect({ port: server.port, host: '127.0.0.1' });
-    onTestFinished(() => void socket.destroy());
-    let count = 0;
-    socket.on('data', (piece: Buffer) => {
-      count += piece.length;
+  test.each([
+    ['plain requests', '', false],
+    ['other requests', 'TE: trailers\r\n', false],
+    ['TLS', '', true],
+  ])(
+    'with %s is not left by the server while its client takes a little now and then',
+    async (_name, field, isTls) => {
+      const big = Buffer.alloc(14 * 1024 * 1024);
+      const registry = partialRegistry({
+        getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
+      });
+      const tls = isTls ? await generate([{ name: 'commonName', value: 'localhost' }]) : undefined;
+      const server = await startServer(registry, {
+        limits: { bodyTimeout: 1500 },
+        tls: tls && { cert: tls.cert, key: tls.private },
+      });
+      const to = { port: server.port, host: '127.0.0.1' };
+      const socket = isTls ? connectWithTls({ ...to, rejectUnauthorized: false }) : connect(to);
+      onTestFinished(() => void socket.destroy());
+      let count = 0;
+      socket.on('data', (piece: Buffer) => {
+        count += piece.length;
+        socket.pause();
+        setTimeout(() => socket.resume(), piece.length / 3000);
+      });
+      const startedAt = Date.now();
+      socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+      await expect.poll(() => count, { timeout: 15_000, interval: 20 }).toBeGreaterThan(big.length);
+      expect(Date.now() - startedAt).toBeGreaterThan(3000);
+    },
+    10_000,
+  );
+
+  test.each(['', 'TE: trailers\r\n'])(
+    'is left by the server if its client takes nothing of a large answer',
+    async (field) => {
+      const big = Buffer.alloc(16 * 1024 * 1024);
+      const registry = partialRegistry({
+        getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
+      });
+      const server = await startServer(registry, { limits: { bodyTimeout: 300 } });
+      const { socket, heard, closed } = speakTo(server);
       socket.pause();
-      setTimeout(() => socket.resume(), 15);
-    });
-    const startedAt = Date.now();
-    socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    await expect.poll(() => count, { timeout: 8000, interval: 20 }).toBeGreaterThan(big.length);
-    expect(Date.now() - startedAt).toBeGreaterThan(1000);
-  }, 10_000);
+      socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      socket.resume();
+      await closed;
+      expect(heard().length).toBeLessThan(big.length);
+    },
+  );
 
   test.each([
     ['for another request', {}, 60_000],
