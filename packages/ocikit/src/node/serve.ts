@@ -1,4 +1,4 @@
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, ServerResponse } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -157,10 +157,21 @@ function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: numbe
 
 /** What Node's parser refuses never becomes a request; the client gets the same kind of answer all the same. */
 function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || hasAnswerUnderWay(socket)) {
+  // What comes after it is broken as well, and is not to cut the answer off.
+  if (broken.has(socket)) return;
+  const response = answerUnderWay(socket);
+  // A request before the broken one: what is said now would be taken for its answer.
+  if (response?.req.complete === true && error.code !== 'ECONNRESET') {
+    socket.pause();
+    if (!response.destroyed) response.once('close', () => answerBrokenRequest(error, socket));
+    return;
+  }
+  // An answer that has begun must not have another one in its middle.
+  if (error.code === 'ECONNRESET' || !socket.writable || response?.headersSent === true) {
     socket.destroy();
     return;
   }
+  broken.add(socket);
   const [code, message] = brokenRequest(error.code);
   const status = statusOfCode[code];
   const body = errorBody({ errors: [{ code, message }] });
@@ -172,6 +183,9 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
   // A client that does not close its side would hold the connection for ever.
   setTimeout(() => socket.destroy(), 1000).unref();
 }
+
+/** Those whose request was answered here: they end. */
+const broken = new WeakSet<Socket>();
 
 const reasonOf: Readonly<Record<number, string>> = {
   408: 'Request Timeout',
@@ -185,10 +199,8 @@ function brokenRequest(cause: string | undefined): [ErrorCode, string] {
   return ['BAD_REQUEST', 'the request is not HTTP'];
 }
 
-/** An answer that has begun must not have another one in its middle. Node keeps it where only its own code looks. */
-function hasAnswerUnderWay(socket: Socket): boolean {
+/** The answer that is sent next on a connection. Node keeps it where only its own code looks. */
+function answerUnderWay(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, '_httpMessage');
-  return (
-    typeof response === 'object' && response !== null && 'headersSent' in response && response.headersSent === true
-  );
+  return response instanceof ServerResponse ? response : undefined;
 }

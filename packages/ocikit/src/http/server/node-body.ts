@@ -73,6 +73,27 @@ export async function sendContent(
   }
 }
 
+/** In one write it could not be seen whether a slow client still takes something of it. */
+export async function sendBytes(
+  response: Outgoing,
+  socket: Socket,
+  bytes: Uint8Array,
+  timeout: number,
+  begin: () => void,
+): Promise<void> {
+  const sink = new Sink(response, socket, timeout, begin);
+  try {
+    for (let at = 0; at < bytes.length; at += smallBuffer) {
+      sink.write(bytes.subarray(at, at + smallBuffer));
+      await sink.room();
+      if (sink.closed) return;
+    }
+    sink.end();
+  } finally {
+    sink.release();
+  }
+}
+
 /** All of a content, in one piece. */
 async function readSmall(content: BlobContent): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(content.range.end - content.range.start);

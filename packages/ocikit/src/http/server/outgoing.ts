@@ -5,7 +5,7 @@ export interface Outgoing {
   readonly headersSent: boolean;
   readonly destroyed: boolean;
   readonly writableNeedDrain: boolean;
-  /** @throws Error if a header has what no header may have; then nothing has begun */
+  /** @throws Error if a header has what no header may have, or the status is none; then nothing has begun */
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
   /** @param whenWritten called when the bytes' buffer can be used again */
   write(bytes: Uint8Array, whenWritten?: () => void): unknown;

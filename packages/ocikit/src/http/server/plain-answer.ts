@@ -6,14 +6,19 @@ import type { Outgoing } from './outgoing.ts';
 /** The answer to a plain request, straight to its connection. Its body is as long as its `Content-Length` says. */
 export class PlainAnswer implements Outgoing {
   readonly #socket: Socket;
-  /** Whether another request may follow on the connection. */
-  readonly isLast: boolean;
+  readonly #method: string;
+  /** Whether no other request may follow on the connection. The answer itself may say so. */
+  isLast: boolean;
   /** The head, as long as nothing has been written. */
   #head: string | undefined;
+  /** Whoever gets an answer without a body takes what follows its head for the next answer. */
+  #hasBody = true;
   headersSent = false;
 
-  constructor(socket: Socket, isLast: boolean) {
+  /** @param method of the request */
+  constructor(socket: Socket, method: string, isLast: boolean) {
     this.#socket = socket;
+    this.#method = method;
     this.isLast = isLast;
   }
 
@@ -26,12 +31,18 @@ export class PlainAnswer implements Outgoing {
   }
 
   writeHead(status: number, headers: OutgoingHttpHeaders): void {
+    if (asksToEnd(headers)) this.isLast = true;
     this.#head = formatHead(status, headers, this.isLast);
+    this.#hasBody = this.#method !== 'HEAD' && status !== 204 && status !== 304;
     this.headersSent = true;
   }
 
   write(bytes: Uint8Array, whenWritten?: () => void): void {
     const head = this.#takeHead();
+    if (!this.#hasBody) {
+      this.#socket.write(head, 'latin1', whenWritten);
+      return;
+    }
     if (head === '') {
       this.#socket.write(bytes, whenWritten);
       return;
@@ -46,7 +57,7 @@ export class PlainAnswer implements Outgoing {
     if (typeof body !== 'string') {
       this.write(body);
     } else {
-      const text = this.#takeHead() + body;
+      const text = this.#hasBody ? this.#takeHead() + body : this.#takeHead();
       if (text !== '') this.#socket.write(text, encoding);
     }
     if (this.isLast) this.#socket.destroySoon();
@@ -72,19 +83,36 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Those that were found good: there are few different ones. */
 const goodNames = new Set<string>();
 
+/** What this server says itself. A middleware that hands on another server's answer hands on its fields as well. */
+const ownFields = new Set(['connection', 'date', 'keep-alive', 'transfer-encoding']);
+
 /** @throws TypeError if a header would end where it does not look like it, or has what no header may have */
 function formatHead(status: number, headers: OutgoingHttpHeaders, isLast: boolean): string {
+  if (!Number.isInteger(status) || status < 200 || status > 999) throw new TypeError(`${status} is no answer's status`);
   let head = `HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\n`;
   for (const name in headers) {
     const value = headers[name];
     if (typeof value === 'string') head += formatField(name, value);
     else if (Array.isArray(value)) for (const one of value) head += formatField(name, one);
+    else if (value !== undefined) head += formatField(name, `${value}`);
   }
   return head + dateField() + (isLast ? 'Connection: close\r\n\r\n' : keptAlive);
 }
 
+function asksToEnd(headers: OutgoingHttpHeaders): boolean {
+  for (const name in headers) {
+    if (name.length === connection.length && name.toLowerCase() === connection) {
+      return /\bclose\b/i.test(String(headers[name]));
+    }
+  }
+  return false;
+}
+
+const connection = 'connection';
+
 function formatField(name: string, value: string): string {
   if (!goodNames.has(name)) {
+    if (ownFields.has(name.toLowerCase())) return '';
     if (!token.test(name)) throw new TypeError(`${JSON.stringify(name)} cannot be a header's name`);
     if (goodNames.size < 1000) goodNames.add(name);
   }

@@ -1,15 +1,19 @@
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { connect, createServer as createNetServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectWithTls } from 'node:tls';
 
 import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { digestOf, partialRegistry } from '../../model/index.ts';
+import { createContent, digestOf, partialRegistry } from '../../model/index.ts';
 import { serve } from '../../node/index.ts';
+import type { ServeOptions } from '../../node/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { startServer } from '../../../test/start-server.ts';
 import type { TestServer } from '../../../test/start-server.ts';
+
+import { createServer } from './index.ts';
+import type { Reply } from './index.ts';
 
 const bytes = Buffer.from('0123456789');
 const digest = digestOf(bytes);
@@ -69,6 +73,26 @@ describe('a connection', () => {
     expect(statuses(answer)).toEqual(['200', '201', '404', '201', '200', '201', '404', '200']);
   });
 
+  test.each([
+    ['what is not HTTP', 'GARBAGE\r\n\r\n', '400'],
+    ['a head that is too long', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(17_000)}\r\n\r\n`, '431'],
+  ])('answers %s after all that came before it', async (_name, broken, status) => {
+    const server = await startServer(createMemoryRegistry(), {
+      middleware: [
+        async (exchange, next) => {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return next(exchange);
+        },
+      ],
+    });
+    const odd = get.replace('Host', 'TE: trailers\r\nHost');
+    const head = `HEAD /v2/a/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const answer = await server.speak(odd + head + push + broken, 5000);
+    expect(statuses(answer)).toEqual(['200', '404', '201', status]);
+    const alone = await server.speak(broken, 5000);
+    expect(statuses(alone)).toEqual([status]);
+  });
+
   test('with TLS does so as well', async () => {
     const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
     const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
@@ -78,6 +102,21 @@ describe('a connection', () => {
     socket.write(get + push + get.replace('Host', 'TE: trailers\r\nHost') + last);
     await new Promise((resolve) => socket.once('close', resolve));
     expect(statuses(text)).toEqual(['200', '201', '200', '200']);
+  });
+
+  test('with TLS says what is wrong, whatever comes after that', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
+    const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
+    const socket = connectWithTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
+    onTestFinished(() => void socket.destroy());
+    let text = '';
+    socket.on('data', (piece: Buffer) => (text += piece.toString('latin1')));
+    socket.on('error', () => undefined);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    socket.write(`${get}GARBAGE\r\n\r\n${get.repeat(3000)}`);
+    await closed;
+    expect(statuses(text)).toEqual(['200', '400']);
   });
 
   test('answers all that a client asked before it ended its side', async () => {
@@ -163,6 +202,121 @@ describe('a connection', () => {
     expect(asked).toBe(before);
   });
 
+  test.each([
+    ['plain requests', '', false],
+    ['other requests', 'TE: trailers\r\n', false],
+    ['TLS', '', true],
+  ])(
+    'with %s is not left by the server while its client takes a little now and then',
+    async (_name, field, isTls) => {
+      const big = Buffer.alloc(14 * 1024 * 1024);
+      const registry = partialRegistry({
+        getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
+      });
+      const tls = isTls ? await generate([{ name: 'commonName', value: 'localhost' }]) : undefined;
+      const server = await startServer(registry, {
+        limits: { bodyTimeout: 1500 },
+        tls: tls && { cert: tls.cert, key: tls.private },
+      });
+      const to = { port: server.port, host: '127.0.0.1' };
+      const socket = isTls ? connectWithTls({ ...to, rejectUnauthorized: false }) : connect(to);
+      onTestFinished(() => void socket.destroy());
+      let count = 0;
+      socket.on('data', (piece: Buffer) => {
+        count += piece.length;
+        socket.pause();
+        setTimeout(() => socket.resume(), piece.length / 3000);
+      });
+      const startedAt = Date.now();
+      socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+      await expect.poll(() => count, { timeout: 15_000, interval: 20 }).toBeGreaterThan(big.length);
+      expect(Date.now() - startedAt).toBeGreaterThan(3000);
+    },
+    10_000,
+  );
+
+  test.each(['', 'TE: trailers\r\n'])(
+    'is left by the server if its client takes nothing of a large answer',
+    async (field) => {
+      const big = Buffer.alloc(16 * 1024 * 1024);
+      const registry = partialRegistry({
+        getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
+      });
+      const server = await startServer(registry, { limits: { bodyTimeout: 300 } });
+      const { socket, heard, closed } = speakTo(server);
+      socket.pause();
+      socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      socket.resume();
+      await closed;
+      expect(heard().length).toBeLessThan(big.length);
+    },
+  );
+
+  test.each([
+    ['for another request', {}, 60_000],
+    ['for its end', { Connection: 'close' }, 200],
+  ])('that waits %s is cut off if its client takes nothing', async (_name, headers, bodyTimeout) => {
+    let inServer: Socket | undefined;
+    const { connection } = createServer(createMemoryRegistry(), {
+      limits: { bodyTimeout },
+      middleware: [async () => ({ status: 200, headers, body: 'abc' })],
+    });
+    const listener = createNetServer((socket) => {
+      inServer = socket;
+      // As when the client reads nothing.
+      socket._write = () => undefined;
+      connection(socket, 16 * 1024, () => undefined);
+    });
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void listener.close());
+    const { socket, closed } = speakTo(listener.address() as AddressInfo);
+    socket.write(get);
+    await expect.poll(() => inServer?.writableLength, { interval: 5 }).toBeGreaterThan(0);
+    // Waiting for another request takes a minute.
+    if (bodyTimeout === 60_000) inServer?.emit('timeout');
+    await closed;
+  });
+
+  test('that has ended takes no further requests', async () => {
+    let asked = 0;
+    const server = await startServer(createMemoryRegistry(), {
+      middleware: [
+        async (exchange, next) => {
+          asked++;
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          return next(exchange);
+        },
+      ],
+    });
+    const { socket, closed } = speakTo(server);
+    socket.write(get.repeat(1000));
+    await expect.poll(() => asked, { interval: 1 }).toBeGreaterThan(5);
+    socket.resetAndDestroy();
+    await closed;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(asked).toBeLessThan(100);
+  });
+
+  test.each([
+    ['a plain request', ''],
+    ['another request', 'TE: trailers\r\n'],
+  ])('tells who works on %s when its client leaves', async (_name, field) => {
+    let signal: AbortSignal | undefined;
+    const registry = partialRegistry({
+      resolveBlob: (_repository, _digest, options) => {
+        signal = options?.signal;
+        return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal?.reason)));
+      },
+    });
+    const server = await startServer(registry);
+    const { socket } = speakTo(server);
+    socket.write(`HEAD /v2/a/blobs/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+    await expect.poll(() => signal, { interval: 5 }).toBeDefined();
+    socket.destroy();
+    await expect.poll(() => signal?.aborted, { timeout: 3000, interval: 20 }).toBe(true);
+  });
+
   test('says what every answer of the server says', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, answers } = speakTo(server);
@@ -193,6 +347,81 @@ describe('a connection', () => {
     await idle.answers(1);
     await serving.close();
     await Promise.all([idle.closed, fresh.closed]);
+  });
+
+  test('whose answer was under way when the server began to stop ends after it', async () => {
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    const half = Buffer.alloc(100_000, 'a');
+    const registry = partialRegistry({
+      getBlob: async () =>
+        createContent({
+          descriptor: { mediaType: 'a/b', digest, size: 2 * half.length },
+          source: {
+            async *iterate() {
+              yield half;
+              await gate;
+              yield half;
+            },
+          },
+        }),
+    });
+    const serving = await serve(registry, { port: 0 });
+    const { socket, heard, closed } = speakTo(serving);
+    socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await expect.poll(() => heard().length, { interval: 5 }).toBeGreaterThan(half.length);
+    const startedAt = Date.now();
+    const stopped = serving.close(4000);
+    goOn();
+    await Promise.all([stopped, closed]);
+    expect(Date.now() - startedAt).toBeLessThan(2000);
+    expect(heard().split('\r\n\r\n')[1]).toHaveLength(2 * half.length);
+  });
+});
+
+describe('an answer that a middleware makes', () => {
+  const answering = (reply: Reply): ServeOptions => ({
+    middleware: [async (exchange, next) => (exchange.query === 'x' ? reply : next(exchange))],
+  });
+
+  test.each([
+    ['HEAD', 'an answer that cannot be sent', { status: 200, headers: { 'X-Trick': '\u0100' }, body: 'abc' }, '500'],
+    ['GET', '204', { status: 204, headers: {}, body: 'abc' }, '204'],
+    ['GET', '304', { status: 304, headers: {}, body: 'abc' }, '304'],
+  ])('to %s, %s, has no body, which would be taken for the next answer', async (method, _name, reply, status) => {
+    const server = await startServer(createMemoryRegistry(), answering(reply));
+    const answer = await server.speak(`${method} /v2/?x HTTP/1.1\r\nHost: x\r\n\r\n${last}`);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} (?:[^\\r]+\\r\\n)+\\r\\nHTTP/1\\.1 200 OK\\r\\n`));
+  });
+
+  test.each([99, 103, 1000, NaN, 200.5])('with the status %d is not sent', async (status) => {
+    const server = await startServer(createMemoryRegistry(), answering({ status, headers: {} }));
+    const answer = await server.speak(get.replace('/v2/', '/v2/?x') + last);
+    expect(statuses(answer)).toEqual(['500', '200']);
+  });
+
+  test('says what is true of this connection, not of the one that it came from', async () => {
+    const headers = { date: 'x', 'transfer-encoding': 'chunked', 'keep-alive': 'timeout=1', connection: 'keep-alive' };
+    const server = await startServer(createMemoryRegistry(), answering({ status: 200, headers, body: 'abc' }));
+    const answer = await server.speak(get.replace('/v2/', '/v2/?x') + last);
+    expect(statuses(answer)).toEqual(['200', '200']);
+    const [head = ''] = answer.split('\r\n\r\n');
+    expect(head).not.toMatch(/transfer-encoding|timeout=1\r|date: x/i);
+    expect([...head.matchAll(/^(?:date|connection|keep-alive|content-length):/gim)]).toHaveLength(4);
+  });
+
+  test('may end the connection', async () => {
+    const reply = { status: 200, headers: { connection: 'close' }, body: 'abc' };
+    const server = await startServer(createMemoryRegistry(), answering(reply));
+    const answer = await server.speak(get.replace('/v2/', '/v2/?x') + get);
+    expect(answer).toMatch(/\r\nConnection: close\r\n\r\nabc$/);
+    expect(statuses(answer)).toEqual(['200']);
+  });
+
+  test('may have numbers for headers', async () => {
+    const headers = { 'Content-Length': 3, 'X-N': 5 } as unknown as Record<string, string>;
+    const server = await startServer(createMemoryRegistry(), answering({ status: 200, headers, body: 'abc' }));
+    expect(await server.speak(get.replace('/v2/', '/v2/?x') + last)).toMatch(/\r\nContent-Length: 3\r\nX-N: 5\r\n/);
   });
 });
 

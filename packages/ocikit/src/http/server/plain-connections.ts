@@ -13,6 +13,11 @@ import { WholeBody } from './whole-body.ts';
 const largestBody = 64 * 1024;
 /** Milliseconds within which all of a request has to be there, or somebody else waits for the rest. */
 const patience = 100;
+/**
+ * Milliseconds within which a client that has ended its side has to get its answer, or it is taken for one that has left:
+ * the two look the same, and for nobody an answer is not worked out.
+ */
+const patienceAfterEnd = 1000;
 
 export interface PlainConnectionsOptions extends Omit<SendOptions, 'exchange'> {
   handle: (exchange: Exchange) => Promise<Reply>;
@@ -73,12 +78,14 @@ class PlainConnection {
   readonly #handOver: () => void;
   /** What has come and belongs to no request that is being answered. */
   #received: Buffer | undefined;
-  #state: 'waiting' | 'answering' | 'handed over' = 'waiting';
+  #state: 'waiting' | 'working' | 'sending' | 'draining' | 'handed over' = 'waiting';
   #isPaused = false;
   /** The client sends no more, but may still read. */
   #hasEnded = false;
   /** Runs while a part of a request is there. */
   #waitingForRest: ReturnType<typeof setTimeout> | undefined;
+  /** Runs while an answer is worked out for a client that has ended its side. */
+  #workingAfterEnd: ReturnType<typeof setTimeout> | undefined;
 
   constructor(all: PlainConnections, socket: Socket, largestHead: number, handOver: () => void) {
     this.#all = all;
@@ -93,16 +100,21 @@ class PlainConnection {
 
   readonly #onData = (bytes: Buffer): void => {
     this.#received = this.#received === undefined ? bytes : Buffer.concat([this.#received, bytes]);
-    if (this.#state === 'answering') this.#pause();
-    else this.#begin();
+    if (this.#state === 'waiting') this.#begin();
+    else this.#pause();
   };
 
   readonly #onEnd = (): void => {
     this.#hasEnded = true;
-    if (this.#state === 'waiting') this.#socket.end();
+    const socket = this.#socket;
+    if (this.#state === 'waiting') socket.end();
+    else if (this.#state === 'working') this.#workingAfterEnd = setTimeout(() => socket.destroy(), patienceAfterEnd);
   };
 
-  readonly #onTimeout = (): void => this.endIfIdle();
+  /** Nothing has come or gone for a while. What still waits to be sent would wait for ever. */
+  readonly #onTimeout = (): void => {
+    if (this.#state === 'waiting' || this.#state === 'draining') this.#socket.destroy();
+  };
 
   /** @returns whether there is nothing to begin, as far as is known */
   #begin(): boolean {
@@ -120,7 +132,7 @@ class PlainConnection {
     }
     clearTimeout(this.#waitingForRest);
     this.#waitingForRest = undefined;
-    this.#state = 'answering';
+    this.#state = 'working';
     this.#received = received.length === end ? undefined : received.subarray(end);
     if (this.#received !== undefined) this.#pause();
     this.#answer(request, request.length === 0 ? undefined : received.subarray(request.headSize, end));
@@ -148,14 +160,18 @@ class PlainConnection {
 
   async #send(reply: Reply, exchange: Exchange): Promise<void> {
     const { options } = this.#all;
+    this.#state = 'sending';
+    clearTimeout(this.#workingAfterEnd);
     await this.#all.turn();
-    const isLast = options.isLastAnswer();
-    await sendReply(new PlainAnswer(this.#socket, isLast), this.#socket, reply, { ...options, exchange });
-    if (!isLast) this.#goOn();
+    const answer = new PlainAnswer(this.#socket, exchange.method, options.isLastAnswer());
+    await sendReply(answer, this.#socket, reply, { ...options, exchange });
+    if (answer.isLast) this.#expectDrain();
+    else this.#goOn();
   }
 
   #goOn(): void {
     const socket = this.#socket;
+    if (socket.destroyed) return;
     if (socket.writableNeedDrain) {
       this.#afterDrain();
       return;
@@ -164,23 +180,29 @@ class PlainConnection {
     if (!this.#begin()) return;
     if (this.#hasEnded) {
       socket.end();
-    } else if (this.#isPaused) {
+      return;
+    }
+    if (this.#isPaused) {
       this.#isPaused = false;
       socket.resume();
     }
+    // The answer went on when the others that waited were ended.
+    if (this.#all.options.isLastAnswer()) this.endIfIdle();
   }
 
-  /** Who sends requests and reads no answers has to wait. */
+  /** Who sends requests and reads no answers has to wait. Who takes a little now and then is not left. */
   #afterDrain(): void {
     const socket = this.#socket;
-    const timer = setTimeout(() => socket.destroy(), this.#all.options.writeTimeout);
-    const onClose = (): void => clearTimeout(timer);
-    socket.once('close', onClose);
+    this.#expectDrain();
     socket.once('drain', () => {
-      clearTimeout(timer);
-      socket.off('close', onClose);
+      socket.setTimeout(keepAlive * 1000);
       this.#goOn();
     });
+  }
+
+  #expectDrain(): void {
+    this.#state = 'draining';
+    this.#socket.setTimeout(this.#all.options.writeTimeout);
   }
 
   #leave(): void {
@@ -199,6 +221,8 @@ class PlainConnection {
     socket.setTimeout(0, this.#onTimeout);
     socket.pause();
     if (this.#received !== undefined) socket.unshift(this.#received);
+    // Until the connection closes, its end is listened for here.
+    this.#received = undefined;
     this.#handOver();
     socket.resume();
   }

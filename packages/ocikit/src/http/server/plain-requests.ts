@@ -17,7 +17,12 @@ const pathAndQuery = /^\/[!"$-~]*$/;
 const wellFormed = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*)+$/;
 /** What changes where the request ends, or wants something before its answer. */
 const unusualField = /\r\n(?:transfer-encoding|expect|upgrade|te|trailer|http2-settings|proxy-connection):/;
+/** Bytes of fields that are kept for the next request: ten thousand connections that wait are not to keep as many long heads. */
+const mostKept = 4 * 1024;
 const fewDigits = /^[0-9]{1,9}$/;
+/** Of these there is only one: which of several counts is not to depend on who reads them. */
+const repeatedField =
+  /\r\n(authorization|content-type|cookie|from|if-modified-since|if-unmodified-since|max-forwards|proxy-authorization|referer|user-agent):[^]*\r\n\1:/;
 
 /**
  * Reads the heads of plain requests that come over one connection.
@@ -57,6 +62,7 @@ export class PlainRequests {
   }
 
   #fieldsIn(bytes: Buffer, start: number, end: number): HeaderFields | undefined {
+    if (end - start > mostKept) return readFields(bytes.toString('latin1', start, end));
     const last = this.#lastBytes;
     if (last.length !== end - start || bytes.compare(last, 0, last.length, start, end) !== 0) {
       this.#lastBytes = Buffer.from(bytes.subarray(start, end));
@@ -72,6 +78,7 @@ function readFields(text: string): HeaderFields | undefined {
   const fields = new HeaderFields(text);
   const host = fields.get('host');
   if (host === undefined || host.includes(',') || fields.matches(unusualField)) return undefined;
+  if (fields.matches(repeatedField)) return undefined;
   const connection = fields.get('connection');
   if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
   return fewDigits.test(fields.get('content-length') ?? '0') ? fields : undefined;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 
 import { ConnectionCut } from './exchange.ts';
 import type { Exchange, Reply } from './exchange.ts';
-import { endWith, sendContent } from './node-body.ts';
+import { endWith, sendBytes, sendContent } from './node-body.ts';
 import type { Outgoing } from './outgoing.ts';
 import { apiVersion, errorReply } from './reply.ts';
 
@@ -13,6 +13,9 @@ export interface SendOptions {
   /** Milliseconds after which a client that takes nothing is left. */
   writeTimeout: number;
 }
+
+/** Bytes; what has more is sent in pieces. */
+const largeBody = 256 * 1024;
 
 /**
  * Sends an answer; rejects if it fails when it has begun, or is to be cut off.
@@ -37,6 +40,9 @@ export function sendReply(
     answerError(response, error, options);
   };
   if (isContent) return sendContent(response, socket, body, options.writeTimeout, begin).catch(failed);
+  if (body instanceof Uint8Array && body.length > largeBody) {
+    return sendBytes(response, socket, body, options.writeTimeout, begin).catch(failed);
+  }
   try {
     begin();
     endWith(response, body);

@@ -45,7 +45,8 @@ export class FileStage implements UploadStage {
 
   async append(bytes: Uint8Array): Promise<void> {
     if (!this.#hasFile && this.#size + bytes.length <= small) {
-      this.#held.push(bytes.slice());
+      // A Buffer's own `slice` copies nothing.
+      this.#held.push(new Uint8Array(bytes));
       this.#size += bytes.length;
       return;
     }

@@ -109,6 +109,20 @@ describe.each([
     expect(await readdir(uploads)).toEqual([resumed.id]);
   });
 
+  it('has what was given to it, though the buffer that it came in is used again', async () => {
+    const registry = open();
+    const buffer = Buffer.alloc(150);
+    async function* again(): AsyncGenerator<Uint8Array> {
+      yield buffer.fill(1);
+      yield buffer.fill(2);
+    }
+    const { descriptor, bytes } = blobOf(Uint8Array.from({ length: 300 }, (_none, at) => (at < 150 ? 1 : 2)));
+    const upload = await registry.startUpload('app');
+    await upload.append(again());
+    await upload.commit(descriptor.digest);
+    expect(await (await registry.getBlob('app', descriptor.digest)).bytes()).toEqual(bytes);
+  });
+
   it('that is old already when this process becomes the one that writes is removed then', async () => {
     const before = open();
     const upload = await before.startUpload('app');
