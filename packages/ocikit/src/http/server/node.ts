@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { endOfConnection } from './end-of-connection.ts';
 import type { Exchange, Reply } from './exchange.ts';
 import { NodeRequestBody } from './node-request-body.ts';
 import { sendReply } from './send-reply.ts';
+import { SocketExchange } from './socket-exchange.ts';
 
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -24,7 +24,7 @@ export function nodeListener(
   { onBodyError, writeTimeout, isLastAnswer }: NodeListenerOptions,
 ): NodeListener {
   return (request, response) => {
-    const exchange = new NodeExchange(request);
+    const exchange = exchangeOf(request);
     handle(exchange)
       .then((reply) => {
         if (isLastAnswer()) response.shouldKeepAlive = false;
@@ -44,34 +44,20 @@ export function nodeListener(
   };
 }
 
-class NodeExchange implements Exchange {
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  readonly body: AsyncIterable<Uint8Array> | undefined;
-  caller: string | undefined = undefined;
-  readonly signal: AbortSignal;
-  readonly header: Exchange['header'];
-
-  constructor(request: IncomingMessage) {
-    const url = request.url ?? '/';
+function exchangeOf(request: IncomingMessage): Exchange {
+  const { url = '/', method = 'GET', headers } = request;
+  const { 'content-length': length, 'transfer-encoding': encoding } = headers;
+  const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
+  return new SocketExchange(request.socket, {
+    method,
     // A client that takes this server for a proxy sends the whole URL.
-    const target = url.startsWith('/') ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
-    const mark = target.indexOf('?');
-    this.method = request.method ?? 'GET';
-    this.path = mark < 0 ? target : target.slice(0, mark);
-    this.query = mark < 0 ? '' : target.slice(mark + 1);
-    const { headers } = request;
-    const { 'content-length': length, 'transfer-encoding': encoding } = headers;
-    const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
-    this.body = hasBody ? new NodeRequestBody(request) : undefined;
-    this.signal = endOfConnection(request.socket);
-    // Properties of its own, so that a middleware can hand on `{ ...exchange, path }`.
-    this.header = (name) => {
+    target: url.startsWith('/') ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, ''),
+    header: (name) => {
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
-    };
-  }
+    },
+    body: hasBody ? new NodeRequestBody(request) : undefined,
+  });
 }
 
 /** Nobody will read the rest of the body. A short rest is thrown away, before a long one the connection ends. */

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 
-import { endOfConnection } from './end-of-connection.ts';
 import type { Exchange, Reply } from './exchange.ts';
 import { keepAlive, PlainAnswer } from './plain-answer.ts';
 import { PlainRequests } from './plain-requests.ts';
 import type { PlainRequest } from './plain-requests.ts';
 import { sendReply } from './send-reply.ts';
 import type { SendOptions } from './send-reply.ts';
+import { SocketExchange } from './socket-exchange.ts';
 import { WholeBody } from './whole-body.ts';
 
 /** A request with more is handed over. */
@@ -147,7 +147,13 @@ class PlainConnection {
 
   #answer(request: PlainRequest, body: Uint8Array | undefined): void {
     const { options } = this.#all;
-    const exchange = new PlainExchange(request, body, this.#socket);
+    const { method, target, fields } = request;
+    const exchange = new SocketExchange(this.#socket, {
+      method,
+      target,
+      header: (name) => fields.get(name),
+      body: body === undefined ? undefined : new WholeBody(body),
+    });
     options
       .handle(exchange)
       .then((reply) => this.#send(reply, exchange))
@@ -229,27 +235,6 @@ class PlainConnection {
 
   endIfIdle(): void {
     if (this.#state === 'waiting' && this.#received === undefined) this.#socket.destroySoon();
-  }
-}
-
-class PlainExchange implements Exchange {
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  readonly body: AsyncIterable<Uint8Array> | undefined;
-  caller: string | undefined = undefined;
-  readonly signal: AbortSignal;
-  readonly header: Exchange['header'];
-
-  constructor({ method, target, fields }: PlainRequest, body: Uint8Array | undefined, socket: Socket) {
-    const mark = target.indexOf('?');
-    this.method = method;
-    this.path = mark < 0 ? target : target.slice(0, mark);
-    this.query = mark < 0 ? '' : target.slice(mark + 1);
-    this.body = body === undefined ? undefined : new WholeBody(body);
-    this.signal = endOfConnection(socket);
-    // Properties of its own, so that a middleware can hand on `{ ...exchange, path }`.
-    this.header = (name) => fields.get(name);
   }
 }
 
