@@ -20,6 +20,8 @@ import { promisify } from 'node:util';
 
 import { RegistryError } from '../../model/index.ts';
 
+import { Pace } from './pace.ts';
+
 /** What an attempt that failed left is nobody's. */
 const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 /** Milliseconds. */
@@ -37,6 +39,7 @@ export type Durability = 'fsync' | 'none';
  */
 export class Files {
   readonly durability: Durability;
+  readonly pace: Pace = new Pace();
   /** When others had a turn. */
   #turnAt = performance.now();
   /** Directories that are known to exist. */
@@ -208,7 +211,7 @@ export class Files {
     try {
       const handle = await this.#create(temporary);
       try {
-        for await (const piece of content) await handle.writeFile(piece);
+        for await (const piece of this.pace.slowly(content)) await handle.writeFile(piece);
         await this.syncData(handle);
       } finally {
         await handle.close();

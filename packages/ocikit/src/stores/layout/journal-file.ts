@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { readdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -239,17 +240,18 @@ export interface JournalPlace {
  *
  * @returns undefined if they are not there any more: another journal may have the name by now, and other bytes
  */
-export async function readContent(
+export function readContent(
   dir: string,
   { generation, at, digest, size, mask }: JournalPlace & { digest: Digest; size: number; mask: number },
-): Promise<Uint8Array | undefined> {
+): Uint8Array | undefined {
   const bytes = Buffer.alloc(size);
   try {
-    const handle = await open(journalPath(dir, generation), 'r');
+    // There may be tens of thousands to read, and a thread takes ten times as long for each.
+    const file = openSync(journalPath(dir, generation), 'r');
     try {
-      await handle.read(bytes, 0, size, at);
+      readSync(file, bytes, 0, size, at);
     } finally {
-      await handle.close();
+      closeSync(file);
     }
   } catch (error) {
     if (isMissing(error)) return undefined;

@@ -48,6 +48,7 @@ export class LayoutState {
 
   /** While it runs, the file is not removed. */
   async whileWriting<T>(path: string, write: () => Promise<T>): Promise<T> {
+    this.store.files.pace.notePush();
     this.#writing.set(path, (this.#writing.get(path) ?? 0) + 1);
     try {
       return await write();
@@ -180,7 +181,7 @@ export class LayoutState {
     const { range, signal } = options;
     const descriptor = blobDescriptor(digest, size);
     const isWhole = range === undefined;
-    const bytes = await this.journalledBytes(layout, digest);
+    const bytes = this.journalledBytes(layout, digest);
     if (bytes !== undefined) return createContent({ descriptor, range, signal, source: { pieces: [bytes] } });
     if (this.verifyOnRead && isWhole) {
       return createContent({ descriptor, signal, source: { iterate: () => verified(path, digest) } });
@@ -189,7 +190,7 @@ export class LayoutState {
   }
 
   /** What another process has pushed, if it may not be in its file yet. */
-  async journalledBytes(layout: Layout, digest: Digest): Promise<Uint8Array | undefined> {
+  journalledBytes(layout: Layout, digest: Digest): Uint8Array | undefined {
     const content = this.store.journalledContent(layout, digest);
     return content === undefined ? undefined : this.store.readJournalled(content);
   }
@@ -248,7 +249,7 @@ export class LayoutState {
   }
 
   async #readFile(layout: Layout, path: string, digest: Digest): Promise<Uint8Array> {
-    return (await this.journalledBytes(layout, digest)) ?? readFile(path, { flag: noLinks });
+    return this.journalledBytes(layout, digest) ?? readFile(path, { flag: noLinks });
   }
 
   #keepManifest(path: string, bytes: Uint8Array): void {

@@ -18,6 +18,7 @@ import { directoryOf, repositoryOf, sharedNames, singleNames } from './names.ts'
 import { OpenLayouts } from './open-layouts.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import { RepositoryNames } from './repository-names.ts';
+import { TimeSlice } from './slices.ts';
 import { TagMoves } from './tag-moves.ts';
 import { UnsettledContent } from './unsettled-content.ts';
 import type { Warn } from './warn.ts';
@@ -176,7 +177,11 @@ export class LayoutStore {
       const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
       await this.private.removeLeftovers();
       this.#ids = createUploadIds(await this.private.uploadKey());
-      for (const content of journals.contents) await this.#recover(content);
+      const slice = new TimeSlice();
+      for (const content of journals.contents) {
+        await this.#recover(content);
+        if (slice.isOver) await slice.giveWay();
+      }
       if (last !== undefined && lastLength > 0) await truncateJournal(this.private.path, last, lastLength);
       const frozen = lastLength > 0 ? last : undefined;
       for (const directory of directories) {
@@ -279,7 +284,7 @@ export class LayoutStore {
   }
 
   /** @returns undefined if it is in its file by now */
-  readJournalled(content: JournalledContent): Promise<Uint8Array | undefined> {
+  readJournalled(content: JournalledContent): Uint8Array | undefined {
     return readContent(this.private.path, content);
   }
 
@@ -358,12 +363,16 @@ export class LayoutStore {
   /** Nobody waits for it; if it fails, the journal still has everything. */
   #foldNow(): void {
     if (this.#folding !== undefined || this.#closing !== undefined) return;
-    this.fold().catch((error: unknown) => this.warn('the index could not be written', { error }));
+    this.#foldNext().catch((error: unknown) => this.warn('the index could not be written', { error }));
   }
 
   /** Writes every index that the journal extends, and begins a new journal. */
   fold(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
+    return this.files.pace.hurry(() => this.#foldNext());
+  }
+
+  #foldNext(): Promise<void> {
     // One that runs already may have passed by what was pushed last.
     this.#nextFold ??= (async (): Promise<void> => {
       await this.#folding?.catch(() => undefined);
