@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import { digestOf, splitDigest } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
 
 import { isMissing, readWhole } from './files.ts';
+import { randomBytes } from './random.ts';
 
 /**
  * What happened to a repository. Absolute: applied twice, or to something that has it already, it changes nothing, so

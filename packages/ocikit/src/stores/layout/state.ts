@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 
 import { createContent, digestOf, Digester, splitDigest, wrongDigest } from '../../model/index.ts';
 import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } from '../../model/index.ts';
-import { blobUnknown, Leases, manifestUnknown, nameUnknown } from '../repository/index.ts';
+import { blobUnknown, Leases, manifestUnknown, nameUnknown, Recent } from '../repository/index.ts';
 
 import { isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -12,7 +12,7 @@ import type { LayoutStore } from './store.ts';
 import { UsedTimes } from './used-times.ts';
 
 const cachedBytes = 8 * 1024 * 1024;
-const maxHomes = 10_000;
+const maxHomes = 8192;
 const largestCached = 64 * 1024;
 
 /** A manifest of a repository, and its file. */
@@ -35,7 +35,7 @@ export class LayoutState {
   readonly #manifests = new Map<string, Uint8Array>();
   #manifestBytes = 0;
   /** For mounts that do not say from where: blobs that were used lately, and where. */
-  readonly #homes = new Map<Digest, string>();
+  readonly #homes = new Recent<Digest, string>(maxHomes);
 
   constructor(store: LayoutStore, options: { sparse: boolean; verifyOnRead: boolean }) {
     this.store = store;
@@ -211,13 +211,7 @@ export class LayoutState {
   }
 
   noteHome(digest: Digest, repository: string): void {
-    this.#homes.delete(digest);
     this.#homes.set(digest, repository);
-    if (this.#homes.size <= maxHomes) return;
-    for (const oldest of this.#homes.keys()) {
-      this.#homes.delete(oldest);
-      return;
-    }
   }
 
   /** The bytes of a manifest that was read lately. They are the caller's own. */
