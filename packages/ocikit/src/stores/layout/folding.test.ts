@@ -26,7 +26,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-const mebibyte = 1024 * 1024;
+const smallestFold = 4 * 1024 * 1024;
 const content = imageOf({ config: emptyJson(), layers: [blobOf('a layer')] });
 const other = imageOf();
 
@@ -193,23 +193,23 @@ describe.each([
       expect((await tagsOfIndexAlone()).length).toBe(tags);
     }
 
-    it('when it is larger than a mebibyte, and not before', async () => {
+    it('when it is larger than four mebibytes, and not before', { timeout: 30_000 }, async () => {
       const registry = open();
       await pushContent(registry, 'app', content);
       const before = await readFile(indexPath(), 'utf8');
       const tags: string[] = [];
-      await growTo(registry, mebibyte - 60_000, tags);
+      await growTo(registry, smallestFold - 60_000, tags);
       await turns();
       expect(await readFile(indexPath(), 'utf8')).toBe(before);
       expect([...(await journals()).keys()]).toEqual(['journal-1']);
 
-      await growTo(registry, mebibyte + 1, tags);
+      await growTo(registry, smallestFold + 1, tags);
       await expectFolded(tags.length);
       expect(warnings).toEqual([]);
     });
 
     it('when it is larger than a quarter of a large index, and not before', { timeout: 30_000 }, async () => {
-      const count = 40_000;
+      const count = 110_000;
       const { mediaType, digest, size } = content.descriptor;
       const entries = Array.from({ length: count }, (_, i) => {
         const tag = `old-${i}`.padEnd(16, 'x');
@@ -225,13 +225,13 @@ describe.each([
       await writeFile(join(base(), 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
       await writeFile(indexPath(), JSON.stringify({ schemaVersion: 2, manifests: entries }));
       const quarter = (await stat(indexPath())).size / 4;
-      expect(quarter).toBeGreaterThan(2 * mebibyte);
+      expect(quarter).toBeGreaterThan(1.1 * smallestFold);
 
       const registry = open();
       const before = await readFile(indexPath(), 'utf8');
       const tags: string[] = [];
       await registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['new'] });
-      await growTo(registry, 1.6 * mebibyte, tags);
+      await growTo(registry, 1.05 * smallestFold, tags);
       await turns();
       expect((await readFile(indexPath(), 'utf8')) === before).toBe(true);
       expect([...(await journals()).keys()]).toEqual(['journal-1']);

@@ -50,7 +50,7 @@ export interface SmallFile {
 }
 
 /** The journal is folded when it is larger than this, and larger than a quarter of the indexes that it extends. */
-const smallestFold = 1024 * 1024;
+const smallestFold = 4 * 1024 * 1024;
 /** So many bytes of small files it may have besides. */
 const largestContent = 64 * 1024 * 1024;
 const idleFold = 30_000;

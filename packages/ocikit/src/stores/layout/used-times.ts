@@ -29,9 +29,10 @@ export class UsedTimes {
   /** @param writtenAt milliseconds of the epoch, if the file was written then and not since: it may have the time itself */
   touch(path: string, writtenAt?: number): void {
     // Deleted and set again, it is the one that was used last, unless it is that already.
+    const before = this.#times.get(path);
     if (path !== this.#newest) this.#times.delete(path);
     this.#newest = path;
-    this.#times.set(path, { at: performance.now(), writtenAt });
+    this.#times.set(path, { at: performance.now(), writtenAt: writtenAt ?? before?.writtenAt });
     if (this.#times.size > this.#most) this.#writeOlder();
   }
 
@@ -85,7 +86,7 @@ export class UsedTimes {
       if (left-- <= 0) return;
       this.forget(path);
       const time = wallTime(at);
-      // Pushed and not used since, with a clock that nobody has set.
+      // Pushed and not used later, with a clock that nobody has set.
       if (writtenAt !== undefined && Math.abs(writtenAt - time) < nearly) continue;
       const seconds = time / 1000;
       // A file that is gone needs no time.

@@ -111,6 +111,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
           await store.commit(layout, withMoves(layout, records, options.context), file);
+          state.used.touch(layout.blobPath(digest), stage.writtenAt);
           state.keep(repository, digest);
         });
       } finally {
