@@ -39,6 +39,7 @@ export type Durability = 'fsync' | 'none';
  */
 export class Files {
   readonly durability: Durability;
+  #isKeepingPromises = false;
   readonly pace: Pace = new Pace();
   /** When others had a turn. */
   #turnAt = performance.now();
@@ -52,13 +53,27 @@ export class Files {
     this.durability = durability;
   }
 
+  get #isDurable(): boolean {
+    return this.durability === 'fsync' || this.#isKeepingPromises;
+  }
+
+  /** While it runs, everything is made durable: what an earlier process has promised stays promised. */
+  async whileKeepingPromises(run: () => Promise<void>): Promise<void> {
+    this.#isKeepingPromises = true;
+    try {
+      await run();
+    } finally {
+      this.#isKeepingPromises = false;
+    }
+  }
+
   async syncData(handle: FileHandle): Promise<void> {
-    if (this.durability === 'fsync') await handle.datasync();
+    if (this.#isDurable) await handle.datasync();
   }
 
   /** Makes the content of a file durable that was written by {@link writeSmall}. */
   async syncPath(path: string): Promise<void> {
-    if (this.durability === 'none') return;
+    if (!this.#isDurable) return;
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       await syncContent(file);
@@ -69,7 +84,7 @@ export class Files {
 
   /** Makes the names in a directory durable. */
   syncDirectory(dir: string): Promise<void> {
-    if (this.durability === 'none') return Promise.resolve();
+    if (!this.#isDurable) return Promise.resolve();
     const waiting = this.#waiting.get(dir);
     if (waiting !== undefined) return waiting;
     const before = this.#running.get(dir) ?? Promise.resolve();
@@ -157,7 +172,7 @@ export class Files {
       for (const piece of pieces) {
         for (let at = 0; at < piece.length;) at += writeSync(file, piece, at, piece.length - at);
       }
-      if (how === 'durably' && this.durability === 'fsync') await syncContent(file);
+      if (how === 'durably' && this.#isDurable) await syncContent(file);
     } finally {
       closeSync(file);
     }

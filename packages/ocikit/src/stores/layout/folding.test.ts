@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { splitDigest } from '../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent } from '../../testing/index.ts';
 
+import { Files } from './files.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
 
@@ -166,6 +167,37 @@ describe.each([
       expect(vi.getTimerCount()).toBe(0);
       await expect(stat(join(dir, '.ocikit/lock'))).rejects.toThrow('ENOENT');
     });
+  });
+
+  it('says of what is pushed while an index gets its name that it extends the new one', async () => {
+    const registry = open();
+    await pushContent(registry, 'app', content, { tags: ['a'] });
+    let pushed: Promise<unknown> | undefined;
+    const makeVisible = vi.spyOn(Files.prototype, 'syncDirectory').mockImplementation(async (path) => {
+      // Nothing is synchronised without durability.
+      if (path !== base() || pushed !== undefined || !/[:"]a"/.test(await readFile(indexPath(), 'utf8'))) return;
+      pushed = registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['b'] });
+      await pushed;
+    });
+    try {
+      await registry.fold();
+    } finally {
+      makeVisible.mockRestore();
+    }
+    expect(await pushed).toBeDefined();
+    // As it would be left by the end of the process.
+    const copy = await mkdtemp(join(tmpdir(), 'ocikit-folding-copy-'));
+    try {
+      await cp(dir, copy, { recursive: true });
+      await rm(join(copy, '.ocikit/lock'));
+      const again = open(copy);
+      expect(await collect(again.tags('app'))).toEqual(['a', 'b']);
+      await again.own();
+      expect(warnings).toEqual([]);
+      await again.close();
+    } finally {
+      await rm(copy, { recursive: true });
+    }
   });
 
   describe('is folded without any rest', () => {

@@ -177,20 +177,22 @@ export class LayoutStore {
       const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
       await this.private.removeLeftovers();
       this.#ids = createUploadIds(await this.private.uploadKey());
-      const slice = new TimeSlice();
-      for (const content of journals.contents) {
-        await this.#recover(content);
-        if (slice.isOver) await slice.giveWay();
-      }
-      if (last !== undefined && lastLength > 0) await truncateJournal(this.private.path, last, lastLength);
-      const frozen = lastLength > 0 ? last : undefined;
-      for (const directory of directories) {
-        const layout = await this.layoutOf(this.isShared ? '' : repositoryOf(directory));
-        if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
-        await this.#moves.keep(directory, journals.recordsOf(directory));
-      }
-      this.#journal = journal;
-      await this.#removeGenerations(journal, generations);
+      await this.files.whileKeepingPromises(async () => {
+        const slice = new TimeSlice();
+        for (const content of journals.contents) {
+          await this.#recover(content);
+          if (slice.isOver) await slice.giveWay();
+        }
+        if (last !== undefined && lastLength > 0) await truncateJournal(this.private.path, last, lastLength);
+        const frozen = lastLength > 0 ? last : undefined;
+        for (const directory of directories) {
+          const layout = await this.layoutOf(this.isShared ? '' : repositoryOf(directory));
+          if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
+          await this.#moves.keep(directory, journals.recordsOf(directory));
+        }
+        this.#journal = journal;
+        await this.#removeGenerations(journal, generations);
+      });
       this.#foldWhenIdle();
       await this.#ownership?.begin();
     } catch (error) {
@@ -413,11 +415,11 @@ export class LayoutStore {
       // An index must not name what may not be there after a loss of power.
       await this.#unsettled.settle(this.#unsettled.all().filter((file) => file.directory === directory));
       if (frozen !== undefined) await journal.appendTo(frozen, { op: 'folded', directory, sha256 });
-      // What has come meanwhile extends the index that is written now.
-      if (this.#based.has(directory)) {
-        await journal.append({ records: [{ op: 'base', directory, sha256 }] }, nothing);
-      }
     });
+    // What came meanwhile said that it extends the index before this one.
+    if (this.#based.has(directory)) {
+      await journal.append({ records: [{ op: 'base', directory, sha256: layout.sha256 }] }, nothing);
+    }
   }
 
   /** How tags of the layout moved that has the repository, newest first. */
