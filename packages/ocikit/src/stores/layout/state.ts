@@ -12,7 +12,7 @@ import type { LayoutStore } from './store.ts';
 import { UsedTimes } from './used-times.ts';
 
 const cachedBytes = 8 * 1024 * 1024;
-const maxHomes = 8192;
+const rememberedHomes = 5000;
 const largestCached = 64 * 1024;
 
 /** A manifest of a repository, and its file. */
@@ -35,7 +35,7 @@ export class LayoutState {
   readonly #manifests = new Map<string, Uint8Array>();
   #manifestBytes = 0;
   /** For mounts that do not say from where: blobs that were used lately, and where. */
-  readonly #homes = new Recent<Digest, string>(maxHomes);
+  readonly #homes = new Recent<Digest, string>(rememberedHomes);
 
   constructor(store: LayoutStore, options: { sparse: boolean; verifyOnRead: boolean }) {
     this.store = store;

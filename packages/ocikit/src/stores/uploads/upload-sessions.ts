@@ -56,7 +56,7 @@ interface Session {
 }
 
 /** Ended ids that are remembered: an older one that is asked for looks like an upload without bytes, and no harm done. */
-const rememberedEnded = 16_384;
+const rememberedEnded = 8192;
 
 /** When there are as many uploads as there may be, one that has paused for so many milliseconds makes room. */
 const longestPause = 60_000;
@@ -343,7 +343,12 @@ class SessionUpload implements BlobUpload {
   }
 }
 
-async function appendTo(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
+async function appendTo(
+  session: Session,
+  source: BlobSource,
+  options: AppendOptions,
+  append?: (piece: Uint8Array) => Promise<void>,
+): Promise<void> {
   const { bytes, repository } = session;
   const before = bytes.size;
   if (options.at !== undefined) assertOffset(options.at, before);
@@ -355,7 +360,7 @@ async function appendTo(session: Session, source: BlobSource, options: AppendOpt
       await session.bytes.truncate(before);
       throw new RegistryError('SIZE_INVALID', `more than the ${expected} bytes came that were announced`);
     }
-    await bytes.append(piece, before);
+    await (append?.(piece) ?? bytes.append(piece, before));
   }
   if (expected !== undefined && session.bytes.size !== before + expected) {
     const found = session.bytes.size - before;
@@ -366,9 +371,14 @@ async function appendTo(session: Session, source: BlobSource, options: AppendOpt
 
 /** Who does not say where the bytes belong sends all of them again if they were cut off. */
 async function appendLast(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
-  const before = session.bytes.size;
+  const { bytes } = session;
+  const before = bytes.size;
+  const append = (piece: Uint8Array): Promise<void> => {
+    const isOnly = bytes.size === 0 && piece.length === options.size;
+    return isOnly ? bytes.appendOnly(piece) : bytes.append(piece, before);
+  };
   try {
-    await appendTo(session, source, options);
+    await appendTo(session, source, options, append);
   } catch (error) {
     if (options.at === undefined) await session.bytes.truncate(before);
     throw error;
