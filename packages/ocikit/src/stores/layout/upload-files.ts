@@ -51,7 +51,8 @@ export class FileStage implements UploadStage {
 
   async append(bytes: Uint8Array): Promise<void> {
     if (!this.#hasFile && this.#size + bytes.length <= small) {
-      this.#held.push(bytes.slice());
+      // A copy: `slice` of a Buffer is none, and the next piece may come in the same memory.
+      this.#held.push(Buffer.from(bytes));
       this.#size += bytes.length;
       return;
     }
