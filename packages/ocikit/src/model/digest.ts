@@ -1,7 +1,8 @@
-import { createHash } from '#hash';
+import { createHash, hexHash } from '#hash';
 
 import { RegistryError } from './errors.ts';
 import type { Hash } from './hash/hash.ts';
+import { toHex } from './hash/hex.ts';
 
 export type { Hash } from './hash/hash.ts';
 
@@ -125,17 +126,15 @@ export function splitDigest(digest: Digest): { algorithm: string; encoded: strin
 
 /** The digest of bytes that are at hand. */
 export function digestOf(bytes: Uint8Array, algorithm: string = defaultAlgorithm): Digest {
+  // At once, where the runtime can do that, it takes half as long.
+  if (algorithm === 'sha256' || algorithm === 'sha512') return `${algorithm}:${hexHash(algorithm, bytes)}`;
   const hash = digestAlgorithm(algorithm).create();
   hash.update(bytes);
   return digestIn(hash, algorithm);
 }
 
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
 function digestIn(hash: Hash, algorithm: string): Digest {
-  let encoded = '';
-  for (const byte of hash.digest()) encoded += hexOfByte[byte];
-  return `${algorithm}:${encoded}`;
+  return `${algorithm}:${toHex(hash.digest())}`;
 }
 
 /** Computes the digests of one content, for one algorithm or for several in the same pass. */

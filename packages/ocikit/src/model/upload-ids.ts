@@ -22,7 +22,7 @@ export interface IssuedId {
 const randomLength = 12;
 const timeLength = 6;
 const macLength = 14;
-const maxKnown = 4096;
+const mostKnown = 2048;
 const idPattern = /^([A-Za-z0-9_-]{43})\.([a-z0-9+._-]+)$/;
 
 /** Random bytes that are fetched together: each time costs as much as an id. */
@@ -51,13 +51,14 @@ export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uin
     hmacSha256(key, text.encode(`${toBase64Url(head)}:${label}:${repository}`)).subarray(0, macLength);
   const random = new RandomBytes();
   /** Ids that were seen lately: each is asked for a few times on its way, and computing a MAC takes its time. */
-  const known = new Map<string, IssuedId>();
+  let known = new Map<string, IssuedId>();
+  /** Those before them. A map from which the oldest one is deleted each time would pass by all that have been deleted before it. */
+  let knownBefore = new Map<string, IssuedId>();
   const remember = (repository: string, id: string, issued: IssuedId): IssuedId => {
     known.set(`${repository}:${id}`, issued);
-    if (known.size > maxKnown) {
-      const [oldest = ''] = known.keys();
-      known.delete(oldest);
-    }
+    if (known.size < mostKnown) return issued;
+    knownBefore = known;
+    known = new Map();
     return issued;
   };
   return {
@@ -75,7 +76,8 @@ export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uin
       return issued;
     },
     check(repository, id) {
-      const found = known.get(`${repository}:${id}`);
+      const name = `${repository}:${id}`;
+      const found = known.get(name) ?? knownBefore.get(name);
       if (found !== undefined) return found;
       const [, token = '', label = ''] = idPattern.exec(id) ?? [];
       const bytes = fromBase64Url(token);

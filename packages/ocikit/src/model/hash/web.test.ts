@@ -41,6 +41,17 @@ describe('the hash for browsers', () => {
     );
   });
 
+  test.each(algorithms)('%s of all bytes at once is the same', (algorithm) => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+        const hash = node.createHash(algorithm);
+        hash.update(bytes);
+        expect(web.hexHash(algorithm, bytes)).toBe(hex(hash.digest()));
+        expect(node.hexHash(algorithm, bytes)).toBe(hex(hash.digest()));
+      }),
+    );
+  });
+
   test('MACs are those of node:crypto, with keys of any length', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.uint8Array({ maxLength: 200 }), (key, message) => {

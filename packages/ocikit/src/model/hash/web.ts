@@ -1,6 +1,7 @@
 // Browsers have no streaming hash of their own: WebCrypto wants the whole content at once.
 import type { Hash } from './hash.ts';
 import { BlockHash } from './block-hash.ts';
+import { toHex } from './hex.ts';
 import { sha256 } from './sha256.ts';
 import { sha512 } from './sha512.ts';
 
@@ -8,6 +9,13 @@ const algorithms = { sha256, sha512 };
 
 export function createHash(algorithm: 'sha256' | 'sha512'): Hash {
   return new BlockHash(algorithms[algorithm]);
+}
+
+/** @returns lower-case hexadecimal digits */
+export function hexHash(algorithm: 'sha256' | 'sha512', bytes: Uint8Array): string {
+  const hash = createHash(algorithm);
+  hash.update(bytes);
+  return toHex(hash.digest());
 }
 
 /** RFC 2104. */

@@ -20,6 +20,8 @@ import { promisify } from 'node:util';
 
 import { RegistryError } from '../../model/index.ts';
 
+import { Pace } from './pace.ts';
+
 /** What an attempt that failed left is nobody's. */
 const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 /** Milliseconds. */
@@ -37,6 +39,8 @@ export type Durability = 'fsync' | 'none';
  */
 export class Files {
   readonly durability: Durability;
+  #isKeepingPromises = false;
+  readonly pace: Pace = new Pace();
   /** When others had a turn. */
   #turnAt = performance.now();
   /** Directories that are known to exist. */
@@ -49,13 +53,27 @@ export class Files {
     this.durability = durability;
   }
 
+  get #isDurable(): boolean {
+    return this.durability === 'fsync' || this.#isKeepingPromises;
+  }
+
+  /** While it runs, everything is made durable: what an earlier process has promised stays promised. */
+  async whileKeepingPromises(run: () => Promise<void>): Promise<void> {
+    this.#isKeepingPromises = true;
+    try {
+      await run();
+    } finally {
+      this.#isKeepingPromises = false;
+    }
+  }
+
   async syncData(handle: FileHandle): Promise<void> {
-    if (this.durability === 'fsync') await handle.datasync();
+    if (this.#isDurable) await handle.datasync();
   }
 
   /** Makes the content of a file durable that was written by {@link writeSmall}. */
   async syncPath(path: string): Promise<void> {
-    if (this.durability === 'none') return;
+    if (!this.#isDurable) return;
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       await syncContent(file);
@@ -66,7 +84,7 @@ export class Files {
 
   /** Makes the names in a directory durable. */
   syncDirectory(dir: string): Promise<void> {
-    if (this.durability === 'none') return Promise.resolve();
+    if (!this.#isDurable) return Promise.resolve();
     const waiting = this.#waiting.get(dir);
     if (waiting !== undefined) return waiting;
     const before = this.#running.get(dir) ?? Promise.resolve();
@@ -154,7 +172,7 @@ export class Files {
       for (const piece of pieces) {
         for (let at = 0; at < piece.length;) at += writeSync(file, piece, at, piece.length - at);
       }
-      if (how === 'durably' && this.durability === 'fsync') await syncContent(file);
+      if (how === 'durably' && this.#isDurable) await syncContent(file);
     } finally {
       closeSync(file);
     }
@@ -208,7 +226,7 @@ export class Files {
     try {
       const handle = await this.#create(temporary);
       try {
-        for await (const piece of content) await handle.writeFile(piece);
+        for await (const piece of this.pace.slowly(content)) await handle.writeFile(piece);
         await this.syncData(handle);
       } finally {
         await handle.close();

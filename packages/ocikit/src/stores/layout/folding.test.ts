@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { splitDigest } from '../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent } from '../../testing/index.ts';
 
+import { Files } from './files.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
 
@@ -26,7 +27,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-const mebibyte = 1024 * 1024;
+const smallestFold = 4 * 1024 * 1024;
 const content = imageOf({ config: emptyJson(), layers: [blobOf('a layer')] });
 const other = imageOf();
 
@@ -168,6 +169,37 @@ describe.each([
     });
   });
 
+  it('says of what is pushed while an index gets its name that it extends the new one', async () => {
+    const registry = open();
+    await pushContent(registry, 'app', content, { tags: ['a'] });
+    let pushed: Promise<unknown> | undefined;
+    const makeVisible = vi.spyOn(Files.prototype, 'syncDirectory').mockImplementation(async (path) => {
+      // Nothing is synchronised without durability.
+      if (path !== base() || pushed !== undefined || !/[:"]a"/.test(await readFile(indexPath(), 'utf8'))) return;
+      pushed = registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['b'] });
+      await pushed;
+    });
+    try {
+      await registry.fold();
+    } finally {
+      makeVisible.mockRestore();
+    }
+    expect(await pushed).toBeDefined();
+    // As it would be left by the end of the process.
+    const copy = await mkdtemp(join(tmpdir(), 'ocikit-folding-copy-'));
+    try {
+      await cp(dir, copy, { recursive: true });
+      await rm(join(copy, '.ocikit/lock'));
+      const again = open(copy);
+      expect(await collect(again.tags('app'))).toEqual(['a', 'b']);
+      await again.own();
+      expect(warnings).toEqual([]);
+      await again.close();
+    } finally {
+      await rm(copy, { recursive: true });
+    }
+  });
+
   describe('is folded without any rest', () => {
     /** Sets long tags until so many bytes have been written to the first journal, or it is being folded. */
     async function growTo(registry: LayoutRegistry, bytes: number, tags: string[]): Promise<void> {
@@ -193,23 +225,23 @@ describe.each([
       expect((await tagsOfIndexAlone()).length).toBe(tags);
     }
 
-    it('when it is larger than a mebibyte, and not before', async () => {
+    it('when it is larger than four mebibytes, and not before', { timeout: 30_000 }, async () => {
       const registry = open();
       await pushContent(registry, 'app', content);
       const before = await readFile(indexPath(), 'utf8');
       const tags: string[] = [];
-      await growTo(registry, mebibyte - 60_000, tags);
+      await growTo(registry, smallestFold - 60_000, tags);
       await turns();
       expect(await readFile(indexPath(), 'utf8')).toBe(before);
       expect([...(await journals()).keys()]).toEqual(['journal-1']);
 
-      await growTo(registry, mebibyte + 1, tags);
+      await growTo(registry, smallestFold + 1, tags);
       await expectFolded(tags.length);
       expect(warnings).toEqual([]);
     });
 
     it('when it is larger than a quarter of a large index, and not before', { timeout: 30_000 }, async () => {
-      const count = 40_000;
+      const count = 110_000;
       const { mediaType, digest, size } = content.descriptor;
       const entries = Array.from({ length: count }, (_, i) => {
         const tag = `old-${i}`.padEnd(16, 'x');
@@ -225,13 +257,13 @@ describe.each([
       await writeFile(join(base(), 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
       await writeFile(indexPath(), JSON.stringify({ schemaVersion: 2, manifests: entries }));
       const quarter = (await stat(indexPath())).size / 4;
-      expect(quarter).toBeGreaterThan(2 * mebibyte);
+      expect(quarter).toBeGreaterThan(1.1 * smallestFold);
 
       const registry = open();
       const before = await readFile(indexPath(), 'utf8');
       const tags: string[] = [];
       await registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['new'] });
-      await growTo(registry, 1.6 * mebibyte, tags);
+      await growTo(registry, 1.05 * smallestFold, tags);
       await turns();
       expect((await readFile(indexPath(), 'utf8')) === before).toBe(true);
       expect([...(await journals()).keys()]).toEqual(['journal-1']);

@@ -167,7 +167,9 @@ export class Journal {
         const group = this.#nextGroup();
         let at = this.#length === 0 ? journalMagic.length : this.#length;
         try {
-          await this.#write(Buffer.concat(group.map(({ frame }) => frame)));
+          const [only] = group;
+          const isOne = only !== undefined && group.length === 1;
+          await this.#write(isOne ? only.frame : Buffer.concat(group.map(({ frame }) => frame)));
         } catch (error) {
           // What was queued meanwhile was judged by what has now failed.
           const failed = [...group, ...this.#queue.filter(hasFrame)];

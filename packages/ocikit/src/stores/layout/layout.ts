@@ -15,6 +15,7 @@ import { IndexOnDisk } from './index-on-disk.ts';
 import type { JournalRecord } from './journal-file.ts';
 import { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
+import { LookedAt } from './looked-at.ts';
 import { assertVersion, makeMarker } from './marker.ts';
 import type { EntryNames } from './names.ts';
 import { QueuedTags } from './queued-tags.ts';
@@ -61,6 +62,8 @@ export class Layout {
   #isFolding = false;
   #isTidy = false;
   readonly #queued = new QueuedTags();
+  /** Where the files of which algorithm are. */
+  readonly #lookedAt = new LookedAt();
 
   constructor(settings: LayoutSettings) {
     this.#settings = settings;
@@ -116,8 +119,10 @@ export class Layout {
    * @throws RegistryError UNAVAILABLE if the way there leads out of the root
    */
   assertInsideRoot(digest: Digest): void {
-    const components = [...this.directory.split('/').filter(Boolean), 'blobs', splitDigest(digest).algorithm];
-    assertInside(this.#settings.root, components);
+    const { algorithm } = splitDigest(digest);
+    if (this.#lookedAt.has(algorithm)) return;
+    assertInside(this.#settings.root, [...this.directory.split('/').filter(Boolean), 'blobs', algorithm]);
+    this.#lookedAt.note(algorithm);
   }
 
   /** Asked for in every request, so it is put together in the cheapest way. */

@@ -8,6 +8,7 @@ import { lookUp, thisProcess } from '../disk/index.ts';
 import type { ProcessIdentity } from '../disk/index.ts';
 
 import { hasCode, isMissing } from './files.ts';
+import { LookedAt } from './looked-at.ts';
 
 export interface Owner extends ProcessIdentity {
   nonce: string;
@@ -30,7 +31,9 @@ export class RootLock {
   readonly #path: string;
   /** Open as long as the lock is held: the number of its inode cannot be given to another file meanwhile. */
   readonly #file: number;
+  readonly #ino: bigint;
   readonly #nonce: string;
+  readonly #lookedAt = new LookedAt();
   readonly #timer: ReturnType<typeof setInterval>;
 
   #isReleased = false;
@@ -38,6 +41,7 @@ export class RootLock {
   private constructor(path: string, file: number, nonce: string) {
     this.#path = path;
     this.#file = file;
+    this.#ino = fstatSync(file, { bigint: true }).ino;
     this.#nonce = nonce;
     this.#timer = setInterval(() => this.#beat(), heartbeat);
     this.#timer.unref();
@@ -78,8 +82,12 @@ export class RootLock {
 
   /** False if somebody took the lock away. */
   get isOwned(): boolean {
+    if (this.#isReleased) return false;
+    if (this.#lookedAt.has(this.#path)) return true;
     const there = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
-    return !this.#isReleased && there?.ino === fstatSync(this.#file, { bigint: true }).ino;
+    if (there?.ino !== this.#ino) return false;
+    this.#lookedAt.note(this.#path);
+    return true;
   }
 
   /** @throws RegistryError UNAVAILABLE if somebody took the lock away */

@@ -10,7 +10,7 @@ import { manifestUnknown, nameUnknown, page } from '../repository/index.ts';
 import type { RepositoryIndex } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
-import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
+import { forgetIfEmpty, removeBlob, removeManifest } from './deleter.ts';
 import { hasCode, isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
 import { entriesIn, exploreAll, filesOf, Orphans } from './orphans.ts';
@@ -83,7 +83,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const isManifest = layout.repositories.get(repository)?.index.manifests.has(digest) === true;
       const size = isManifest ? sizeOfContent(layout, digest) : undefined;
       if (size === undefined || size > largestManifest) throw manifestUnknown(repository, digest);
-      const journalled = await state.journalledBytes(layout, digest);
+      const journalled = state.journalledBytes(layout, digest);
       if (journalled !== undefined) return journalled;
       const path = layout.blobPath(digest);
       try {
@@ -103,7 +103,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       await layout.explore(repository);
       if (!has(layout, repository, digest)) return 'missing';
       // They are compared with their digest.
-      if ((await state.journalledBytes(layout, digest)) !== undefined) return 'ok';
+      if (state.journalledBytes(layout, digest) !== undefined) return 'ok';
       return verifyFile(layout.blobPath(digest), digest, options.signal);
     },
     async removeUnused(repository, digest, { unusedSince }) {
@@ -118,7 +118,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const manifest = layout.repositories.get(repository)?.index.manifests.get(digest);
       if (manifest !== undefined) {
         if (manifest.tags.size > 0) return false;
-        await removeUnusedManifest(state, layout, repository, digest);
+        await removeManifest(state, layout, repository, digest, undefined);
         return true;
       }
       if (!has(layout, repository, digest)) return false;

@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { isMissing, isTemporary } from './files.ts';
 import type { Files } from './files.ts';
+import { randomBytes } from './random.ts';
 
 /** Where a root keeps what is not for other tools. No repository can be called that. */
 export class PrivateDirectory {
@@ -34,7 +35,7 @@ export class PrivateDirectory {
 
   /** A name that nobody has. */
   temporaryPath(): string {
-    return join(this.temporary, randomBytes(16).toString('hex'));
+    return `${this.temporary}/${randomBytes(16).toString('hex')}`;
   }
 
   /** What a crash left that nobody can want any more. Uploads stay. */

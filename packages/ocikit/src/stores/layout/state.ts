@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 
 import { createContent, digestOf, Digester, splitDigest, wrongDigest } from '../../model/index.ts';
 import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } from '../../model/index.ts';
-import { blobUnknown, Leases, manifestUnknown, nameUnknown } from '../repository/index.ts';
+import { blobUnknown, Leases, manifestUnknown, nameUnknown, Recent } from '../repository/index.ts';
 
 import { isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -12,7 +12,7 @@ import type { LayoutStore } from './store.ts';
 import { UsedTimes } from './used-times.ts';
 
 const cachedBytes = 8 * 1024 * 1024;
-const maxHomes = 10_000;
+const rememberedHomes = 5000;
 const largestCached = 64 * 1024;
 
 /** A manifest of a repository, and its file. */
@@ -35,7 +35,7 @@ export class LayoutState {
   readonly #manifests = new Map<string, Uint8Array>();
   #manifestBytes = 0;
   /** For mounts that do not say from where: blobs that were used lately, and where. */
-  readonly #homes = new Map<Digest, string>();
+  readonly #homes = new Recent<Digest, string>(rememberedHomes);
 
   constructor(store: LayoutStore, options: { sparse: boolean; verifyOnRead: boolean }) {
     this.store = store;
@@ -48,6 +48,7 @@ export class LayoutState {
 
   /** While it runs, the file is not removed. */
   async whileWriting<T>(path: string, write: () => Promise<T>): Promise<T> {
+    this.store.files.pace.notePush();
     this.#writing.set(path, (this.#writing.get(path) ?? 0) + 1);
     try {
       return await write();
@@ -180,7 +181,7 @@ export class LayoutState {
     const { range, signal } = options;
     const descriptor = blobDescriptor(digest, size);
     const isWhole = range === undefined;
-    const bytes = await this.journalledBytes(layout, digest);
+    const bytes = this.journalledBytes(layout, digest);
     if (bytes !== undefined) return createContent({ descriptor, range, signal, source: { pieces: [bytes] } });
     if (this.verifyOnRead && isWhole) {
       return createContent({ descriptor, signal, source: { iterate: () => verified(path, digest) } });
@@ -189,7 +190,7 @@ export class LayoutState {
   }
 
   /** What another process has pushed, if it may not be in its file yet. */
-  async journalledBytes(layout: Layout, digest: Digest): Promise<Uint8Array | undefined> {
+  journalledBytes(layout: Layout, digest: Digest): Uint8Array | undefined {
     const content = this.store.journalledContent(layout, digest);
     return content === undefined ? undefined : this.store.readJournalled(content);
   }
@@ -210,13 +211,7 @@ export class LayoutState {
   }
 
   noteHome(digest: Digest, repository: string): void {
-    this.#homes.delete(digest);
     this.#homes.set(digest, repository);
-    if (this.#homes.size <= maxHomes) return;
-    for (const oldest of this.#homes.keys()) {
-      this.#homes.delete(oldest);
-      return;
-    }
   }
 
   /** The bytes of a manifest that was read lately. They are the caller's own. */
@@ -248,7 +243,7 @@ export class LayoutState {
   }
 
   async #readFile(layout: Layout, path: string, digest: Digest): Promise<Uint8Array> {
-    return (await this.journalledBytes(layout, digest)) ?? readFile(path, { flag: noLinks });
+    return this.journalledBytes(layout, digest) ?? readFile(path, { flag: noLinks });
   }
 
   #keepManifest(path: string, bytes: Uint8Array): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { maintenanceOf, splitDigest } from '../../model/index.ts';
+import { digestOf, maintenanceOf, splitDigest } from '../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent, pushImage } from '../../testing/index.ts';
 
 import { openLayout, openLayouts } from './index.ts';
@@ -86,6 +86,23 @@ describe('a root with very many repositories', () => {
 });
 
 describe.each(kinds)('%s', (_name, kind) => {
+  it.each(['fsync', 'none'] as const)(
+    'keeps bytes whose buffer is used again for the next ones: %s',
+    async (durability) => {
+      const registry = kind(dir, { durability });
+      opened.push(registry);
+      const buffer = Buffer.alloc(3000);
+      async function* reusing(): AsyncGenerator<Uint8Array> {
+        for (const text of ['one', 'two', 'three']) yield buffer.fill(text);
+        buffer.fill('nothing');
+      }
+      const bytes = Buffer.concat(['one', 'two', 'three'].map((text) => Buffer.alloc(3000, text)));
+      const digest = digestOf(bytes);
+      await registry.pushBlob('app', { digest, size: bytes.length }, reusing());
+      expect(Buffer.from(await (await registry.getBlob('app', digest)).bytes()).equals(bytes)).toBe(true);
+    },
+  );
+
   it(
     'is written in the background when its journal has grown, and the journal is gone',
     { timeout: 20_000 },

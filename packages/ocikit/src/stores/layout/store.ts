@@ -18,6 +18,7 @@ import { directoryOf, repositoryOf, sharedNames, singleNames } from './names.ts'
 import { OpenLayouts } from './open-layouts.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import { RepositoryNames } from './repository-names.ts';
+import { TimeSlice } from './slices.ts';
 import { TagMoves } from './tag-moves.ts';
 import { UnsettledContent } from './unsettled-content.ts';
 import type { Warn } from './warn.ts';
@@ -49,7 +50,7 @@ export interface SmallFile {
 }
 
 /** The journal is folded when it is larger than this, and larger than a quarter of the indexes that it extends. */
-const smallestFold = 1024 * 1024;
+const smallestFold = 4 * 1024 * 1024;
 /** So many bytes of small files it may have besides. */
 const largestContent = 64 * 1024 * 1024;
 const idleFold = 30_000;
@@ -176,16 +177,22 @@ export class LayoutStore {
       const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
       await this.private.removeLeftovers();
       this.#ids = createUploadIds(await this.private.uploadKey());
-      for (const content of journals.contents) await this.#recover(content);
-      if (last !== undefined && lastLength > 0) await truncateJournal(this.private.path, last, lastLength);
-      const frozen = lastLength > 0 ? last : undefined;
-      for (const directory of directories) {
-        const layout = await this.layoutOf(this.isShared ? '' : repositoryOf(directory));
-        if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
-        await this.#moves.keep(directory, journals.recordsOf(directory));
-      }
-      this.#journal = journal;
-      await this.#removeGenerations(journal, generations);
+      await this.files.whileKeepingPromises(async () => {
+        const slice = new TimeSlice();
+        for (const content of journals.contents) {
+          await this.#recover(content);
+          if (slice.isOver) await slice.giveWay();
+        }
+        if (last !== undefined && lastLength > 0) await truncateJournal(this.private.path, last, lastLength);
+        const frozen = lastLength > 0 ? last : undefined;
+        for (const directory of directories) {
+          const layout = await this.layoutOf(this.isShared ? '' : repositoryOf(directory));
+          if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
+          await this.#moves.keep(directory, journals.recordsOf(directory));
+        }
+        this.#journal = journal;
+        await this.#removeGenerations(journal, generations);
+      });
       this.#foldWhenIdle();
       await this.#ownership?.begin();
     } catch (error) {
@@ -279,7 +286,7 @@ export class LayoutStore {
   }
 
   /** @returns undefined if it is in its file by now */
-  readJournalled(content: JournalledContent): Promise<Uint8Array | undefined> {
+  readJournalled(content: JournalledContent): Uint8Array | undefined {
     return readContent(this.private.path, content);
   }
 
@@ -358,12 +365,16 @@ export class LayoutStore {
   /** Nobody waits for it; if it fails, the journal still has everything. */
   #foldNow(): void {
     if (this.#folding !== undefined || this.#closing !== undefined) return;
-    this.fold().catch((error: unknown) => this.warn('the index could not be written', { error }));
+    this.#foldNext().catch((error: unknown) => this.warn('the index could not be written', { error }));
   }
 
   /** Writes every index that the journal extends, and begins a new journal. */
   fold(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
+    return this.files.pace.hurry(() => this.#foldNext());
+  }
+
+  #foldNext(): Promise<void> {
     // One that runs already may have passed by what was pushed last.
     this.#nextFold ??= (async (): Promise<void> => {
       await this.#folding?.catch(() => undefined);
@@ -404,11 +415,11 @@ export class LayoutStore {
       // An index must not name what may not be there after a loss of power.
       await this.#unsettled.settle(this.#unsettled.all().filter((file) => file.directory === directory));
       if (frozen !== undefined) await journal.appendTo(frozen, { op: 'folded', directory, sha256 });
-      // What has come meanwhile extends the index that is written now.
-      if (this.#based.has(directory)) {
-        await journal.append({ records: [{ op: 'base', directory, sha256 }] }, nothing);
-      }
     });
+    // What came meanwhile said that it extends the index before this one.
+    if (this.#based.has(directory)) {
+      await journal.append({ records: [{ op: 'base', directory, sha256: layout.sha256 }] }, nothing);
+    }
   }
 
   /** How tags of the layout moved that has the repository, newest first. */

@@ -153,12 +153,44 @@ describe('what only a journal answers for', () => {
     content.add({ ...file, path: 'one more' });
     expect(content.isDue).toBe(true);
     expect(content.isFull).toBe(false);
-    content.add({ ...file, path: 'large', size: 128 * 1024 * 1024 });
+    content.add({ ...file, path: 'large', size: 256 * 1024 * 1024 });
     expect(content.isFull).toBe(true);
     content.forget('large');
     expect(content.isFull).toBe(false);
     for (const { path } of content.all()) content.forget(path);
     content.add({ ...file, size: 64 * 1024 * 1024 });
     expect(content.isDue).toBe(true);
+  });
+
+  it('makes room as soon as its bytes are durable, and is then forgotten only when it is told to', async () => {
+    const large = await journalled('a');
+    content.add({ ...large, size: 256 * 1024 * 1024 });
+    expect(content.isFull).toBe(true);
+    await content.settle(content.all());
+    expect(content.isFull).toBe(false);
+    expect(content.isDue).toBe(false);
+    expect(content.has(large.path)).toBe(true);
+    content.forget(large.path);
+    expect(content.isDue).toBe(false);
+  });
+
+  it('is made durable slowly as long as somebody pushes, unless there is much of it or somebody waits', async () => {
+    const made: JournalledFile[] = [];
+    for (let i = 0; i < 40; i++) made.push(await journalled(`${i}`));
+    const settling = async (): Promise<number> => {
+      for (const file of made) content.add({ ...file, isSynced: false, isDurable: false });
+      const few = content.all().filter(({ path }) => path !== 'much');
+      const pushing = setInterval(() => files.pace.notePush(), 5);
+      files.pace.notePush();
+      const begun = performance.now();
+      await content.settle(few).finally(() => clearInterval(pushing));
+      return performance.now() - begun;
+    };
+    // Three at a time, with a rest of 20 ms after each.
+    const slow = await settling();
+    expect(slow).toBeGreaterThan(200);
+    expect(await files.pace.hurry(settling)).toBeLessThan(slow / 2);
+    content.add({ ...(await journalled('much')), path: 'much', size: 200 * 1024 * 1024 });
+    expect(await settling()).toBeLessThan(slow / 2);
   });
 });

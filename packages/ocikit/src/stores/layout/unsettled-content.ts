@@ -17,16 +17,21 @@ export interface JournalledFile extends JournalPlace {
   digest: Digest;
   size: number;
   mask: number;
-  /** Set when the file itself is durable: the journal need not answer for it any more. */
+  /** Set when its bytes are durable. */
+  isSynced?: boolean;
+  /** Set when its name is as well: the journal need not answer for it any more. */
   isDurable?: boolean;
 }
 
-/** From so many files, or bytes, on the journal is folded for their sake. */
-const dueCount = 16_384;
-const dueSize = 64 * 1024 * 1024;
-/** Beyond these, new ones have to be durable at once: the disk does not keep up. */
-const maxCount = 32_768;
-const maxSize = 128 * 1024 * 1024;
+/** As many files, or bytes of them, as may wait. Beyond that, new ones have to be durable at once: the disk does not keep up. */
+const mostFiles = 65_536;
+const mostBytes = 256 * 1024 * 1024;
+/** From this part of that on, the journal is folded for their sake. */
+const dueFullness = 0.25;
+/** From this part of it on, that does not rest. */
+const urgentFullness = 0.75;
+/** Milliseconds between two synchronisations as long as somebody pushes: fewer, the more there are to do. */
+const longestRest = 20;
 /** Synchronisations at a time: requests wait for the same threads. */
 const atOnce = 3;
 
@@ -38,7 +43,8 @@ export class UnsettledContent {
   readonly #private: PrivateDirectory;
   readonly #files: Files;
   readonly #unsettled = new Map<string, JournalledFile>();
-  #size = 0;
+  /** Of those whose bytes are not durable. */
+  readonly #waiting = { files: 0, bytes: 0 };
   #settling: Promise<void> = Promise.resolve();
 
   constructor(directory: PrivateDirectory, files: Files) {
@@ -47,11 +53,15 @@ export class UnsettledContent {
   }
 
   get isDue(): boolean {
-    return this.#unsettled.size >= dueCount || this.#size >= dueSize;
+    return this.#fullness >= dueFullness;
   }
 
   get isFull(): boolean {
-    return this.#unsettled.size >= maxCount || this.#size >= maxSize;
+    return this.#fullness >= 1;
+  }
+
+  get #fullness(): number {
+    return Math.max(this.#waiting.files / mostFiles, this.#waiting.bytes / mostBytes);
   }
 
   has(path: string): boolean {
@@ -61,14 +71,22 @@ export class UnsettledContent {
   add(file: JournalledFile): void {
     this.forget(file.path);
     this.#unsettled.set(file.path, file);
-    this.#size += file.size;
+    this.#waiting.files++;
+    this.#waiting.bytes += file.size;
   }
 
   forget(path: string): void {
     const file = this.#unsettled.get(path);
     if (file === undefined) return;
     this.#unsettled.delete(path);
-    this.#size -= file.size;
+    this.#noteSynced(file);
+  }
+
+  #noteSynced(file: JournalledFile): void {
+    if (file.isSynced === true) return;
+    file.isSynced = true;
+    this.#waiting.files--;
+    this.#waiting.bytes -= file.size;
   }
 
   /** Makes files durable, and can be told to {@link forgetAll} them then. One after another, if it is called again. */
@@ -101,8 +119,11 @@ export class UnsettledContent {
     const left = files.filter(({ isDurable }) => isDurable !== true).values();
     const sync = async (): Promise<void> => {
       for (const file of left) {
-        await this.#sync(file);
         directories.add(dirname(file.path));
+        if (file.isSynced === true) continue;
+        await this.#sync(file);
+        this.#noteSynced(file);
+        await this.#files.pace.rest(longestRest * (1 - this.#fullness / urgentFullness));
       }
     };
     await Promise.all(Array.from({ length: atOnce }, sync));
@@ -121,7 +142,7 @@ export class UnsettledContent {
       // Nobody needs it any more.
       if (isMissing(error)) return;
       // The kernel may have dropped what it could not write, and a second time it would say that all is well.
-      await this.#write(file, await this.#bytesOf(file), () => this.has(file.path));
+      await this.#write(file, this.#bytesOf(file), () => this.has(file.path));
     }
   }
 
@@ -130,13 +151,13 @@ export class UnsettledContent {
    * and if it has them, they may not be durable yet.
    */
   async recover(file: JournalledFile): Promise<void> {
-    const bytes = await this.#bytesOf(file);
+    const bytes = this.#bytesOf(file);
     if (isFileOf(file.path, bytes)) this.add(file);
     else await this.#write(file, bytes, () => true);
   }
 
-  async #bytesOf(file: JournalledFile): Promise<Uint8Array> {
-    const bytes = await readContent(this.#private.path, file);
+  #bytesOf(file: JournalledFile): Uint8Array {
+    const bytes = readContent(this.#private.path, file);
     if (bytes === undefined) throw new Error(`journal-${file.generation} does not have the bytes of ${file.path}`);
     return bytes;
   }

@@ -29,6 +29,7 @@ export class FileStage implements UploadStage {
   /** All bytes, as long as there is no file. */
   #held: Uint8Array[] = [];
   #hasFile: boolean;
+  #writtenAt: number | undefined;
   #followed: FollowedFile | undefined;
   /** Bytes that were there when a synchronisation was begun last. */
   #synced = 0;
@@ -43,14 +44,20 @@ export class FileStage implements UploadStage {
     this.#hasFile = size !== undefined;
   }
 
+  /** Milliseconds of the epoch, if all of the file, the one that has been moved as well, was written at once. */
+  get writtenAt(): number | undefined {
+    return this.#writtenAt;
+  }
+
   async append(bytes: Uint8Array): Promise<void> {
     if (!this.#hasFile && this.#size + bytes.length <= small) {
-      // A Buffer's own `slice` copies nothing.
-      this.#held.push(new Uint8Array(bytes));
+      // A copy: `slice` of a Buffer is none, and the next piece may come in the same memory.
+      this.#held.push(Buffer.from(bytes));
       this.#size += bytes.length;
       return;
     }
     await this.#write();
+    this.#writtenAt = undefined;
     const handle = await this.#open();
     const followed = bytes.length < large ? undefined : this.#followed;
     let at = (await followed?.write(bytes, this.#size)) ?? 0;
@@ -117,7 +124,9 @@ export class FileStage implements UploadStage {
 
   /** All bytes, if they are few and there is no file yet. */
   smallBytes(): Uint8Array | undefined {
-    return this.#hasFile || this.#size === 0 ? undefined : Buffer.concat(this.#held);
+    if (this.#hasFile || this.#size === 0) return undefined;
+    const [only] = this.#held;
+    return only !== undefined && this.#held.length === 1 ? only : Buffer.concat(this.#held);
   }
 
   /**
@@ -126,8 +135,12 @@ export class FileStage implements UploadStage {
    */
   moveNow(path: string, bytes: Uint8Array): void {
     this.#unfollow();
-    if (isFileOf(path, bytes)) rmSync(this.#path, { force: true });
-    else this.#files.moveNow(this.#path, path);
+    if (isFileOf(path, bytes)) {
+      rmSync(this.#path, { force: true });
+      this.#writtenAt = undefined;
+    } else {
+      this.#files.moveNow(this.#path, path);
+    }
     this.#hasFile = false;
   }
 
@@ -172,6 +185,7 @@ export class FileStage implements UploadStage {
       throw error;
     }
     this.#hasFile = true;
+    this.#writtenAt = Date.now();
     this.#held = [];
   }
 

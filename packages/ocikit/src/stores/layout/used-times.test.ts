@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -15,6 +15,32 @@ it('knows the newest of a use and the time of the file', () => {
   expect(used.of('/x', before + 100_000)).toBe(before + 100_000);
   used.forget('/x');
   expect(used.of('/x', 5)).toBe(5);
+});
+
+it('gives no time to a file that has it, as it was pushed just before, unless the clock has been set since', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'ocikit-used-'));
+  const names = ['pushed', 'pushed and named', 'pushed before', 'pushed, clock set'];
+  const paths = names.map((name) => join(dir, name));
+  const old = new Date(1_000_000_000_000);
+  // So that it can be seen which ones are given another.
+  for (const path of paths) {
+    await writeFile(path, '');
+    await utimes(path, old, old);
+  }
+  const timesOf = async (): Promise<boolean[]> =>
+    Promise.all(paths.map(async (path) => (await stat(path)).mtimeMs !== old.getTime()));
+  try {
+    const used = new UsedTimes(8);
+    const now = Date.now();
+    for (const path of paths) used.touch(path, path === paths[2] ? now - 60_000 : now);
+    used.touch(join(dir, 'pushed and named'));
+    used.touch(paths[3] ?? '', now - 365 * 24 * 3_600_000);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) used.touch(join(dir, name));
+    await used.settled();
+    expect(await timesOf()).toEqual([false, false, true, true]);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });
 
 it('writes the older times to the files when there are very many', async () => {

@@ -1,12 +1,21 @@
 import { utimes } from 'node:fs/promises';
 
+interface Use {
+  /** By a clock that nobody sets: one that jumps must make nothing old, or younger than now. */
+  at: number;
+  /** Milliseconds of the epoch that the file itself has, as far as is known. */
+  writtenAt: number | undefined;
+}
+
+/** Milliseconds by which the time of a file may be wrong. */
+const nearly = 1000;
+
 /**
  * When content was used last. The newest times are in memory; when there are very many, the older ones become their
  * files' times.
  */
 export class UsedTimes {
-  /** By a clock that nobody sets: one that jumps must make nothing old, or younger than now. */
-  readonly #times = new Map<string, number>();
+  readonly #times = new Map<string, Use>();
   readonly #most: number;
   #newest: string | undefined;
   /** Before it, nothing is known: everything may have been used until then. By the same clock. */
@@ -17,17 +26,19 @@ export class UsedTimes {
     this.#most = most;
   }
 
-  touch(path: string): void {
+  /** @param writtenAt milliseconds of the epoch, if the file was written then and not since: it may have the time itself */
+  touch(path: string, writtenAt?: number): void {
     // Deleted and set again, it is the one that was used last, unless it is that already.
+    const before = this.#times.get(path);
     if (path !== this.#newest) this.#times.delete(path);
     this.#newest = path;
-    this.#times.set(path, performance.now());
+    this.#times.set(path, { at: performance.now(), writtenAt: writtenAt ?? before?.writtenAt });
     if (this.#times.size > this.#most) this.#writeOlder();
   }
 
   /** @param modified the time of the file, in milliseconds */
   of(path: string, modified: number): number {
-    const used = Math.max(this.#times.get(path) ?? -Infinity, this.#unknownUntil ?? -Infinity);
+    const used = Math.max(this.#times.get(path)?.at ?? -Infinity, this.#unknownUntil ?? -Infinity);
     return used === -Infinity ? modified : Math.max(wallTime(used), modified);
   }
 
@@ -48,7 +59,7 @@ export class UsedTimes {
 
   /** What is in memory, in milliseconds of the epoch, the one that was used last at the end. */
   *[Symbol.iterator](): Generator<[path: string, time: number]> {
-    for (const [path, time] of this.#times) yield [path, wallTime(time)];
+    for (const [path, { at }] of this.#times) yield [path, wallTime(at)];
   }
 
   /** Adds what an earlier process knew; what was used since counts. */
@@ -56,10 +67,10 @@ export class UsedTimes {
     const newer = [...this.#times];
     this.#newest = undefined;
     this.#times.clear();
-    for (const [path, time] of times) this.#times.set(path, monotonicTime(time));
-    for (const [path, time] of newer) {
+    for (const [path, time] of times) this.#times.set(path, { at: monotonicTime(time), writtenAt: undefined });
+    for (const [path, use] of newer) {
       this.#times.delete(path);
-      this.#times.set(path, time);
+      this.#times.set(path, use);
     }
     if (this.#times.size > this.#most) this.#writeOlder();
   }
@@ -71,10 +82,13 @@ export class UsedTimes {
 
   #writeOlder(): void {
     let left = this.#times.size / 2;
-    for (const [path, time] of this.#times) {
+    for (const [path, { at, writtenAt }] of this.#times) {
       if (left-- <= 0) return;
       this.forget(path);
-      const seconds = wallTime(time) / 1000;
+      const time = wallTime(at);
+      // Pushed and not used later, with a clock that nobody has set.
+      if (writtenAt !== undefined && Math.abs(writtenAt - time) < nearly) continue;
+      const seconds = time / 1000;
       // A file that is gone needs no time.
       const writing = utimes(path, seconds, seconds)
         .catch(() => undefined)

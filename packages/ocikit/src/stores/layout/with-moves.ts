@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
-
 import type { CallContext, Digest } from '../../model/index.ts';
 
 import type { JournalRecord, RecordedMove } from './journal-file.ts';
 import type { Layout } from './layout.ts';
+import { randomBytes } from './random.ts';
 
 /**
  * Records that say of each tag how it moves by them; a manifest that is removed takes its tags with it. Call it in the step in

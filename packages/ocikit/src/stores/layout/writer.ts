@@ -111,6 +111,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
           await store.commit(layout, withMoves(layout, records, options.context), file);
+          state.used.touch(layout.blobPath(digest), stage.writtenAt);
           state.keep(repository, digest);
         });
       } finally {
@@ -166,12 +167,14 @@ async function keepBlob(
     if (small !== undefined) {
       const records = blobRecords(state, layout, repository, digest, size);
       await store.commit(layout, records, { digest, bytes: small, place: () => stage.moveNow(path, small) });
-      await noteBlob(state, layout, repository, digest);
+      state.used.touch(path, stage.writtenAt);
+      await noteBlob(state, repository, digest);
       return;
     }
     try {
       await stage.moveTo(path);
       await linkBlob(state, layout, repository, digest, size);
+      state.used.touch(path, stage.writtenAt);
     } catch (error) {
       await stage.restore((to) => giveBack(state, layout, digest, to));
       throw error;
@@ -211,7 +214,7 @@ async function linkBlob(
 ): Promise<void> {
   const records = blobRecords(state, layout, repository, digest, size);
   if (records.length > 0) await state.store.commit(layout, records);
-  await noteBlob(state, layout, repository, digest);
+  await noteBlob(state, repository, digest);
 }
 
 function blobRecords(
@@ -226,8 +229,7 @@ function blobRecords(
   return state.store.isShared || isManifest ? [{ op: 'blob', repository, digest, size }] : [];
 }
 
-async function noteBlob(state: LayoutState, layout: Layout, repository: string, digest: Digest): Promise<void> {
-  state.used.touch(layout.blobPath(digest));
+async function noteBlob(state: LayoutState, repository: string, digest: Digest): Promise<void> {
   state.noteHome(digest, repository);
   state.keep(repository, digest);
   await state.store.noteRepository(repository, true);
@@ -255,6 +257,7 @@ async function mount(
     store.assertOwned();
     if (origin !== layout && !(await hardLink(state, origin.blobPath(digest), path))) return undefined;
     await linkBlob(state, layout, repository, digest, size);
+    state.used.touch(path);
     return size;
   });
 }

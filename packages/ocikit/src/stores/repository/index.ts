@@ -1,6 +1,7 @@
 export * from './leases.ts';
 export * from './page.ts';
 export * from './pushed-manifest.ts';
+export * from './recent.ts';
 export * from './refusals.ts';
 export * from './report-bytes.ts';
 export * from './repository-index.ts';

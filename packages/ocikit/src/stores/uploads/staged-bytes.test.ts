@@ -66,6 +66,21 @@ describe('staged bytes', () => {
     expect(await bytes.digest('sha256')).toBe(digestOf(Buffer.concat([piece, large])));
   });
 
+  it('are hashed at once if they come in one piece, and read if there is more after all', async () => {
+    const { stage, asked } = followingStage(() => undefined);
+    const bytes = new StagedBytes(stage, 'sha256');
+    expect(await bytes.digest('sha256')).toBe(digestOf(new Uint8Array()));
+    await bytes.appendOnly(large);
+    expect(asked).toEqual([]);
+    expect(await bytes.digest('sha256')).toBe(digestOf(large));
+    expect(await bytes.digest('sha512')).toBe(digestOf(large, 'sha512'));
+    await bytes.append(piece);
+    expect(await bytes.digest('sha256')).toBe(digestOf(Buffer.concat([large, piece])));
+    await bytes.truncate(0);
+    await bytes.append(piece);
+    expect(await bytes.digest('sha256')).toBe(digestOf(piece));
+  });
+
   it('go back to what was acknowledged if some cannot be kept', async () => {
     const stage = new MemoryStage(() => undefined);
     const bytes = new StagedBytes(stage, 'sha256');

@@ -1,4 +1,4 @@
-import { Digester, splitDigest, wrongDigest, wrongSize } from '../../model/index.ts';
+import { digestOf, Digester, splitDigest, wrongDigest, wrongSize } from '../../model/index.ts';
 import type { BlobIdentity, Digest } from '../../model/index.ts';
 import type { BlobStage, StageDigest } from '../blobs/index.ts';
 
@@ -15,6 +15,8 @@ export class StagedBytes {
   #size: number;
   /** Of all bytes; undefined if they have to be read for it, or the stage computes it. */
   #digester: Digester | undefined;
+  /** Of all bytes, if they came in one piece. */
+  #digest: Digest | undefined;
   #following: StageDigest | undefined;
 
   /**
@@ -25,7 +27,6 @@ export class StagedBytes {
     this.stage = stage;
     this.#algorithm = algorithm;
     this.#size = size;
-    this.#digester = size === 0 ? new Digester(algorithm) : undefined;
   }
 
   get size(): number {
@@ -33,11 +34,24 @@ export class StagedBytes {
   }
 
   /** @param acknowledged bytes that it goes back to if these cannot be kept: a full disk has room again */
-  async append(bytes: Uint8Array, acknowledged: number = this.#size): Promise<void> {
+  append(bytes: Uint8Array, acknowledged: number = this.#size): Promise<void> {
+    if (this.#size === 0) this.#digester = new Digester(this.#algorithm);
+    this.#digest = undefined;
+    return this.#append(bytes, acknowledged, () => this.#digester?.update(bytes));
+  }
+
+  /** The only bytes that are going to come. Should there be more after all, these have to be read again. */
+  appendOnly(bytes: Uint8Array): Promise<void> {
+    return this.#append(bytes, 0, () => {
+      this.#digest = digestOf(bytes, this.#algorithm);
+    });
+  }
+
+  async #append(bytes: Uint8Array, acknowledged: number, hash: () => void): Promise<void> {
     try {
       const appended = this.stage.append(bytes);
       // While it is being written.
-      this.#digester?.update(bytes);
+      hash();
       await appended;
     } catch (error) {
       // How much was written is not known: what is there now has to be read for its digest.
@@ -50,7 +64,7 @@ export class StagedBytes {
   }
 
   #follow(): void {
-    if (this.#size < largeSize || this.#following !== undefined) return;
+    if (this.#size < largeSize || this.#following !== undefined || this.#digest !== undefined) return;
     this.#following = this.stage.follow?.(this.#algorithm);
     if (this.#following !== undefined) this.#digester = undefined;
   }
@@ -62,8 +76,9 @@ export class StagedBytes {
   }
 
   async digest(algorithm: string): Promise<Digest> {
+    if (this.#size === 0) return digestOf(new Uint8Array(), algorithm);
     if (algorithm === this.#algorithm) {
-      const found = this.#digester?.digest() ?? (await this.#following?.digest(this.#size));
+      const found = this.#digest ?? this.#digester?.digest() ?? (await this.#following?.digest(this.#size));
       if (found !== undefined) return found;
     }
     const digester = new Digester(algorithm);
@@ -73,6 +88,7 @@ export class StagedBytes {
 
   #forgetDigest(): void {
     this.#digester = undefined;
+    this.#digest = undefined;
     this.#following = undefined;
   }
 }
@@ -92,7 +108,7 @@ export async function stageVerified(
   const { algorithm } = splitDigest(digest);
   const bytes = new StagedBytes(stage, algorithm);
   for await (const piece of pieces) {
-    await bytes.append(piece);
+    await (bytes.size === 0 && piece.length === size ? bytes.appendOnly(piece) : bytes.append(piece));
     if (bytes.size > size) throw wrongSize(digest, size, bytes.size);
   }
   if (size !== Infinity && bytes.size !== size) throw wrongSize(digest, size, bytes.size);

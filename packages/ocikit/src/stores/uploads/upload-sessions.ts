@@ -20,7 +20,7 @@ import type {
   UploadIds,
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
-import { assertOffset, reportBytes } from '../repository/index.ts';
+import { assertOffset, Recent, reportBytes } from '../repository/index.ts';
 
 import { StagedBytes } from './staged-bytes.ts';
 import type { UploadStage } from './staged-bytes.ts';
@@ -56,7 +56,7 @@ interface Session {
 }
 
 /** Ended ids that are remembered: an older one that is asked for looks like an upload without bytes, and no harm done. */
-const maxEnded = 16_384;
+const rememberedEnded = 8192;
 
 /** When there are as many uploads as there may be, one that has paused for so many milliseconds makes room. */
 const longestPause = 60_000;
@@ -70,7 +70,7 @@ export class UploadSessions {
   readonly #limits: UploadLimits;
   /** In the order of their last use. */
   readonly #sessions = new Map<string, Session>();
-  readonly #ended = new Set<string>();
+  readonly #ended = new Recent<string, true>(rememberedEnded);
   /** When `performance.now()` was 0 by the clock, in milliseconds of the epoch; the earliest if that has jumped. */
   #origin = Date.now() - performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -110,7 +110,7 @@ export class UploadSessions {
   async #restore(repository: string, id: string): Promise<void> {
     if (this.#backend.ids.check(repository, id)?.isFresh === true) return;
     const restored = await this.#backend.restore?.(repository, id);
-    if (restored === undefined || this.#sessions.has(id) || this.#ended.has(id)) return;
+    if (restored === undefined || this.#sessions.has(id) || this.#ended.get(id) === true) return;
     const now = Date.now();
     const { stage, size } = restored;
     this.#sessions.set(id, {
@@ -134,7 +134,7 @@ export class UploadSessions {
     const session = this.#sessions.get(id);
     if (session !== undefined && session.repository === repository) return session;
     const issued = this.#backend.ids.check(repository, id);
-    if (issued === undefined || this.#ended.has(id) || issued.at + this.#limits.expiry < this.#earliestNow()) {
+    if (issued === undefined || this.#ended.get(id) === true || issued.at + this.#limits.expiry < this.#earliestNow()) {
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload, or it has ended`);
     }
     return undefined;
@@ -205,12 +205,7 @@ export class UploadSessions {
   /** The upload is over: its id is unknown from now on. */
   end(id: string): void {
     this.#sessions.delete(id);
-    this.#ended.add(id);
-    if (this.#ended.size <= maxEnded) return;
-    for (const oldest of this.#ended) {
-      this.#ended.delete(oldest);
-      return;
-    }
+    this.#ended.set(id, true);
   }
 
   /** If there is no room, the upload that nobody has gone on with for longest makes some. */
@@ -348,18 +343,24 @@ class SessionUpload implements BlobUpload {
   }
 }
 
-async function appendTo(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
+async function appendTo(
+  session: Session,
+  source: BlobSource,
+  options: AppendOptions,
+  append?: (piece: Uint8Array) => Promise<void>,
+): Promise<void> {
   const { bytes, repository } = session;
   const before = bytes.size;
   if (options.at !== undefined) assertOffset(options.at, before);
   const expected = options.size;
-  const pieces = reportBytes(readSource(source, options.signal), repository, {}, options.onEvent);
+  const read = readSource(source, options.signal);
+  const pieces = options.onEvent === undefined ? read : reportBytes(read, repository, {}, options.onEvent);
   for await (const piece of pieces) {
     if (expected !== undefined && session.bytes.size + piece.length > before + expected) {
       await session.bytes.truncate(before);
       throw new RegistryError('SIZE_INVALID', `more than the ${expected} bytes came that were announced`);
     }
-    await bytes.append(piece, before);
+    await (append?.(piece) ?? bytes.append(piece, before));
   }
   if (expected !== undefined && session.bytes.size !== before + expected) {
     const found = session.bytes.size - before;
@@ -370,9 +371,14 @@ async function appendTo(session: Session, source: BlobSource, options: AppendOpt
 
 /** Who does not say where the bytes belong sends all of them again if they were cut off. */
 async function appendLast(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
-  const before = session.bytes.size;
+  const { bytes } = session;
+  const before = bytes.size;
+  const append = (piece: Uint8Array): Promise<void> => {
+    const isOnly = bytes.size === 0 && piece.length === options.size;
+    return isOnly ? bytes.appendOnly(piece) : bytes.append(piece, before);
+  };
   try {
-    await appendTo(session, source, options);
+    await appendTo(session, source, options, append);
   } catch (error) {
     if (options.at === undefined) await session.bytes.truncate(before);
     throw error;

@@ -1,0 +1,49 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Milliseconds after a push for which somebody counts as pushing. */
+const lately = 50;
+/** For each millisecond of work so many of rest, and no rest is longer than that. */
+const restPerWork = 15;
+const longestRest = 20;
+
+/**
+ * How fast to do what has to be done some time: writing an index, synchronising files. As long as somebody pushes, it rests
+ * between its steps, so that who pushes hardly meets it; when nobody does, or somebody waits for it, it goes on at once.
+ */
+export class Pace {
+  #pushedAt = -Infinity;
+  #hurries = 0;
+
+  /** Somebody is pushing. */
+  notePush(): void {
+    this.#pushedAt = performance.now();
+  }
+
+  /** The same pieces. What is done between two of them is work. */
+  async *slowly<T>(pieces: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void, undefined> {
+    let since = performance.now();
+    let isFirst = true;
+    for await (const piece of pieces) {
+      if (!isFirst) await this.rest(Math.min((performance.now() - since) * restPerWork, longestRest));
+      isFirst = false;
+      since = performance.now();
+      yield piece;
+    }
+  }
+
+  /** @param milliseconds less than one is no rest */
+  async rest(milliseconds: number): Promise<void> {
+    const mayRest = this.#hurries === 0 && performance.now() - this.#pushedAt < lately;
+    if (mayRest && milliseconds >= 1) await delay(milliseconds);
+  }
+
+  /** While it runs, somebody waits. */
+  async hurry<T>(run: () => Promise<T>): Promise<T> {
+    this.#hurries++;
+    try {
+      return await run();
+    } finally {
+      this.#hurries--;
+    }
+  }
+}
