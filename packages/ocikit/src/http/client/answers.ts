@@ -4,7 +4,7 @@ import { lengthIn } from './answer-headers.ts';
 import { concat } from './bytes.ts';
 import { redactUrl } from './errors.ts';
 import { rawBody } from './fetch.ts';
-import type { RawBody } from './fetch.ts';
+import type { RawBody, RawBytes } from './fetch.ts';
 
 /** An answer to a request. It holds a connection until its body has been read or discarded, or 30 s have passed unread. */
 export interface Answer {
@@ -12,8 +12,12 @@ export interface Answer {
   readonly headers: Headers;
   /** Where it came from, after redirects. */
   readonly url: URL;
-  /** The body as it comes; once. Leaving the iteration ends the connection. A cut connection throws; nothing is tried again here. */
-  body(): AsyncIterable<Uint8Array>;
+  /**
+   * The body as it comes; once. Leaving the iteration ends the connection. A cut connection throws; nothing is tried again here.
+   *
+   * @param how `lent`: each piece is good only until the one after the next is asked for
+   */
+  body(how?: 'lent'): AsyncIterable<Uint8Array>;
   /** All of it. Rejects with CONTENT_TOO_LARGE if there are more bytes than that. */
   bytes(limit: number): Promise<Uint8Array>;
   /** A JSON document of at most so many bytes. Rejects with UNKNOWN if it is none. */
@@ -58,6 +62,7 @@ export class FetchedAnswer implements Answer {
   readonly #options: FetchedAnswerOptions;
   /** Bytes that ought to come, if the answer says so. */
   readonly #announced: number | undefined;
+  readonly #raw: RawBytes | undefined;
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #idleTimer: ReturnType<typeof setInterval> | undefined;
@@ -71,7 +76,8 @@ export class FetchedAnswer implements Answer {
     this.status = response.status;
     this.headers = response.headers;
     this.url = url;
-    const body = response[rawBody] ?? response.body;
+    this.#raw = response[rawBody];
+    const body = this.#raw ?? response.body;
     this.#announced = method === 'HEAD' || body === null ? 0 : announcedLength(response);
     if (body !== null) this.#pieces = iteratorOf(body);
     if (this.#announced === 0) {
@@ -92,9 +98,10 @@ export class FetchedAnswer implements Answer {
     this.#options.onIdle?.();
   };
 
-  async *body(): AsyncGenerator<Uint8Array, void, undefined> {
+  async *body(how?: 'lent'): AsyncGenerator<Uint8Array, void, undefined> {
     const { signal, cut } = this.#options;
     const pieces = this.#begin();
+    if (how === 'lent') this.#raw?.lend?.();
     let count = 0;
     try {
       if (pieces === undefined) return;

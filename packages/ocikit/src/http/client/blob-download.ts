@@ -95,7 +95,7 @@ function blobDownload(
       range,
       signal,
       source: {
-        iterate: () => read(range, size, first, kept, verified),
+        iterate: (_, how) => read(range, size, first, kept, verified, how),
         async cancel() {
           link.unlink();
           link.abort(new DOMException('the content was cancelled', 'AbortError'));
@@ -111,12 +111,13 @@ function blobDownload(
     first: BlobPart,
     kept: KeptPart,
     verified: boolean,
+    how: 'lent' | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const about = { repository, digest, size };
     try {
       onEvent?.({ type: 'started', ...about });
       if (kept.size > 0) onEvent?.({ type: 'resumed', ...about, at: kept.size });
-      const pieces = piecesOf(range, size, first, kept);
+      const pieces = piecesOf(range, size, first, kept, how);
       let transferred = 0;
       for await (const piece of verified ? new VerifyingReader(pieces, about) : pieces) {
         yield piece;
@@ -143,10 +144,11 @@ function blobDownload(
     first: BlobPart,
     range: ResolvedRange,
     size: number,
+    how: 'lent' | undefined,
   ): Promise<AsyncIterable<Uint8Array>> => {
-    if (parallel === undefined || !isWorthParallel(parallel, range, first)) return blob.pieces(range, size, first);
+    if (parallel === undefined || !isWorthParallel(parallel, range, first)) return blob.pieces(range, size, first, how);
     const { piecesInParallel } = await loaded(import('./ranges.ts'), link.signal);
-    return piecesInParallel(blob, range, size, first, parallel, link.signal);
+    return piecesInParallel(blob, range, size, first, parallel, link.signal, how);
   };
 
   /** What was kept, and then what comes. */
@@ -155,6 +157,7 @@ function blobDownload(
     size: number,
     first: BlobPart,
     kept: KeptPart,
+    how: 'lent' | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let at = start;
     const expected = start + kept.size;
@@ -164,7 +167,8 @@ function blobDownload(
     }
     if (at !== expected) await first.answer.discard();
     const rest = { start: at, end };
-    const coming = at === expected ? await piecesAfter(first, rest, size) : blob.pieces(rest, size);
+    const coming =
+      at === expected ? await piecesAfter(first, rest, size, how) : blob.pieces(rest, size, undefined, how);
     for await (const piece of coming) {
       await kept.append(piece);
       yield piece;

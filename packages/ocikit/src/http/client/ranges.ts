@@ -23,6 +23,7 @@ export async function* piecesInParallel(
   first: BlobPart,
   parallel: Parallel,
   signal: AbortSignal | undefined,
+  how?: 'lent',
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { enough } = parallel;
   const window = new ChunkWindow(blob, range.end, size, parallel, signal);
@@ -31,7 +32,7 @@ export async function* piecesInParallel(
   /** Up to where this connection reads. */
   let end = enough === Number.POSITIVE_INFINITY ? window.begin(at) : range.end;
   try {
-    for await (const piece of speed.measured(blob.pieces(range, size, first))) {
+    for await (const piece of speed.measured(blob.pieces(range, size, first, how))) {
       const part = piece.subarray(0, end - at);
       at += part.length;
       yield part;
@@ -46,7 +47,7 @@ export async function* piecesInParallel(
     }
     window.close();
     // What several connections could not bring, one may; and if it cannot, it says why.
-    if (at < range.end) yield* blob.pieces({ start: at, end: range.end }, size);
+    if (at < range.end) yield* blob.pieces({ start: at, end: range.end }, size, undefined, how);
   } finally {
     window.close();
   }

@@ -62,6 +62,23 @@ describe('a file that is followed', () => {
     expect(whole.equals(await readFile(path))).toBe(true);
   });
 
+  it('is written from memory that both threads have, which may change when the next call has ended', async () => {
+    const path = join(dir, 'blob');
+    await writeFile(path, '');
+    const file = follow(path);
+    const shared = [1, 2].map(() => new Uint8Array(new SharedArrayBuffer(mebibyte)));
+    const all: Uint8Array[] = [];
+    for (let i = 0; i < 20; i++) {
+      const piece = shared[i % 2]?.subarray(0, mebibyte - i * 1000) ?? new Uint8Array();
+      piece.set(bytesOf(piece.length, i));
+      expect(await file.write(piece, Buffer.concat(all).length)).toBe(piece.length);
+      all.push(new Uint8Array(piece));
+    }
+    const whole = Buffer.concat(all);
+    expect(await file.digest(whole.length)).toBe(digestOf(whole));
+    expect(whole.equals(await readFile(path))).toBe(true);
+  });
+
   it('that cannot be written rejects with what the system says', async () => {
     const file = follow('/dev/full');
     await expect(file.write(bytesOf(mebibyte), 0)).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'write' });

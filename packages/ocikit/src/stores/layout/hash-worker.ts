@@ -171,24 +171,31 @@ export class FollowedFile implements StageDigest {
   /**
    * Has bytes written, one call after another.
    *
+   * @param bytes if they are in memory that both threads have, they must not change before the call after this one has ended: they are
+   * hashed after they have been written
    * @returns how many of them were; fewer than all if nobody is there to do it
    * @throws what the system says
    */
   async write(bytes: Uint8Array, position: number): Promise<number> {
     let at = 0;
     while (at < bytes.length) {
-      this.#slots ??= { next: newSlot(), last: newSlot() };
-      const { next, last } = this.#slots;
-      this.#slots = { next: last, last: next };
       const part = bytes.subarray(at, at + slotSize);
-      next.set(part);
-      const outcome = await this.#line.write(next.subarray(0, part.length), position + at);
+      const outcome = await this.#line.write(this.#shared(part), position + at);
       if (outcome === 'not') break;
       if (outcome !== 'all') throw Object.assign(new Error(outcome.message), outcome);
       at += part.length;
       this.#told = Math.max(this.#told, position + at);
     }
     return at;
+  }
+
+  #shared(part: Uint8Array): Uint8Array {
+    if (part.buffer instanceof SharedArrayBuffer) return part;
+    this.#slots ??= { next: newSlot(), last: newSlot() };
+    const { next, last } = this.#slots;
+    this.#slots = { next: last, last: next };
+    next.set(part);
+    return next.subarray(0, part.length);
   }
 
   async digest(size: number): Promise<Digest | undefined> {

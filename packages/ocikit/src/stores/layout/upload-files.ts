@@ -15,7 +15,7 @@ import { isFileOf, readerOf, sizeOfFile } from './reading.ts';
 
 /** Up to here, bytes wait in memory for the file to be written in one step. */
 const small = 64 * 1024;
-/** From so many bytes on, a piece is given to the thread that computes the digest, to be written there. */
+/** From so many bytes on, a piece is given to the thread that computes the digest, to be written there; one that it shares always is. */
 const large = 256 * 1024;
 /** Bytes after which what was written is synchronised, while more is coming. */
 const syncStep = 16 * 1024 * 1024;
@@ -51,7 +51,8 @@ export class FileStage implements UploadStage {
     }
     await this.#write();
     const handle = await this.#open();
-    const followed = bytes.length < large ? undefined : this.#followed;
+    const isLarge = bytes.length >= large || bytes.buffer instanceof SharedArrayBuffer;
+    const followed = isLarge ? this.#followed : undefined;
     let at = (await followed?.write(bytes, this.#size)) ?? 0;
     this.#size += at;
     while (at < bytes.length) {
