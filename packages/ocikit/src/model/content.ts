@@ -229,21 +229,21 @@ class Content implements BlobContent {
     this.#begin('iteration');
     this.#assertUsable();
     try {
-      if ('open' in this.#source) yield* this.#read();
-      else yield* this.#count(this.#pieces(this.#source, how));
+      if ('open' in this.#source) {
+        yield* this.#read();
+        return;
+      }
+      // A generator of its own for this would take as long for each piece as all of the rest here.
+      for await (const piece of this.#pieces(this.#source, how)) {
+        if (this.#position + piece.length > this.range.end) throw this.#wrongSize(true);
+        this.#position += piece.length;
+        yield piece;
+      }
+      this.#exhausted = true;
+      if (this.#position < this.range.end) throw this.#wrongSize(false);
     } finally {
       await this.cancel();
     }
-  }
-
-  async *#count(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const piece of pieces) {
-      if (this.#position + piece.length > this.range.end) throw this.#wrongSize(true);
-      this.#position += piece.length;
-      yield piece;
-    }
-    this.#exhausted = true;
-    if (this.#position < this.range.end) throw this.#wrongSize(false);
   }
 
   async *#read(): AsyncGenerator<Uint8Array> {

@@ -7,7 +7,7 @@ import type { Taker } from './plain-connection.ts';
 import type { StandStill } from './stand-still.ts';
 
 /** Bytes that are read at a time: where pieces are copied, and where they are lent. */
-const bufferSize = { kept: 64 * 1024, lent: 512 * 1024 };
+const bufferSize = { kept: 64 * 1024, lent: 1024 * 1024 };
 
 /**
  * The body of a large answer whose length is known, read off a plain connection without the HTTP parser, which would copy each piece

@@ -1,4 +1,4 @@
-import { readSource, RegistryError } from '../../model/index.ts';
+import { RegistryError, untilAborted } from '../../model/index.ts';
 
 import { lengthIn } from './answer-headers.ts';
 import { concat } from './bytes.ts';
@@ -105,12 +105,13 @@ export class FetchedAnswer implements Answer {
     let count = 0;
     try {
       if (pieces === undefined) return;
-      for await (const piece of readSource({ [Symbol.asyncIterator]: () => pieces }, signal)) {
+      for await (const piece of untilAborted({ [Symbol.asyncIterator]: () => pieces }, signal)) {
         count += piece.length;
         this.#idleSince = Date.now();
         yield piece;
         this.#idleSince = undefined;
       }
+      signal?.throwIfAborted();
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       throw cut(error);

@@ -33,10 +33,11 @@ import type { Transport } from './transport.ts';
  * connections.
  */
 export function blobDownloads(transport: Transport, options: ClientOptions): Reader['getBlob'] {
+  const readings: Readings = { count: 0 };
   return async (repository, digest, { range, verify = true, ...call } = {}) => {
     const link = linkSignal(call.signal);
     try {
-      const download = blobDownload(transport, options, repository, digest, call, link);
+      const download = blobDownload(transport, options, readings, repository, digest, call, link);
       const isWhole = range === undefined || ('start' in range && range.start === 0 && range.end === undefined);
       return await (isWhole ? download.openWhole(verify) : download.openPart(range));
     } catch (error) {
@@ -44,6 +45,11 @@ export function blobDownloads(transport: Transport, options: ClientOptions): Rea
       throw error;
     }
   };
+}
+
+/** How many contents of one registry are being read. */
+interface Readings {
+  count: number;
 }
 
 interface BlobDownload {
@@ -56,6 +62,7 @@ interface BlobDownload {
 function blobDownload(
   transport: Transport,
   options: ClientOptions,
+  readings: Readings,
   repository: string,
   digest: Digest,
   given: CallOptions,
@@ -114,6 +121,7 @@ function blobDownload(
     how: 'lent' | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const about = { repository, digest, size };
+    readings.count += 1;
     try {
       onEvent?.({ type: 'started', ...about });
       if (kept.size > 0) onEvent?.({ type: 'resumed', ...about, at: kept.size });
@@ -133,6 +141,7 @@ function blobDownload(
       transport.note(error, call);
       throw error;
     } finally {
+      readings.count -= 1;
       link.unlink();
       await first.answer.discard();
       await kept.close();
@@ -148,7 +157,12 @@ function blobDownload(
   ): Promise<AsyncIterable<Uint8Array>> => {
     if (parallel === undefined || !isWorthParallel(parallel, range, first)) return blob.pieces(range, size, first, how);
     const { piecesInParallel } = await loaded(import('./ranges.ts'), link.signal);
-    return piecesInParallel(blob, range, size, first, parallel, link.signal, how);
+    return piecesInParallel(blob, range, size, first, {
+      parallel,
+      signal: link.signal,
+      how,
+      readings: () => readings.count,
+    });
   };
 
   /** What was kept, and then what comes. */

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 
-import { hashWorker } from './hash-worker.ts';
+import { hashWorkers } from './hash-worker.ts';
 import type { FollowedFile } from './hash-worker.ts';
 
 let dir: string;
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 function follow(path: string, algorithm = 'sha256'): FollowedFile {
-  const file = hashWorker.follow(path, algorithm);
+  const file = hashWorkers.follow(path, algorithm);
   if (file === undefined) throw new Error('there are too many');
   followed.push(file);
   return file;
@@ -126,9 +126,9 @@ describe('a file that is followed', () => {
   });
 
   it('is not followed if there are very many, or for an algorithm that only the process has', () => {
-    expect(hashWorker.follow(join(dir, 'blob'), 'blake3')).toBeUndefined();
+    expect(hashWorkers.follow(join(dir, 'blob'), 'blake3')).toBeUndefined();
     for (let i = 0; i < 64; i++) follow(join(dir, `${i}`));
-    expect(hashWorker.follow(join(dir, 'one more'), 'sha256')).toBeUndefined();
+    expect(hashWorkers.follow(join(dir, 'one more'), 'sha256')).toBeUndefined();
   });
 });
 

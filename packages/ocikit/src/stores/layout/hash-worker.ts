@@ -1,40 +1,18 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type * as Crypto from 'node:crypto';
-import type * as Fs from 'node:fs';
-import type * as WorkerThreads from 'node:worker_threads';
 
 import { digestAlgorithm } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 import type { StageDigest } from '../blobs/index.ts';
 
-/** What the worker is told of one file, in this order. */
-type Message =
-  | { id: number; do: 'open'; path: string; algorithm: string }
-  /** Bytes in memory that both threads have, to be written and hashed. */
-  | { id: number; do: 'write'; bytes: Uint8Array; position: number }
-  /** So many bytes are there. */
-  | { id: number; do: 'read'; size: number }
-  | { id: number; do: 'digest'; size: number }
-  | { id: number; do: 'close' };
-
-type Answer =
-  /** Hexadecimal; undefined if the file could not be read. */
-  { id: number; hash: string | undefined } | { id: number; written: WriteOutcome };
-
-/** What became of bytes that were to be written; `not` if there is nobody, or no file, to write them. */
-type WriteOutcome = 'all' | 'not' | WriteFailure;
-
-/** Of an error of the system's, a message to another thread would lose all but the text. */
-interface WriteFailure {
-  message: string;
-  code: string | undefined;
-  errno: number | undefined;
-  syscall: string | undefined;
-}
+import { hashThread } from './hash-thread.ts';
+import type { Answer, Message, WriteOutcome } from './hash-thread.ts';
 
 /** Milliseconds after which a worker that has nothing to do is ended. */
 const idle = 300;
 const mostFiles = 64;
+/** One core writes and hashes more than a gigabyte in a second, and what the receiving thread can bring is not much more. */
+const mostWorkers = 2;
 /** Bytes after which the worker is told that there are more. */
 const step = 1024 * 1024;
 /** Bytes that are given to the worker at a time. */
@@ -55,10 +33,12 @@ class HashWorker {
   /** Answers that somebody waits for. */
   #awaited = 0;
 
-  /** @returns undefined if there are too many already */
-  follow(path: string, algorithm: string): FollowedFile | undefined {
-    // Another algorithm is its own library's, which the worker does not have.
-    if (this.#files.size >= mostFiles || !['sha256', 'sha512'].includes(algorithm)) return undefined;
+  /** Files that it follows now. */
+  get fileCount(): number {
+    return this.#files.size;
+  }
+
+  follow(path: string, algorithm: string): FollowedFile {
     this.#worker ??= this.#start();
     clearTimeout(this.#timer);
     const id = ++this.#last;
@@ -107,7 +87,7 @@ class HashWorker {
   }
 
   #start(): Worker {
-    const worker = new Worker(`(${workerMain.toString()})(require)`, { eval: true });
+    const worker = new Worker(`(${hashThread.toString()})(require)`, { eval: true });
     worker.on('message', (answer: Answer) => this.#receive(answer));
     worker.on('error', () => this.#forget(worker));
     worker.on('exit', () => this.#forget(worker));
@@ -215,86 +195,24 @@ function newSlot(): Uint8Array {
   return new Uint8Array(new SharedArrayBuffer(slotSize));
 }
 
-/** Runs in the worker, so it has nothing but what it is given. */
-function workerMain(load: (name: string) => unknown): void {
-  const { createHash } = load('node:crypto') as typeof Crypto;
-  const { closeSync, openSync, readSync, writeSync } = load('node:fs') as typeof Fs;
-  const { parentPort: port } = load('node:worker_threads') as typeof WorkerThreads;
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
-  // Linux takes memory for its page cache in blocks as large as the write. Large blocks are those that a virtual machine has
-  // given back to its host, and to get them again takes far longer than the copying.
-  const writeStep = 32 * 1024;
-  const files = new Map<number, { file: number; hash: Crypto.Hash; at: number; hasFailed: boolean }>();
+/** The threads of the process for this: as many as there are files at the same time, but no more than cores, or than a few. */
+class HashWorkers {
+  readonly #workers: HashWorker[] = [];
+  readonly #most = Math.min(availableParallelism(), mostWorkers);
 
-  const readTo = (id: number, size: number): void => {
-    const followed = files.get(id);
-    if (followed === undefined || followed.hasFailed) return;
-    try {
-      while (followed.at < size) {
-        const count = readSync(followed.file, buffer, 0, Math.min(buffer.length, size - followed.at), followed.at);
-        if (count === 0) throw new Error('the file is shorter than was said');
-        followed.hash.update(buffer.subarray(0, count));
-        followed.at += count;
-      }
-    } catch {
-      followed.hasFailed = true;
+  /** @returns undefined if there are too many already */
+  follow(path: string, algorithm: string): FollowedFile | undefined {
+    const count = this.#workers.reduce((sum, { fileCount }) => sum + fileCount, 0);
+    // Another algorithm is its own library's, which the worker does not have.
+    if (count >= mostFiles || !['sha256', 'sha512'].includes(algorithm)) return undefined;
+    const [least] = this.#workers.toSorted((a, b) => a.fileCount - b.fileCount);
+    if (least !== undefined && (least.fileCount === 0 || this.#workers.length >= this.#most)) {
+      return least.follow(path, algorithm);
     }
-  };
-
-  const writeAll = (file: number, bytes: Uint8Array, position: number): WriteOutcome => {
-    try {
-      for (let at = 0; at < bytes.length;) {
-        at += writeSync(file, bytes, at, Math.min(writeStep, bytes.length - at), position + at);
-      }
-      return 'all';
-    } catch (error) {
-      const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
-      return { message, code, errno, syscall };
-    }
-  };
-
-  const write = (id: number, bytes: Uint8Array, position: number): void => {
-    const followed = files.get(id);
-    const written = followed === undefined ? 'not' : writeAll(followed.file, bytes, position);
-    // More can come while this is hashed.
-    port?.postMessage({ id, written } satisfies Answer);
-    if (followed === undefined || written !== 'all') return;
-    readTo(id, position);
-    if (followed.hasFailed || followed.at !== position) return;
-    followed.hash.update(bytes);
-    followed.at += bytes.length;
-  };
-
-  const close = (id: number): void => {
-    const followed = files.get(id);
-    files.delete(id);
-    if (followed !== undefined) closeSync(followed.file);
-  };
-
-  port?.on('message', (message: Message) => {
-    const { id } = message;
-    if (message.do === 'open') {
-      try {
-        const { path, algorithm } = message;
-        files.set(id, { file: openSync(path, 'r+'), hash: createHash(algorithm), at: 0, hasFailed: false });
-      } catch {
-        // Whoever asks for the digest is told that there is none.
-      }
-    } else if (message.do === 'close') {
-      close(id);
-    } else if (message.do === 'write') {
-      write(id, message.bytes, message.position);
-    } else {
-      readTo(id, message.size);
-      if (message.do === 'read') return;
-      const followed = files.get(id);
-      const isWhole = followed !== undefined && !followed.hasFailed && followed.at === message.size;
-      // More may be appended, so its state goes on.
-      const hash = isWhole ? followed.hash.copy().digest('hex') : undefined;
-      port.postMessage({ id, hash } satisfies Answer);
-    }
-  });
+    const another = new HashWorker();
+    this.#workers.push(another);
+    return another.follow(path, algorithm);
+  }
 }
 
-/** One for the process: as much as one core can hash is more than comes. */
-export const hashWorker: HashWorker = new HashWorker();
+export const hashWorkers: HashWorkers = new HashWorkers();

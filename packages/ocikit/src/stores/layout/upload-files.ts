@@ -9,7 +9,7 @@ import type { UploadStage } from '../uploads/index.ts';
 
 import { isMissing } from './files.ts';
 import type { Files } from './files.ts';
-import { hashWorker } from './hash-worker.ts';
+import { hashWorkers } from './hash-worker.ts';
 import type { FollowedFile } from './hash-worker.ts';
 import { isFileOf, readerOf, sizeOfFile } from './reading.ts';
 
@@ -65,7 +65,7 @@ export class FileStage implements UploadStage {
   }
 
   follow(algorithm: string): StageDigest | undefined {
-    this.#followed ??= this.#hasFile ? hashWorker.follow(this.#path, algorithm) : undefined;
+    this.#followed ??= this.#hasFile ? hashWorkers.follow(this.#path, algorithm) : undefined;
     return this.#followed;
   }
 
