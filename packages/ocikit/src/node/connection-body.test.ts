@@ -179,6 +179,25 @@ describe('a large body of a known length over plain HTTP', () => {
     expect(Buffer.concat(found).equals(content.subarray(0, 3 * mebibyte))).toBe(true);
   });
 
+  test('that is cut before anybody reads it gives no bytes in the wrong place', async () => {
+    const { url } = await serve(async (socket) => {
+      socket.write(Buffer.concat([Buffer.from(head(size)), content.subarray(0, 1000)]));
+      await pause(20);
+      socket.write(content.subarray(1000, 2000));
+      await pause(20);
+      socket.resetAndDestroy();
+    });
+    const body = await bodyFrom(open(), url);
+    await pause(100);
+    const found: Buffer[] = [];
+    const reading = (async () => {
+      for await (const piece of body) found.push(Buffer.from(piece));
+    })();
+    await expect(reading).rejects.toThrow('the connection ended in the middle of the body');
+    const all = Buffer.concat(found);
+    expect(all.equals(content.subarray(0, all.length))).toBe(true);
+  });
+
   test('is ended by its signal, also while it waits', async () => {
     const { url, sockets } = await serve((socket) => {
       socket.write(Buffer.concat([Buffer.from(head(size)), content.subarray(0, mebibyte)]));

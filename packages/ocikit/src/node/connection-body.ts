@@ -100,6 +100,11 @@ export class ConnectionBody implements AnswerBody, Taker {
   #begin(): void {
     if (this.#begun) return;
     this.#begun = true;
+    if (this.#failure !== undefined) {
+      // What the parser had may be gone, and what came after it must not take its place.
+      this.#read.length = 0;
+      return;
+    }
     this.#parsed = (this.#message.read() as Uint8Array | null) ?? undefined;
   }
 
