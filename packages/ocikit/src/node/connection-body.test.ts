@@ -193,7 +193,7 @@ describe('a large body of a known length over plain HTTP', () => {
     const reading = (async () => {
       for await (const piece of body) found.push(Buffer.from(piece));
     })();
-    await expect(reading).rejects.toThrow('the connection ended in the middle of the body');
+    await expect(reading).rejects.toThrow(TypeError);
     const all = Buffer.concat(found);
     expect(all.equals(content.subarray(0, all.length))).toBe(true);
   });
