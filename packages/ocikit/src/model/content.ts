@@ -69,7 +69,7 @@ export interface BlobContent extends AsyncIterable<Uint8Array>, AsyncDisposable 
   /** Fills `buffer` from its start with the next bytes; gives how many, 0 at the end. */
   readInto(buffer: Uint8Array): Promise<number>;
   /**
-   * Iterates where pieces need not be kept: each is good only until the one after the next is asked for, so that a source may use its
+   * Iterates where pieces need not be kept: each is good only until the third after it is asked for, so that a source may use its
    * memory again. None is empty. They may be in a `SharedArrayBuffer`.
    */
   lent(): AsyncIterable<Uint8Array>;
@@ -94,7 +94,7 @@ export interface ByteReader {
 
 /**
  * Where the bytes of a {@link BlobContent} come from. Pieces that are iterated are the reader's to keep, unless `how` is `lent`: then
- * each need be good only until the one after the next is asked for, so that its memory can be used again, and none may be empty.
+ * each need be good only until the third after it is asked for, so that its memory can be used again, and none may be empty.
  */
 export type ContentSource =
   /** They are in memory: the whole blob, in one piece or in several. */

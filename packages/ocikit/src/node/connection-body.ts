@@ -6,6 +6,9 @@ import { takeOver } from './plain-connection.ts';
 import type { Taker } from './plain-connection.ts';
 import type { StandStill } from './stand-still.ts';
 
+/** Pieces that are good at the same time. */
+const lentAtOnce = 3;
+
 /** Bytes that are read at a time: where pieces are copied, and where they are lent. */
 const bufferSize = { kept: 64 * 1024, lent: 1024 * 1024 };
 
@@ -23,7 +26,7 @@ export class ConnectionBody implements AnswerBody, Taker {
   /** What was read and not handed on: one piece, but for the rare case in which Node goes on reading by itself. */
   readonly #read: Filled[] = [];
   readonly #free: Uint8Array[] = [];
-  /** Buffers whose bytes were handed on and are still good: the last one, and the one before it. */
+  /** Buffers whose bytes were handed on and are still good: the last three. */
   readonly #lent: Uint8Array[] = [];
   #begun = false;
   #lends = false;
@@ -128,7 +131,7 @@ export class ConnectionBody implements AnswerBody, Taker {
       return piece.slice();
     }
     if (buffer.buffer instanceof SharedArrayBuffer) this.#lent.push(buffer);
-    if (this.#lent.length > 2) this.#free.push(...this.#lent.splice(0, 1));
+    if (this.#lent.length > lentAtOnce) this.#free.push(...this.#lent.splice(0, 1));
     return piece;
   }
 

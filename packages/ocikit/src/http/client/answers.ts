@@ -15,7 +15,7 @@ export interface Answer {
   /**
    * The body as it comes; once. Leaving the iteration ends the connection. A cut connection throws; nothing is tried again here.
    *
-   * @param how `lent`: each piece is good only until the one after the next is asked for
+   * @param how `lent`: each piece is good only until the third after it is asked for
    */
   body(how?: 'lent'): AsyncIterable<Uint8Array>;
   /** All of it. Rejects with CONTENT_TOO_LARGE if there are more bytes than that. */

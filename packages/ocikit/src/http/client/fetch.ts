@@ -24,6 +24,6 @@ export interface RawBody {
 }
 
 export interface RawBytes extends AsyncIterable<Uint8Array> {
-  /** Said before it is read: each piece need be good only until the one after the next is asked for, so that its memory can be used again. */
+  /** Said before it is read: each piece need be good only until the third after it is asked for, so that its memory can be used again. */
   lend?(): void;
 }

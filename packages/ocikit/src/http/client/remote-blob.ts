@@ -30,7 +30,7 @@ export interface RemoteBlob {
    *
    * @param size bytes of the whole blob
    * @param first an answer that begins there, if there is one already
-   * @param how `lent`: each piece is good only until the one after the next is asked for
+   * @param how `lent`: each piece is good only until the third after it is asked for
    * @throws RegistryError SIZE_INVALID if there are more bytes than announced, or an answer ends too early without having been cut
    */
   pieces(

@@ -62,14 +62,14 @@ describe('a file that is followed', () => {
     expect(whole.equals(await readFile(path))).toBe(true);
   });
 
-  it('is written from memory that both threads have, which may change when the next call has ended', async () => {
+  it('is written from memory that both threads have, which may change when two more calls have ended', async () => {
     const path = join(dir, 'blob');
     await writeFile(path, '');
     const file = follow(path);
-    const shared = [1, 2].map(() => new Uint8Array(new SharedArrayBuffer(mebibyte)));
+    const shared = [1, 2, 3].map(() => new Uint8Array(new SharedArrayBuffer(mebibyte)));
     const all: Uint8Array[] = [];
     for (let i = 0; i < 20; i++) {
-      const piece = shared[i % 2]?.subarray(0, mebibyte - i * 1000) ?? new Uint8Array();
+      const piece = shared[i % 3]?.subarray(0, mebibyte - i * 1000) ?? new Uint8Array();
       piece.set(bytesOf(piece.length, i));
       expect(await file.write(piece, Buffer.concat(all).length)).toBe(piece.length);
       all.push(new Uint8Array(piece));
@@ -77,6 +77,23 @@ describe('a file that is followed', () => {
     const whole = Buffer.concat(all);
     expect(await file.digest(whole.length)).toBe(digestOf(whole));
     expect(whole.equals(await readFile(path))).toBe(true);
+  });
+
+  it('fails for what was handed over before with the next call, or with its digest', async () => {
+    for (const next of [
+      (file: FollowedFile) => file.write(new Uint8Array(new SharedArrayBuffer(5)), 0),
+      (file: FollowedFile) => file.write(bytesOf(5), 0),
+      (file: FollowedFile) => file.digest(mebibyte),
+    ]) {
+      const path = join(dir, 'blob');
+      await writeFile(path, '');
+      const file = follow(path);
+      const shared = new Uint8Array(new SharedArrayBuffer(mebibyte));
+      expect(await file.write(shared, 0)).toBe(mebibyte);
+      // No file may be as large.
+      expect(await file.write(shared, 2 ** 52)).toBe(mebibyte);
+      await expect(next(file)).rejects.toMatchObject({ code: 'EFBIG', syscall: 'write' });
+    }
   });
 
   it('that cannot be written rejects with what the system says', async () => {

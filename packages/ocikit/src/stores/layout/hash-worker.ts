@@ -27,8 +27,8 @@ class HashWorker {
   #worker: Worker | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #files = new Map<number, (hash: string | undefined) => void>();
-  /** Who waits for bytes to be written: one for each file. */
-  readonly #writes = new Map<number, (outcome: WriteOutcome) => void>();
+  /** Who waits for bytes of a file to be written, in their order. */
+  readonly #writes = new Map<number, ((outcome: WriteOutcome) => void)[]>();
   #last = 0;
   /** Answers that somebody waits for. */
   #awaited = 0;
@@ -62,7 +62,11 @@ class HashWorker {
   async #write(id: number, bytes: Uint8Array, position: number): Promise<WriteOutcome> {
     const worker = this.#worker;
     if (!this.#files.has(id) || worker === undefined) return 'not';
-    const written = new Promise<WriteOutcome>((resolve) => this.#writes.set(id, resolve));
+    const written = new Promise<WriteOutcome>((resolve) => {
+      const waiting = this.#writes.get(id);
+      if (waiting === undefined) this.#writes.set(id, [resolve]);
+      else waiting.push(resolve);
+    });
     worker.postMessage({ id, do: 'write', bytes, position } satisfies Message);
     return this.#whileAwaited(written);
   }
@@ -81,9 +85,9 @@ class HashWorker {
       this.#files.get(answer.id)?.(answer.hash);
       return;
     }
-    const settle = this.#writes.get(answer.id);
-    this.#writes.delete(answer.id);
-    settle?.(answer.written);
+    const waiting = this.#writes.get(answer.id);
+    waiting?.shift()?.(answer.written);
+    if (waiting?.length === 0) this.#writes.delete(answer.id);
   }
 
   #start(): Worker {
@@ -102,7 +106,7 @@ class HashWorker {
     this.#worker = undefined;
     for (const answer of this.#files.values()) answer(undefined);
     this.#files.clear();
-    for (const settle of this.#writes.values()) settle('not');
+    for (const settle of [...this.#writes.values()].flat()) settle('not');
     this.#writes.clear();
   }
 
@@ -133,6 +137,10 @@ export class FollowedFile implements StageDigest {
   readonly #algorithm: string;
   readonly #line: Line;
   #told = 0;
+  /** Whether the thread has written something of this file. */
+  #isTaken = false;
+  /** What becomes of the last bytes, if nobody has waited for them. */
+  #last: Promise<WriteOutcome> | undefined;
   /** Two, as the worker still hashes one when the other one is filled. */
   #slots: { next: Uint8Array; last: Uint8Array } | undefined;
 
@@ -149,28 +157,47 @@ export class FollowedFile implements StageDigest {
   }
 
   /**
-   * Has bytes written, one call after another.
+   * Has bytes written, one call after another. Of bytes in memory that both threads have, the last ones may not have been written when
+   * it resolves, so that the thread need not wait for more: {@link settled} says when, and the next call fails for them.
    *
-   * @param bytes if they are in memory that both threads have, they must not change before the call after this one has ended: they are
-   * hashed after they have been written
+   * @param bytes if they are in such memory, they must not change before two more calls have ended: they are hashed after they have
+   * been written
    * @returns how many of them were; fewer than all if nobody is there to do it
    * @throws what the system says
    */
   async write(bytes: Uint8Array, position: number): Promise<number> {
     let at = 0;
+    const isShared = bytes.buffer instanceof SharedArrayBuffer;
     while (at < bytes.length) {
       const part = bytes.subarray(at, at + slotSize);
-      const outcome = await this.#line.write(this.#shared(part), position + at);
-      if (outcome === 'not') break;
-      if (outcome !== 'all') throw Object.assign(new Error(outcome.message), outcome);
+      // Whether the thread is there, the first write has shown.
+      const mayWait = isShared && this.#isTaken;
+      if (!mayWait) await this.settled();
+      const written = this.#line.write(isShared ? part : this.#copied(part), position + at);
+      if (mayWait) {
+        const last = this.#last;
+        this.#last = written;
+        assertWritten(await last);
+      } else {
+        const outcome = await written;
+        if (outcome === 'not') break;
+        assertWritten(outcome);
+        this.#isTaken = true;
+      }
       at += part.length;
       this.#told = Math.max(this.#told, position + at);
     }
     return at;
   }
 
-  #shared(part: Uint8Array): Uint8Array {
-    if (part.buffer instanceof SharedArrayBuffer) return part;
+  /** Resolves when all is written. */
+  async settled(): Promise<void> {
+    const last = this.#last;
+    this.#last = undefined;
+    assertWritten(await last);
+  }
+
+  #copied(part: Uint8Array): Uint8Array {
     this.#slots ??= { next: newSlot(), last: newSlot() };
     const { next, last } = this.#slots;
     this.#slots = { next: last, last: next };
@@ -178,7 +205,9 @@ export class FollowedFile implements StageDigest {
     return next.subarray(0, part.length);
   }
 
+  /** Rejects as {@link settled} does. */
   async digest(size: number): Promise<Digest | undefined> {
+    await this.settled();
     const answer = this.#line.answer();
     this.#line.tell({ do: 'digest', size });
     const hash = await answer;
@@ -189,6 +218,11 @@ export class FollowedFile implements StageDigest {
   close(): void {
     this.#line.end();
   }
+}
+
+function assertWritten(outcome: WriteOutcome = 'all'): void {
+  if (outcome === 'not') throw new Error('the thread that writes has ended');
+  if (outcome !== 'all') throw Object.assign(new Error(outcome.message), outcome);
 }
 
 function newSlot(): Uint8Array {

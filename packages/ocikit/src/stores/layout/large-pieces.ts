@@ -8,7 +8,7 @@ export const largePiece: number = 1024 * 1024;
 const largeEnough = 128 * 1024;
 
 /**
- * The bytes of a source in larger pieces, which other threads can read. Each is good until the one after the next is asked for.
+ * The bytes of a source in larger pieces, which other threads can read. Each is good until the third after it is asked for.
  *
  * @param onBytes is told how many have come, again and again
  */
@@ -21,31 +21,32 @@ export async function* inLargePieces(
   const opened = typeof source === 'function' ? await source() : source;
   const pieces = isContent(opened) ? untilAborted(opened.lent(), signal) : readSource(opened, signal);
   const gathered = new GatheredBytes();
-  let isLent = false;
+  /** Pieces that have to follow on something lent before more may be asked for than it is good for. */
+  let owed = 0;
   for await (const piece of pieces) {
     if (piece.length >= largeEnough && isShared(piece)) {
       if (gathered.size > 0) yield gathered.take();
       yield piece;
-      isLent = true;
+      owed = 2;
       onBytes(piece.length);
       continue;
     }
     for (let at = 0; at < piece.length;) {
       at += gathered.add(piece.subarray(at));
-      // What was lent is good only as long as one piece more is read, and so only one may be handed on after it.
-      if (gathered.isFull || isLent) yield gathered.take();
-      isLent = false;
+      if (!gathered.isFull && owed === 0) continue;
+      yield gathered.take();
+      owed = Math.max(owed - 1, 0);
     }
     onBytes(piece.length);
   }
   if (gathered.size > 0) yield gathered.take();
 }
 
-/** Gathers bytes in two buffers by turns, so that there is one to be filled while the other one is used. */
+/** Gathers bytes in three buffers by turns, so that there is one to be filled while the others are used. */
 class GatheredBytes {
   size = 0;
-  #buffer: Uint8Array | undefined;
-  #other: Uint8Array | undefined;
+  readonly #buffers: Uint8Array[] = [];
+  #turn = 0;
 
   get isFull(): boolean {
     return this.size === largePiece;
@@ -53,16 +54,16 @@ class GatheredBytes {
 
   /** @returns how many of them there was room for */
   add(bytes: Uint8Array): number {
-    this.#buffer ??= new Uint8Array(new SharedArrayBuffer(largePiece));
+    const buffer = (this.#buffers[this.#turn] ??= new Uint8Array(new SharedArrayBuffer(largePiece)));
     const part = bytes.subarray(0, largePiece - this.size);
-    this.#buffer.set(part, this.size);
+    buffer.set(part, this.size);
     this.size += part.length;
     return part.length;
   }
 
   take(): Uint8Array {
-    const taken = this.#buffer?.subarray(0, this.size) ?? new Uint8Array();
-    [this.#buffer, this.#other] = [this.#other, this.#buffer];
+    const taken = this.#buffers[this.#turn]?.subarray(0, this.size) ?? new Uint8Array();
+    this.#turn = (this.#turn + 1) % 3;
     this.size = 0;
     return taken;
   }

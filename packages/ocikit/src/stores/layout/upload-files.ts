@@ -84,6 +84,8 @@ export class FileStage implements UploadStage {
   }
 
   async truncate(size: number): Promise<void> {
+    // What fails now is taken back, or was said before.
+    await this.#followed?.settled().catch(() => undefined);
     this.#unfollow();
     this.#synced = Math.min(this.#synced, size);
     if (this.#hasFile) await (await this.#open()).truncate(size);
