@@ -18,11 +18,16 @@ function join(pieces: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(pieces.flatMap((piece) => [...piece]));
 }
 
-/** The four ways in which a content can be read. */
+/** The five ways in which a content can be read. */
 const ways: Record<string, (content: BlobContent) => Promise<Uint8Array>> = {
   async iterating(content) {
     const pieces: Uint8Array[] = [];
     for await (const piece of content) pieces.push(Uint8Array.from(piece));
+    return join(pieces);
+  },
+  async lent(content) {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of content.lent()) pieces.push(Uint8Array.from(piece));
     return join(pieces);
   },
   async stream(content) {

@@ -45,8 +45,8 @@ function assertOffset(offset: number): void {
 }
 
 /**
- * The bytes of a blob, or of a part of it, to be read once in one of four ways: iterate, `stream()`, `bytes()` or
- * `readInto()` until it gives 0.
+ * The bytes of a blob, or of a part of it, to be read once in one of five ways: iterate, also by `lent()`, `stream()`, `bytes()`
+ * or `readInto()` until it gives 0.
  *
  * From a store it is lazy: unread, it holds nothing open. From a client it *is* the answer to a request: unread, it
  * holds a connection, so read it or `cancel()` it. Reading to the end, failing and leaving an iteration all let go.
@@ -68,6 +68,11 @@ export interface BlobContent extends AsyncIterable<Uint8Array>, AsyncDisposable 
   open(): Promise<void>;
   /** Fills `buffer` from its start with the next bytes; gives how many, 0 at the end. */
   readInto(buffer: Uint8Array): Promise<number>;
+  /**
+   * Iterates where pieces need not be kept: each is good only until the third after it is asked for, so that a source may use its
+   * memory again. None is empty. They may be in a `SharedArrayBuffer`.
+   */
+  lent(): AsyncIterable<Uint8Array>;
   stream(): ReadableStream<Uint8Array>;
   /**
    * All of it, in memory.
@@ -87,14 +92,17 @@ export interface ByteReader {
   close(): Promise<void>;
 }
 
-/** Where the bytes of a {@link BlobContent} come from. */
+/**
+ * Where the bytes of a {@link BlobContent} come from. Pieces that are iterated are the reader's to keep, unless `how` is `lent`: then
+ * each need be good only until the third after it is asked for, so that its memory can be used again, and none may be empty.
+ */
 export type ContentSource =
   /** They are in memory: the whole blob, in one piece or in several. */
   | { pieces: readonly Uint8Array[] }
   /** They are read on demand, from `range.start` on. `cancel` is called if it ends without having been opened. */
   | { open: (range: ResolvedRange) => Promise<ByteReader>; cancel?: () => Promise<void> }
   /** They arrive by themselves, from `range.start` on. `cancel` is called if nobody wants them, or no more of them. */
-  | { iterate: (range: ResolvedRange) => AsyncIterable<Uint8Array>; cancel?: () => Promise<void> };
+  | { iterate: (range: ResolvedRange, how?: 'lent') => AsyncIterable<Uint8Array>; cancel?: () => Promise<void> };
 
 export interface CreateContentOptions {
   descriptor: Descriptor;
@@ -150,7 +158,7 @@ class Content implements BlobContent {
   async #openReader(): Promise<void> {
     if (this.#reader !== undefined || this.#position >= this.range.end) return;
     const source = this.#source;
-    const reader = 'open' in source ? await source.open(this.range) : readerOf(this.#pieces(source));
+    const reader = 'open' in source ? await source.open(this.range) : readerOf(this.#pieces(source, 'lent'));
     try {
       this.#assertUsable();
     } catch (error) {
@@ -160,9 +168,9 @@ class Content implements BlobContent {
     this.#reader = reader;
   }
 
-  #pieces(source: Exclude<ContentSource, { open: unknown }>): AsyncIterable<Uint8Array> {
+  #pieces(source: Exclude<ContentSource, { open: unknown }>, how?: 'lent'): AsyncIterable<Uint8Array> {
     if ('pieces' in source) return slicesOf(source.pieces, this.range, this.#signal);
-    return untilAborted(source.iterate(this.range), this.#signal);
+    return untilAborted(source.iterate(this.range, how), this.#signal);
   }
 
   #assertUsable(): void {
@@ -209,25 +217,33 @@ class Content implements BlobContent {
     this.#exhausted = true;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.#iterate();
+  }
+
+  lent(): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.#iterate('lent');
+  }
+
+  async *#iterate(how?: 'lent'): AsyncGenerator<Uint8Array, void, undefined> {
     this.#begin('iteration');
     this.#assertUsable();
     try {
-      if ('open' in this.#source) yield* this.#read();
-      else yield* this.#iterate(this.#pieces(this.#source));
+      if ('open' in this.#source) {
+        yield* this.#read();
+        return;
+      }
+      // A generator of its own for this would take as long for each piece as all of the rest here.
+      for await (const piece of this.#pieces(this.#source, how)) {
+        if (this.#position + piece.length > this.range.end) throw this.#wrongSize(true);
+        this.#position += piece.length;
+        yield piece;
+      }
+      this.#exhausted = true;
+      if (this.#position < this.range.end) throw this.#wrongSize(false);
     } finally {
       await this.cancel();
     }
-  }
-
-  async *#iterate(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const piece of pieces) {
-      if (this.#position + piece.length > this.range.end) throw this.#wrongSize(true);
-      this.#position += piece.length;
-      yield piece;
-    }
-    this.#exhausted = true;
-    if (this.#position < this.range.end) throw this.#wrongSize(false);
   }
 
   async *#read(): AsyncGenerator<Uint8Array> {

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
 import type { Duplex } from 'node:stream';
 
+import { connectPlain } from './plain-connection.ts';
 import { plainHost, proxyChoice } from './proxies.ts';
 import type { ProxyOptions } from './proxies.ts';
 
@@ -201,27 +202,6 @@ function established<T extends Socket>(socket: T, event: 'connect' | 'secureConn
 
 function tooSlow(): Error {
   return new Error('the connection did not stand in time');
-}
-
-const readBuffer = 64 * 1024;
-
-/**
- * A connection that reads into one buffer. Else each read takes 64 KiB of memory anew, and with large bodies collecting that takes
- * longer than reading. Node's HTTP parser, which alone listens, copies what it hands on.
- */
-function connectPlain(address: Address): Socket {
-  const socket: Socket = connectTcp({
-    ...address,
-    noDelay: true,
-    onread: {
-      buffer: Buffer.allocUnsafeSlow(readBuffer),
-      callback: (count, buffer) => {
-        socket.emit('data', Buffer.from(buffer.buffer, buffer.byteOffset, count));
-        return true;
-      },
-    },
-  });
-  return socket;
 }
 
 /** Asks a proxy for a connection to a host. RFC 9110, section 9.3.6. */

@@ -5,7 +5,10 @@ import type { Fetch, RawBody } from '../http/wire/index.ts';
 
 import { Connections } from './connections.ts';
 import type { ConnectionOptions } from './connections.ts';
+import { ConnectionBody } from './connection-body.ts';
 import { MessageBody } from './message-body.ts';
+import type { AnswerBody } from './message-body.ts';
+import { canBeTakenOver } from './plain-connection.ts';
 import { BodySender, contentOf } from './request-body.ts';
 import type { RequestContent } from './request-body.ts';
 import { StandStill } from './stand-still.ts';
@@ -78,6 +81,9 @@ function headersOf(init: RequestInit, { content, size, type }: RequestContent): 
   return headers;
 }
 
+/** Bytes of a body from which on it is worth a connection of its own. */
+const large = 1024 * 1024;
+
 /** Methods whose effect is the same if a request arrives twice. RFC 9110, section 9.2.2. */
 const idempotent: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PUT']);
 
@@ -88,7 +94,7 @@ class Exchange {
   readonly #standStill: StandStill;
   #sender: BodySender | undefined;
   #message: IncomingMessage | undefined;
-  #answer: MessageBody | undefined;
+  #answer: AnswerBody | undefined;
   #failure: { error: unknown; isOfConnection: boolean } | undefined;
   #reject: ((error: unknown) => void) | undefined;
   #release: (() => void) | undefined;
@@ -100,7 +106,7 @@ class Exchange {
   }
 
   /** The body of the answer. */
-  get answer(): MessageBody | undefined {
+  get answer(): AnswerBody | undefined {
     return this.#answer;
   }
 
@@ -176,8 +182,17 @@ class Exchange {
       message.once('end', () => this.#request.destroy());
     }
     if (hasNoBody(this.#request.method, message)) message.resume();
-    else this.#answer = new MessageBody(message, this.#standStill);
+    else this.#answer = bodyOf(message, this.#standStill);
   }
+}
+
+function bodyOf(message: IncomingMessage, standStill: StandStill): AnswerBody {
+  const { headers, socket } = message;
+  // Chunks are the parser's.
+  const size = headers['transfer-encoding'] === undefined ? Number(headers['content-length']) : 0;
+  return size >= large && canBeTakenOver(socket)
+    ? new ConnectionBody(message, size, standStill)
+    : new MessageBody(message, standStill);
 }
 
 function reasonOf(error: NodeJS.ErrnoException): string {
@@ -209,7 +224,7 @@ function responseOf(message: IncomingMessage, url: URL, init: RequestInit, excha
 }
 
 /** For those who read `body`. Nothing is taken before they do, so that `rawBody` can be read instead. */
-function streamOf(body: MessageBody): ReadableStream<Uint8Array> {
+function streamOf(body: AnswerBody): ReadableStream<Uint8Array> {
   let isPulled = false;
   return new ReadableStream<Uint8Array>(
     {

@@ -1,15 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 
+import type { RawBytes } from '../http/client/index.ts';
+
 import type { StandStill } from './stand-still.ts';
 
 /** Bytes that may wait to be read before the connection is held up. */
 const ahead = 2 * 1024 * 1024;
 
-/**
- * The body of an answer, in the pieces in which it comes off the connection, none of them copied. It is read once. Leaving
- * the iteration ends the connection.
- */
-export class MessageBody implements AsyncIterableIterator<Uint8Array, undefined> {
+/** The body of an answer. It is read once. Leaving the iteration ends the connection. */
+export interface AnswerBody extends AsyncIterableIterator<Uint8Array, undefined> {
+  /** Whether somebody reads it. */
+  readonly isBegun: boolean;
+  /** Nothing more comes, and this is why. What came is still read first. */
+  fail(error: unknown): void;
+  return(): Promise<IteratorResult<Uint8Array, undefined>>;
+  lend?: RawBytes['lend'];
+}
+
+/** A body in the pieces in which the HTTP parser hands it on, none of them copied again. */
+export class MessageBody implements AnswerBody {
   readonly #message: IncomingMessage;
   readonly #standStill: StandStill;
   readonly #pieces: Uint8Array[] = [];
@@ -30,12 +39,10 @@ export class MessageBody implements AsyncIterableIterator<Uint8Array, undefined>
     message.on('close', () => this.fail(cutOff(undefined)));
   }
 
-  /** Whether somebody reads it. */
   get isBegun(): boolean {
     return this.#begun;
   }
 
-  /** Nothing more comes, and this is why. What came is still read first. */
   fail(error: unknown): void {
     if (this.#ended || this.#failure !== undefined) return;
     this.#failure = { error };
@@ -93,6 +100,6 @@ export class MessageBody implements AsyncIterableIterator<Uint8Array, undefined>
   }
 }
 
-function cutOff(cause: Error | undefined): TypeError {
+export function cutOff(cause: Error | undefined): TypeError {
   return new TypeError('the connection ended in the middle of the body', { cause });
 }

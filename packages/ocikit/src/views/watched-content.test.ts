@@ -48,6 +48,11 @@ const ways: Record<string, (content: BlobContent) => Promise<number>> = {
     for await (const piece of content) count += piece.length;
     return count;
   },
+  'iterating what is lent': async (content) => {
+    let count = 0;
+    for await (const piece of content.lent()) count += piece.length;
+    return count;
+  },
   streaming: async (content) => {
     let count = 0;
     for await (const piece of content.stream()) count += piece.length;

@@ -48,9 +48,17 @@ class WatchedContent implements BlobContent {
     return count;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.#counted(this.#content);
+  }
+
+  lent(): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.#counted(this.#content.lent());
+  }
+
+  async *#counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      for await (const piece of this.#content) {
+      for await (const piece of pieces) {
         this.#bytes += piece.length;
         yield piece;
       }

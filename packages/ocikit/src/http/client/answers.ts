@@ -1,6 +1,6 @@
-import { readSource, RegistryError } from '../../model/index.ts';
+import { RegistryError, untilAborted } from '../../model/index.ts';
 import { rawBody } from '../wire/index.ts';
-import type { RawBody } from '../wire/index.ts';
+import type { RawBody, RawBytes } from '../wire/index.ts';
 
 import { lengthIn } from './answer-headers.ts';
 import { concat } from './bytes.ts';
@@ -12,8 +12,12 @@ export interface Answer {
   readonly headers: Headers;
   /** Where it came from, after redirects. */
   readonly url: URL;
-  /** The body as it comes; once. Leaving the iteration ends the connection. A cut connection throws; nothing is tried again here. */
-  body(): AsyncIterable<Uint8Array>;
+  /**
+   * The body as it comes; once. Leaving the iteration ends the connection. A cut connection throws; nothing is tried again here.
+   *
+   * @param how `lent`: each piece is good only until the third after it is asked for
+   */
+  body(how?: 'lent'): AsyncIterable<Uint8Array>;
   /** All of it. Rejects with CONTENT_TOO_LARGE if there are more bytes than that. */
   bytes(limit: number): Promise<Uint8Array>;
   /** A JSON document of at most so many bytes. Rejects with UNKNOWN if it is none. */
@@ -58,6 +62,7 @@ export class FetchedAnswer implements Answer {
   readonly #options: FetchedAnswerOptions;
   /** Bytes that ought to come, if the answer says so. */
   readonly #announced: number | undefined;
+  readonly #raw: RawBytes | undefined;
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #idleTimer: ReturnType<typeof setInterval> | undefined;
@@ -71,7 +76,8 @@ export class FetchedAnswer implements Answer {
     this.status = response.status;
     this.headers = response.headers;
     this.url = url;
-    const body = response[rawBody] ?? response.body;
+    this.#raw = response[rawBody];
+    const body = this.#raw ?? response.body;
     this.#announced = method === 'HEAD' || body === null ? 0 : announcedLength(response);
     if (body !== null) this.#pieces = iteratorOf(body);
     if (this.#announced === 0) {
@@ -92,18 +98,20 @@ export class FetchedAnswer implements Answer {
     this.#options.onIdle?.();
   };
 
-  async *body(): AsyncGenerator<Uint8Array, void, undefined> {
+  async *body(how?: 'lent'): AsyncGenerator<Uint8Array, void, undefined> {
     const { signal, cut } = this.#options;
     const pieces = this.#begin();
+    if (how === 'lent') this.#raw?.lend?.();
     let count = 0;
     try {
       if (pieces === undefined) return;
-      for await (const piece of readSource({ [Symbol.asyncIterator]: () => pieces }, signal)) {
+      for await (const piece of untilAborted({ [Symbol.asyncIterator]: () => pieces }, signal)) {
         count += piece.length;
         this.#idleSince = Date.now();
         yield piece;
         this.#idleSince = undefined;
       }
+      signal?.throwIfAborted();
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       throw cut(error);

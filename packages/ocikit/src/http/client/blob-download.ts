@@ -33,10 +33,11 @@ import type { Transport } from './transport.ts';
  * connections.
  */
 export function blobDownloads(transport: Transport, options: ClientOptions): Reader['getBlob'] {
+  const readings: Readings = { count: 0 };
   return async (repository, digest, { range, verify = true, ...call } = {}) => {
     const link = linkSignal(call.signal);
     try {
-      const download = blobDownload(transport, options, repository, digest, call, link);
+      const download = blobDownload(transport, options, readings, repository, digest, call, link);
       const isWhole = range === undefined || ('start' in range && range.start === 0 && range.end === undefined);
       return await (isWhole ? download.openWhole(verify) : download.openPart(range));
     } catch (error) {
@@ -44,6 +45,11 @@ export function blobDownloads(transport: Transport, options: ClientOptions): Rea
       throw error;
     }
   };
+}
+
+/** How many contents of one registry are being read. */
+interface Readings {
+  count: number;
 }
 
 interface BlobDownload {
@@ -56,6 +62,7 @@ interface BlobDownload {
 function blobDownload(
   transport: Transport,
   options: ClientOptions,
+  readings: Readings,
   repository: string,
   digest: Digest,
   given: CallOptions,
@@ -95,7 +102,7 @@ function blobDownload(
       range,
       signal,
       source: {
-        iterate: () => read(range, size, first, kept, verified),
+        iterate: (_, how) => read(range, size, first, kept, verified, how),
         async cancel() {
           link.unlink();
           link.abort(new DOMException('the content was cancelled', 'AbortError'));
@@ -111,12 +118,14 @@ function blobDownload(
     first: BlobPart,
     kept: KeptPart,
     verified: boolean,
+    how: 'lent' | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const about = { repository, digest, size };
+    readings.count += 1;
     try {
       onEvent?.({ type: 'started', ...about });
       if (kept.size > 0) onEvent?.({ type: 'resumed', ...about, at: kept.size });
-      const pieces = piecesOf(range, size, first, kept);
+      const pieces = piecesOf(range, size, first, kept, how);
       let transferred = 0;
       for await (const piece of verified ? new VerifyingReader(pieces, about) : pieces) {
         yield piece;
@@ -132,6 +141,7 @@ function blobDownload(
       transport.note(error, call);
       throw error;
     } finally {
+      readings.count -= 1;
       link.unlink();
       await first.answer.discard();
       await kept.close();
@@ -143,10 +153,16 @@ function blobDownload(
     first: BlobPart,
     range: ResolvedRange,
     size: number,
+    how: 'lent' | undefined,
   ): Promise<AsyncIterable<Uint8Array>> => {
-    if (parallel === undefined || !isWorthParallel(parallel, range, first)) return blob.pieces(range, size, first);
+    if (parallel === undefined || !isWorthParallel(parallel, range, first)) return blob.pieces(range, size, first, how);
     const { piecesInParallel } = await loaded(import('./ranges.ts'), link.signal);
-    return piecesInParallel(blob, range, size, first, parallel, link.signal);
+    return piecesInParallel(blob, range, size, first, {
+      parallel,
+      signal: link.signal,
+      how,
+      readings: () => readings.count,
+    });
   };
 
   /** What was kept, and then what comes. */
@@ -155,6 +171,7 @@ function blobDownload(
     size: number,
     first: BlobPart,
     kept: KeptPart,
+    how: 'lent' | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let at = start;
     const expected = start + kept.size;
@@ -164,7 +181,8 @@ function blobDownload(
     }
     if (at !== expected) await first.answer.discard();
     const rest = { start: at, end };
-    const coming = at === expected ? await piecesAfter(first, rest, size) : blob.pieces(rest, size);
+    const coming =
+      at === expected ? await piecesAfter(first, rest, size, how) : blob.pieces(rest, size, undefined, how);
     for await (const piece of coming) {
       await kept.append(piece);
       yield piece;

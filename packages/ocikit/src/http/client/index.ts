@@ -1,6 +1,6 @@
 export { deadline } from '../../model/index.ts';
 export { rawBody, takesIterables } from '../wire/index.ts';
-export type { Fetch, RawBody } from '../wire/index.ts';
+export type { Fetch, RawBody, RawBytes } from '../wire/index.ts';
 export type { Credential, Credentials } from './auth/index.ts';
 export { createClient } from './client.ts';
 export { explain } from './explanation.ts';

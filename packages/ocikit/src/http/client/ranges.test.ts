@@ -71,7 +71,7 @@ describe('a large blob', () => {
   });
 
   test('comes over several connections where one is slow, if nothing else is asked for', async () => {
-    const blob = randomBlob(40 * MiB);
+    const blob = randomBlob(48 * MiB);
     const hosted = await hostBlob(blob, (answer) => ({ ...answer, speed: 16 * MiB }));
     const content = await clientTo(hosted, { parallel: undefined }).getBlob('a', blob.descriptor.digest);
     expect(equal(await content.bytes(), blob.bytes)).toBe(true);

@@ -9,8 +9,18 @@ const MiB = 1024 * 1024;
 /** Bytes after which a connection's speed is judged, and of the first chunk, as nothing is known before. */
 const probe = 4 * MiB;
 const smallestChunk = MiB;
+/** Milliseconds of waiting before a connection is called slow: on a busy machine a fast one stops now and then. */
+const waitedLong = 500;
 /** Milliseconds that a chunk ought to take: long enough for requests not to matter, short enough to see that speed changes. */
 const chunkTime = 2000;
+
+export interface ParallelReading {
+  parallel: Parallel;
+  signal: AbortSignal | undefined;
+  how: 'lent' | undefined;
+  /** How many contents are being read now, this one included: together they are as fast as their line. */
+  readings: () => number;
+}
 
 /**
  * The bytes of a part of a large blob in their order: first over one connection, and over several where one is slow.
@@ -21,8 +31,7 @@ export async function* piecesInParallel(
   range: ResolvedRange,
   size: number,
   first: BlobPart,
-  parallel: Parallel,
-  signal: AbortSignal | undefined,
+  { parallel, signal, how, readings }: ParallelReading,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { enough } = parallel;
   const window = new ChunkWindow(blob, range.end, size, parallel, signal);
@@ -31,13 +40,15 @@ export async function* piecesInParallel(
   /** Up to where this connection reads. */
   let end = enough === Number.POSITIVE_INFINITY ? window.begin(at) : range.end;
   try {
-    for await (const piece of speed.measured(blob.pieces(range, size, first))) {
+    for await (const piece of speed.measured(blob.pieces(range, size, first, how))) {
       const part = piece.subarray(0, end - at);
       at += part.length;
       yield part;
       if (at === end && end < range.end) break;
       if (end < range.end || speed.bytes < probe) continue;
-      if (speed.perSecond < enough && range.end - at > probe) end = window.begin(at, speed.perSecond);
+      const isSlow = speed.perSecond < enough / readings();
+      if (isSlow && speed.milliseconds < waitedLong) continue;
+      if (isSlow && range.end - at > probe) end = window.begin(at, speed.perSecond);
       speed.reset();
     }
     for await (const piece of window.pieces()) {
@@ -46,7 +57,7 @@ export async function* piecesInParallel(
     }
     window.close();
     // What several connections could not bring, one may; and if it cannot, it says why.
-    if (at < range.end) yield* blob.pieces({ start: at, end: range.end }, size);
+    if (at < range.end) yield* blob.pieces({ start: at, end: range.end }, size, undefined, how);
   } finally {
     window.close();
   }
@@ -55,21 +66,21 @@ export async function* piecesInParallel(
 /** Bytes in the time that was spent waiting for them. What the reader does with them does not count. */
 class Speed {
   bytes = 0;
-  #milliseconds = 0;
+  milliseconds = 0;
 
   get perSecond(): number {
-    return (this.bytes * 1000) / Math.max(this.#milliseconds, 0.1);
+    return (this.bytes * 1000) / Math.max(this.milliseconds, 0.1);
   }
 
   reset(): void {
     this.bytes = 0;
-    this.#milliseconds = 0;
+    this.milliseconds = 0;
   }
 
   async *measured(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     let since = performance.now();
     for await (const piece of pieces) {
-      this.#milliseconds += performance.now() - since;
+      this.milliseconds += performance.now() - since;
       this.bytes += piece.length;
       yield piece;
       since = performance.now();

@@ -30,9 +30,15 @@ export interface RemoteBlob {
    *
    * @param size bytes of the whole blob
    * @param first an answer that begins there, if there is one already
+   * @param how `lent`: each piece is good only until the third after it is asked for
    * @throws RegistryError SIZE_INVALID if there are more bytes than announced, or an answer ends too early without having been cut
    */
-  pieces(range: ResolvedRange, size: number, first?: BlobPart): AsyncGenerator<Uint8Array, void, undefined>;
+  pieces(
+    range: ResolvedRange,
+    size: number,
+    first?: BlobPart,
+    how?: 'lent',
+  ): AsyncGenerator<Uint8Array, void, undefined>;
   /** The same blob, asked for with another signal. */
   with(signal: AbortSignal): RemoteBlob;
 }
@@ -125,15 +131,16 @@ export function remoteBlob(transport: Transport, repository: string, digest: Dig
     range: ResolvedRange,
     size: number,
     first?: BlobPart,
+    how?: 'lent',
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { end } = range;
     let at = range.start;
-    let reading = first === undefined ? undefined : readPart(first);
+    let reading = first === undefined ? undefined : readPart(first, how);
     /** What lies past the range is nobody's mistake if all of the blob came. */
     const hasMore = (): boolean => reading?.answer.status === 200 && end < size;
     try {
       while (at < end) {
-        const found = await next(reading, { start: at, end }, size);
+        const found = await next(reading, { start: at, end }, size, how);
         ({ reading } = found);
         const piece = found.piece.subarray(0, end - at);
         if (piece.length < found.piece.length && !hasMore()) throw wrongSize(digest, size, size + 1);
@@ -152,6 +159,7 @@ export function remoteBlob(transport: Transport, repository: string, digest: Dig
     reading: PartReading | undefined,
     range: ResolvedRange,
     size: number,
+    how: 'lent' | undefined,
   ): Promise<{ reading: PartReading; piece: Uint8Array }> => {
     let failure: { error: unknown } | undefined;
     if (reading !== undefined) {
@@ -166,7 +174,7 @@ export function remoteBlob(transport: Transport, repository: string, digest: Dig
     }
     return transport.attempt(call, (attempt) => {
       if (attempt === 1 && failure !== undefined) throw failure.error;
-      return goOn(range, size);
+      return goOn(range, size, how);
     });
   };
 
@@ -174,9 +182,10 @@ export function remoteBlob(transport: Transport, repository: string, digest: Dig
   const goOn = async (
     { start, end }: ResolvedRange,
     size: number,
+    how: 'lent' | undefined,
   ): Promise<{ reading: PartReading; piece: Uint8Array }> => {
     const part = await get(start === 0 && end === size ? undefined : { start, end: end === size ? undefined : end });
-    const reading = readPart(part);
+    const reading = readPart(part, how);
     try {
       if ((part.size ?? size) !== size) {
         throw transport.wrongAnswer(part.answer, `is of a blob of ${part.size} bytes, which had ${size} before`);
@@ -213,8 +222,8 @@ interface PartReading {
   next(position: number): Promise<Uint8Array | undefined>;
 }
 
-function readPart({ answer, start }: BlobPart): PartReading {
-  const pieces = answer.body()[Symbol.asyncIterator]();
+function readPart({ answer, start }: BlobPart, how: 'lent' | undefined): PartReading {
+  const pieces = answer.body(how)[Symbol.asyncIterator]();
   let at = start;
   return {
     answer,

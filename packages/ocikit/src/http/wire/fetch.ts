@@ -20,5 +20,10 @@ export const rawBody: unique symbol = Symbol.for('ocikit.fetch.rawBody');
 
 /** A body as it comes. Leaving the iteration ends the connection. */
 export interface RawBody {
-  readonly [rawBody]?: AsyncIterable<Uint8Array>;
+  readonly [rawBody]?: RawBytes;
+}
+
+export interface RawBytes extends AsyncIterable<Uint8Array> {
+  /** Said before it is read: each piece need be good only until the third after it is asked for, so that its memory can be used again. */
+  lend?(): void;
 }

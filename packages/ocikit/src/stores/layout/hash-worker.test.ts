@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 
-import { hashWorker } from './hash-worker.ts';
+import { hashWorkers } from './hash-worker.ts';
 import type { FollowedFile } from './hash-worker.ts';
 
 let dir: string;
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 function follow(path: string, algorithm = 'sha256'): FollowedFile {
-  const file = hashWorker.follow(path, algorithm);
+  const file = hashWorkers.follow(path, algorithm);
   if (file === undefined) throw new Error('there are too many');
   followed.push(file);
   return file;
@@ -60,6 +60,40 @@ describe('a file that is followed', () => {
     const whole = Buffer.concat([begin, first, Buffer.from('a little'), second]);
     expect(await file.digest(whole.length)).toBe(digestOf(whole));
     expect(whole.equals(await readFile(path))).toBe(true);
+  });
+
+  it('is written from memory that both threads have, which may change when two more calls have ended', async () => {
+    const path = join(dir, 'blob');
+    await writeFile(path, '');
+    const file = follow(path);
+    const shared = [1, 2, 3].map(() => new Uint8Array(new SharedArrayBuffer(mebibyte)));
+    const all: Uint8Array[] = [];
+    for (let i = 0; i < 20; i++) {
+      const piece = shared[i % 3]?.subarray(0, mebibyte - i * 1000) ?? new Uint8Array();
+      piece.set(bytesOf(piece.length, i));
+      expect(await file.write(piece, Buffer.concat(all).length)).toBe(piece.length);
+      all.push(new Uint8Array(piece));
+    }
+    const whole = Buffer.concat(all);
+    expect(await file.digest(whole.length)).toBe(digestOf(whole));
+    expect(whole.equals(await readFile(path))).toBe(true);
+  });
+
+  it('fails for what was handed over before with the next call, or with its digest', async () => {
+    for (const next of [
+      (file: FollowedFile) => file.write(new Uint8Array(new SharedArrayBuffer(5)), 0),
+      (file: FollowedFile) => file.write(bytesOf(5), 0),
+      (file: FollowedFile) => file.digest(mebibyte),
+    ]) {
+      const path = join(dir, 'blob');
+      await writeFile(path, '');
+      const file = follow(path);
+      const shared = new Uint8Array(new SharedArrayBuffer(mebibyte));
+      expect(await file.write(shared, 0)).toBe(mebibyte);
+      // No file may be as large.
+      expect(await file.write(shared, 2 ** 52)).toBe(mebibyte);
+      await expect(next(file)).rejects.toMatchObject({ code: 'EFBIG', syscall: 'write' });
+    }
   });
 
   it('that cannot be written rejects with what the system says', async () => {
@@ -109,9 +143,9 @@ describe('a file that is followed', () => {
   });
 
   it('is not followed if there are very many, or for an algorithm that only the process has', () => {
-    expect(hashWorker.follow(join(dir, 'blob'), 'blake3')).toBeUndefined();
+    expect(hashWorkers.follow(join(dir, 'blob'), 'blake3')).toBeUndefined();
     for (let i = 0; i < 64; i++) follow(join(dir, `${i}`));
-    expect(hashWorker.follow(join(dir, 'one more'), 'sha256')).toBeUndefined();
+    expect(hashWorkers.follow(join(dir, 'one more'), 'sha256')).toBeUndefined();
   });
 });
 

@@ -1,40 +1,18 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type * as Crypto from 'node:crypto';
-import type * as Fs from 'node:fs';
-import type * as WorkerThreads from 'node:worker_threads';
 
 import { digestAlgorithm } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 import type { StageDigest } from '../blobs/index.ts';
 
-/** What the worker is told of one file, in this order. */
-type Message =
-  | { id: number; do: 'open'; path: string; algorithm: string }
-  /** Bytes in memory that both threads have, to be written and hashed. */
-  | { id: number; do: 'write'; bytes: Uint8Array; position: number }
-  /** So many bytes are there. */
-  | { id: number; do: 'read'; size: number }
-  | { id: number; do: 'digest'; size: number }
-  | { id: number; do: 'close' };
-
-type Answer =
-  /** Hexadecimal; undefined if the file could not be read. */
-  { id: number; hash: string | undefined } | { id: number; written: WriteOutcome };
-
-/** What became of bytes that were to be written; `not` if there is nobody, or no file, to write them. */
-type WriteOutcome = 'all' | 'not' | WriteFailure;
-
-/** Of an error of the system's, a message to another thread would lose all but the text. */
-interface WriteFailure {
-  message: string;
-  code: string | undefined;
-  errno: number | undefined;
-  syscall: string | undefined;
-}
+import { hashThread } from './hash-thread.ts';
+import type { Answer, Message, WriteOutcome } from './hash-thread.ts';
 
 /** Milliseconds after which a worker that has nothing to do is ended. */
 const idle = 300;
 const mostFiles = 64;
+/** One core writes and hashes more than a gigabyte in a second, and what the receiving thread can bring is not much more. */
+const mostWorkers = 2;
 /** Bytes after which the worker is told that there are more. */
 const step = 1024 * 1024;
 /** Bytes that are given to the worker at a time. */
@@ -49,16 +27,18 @@ class HashWorker {
   #worker: Worker | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #files = new Map<number, (hash: string | undefined) => void>();
-  /** Who waits for bytes to be written: one for each file. */
-  readonly #writes = new Map<number, (outcome: WriteOutcome) => void>();
+  /** Who waits for bytes of a file to be written, in their order. */
+  readonly #writes = new Map<number, ((outcome: WriteOutcome) => void)[]>();
   #last = 0;
   /** Answers that somebody waits for. */
   #awaited = 0;
 
-  /** @returns undefined if there are too many already */
-  follow(path: string, algorithm: string): FollowedFile | undefined {
-    // Another algorithm is its own library's, which the worker does not have.
-    if (this.#files.size >= mostFiles || !['sha256', 'sha512'].includes(algorithm)) return undefined;
+  /** Files that it follows now. */
+  get fileCount(): number {
+    return this.#files.size;
+  }
+
+  follow(path: string, algorithm: string): FollowedFile {
     this.#worker ??= this.#start();
     clearTimeout(this.#timer);
     const id = ++this.#last;
@@ -82,7 +62,11 @@ class HashWorker {
   async #write(id: number, bytes: Uint8Array, position: number): Promise<WriteOutcome> {
     const worker = this.#worker;
     if (!this.#files.has(id) || worker === undefined) return 'not';
-    const written = new Promise<WriteOutcome>((resolve) => this.#writes.set(id, resolve));
+    const written = new Promise<WriteOutcome>((resolve) => {
+      const waiting = this.#writes.get(id);
+      if (waiting === undefined) this.#writes.set(id, [resolve]);
+      else waiting.push(resolve);
+    });
     worker.postMessage({ id, do: 'write', bytes, position } satisfies Message);
     return this.#whileAwaited(written);
   }
@@ -101,13 +85,13 @@ class HashWorker {
       this.#files.get(answer.id)?.(answer.hash);
       return;
     }
-    const settle = this.#writes.get(answer.id);
-    this.#writes.delete(answer.id);
-    settle?.(answer.written);
+    const waiting = this.#writes.get(answer.id);
+    waiting?.shift()?.(answer.written);
+    if (waiting?.length === 0) this.#writes.delete(answer.id);
   }
 
   #start(): Worker {
-    const worker = new Worker(`(${workerMain.toString()})(require)`, { eval: true });
+    const worker = new Worker(`(${hashThread.toString()})(require)`, { eval: true });
     worker.on('message', (answer: Answer) => this.#receive(answer));
     worker.on('error', () => this.#forget(worker));
     worker.on('exit', () => this.#forget(worker));
@@ -122,7 +106,7 @@ class HashWorker {
     this.#worker = undefined;
     for (const answer of this.#files.values()) answer(undefined);
     this.#files.clear();
-    for (const settle of this.#writes.values()) settle('not');
+    for (const settle of [...this.#writes.values()].flat()) settle('not');
     this.#writes.clear();
   }
 
@@ -153,6 +137,10 @@ export class FollowedFile implements StageDigest {
   readonly #algorithm: string;
   readonly #line: Line;
   #told = 0;
+  /** Whether the thread has written something of this file. */
+  #isTaken = false;
+  /** What becomes of the last bytes, if nobody has waited for them. */
+  #last: Promise<WriteOutcome> | undefined;
   /** Two, as the worker still hashes one when the other one is filled. */
   #slots: { next: Uint8Array; last: Uint8Array } | undefined;
 
@@ -169,29 +157,57 @@ export class FollowedFile implements StageDigest {
   }
 
   /**
-   * Has bytes written, one call after another.
+   * Has bytes written, one call after another. Of bytes in memory that both threads have, the last ones may not have been written when
+   * it resolves, so that the thread need not wait for more: {@link settled} says when, and the next call fails for them.
    *
+   * @param bytes if they are in such memory, they must not change before two more calls have ended: they are hashed after they have
+   * been written
    * @returns how many of them were; fewer than all if nobody is there to do it
    * @throws what the system says
    */
   async write(bytes: Uint8Array, position: number): Promise<number> {
     let at = 0;
+    const isShared = bytes.buffer instanceof SharedArrayBuffer;
     while (at < bytes.length) {
-      this.#slots ??= { next: newSlot(), last: newSlot() };
-      const { next, last } = this.#slots;
-      this.#slots = { next: last, last: next };
       const part = bytes.subarray(at, at + slotSize);
-      next.set(part);
-      const outcome = await this.#line.write(next.subarray(0, part.length), position + at);
-      if (outcome === 'not') break;
-      if (outcome !== 'all') throw Object.assign(new Error(outcome.message), outcome);
+      // Whether the thread is there, the first write has shown.
+      const mayWait = isShared && this.#isTaken;
+      if (!mayWait) await this.settled();
+      const written = this.#line.write(isShared ? part : this.#copied(part), position + at);
+      if (mayWait) {
+        const last = this.#last;
+        this.#last = written;
+        assertWritten(await last);
+      } else {
+        const outcome = await written;
+        if (outcome === 'not') break;
+        assertWritten(outcome);
+        this.#isTaken = true;
+      }
       at += part.length;
       this.#told = Math.max(this.#told, position + at);
     }
     return at;
   }
 
+  /** Resolves when all is written. */
+  async settled(): Promise<void> {
+    const last = this.#last;
+    this.#last = undefined;
+    assertWritten(await last);
+  }
+
+  #copied(part: Uint8Array): Uint8Array {
+    this.#slots ??= { next: newSlot(), last: newSlot() };
+    const { next, last } = this.#slots;
+    this.#slots = { next: last, last: next };
+    next.set(part);
+    return next.subarray(0, part.length);
+  }
+
+  /** Rejects as {@link settled} does. */
   async digest(size: number): Promise<Digest | undefined> {
+    await this.settled();
     const answer = this.#line.answer();
     this.#line.tell({ do: 'digest', size });
     const hash = await answer;
@@ -204,90 +220,33 @@ export class FollowedFile implements StageDigest {
   }
 }
 
+function assertWritten(outcome: WriteOutcome = 'all'): void {
+  if (outcome === 'not') throw new Error('the thread that writes has ended');
+  if (outcome !== 'all') throw Object.assign(new Error(outcome.message), outcome);
+}
+
 function newSlot(): Uint8Array {
   return new Uint8Array(new SharedArrayBuffer(slotSize));
 }
 
-/** Runs in the worker, so it has nothing but what it is given. */
-function workerMain(load: (name: string) => unknown): void {
-  const { createHash } = load('node:crypto') as typeof Crypto;
-  const { closeSync, openSync, readSync, writeSync } = load('node:fs') as typeof Fs;
-  const { parentPort: port } = load('node:worker_threads') as typeof WorkerThreads;
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
-  // Linux takes memory for its page cache in blocks as large as the write. Large blocks are those that a virtual machine has
-  // given back to its host, and to get them again takes far longer than the copying.
-  const writeStep = 32 * 1024;
-  const files = new Map<number, { file: number; hash: Crypto.Hash; at: number; hasFailed: boolean }>();
+/** The threads of the process for this: as many as there are files at the same time, but no more than cores, or than a few. */
+class HashWorkers {
+  readonly #workers: HashWorker[] = [];
+  readonly #most = Math.min(availableParallelism(), mostWorkers);
 
-  const readTo = (id: number, size: number): void => {
-    const followed = files.get(id);
-    if (followed === undefined || followed.hasFailed) return;
-    try {
-      while (followed.at < size) {
-        const count = readSync(followed.file, buffer, 0, Math.min(buffer.length, size - followed.at), followed.at);
-        if (count === 0) throw new Error('the file is shorter than was said');
-        followed.hash.update(buffer.subarray(0, count));
-        followed.at += count;
-      }
-    } catch {
-      followed.hasFailed = true;
+  /** @returns undefined if there are too many already */
+  follow(path: string, algorithm: string): FollowedFile | undefined {
+    const count = this.#workers.reduce((sum, { fileCount }) => sum + fileCount, 0);
+    // Another algorithm is its own library's, which the worker does not have.
+    if (count >= mostFiles || !['sha256', 'sha512'].includes(algorithm)) return undefined;
+    const [least] = this.#workers.toSorted((a, b) => a.fileCount - b.fileCount);
+    if (least !== undefined && (least.fileCount === 0 || this.#workers.length >= this.#most)) {
+      return least.follow(path, algorithm);
     }
-  };
-
-  const writeAll = (file: number, bytes: Uint8Array, position: number): WriteOutcome => {
-    try {
-      for (let at = 0; at < bytes.length;) {
-        at += writeSync(file, bytes, at, Math.min(writeStep, bytes.length - at), position + at);
-      }
-      return 'all';
-    } catch (error) {
-      const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
-      return { message, code, errno, syscall };
-    }
-  };
-
-  const write = (id: number, bytes: Uint8Array, position: number): void => {
-    const followed = files.get(id);
-    const written = followed === undefined ? 'not' : writeAll(followed.file, bytes, position);
-    // More can come while this is hashed.
-    port?.postMessage({ id, written } satisfies Answer);
-    if (followed === undefined || written !== 'all') return;
-    readTo(id, position);
-    if (followed.hasFailed || followed.at !== position) return;
-    followed.hash.update(bytes);
-    followed.at += bytes.length;
-  };
-
-  const close = (id: number): void => {
-    const followed = files.get(id);
-    files.delete(id);
-    if (followed !== undefined) closeSync(followed.file);
-  };
-
-  port?.on('message', (message: Message) => {
-    const { id } = message;
-    if (message.do === 'open') {
-      try {
-        const { path, algorithm } = message;
-        files.set(id, { file: openSync(path, 'r+'), hash: createHash(algorithm), at: 0, hasFailed: false });
-      } catch {
-        // Whoever asks for the digest is told that there is none.
-      }
-    } else if (message.do === 'close') {
-      close(id);
-    } else if (message.do === 'write') {
-      write(id, message.bytes, message.position);
-    } else {
-      readTo(id, message.size);
-      if (message.do === 'read') return;
-      const followed = files.get(id);
-      const isWhole = followed !== undefined && !followed.hasFailed && followed.at === message.size;
-      // More may be appended, so its state goes on.
-      const hash = isWhole ? followed.hash.copy().digest('hex') : undefined;
-      port.postMessage({ id, hash } satisfies Answer);
-    }
-  });
+    const another = new HashWorker();
+    this.#workers.push(another);
+    return another.follow(path, algorithm);
+  }
 }
 
-/** One for the process: as much as one core can hash is more than comes. */
-export const hashWorker: HashWorker = new HashWorker();
+export const hashWorkers: HashWorkers = new HashWorkers();

@@ -9,13 +9,13 @@ import type { UploadStage } from '../uploads/index.ts';
 
 import { isMissing } from './files.ts';
 import type { Files } from './files.ts';
-import { hashWorker } from './hash-worker.ts';
+import { hashWorkers } from './hash-worker.ts';
 import type { FollowedFile } from './hash-worker.ts';
 import { isFileOf, readerOf, sizeOfFile } from './reading.ts';
 
 /** Up to here, bytes wait in memory for the file to be written in one step. */
 const small = 64 * 1024;
-/** From so many bytes on, a piece is given to the thread that computes the digest, to be written there. */
+/** From so many bytes on, a piece is given to the thread that computes the digest, to be written there; one that it shares always is. */
 const large = 256 * 1024;
 /** Bytes after which what was written is synchronised, while more is coming. */
 const syncStep = 16 * 1024 * 1024;
@@ -59,7 +59,8 @@ export class FileStage implements UploadStage {
     await this.#write();
     this.#writtenAt = undefined;
     const handle = await this.#open();
-    const followed = bytes.length < large ? undefined : this.#followed;
+    const isLarge = bytes.length >= large || bytes.buffer instanceof SharedArrayBuffer;
+    const followed = isLarge ? this.#followed : undefined;
     let at = (await followed?.write(bytes, this.#size)) ?? 0;
     this.#size += at;
     while (at < bytes.length) {
@@ -72,7 +73,7 @@ export class FileStage implements UploadStage {
   }
 
   follow(algorithm: string): StageDigest | undefined {
-    this.#followed ??= this.#hasFile ? hashWorker.follow(this.#path, algorithm) : undefined;
+    this.#followed ??= this.#hasFile ? hashWorkers.follow(this.#path, algorithm) : undefined;
     return this.#followed;
   }
 
@@ -91,6 +92,8 @@ export class FileStage implements UploadStage {
   }
 
   async truncate(size: number): Promise<void> {
+    // What fails now is taken back, or was said before.
+    await this.#followed?.settled().catch(() => undefined);
     this.#unfollow();
     this.#synced = Math.min(this.#synced, size);
     if (this.#hasFile) await (await this.#open()).truncate(size);

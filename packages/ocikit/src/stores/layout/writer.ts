@@ -10,7 +10,7 @@ import {
   splitDigest,
 } from '../../model/index.ts';
 import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIds, Writer } from '../../model/index.ts';
-import { hasUrls, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../repository/index.ts';
+import { hasUrls, linkUnknown, readPushedManifest, bytesReport, reportBytes, tagMoved } from '../repository/index.ts';
 import { stageVerified } from '../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
@@ -37,9 +37,11 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const stage = new FileStage(store.private.temporaryPath(), store.files);
       let size: number;
       try {
-        const pieces = reportBytes(readSource(source, signal), repository, blob, onEvent);
         const isSmall = (blob.size ?? Infinity) <= largePiece;
-        size = await stageVerified(stage, blob, isSmall ? pieces : inLargePieces(pieces));
+        const pieces = isSmall
+          ? reportBytes(readSource(source, signal), repository, blob, onEvent)
+          : inLargePieces(source, signal, bytesReport(repository, blob, onEvent));
+        size = await stageVerified(stage, blob, pieces);
         onEvent?.({ type: 'verified', repository, digest, size });
         await keepBlob(state, repository, digest, size, stage);
       } catch (error) {

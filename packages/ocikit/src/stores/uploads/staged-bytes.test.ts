@@ -100,6 +100,18 @@ describe('a blob that is staged', () => {
   }
   const stage = (): BlobStage => new MemoryStage(() => undefined);
 
+  it('is hashed by a stage that can from its first bytes on if it is known to be large', async () => {
+    const { stage: following, asked } = followingStage((size) => (size === large.length ? digestOf(large) : undefined));
+    async function* watched(): AsyncGenerator<Uint8Array> {
+      for await (const each of pieces(6)) {
+        yield each;
+        expect(asked).toEqual(['sha256']);
+      }
+    }
+    const expected = { digest: digestOf(large), size: large.length };
+    expect(await stageVerified(following, expected, watched())).toBe(large.length);
+  });
+
   it('has to have its digest and its size, be it small or large', async () => {
     const expected = { digest: digestOf(large), size: large.length };
     expect(await stageVerified(stage(), expected, pieces(6))).toBe(large.length);

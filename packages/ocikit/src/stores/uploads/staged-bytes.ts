@@ -12,6 +12,8 @@ export type UploadStage = Omit<BlobStage, 'keep'>;
 export class StagedBytes {
   readonly stage: UploadStage;
   readonly #algorithm: string;
+  /** Bytes from which on the stage is to compute the digest. */
+  readonly #followFrom: number;
   #size: number;
   /** Of all bytes; undefined if they have to be read for it, or the stage computes it. */
   #digester: Digester | undefined;
@@ -22,10 +24,12 @@ export class StagedBytes {
   /**
    * @param algorithm what their digest is likely to be asked for with
    * @param size bytes that are there already
+   * @param expected bytes that it is going to be, if that is known
    */
-  constructor(stage: UploadStage, algorithm: string, size = 0) {
+  constructor(stage: UploadStage, algorithm: string, size = 0, expected = 0) {
     this.stage = stage;
     this.#algorithm = algorithm;
+    this.#followFrom = expected >= largeSize ? 0 : largeSize;
     this.#size = size;
   }
 
@@ -64,7 +68,7 @@ export class StagedBytes {
   }
 
   #follow(): void {
-    if (this.#size < largeSize || this.#following !== undefined || this.#digest !== undefined) return;
+    if (this.#size < this.#followFrom || this.#following !== undefined || this.#digest !== undefined) return;
     this.#following = this.stage.follow?.(this.#algorithm);
     if (this.#following !== undefined) this.#digester = undefined;
   }
@@ -106,7 +110,7 @@ export async function stageVerified(
 ): Promise<number> {
   const { digest, size = Infinity } = expected;
   const { algorithm } = splitDigest(digest);
-  const bytes = new StagedBytes(stage, algorithm);
+  const bytes = new StagedBytes(stage, algorithm, 0, expected.size);
   for await (const piece of pieces) {
     await (bytes.size === 0 && piece.length === size ? bytes.appendOnly(piece) : bytes.append(piece));
     if (bytes.size > size) throw wrongSize(digest, size, bytes.size);

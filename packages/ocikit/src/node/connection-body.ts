@@ -1,0 +1,148 @@
+import type { IncomingMessage } from 'node:http';
+
+import { cutOff } from './message-body.ts';
+import type { AnswerBody } from './message-body.ts';
+import { takeOver } from './plain-connection.ts';
+import type { Taker } from './plain-connection.ts';
+import type { StandStill } from './stand-still.ts';
+
+/** Pieces that are good at the same time. */
+const lentAtOnce = 3;
+
+/** Bytes that are read at a time: where pieces are copied, and where they are lent. */
+const bufferSize = { kept: 64 * 1024, lent: 1024 * 1024 };
+
+/**
+ * The body of a large answer whose length is known, read off a plain connection without the HTTP parser, which would copy each piece
+ * into memory of its own. The connection ends with it, as the parser still waits for the body.
+ */
+export class ConnectionBody implements AnswerBody, Taker {
+  readonly #message: IncomingMessage;
+  readonly #standStill: StandStill;
+  /** Bytes that have not been handed on. */
+  #left: number;
+  /** Of the beginning, what came with the head, and so through the parser. */
+  #parsed: Uint8Array | undefined;
+  /** What was read and not handed on: one piece, but for the rare case in which Node goes on reading by itself. */
+  readonly #read: Filled[] = [];
+  readonly #free: Uint8Array[] = [];
+  /** Buffers whose bytes were handed on and are still good: the last three. */
+  readonly #lent: Uint8Array[] = [];
+  #begun = false;
+  #lends = false;
+  #failure: { error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+
+  /** @param size its Content-Length */
+  constructor(message: IncomingMessage, size: number, standStill: StandStill) {
+    this.#message = message;
+    this.#left = size;
+    this.#standStill = standStill;
+    takeOver(message.socket, this);
+    message.on('error', (error) => this.fail(cutOff(error)));
+    message.on('close', () => this.fail(cutOff(undefined)));
+  }
+
+  get isBegun(): boolean {
+    return this.#begun;
+  }
+
+  lend(): void {
+    this.#lends = true;
+    this.#free.length = 0;
+  }
+
+  nextBuffer(): Uint8Array {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    // What is lent can be given to other threads. From such memory copying is slow.
+    return new Uint8Array(this.#lends ? new SharedArrayBuffer(bufferSize.lent) : new ArrayBuffer(bufferSize.kept));
+  }
+
+  take(count: number, buffer: Uint8Array): boolean {
+    this.#read.push({ count, buffer });
+    this.#settle();
+    return false;
+  }
+
+  fail(error: unknown): void {
+    if (this.#left === 0 || this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#settle();
+    this.#message.destroy();
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.#begin();
+    for (;;) {
+      const piece = this.#nextPiece();
+      if (piece !== undefined) return { done: false, value: piece };
+      if (this.#failure !== undefined) throw this.#failure.error;
+      if (this.#left === 0) return { done: true, value: undefined };
+      this.#standStill.begin();
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        this.#message.socket.resume();
+      });
+      this.#standStill.end();
+    }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.fail(new TypeError('nobody wanted the rest of the body'));
+    // Whoever asks again is told that there is nothing more.
+    this.#left = 0;
+    this.#failure = undefined;
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    if (this.#failure !== undefined) {
+      // What the parser had may be gone, and what came after it must not take its place.
+      this.#read.length = 0;
+      return;
+    }
+    this.#parsed = (this.#message.read() as Uint8Array | null) ?? undefined;
+  }
+
+  #nextPiece(): Uint8Array | undefined {
+    if (this.#left === 0) return undefined;
+    const piece = this.#parsed?.subarray(0, this.#left) ?? this.#nextRead();
+    this.#parsed = undefined;
+    if (piece === undefined) return undefined;
+    this.#left -= piece.length;
+    if (this.#left === 0) this.#message.destroy();
+    return piece;
+  }
+
+  #nextRead(): Uint8Array | undefined {
+    const read = this.#read.shift();
+    if (read === undefined) return undefined;
+    const { count, buffer } = read;
+    const piece = buffer.subarray(0, Math.min(count, this.#left));
+    if (!this.#lends) {
+      this.#free.push(buffer);
+      return piece.slice();
+    }
+    if (buffer.buffer instanceof SharedArrayBuffer) this.#lent.push(buffer);
+    if (this.#lent.length > lentAtOnce) this.#free.push(...this.#lent.splice(0, 1));
+    return piece;
+  }
+
+  #settle(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
+
+/** A buffer, and how many bytes were read into it. */
+interface Filled {
+  readonly count: number;
+  readonly buffer: Uint8Array;
+}
