@@ -23,11 +23,14 @@ export interface JournalledFile extends JournalPlace {
   isDurable?: boolean;
 }
 
-/** As many files, or bytes of them, as may wait. Beyond that, new ones have to be durable at once: the disk does not keep up. */
-const mostFiles = 65_536;
+/**
+ * As many files, or bytes of them, as may wait: what comes in the half a minute until the kernel writes them by itself. Beyond that,
+ * new ones have to be durable at once: the disk does not keep up.
+ */
+const mostFiles = 131_072;
 const mostBytes = 256 * 1024 * 1024;
 /** From this part of that on, the journal is folded for their sake. */
-const dueFullness = 0.25;
+const dueFullness = 0.125;
 /** From this part of it on, that does not rest. */
 const urgentFullness = 0.75;
 /** Milliseconds between two synchronisations as long as somebody pushes: fewer, the more there are to do. */
