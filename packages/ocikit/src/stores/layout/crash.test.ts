@@ -408,6 +408,8 @@ async function assertLayouts(base: string): Promise<void> {
     for (const { digest, size } of index.manifests) {
       const { algorithm, encoded } = splitDigest(digest);
       const bytes = await real.readFile(join(dir, 'blobs', algorithm, encoded)).catch(() => undefined);
+      // A manifest whose deletion was in the journal already may have no file any more.
+      if (bytes === undefined && digest === first.descriptor.digest) continue;
       expect(bytes?.length).toBe(size);
       expect(digestOf(bytes ?? new Uint8Array())).toBe(digest);
     }

@@ -46,10 +46,7 @@ export function layoutDeleter(state: LayoutState): Deleter {
   };
 }
 
-/**
- * The record first: a file that is removed before could be named by what a crash leaves. Other tools read the index, so that is
- * written before the file goes as well. Those that are removed at the same time share it.
- */
+/** The record first: a file that is removed before could be named by what a crash leaves. */
 export async function removeManifest(
   state: LayoutState,
   layout: Layout,
@@ -58,11 +55,28 @@ export async function removeManifest(
   context: CallContext | undefined,
 ): Promise<void> {
   const { store } = state;
+  await store.commit(layout, withMoves(layout, [{ op: 'unmanifest', repository, digest }], context));
+  store.assertOwned();
+  await state.removeFile(layout, digest);
+  await store.files.syncDirectoryOf(layout.blobPath(digest));
+  await forgetIfEmpty(state, layout, repository);
+}
+
+/**
+ * Removes a manifest that nobody uses, unless somebody pushes it again meanwhile. Other tools read the index, so that is written
+ * before the file goes: after a crash, too, it must not name what is gone. Those that are removed at the same time share it.
+ */
+export async function removeUnusedManifest(
+  state: LayoutState,
+  layout: Layout,
+  repository: string,
+  digest: Digest,
+): Promise<void> {
+  const { store } = state;
   await state.whileRemoving(repository, digest, async () => {
-    await store.commit(layout, withMoves(layout, [{ op: 'unmanifest', repository, digest }], context));
+    await store.commit(layout, withMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
     await store.fold();
     store.assertOwned();
-    // Unless somebody has pushed it again meanwhile.
     if (state.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);
   });
   await store.files.syncDirectoryOf(layout.blobPath(digest));

@@ -10,7 +10,7 @@ import { manifestUnknown, nameUnknown, page } from '../repository/index.ts';
 import type { RepositoryIndex } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
-import { forgetIfEmpty, removeBlob, removeManifest } from './deleter.ts';
+import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
 import { hasCode, isMissing } from './files.ts';
 import type { Layout } from './layout.ts';
 import { entriesIn, exploreAll, filesOf, Orphans } from './orphans.ts';
@@ -118,7 +118,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const manifest = layout.repositories.get(repository)?.index.manifests.get(digest);
       if (manifest !== undefined) {
         if (manifest.tags.size > 0) return false;
-        await removeManifest(state, layout, repository, digest, undefined);
+        await removeUnusedManifest(state, layout, repository, digest);
         return true;
       }
       if (!has(layout, repository, digest)) return false;
