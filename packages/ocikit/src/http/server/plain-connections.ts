@@ -35,7 +35,8 @@ export type HandOver = (socket: Socket) => void;
 export class PlainConnections {
   readonly options: PlainConnectionsOptions;
   readonly #open = new Set<PlainConnection>();
-  #turn: Promise<void> | undefined;
+  /** Sends what is ready. */
+  #ready: (() => void)[] = [];
 
   constructor(options: PlainConnectionsOptions) {
     this.options = options;
@@ -52,18 +53,18 @@ export class PlainConnections {
   }
 
   /**
-   * Comes when all requests that have come so far were begun. What is ready then is sent together: a client that sleeps is woken
+   * Runs it when all requests that have come so far were begun. What is ready then is sent together: a client that sleeps is woken
    * by the first answer, and waking it takes longer than answering.
    */
-  turn(): Promise<void> {
-    this.#turn ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.#turn = undefined;
-        resolve();
-      });
-    });
-    return this.#turn;
+  whenAllBegan(send: () => void): void {
+    if (this.#ready.push(send) === 1) setImmediate(this.#sendReady);
   }
+
+  readonly #sendReady = (): void => {
+    const ready = this.#ready;
+    this.#ready = [];
+    for (const send of ready) send();
+  };
 
   /** Ends those that wait for a request; the others end with their answer. */
   endIdle(): void {
@@ -154,24 +155,33 @@ class PlainConnection {
       header: (name) => fields.get(name),
       body: body === undefined ? undefined : new WholeBody(body),
     });
+    const failed = (error: unknown): void => {
+      // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
+      this.#socket.destroy();
+      options.onBodyError(error, exchange);
+    };
     options
       .handle(exchange)
-      .then((reply) => this.#send(reply, exchange))
-      .catch((error: unknown) => {
-        // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
-        this.#socket.destroy();
-        options.onBodyError(error, exchange);
-      });
+      .then((reply) => this.#all.whenAllBegan(() => this.#send(reply, exchange, failed)))
+      .catch(failed);
   }
 
-  async #send(reply: Reply, exchange: Exchange): Promise<void> {
-    const { options } = this.#all;
+  #send(reply: Reply, exchange: Exchange, failed: (error: unknown) => void): void {
+    const { onBodyError, writeTimeout, isLastAnswer } = this.#all.options;
     this.#state = 'sending';
     clearTimeout(this.#workingAfterEnd);
-    await this.#all.turn();
-    const answer = new PlainAnswer(this.#socket, exchange.method, options.isLastAnswer());
-    await sendReply(answer, this.#socket, reply, { ...options, exchange });
-    if (answer.isLast) this.#expectDrain();
+    const answer = new PlainAnswer(this.#socket, exchange.method, isLastAnswer());
+    try {
+      const sending = sendReply(answer, this.#socket, reply, { exchange, onBodyError, writeTimeout });
+      if (sending === undefined) this.#sent(answer);
+      else sending.then(() => this.#sent(answer)).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #sent({ isLast }: PlainAnswer): void {
+    if (isLast) this.#expectDrain();
     else this.#goOn();
   }
 
