@@ -46,14 +46,21 @@ export async function headManifest(request: ManifestRequest): Promise<Reply> {
   return manifestReply(request, descriptor);
 }
 
-async function manifestReply({ exchange, options }: ManifestRequest, descriptor: Descriptor): Promise<Reply> {
-  const { digest, mediaType, size } = descriptor;
-  const headers: Reply['headers'] = { ETag: formatEntityTag(digest), 'Docker-Content-Digest': digest };
-  if (mayBeElsewhere(options, descriptor)) {
-    const location = await locationOf(options, true, descriptor);
-    if (location !== undefined) return redirect(location, 307, headers);
-  }
+function manifestReply(request: ManifestRequest, descriptor: Descriptor): Reply | Promise<Reply> {
+  if (!mayBeElsewhere(request.options, descriptor)) return ownReply(request, descriptor);
+  return locationOf(request.options, true, descriptor).then((location) =>
+    location === undefined ? ownReply(request, descriptor) : redirect(location, 307, validators(descriptor)),
+  );
+}
 
+function validators({ digest }: Descriptor): Reply['headers'] {
+  return { ETag: formatEntityTag(digest), 'Docker-Content-Digest': digest };
+}
+
+/** What is answered if the content is not to be fetched elsewhere. */
+function ownReply({ exchange }: ManifestRequest, descriptor: Descriptor): Reply {
+  const { digest, mediaType, size } = descriptor;
+  const headers = validators(descriptor);
   const accept = exchange.header('accept');
   if (!accepts(accept, mediaType)) {
     throw new RegistryError('NOT_ACCEPTABLE', `the manifest is of type ${mediaType}, which Accept does not take`, {

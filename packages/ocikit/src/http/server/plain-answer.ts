@@ -96,7 +96,7 @@ function formatHead(status: number, headers: OutgoingHttpHeaders, isLast: boolea
     else if (Array.isArray(value)) for (const one of value) head += formatField(name, one);
     else if (value !== undefined) head += formatField(name, `${value}`);
   }
-  return head + dateField() + (isLast ? 'Connection: close\r\n\r\n' : keptAlive);
+  return head + dateField + (isLast ? 'Connection: close\r\n\r\n' : keptAlive);
 }
 
 function asksToEnd(headers: OutgoingHttpHeaders): boolean {
@@ -125,17 +125,15 @@ function formatField(name: string, value: string): string {
 export const keepAlive = 60;
 const keptAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n\r\n`;
 
-let dateOf = 0;
-let date = '';
+let second = 0;
+let dateField = '';
 
-/** It changes once a second. */
-function dateField(): string {
+/** To be called before answers are sent: asking for the time takes longer than most fields do. */
+export function noteTime(): void {
   const now = Math.floor(Date.now() / 1000);
-  if (now !== dateOf) {
-    dateOf = now;
-    date = `Date: ${new Date(now * 1000).toUTCString()}\r\n`;
-  }
-  return date;
+  if (now === second) return;
+  second = now;
+  dateField = `Date: ${new Date(now * 1000).toUTCString()}\r\n`;
 }
 
 /** RFC 9110, section 15: what the server answers. It may be empty. */

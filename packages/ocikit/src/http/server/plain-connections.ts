@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 import type { Exchange, Reply } from './exchange.ts';
-import { keepAlive, PlainAnswer } from './plain-answer.ts';
+import { keepAlive, noteTime, PlainAnswer } from './plain-answer.ts';
 import { PlainRequests } from './plain-requests.ts';
 import type { PlainRequest } from './plain-requests.ts';
 import { sendReply } from './send-reply.ts';
@@ -63,6 +63,7 @@ export class PlainConnections {
   readonly #sendReady = (): void => {
     const ready = this.#ready;
     this.#ready = [];
+    noteTime();
     for (const send of ready) send();
   };
 

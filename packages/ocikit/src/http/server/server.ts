@@ -101,7 +101,9 @@ class Core {
       this.report(error, exchange);
       reply = errorReply(error);
     }
-    reply = await this.#finish(exchange, reply);
+    reply = this.#finish(exchange, reply);
+    // Of an answer to HEAD nothing is read.
+    if (exchange.method === 'HEAD' && reply.body !== undefined) reply = await this.#withoutBody(exchange, reply);
     if (this.#options.logger?.info !== undefined) this.#log(exchange, reply, performance.now() - startedAt);
     return reply;
   }
@@ -143,7 +145,7 @@ class Core {
     }
   }
 
-  async #dispatch(exchange: Exchange, route: Route): Promise<Reply> {
+  #dispatch(exchange: Exchange, route: Route): Reply | Promise<Reply> {
     if (exchange.method === 'OPTIONS') return empty(204, { Allow: methodsOf(route).join(', ') });
     const handler = handlerFor(route, exchange.method);
     if (handler === undefined) {
@@ -184,7 +186,7 @@ class Core {
   }
 
   /** What all answers have. */
-  async #finish(exchange: Exchange, given: Reply): Promise<Reply> {
+  #finish(exchange: Exchange, given: Reply): Reply {
     // A middleware may give its reply again: that is not changed.
     const reply = this.#hasMiddleware ? { ...given, headers: { ...given.headers } } : given;
     Object.assign(reply.headers, apiVersion);
@@ -193,11 +195,14 @@ class Core {
       const texts = guarded(() => this.#warnings(exchange)) ?? [];
       if (texts.length > 0) reply.headers['Warning'] = formatWarnings(texts);
     }
-    if (exchange.method !== 'HEAD' || reply.body === undefined) return reply;
-    if (typeof reply.body === 'object' && 'cancel' in reply.body) {
-      await reply.body.cancel().catch((error: unknown) => this.report(error, exchange));
+    return reply;
+  }
+
+  async #withoutBody(exchange: Exchange, { status, headers, body }: Reply): Promise<Reply> {
+    if (typeof body === 'object' && 'cancel' in body) {
+      await body.cancel().catch((error: unknown) => this.report(error, exchange));
     }
-    return { status: reply.status, headers: reply.headers };
+    return { status, headers };
   }
 
   #warnings(exchange: Exchange): readonly string[] {

@@ -2,12 +2,18 @@ import type { Layout } from './layout.ts';
 
 const maxOpen = 128;
 
+interface Kept {
+  opening: Promise<Layout>;
+  /** Undefined while it is being opened. */
+  layout: Layout | undefined;
+}
+
 /** The layouts that are open: a bounded number of them, and those that anybody still holds. */
 export class OpenLayouts {
   readonly #open: (directory: string) => Promise<Layout>;
   readonly #isBehind: (layout: Layout) => boolean;
   /** Those that are kept open, in the order of their last use. */
-  readonly #kept = new Map<string, Promise<Layout>>();
+  readonly #kept = new Map<string, Kept>();
   #newest: string | undefined;
   /** All that anybody still holds: there are never two of one directory, or what one is told the other would lose. */
   readonly #held = new Map<string, WeakRef<Layout>>();
@@ -23,25 +29,36 @@ export class OpenLayouts {
     return this.#kept.size > maxOpen;
   }
 
+  /** The layout, if nothing has to be waited for. */
+  atHand(directory: string): Layout | undefined {
+    const found = this.#kept.get(directory);
+    if (found?.layout !== undefined) this.#use(directory, found);
+    return found?.layout;
+  }
+
   async get(directory: string): Promise<Layout> {
     const found = this.#kept.get(directory);
-    // Many requests in a row are for the same one.
-    if (found !== undefined && directory === this.#newest) return found;
-    this.#newest = directory;
     if (found !== undefined) {
-      // Deleted and set again, it is the one that was used last.
-      this.#kept.delete(directory);
-      this.#kept.set(directory, found);
-      return found;
+      this.#use(directory, found);
+      return found.opening;
     }
-    const opening = this.#openOnce(directory);
-    this.#kept.set(directory, opening);
-    opening.catch(() => {
-      if (this.#kept.get(directory) === opening) this.#kept.delete(directory);
+    const kept: Kept = { opening: this.#openOnce(directory), layout: undefined };
+    this.#use(directory, kept);
+    kept.opening.catch(() => {
+      if (this.#kept.get(directory) === kept) this.#kept.delete(directory);
     });
-    const layout = await opening;
+    kept.layout = await kept.opening;
     this.#evict();
-    return layout;
+    return kept.layout;
+  }
+
+  #use(directory: string, kept: Kept): void {
+    // Many requests in a row are for the same one.
+    if (directory === this.#newest && this.#kept.has(directory)) return;
+    this.#newest = directory;
+    // Deleted and set again, it is the one that was used last.
+    this.#kept.delete(directory);
+    this.#kept.set(directory, kept);
   }
 
   async #openOnce(directory: string): Promise<Layout> {
@@ -54,12 +71,13 @@ export class OpenLayouts {
 
   /** It has something to be written now. */
   keep(layout: Layout): void {
-    if (!this.#kept.has(layout.directory)) this.#kept.set(layout.directory, Promise.resolve(layout));
+    if (this.#kept.has(layout.directory)) return;
+    this.#kept.set(layout.directory, { opening: Promise.resolve(layout), layout });
   }
 
   /** As they are now: one that is used meanwhile changes its place. */
   all(): Promise<Layout>[] {
-    return [...this.#kept.values()];
+    return Array.from(this.#kept.values(), ({ opening }) => opening);
   }
 
   #evict(): void {

@@ -1,38 +1,49 @@
 import { assertRepository, assertTag, parseDigest } from '../../model/index.ts';
-import type { Descriptor, Digest, Reader } from '../../model/index.ts';
-import { manifestUnknown } from '../repository/index.ts';
+import type { Descriptor, Digest, Manifest, Reader } from '../../model/index.ts';
+import { manifestUnknown, Recent } from '../repository/index.ts';
 
+import type { Layout } from './layout.ts';
 import { blobDescriptor } from './reading.ts';
 import type { LayoutState, ManifestFile } from './state.ts';
 
 export function layoutReader(state: LayoutState): Reader {
   const { store } = state;
 
-  async function manifest(repository: string, digest: Digest): Promise<ManifestFile> {
-    const layout = await store.layoutOf(repository);
-    const found = (): Descriptor | undefined =>
-      state.isBeingRemoved(repository, digest)
-        ? undefined
-        : layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor;
-    if (found() === undefined) await layout.explore(repository);
-    const descriptor = found();
-    if (descriptor === undefined) throw await state.manifestUnknown(layout, repository, digest);
-    const path = layout.blobPath(digest);
+  /** In each request one thing less to be waited for. */
+  const layoutOf = (repository: string): Layout | Promise<Layout> =>
+    store.layoutAtHand(repository) ?? store.layoutOf(repository);
+
+  function found(layout: Layout, repository: string, digest: Digest): ManifestFile | undefined {
+    if (state.isBeingRemoved(repository, digest)) return undefined;
+    return fileOf(layout, layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor);
+  }
+
+  function tagged(layout: Layout, repository: string, tag: string): ManifestFile | undefined {
+    const index = layout.repositories.get(repository)?.index;
+    const digest = index?.digestOfTag(tag);
+    return fileOf(layout, digest === undefined ? undefined : index?.manifests.get(digest)?.descriptor);
+  }
+
+  /** Of manifests that were read lately: a path that is put together anew has to be hashed for each map that it is looked for in. */
+  const paths = new Recent<Descriptor, string>(4096);
+
+  /** @param descriptor the index's own */
+  function fileOf(layout: Layout, descriptor: Descriptor | undefined): ManifestFile | undefined {
+    if (descriptor === undefined) return undefined;
+    let path = paths.get(descriptor);
+    if (path === undefined) {
+      path = layout.blobPath(descriptor.digest);
+      paths.set(descriptor, path);
+    }
     state.used.touch(path);
     return { layout, path, descriptor };
   }
 
-  async function tagged(repository: string, tag: string): Promise<ManifestFile> {
-    assertRepository(repository);
-    assertTag(tag);
-    const layout = await store.layoutOf(repository);
-    const index = layout.repositories.get(repository)?.index;
-    const digest = index?.digestOfTag(tag);
-    const entry = digest === undefined ? undefined : index?.manifests.get(digest);
-    if (entry === undefined) throw await state.manifestUnknown(layout, repository, tag);
-    const path = layout.blobPath(entry.descriptor.digest);
-    state.used.touch(path);
-    return { layout, path, descriptor: entry.descriptor };
+  async function explored(layout: Layout, repository: string, digest: Digest): Promise<ManifestFile> {
+    await layout.explore(repository);
+    const file = found(layout, repository, digest);
+    if (file === undefined) throw await state.manifestUnknown(layout, repository, digest);
+    return file;
   }
 
   return {
@@ -40,7 +51,7 @@ export function layoutReader(state: LayoutState): Reader {
       options.signal?.throwIfAborted();
       assertRepository(repository);
       parseDigest(digest);
-      const layout = await store.layoutOf(repository);
+      const layout = await layoutOf(repository);
       const size = await state.sizeOfBlob(layout, repository, digest);
       if (size === undefined) throw await state.blobUnknown(layout, repository, digest);
       state.used.touch(layout.blobPath(digest));
@@ -50,7 +61,7 @@ export function layoutReader(state: LayoutState): Reader {
       options.signal?.throwIfAborted();
       assertRepository(repository);
       parseDigest(digest);
-      const layout = await store.layoutOf(repository);
+      const layout = await layoutOf(repository);
       // Before the look: who removes unused content meanwhile sees that it is used.
       state.used.touch(layout.blobPath(digest));
       const size = await state.sizeOfBlob(layout, repository, digest);
@@ -60,26 +71,42 @@ export function layoutReader(state: LayoutState): Reader {
     async getManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
       assertRepository(repository);
-      const file = await manifest(repository, parseDigest(digest));
-      const bytes = state.keptManifest(file.path) ?? (await state.readManifest(repository, file));
-      return { descriptor: { ...file.descriptor }, bytes };
+      parseDigest(digest);
+      const layout = await layoutOf(repository);
+      return read(repository, found(layout, repository, digest) ?? (await explored(layout, repository, digest)));
     },
     async getTag(repository, tag, options) {
       options?.signal?.throwIfAborted();
-      const file = await tagged(repository, tag);
-      const bytes = state.keptManifest(file.path) ?? (await state.readManifest(repository, file));
-      return { descriptor: { ...file.descriptor }, bytes };
+      assertRepository(repository);
+      assertTag(tag);
+      const layout = await layoutOf(repository);
+      const file = tagged(layout, repository, tag);
+      if (file === undefined) throw await state.manifestUnknown(layout, repository, tag);
+      return read(repository, file);
     },
     async resolveManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
       assertRepository(repository);
-      return present(repository, await manifest(repository, parseDigest(digest)));
+      parseDigest(digest);
+      const layout = await layoutOf(repository);
+      return present(repository, found(layout, repository, digest) ?? (await explored(layout, repository, digest)));
     },
     async resolveTag(repository, tag, options) {
       options?.signal?.throwIfAborted();
-      return present(repository, await tagged(repository, tag));
+      assertRepository(repository);
+      assertTag(tag);
+      const layout = await layoutOf(repository);
+      const file = tagged(layout, repository, tag);
+      if (file === undefined) throw await state.manifestUnknown(layout, repository, tag);
+      return present(repository, file);
     },
   };
+
+  function read(repository: string, file: ManifestFile): Manifest | Promise<Manifest> {
+    const bytes = state.keptManifest(file.path);
+    if (bytes !== undefined) return { descriptor: { ...file.descriptor }, bytes };
+    return state.readManifest(repository, file).then((all) => ({ descriptor: { ...file.descriptor }, bytes: all }));
+  }
 
   /** A manifest whose file is gone or cut short is not there, whatever the index says. */
   function present(repository: string, file: ManifestFile): Descriptor {

@@ -17,7 +17,6 @@ const nearly = 1000;
 export class UsedTimes {
   readonly #times = new Map<string, Use>();
   readonly #most: number;
-  #newest: string | undefined;
   /** Before it, nothing is known: everything may have been used until then. By the same clock. */
   #unknownUntil: number | undefined;
   readonly #writing = new Set<Promise<void>>();
@@ -28,12 +27,15 @@ export class UsedTimes {
 
   /** @param writtenAt milliseconds of the epoch, if the file was written then and not since: it may have the time itself */
   touch(path: string, writtenAt?: number): void {
-    // Deleted and set again, it is the one that was used last, unless it is that already.
-    const before = this.#times.get(path);
-    if (path !== this.#newest) this.#times.delete(path);
-    this.#newest = path;
-    this.#times.set(path, { at: performance.now(), writtenAt: writtenAt ?? before?.writtenAt });
-    if (this.#times.size > this.#most) this.#writeOlder();
+    // Changed in place: to keep them in their order would take longer than to put them in order when that matters.
+    const use = this.#times.get(path);
+    if (use === undefined) {
+      this.#times.set(path, { at: performance.now(), writtenAt });
+      if (this.#times.size > this.#most) this.#writeOlder();
+      return;
+    }
+    use.at = performance.now();
+    if (writtenAt !== undefined) use.writtenAt = writtenAt;
   }
 
   /** @param modified the time of the file, in milliseconds */
@@ -43,7 +45,6 @@ export class UsedTimes {
   }
 
   forget(path: string): void {
-    if (path === this.#newest) this.#newest = undefined;
     this.#times.delete(path);
   }
 
@@ -59,18 +60,13 @@ export class UsedTimes {
 
   /** What is in memory, in milliseconds of the epoch, the one that was used last at the end. */
   *[Symbol.iterator](): Generator<[path: string, time: number]> {
-    for (const [path, { at }] of this.#times) yield [path, wallTime(at)];
+    for (const [path, { at }] of this.#inOrder()) yield [path, wallTime(at)];
   }
 
   /** Adds what an earlier process knew; what was used since counts. */
   restore(times: readonly (readonly [path: string, time: number])[]): void {
-    const newer = [...this.#times];
-    this.#newest = undefined;
-    this.#times.clear();
-    for (const [path, time] of times) this.#times.set(path, { at: monotonicTime(time), writtenAt: undefined });
-    for (const [path, use] of newer) {
-      this.#times.delete(path);
-      this.#times.set(path, use);
+    for (const [path, time] of times) {
+      if (!this.#times.has(path)) this.#times.set(path, { at: monotonicTime(time), writtenAt: undefined });
     }
     if (this.#times.size > this.#most) this.#writeOlder();
   }
@@ -80,10 +76,13 @@ export class UsedTimes {
     await Promise.all(this.#writing);
   }
 
+  /** The one that was used last at the end. */
+  #inOrder(): [path: string, use: Use][] {
+    return [...this.#times].toSorted(([, one], [, other]) => one.at - other.at);
+  }
+
   #writeOlder(): void {
-    let left = this.#times.size / 2;
-    for (const [path, { at, writtenAt }] of this.#times) {
-      if (left-- <= 0) return;
+    for (const [path, { at, writtenAt }] of this.#inOrder().slice(0, this.#times.size / 2)) {
       this.forget(path);
       const time = wallTime(at);
       // Pushed and not used later, with a clock that nobody has set.
