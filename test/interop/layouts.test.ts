@@ -495,12 +495,14 @@ describe.skipIf(givenRegistry !== undefined)('image layouts', () => {
     const pushMany = async (config: Entry): Promise<void> => {
       const headers = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' };
       const padding = 'x'.repeat(60);
+      // The journal has to grow to 4 MiB.
+      const further = (tag: string): string => ['a', 'b', 'c', 'd', 'e'].map((name) => `tag=${name}-${tag}`).join('&');
       const push = async (tag: string): Promise<void> => {
         const annotations = { tag };
         const { mediaType, digest, size } = config;
         const manifest = { schemaVersion: 2, config: { mediaType, digest, size }, layers: [], annotations };
         const init = { method: 'PUT', headers, body: JSON.stringify(manifest) };
-        const response = await registry.fetch(`app/manifests/${tag}`, init);
+        const response = await registry.fetch(`app/manifests/${tag}?${further(tag)}`, init);
         expect(response.status).toBe(201);
       };
       for (let i = 0; i < 3000; i += 30) {
