@@ -198,7 +198,8 @@ class Content implements BlobContent {
     }
     try {
       this.#assertUsable();
-      await this.#openReader();
+      // Once it is open, the next read begins at once.
+      if (this.#reader === undefined) await this.#openReader();
       const count = (await this.#reader?.readInto(buffer.subarray(0, wanted))) ?? 0;
       if (count === 0) throw this.#wrongSize(false);
       this.#position += count;

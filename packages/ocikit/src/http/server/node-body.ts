@@ -118,19 +118,25 @@ async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
   const size = content.range.end - content.range.start;
   let filling = pool.take(size);
   let sending = size > filling.length ? pool.take(size) : new Uint8Array(0);
+  let reading = content.readInto(filling);
   let sent: Promise<void> = Promise.resolve();
   let settled = false;
   try {
     for (;;) {
-      const count = await content.readInto(filling);
+      const count = await reading;
       await sent;
       if (count === 0 || sink.closed) break;
-      sent = sink.written(filling.subarray(0, count));
+      const piece = filling.subarray(0, count);
       [filling, sending] = [sending, filling];
       if (filling.length === 0) filling = pool.take(size);
+      // Begun before the write, which copies on this thread: the two are to go on at the same time.
+      reading = content.readInto(filling);
+      sent = sink.written(piece);
     }
     settled = !sink.closed;
   } finally {
+    // It may still be filling a buffer, and what goes wrong with it is nobody's any more.
+    await reading.catch(() => undefined);
     for (const buffer of [filling, sending]) {
       if (settled) pool.giveBack(buffer);
       else pool.drop(buffer);

@@ -148,23 +148,23 @@ describe('what only a journal answers for', () => {
 
   it('is due, and then too much, by number and by size', async () => {
     const file = await journalled('a');
-    for (let i = 0; i < 16_382; i++) content.add({ ...file, path: `${i}` });
+    for (let i = 0; i < 8190; i++) content.add({ ...file, path: `${i}` });
     expect(content.isDue).toBe(false);
     content.add({ ...file, path: 'one more' });
     expect(content.isDue).toBe(true);
     expect(content.isFull).toBe(false);
-    content.add({ ...file, path: 'large', size: 256 * 1024 * 1024 });
+    content.add({ ...file, path: 'large', size: 128 * 1024 * 1024 });
     expect(content.isFull).toBe(true);
     content.forget('large');
     expect(content.isFull).toBe(false);
     for (const { path } of content.all()) content.forget(path);
-    content.add({ ...file, size: 64 * 1024 * 1024 });
+    content.add({ ...file, size: 16 * 1024 * 1024 });
     expect(content.isDue).toBe(true);
   });
 
   it('makes room as soon as its bytes are durable, and is then forgotten only when it is told to', async () => {
     const large = await journalled('a');
-    content.add({ ...large, size: 256 * 1024 * 1024 });
+    content.add({ ...large, size: 128 * 1024 * 1024 });
     expect(content.isFull).toBe(true);
     await content.settle(content.all());
     expect(content.isFull).toBe(false);

@@ -27,8 +27,8 @@ export interface JournalledFile extends JournalPlace {
  * As many files, or bytes of them, as may wait: what comes in the half a minute until the kernel writes them by itself. Beyond that,
  * new ones have to be durable at once: the disk does not keep up.
  */
-const mostFiles = 131_072;
-const mostBytes = 256 * 1024 * 1024;
+const mostFiles = 65_536;
+const mostBytes = 128 * 1024 * 1024;
 /** From this part of that on, the journal is folded for their sake. */
 const dueFullness = 0.125;
 /** From this part of it on, that does not rest. */
