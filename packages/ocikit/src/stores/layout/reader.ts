@@ -1,5 +1,5 @@
 import { assertRepository, assertTag, parseDigest } from '../../model/index.ts';
-import type { Descriptor, Digest, Manifest, Reader } from '../../model/index.ts';
+import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../model/index.ts';
 import { manifestUnknown, Recent } from '../repository/index.ts';
 
 import type { Layout } from './layout.ts';
@@ -12,17 +12,6 @@ export function layoutReader(state: LayoutState): Reader {
   /** In each request one thing less to be waited for. */
   const layoutOf = (repository: string): Layout | Promise<Layout> =>
     store.layoutAtHand(repository) ?? store.layoutOf(repository);
-
-  function found(layout: Layout, repository: string, digest: Digest): ManifestFile | undefined {
-    if (state.isBeingRemoved(repository, digest)) return undefined;
-    return fileOf(layout, layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor);
-  }
-
-  function tagged(layout: Layout, repository: string, tag: string): ManifestFile | undefined {
-    const index = layout.repositories.get(repository)?.index;
-    const digest = index?.digestOfTag(tag);
-    return fileOf(layout, digest === undefined ? undefined : index?.manifests.get(digest)?.descriptor);
-  }
 
   /** Of manifests that were read lately: a path that is put together anew has to be hashed for each map that it is looked for in. */
   const paths = new Recent<Descriptor, string>(4096);
@@ -39,10 +28,33 @@ export function layoutReader(state: LayoutState): Reader {
     return { layout, path, descriptor };
   }
 
-  async function explored(layout: Layout, repository: string, digest: Digest): Promise<ManifestFile> {
+  function found(layout: Layout, repository: string, digest: Digest): ManifestFile | undefined {
+    if (state.isBeingRemoved(repository, digest)) return undefined;
+    return fileOf(layout, layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor);
+  }
+
+  async function manifest(repository: string, digest: Digest, options: CallOptions | undefined): Promise<ManifestFile> {
+    options?.signal?.throwIfAborted();
+    assertRepository(repository);
+    parseDigest(digest);
+    const layout = await layoutOf(repository);
+    let file = found(layout, repository, digest);
+    if (file !== undefined) return file;
     await layout.explore(repository);
-    const file = found(layout, repository, digest);
+    file = found(layout, repository, digest);
     if (file === undefined) throw await state.manifestUnknown(layout, repository, digest);
+    return file;
+  }
+
+  async function tagged(repository: string, tag: string, options: CallOptions | undefined): Promise<ManifestFile> {
+    options?.signal?.throwIfAborted();
+    assertRepository(repository);
+    assertTag(tag);
+    const layout = await layoutOf(repository);
+    const index = layout.repositories.get(repository)?.index;
+    const digest = index?.digestOfTag(tag);
+    const file = fileOf(layout, digest === undefined ? undefined : index?.manifests.get(digest)?.descriptor);
+    if (file === undefined) throw await state.manifestUnknown(layout, repository, tag);
     return file;
   }
 
@@ -69,36 +81,16 @@ export function layoutReader(state: LayoutState): Reader {
       throw await state.blobUnknown(layout, repository, digest);
     },
     async getManifest(repository, digest, options) {
-      options?.signal?.throwIfAborted();
-      assertRepository(repository);
-      parseDigest(digest);
-      const layout = await layoutOf(repository);
-      return read(repository, found(layout, repository, digest) ?? (await explored(layout, repository, digest)));
+      return read(repository, await manifest(repository, digest, options));
     },
     async getTag(repository, tag, options) {
-      options?.signal?.throwIfAborted();
-      assertRepository(repository);
-      assertTag(tag);
-      const layout = await layoutOf(repository);
-      const file = tagged(layout, repository, tag);
-      if (file === undefined) throw await state.manifestUnknown(layout, repository, tag);
-      return read(repository, file);
+      return read(repository, await tagged(repository, tag, options));
     },
     async resolveManifest(repository, digest, options) {
-      options?.signal?.throwIfAborted();
-      assertRepository(repository);
-      parseDigest(digest);
-      const layout = await layoutOf(repository);
-      return present(repository, found(layout, repository, digest) ?? (await explored(layout, repository, digest)));
+      return present(repository, await manifest(repository, digest, options));
     },
     async resolveTag(repository, tag, options) {
-      options?.signal?.throwIfAborted();
-      assertRepository(repository);
-      assertTag(tag);
-      const layout = await layoutOf(repository);
-      const file = tagged(layout, repository, tag);
-      if (file === undefined) throw await state.manifestUnknown(layout, repository, tag);
-      return present(repository, file);
+      return present(repository, await tagged(repository, tag, options));
     },
   };
 

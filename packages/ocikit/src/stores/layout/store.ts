@@ -103,13 +103,13 @@ export class LayoutStore {
     this.#names = new RepositoryNames(this.root);
   }
 
-  /** The layout that holds a repository, as far as it exists, with what other processes have written. */
   /** The layout that has a repository, if nothing has to be waited for, as nearly always where this process writes. */
   layoutAtHand(repository: string): Layout | undefined {
     if (this.#lock === undefined || this.#layouts.isFull) return undefined;
     return this.#layouts.atHand(this.isShared ? '' : directoryOf(repository));
   }
 
+  /** The layout that holds a repository, as far as it exists, with what other processes have written. */
   async layoutOf(repository: string): Promise<Layout> {
     const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
     if (this.#lock === undefined) await this.#following.refresh(layout);
