@@ -2,6 +2,7 @@ import { mediaTypes, RegistryError } from '../model/index.ts';
 import type { CallOptions, Digest, Platform } from '../model/index.ts';
 
 import { isJsonObject, parseJsonObject } from './json.ts';
+import type { JsonObject } from './json.ts';
 import { normalizePlatform } from './platforms.ts';
 import type { Image } from './ref.ts';
 import type { ReadVerifiedOptions } from './verified.ts';
@@ -60,16 +61,22 @@ export async function readConfig(image: Image, options: ReadVerifiedOptions = {}
     throw new RegistryError('UNSUPPORTED_MEDIA_TYPE', `${image.descriptor.digest} has a config of ${mediaType}`);
   }
   const value = parseJsonObject(await image.readVerified(image.config, options));
+  if (value === undefined) throw new RegistryError('MANIFEST_INVALID', `the config ${digest} is not a JSON object`);
+  const { rootfs } = value;
+  const config: JsonObject = isJsonObject(rootfs) ? { ...value, rootfs: { diff_ids: [], ...rootfs } } : value;
+  assertFields(config, digest);
+  return config;
+}
+
+function assertFields(config: JsonObject, digest: Digest): asserts config is JsonObject & ImageConfig {
   const wrong = (field: string): RegistryError =>
     new RegistryError('MANIFEST_INVALID', `the ${field} of the config ${digest} is malformed`, { detail: { field } });
-  if (value === undefined) throw new RegistryError('MANIFEST_INVALID', `the config ${digest} is not a JSON object`);
-  for (const field of ['architecture', 'os']) if (typeof value[field] !== 'string') throw wrong(field);
+  for (const field of ['architecture', 'os']) if (typeof config[field] !== 'string') throw wrong(field);
   for (const field of ['variant', 'os.version'])
-    if (!['string', 'undefined'].includes(typeof value[field])) throw wrong(field);
-  if (!isStrings(value['os.features'] ?? [])) throw wrong('os.features');
-  const { rootfs } = value;
+    if (!['string', 'undefined'].includes(typeof config[field])) throw wrong(field);
+  if (!isStrings(config['os.features'] ?? [])) throw wrong('os.features');
+  const { rootfs } = config;
   if (!isJsonObject(rootfs) || !isStrings(rootfs['diff_ids'] ?? [])) throw wrong('rootfs');
-  return { ...value, rootfs: { diff_ids: [], ...rootfs } } as unknown as ImageConfig;
 }
 
 /**

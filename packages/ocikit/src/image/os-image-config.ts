@@ -45,7 +45,14 @@ export interface OsImageConfig {
 export function parseOsImageConfig(bytes: Uint8Array): OsImageConfig {
   const config = parseJsonObject(bytes);
   if (config === undefined) throw new RegistryError('MANIFEST_INVALID', 'the config is not a JSON object');
-  const { format_version: version, product_info: product, payloads = [] } = config;
+  const { payloads = [] } = config;
+  const whole: JsonObject = { ...config, payloads };
+  assertFields(whole);
+  return whole;
+}
+
+function assertFields(config: JsonObject): asserts config is JsonObject & OsImageConfig {
+  const { format_version: version, product_info: product, payloads } = config;
   if (version !== '1') {
     throw new RegistryError('UNSUPPORTED', 'the version of the config’s format is another one than 1');
   }
@@ -58,7 +65,6 @@ export function parseOsImageConfig(bytes: Uint8Array): OsImageConfig {
     if (names.has(payload['name'])) throw invalid(`payloads[${i}].name`);
     names.add(payload['name']);
   }
-  return { ...config, payloads } as unknown as OsImageConfig;
 }
 
 /** It becomes the name of a file or a partition somewhere. */

@@ -58,8 +58,21 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestDoc
   if (manifest['mediaType'] !== undefined && manifest['mediaType'] !== mediaType) {
     throw invalid('mediaType', `is ${shown(manifest['mediaType'])}, but the content was pushed as ${mediaType}`);
   }
+  const document: ParsedDocument = { kind, mediaType, manifest };
+  assertFields(document);
+  return document;
+}
+
+/** One whose fields nobody has looked at yet. */
+interface ParsedDocument {
+  kind: ManifestDocument['kind'];
+  mediaType: string;
+  manifest: JsonObject;
+}
+
+function assertFields(document: ParsedDocument): asserts document is ParsedDocument & ManifestDocument {
+  const { kind, manifest } = document;
   for (const [field, check] of Object.entries(fieldsOfKind[kind])) check(manifest[field], field);
-  return { kind, mediaType, manifest } as unknown as ManifestDocument;
 }
 
 /** What a manifest names, whatever its kind. */
