@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { cutOff } from './message-body.ts';
-import type { AnswerBody } from './message-body.ts';
+import { AnswerBody } from './message-body.ts';
 import { takeOver } from './plain-connection.ts';
 import type { Taker } from './plain-connection.ts';
 import type { StandStill } from './stand-still.ts';
@@ -16,9 +15,7 @@ const bufferSize = { kept: 64 * 1024, lent: 1024 * 1024 };
  * The body of a large answer whose length is known, read off a plain connection without the HTTP parser, which would copy each piece
  * into memory of its own. The connection ends with it, as the parser still waits for the body.
  */
-export class ConnectionBody implements AnswerBody, Taker {
-  readonly #message: IncomingMessage;
-  readonly #standStill: StandStill;
+export class ConnectionBody extends AnswerBody implements Taker {
   /** Bytes that have not been handed on. */
   #left: number;
   /** Of the beginning, what came with the head, and so through the parser. */
@@ -28,26 +25,20 @@ export class ConnectionBody implements AnswerBody, Taker {
   readonly #free: Uint8Array[] = [];
   /** Buffers whose bytes were handed on and are still good: the last three. */
   readonly #lent: Uint8Array[] = [];
-  #begun = false;
   #lends = false;
-  #failure: { error: unknown } | undefined;
-  #wake: (() => void) | undefined;
 
   /** @param size its Content-Length */
   constructor(message: IncomingMessage, size: number, standStill: StandStill) {
-    this.#message = message;
+    super(message, standStill);
     this.#left = size;
-    this.#standStill = standStill;
     takeOver(message.socket, this);
-    message.on('error', (error) => this.fail(cutOff(error)));
-    message.on('close', () => this.fail(cutOff(undefined)));
   }
 
-  get isBegun(): boolean {
-    return this.#begun;
+  protected override get hasEnded(): boolean {
+    return this.#left === 0;
   }
 
-  lend(): void {
+  override lend(): void {
     this.#lends = true;
     this.#free.length = 0;
   }
@@ -59,65 +50,36 @@ export class ConnectionBody implements AnswerBody, Taker {
     return new Uint8Array(this.#lends ? new SharedArrayBuffer(bufferSize.lent) : new ArrayBuffer(bufferSize.kept));
   }
 
-  take(count: number, buffer: Uint8Array): boolean {
+  took(count: number, buffer: Uint8Array): boolean {
     this.#read.push({ count, buffer });
-    this.#settle();
+    this.settle();
     return false;
   }
 
-  fail(error: unknown): void {
-    if (this.#left === 0 || this.#failure !== undefined) return;
-    this.#failure = { error };
-    this.#settle();
-    this.#message.destroy();
-  }
-
-  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    this.#begin();
-    for (;;) {
-      const piece = this.#nextPiece();
-      if (piece !== undefined) return { done: false, value: piece };
-      if (this.#failure !== undefined) throw this.#failure.error;
-      if (this.#left === 0) return { done: true, value: undefined };
-      this.#standStill.begin();
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        this.#message.socket.resume();
-      });
-      this.#standStill.end();
-    }
-  }
-
-  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    this.fail(new TypeError('nobody wanted the rest of the body'));
-    // Whoever asks again is told that there is nothing more.
-    this.#left = 0;
-    this.#failure = undefined;
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  #begin(): void {
-    if (this.#begun) return;
-    this.#begun = true;
-    if (this.#failure !== undefined) {
+  protected override begin(hasFailed: boolean): void {
+    if (hasFailed) {
       // What the parser had may be gone, and what came after it must not take its place.
       this.#read.length = 0;
       return;
     }
-    this.#parsed = (this.#message.read() as Uint8Array | null) ?? undefined;
+    this.#parsed = (this.message.read() as Uint8Array | null) ?? undefined;
   }
 
-  #nextPiece(): Uint8Array | undefined {
+  protected override awaitMore(): void {
+    this.message.socket.resume();
+  }
+
+  protected override drop(): void {
+    this.#left = 0;
+  }
+
+  protected override take(): Uint8Array | undefined {
     if (this.#left === 0) return undefined;
     const piece = this.#parsed?.subarray(0, this.#left) ?? this.#nextRead();
     this.#parsed = undefined;
     if (piece === undefined) return undefined;
     this.#left -= piece.length;
-    if (this.#left === 0) this.#message.destroy();
+    if (this.#left === 0) this.message.destroy();
     return piece;
   }
 
@@ -133,11 +95,6 @@ export class ConnectionBody implements AnswerBody, Taker {
     if (buffer.buffer instanceof SharedArrayBuffer) this.#lent.push(buffer);
     if (this.#lent.length > lentAtOnce) this.#free.push(...this.#lent.splice(0, 1));
     return piece;
-  }
-
-  #settle(): void {
-    this.#wake?.();
-    this.#wake = undefined;
   }
 }
 

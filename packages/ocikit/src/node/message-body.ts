@@ -1,79 +1,73 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { RawBytes } from '../http/client/index.ts';
-
 import type { StandStill } from './stand-still.ts';
 
 /** Bytes that may wait to be read before the connection is held up. */
 const ahead = 2 * 1024 * 1024;
 
 /** The body of an answer. It is read once. Leaving the iteration ends the connection. */
-export interface AnswerBody extends AsyncIterableIterator<Uint8Array, undefined> {
-  /** Whether somebody reads it. */
-  readonly isBegun: boolean;
-  /** Nothing more comes, and this is why. What came is still read first. */
-  fail(error: unknown): void;
-  return(): Promise<IteratorResult<Uint8Array, undefined>>;
-  lend?: RawBytes['lend'];
-}
-
-/** A body in the pieces in which the HTTP parser hands it on, none of them copied again. */
-export class MessageBody implements AnswerBody {
-  readonly #message: IncomingMessage;
+export abstract class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> {
+  protected readonly message: IncomingMessage;
   readonly #standStill: StandStill;
-  readonly #pieces: Uint8Array[] = [];
-  #size = 0;
   #begun = false;
-  #ended = false;
   #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
+  lend?(): void;
 
   constructor(message: IncomingMessage, standStill: StandStill) {
-    this.#message = message;
+    this.message = message;
     this.#standStill = standStill;
-    message.on('end', () => {
-      this.#ended = true;
-      this.#settle();
-    });
     message.on('error', (error) => this.fail(cutOff(error)));
     message.on('close', () => this.fail(cutOff(undefined)));
   }
 
+  /** Whether somebody reads it. */
   get isBegun(): boolean {
     return this.#begun;
   }
 
+  /** Whether nothing more is to come. */
+  protected abstract get hasEnded(): boolean;
+  /** Called before the first piece is taken. */
+  protected abstract begin(hasFailed: boolean): void;
+  /** The next piece, if it has come. */
+  protected abstract take(): Uint8Array | undefined;
+  /** Called when somebody waits for more. */
+  protected abstract awaitMore(): void;
+  /** Nobody wants what is left. */
+  protected abstract drop(): void;
+
+  /** Nothing more comes, and this is why. What came is still read first. */
   fail(error: unknown): void {
-    if (this.#ended || this.#failure !== undefined) return;
+    if (this.hasEnded || this.#failure !== undefined) return;
     this.#failure = { error };
-    this.#settle();
-    this.#message.destroy();
+    this.settle();
+    this.message.destroy();
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    this.#begin();
+    if (!this.#begun) {
+      this.#begun = true;
+      this.begin(this.#failure !== undefined);
+    }
     for (;;) {
-      const piece = this.#pieces.shift();
-      if (piece !== undefined) {
-        this.#size -= piece.length;
-        if (this.#size === 0 && this.#message.isPaused()) this.#message.resume();
-        return { done: false, value: piece };
-      }
+      const piece = this.take();
+      if (piece !== undefined) return { done: false, value: piece };
       if (this.#failure !== undefined) throw this.#failure.error;
-      if (this.#ended) return { done: true, value: undefined };
+      if (this.hasEnded) return { done: true, value: undefined };
       this.#standStill.begin();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
+        this.awaitMore();
       });
       this.#standStill.end();
     }
   }
 
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    this.#pieces.length = 0;
     this.fail(new TypeError('nobody wanted the rest of the body'));
     // Whoever asks again is told that there is nothing more.
-    this.#ended = true;
+    this.drop();
     this.#failure = undefined;
     return { done: true, value: undefined };
   }
@@ -82,21 +76,56 @@ export class MessageBody implements AnswerBody {
     return this;
   }
 
-  #begin(): void {
-    if (this.#begun) return;
-    this.#begun = true;
-    if (this.#ended || this.#failure !== undefined) return;
-    this.#message.on('data', (piece: Uint8Array) => {
-      this.#pieces.push(piece);
-      this.#size += piece.length;
-      if (this.#size >= ahead) this.#message.pause();
-      this.#settle();
+  /** Something has changed for whoever waits. */
+  protected settle(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
+
+/** A body in the pieces in which the HTTP parser hands it on, none of them copied again. */
+export class MessageBody extends AnswerBody {
+  readonly #pieces: Uint8Array[] = [];
+  #size = 0;
+  #ended = false;
+
+  constructor(message: IncomingMessage, standStill: StandStill) {
+    super(message, standStill);
+    message.on('end', () => {
+      this.#ended = true;
+      this.settle();
     });
   }
 
-  #settle(): void {
-    this.#wake?.();
-    this.#wake = undefined;
+  protected override get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  protected override begin(hasFailed: boolean): void {
+    if (this.#ended || hasFailed) return;
+    this.message.on('data', (piece: Uint8Array) => {
+      this.#pieces.push(piece);
+      this.#size += piece.length;
+      if (this.#size >= ahead) this.message.pause();
+      this.settle();
+    });
+  }
+
+  protected override take(): Uint8Array | undefined {
+    const piece = this.#pieces.shift();
+    if (piece === undefined) return undefined;
+    this.#size -= piece.length;
+    if (this.#size === 0 && this.message.isPaused()) this.message.resume();
+    return piece;
+  }
+
+  protected override awaitMore(): void {
+    // It comes by itself.
+  }
+
+  protected override drop(): void {
+    this.#pieces.length = 0;
+    this.#ended = true;
   }
 }
 

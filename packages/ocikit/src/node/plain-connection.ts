@@ -8,7 +8,7 @@ export interface Taker {
   /** Where the next bytes are to be read into. It is asked after each read. */
   nextBuffer(): Uint8Array;
   /** So many bytes have been read into a buffer. False: nothing more is to be read for now. */
-  take(count: number, buffer: Uint8Array): boolean;
+  took(count: number, buffer: Uint8Array): boolean;
 }
 
 const takers = new WeakMap<Socket, { taker: Taker | undefined }>();
@@ -26,7 +26,7 @@ export function connectPlain(address: NetConnectOpts & { host: string; port: num
     onread: {
       buffer: () => taking.taker?.nextBuffer() ?? buffer,
       callback: (count, read) => {
-        if (taking.taker !== undefined) return taking.taker.take(count, read);
+        if (taking.taker !== undefined) return taking.taker.took(count, read);
         socket.emit('data', Buffer.from(read.buffer, read.byteOffset, count));
         return true;
       },
