@@ -53,7 +53,7 @@ function run(command, args, cwd) {
  *   name: string;
  *   version: string;
  *   dependencies?: Record<string, string>;
- *   exports: Record<string, string | { browser: string; default: string }>;
+ *   exports: Record<string, string | { browser?: string; default: string }>;
  *   imports: Record<string, { browser: string; default: string }>;
  * }} PackageManifest
  */
@@ -139,7 +139,11 @@ try {
     const { exports, imports } = manifestOf('packages/ocikit');
     for (const [subpath, target] of Object.entries(exports)) {
       if (['./node', './serve', './layout', './package.json'].includes(subpath)) continue;
-      const file = join(root, 'packages/ocikit', typeof target === 'string' ? target : target.browser);
+      const file = join(
+        root,
+        'packages/ocikit',
+        typeof target === 'string' ? target : (target.browser ?? target.default),
+      );
       const found = [...importsOf(file)].filter((specifier) => specifier.startsWith('node:'));
       equal(found, [], `${subpath} imports`);
     }

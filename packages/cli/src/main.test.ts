@@ -14,7 +14,7 @@ beforeEach(async () => {
   dir = await temporaryDirectory();
 });
 
-/** Runs the command, and a server until it listens, and gives what it has loaded: `ocikit/dist/model/digest.js`. */
+/** Runs the command, and a server until it listens, and gives the modules that it has loaded: `ocikit/src/model/digest.ts`. */
 function loadedBy(...args: string[]): Promise<string[]> {
   return loadedByNode(command, ...args);
 }
@@ -32,12 +32,19 @@ async function loadedByNode(...args: string[]): Promise<string[]> {
   for (const name of await readdir(coverage)) {
     const { result } = JSON.parse(await readFile(join(coverage, name), 'utf8')) as { result: { url: string }[] };
     for (const { url } of result) {
-      const path = url.startsWith('file:') ? relative(packages, fileURLToPath(url)) : '';
-      if (/^(?:cli|ocikit)\/dist\//.test(path)) loaded.push(path);
+      const file = url.startsWith('file:') ? fileURLToPath(url) : '';
+      if (/^(?:cli|ocikit)\/bundled\//.test(relative(packages, file))) loaded.push(...(await modulesIn(file)));
     }
   }
   await rm(coverage, { recursive: true });
   return loaded;
+}
+
+/** A file that only hands on what others have has no source map. */
+async function modulesIn(file: string): Promise<string[]> {
+  if (!(await readFile(file, 'utf8')).includes('sourceMappingURL')) return [];
+  const { sources } = JSON.parse(await readFile(`${file}.map`, 'utf8')) as { sources: string[] };
+  return sources.map((source) => relative(packages, join(dirname(file), source)));
 }
 
 /** Their directories, and those of the command's own as they are. */
@@ -50,47 +57,47 @@ describe('ocikit', () => {
   test('a plain serve loads the server and its store, and no client, view, upkeep or other command', async () => {
     const loaded = await loadedBy('serve', '--port', '0', '--quiet');
     expect(roomsOf(loaded)).toEqual([
-      'cli/dist/actions/gc-interval.js',
-      'cli/dist/actions/serve.js',
-      'cli/dist/commands/proxy.js',
-      'cli/dist/commands/serve.js',
-      'cli/dist/durations.js',
-      'cli/dist/errors.js',
-      'cli/dist/log.js',
-      'cli/dist/main.js',
-      'cli/dist/output.js',
-      'ocikit/dist/http/server',
-      'ocikit/dist/http/wire',
-      'ocikit/dist/model',
-      'ocikit/dist/model/hash',
-      'ocikit/dist/node',
-      'ocikit/dist/stores/blobs',
-      'ocikit/dist/stores/disk',
-      'ocikit/dist/stores/layout',
-      'ocikit/dist/stores/repository',
-      'ocikit/dist/stores/uploads',
+      'cli/src/actions/gc-interval.ts',
+      'cli/src/actions/serve.ts',
+      'cli/src/commands/proxy.ts',
+      'cli/src/commands/serve.ts',
+      'cli/src/durations.ts',
+      'cli/src/errors.ts',
+      'cli/src/log.ts',
+      'cli/src/main.ts',
+      'cli/src/output.ts',
+      'ocikit/src/http/server',
+      'ocikit/src/http/wire',
+      'ocikit/src/model',
+      'ocikit/src/model/hash',
+      'ocikit/src/node',
+      'ocikit/src/stores/blobs',
+      'ocikit/src/stores/disk',
+      'ocikit/src/stores/layout',
+      'ocikit/src/stores/repository',
+      'ocikit/src/stores/uploads',
     ]);
     // What is beside it there is for clients.
-    expect(loaded.filter((path) => dirname(path) === 'ocikit/dist/node')).toEqual(['ocikit/dist/node/serve.js']);
+    expect(loaded.filter((path) => dirname(path) === 'ocikit/src/node')).toEqual(['ocikit/src/node/serve.ts']);
   });
 
   test('serve --memory loads no store on disk', async () => {
     const rooms = roomsOf(await loadedBy('serve', '--port', '0', '--quiet', '--memory'));
-    expect(rooms).toContain('ocikit/dist/stores/memory');
-    expect(rooms).not.toContain('ocikit/dist/stores/layout');
+    expect(rooms).toContain('ocikit/src/stores/memory');
+    expect(rooms).not.toContain('ocikit/src/stores/layout');
   });
 
   test('--version loads nothing but the start, and help nothing of what commands do', async () => {
-    expect(roomsOf(await loadedBy('--version'))).toEqual(['cli/dist/errors.js', 'cli/dist/main.js']);
+    expect(roomsOf(await loadedBy('--version'))).toEqual(['cli/src/errors.ts', 'cli/src/main.ts']);
     const rooms = roomsOf(await loadedBy('--help'));
-    expect(rooms).toContain('cli/dist/commands/undo.js');
+    expect(rooms).toContain('cli/src/commands/undo.ts');
     expect(rooms.filter((room) => /actions|http|node|stores|views|upkeep/.test(room))).toEqual([]);
   });
 
   test('who imports ocikit/node loads no client before there is one', async () => {
-    const entry = join(packages, 'ocikit/dist/node/index.js');
+    const entry = join(packages, 'ocikit/bundled/node.js');
     const rooms = roomsOf(await loadedByNode(entry));
-    expect(rooms).toContain('ocikit/dist/node');
-    expect(rooms).not.toContain('ocikit/dist/http/client');
+    expect(rooms).toContain('ocikit/src/node');
+    expect(rooms).not.toContain('ocikit/src/http/client');
   });
 });
