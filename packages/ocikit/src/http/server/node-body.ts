@@ -4,31 +4,51 @@ import type { BlobContent } from '../../model/index.ts';
 
 import type { Outgoing } from './outgoing.ts';
 
-const largeBuffer = 512 * 1024;
-const smallBuffer = 64 * 1024;
-const budget = 32 * 1024 * 1024;
+const mebibyte = 1024 * 1024;
 
-/** Buffers that are used again. As long as many are in use, further ones are small and used once. */
+/**
+ * Sizes of buffers, the largest first, and how many bytes may be in use, all sizes together, for one of them to be given. The larger they
+ * are, the fewer times this thread, the one that reads and the client have to be woken, which on a virtual machine takes as long as
+ * copying some hundred KiB.
+ */
+const sizes: readonly { readonly size: number; readonly budget: number }[] = [
+  { size: 2 * mebibyte, budget: 16 * mebibyte },
+  { size: mebibyte / 2, budget: 32 * mebibyte },
+];
+/** When many are in use: made anew, and not counted. */
+const smallBuffer = 64 * 1024;
+/** Bytes of buffers in use and of those that are kept. */
+const mostKept = 32 * mebibyte;
+
+/** Buffers that are used again. As long as many are in use, further ones are smaller. */
 class BufferPool {
-  readonly #free: Uint8Array[] = [];
-  #large = 0;
+  readonly #kept = new Map<number, Uint8Array[]>(sizes.map(({ size }) => [size, []]));
+  /** Bytes. */
+  #inUse = 0;
+  #idle = 0;
 
   take(wanted: number): Uint8Array {
     if (wanted <= smallBuffer) return new Uint8Array(wanted);
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
-    if ((this.#large + 1) * largeBuffer > budget) return new Uint8Array(smallBuffer);
-    this.#large++;
-    return new Uint8Array(largeBuffer);
+    const fitting = sizes.filter((_, i) => wanted > (sizes[i + 1]?.size ?? smallBuffer));
+    const found = fitting.find(({ size, budget }) => this.#inUse + size <= budget);
+    if (found === undefined) return new Uint8Array(smallBuffer);
+    this.#inUse += found.size;
+    const kept = this.#kept.get(found.size)?.pop();
+    if (kept !== undefined) this.#idle -= kept.length;
+    return kept ?? new Uint8Array(found.size);
   }
 
   giveBack(buffer: Uint8Array): void {
-    if (buffer.length === largeBuffer) this.#free.push(buffer);
+    this.drop(buffer);
+    const kept = this.#kept.get(buffer.length);
+    if (kept === undefined || this.#inUse + this.#idle + buffer.length > mostKept) return;
+    this.#idle += buffer.length;
+    kept.push(buffer);
   }
 
   /** The buffer may still be written from: it must not be used again. */
   drop(buffer: Uint8Array): void {
-    if (buffer.length === largeBuffer) this.#large--;
+    if (this.#kept.has(buffer.length)) this.#inUse -= buffer.length;
   }
 }
 
