@@ -8,8 +8,14 @@ import type { StandStill } from './stand-still.ts';
 /** Pieces that are good at the same time. */
 const lentAtOnce = 3;
 
-/** Bytes that are read at a time: where pieces are copied, and where they are lent. */
-const bufferSize = { kept: 64 * 1024, lent: 1024 * 1024 };
+/**
+ * Bytes that are read at a time: where pieces are copied, and where they are lent, by the only body that does so or by one of several. The
+ * larger they are, the fewer times other threads have to be woken for them.
+ */
+const bufferSize = { kept: 64 * 1024, lent: 2 * 1024 * 1024, lentBySeveral: 1024 * 1024 };
+
+/** Bodies that lend their pieces now. */
+let lending = 0;
 
 /**
  * The body of a large answer whose length is known, read off a plain connection without the HTTP parser, which would copy each piece
@@ -41,13 +47,16 @@ export class ConnectionBody extends AnswerBody implements Taker {
   override lend(): void {
     this.#lends = true;
     this.#free.length = 0;
+    lending += 1;
+    this.message.once('close', () => (lending -= 1));
   }
 
   nextBuffer(): Uint8Array {
     const free = this.#free.pop();
     if (free !== undefined) return free;
-    // What is lent can be given to other threads. From such memory copying is slow.
-    return new Uint8Array(this.#lends ? new SharedArrayBuffer(bufferSize.lent) : new ArrayBuffer(bufferSize.kept));
+    if (!this.#lends) return new Uint8Array(bufferSize.kept);
+    // It can be given to other threads. From such memory copying is slow.
+    return new Uint8Array(new SharedArrayBuffer(lending === 1 ? bufferSize.lent : bufferSize.lentBySeveral));
   }
 
   took(count: number, buffer: Uint8Array): boolean {

@@ -15,8 +15,9 @@ const mostFiles = 64;
 const mostWorkers = 2;
 /** Bytes after which the worker is told that there are more. */
 const step = 1024 * 1024;
-/** Bytes that are given to the worker at a time. */
+/** Bytes that are given to the worker at a time: copied for it, or shared with it. */
 const slotSize = 1024 * 1024;
+const largestShared = 2 * 1024 * 1024;
 
 /**
  * Computes digests of files in a thread of its own, so that the one that receives them has that much more time for receiving.
@@ -169,7 +170,7 @@ export class FollowedFile implements StageDigest {
     let at = 0;
     const isShared = bytes.buffer instanceof SharedArrayBuffer;
     while (at < bytes.length) {
-      const part = bytes.subarray(at, at + slotSize);
+      const part = bytes.subarray(at, at + (isShared ? largestShared : slotSize));
       // Whether the thread is there, the first write has shown.
       const mayWait = isShared && this.#isTaken;
       if (!mayWait) await this.settled();
