@@ -8,6 +8,7 @@ import { JobError } from './load/generator.ts';
 import type { Generator } from './load/generator.ts';
 import type { JobName, JobOptions, Request } from './load/jobs.ts';
 import { askWithWrk } from './load/wrk.ts';
+import { bringMemory } from './machine.ts';
 import type { Results, Row } from './results.ts';
 import type { Scratch } from './scratch.ts';
 import { settle } from './scratch.ts';
@@ -104,8 +105,12 @@ export class Bench {
     return rows.some((row) => this.#equipment.wanted(row));
   }
 
-  /** Measures one row, once what was done before it has reached the disk. A failure is the row's, and goes no further. */
-  async measure(row: Row, measurement: () => Promise<Measured>): Promise<void> {
+  /**
+   * Measures one row, once what was done before it has reached the disk. A failure is the row's, and goes no further.
+   *
+   * @param writes bytes that are going to be written, if they are so many that it matters where the memory for them is
+   */
+  async measure(row: Row, measurement: () => Promise<Measured>, writes: number = 0): Promise<void> {
     if (!this.wants(row)) return;
     const cell = this.#equipment.results.cell(row, this.system.name);
     if (cell.absent !== undefined) return;
@@ -114,6 +119,7 @@ export class Bench {
       return;
     }
     await settle(this.settings.pause);
+    if (writes > 0) await bringMemory(2 * writes);
     try {
       const { value, busy = 0, generator } = await measurement();
       cell.samples.push(value);

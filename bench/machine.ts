@@ -30,3 +30,13 @@ async function diskOf(directory: string): Promise<string> {
     return 'unknown';
   }
 }
+
+/**
+ * Uses so much memory for a moment. A virtual machine gives memory that is free back to its host, and to have it again can take ten times
+ * as long as what it is wanted for: whoever writes a large file first would pay for everybody.
+ */
+export async function bringMemory(bytes: number): Promise<void> {
+  const piece = 64 * 1024 * 1024;
+  const program = `const held = []; for (let at = 0; at < ${bytes}; at += ${piece}) held.push(Buffer.alloc(${piece}, 1));`;
+  await run(process.execPath, ['-e', program]);
+}

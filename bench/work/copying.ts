@@ -82,7 +82,8 @@ async function copy(bench: Bench, { tag, seeds, layerSize, speed, memory }: Copi
     return seconds;
   };
   try {
-    await bench.measure(speed, async () => ({ value: (seeds.length * layerSize) / (await run()) / 1e9 }));
+    const size = seeds.length * layerSize;
+    await bench.measure(speed, async () => ({ value: size / (await run()) / 1e9 }), size);
     if (!bench.wants(speed)) await run();
     if (peak !== undefined) await bench.record(memory, peak);
   } finally {

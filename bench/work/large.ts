@@ -38,7 +38,7 @@ export const large: Work = {
       pushed.push(load);
       return load;
     };
-    await bench.measure(rows.push, async () => throughput(await push(), size));
+    await bench.measure(rows.push, async () => throughput(await push(), size), size);
     if (!bench.wants(rows.pull, rows.pullFour)) return bench.measureMemory(rows.memory);
 
     if (pushed.length === 0) await push();
