@@ -14,6 +14,8 @@ const config: ViteUserConfig = defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // A machine that pauses is no defect; what fails twice is. What passed only then says so, and CI names it.
+    retry: process.env['CI'] === 'true' ? 1 : 0,
     reporters: report === undefined ? ['verbose'] : ['verbose', 'json'],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
   },
