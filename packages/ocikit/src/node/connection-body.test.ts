@@ -93,6 +93,25 @@ describe('a large body of a known length over plain HTTP', () => {
     expect(memory.size).toBeLessThanOrEqual(5);
   });
 
+  test('that is lent comes in larger pieces alone than beside others, whose memory adds up', async () => {
+    const { url } = await serve(sendAll);
+    const fetch = open();
+    const largestOf = async (body: RawBytes): Promise<number> => {
+      let largest = 0;
+      for await (const { buffer } of body) {
+        if (buffer instanceof SharedArrayBuffer) largest = Math.max(largest, buffer.byteLength);
+      }
+      return largest;
+    };
+    const several = [await bodyFrom(fetch, url), await bodyFrom(fetch, url)];
+    for (const body of several) body.lend?.();
+    const MiB = 1024 * 1024;
+    expect(await Promise.all(several.map(largestOf))).toEqual([MiB, MiB]);
+    const alone = await bodyFrom(fetch, url);
+    alone.lend?.();
+    expect(await largestOf(alone)).toBe(2 * MiB);
+  });
+
   test('that is not lent is its reader’s to keep', async () => {
     const { url } = await serve(sendAll);
     const found: Uint8Array[] = [];
