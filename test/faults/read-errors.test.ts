@@ -77,7 +77,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   async function pushed(context: TestContext, end: 'stop' | 'kill'): Promise<Pushed> {
     requireFailingCalls(context);
     const root = await scratch.newDirectory();
-    const [large, small] = [newBlob(12 * mebibyte), newBlob(1000)];
+    const [large, small] = [newBlob(48 * mebibyte), newBlob(1000)];
     const [manifest, other] = [newManifest(), newManifest()];
     const server = await servers.start(root, { flags });
     for (const blob of [large, small]) expect((await pushBlob(server.url, repository, blob)).status).toBe(201);
