@@ -119,8 +119,8 @@ export class Bench {
       return;
     }
     await settle(this.settings.pause);
-    if (writes > 0) await bringMemory(2 * writes);
     try {
+      if (writes > 0) await bringMemory(2 * writes);
       const { value, busy = 0, generator } = await measurement();
       cell.samples.push(value);
       cell.busy = Math.max(cell.busy, busy);

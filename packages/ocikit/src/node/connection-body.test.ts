@@ -93,23 +93,46 @@ describe('a large body of a known length over plain HTTP', () => {
     expect(memory.size).toBeLessThanOrEqual(5);
   });
 
-  test('that is lent comes in larger pieces alone than beside others, whose memory adds up', async () => {
-    const { url } = await serve(sendAll);
-    const fetch = open();
-    const largestOf = async (body: RawBytes): Promise<number> => {
-      let largest = 0;
-      for await (const { buffer } of body) {
-        if (buffer instanceof SharedArrayBuffer) largest = Math.max(largest, buffer.byteLength);
-      }
-      return largest;
-    };
-    const several = [await bodyFrom(fetch, url), await bodyFrom(fetch, url)];
-    for (const body of several) body.lend?.();
+  describe('that is lent', () => {
     const MiB = 1024 * 1024;
-    expect(await Promise.all(several.map(largestOf))).toEqual([MiB, MiB]);
-    const alone = await bodyFrom(fetch, url);
-    alone.lend?.();
-    expect(await largestOf(alone)).toBe(2 * MiB);
+
+    /** Bytes of the memory that the first piece past the parser is in. The connection stays as it is. */
+    async function memoryOf(body: RawBytes): Promise<number> {
+      const pieces = body[Symbol.asyncIterator]();
+      for (;;) {
+        const next = await pieces.next();
+        if (next.done === true) throw new Error('no piece is in memory that threads share');
+        const { buffer } = next.value;
+        if (buffer instanceof SharedArrayBuffer) return buffer.byteLength;
+      }
+    }
+
+    test('comes in larger pieces alone than beside others, whose memory adds up', async () => {
+      const { url } = await serve(sendAll);
+      const fetch = open();
+      const several = [await bodyFrom(fetch, url), await bodyFrom(fetch, url)];
+      for (const body of several) body.lend?.();
+      expect(await Promise.all(several.map(memoryOf))).toEqual([MiB, MiB]);
+      fetch.close();
+      const alone = await bodyFrom(open(), url);
+      await pause(100);
+      alone.lend?.();
+      expect(await memoryOf(alone)).toBe(2 * MiB);
+    });
+
+    test('after its connection had ended counts as no other', async () => {
+      const { url, sockets } = await serve((socket) => {
+        socket.write(head(size));
+      });
+      const cut = await bodyFrom(open(), url);
+      for (const socket of sockets) socket.destroy();
+      await pause(100);
+      cut.lend?.();
+      await expect(memoryOf(cut)).rejects.toThrow('the connection ended');
+      const alone = await bodyFrom(open(), (await serve(sendAll)).url);
+      alone.lend?.();
+      expect(await memoryOf(alone)).toBe(2 * MiB);
+    });
   });
 
   test('that is not lent is its reader’s to keep', async () => {

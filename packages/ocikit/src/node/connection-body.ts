@@ -47,6 +47,8 @@ export class ConnectionBody extends AnswerBody implements Taker {
   override lend(): void {
     this.#lends = true;
     this.#free.length = 0;
+    // Of one that has been closed nothing says any more that it is.
+    if (this.message.closed) return;
     lending += 1;
     this.message.once('close', () => (lending -= 1));
   }
