@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { TimeSlice } from './time-slice.ts';
 
@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('is over after 3 ms, and begins anew when timers have had their turn', async () => {
+test('is over after 3 ms, and begins anew when timers have had their turn', async () => {
   const slice = new TimeSlice();
   vi.advanceTimersByTime(2);
   expect(slice.isOver).toBe(false);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { describe, it } from 'vitest';
+import { describe, test } from 'vitest';
 
 import type { Registry } from '../model/index.ts';
 import { diskBlobs } from '../stores/blobs/node.ts';
@@ -12,7 +12,7 @@ import { describeRegistry } from './index.ts';
 
 const dirOf = new WeakMap<Registry, string>();
 
-describeRegistry({ describe, it }, 'the memory registry with its blobs on disk', {
+describeRegistry({ describe, it: test }, 'the memory registry with its blobs on disk', {
   create: async () => {
     const dir = await mkdtemp(join(tmpdir(), 'ocikit-contract-'));
     const registry = createMemoryRegistry({ blobs: diskBlobs(dir) });

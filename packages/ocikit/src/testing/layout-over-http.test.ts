@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, test } from 'vitest';
 
 import { serve } from '../node/index.ts';
 import type { Serving } from '../node/index.ts';
@@ -30,7 +30,7 @@ for (const [name, open] of [
     return { dir, registry, serving: await serve(registry, { port: 0 }) };
   };
 
-  describeRegistry({ describe, it }, name, {
+  describeRegistry({ describe, it: test }, name, {
     create: async () => ({ registry: testClient((await (running ??= start())).serving.url) }),
     traits: { remote: true, lacks: ['maintenance', 'uploadRead'] },
   });

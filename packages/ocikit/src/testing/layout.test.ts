@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { describe, it } from 'vitest';
+import { describe, test } from 'vitest';
 
 import { openLayout, openLayouts } from '../stores/layout/index.ts';
 
@@ -12,7 +12,7 @@ for (const [name, open] of [
   ['a layout for each repository', openLayouts],
   ['a shared layout', openLayout],
 ] as const) {
-  describeRegistry({ describe, it }, name, {
+  describeRegistry({ describe, it: test }, name, {
     async create() {
       const dir = await mkdtemp(join(tmpdir(), 'ocikit-layout-'));
       const registry = open(dir, { durability: 'none' });

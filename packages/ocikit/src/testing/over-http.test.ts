@@ -1,7 +1,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { Server as HttpServer } from 'node:http';
 
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, test } from 'vitest';
 
 import { createServer } from '../http/server/index.ts';
 import type { FetchHandler } from '../http/server/index.ts';
@@ -30,7 +30,7 @@ async function listen(): Promise<string> {
 
 let url: Promise<string> | undefined;
 
-describeRegistry({ describe, it }, 'the memory registry over node:http', {
+describeRegistry({ describe, it: test }, 'the memory registry over node:http', {
   create: async () => ({ registry: testClient(await (url ??= listen())) }),
   traits: { remote: true, lacks: ['maintenance', 'uploadRead'] },
 });
@@ -52,7 +52,7 @@ function through(handle: FetchHandler): TestClientOptions {
 
 const inPages = createServer(createMemoryRegistry({ sparse: true }), { limits: { pageSize: 7 } });
 
-describeRegistry({ describe, it }, 'the sparse memory registry through a fetch handler, in small pages', {
+describeRegistry({ describe, it: test }, 'the sparse memory registry through a fetch handler, in small pages', {
   create: async () => ({ registry: testClient('http://registry.test/', through(inPages.fetch)) }),
   traits: { remote: true, sparse: true, lacks: ['maintenance', 'uploadRead'] },
 });
@@ -60,7 +60,7 @@ describeRegistry({ describe, it }, 'the sparse memory registry through a fetch h
 const proxied = createServer(createMemoryRegistry({ immutableTags: true }), { disableSinglePostUpload: true });
 const proxy = createServer(testClient('http://registry.test', through(proxied.fetch)));
 
-describeRegistry({ describe, it }, 'a proxy of the memory registry with immutable tags', {
+describeRegistry({ describe, it: test }, 'a proxy of the memory registry with immutable tags', {
   create: async () => ({ registry: testClient('http://proxy.test/', through(proxy.fetch)) }),
   traits: { remote: true, immutableTags: true, lacks: ['maintenance', 'uploadRead'] },
 });

@@ -1,4 +1,4 @@
-import { describe, it } from 'vitest';
+import { describe, test } from 'vitest';
 
 import { createServer } from '../http/server/index.ts';
 import type { FetchHandler } from '../http/server/index.ts';
@@ -26,7 +26,7 @@ function through(handle: FetchHandler): TestClientOptions {
 for (const [name, { view, traits, served }] of Object.entries(transparentViews)) {
   if (served !== true) continue;
   const client = testClient('http://registry.test', through(createServer(view()).fetch));
-  describeRegistry({ describe, it }, `${name}, served`, {
+  describeRegistry({ describe, it: test }, `${name}, served`, {
     create: async () => ({ registry: client }),
     traits: { ...traits, remote: true, lacks: ['maintenance', 'uploadRead'] },
   });

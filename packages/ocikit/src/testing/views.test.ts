@@ -1,4 +1,4 @@
-import { describe, it } from 'vitest';
+import { describe, test } from 'vitest';
 
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { readOnly } from '../views/index.ts';
@@ -7,13 +7,13 @@ import { transparentViews } from '../../test/transparent-views.ts';
 import { describeRegistry } from './index.ts';
 
 for (const [name, { view, traits }] of Object.entries(transparentViews)) {
-  describeRegistry({ describe, it }, name, {
+  describeRegistry({ describe, it: test }, name, {
     create: async () => ({ registry: view() }),
     traits: { ...traits, keepsHistory: true },
   });
 }
 
-describeRegistry({ describe, it }, 'readOnly', {
+describeRegistry({ describe, it: test }, 'readOnly', {
   create: async () => {
     const origin = createMemoryRegistry();
     return { registry: readOnly(origin), origin };

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { collect, RegistryError } from '../model/index.ts';
 import type { ListOptions } from '../model/index.ts';
@@ -53,27 +53,30 @@ const silent: OpenList<string, ListOptions> = ({ signal }) => ({
 });
 
 describe('a merged list', () => {
-  it('is in byte order, and has each item once', async () => {
+  test('is in byte order, and has each item once', async () => {
     const lists = [['B', 'a', 'b', 'z'], [], ['a', 'a0', 'b'], ['Z', 'a', 'c']];
     const expected = [...new Set(lists.flat())].toSorted();
     expect(await collect(mergedList(opens(lists.map((items) => seen(items))), {}))).toEqual(expected);
   });
 
-  it('of no lists is empty', async () => {
+  test('of no lists is empty', async () => {
     expect(await collect(mergedList<ListOptions>([], {}))).toEqual([]);
   });
 
-  it.each([0, 1, 2, 3, 5, 100])('has at most %i items if that is its limit, whatever the lists have', async (limit) => {
-    const lists = [seen(['a', 'c', 'e']), seen(['a', 'b', 'c', 'd'])];
-    const all = ['a', 'b', 'c', 'd', 'e'];
-    expect(await collect(mergedList(opens(lists), { limit }))).toEqual(all.slice(0, limit));
-    for (const list of lists) {
-      expect(list.opened).toMatchObject([{ limit }]);
-      expect(list.left).toBe(true);
-    }
-  });
+  test.each([0, 1, 2, 3, 5, 100])(
+    'has at most %i items if that is its limit, whatever the lists have',
+    async (limit) => {
+      const lists = [seen(['a', 'c', 'e']), seen(['a', 'b', 'c', 'd'])];
+      const all = ['a', 'b', 'c', 'd', 'e'];
+      expect(await collect(mergedList(opens(lists), { limit }))).toEqual(all.slice(0, limit));
+      for (const list of lists) {
+        expect(list.opened).toMatchObject([{ limit }]);
+        expect(list.left).toBe(true);
+      }
+    },
+  );
 
-  it('opens nothing before it is read, and reads no list further ahead than one item', async () => {
+  test('opens nothing before it is read, and reads no list further ahead than one item', async () => {
     const lists = [seen(['a', 'd', 'e']), seen(['b', 'c', 'x']), seen(['b', 'y'])];
     const merged = mergedList(opens(lists), {});
     expect(lists.map(({ opened }) => opened.length)).toEqual([0, 0, 0]);
@@ -85,13 +88,13 @@ describe('a merged list', () => {
     expect(lists.map(({ left }) => left)).toEqual([true, true, true]);
   });
 
-  it('reads nothing on after the last item of its limit', async () => {
+  test('reads nothing on after the last item of its limit', async () => {
     const lists = [seen(['a', 'b', 'c']), seen(['b', 'd'])];
     expect(await collect(mergedList(opens(lists), { limit: 2 }))).toEqual(['a', 'b']);
     expect(lists.map(({ taken }) => taken)).toEqual([['a', 'b'], ['b']]);
   });
 
-  it('begins after a name that need not exist', async () => {
+  test('begins after a name that need not exist', async () => {
     const [a, b] = [createMemoryRegistry(), createMemoryRegistry()];
     const { descriptor, bytes } = randomBlob(10);
     for (const name of ['a', 'b', 'd']) await a.pushBlob(name, descriptor, bytes);
@@ -108,7 +111,7 @@ describe('a merged list', () => {
     expect(await list({ startAfter: 'e' })).toEqual([]);
   });
 
-  it('puts items of the same key together, in the order of their lists', async () => {
+  test('puts items of the same key together, in the order of their lists', async () => {
     const list = (text: string): OpenList<{ name: string; from: string }, ListOptions> =>
       async function* read() {
         for (const name of text.slice(1)) yield { name, from: text.charAt(0) };
@@ -128,7 +131,7 @@ describe('a merged list', () => {
     ]);
   });
 
-  it('keeps the item of the first list if nobody says what several become', async () => {
+  test('keeps the item of the first list if nobody says what several become', async () => {
     const list = (from: number): OpenList<{ key: string; from: number }, ListOptions> =>
       async function* read() {
         yield { key: 'a', from };
@@ -139,23 +142,23 @@ describe('a merged list', () => {
 });
 
 describe('a merged list of which one fails', () => {
-  it('takes a repository that one does not know for an empty one', async () => {
+  test('takes a repository that one does not know for an empty one', async () => {
     expect(await collect(mergedList(opens([seen([], nameUnknown()), seen(['a'])]), {}))).toEqual(['a']);
     expect(await collect(mergedList(opens([seen([]), seen([], nameUnknown())]), {}))).toEqual([]);
   });
 
-  it.each([undefined, 0, 3])('fails with NAME_UNKNOWN if none knows the repository, with limit %s', async (limit) => {
+  test.each([undefined, 0, 3])('fails with NAME_UNKNOWN if none knows the repository, with limit %s', async (limit) => {
     const [first, second] = [nameUnknown(), nameUnknown()];
     const merged = mergedList(opens([seen([], first), seen([], second)]), { limit });
     await expect(collect(merged)).rejects.toBe(first);
   });
 
-  it('goes on with the others if a repository is deleted in the middle', async () => {
+  test('goes on with the others if a repository is deleted in the middle', async () => {
     const lists = [seen(['a'], nameUnknown()), seen(['b', 'c'])];
     expect(await collect(mergedList(opens(lists), {}))).toEqual(['a', 'b', 'c']);
   });
 
-  it('fails with any other error, at once, and leaves the others', async () => {
+  test('fails with any other error, at once, and leaves the others', async () => {
     const error = new RegistryError('UNAVAILABLE', 'down');
     const list = seen(['a', 'b']);
     await expect(collect(mergedList([list.open, seen([], error).open], {}))).rejects.toBe(error);
@@ -163,7 +166,7 @@ describe('a merged list of which one fails', () => {
     await expect(collect(mergedList([silent, seen([], error).open], {}))).rejects.toBe(error);
   });
 
-  it('gives what came before an error in the middle', async () => {
+  test('gives what came before an error in the middle', async () => {
     const error = new Error('cut');
     const merged = mergedList(opens([seen(['a'], error), seen(['a', 'b'])]), {});
     expect(await merged.next()).toMatchObject({ value: 'a' });
@@ -172,7 +175,7 @@ describe('a merged list of which one fails', () => {
 });
 
 describe('the signal of a merged list', () => {
-  it('ends it before it begins, between two items and while it waits', async () => {
+  test('ends it before it begins, between two items and while it waits', async () => {
     const reason = new Error('no longer wanted');
     await expect(collect(mergedList([silent], { signal: AbortSignal.abort(reason) }))).rejects.toBe(reason);
 
@@ -188,7 +191,7 @@ describe('the signal of a merged list', () => {
     await expect(next).rejects.toBe(reason);
   });
 
-  it('of each list ends with the list, and the caller’s knows nothing of it afterwards', async () => {
+  test('of each list ends with the list, and the caller’s knows nothing of it afterwards', async () => {
     const { signal } = new AbortController();
     let listeners = 0;
     const add = signal.addEventListener.bind(signal);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
@@ -18,7 +18,7 @@ const base = new URL('https://registry.test/');
 const digest = digestOf(new Uint8Array());
 
 describe('the base of a registry', () => {
-  it.each([
+  test.each([
     ['registry.test', 'https://registry.test/'],
     ['Registry.Test:5000', 'https://registry.test:5000/'],
     ['registry', 'https://registry/'],
@@ -37,12 +37,12 @@ describe('the base of a registry', () => {
     expect(registryBase(host).href).toBe(expected);
   });
 
-  it('has the scheme that is asked for', () => {
+  test('has the scheme that is asked for', () => {
     expect(registryBase('registry.test:80', 'http').href).toBe('http://registry.test/');
     expect(registryBase('localhost:5000', 'https').href).toBe('https://localhost:5000/');
   });
 
-  it.each([
+  test.each([
     '',
     ' ',
     'registry.test/',
@@ -68,7 +68,7 @@ describe('the base of a registry', () => {
   });
 });
 
-it('spells the addresses of resources as the specification does', () => {
+test('spells the addresses of resources as the specification does', () => {
   expect(catalogAddress(base, { n: '5', last: 'a b' }).href).toBe('https://registry.test/v2/_catalog?n=5&last=a+b');
   expect(catalogAddress(base).href).toBe('https://registry.test/v2/_catalog');
   expect(blobAddress(base, 'a/blobs', digest).href).toBe(`https://registry.test/v2/a/blobs/blobs/${digest}`);
@@ -84,7 +84,7 @@ it('spells the addresses of resources as the specification does', () => {
 });
 
 describe('no address is made of', () => {
-  it.each(['', '.', '..', 'a/..', 'a//b', '/a', 'a/', 'A', 'a?b', 'a#b', 'a%2e', 'a\\b', 'a b'])(
+  test.each(['', '.', '..', 'a/..', 'a//b', '/a', 'a/', 'A', 'a?b', 'a#b', 'a%2e', 'a\\b', 'a b'])(
     'the repository %j',
     (repository) => {
       for (const make of [
@@ -98,11 +98,11 @@ describe('no address is made of', () => {
     },
   );
 
-  it.each(['', '.', '..', digest, 'a/b', 'a?b', 'a%2fb', 'a b'])('the tag %j', (tag) => {
+  test.each(['', '.', '..', digest, 'a/b', 'a?b', 'a%2fb', 'a b'])('the tag %j', (tag) => {
     expect(() => tagAddress(base, 'a', tag)).toThrow(expect.objectContaining({ code: 'MANIFEST_INVALID' }));
   });
 
-  it.each(['', 'latest', 'sha256:', 'sha256:x', `${digest}/..`, 'md5:d41d8cd98f00b204e9800998ecf8427e'])(
+  test.each(['', 'latest', 'sha256:', 'sha256:x', `${digest}/..`, 'md5:d41d8cd98f00b204e9800998ecf8427e'])(
     'the digest %j',
     (wrong) => {
       for (const make of [

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
 import { rawBody } from '../wire/index.ts';
@@ -6,7 +6,7 @@ import { rawBody } from '../wire/index.ts';
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 describe('the body of an answer', () => {
-  it('comes as it comes, once', async () => {
+  test('comes as it comes, once', async () => {
     const transport = await transportTo((_, response) => {
       response.write('hel');
       setTimeout(() => response.end('lo'), 20);
@@ -19,7 +19,7 @@ describe('the body of an answer', () => {
     expect(text(await again.bytes(5))).toBe('hello');
   });
 
-  it('cannot be read beside its reader', async () => {
+  test('cannot be read beside its reader', async () => {
     const transport = await transportTo((_, response) => response.end('hello'));
     const answer = await transport.send(requestTo(transport));
     const reading = answer.body()[Symbol.asyncIterator]();
@@ -27,7 +27,7 @@ describe('the body of an answer', () => {
     expect(await failureOf(answer.bytes(5))).toBeInstanceOf(TypeError);
   });
 
-  it('of more bytes than wanted is refused, whether it says so before or not', async () => {
+  test('of more bytes than wanted is refused, whether it says so before or not', async () => {
     const transport = await transportTo((request, response) => {
       if (request.url === '/announced') response.writeHead(200, { 'content-length': '6' });
       response.write('123');
@@ -41,7 +41,7 @@ describe('the body of an answer', () => {
     }
   });
 
-  it('that is cut fails with UNAVAILABLE', async () => {
+  test('that is cut fails with UNAVAILABLE', async () => {
     const transport = await transportTo((_, response) => {
       response.writeHead(200, { 'content-length': '10' });
       response.write('12345', () => response.destroy());
@@ -50,7 +50,7 @@ describe('the body of an answer', () => {
     expect(await failureOf(answer.bytes(10))).toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('that ends before its announced length fails, also where fetch does not mind', async () => {
+  test('that ends before its announced length fails, also where fetch does not mind', async () => {
     const headers = { 'content-length': '10' };
     const transport = await transportTo(() => undefined, {
       fetch: () => Promise.resolve(new Response('12345', { headers })),
@@ -59,7 +59,7 @@ describe('the body of an answer', () => {
     expect(await failureOf(answer.bytes(10))).toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('has another length where fetch has decoded it', async () => {
+  test('has another length where fetch has decoded it', async () => {
     const headers = { 'content-length': '2', 'content-encoding': 'gzip' };
     const transport = await transportTo(() => undefined, {
       fetch: () => Promise.resolve(new Response('12345', { headers })),
@@ -67,7 +67,7 @@ describe('the body of an answer', () => {
     expect(text(await (await transport.send(requestTo(transport))).bytes(10))).toBe('12345');
   });
 
-  it('ends with the signal, also in the middle', async () => {
+  test('ends with the signal, also in the middle', async () => {
     const transport = await transportTo((_, response) => response.write('hel'));
     const controller = new AbortController();
     const answer = await transport.send(requestTo(transport, { call: { signal: controller.signal } }));
@@ -78,7 +78,7 @@ describe('the body of an answer', () => {
     expect(await failureOf(reading.next())).toBe(reason);
   });
 
-  it('is read without a stream where fetch offers that', async () => {
+  test('is read without a stream where fetch offers that', async () => {
     async function* pieces(): AsyncGenerator<Uint8Array> {
       yield new TextEncoder().encode('raw');
     }
@@ -88,7 +88,7 @@ describe('the body of an answer', () => {
     expect(text(await (await transport.send(requestTo(transport))).bytes(10))).toBe('raw');
   });
 
-  it('can be discarded while somebody waits for it', async () => {
+  test('can be discarded while somebody waits for it', async () => {
     const transport = await transportTo((_, response) => response.write('hel'));
     const answer = await transport.send(requestTo(transport));
     const reading = answer.body()[Symbol.asyncIterator]();
@@ -98,7 +98,7 @@ describe('the body of an answer', () => {
     expect((await waiting).done).toBe(true);
   });
 
-  it('leaves its connection usable when a short one is discarded', async () => {
+  test('leaves its connection usable when a short one is discarded', async () => {
     const ports = new Set<number | undefined>();
     const transport = await transportTo((request, response) => {
       ports.add(request.socket.remotePort);
@@ -114,7 +114,7 @@ describe('the body of an answer', () => {
 });
 
 describe('a JSON answer', () => {
-  it('is parsed, and refused if it is none or too long', async () => {
+  test('is parsed, and refused if it is none or too long', async () => {
     const transport = await transportTo((request, response) => response.end(request.url === '/json' ? '{"a":1}' : '{'));
     const answer = await transport.send(requestTo(transport, { path: '/json' }));
     expect(await answer.json(7)).toEqual({ a: 1 });
@@ -126,7 +126,7 @@ describe('a JSON answer', () => {
 });
 
 describe('the body of an error', () => {
-  it('is kept up to 8 KiB, and the rest is not waited for', async () => {
+  test('is kept up to 8 KiB, and the rest is not waited for', async () => {
     const transport = await transportTo((_, response) => {
       response.writeHead(400);
       const write = (): void => {
@@ -138,7 +138,7 @@ describe('the body of an error', () => {
     expect(error).toMatchObject({ status: 400, body: 'x'.repeat(8192) });
   });
 
-  it('may be cut', async () => {
+  test('may be cut', async () => {
     const transport = await transportTo((_, response) => {
       response.writeHead(400, { 'content-length': '10' });
       response.write('12345', () => response.destroy());

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 
@@ -10,13 +10,13 @@ import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { createClient, explain } from './index.ts';
 
 describe('a client', () => {
-  it('cannot be made for what is no host', () => {
+  test('cannot be made for what is no host', () => {
     expect(() => createClient({ host: 'registry.test/path' })).toThrow(
       expect.objectContaining({ code: 'NAME_INVALID' }),
     );
   });
 
-  it('sends nothing for a malformed name', async () => {
+  test('sends nothing for a malformed name', async () => {
     let count = 0;
     const client = createClient({ host: await listen(() => count++) });
     const digest = digestOf(new Uint8Array());
@@ -31,7 +31,7 @@ describe('a client', () => {
     expect(count).toBe(0);
   });
 
-  it('explains every failure by the requests of the failed call alone', async () => {
+  test('explains every failure by the requests of the failed call alone', async () => {
     const server = await startServer(createMemoryRegistry());
     try {
       const client = createClient({ host: new URL(server.url).host });
@@ -50,7 +50,7 @@ describe('a client', () => {
     }
   });
 
-  it('finds it out when a registry answers with something else under the right name', async () => {
+  test('finds it out when a registry answers with something else under the right name', async () => {
     const bytes = new TextEncoder().encode('{"schemaVersion":2}');
     const digest = digestOf(new TextEncoder().encode('something else'));
     let count = 0;

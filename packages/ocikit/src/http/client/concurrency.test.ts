@@ -1,11 +1,11 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
 
 import { Lanes } from './concurrency.ts';
 
 describe('lanes', () => {
-  it('let so many go, and then one for each that is done, in the order in which they came', async () => {
+  test('let so many go, and then one for each that is done, in the order in which they came', async () => {
     const lanes = new Lanes({ small: 2 });
     const order: string[] = [];
     const first = await lanes.take('small');
@@ -27,14 +27,14 @@ describe('lanes', () => {
     expect(order).toEqual(['third', 'fourth']);
   });
 
-  it('do not hold one another up', async () => {
+  test('do not hold one another up', async () => {
     const lanes = new Lanes({ small: 1, download: 1, upload: 1 });
     await lanes.take('download');
     await lanes.take('upload');
     await lanes.take('small');
   });
 
-  it('count a place that is given back twice once', async () => {
+  test('count a place that is given back twice once', async () => {
     const lanes = new Lanes({ small: 1 });
     const release = await lanes.take('small');
     release();
@@ -46,7 +46,7 @@ describe('lanes', () => {
     expect(waiting).not.toHaveBeenCalled();
   });
 
-  it('forget who has given up waiting', async () => {
+  test('forget who has given up waiting', async () => {
     const lanes = new Lanes({ small: 1 });
     const release = await lanes.take('small');
     const leaving = new AbortController();
@@ -61,13 +61,13 @@ describe('lanes', () => {
     await lanes.take('small');
   });
 
-  it.each([0, -1, Number.NaN])('do not take %j as their number', (small) => {
+  test.each([0, -1, Number.NaN])('do not take %j as their number', (small) => {
     expect(() => new Lanes({ small })).toThrow(RangeError);
   });
 });
 
 describe('requests', () => {
-  it('run so many at a time until their bodies have been read', async () => {
+  test('run so many at a time until their bodies have been read', async () => {
     let running = 0;
     let most = 0;
     const transport = await transportTo(
@@ -87,7 +87,7 @@ describe('requests', () => {
     expect(most).toBe(3);
   });
 
-  it('free their place when they fail, are discarded, are left in the middle, or have no body', async () => {
+  test('free their place when they fail, are discarded, are left in the middle, or have no body', async () => {
     const transport = await transportTo(
       (request, response) => {
         if (request.url === '/404') response.writeHead(404).end('x');
@@ -112,7 +112,7 @@ describe('requests', () => {
     await (await transport.send(requestTo(transport))).bytes(1_000_000);
   });
 
-  it('free their place when nobody has read their body for 30 seconds, or their signal is aborted', async () => {
+  test('free their place when nobody has read their body for 30 seconds, or their signal is aborted', async () => {
     const transport = await transportTo((_, response) => response.end('x'.repeat(1_000_000)), {
       concurrency: { small: 1 },
     });
@@ -136,7 +136,7 @@ describe('requests', () => {
     }
   });
 
-  it('that wait for their turn end with their signal', async () => {
+  test('that wait for their turn end with their signal', async () => {
     const transport = await transportTo((_, response) => response.end('x'.repeat(1_000_000)), {
       concurrency: { small: 1 },
     });

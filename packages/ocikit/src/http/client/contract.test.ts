@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, test } from 'vitest';
 
 import { describeRegistry } from '../../testing/index.ts';
 import { nodeFetch, serve } from '../../node/index.ts';
@@ -41,7 +41,7 @@ for (const [name, options] of [
     closing.push(() => started.close(0));
     return started;
   };
-  describeRegistry({ describe, it }, `the memory registry through the client and ${name}`, {
+  describeRegistry({ describe, it: test }, `the memory registry through the client and ${name}`, {
     create: async () => ({ registry: clientOf(await (serving ??= start()), options) }),
     traits,
   });
@@ -63,7 +63,7 @@ for (const [name, open] of [
     });
     return serving;
   };
-  describeRegistry({ describe, it }, `${name} through the client`, {
+  describeRegistry({ describe, it: test }, `${name} through the client`, {
     create: async () => ({ registry: clientOf(await (running ??= start())) }),
     traits,
   });
@@ -84,7 +84,7 @@ function through(handle: (request: Request) => Promise<Response>): Fetch {
 const inner = createServer(createMemoryRegistry({ immutableTags: true }));
 const middle = createServer(createClient({ host: 'inner.test', fetch: through(inner.fetch) }));
 
-describeRegistry({ describe, it }, 'a proxy of the memory registry with immutable tags through the client', {
+describeRegistry({ describe, it: test }, 'a proxy of the memory registry with immutable tags through the client', {
   create: () => Promise.resolve({ registry: createClient({ host: 'middle.test', fetch: through(middle.fetch) }) }),
   traits: { ...traits, immutableTags: true },
 });

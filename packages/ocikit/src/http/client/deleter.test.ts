@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 import type { Deleter } from '../../model/index.ts';
@@ -20,7 +20,7 @@ function deleterOf(transport: Transport): Deleter {
 }
 
 describe('deleting', () => {
-  it('asks for what is to go', async () => {
+  test('asks for what is to go', async () => {
     const seen: unknown[] = [];
     const transport = await transportTo((request, response) => {
       seen.push([request.method, request.url, request.headers['if-match']]);
@@ -39,12 +39,12 @@ describe('deleting', () => {
     ]);
   });
 
-  it.each([200, 202, 204])('has succeeded with %i', async (status) => {
+  test.each([200, 202, 204])('has succeeded with %i', async (status) => {
     const transport = await transportTo((_, response) => response.writeHead(status).end());
     await deleterOf(transport).deleteBlob('a', digest);
   });
 
-  it('of what is not there fails with the code of what was looked for', async () => {
+  test('of what is not there fails with the code of what was looked for', async () => {
     const transport = await transportTo((_, response) => response.writeHead(404).end('not found'));
     const deleter = deleterOf(transport);
     expect(await failureOf(deleter.deleteBlob('a', digest))).toMatchObject({ code: 'BLOB_UNKNOWN' });
@@ -52,7 +52,7 @@ describe('deleting', () => {
     expect(await failureOf(deleter.deleteTag('a', 'v1'))).toMatchObject({ code: 'MANIFEST_UNKNOWN' });
   });
 
-  it('has succeeded if it was done by the attempt whose answer was lost', async () => {
+  test('has succeeded if it was done by the attempt whose answer was lost', async () => {
     let count = 0;
     const transport = await transportTo((_, response) => {
       if (count++ === 0) response.destroy();
@@ -62,14 +62,14 @@ describe('deleting', () => {
     expect(count).toBe(2);
   });
 
-  it('has not succeeded if what is not there had only been refused before', async () => {
+  test('has not succeeded if what is not there had only been refused before', async () => {
     let count = 0;
     const transport = await transportTo((_, response) => response.writeHead(count++ === 0 ? 429 : 404).end());
     expect(await failureOf(deleterOf(transport).deleteTag('a', 'v1'))).toMatchObject({ code: 'MANIFEST_UNKNOWN' });
     expect(count).toBe(2);
   });
 
-  it('is not tried where the registry does not allow it', async () => {
+  test('is not tried where the registry does not allow it', async () => {
     let count = 0;
     const transport = await transportTo((_, response) => {
       count++;

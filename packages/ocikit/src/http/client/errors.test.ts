@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { httpError, maxErrorBody, parseRetryAfter, redactUrl } from './errors.ts';
 
@@ -9,7 +9,7 @@ function errorFor(body: string, status = 404, headers: Record<string, string> = 
 }
 
 describe('an HTTP error', () => {
-  it('has the entries of a JSON body, whatever its Content-Type is', () => {
+  test('has the entries of a JSON body, whatever its Content-Type is', () => {
     const error = errorFor(
       '{"errors":[{"code":"NAME_UNKNOWN","message":"no","detail":{"name":"a"}},{"code":"OTHER"}]}',
     );
@@ -18,7 +18,7 @@ describe('an HTTP error', () => {
     expect(error.detail).toEqual({ name: 'a' });
   });
 
-  it.each([
+  test.each([
     ['not JSON', '<html>404</html>'],
     ['a number', '5'],
     ['null', 'null'],
@@ -30,11 +30,11 @@ describe('an HTTP error', () => {
     expect(error).toMatchObject({ code: 'NOT_FOUND', status: 404, errors: [], body });
   });
 
-  it('leaves out a message that is no text', () => {
+  test('leaves out a message that is no text', () => {
     expect(errorFor('{"errors":[{"code":"DENIED","message":{"a":1}}]}', 403).errors).toEqual([{ code: 'DENIED' }]);
   });
 
-  it('has the code that the request knows, if the answer does not say one', () => {
+  test('has the code that the request knows, if the answer does not say one', () => {
     const refused = { method: 'HEAD', url, status: 404, headers: new Headers() };
     const none = new Uint8Array();
     expect(httpError({ ...refused, body: none }, 'BLOB_UNKNOWN').code).toBe('BLOB_UNKNOWN');
@@ -44,7 +44,7 @@ describe('an HTTP error', () => {
     expect(httpError({ ...refused, status: 405, body: none }, 'BLOB_UNKNOWN').code).toBe('UNSUPPORTED');
   });
 
-  it('names method and URL, without what may be secret', () => {
+  test('names method and URL, without what may be secret', () => {
     const secret = new URL('https://me:pw@s3.test/blob?X-Amz-Signature=abc&digest=sha256:1&x=1&x=2#frag');
     const headers = new Headers();
     const error = httpError({ method: 'PUT', url: secret, status: 500, headers, body: new Uint8Array() });
@@ -52,12 +52,12 @@ describe('an HTTP error', () => {
     for (const hidden of ['abc', 'pw', 'me@', 'frag']) expect(String(error)).not.toContain(hidden);
   });
 
-  it('keeps 8 KiB of a body', () => {
+  test('keeps 8 KiB of a body', () => {
     expect(maxErrorBody).toBe(8192);
   });
 });
 
-it('keeps of a query what helps and can be no secret', () => {
+test('keeps of a query what helps and can be no secret', () => {
   const plain =
     'https://a.test/v2/?scope=a&service=b&n=1&last=c&digest=d&mount=e&from=f&artifactType=g&tag=h&tag=i&ns=j';
   expect(redactUrl(new URL(plain))).toBe(plain);
@@ -65,7 +65,7 @@ it('keeps of a query what helps and can be no secret', () => {
 });
 
 describe('Retry-After', () => {
-  it.each([
+  test.each([
     ['120', 120],
     [' 0 ', 0],
     ['soon', undefined],
@@ -77,7 +77,7 @@ describe('Retry-After', () => {
     expect(parseRetryAfter(header)).toBe(seconds);
   });
 
-  it('may be a date, and is no time ago', () => {
+  test('may be a date, and is no time ago', () => {
     const inAMinute = new Date(Date.now() + 60_000).toUTCString();
     expect(parseRetryAfter(inAMinute)).toBeGreaterThan(57);
     expect(parseRetryAfter(inAMinute)).toBeLessThanOrEqual(60);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { listen } from '../../../test/listen.ts';
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
@@ -6,7 +6,7 @@ import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts
 import { explain } from './explanation.ts';
 
 describe('an explanation', () => {
-  it('has the requests, where they were sent on to, what was asked for, and what was tried again', async () => {
+  test('has the requests, where they were sent on to, what was asked for, and what was tried again', async () => {
     const storage = await listen((_, response) =>
       response.writeHead(404, { 'docker-content-digest': 'sha256:0' }).end(),
     );
@@ -64,7 +64,7 @@ describe('an explanation', () => {
     }
   });
 
-  it('is that of one call, also if it is about a wrong answer, and is found behind other errors', async () => {
+  test('is that of one call, also if it is about a wrong answer, and is found behind other errors', async () => {
     const transport = await transportTo((_, response) => response.end());
     const call = {};
     await transport.send(requestTo(transport, { call: {} }));
@@ -73,7 +73,7 @@ describe('an explanation', () => {
     expect(explain(error)?.requests).toHaveLength(1);
   });
 
-  it('has the last fifty requests', async () => {
+  test('has the last fifty requests', async () => {
     const transport = await transportTo((request, response) => {
       response.writeHead(request.url === '/wrong' ? 400 : 200).end();
     });
@@ -84,13 +84,13 @@ describe('an explanation', () => {
     expect(explain(error)?.requests.at(-1)).toMatchObject({ status: 400 });
   });
 
-  it('is there for nothing else', () => {
+  test('is there for nothing else', () => {
     for (const other of [new Error('mine'), undefined, null, 'text', 5, {}]) expect(explain(other)).toBeUndefined();
   });
 });
 
 describe('calls with the same options', () => {
-  it('are told apart, and options that are made of a call’s belong to it', async () => {
+  test('are told apart, and options that are made of a call’s belong to it', async () => {
     const transport = await transportTo((_, response) => response.writeHead(404).end());
     const options = {};
     for (let i = 0; i < 3; i++) {

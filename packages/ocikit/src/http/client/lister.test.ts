@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { collect } from '../../model/index.ts';
 import type { ListOptions } from '../../model/index.ts';
@@ -57,7 +57,7 @@ const correct =
 const letters = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 
 describe('a list', () => {
-  it('ends where the registry begins anew because nothing comes after the name', async () => {
+  test('ends where the registry begins anew because nothing comes after the name', async () => {
     const { tags, asked } = await listing((url) => {
       const after = letters.filter((name) => name > (url.searchParams.get('last') ?? ''));
       // As the registry of go-containerregistry does.
@@ -69,13 +69,13 @@ describe('a list', () => {
     expect(await tags({ startAfter: 'e', limit: 3 })).toEqual(['f', 'g']);
   });
 
-  it('of one page takes one request', async () => {
+  test('of one page takes one request', async () => {
     const { tags, asked } = await listing(correct(letters));
     expect(await tags()).toEqual(letters);
     expect(asked).toEqual(['/v2/a/tags/list?n=1000']);
   });
 
-  it('goes on where Link leads, also after a page that is shorter than asked for, or empty', async () => {
+  test('goes on where Link leads, also after a page that is shorter than asked for, or empty', async () => {
     const { tags, asked } = await listing((url) => {
       const at = Number(url.searchParams.get('page') ?? '0');
       const page = [['a'], [], ['b', 'c']][at] ?? [];
@@ -85,13 +85,13 @@ describe('a list', () => {
     expect(asked).toEqual(['/v2/a/tags/list?n=1000', '/v2/a/tags/list?page=1', '/v2/a/tags/list?page=2']);
   });
 
-  it('goes on after its last name where there is no Link', async () => {
+  test('goes on after its last name where there is no Link', async () => {
     const { tags, asked } = await listing(correct(letters, { link: false }), { pageSize: 3 });
     expect(await tags()).toEqual(letters);
     expect(asked).toEqual(['/v2/a/tags/list?n=3', '/v2/a/tags/list?n=3&last=c', '/v2/a/tags/list?n=3&last=f']);
   });
 
-  it('has no more than the limit, and asks for no more', async () => {
+  test('has no more than the limit, and asks for no more', async () => {
     const { tags, asked } = await listing(correct(letters));
     expect(await tags({ limit: 2 })).toEqual(['a', 'b']);
     expect(asked).toEqual(['/v2/a/tags/list?n=2']);
@@ -100,7 +100,7 @@ describe('a list', () => {
     expect(large.asked).toHaveLength(3);
   });
 
-  it('with the limit 0 is empty, if there is such a list', async () => {
+  test('with the limit 0 is empty, if there is such a list', async () => {
     const { tags, asked } = await listing(correct(letters));
     expect(await tags({ limit: 0 })).toEqual([]);
     expect(asked).toEqual(['/v2/a/tags/list?n=1']);
@@ -108,7 +108,7 @@ describe('a list', () => {
     expect(await failureOf(none.tags({ limit: 0 }))).toMatchObject({ code: 'NAME_UNKNOWN' });
   });
 
-  it('begins after a name, whether the registry knows how or not', async () => {
+  test('begins after a name, whether the registry knows how or not', async () => {
     const { tags, asked } = await listing(correct(letters));
     expect(await tags({ startAfter: 'c' })).toEqual(['d', 'e', 'f', 'g']);
     expect(asked).toEqual(['/v2/a/tags/list?n=1000&last=c']);
@@ -116,7 +116,7 @@ describe('a list', () => {
     expect(await ignoring.tags({ startAfter: 'c' })).toEqual(['d', 'e', 'f', 'g']);
   });
 
-  it.each([{ body: { tags: null } }, { body: { name: 'a' } }, { body: { tags: [] } }])(
+  test.each([{ body: { tags: null } }, { body: { name: 'a' } }, { body: { tags: [] } }])(
     'may be empty: %j',
     async (answer) => {
       const { tags } = await listing(() => answer);
@@ -124,7 +124,7 @@ describe('a list', () => {
     },
   );
 
-  it('ends where a registry ignores how many were asked for, or after what', async () => {
+  test('ends where a registry ignores how many were asked for, or after what', async () => {
     const everything = await listing(() => ({ body: { tags: letters } }), { pageSize: 3 });
     expect(await everything.tags()).toEqual(letters);
     expect(everything.asked).toHaveLength(1);
@@ -133,20 +133,20 @@ describe('a list', () => {
     expect(again.asked).toHaveLength(2);
   });
 
-  it('that leads in a circle is an error', async () => {
+  test('that leads in a circle is an error', async () => {
     const same = await listing(() => ({ body: { tags: letters }, link: '</v2/a/tags/list?last=g>; rel="next"' }));
     expect(await failureOf(same.tags())).toMatchObject({ code: 'UNKNOWN' });
     expect(same.asked).toHaveLength(2);
   });
 
-  it('that leads on for ever, to nothing new, is an error', async () => {
+  test('that leads on for ever, to nothing new, is an error', async () => {
     let page = 0;
     const { tags, asked } = await listing(() => ({ body: { tags: letters }, link: `<?page=${++page}>; rel="next"` }));
     expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
     expect(asked).toHaveLength(102);
   });
 
-  it.each([
+  test.each([
     'http://elsewhere.test/v2/a/tags/list',
     '//elsewhere.test/',
     'http://me:pw@HOST/',
@@ -161,7 +161,7 @@ describe('a list', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('sends nothing to another host, whoever listens there', async () => {
+  test('sends nothing to another host, whoever listens there', async () => {
     let count = 0;
     const elsewhere = await listen((_, response) => {
       count++;
@@ -173,7 +173,7 @@ describe('a list', () => {
     expect(explain(error)?.requests).toHaveLength(1);
   });
 
-  it('is put in byte order where the registry has another one, each name once', async () => {
+  test('is put in byte order where the registry has another one, each name once', async () => {
     const one = await listing(() => ({ body: { tags: ['b', 'B', 'a', 'b', 'a1', 'a-1'] } }));
     expect(await one.tags()).toEqual(['B', 'a', 'a-1', 'a1', 'b']);
     expect(await one.tags({ limit: 2, startAfter: 'B' })).toEqual(['a', 'a-1']);
@@ -185,7 +185,7 @@ describe('a list', () => {
     expect(await several.tags({ limit: 4 })).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('loses nothing where it is seen too late that there is no order', async () => {
+  test('loses nothing where it is seen too late that there is no order', async () => {
     const { tags } = await listing((url) => {
       const at = Number(url.searchParams.get('page') ?? '0');
       const page =
@@ -199,7 +199,7 @@ describe('a list', () => {
     expect(await tags()).toEqual(['c', 'd', 'a', 'b', 'x']);
   });
 
-  it('is read lazily', async () => {
+  test('is read lazily', async () => {
     const { asked } = await listing(correct(letters));
     expect(asked).toEqual([]);
     const transport = await transportTo((request, response) => {
@@ -214,15 +214,18 @@ describe('a list', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it.each([{ body: [] }, { body: 'x' }, { body: { tags: 'a' } }, { body: { tags: ['a', 5] } }, { body: { tags: {} } }])(
-    'that is none is an error: %j',
-    async (answer) => {
-      const { tags } = await listing(() => answer);
-      expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
-    },
-  );
+  test.each([
+    { body: [] },
+    { body: 'x' },
+    { body: { tags: 'a' } },
+    { body: { tags: ['a', 5] } },
+    { body: { tags: {} } },
+  ])('that is none is an error: %j', async (answer) => {
+    const { tags } = await listing(() => answer);
+    expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
+  });
 
-  it('whose page is cut is read again', async () => {
+  test('whose page is cut is read again', async () => {
     let count = 0;
     const transport = await transportTo((_, response) => {
       response.writeHead(200, { 'content-length': 14 });
@@ -233,7 +236,7 @@ describe('a list', () => {
     expect(count).toBe(2);
   });
 
-  it('of an unknown repository is NAME_UNKNOWN, whatever the answer says', async () => {
+  test('of an unknown repository is NAME_UNKNOWN, whatever the answer says', async () => {
     for (const body of [undefined, { errors: [{ code: 'NAME_UNKNOWN' }] }, { message: 'not here' }]) {
       const { tags } = await listing(() => ({ status: 404, body }));
       expect(await failureOf(tags())).toMatchObject({ code: 'NAME_UNKNOWN', status: 404 });
@@ -249,13 +252,13 @@ describe('a list', () => {
 });
 
 describe('the catalog', () => {
-  it('has the repositories', async () => {
+  test('has the repositories', async () => {
     const { repositories, asked } = await listing(() => ({ body: { repositories: ['a', 'a/b'] } }));
     expect(await repositories()).toEqual(['a', 'a/b']);
     expect(asked).toEqual(['/v2/_catalog?n=1000']);
   });
 
-  it.each([true, false])('begins after a name where the order is that of directories (Link: %s)', async (link) => {
+  test.each([true, false])('begins after a name where the order is that of directories (Link: %s)', async (link) => {
     const inTree = (name: string): string => name.replaceAll('/', '\0');
     const all = ['a', 'a-b', 'a-b/c', 'a-c', 'a.b', 'a/b', 'a/b-c', 'a/b/c', 'ab', 'b/a', 'b/a-b', 'b/a/b'].toSorted();
     const ordered = all.toSorted((x, y) => (inTree(x) < inTree(y) ? -1 : 1));
@@ -276,7 +279,7 @@ describe('the catalog', () => {
     }
   });
 
-  it('that a registry does not have is UNSUPPORTED', async () => {
+  test('that a registry does not have is UNSUPPORTED', async () => {
     const { repositories } = await listing(() => ({ status: 404 }));
     expect(await failureOf(repositories())).toMatchObject({ code: 'UNSUPPORTED' });
   });

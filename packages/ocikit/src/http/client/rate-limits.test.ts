@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
 
@@ -38,7 +38,7 @@ describe('what is left', () => {
 });
 
 describe('requests', () => {
-  it('wait when nothing is left, and are never answered 429', async () => {
+  test('wait when nothing is left, and are never answered 429', async () => {
     let left = 3;
     let refused = 0;
     let windowEnd = Date.now() + 1000;
@@ -57,7 +57,7 @@ describe('requests', () => {
     expect(performance.now() - began).toBeGreaterThan(900);
   });
 
-  it('that are under way are counted', async () => {
+  test('that are under way are counted', async () => {
     let count = 0;
     const transport = await transportTo((_, response) => {
       count++;
@@ -73,7 +73,7 @@ describe('requests', () => {
     expect(count - 1).toBeGreaterThanOrEqual(2);
   });
 
-  it('do not wait longer than they would after a refusal', async () => {
+  test('do not wait longer than they would after a refusal', async () => {
     const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '0;w=21600' };
     const transport = await transportTo((_, response) => response.writeHead(200, headers).end());
     const began = performance.now();
@@ -81,7 +81,7 @@ describe('requests', () => {
     expect(performance.now() - began).toBeLessThan(1000);
   });
 
-  it('end with their signal while they wait', async () => {
+  test('end with their signal while they wait', async () => {
     const transport = await transportTo((_, response) => response.writeHead(200, { ratelimit: '"a";r=0;t=50' }).end());
     await transport.send(requestTo(transport));
     const signal = AbortSignal.timeout(20);

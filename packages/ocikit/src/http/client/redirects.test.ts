@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { bodyOf, listen } from '../../../test/listen.ts';
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
@@ -18,7 +18,7 @@ interface Seen {
 }
 
 describe('a redirect', () => {
-  it('to another origin takes no credentials along, and none come back with the next one', async () => {
+  test('to another origin takes no credentials along, and none come back with the next one', async () => {
     const seen: Seen[] = [];
     let elsewhere = '';
     const transport = await transportTo(
@@ -47,7 +47,7 @@ describe('a redirect', () => {
     ]);
   });
 
-  it('keeps the other headers', async () => {
+  test('keeps the other headers', async () => {
     const elsewhere = await listen((request, response) => {
       response.end(`${request.headers.range ?? ''} ${request.headers['user-agent'] ?? ''}`);
     });
@@ -58,7 +58,7 @@ describe('a redirect', () => {
     expect(new TextDecoder().decode(await answer.bytes(100))).toBe('bytes=1-2 ocikit');
   });
 
-  it.each([301, 302, 307, 308])('with %i keeps the method and sends the body again', async (status) => {
+  test.each([301, 302, 307, 308])('with %i keeps the method and sends the body again', async (status) => {
     const seen: Seen[] = [];
     const transport = await transportTo(async (request, response) => {
       const body = await bodyOf(request);
@@ -74,7 +74,7 @@ describe('a redirect', () => {
     ]);
   });
 
-  it('with 303 leads to what came of it, to be read', async () => {
+  test('with 303 leads to what came of it, to be read', async () => {
     const seen: unknown[] = [];
     const transport = await transportTo(async (request, response) => {
       const body = await bodyOf(request);
@@ -95,7 +95,7 @@ describe('a redirect', () => {
     ]);
   });
 
-  it('of a body that can be sent only once is an error', async () => {
+  test('of a body that can be sent only once is an error', async () => {
     const transport = await transportTo((request, response) => {
       request.resume();
       response.writeHead(307, { location: '/next' }).end();
@@ -105,7 +105,7 @@ describe('a redirect', () => {
     expect(error).toMatchObject({ code: 'UNKNOWN' });
   });
 
-  it('is followed ten times and not more', async () => {
+  test('is followed ten times and not more', async () => {
     let count = 0;
     const transport = await transportTo((request, response) => {
       count++;
@@ -120,7 +120,7 @@ describe('a redirect', () => {
     expect(count).toBe(22);
   });
 
-  it.each(['ftp://127.0.0.1/', 'data:,x', 'file:///etc/passwd', 'http://me:pw@127.0.0.1/', 'http://'])(
+  test.each(['ftp://127.0.0.1/', 'data:,x', 'file:///etc/passwd', 'http://me:pw@127.0.0.1/', 'http://'])(
     'to %s is not followed',
     async (location) => {
       let count = 0;
@@ -135,7 +135,7 @@ describe('a redirect', () => {
     },
   );
 
-  it('from https to http is not followed', async () => {
+  test('from https to http is not followed', async () => {
     const urls: string[] = [];
     const transport = await transportTo(() => undefined, {
       host: 'registry.test',
@@ -148,13 +148,13 @@ describe('a redirect', () => {
     expect(urls).toEqual(['https://registry.test/v2/']);
   });
 
-  it('to nowhere is an answer like any other', async () => {
+  test('to nowhere is an answer like any other', async () => {
     const transport = await transportTo((_, response) => response.writeHead(307).end());
     expect(await failureOf(transport.send(requestTo(transport)))).toMatchObject({ status: 307 });
     expect((await transport.send(requestTo(transport, { expect: [307] }))).status).toBe(307);
   });
 
-  it('to a place that asks for credentials does not make anybody look for them', async () => {
+  test('to a place that asks for credentials does not make anybody look for them', async () => {
     const elsewhere = await listen((_, response) => {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="x"', warning: '299 - "no"' }).end();
     });
@@ -178,7 +178,7 @@ describe('a redirect', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('that a browser does not show is left to it, from then on without asking first', async () => {
+  test('that a browser does not show is left to it, from then on without asking first', async () => {
     const modes: unknown[] = [];
     const transport = await transportTo(() => undefined, {
       host: 'registry.test',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import type { TransferEvent } from '../../model/index.ts';
 
@@ -7,17 +7,17 @@ import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts
 import { isTemporaryFault, isTemporaryStatus, signalAfter } from './retry.ts';
 
 describe('a status', () => {
-  it.each([408, 425, 429, 499, 500, 502, 503, 504, 507, 599])('%i may pass', (status) => {
+  test.each([408, 425, 429, 499, 500, 502, 503, 504, 507, 599])('%i may pass', (status) => {
     expect(isTemporaryStatus(status)).toBe(true);
   });
 
-  it.each([200, 304, 400, 401, 403, 404, 405, 409, 412, 413, 416, 418, 501, 505, 511])('%i stays', (status) => {
+  test.each([200, 304, 400, 401, 403, 404, 405, 409, 412, 413, 416, 418, 501, 505, 511])('%i stays', (status) => {
     expect(isTemporaryStatus(status)).toBe(false);
   });
 });
 
 describe('a fault', () => {
-  it.each(['ECONNREFUSED', 'ECONNRESET', 'EAI_AGAIN', 'UND_ERR_SOCKET', 'ETIMEDOUT', 'EPIPE'])(
+  test.each(['ECONNREFUSED', 'ECONNRESET', 'EAI_AGAIN', 'UND_ERR_SOCKET', 'ETIMEDOUT', 'EPIPE'])(
     '%s may pass',
     (code) => {
       expect(isTemporaryFault(new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code }) }))).toBe(
@@ -26,7 +26,7 @@ describe('a fault', () => {
     },
   );
 
-  it.each([
+  test.each([
     'ENOTFOUND',
     'CERT_HAS_EXPIRED',
     'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -39,7 +39,7 @@ describe('a fault', () => {
     );
   });
 
-  it('that says nothing may pass', () => {
+  test('that says nothing may pass', () => {
     expect(isTemporaryFault(new TypeError('Failed to fetch'))).toBe(true);
     expect(isTemporaryFault('odd')).toBe(true);
   });
@@ -59,7 +59,7 @@ function answering(...statuses: number[]): { handle: Parameters<typeof transport
 }
 
 describe('a request', () => {
-  it('is sent again after a temporary status and after a cut, and each wait is told', async () => {
+  test('is sent again after a temporary status and after a cut, and each wait is told', async () => {
     const { handle, count } = answering(503, 0, 429);
     const delays: number[] = [];
     const codes: unknown[] = [];
@@ -84,14 +84,14 @@ describe('a request', () => {
     ]);
   });
 
-  it('is sent six times at most', async () => {
+  test('is sent six times at most', async () => {
     const { handle, count } = answering(...Array.from({ length: 20 }, () => 500));
     const transport = await transportTo(handle);
     expect(await failureOf(transport.send(requestTo(transport)))).toMatchObject({ status: 500 });
     expect(count()).toBe(6);
   });
 
-  it('is sent as often as the caller says', async () => {
+  test('is sent as often as the caller says', async () => {
     for (const [backOff, times] of [
       [{ attempts: 3, first: 1 }, 3],
       [{ attempts: 1 }, 1],
@@ -104,14 +104,14 @@ describe('a request', () => {
     }
   });
 
-  it.each([400, 401, 403, 404, 416, 501])('is not sent again after %i', async (status) => {
+  test.each([400, 401, 403, 404, 416, 501])('is not sent again after %i', async (status) => {
     const { handle, count } = answering(status);
     const transport = await transportTo(handle);
     expect(await failureOf(transport.send(requestTo(transport)))).toMatchObject({ status });
     expect(count()).toBe(1);
   });
 
-  it('that must not be done twice is not sent again when nobody knows what became of it', async () => {
+  test('that must not be done twice is not sent again when nobody knows what became of it', async () => {
     for (const [status, times] of [
       [0, 1],
       [500, 1],
@@ -126,7 +126,7 @@ describe('a request', () => {
     }
   });
 
-  it('whose body cannot be opened again is not sent again', async () => {
+  test('whose body cannot be opened again is not sent again', async () => {
     const { handle, count } = answering(503);
     const transport = await transportTo(handle);
     const body = { size: 1, reopenable: false, open: () => Uint8Array.of(1) };
@@ -134,7 +134,7 @@ describe('a request', () => {
     expect(count()).toBe(1);
   });
 
-  it('to where nobody listens fails with UNAVAILABLE, and the reason', async () => {
+  test('to where nobody listens fails with UNAVAILABLE, and the reason', async () => {
     const { handle, count } = answering();
     const transport = await transportTo(handle, { host: '127.0.0.1:1', backOff: false });
     const error = await failureOf(transport.send(requestTo(transport)));
@@ -143,7 +143,7 @@ describe('a request', () => {
     expect(count()).toBe(0);
   });
 
-  it('is tried again while a server is not there yet', async () => {
+  test('is tried again while a server is not there yet', async () => {
     let calls = 0;
     const transport = await transportTo(() => undefined, {
       fetch: () => (++calls < 3 ? Promise.reject(new TypeError('fetch failed')) : Promise.resolve(new Response('ok'))),
@@ -164,7 +164,7 @@ describe('Retry-After', () => {
     };
   };
 
-  it('is waited for, in seconds and as a date', async () => {
+  test('is waited for, in seconds and as a date', async () => {
     for (const inSeconds of [true, false]) {
       const value = inSeconds ? '1' : new Date(Date.now() + 2000).toUTCString();
       const { handle, count } = refusing(value);
@@ -178,7 +178,7 @@ describe('Retry-After', () => {
     }
   });
 
-  it('beyond the longest wait is the caller’s', async () => {
+  test('beyond the longest wait is the caller’s', async () => {
     const { handle, count } = refusing('61');
     const transport = await transportTo(handle);
     const began = performance.now();
@@ -187,7 +187,7 @@ describe('Retry-After', () => {
     expect(count()).toBe(1);
   });
 
-  it('beyond the deadline of the signal is the caller’s at once', async () => {
+  test('beyond the deadline of the signal is the caller’s at once', async () => {
     const { handle, count } = refusing('5');
     const transport = await transportTo(handle);
     const began = performance.now();
@@ -197,7 +197,7 @@ describe('Retry-After', () => {
     expect(count()).toBe(1);
   });
 
-  it('is not waited for any longer when the signal is aborted', async () => {
+  test('is not waited for any longer when the signal is aborted', async () => {
     const { handle } = refusing('50');
     const transport = await transportTo(handle);
     const signal = AbortSignal.timeout(30);
@@ -206,7 +206,7 @@ describe('Retry-After', () => {
 });
 
 describe('an action of several requests', () => {
-  it('is run again when one of its bodies was cut, with the number of its attempt', async () => {
+  test('is run again when one of its bodies was cut, with the number of its attempt', async () => {
     let count = 0;
     const transport = await transportTo((_, response) => {
       response.writeHead(200, { 'content-length': '10' });
@@ -222,7 +222,7 @@ describe('an action of several requests', () => {
     expect(attempts).toEqual([1, 2, 3]);
   });
 
-  it('counts its attempts anew when it has moved on', async () => {
+  test('counts its attempts anew when it has moved on', async () => {
     let count = 0;
     const transport = await transportTo(
       (_, response) => {
@@ -240,7 +240,7 @@ describe('an action of several requests', () => {
     expect(attempts).toEqual([1, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
   });
 
-  it('is not run again for a request that was sent as often as it may', async () => {
+  test('is not run again for a request that was sent as often as it may', async () => {
     const { handle, count } = answering(...Array.from({ length: 50 }, () => 503));
     const transport = await transportTo(handle);
     expect(await failureOf(transport.attempt({}, () => transport.send(requestTo(transport))))).toMatchObject({
@@ -249,7 +249,7 @@ describe('an action of several requests', () => {
     expect(count()).toBe(6);
   });
 
-  it('is not run again for any other error', async () => {
+  test('is not run again for any other error', async () => {
     const transport = await transportTo((_, response) => response.end('{'));
     let runs = 0;
     const wrong = new Error('mine');

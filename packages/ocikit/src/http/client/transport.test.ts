@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { HttpError, isRegistryError } from '../../model/index.ts';
 import { takesIterables } from '../wire/index.ts';
@@ -17,21 +17,21 @@ async function* pieces(...values: string[]): AsyncGenerator<Uint8Array> {
 }
 
 describe('a transport', () => {
-  it('gives an answer with an expected status, and its body', async () => {
+  test('gives an answer with an expected status, and its body', async () => {
     const transport = await transportTo((_, response) => response.end('hello'));
     const answer = await transport.send(requestTo(transport));
     expect(answer.status).toBe(200);
     expect(text(await answer.bytes(100))).toBe('hello');
   });
 
-  it('makes an HttpError of any other status', async () => {
+  test('makes an HttpError of any other status', async () => {
     const transport = await transportTo((_, response) => response.writeHead(418).end('short and stout'));
     const error = await failureOf(transport.send(requestTo(transport)));
     expect(error).toBeInstanceOf(HttpError);
     expect(error).toMatchObject({ status: 418, body: 'short and stout', method: 'GET' });
   });
 
-  it('takes bytes as they are stored, and says who asks', async () => {
+  test('takes bytes as they are stored, and says who asks', async () => {
     const transport = await transportTo((request, response) => {
       response.end(`${request.headers['accept-encoding'] ?? ''} ${request.headers['user-agent'] ?? ''}`);
     });
@@ -42,7 +42,7 @@ describe('a transport', () => {
     expect(text(await (await named.send(requestTo(named))).bytes(100))).toBe('mine/1.0');
   });
 
-  it('ends with the signal before, while and after it is answered', async () => {
+  test('ends with the signal before, while and after it is answered', async () => {
     let count = 0;
     const transport = await transportTo(() => {
       count++;
@@ -56,7 +56,7 @@ describe('a transport', () => {
     expect(count).toBe(1);
   });
 
-  it('says for which registry it pulls, if the caller does', async () => {
+  test('says for which registry it pulls, if the caller does', async () => {
     const urls: (string | undefined)[] = [];
     const transport = await transportTo((request, response) => {
       urls.push(request.url);
@@ -77,7 +77,7 @@ describe('a transport', () => {
     ]);
   });
 
-  it('has an error for what a registry must not answer', async () => {
+  test('has an error for what a registry must not answer', async () => {
     const transport = await transportTo((_, response) => response.end());
     const answer = await transport.send(requestTo(transport, { path: '/v2/?token=secret' }));
     const error = transport.wrongAnswer(answer, 'has no digest');
@@ -89,7 +89,7 @@ describe('a transport', () => {
 });
 
 describe('a body', () => {
-  it('is sent in one piece or as it comes, with its size if that is known', async () => {
+  test('is sent in one piece or as it comes, with its size if that is known', async () => {
     const seen: unknown[] = [];
     const transport = await transportTo(async (request, response) => {
       const body = await bodyOf(request);
@@ -119,7 +119,7 @@ describe('a body', () => {
     ]);
   });
 
-  it('is sent without a stream where fetch takes that', async () => {
+  test('is sent without a stream where fetch takes that', async () => {
     let found = '';
     const send = async (_url: string, init: RequestInit): Promise<Response> => {
       expect(init).not.toHaveProperty('duplex');
@@ -134,7 +134,7 @@ describe('a body', () => {
     expect(found).toBe('hello');
   });
 
-  it.each([
+  test.each([
     ['fails', 100],
     ['ends too early', 3],
     ['has too much', 1],
@@ -156,7 +156,7 @@ describe('a body', () => {
     expect(count).toBeLessThanOrEqual(1);
   });
 
-  it('is let go of when the registry does not want it', async () => {
+  test('is let go of when the registry does not want it', async () => {
     const transport = await transportTo((_, response) => response.writeHead(413, { connection: 'close' }).end());
     let ended = false;
     const endless = async function* (): AsyncGenerator<Uint8Array> {
@@ -195,7 +195,7 @@ function authenticatorOf(...headers: string[]): Authenticator & { asked: unknown
 }
 
 describe('an answer that asks who it is', () => {
-  it('is answered, and the request sent again with its body', async () => {
+  test('is answered, and the request sent again with its body', async () => {
     const authenticator = authenticatorOf('Bearer right');
     const bodies: string[] = [];
     const transport = await transportTo(
@@ -217,7 +217,7 @@ describe('an answer that asks who it is', () => {
     ]);
   });
 
-  it('is answered once more when the token does not allow enough, and no more often', async () => {
+  test('is answered once more when the token does not allow enough, and no more often', async () => {
     const authenticator = authenticatorOf('Bearer 1', 'Bearer 2', 'Bearer 3');
     let count = 0;
     const transport = await transportTo(
@@ -236,7 +236,7 @@ describe('an answer that asks who it is', () => {
     ]);
   });
 
-  it('is the caller’s if nothing can be said', async () => {
+  test('is the caller’s if nothing can be said', async () => {
     let count = 0;
     const transport = await transportTo(
       (_, response) => {
@@ -253,7 +253,7 @@ describe('an answer that asks who it is', () => {
     expect(count).toBe(1);
   });
 
-  it('does not ask again after a mere 403, or a 401 that does not say how', async () => {
+  test('does not ask again after a mere 403, or a 401 that does not say how', async () => {
     for (const [status, headers] of [
       [403, { 'www-authenticate': 'Bearer realm="x"' }],
       [401, {}],
@@ -267,7 +267,7 @@ describe('an answer that asks who it is', () => {
     }
   });
 
-  it('is the caller’s if the body is gone', async () => {
+  test('is the caller’s if the body is gone', async () => {
     const authenticator = authenticatorOf('Bearer right');
     const transport = await transportTo(
       (request, response) => {

@@ -1,11 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { requestTo, transportTo } from '../../../test/transport-to.ts';
 
 import { WarningsOnce } from './warnings.ts';
 
 describe('warnings', () => {
-  it('of a registry are told once each', async () => {
+  test('of a registry are told once each', async () => {
     const told: string[] = [];
     let count = 0;
     const transport = await transportTo(
@@ -20,7 +20,7 @@ describe('warnings', () => {
     expect(told).toEqual(['one', 'number 0', 'number 1', 'number 2']);
   });
 
-  it('are forgotten when there are very many', () => {
+  test('are forgotten when there are very many', () => {
     const told: string[] = [];
     const warnings = new WarningsOnce((text) => told.push(text));
     const say = (text: string): void => warnings.learn(new Headers({ warning: `299 - "${text}"` }));

@@ -1,13 +1,13 @@
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 
 import { fileReader } from './file-reader.ts';
 
-it('reads a file from a byte to its end, and closes it', async () => {
+test('reads a file from a byte to its end, and closes it', async () => {
   const path = join(await temporaryDirectory(), 'file');
   await writeFile(path, '0123456789');
   const handle = await open(path);

@@ -1,32 +1,32 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { lookUp, thisProcess } from './process-identity.ts';
 
 describe('a process', () => {
-  it('is alive while it runs', async () => {
+  test('is alive while it runs', async () => {
     expect(lookUp(thisProcess())).toBe('alive');
     // What is said of it goes through a file.
     expect(lookUp(JSON.parse(JSON.stringify(thisProcess())) as ReturnType<typeof thisProcess>)).toBe('alive');
   });
 
-  it('is gone when it has ended', async () => {
+  test('is gone when it has ended', async () => {
     const child = spawn(process.execPath, ['-e', '']);
     const pid = child.pid ?? 0;
     await once(child, 'close');
     expect(lookUp({ ...thisProcess(), pid })).toBe('gone');
   });
 
-  it.each([
+  test.each([
     ['has a number that another one has now', { started: 'earlier' }],
     ['ran before the machine was started', { boot: 'earlier' }],
   ])('is gone if it %s', (_what, change) => {
     expect(lookUp({ ...thisProcess(), ...change })).toBe('gone');
   });
 
-  it.each([
+  test.each([
     ['on another host', { host: 'elsewhere' }],
     ['in another container', { namespace: 'pid:[1]' }],
   ])('%s cannot be looked up', (_where, change) => {

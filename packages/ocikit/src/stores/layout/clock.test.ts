@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { digestOf, maintenanceOf } from '../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent } from '../../testing/index.ts';
@@ -71,7 +71,7 @@ describe.each([
       return copy;
     }
 
-    it.each([
+    test.each([
       ['and stays there', 0],
       ['and is set right again', -distance],
     ])('%s, loses nothing that was acknowledged', async (_then, correction) => {
@@ -101,7 +101,7 @@ describe.each([
       expect(warnings).toEqual([]);
     });
 
-    it('ends no upload that is being sent, and none that has just been started', async () => {
+    test('ends no upload that is being sent, and none that has just been started', async () => {
       vi.useFakeTimers({ toFake: ['Date'] });
       const registry = open();
       const [upload, empty] = [await registry.startUpload('app'), await registry.startUpload('app')];
@@ -124,7 +124,7 @@ describe.each([
       }
     });
 
-    it('ends no upload while its bytes are on their way', async () => {
+    test('ends no upload while its bytes are on their way', async () => {
       vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] });
       const registry = open({ uploadExpiry: 60 * second });
       const upload = await registry.startUpload('app');
@@ -140,7 +140,7 @@ describe.each([
       await upload.commit(digestOf(encode('one two three')));
     });
 
-    it('ends uploads after their rest, neither sooner nor later', async () => {
+    test('ends uploads after their rest, neither sooner nor later', async () => {
       vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] });
       const registry = open({ uploadExpiry: 60 * second });
       const upload = await registry.startUpload('app');
@@ -155,7 +155,7 @@ describe.each([
       await expect(registry.resumeUpload('app', upload.id)).rejects.toMatchObject(unknown);
     });
 
-    it('makes an upload give way to another after a minute of rest, neither sooner nor later', async () => {
+    test('makes an upload give way to another after a minute of rest, neither sooner nor later', async () => {
       vi.useFakeTimers({ toFake: ['Date', 'performance'] });
       const registry = open({ maxUploads: 1 });
       const [one, two] = [await registry.startUpload('app'), await registry.startUpload('app')];
@@ -168,7 +168,7 @@ describe.each([
       await expect(one.append(encode('more'))).rejects.toMatchObject(unknown);
     });
 
-    it('leaves the times of content in their order, and none of them is yet to come', async () => {
+    test('leaves the times of content in their order, and none of them is yet to come', async () => {
       vi.useFakeTimers({ toFake: ['Date'] });
       const before = Date.now();
       const registry = open();
@@ -193,7 +193,7 @@ describe.each([
       }
     });
 
-    it('takes nobody’s lock, neither its owner’s nor for others', async () => {
+    test('takes nobody’s lock, neither its owner’s nor for others', async () => {
       vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1'] });
@@ -214,7 +214,7 @@ describe.each([
     });
   });
 
-  it('takes no lock of a process of this machine, whatever its heartbeat says', async () => {
+  test('takes no lock of a process of this machine, whatever its heartbeat says', async () => {
     const lock = await RootLock.acquire(dir);
     const time = new Date(Date.now() + distance);
     await utimes(join(dir, 'lock'), time, time);

@@ -3,7 +3,7 @@ import type * as FsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { digestOf, historyOf, isRegistryError, splitDigest } from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
@@ -239,7 +239,7 @@ const ends = ['the end of the process', 'the loss of power'] as const;
 
 for (const [kind, open] of layouts) {
   describe.each(ends)(`of ${kind}: %s`, (end) => {
-    it.each(changes)('leaves all or nothing at whatever step it comes when $name', async ({ before, change }) => {
+    test.each(changes)('leaves all or nothing at whatever step it comes when $name', async ({ before, change }) => {
       const opened: LayoutRegistry[] = [];
       const prepare = async (dir: string): Promise<LayoutRegistry> => {
         const registry = open(dir);
@@ -311,7 +311,7 @@ for (const [kind, open] of layouts) {
       for (const registry of opened) await registry.close().catch(() => undefined);
     });
 
-    it('while what an earlier one left is being folded loses nothing', async () => {
+    test('while what an earlier one left is being folded loses nothing', async () => {
       const registry = open(join(root, 'first'));
       await begin(registry);
       await pushContent(registry, 'a/b', list, { tags: ['list'] });

@@ -4,7 +4,7 @@ import { mkdtemp, open as openFile, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { imageOf, pushContent } from '../../testing/index.ts';
 
@@ -128,7 +128,7 @@ describe.each([
     expect(readdirSync(join(path, '..')).filter((one) => one.endsWith('.tmp'))).toEqual([]);
   };
 
-  it.each([
+  test.each([
     ['replaced', replace],
     ['rewritten', rewrite],
   ])('that is %s after the new one was written and before it takes its place has both changes', async (_, edit) => {
@@ -139,7 +139,7 @@ describe.each([
     expect(warnings).toEqual([edited]);
   });
 
-  it('that is edited again and again has all changes', async () => {
+  test('that is edited again and again has all changes', async () => {
     let round = 0;
     const edit = (): void => {
       replace(path, theirs(`${prefix}theirs-${round}`));
@@ -150,7 +150,7 @@ describe.each([
     await expectBoth('theirs-0', 'theirs-1', 'theirs-2');
   });
 
-  it('that never comes to rest is left to them, and is written when it does', async () => {
+  test('that never comes to rest is left to them, and is written when it does', async () => {
     let rounds = 0;
     const edit = (): void => {
       fs.utimesSync(path, ++rounds, rounds);
@@ -164,7 +164,7 @@ describe.each([
     await expectBoth();
   });
 
-  it('that is rewritten after the last look has both changes after the next fold', async () => {
+  test('that is rewritten after the last look has both changes after the next fold', async () => {
     others.state.rename = () => rewrite(path, theirs(`${prefix}theirs`));
     await registry.fold();
     expect(others.state.rename).toBeUndefined();
@@ -187,7 +187,7 @@ describe.each([
     }
   };
 
-  it('has what somebody wrote to the file that it has replaced, who had opened it before', async () => {
+  test('has what somebody wrote to the file that it has replaced, who had opened it before', async () => {
     await whileOpen(async (write) => {
       await registry.fold();
       await write(theirs(`${prefix}theirs`));
@@ -207,7 +207,7 @@ describe.each([
     for (const { descriptor } of first.blobs) await again.resolveBlob('app', descriptor.digest);
   });
 
-  it('has it also when nothing is pushed any more and the registry is closed', async () => {
+  test('has it also when nothing is pushed any more and the registry is closed', async () => {
     await whileOpen(async (write) => {
       await registry.fold();
       await write(theirs(`${prefix}theirs`));
@@ -216,7 +216,7 @@ describe.each([
     expect([...(await tagsOnDisk()).keys()]).toContain('theirs');
   });
 
-  it('has what was written to it, too, when both were written to', async () => {
+  test('has what was written to it, too, when both were written to', async () => {
     await whileOpen(async (write) => {
       await registry.fold();
       await write(theirs(`${prefix}in-the-old`));
@@ -226,7 +226,7 @@ describe.each([
     await expectBoth('in-the-old', 'in-the-new');
   });
 
-  it('is not harmed by what is no index in the file that it has replaced', async () => {
+  test('is not harmed by what is no index in the file that it has replaced', async () => {
     const old = await openFile(path, 'r+');
     await registry.fold();
     await old.truncate(3);
@@ -236,7 +236,7 @@ describe.each([
     expect(warnings).toEqual(['somebody was writing to an index while it was replaced: what it was is lost']);
   });
 
-  it('that somebody is just filling is read when that is done', async () => {
+  test('that somebody is just filling is read when that is done', async () => {
     const text = await readFile(path, 'utf8');
     fs.writeFileSync(path, text.slice(0, 20));
     const folding = registry.fold();
@@ -246,7 +246,7 @@ describe.each([
     await expectBoth('theirs');
   });
 
-  it('of which nothing is open any more when the registry is closed', async () => {
+  test('of which nothing is open any more when the registry is closed', async () => {
     const isOpen = (): boolean =>
       readdirSync('/proc/self/fd').some((file) => {
         try {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { assertInside, Files, hasEntries, isTemporary } from './files.ts';
 
@@ -14,7 +14,7 @@ afterEach(() => rm(dir, { recursive: true }));
 
 for (const durability of ['fsync', 'none'] as const) {
   describe(`writing files with the durability ${durability}`, () => {
-    it('replaces a file whole, and leaves nothing else', async () => {
+    test('replaces a file whole, and leaves nothing else', async () => {
       const files = new Files(durability);
       const path = join(dir, 'a/b/file');
       await files.replace(path, [Buffer.from('old')]);
@@ -23,7 +23,7 @@ for (const durability of ['fsync', 'none'] as const) {
       expect(await readdir(join(dir, 'a/b'))).toEqual(['file']);
     });
 
-    it('leaves the old file and nothing else when the content fails in the middle', async () => {
+    test('leaves the old file and nothing else when the content fails in the middle', async () => {
       const files = new Files(durability);
       const path = join(dir, 'file');
       await files.replace(path, [Buffer.from('old')]);
@@ -36,7 +36,7 @@ for (const durability of ['fsync', 'none'] as const) {
       expect(await readdir(dir)).toEqual(['file']);
     });
 
-    it('makes a directory again that somebody removed', async () => {
+    test('makes a directory again that somebody removed', async () => {
       const files = new Files(durability);
       await files.replace(join(dir, 'a/b/one'), [Buffer.from('1')]);
       await rm(join(dir, 'a'), { recursive: true });
@@ -47,7 +47,7 @@ for (const durability of ['fsync', 'none'] as const) {
       expect(await readdir(join(dir, 'a/b'))).toEqual(['three']);
     });
 
-    it('synchronises a directory for all who ask at once', async () => {
+    test('synchronises a directory for all who ask at once', async () => {
       const files = new Files(durability);
       await Promise.all(Array.from({ length: 20 }, () => files.syncDirectory(dir)));
       await files.syncDirectory(dir);
@@ -60,14 +60,14 @@ for (const durability of ['fsync', 'none'] as const) {
   });
 }
 
-it('knows the names of what is not whole yet', async () => {
+test('knows the names of what is not whole yet', async () => {
   expect(isTemporary('.0123456789abcdef.tmp')).toBe(true);
   for (const name of ['index.json', '.tmp', 'a.0123456789abcdef.tmp', '.0123456789abcdef.tmp2']) {
     expect(isTemporary(name)).toBe(false);
   }
 });
 
-it('refuses a way that leads through a symbolic link, and no other', async () => {
+test('refuses a way that leads through a symbolic link, and no other', async () => {
   const files = new Files('none');
   await files.makeDirectory(join(dir, 'a/b'));
   await symlink('/etc', join(dir, 'a/link'));
@@ -78,7 +78,7 @@ it('refuses a way that leads through a symbolic link, and no other', async () =>
 });
 
 describe('many small files', () => {
-  it('leave timers their turn, though nothing is waited for', async () => {
+  test('leave timers their turn, though nothing is waited for', async () => {
     const small = new Files('none');
     const over = new AbortController();
     setTimeout(() => over.abort(), 30);

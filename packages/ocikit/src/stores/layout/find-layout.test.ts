@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { digestOf, ParseError } from '../../model/index.ts';
 
@@ -23,7 +23,7 @@ async function mark(...paths: string[]): Promise<void> {
 }
 
 describe('a path with a layout in it', () => {
-  it.each([
+  test.each([
     ['', undefined],
     [`@${digest}`, { digest }],
     [':v1', { tag: 'v1' }],
@@ -40,7 +40,7 @@ describe('a path with a layout in it', () => {
     expect(found.reference === undefined ? undefined : { ...found.reference }).toEqual(reference);
   });
 
-  it('is the deepest one', async () => {
+  test('is the deepest one', async () => {
     await mark('images', 'images/library');
     expect(findLayout(`${dir}/images/library/app:v1`)).toMatchObject({
       dir: `${dir}/images/library`,
@@ -48,14 +48,14 @@ describe('a path with a layout in it', () => {
     });
   });
 
-  it('is one further up if what follows the deepest is no reference', async () => {
+  test('is one further up if what follows the deepest is no reference', async () => {
     await mark('images', 'images/a');
     expect(() => findLayout(`${dir}/images/a/NOT`)).toThrow(ParseError);
   });
 });
 
 describe('a path without a layout in it', () => {
-  it.each([
+  test.each([
     ['images/app:v1', 'images', { repository: 'app', tag: 'v1' }],
     ['/images/app', '/images', { repository: 'app' }],
     ['app:v1', '.', { repository: 'app', tag: 'v1' }],
@@ -69,7 +69,7 @@ describe('a path without a layout in it', () => {
     expect(found.reference).toMatchObject(reference);
   });
 
-  it.each(['images/APP', 'images/app:', 'images/app:v1@sha256:x', ''])('is refused if that is none: %j', (path) => {
+  test.each(['images/APP', 'images/app:', 'images/app:v1@sha256:x', ''])('is refused if that is none: %j', (path) => {
     expect(() => findLayout(path)).toThrow(ParseError);
   });
 });

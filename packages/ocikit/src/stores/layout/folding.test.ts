@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { splitDigest } from '../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent } from '../../testing/index.ts';
@@ -93,7 +93,7 @@ describe.each([
   }
 
   describe('is folded after half a minute of rest', () => {
-    it('and not before, so that the index says everything and the journal is gone', async () => {
+    test('and not before, so that the index says everything and the journal is gone', async () => {
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1', 'v2'] });
       await pushContent(registry, 'app', other);
@@ -114,7 +114,7 @@ describe.each([
       expect(warnings).toEqual([]);
     });
 
-    it('counted from the last change', async () => {
+    test('counted from the last change', async () => {
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1'] });
       await vi.advanceTimersByTimeAsync(20_000);
@@ -130,7 +130,7 @@ describe.each([
       expect(await tagsOfIndexAlone()).toEqual(['v2']);
     });
 
-    it('again and again, and what comes between is in a new journal', async () => {
+    test('again and again, and what comes between is in a new journal', async () => {
       const registry = open();
       const tags: string[] = [];
       for (const tag of ['v1', 'v2', 'v3']) {
@@ -144,7 +144,7 @@ describe.each([
       expect(warnings).toEqual([]);
     });
 
-    it('also if the last rest brought an error, as soon as something changes', async () => {
+    test('also if the last rest brought an error, as soon as something changes', async () => {
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1'] });
       const snapshots = join(dir, '.ocikit/snapshots');
@@ -159,7 +159,7 @@ describe.each([
       expect(await tagsOfIndexAlone()).toEqual(['v1', 'v2']);
     });
 
-    it('unless it was closed: then nothing waits any more', async () => {
+    test('unless it was closed: then nothing waits any more', async () => {
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1'] });
       expect(vi.getTimerCount()).toBe(1);
@@ -169,7 +169,7 @@ describe.each([
     });
   });
 
-  it('says of what is pushed while an index gets its name that it extends the new one', async () => {
+  test('says of what is pushed while an index gets its name that it extends the new one', async () => {
     const registry = open();
     await pushContent(registry, 'app', content, { tags: ['a'] });
     let pushed: Promise<unknown> | undefined;
@@ -225,7 +225,7 @@ describe.each([
       expect((await tagsOfIndexAlone()).length).toBe(tags);
     }
 
-    it('when it is larger than four mebibytes, and not before', { timeout: 30_000 }, async () => {
+    test('when it is larger than four mebibytes, and not before', { timeout: 30_000 }, async () => {
       const registry = open();
       await pushContent(registry, 'app', content);
       const before = await readFile(indexPath(), 'utf8');
@@ -240,7 +240,7 @@ describe.each([
       expect(warnings).toEqual([]);
     });
 
-    it('when it is larger than a quarter of a large index, and not before', { timeout: 30_000 }, async () => {
+    test('when it is larger than a quarter of a large index, and not before', { timeout: 30_000 }, async () => {
       const count = 110_000;
       const { mediaType, digest, size } = content.descriptor;
       const entries = Array.from({ length: count }, (_, i) => {

@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { imageOf, pushContent } from '../../testing/index.ts';
 
@@ -58,7 +58,7 @@ describe.each([
     expect((await reader.resolveTag('app', 'v1')).digest).toBe(first.descriptor.digest);
   });
 
-  it('sees what is pushed, moved and deleted, whether it has been folded or not', async () => {
+  test('sees what is pushed, moved and deleted, whether it has been folded or not', async () => {
     await pushContent(writer, 'app', second, { tags: ['v1', 'v2'] });
     await writer.deleteTag('app', 'kept');
     const check = async (): Promise<void> => {
@@ -84,7 +84,7 @@ describe.each([
     expect(warnings).toEqual([]);
   });
 
-  it('sees repositories come and go', async () => {
+  test('sees repositories come and go', async () => {
     expect(await collect(reader.repositories())).toEqual(['app']);
     await pushContent(writer, 'new/one', second, { tags: ['v1'] });
     await soon(async () => expect(await collect(reader.repositories())).toEqual(['app', 'new/one']));
@@ -93,7 +93,7 @@ describe.each([
     await soon(async () => expect(await collect(reader.repositories())).toEqual(['app']));
   });
 
-  it('never sees less than it has seen, while the other pushes and folds', async () => {
+  test('never sees less than it has seen, while the other pushes and folds', async () => {
     const pushing = (async (): Promise<void> => {
       for (let i = 0; i < 60; i++) {
         await writer.pushManifest('app', first.bytes, first.mediaType, { tags: [`t${i}`] });
@@ -116,7 +116,7 @@ describe.each([
     expect(warnings).toEqual([]);
   });
 
-  it('does not keep what the other has taken back from the end of its journal, whatever came in its place', async () => {
+  test('does not keep what the other has taken back from the end of its journal, whatever came in its place', async () => {
     const path = await journal();
     const good = await readFile(path);
     const { digest } = first.descriptor;
@@ -129,7 +129,7 @@ describe.each([
     await truncate(path, good.length);
   });
 
-  it('sees a record when all of it is there', async () => {
+  test('sees a record when all of it is there', async () => {
     const path = await journal();
     const good = await readFile(path);
     const { digest } = first.descriptor;
@@ -143,7 +143,7 @@ describe.each([
     await truncate(path, good.length);
   });
 
-  it("sees another tool's edit", async () => {
+  test("sees another tool's edit", async () => {
     await writer.close();
     const path = join(dir, name);
     const index = JSON.parse(await readFile(path, 'utf8')) as { manifests: unknown[] };
@@ -153,7 +153,7 @@ describe.each([
     await soon(async () => expect(await collect(reader.tags('app'))).toEqual(['kept', 'theirs', 'v1']));
   });
 
-  it('goes on with what it saw last while an index cannot be read, and says so once', async () => {
+  test('goes on with what it saw last while an index cannot be read, and says so once', async () => {
     await writer.close();
     await soon(async () => expect(await collect(reader.tags('app'))).toEqual(['kept', 'v1']));
     const path = join(dir, name);
@@ -170,7 +170,7 @@ describe.each([
     await soon(async () => expect(await collect(reader.tags('app'))).toEqual(['kepd', 'v1']));
   });
 
-  it('can write when the other has stopped, with all that the other has pushed', async () => {
+  test('can write when the other has stopped, with all that the other has pushed', async () => {
     await pushContent(writer, 'app', second, { tags: ['v2'] });
     await writer.close();
     await reader.pushManifest('app', second.bytes, second.mediaType, { tags: ['v3'] });

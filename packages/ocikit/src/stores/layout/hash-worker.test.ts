@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 
@@ -32,7 +32,7 @@ const mebibyte = 1024 * 1024;
 const bytesOf = (size: number, seed = 1): Uint8Array => new Uint8Array(size).map((_, i) => (i * 31 + seed) >> 3);
 
 describe('a file that is followed', () => {
-  it.each(['sha256', 'sha512'])('has the %s of what was written while it grew', async (algorithm) => {
+  test.each(['sha256', 'sha512'])('has the %s of what was written while it grew', async (algorithm) => {
     const path = join(dir, 'blob');
     const all: Uint8Array[] = [bytesOf(3 * mebibyte)];
     await writeFile(path, bytesOf(3 * mebibyte));
@@ -47,7 +47,7 @@ describe('a file that is followed', () => {
     expect(await file.digest(whole.length)).toBe(digestOf(whole, algorithm));
   });
 
-  it('is written in the other thread, between what is written here', async () => {
+  test('is written in the other thread, between what is written here', async () => {
     const path = join(dir, 'blob');
     const begin = bytesOf(mebibyte + 5);
     await writeFile(path, begin);
@@ -62,7 +62,7 @@ describe('a file that is followed', () => {
     expect(whole.equals(await readFile(path))).toBe(true);
   });
 
-  it('is written from memory that both threads have, which may change when two more calls have ended', async () => {
+  test('is written from memory that both threads have, which may change when two more calls have ended', async () => {
     const path = join(dir, 'blob');
     await writeFile(path, '');
     const file = follow(path);
@@ -79,7 +79,7 @@ describe('a file that is followed', () => {
     expect(whole.equals(await readFile(path))).toBe(true);
   });
 
-  it('fails for what was handed over before with the next call, or with its digest', async () => {
+  test('fails for what was handed over before with the next call, or with its digest', async () => {
     for (const next of [
       (file: FollowedFile) => file.write(new Uint8Array(new SharedArrayBuffer(5)), 0),
       (file: FollowedFile) => file.write(bytesOf(5), 0),
@@ -96,13 +96,13 @@ describe('a file that is followed', () => {
     }
   });
 
-  it('that cannot be written rejects with what the system says', async () => {
+  test('that cannot be written rejects with what the system says', async () => {
     const file = follow('/dev/full');
     await expect(file.write(bytesOf(mebibyte), 0)).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'write' });
     expect(await file.digest(0)).toBe(digestOf(new Uint8Array()));
   });
 
-  it('is not written there if it is missing or no longer followed', async () => {
+  test('is not written there if it is missing or no longer followed', async () => {
     expect(await follow(join(dir, 'missing')).write(bytesOf(mebibyte), 0)).toBe(0);
     const path = join(dir, 'blob');
     await writeFile(path, '');
@@ -112,7 +112,7 @@ describe('a file that is followed', () => {
     expect((await readFile(path)).length).toBe(0);
   });
 
-  it('may grow after its digest was asked for', async () => {
+  test('may grow after its digest was asked for', async () => {
     const path = join(dir, 'blob');
     await writeFile(path, 'one');
     const file = follow(path);
@@ -121,7 +121,7 @@ describe('a file that is followed', () => {
     expect(await file.digest(6)).toBe(digestOf(Buffer.from('onetwo')));
   });
 
-  it('is one of several', async () => {
+  test('is one of several', async () => {
     const contents = Array.from({ length: 8 }, (_, i) => bytesOf(2 * mebibyte, i));
     const digests = await Promise.all(
       contents.map(async (bytes, i) => {
@@ -132,7 +132,7 @@ describe('a file that is followed', () => {
     expect(digests).toEqual(contents.map((bytes) => digestOf(bytes)));
   });
 
-  it('has none if it is missing, shorter than was said, or no longer followed', async () => {
+  test('has none if it is missing, shorter than was said, or no longer followed', async () => {
     const path = join(dir, 'blob');
     expect(await follow(path).digest(1)).toBeUndefined();
     await writeFile(path, 'short');
@@ -142,7 +142,7 @@ describe('a file that is followed', () => {
     expect(await closed.digest(5)).toBeUndefined();
   });
 
-  it('is not followed if there are very many, or for an algorithm that only the process has', () => {
+  test('is not followed if there are very many, or for an algorithm that only the process has', () => {
     expect(hashWorkers.follow(join(dir, 'blob'), 'blake3')).toBeUndefined();
     for (let i = 0; i < 64; i++) follow(join(dir, `${i}`));
     expect(hashWorkers.follow(join(dir, 'one more'), 'sha256')).toBeUndefined();
@@ -150,7 +150,7 @@ describe('a file that is followed', () => {
 });
 
 describe('a process that has nothing else to do', () => {
-  it('does not end before the digest that it waits for is there', async () => {
+  test('does not end before the digest that it waits for is there', async () => {
     const program = `
       import { digestOf } from 'ocikit';
       import { openLayout } from 'ocikit/layout';

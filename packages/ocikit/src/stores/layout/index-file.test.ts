@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { digestOf, mediaTypes } from '../../model/index.ts';
 
@@ -26,7 +26,7 @@ async function linesOf(head: Record<string, unknown> | undefined, entries: Itera
 }
 
 describe('an index', () => {
-  it.each([0, 1, 2, 5000])('of %d entries is read as it was written', async (count) => {
+  test.each([0, 1, 2, 5000])('of %d entries is read as it was written', async (count) => {
     const entries = Array.from({ length: count }, (_, i) => ({ ...entry, annotations: { name: `a "${i}"\n]}` } }));
     const text = await linesOf({ annotations: { a: 'b' }, other: 1 }, entries);
     expect(JSON.parse(text)).toEqual({
@@ -43,7 +43,7 @@ describe('an index', () => {
     expect(index?.head).toMatchObject({ annotations: { a: 'b' }, other: 1 });
   });
 
-  it.each([
+  test.each([
     ['in one line', (value: unknown) => JSON.stringify(value)],
     ['with indentation', (value: unknown) => JSON.stringify(value, undefined, 2)],
     ['with a line end of its own', (value: unknown) => `${JSON.stringify(value)}\n`],
@@ -59,7 +59,7 @@ describe('an index', () => {
     expect(index?.head).toEqual({ schemaVersion: 2, 'x-own': [1] });
   });
 
-  it('keeps what is no descriptor apart, also in its own form', async () => {
+  test('keeps what is no descriptor apart, also in its own form', async () => {
     const odd = [
       null,
       7,
@@ -77,12 +77,12 @@ describe('an index', () => {
     }
   });
 
-  it.each(['{}', '{"manifests":null}', '{"manifests":[]}'])('may be empty: %s', async (text) => {
+  test.each(['{}', '{"manifests":null}', '{"manifests":[]}'])('may be empty: %s', async (text) => {
     await writeFile(path, text);
     expect((await readIndex(path))?.entries).toEqual([]);
   });
 
-  it.each([
+  test.each([
     '',
     '[]',
     'null',
@@ -95,14 +95,14 @@ describe('an index', () => {
     await expect(readIndex(path)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('need not be there', async () => {
+  test('need not be there', async () => {
     expect(await readIndex(path)).toBeUndefined();
     expect(await identityOf(path)).toBe('');
     await writeFile(join(dir, 'file'), '');
     expect(await readIndex(join(dir, 'file/index.json'))).toBeUndefined();
   });
 
-  it('has another identity after every change', async () => {
+  test('has another identity after every change', async () => {
     await writeFile(path, '{}');
     const before = await identityOf(path);
     expect(await identityOf(path)).toBe(before);
@@ -111,7 +111,7 @@ describe('an index', () => {
     expect((await stat(path)).size).toBe(2);
   });
 
-  it('that is large lets others run while it is written', async () => {
+  test('that is large lets others run while it is written', async () => {
     let turns = 0;
     const others = setInterval(() => turns++, 0);
     const entries = Array.from({ length: 200_000 }, () => entry);

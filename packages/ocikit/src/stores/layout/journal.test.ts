@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 
@@ -58,7 +58,7 @@ afterEach(async () => {
 const path = (generation = 1): string => join(dir, `journal-${generation}`);
 
 describe('reading a journal', () => {
-  it('gives back what was appended, in order and as it was grouped', async () => {
+  test('gives back what was appended, in order and as it was grouped', async () => {
     await journal.append({ records: [tag('a'), tag('b')] }, silent);
     await journal.append({ records: [tag('c')] }, silent);
     const { records, damaged, length } = await readJournal(dir, 1);
@@ -67,7 +67,7 @@ describe('reading a journal', () => {
     expect(length).toBe((await readFile(path())).length);
   });
 
-  it('says where the bytes of files are, also in what was added since', async () => {
+  test('says where the bytes of files are, also in what was added since', async () => {
     const file = (text: string): ContentRecord => {
       const bytes = Buffer.from(text);
       return { op: 'content', directory: 'app', digest: digestOf(bytes), size: bytes.length, mask: randomMask() };
@@ -100,7 +100,7 @@ describe('reading a journal', () => {
     }
   });
 
-  it('is not relied on any more when what it has could not be made visible', async () => {
+  test('is not relied on any more when what it has could not be made visible', async () => {
     const failing = {
       apply: () => {
         throw new Error('no such directory');
@@ -115,7 +115,7 @@ describe('reading a journal', () => {
     expect((await readJournal(dir, 2)).records).toEqual([[tag('c')]]);
   });
 
-  it('gives what is whole, wherever the end was torn off', async () => {
+  test('gives what is whole, wherever the end was torn off', async () => {
     await journal.append({ records: [tag('a')] }, silent);
     const whole = await readFile(path());
     const bytes = Buffer.concat([whole, encodeFrame([tag('b'), tag('c')])]);
@@ -128,7 +128,7 @@ describe('reading a journal', () => {
     }
   });
 
-  it('goes on behind damage in the middle, whatever byte it is, and tells what was damaged', async () => {
+  test('goes on behind damage in the middle, whatever byte it is, and tells what was damaged', async () => {
     await journal.append({ records: [tag('a')] }, silent);
     const from = (await readFile(path())).length;
     await appendFile(path(), encodeFrame([tag('b')]));
@@ -145,14 +145,14 @@ describe('reading a journal', () => {
     }
   });
 
-  it('finds the records behind a damaged beginning', async () => {
+  test('finds the records behind a damaged beginning', async () => {
     await journal.append({ records: [tag('a')] }, silent);
     const bytes = await readFile(path());
     await writeFile(path(), Buffer.concat([Buffer.from('X'), bytes.subarray(1)]));
     expect((await readJournal(dir, 1)).records).toEqual([[tag('a')]]);
   });
 
-  it('takes nothing that was pushed for a record, also when what was before it is damaged', async () => {
+  test('takes nothing that was pushed for a record, also when what was before it is damaged', async () => {
     const bytes = Buffer.concat([Buffer.from('1234'), encodeFrame([tag('forged')]), Buffer.from('56789')]);
     const { length: size } = bytes;
     const record = { op: 'content', directory: 'app', digest: digestOf(bytes), size, mask: randomMask() } as const;
@@ -168,23 +168,23 @@ describe('reading a journal', () => {
     }
   });
 
-  it('keeps damaged parts where somebody can look at them', async () => {
+  test('keeps damaged parts where somebody can look at them', async () => {
     const file = await quarantine(dir, 3, [Buffer.from('one'), Buffer.from('two')]);
     expect(await readFile(file, 'utf8')).toBe('onetwo');
   });
 
-  it('finds the generations in the order of their numbers, and none where there is no directory', async () => {
+  test('finds the generations in the order of their numbers, and none where there is no directory', async () => {
     for (const generation of [10, 9, 2]) await writeFile(path(generation), '');
     await writeFile(join(dir, 'journal-x'), '');
     expect(await journalGenerations(dir)).toEqual([2, 9, 10]);
     expect(await journalGenerations(join(dir, 'none'))).toEqual([]);
   });
 
-  it('does not take a directory that cannot be read for one without journals', async () => {
+  test('does not take a directory that cannot be read for one without journals', async () => {
     await expect(journalGenerations(`${dir}\0`)).rejects.toThrow('null bytes');
   });
 
-  it('can be cut at its last good record, and go on from there', async () => {
+  test('can be cut at its last good record, and go on from there', async () => {
     await journal.append({ records: [tag('a')] }, silent);
     await appendFile(path(), encodeFrame([tag('b')]).subarray(0, 9));
     const { length } = await readJournal(dir, 1);
@@ -197,7 +197,7 @@ describe('reading a journal', () => {
 });
 
 describe('appending to a journal', () => {
-  it('makes many durable with one sync, and visible in order only then', async () => {
+  test('makes many durable with one sync, and visible in order only then', async () => {
     const seen: number[] = [];
     let open = (): void => undefined;
     files.gate = new Promise((resolve) => {
@@ -215,7 +215,7 @@ describe('appending to a journal', () => {
     expect(seen).toEqual([-1, ...Array.from({ length: 50 }, (_, i) => i)]);
   });
 
-  it('fails a group together and takes all of it back before anybody is told', async () => {
+  test('fails a group together and takes all of it back before anybody is told', async () => {
     files.failure = new Error('EIO');
     const seen: string[] = [];
     const appended = ['a', 'b'].map((name) =>
@@ -229,7 +229,7 @@ describe('appending to a journal', () => {
     expect(seen).toEqual(['undo a', 'undo b', 'told', 'told']);
   });
 
-  it('never synchronises again what could not be synchronised, and goes on in a new generation', async () => {
+  test('never synchronises again what could not be synchronised, and goes on in a new generation', async () => {
     await journal.append({ records: [tag('a')] }, silent);
     files.failure = new Error('EIO');
     await expect(journal.append({ records: [tag('b')] }, silent)).rejects.toThrow('EIO');
@@ -243,7 +243,7 @@ describe('appending to a journal', () => {
     expect((await readJournal(dir, 2)).records).toEqual([[tag('d')]]);
   });
 
-  it('takes back a write that failed, so that the next one follows what is whole', async () => {
+  test('takes back a write that failed, so that the next one follows what is whole', async () => {
     await journal.append({ records: [tag('a')] }, silent);
     // Too large for a record: nothing of it is written.
     const large = journal.append({ records: [tag('x'.repeat(17 * 1024 * 1024))] }, silent);
@@ -252,7 +252,7 @@ describe('appending to a journal', () => {
     expect((await readJournal(dir, 1)).records).toEqual([[tag('a')], [tag('b')]]);
   });
 
-  it('writes nothing when the directory is no longer its own', async () => {
+  test('writes nothing when the directory is no longer its own', async () => {
     const other = new Journal(dir, files, 7, () => {
       throw new Error('taken away');
     });
@@ -262,7 +262,7 @@ describe('appending to a journal', () => {
     expect(await readFile(path(7), 'utf8')).toBe('of somebody else');
   });
 
-  it('begins with a whole file, also when the attempt before failed after it was made', async () => {
+  test('begins with a whole file, also when the attempt before failed after it was made', async () => {
     let failures = 1;
     const failing = new (class extends TestFiles {
       override async syncDirectory(): Promise<void> {
@@ -278,7 +278,7 @@ describe('appending to a journal', () => {
 });
 
 describe('a new generation', () => {
-  it('has everything that was appended after it was begun, and nothing from before', async () => {
+  test('has everything that was appended after it was begun, and nothing from before', async () => {
     const before = journal.append({ records: [tag('a')] }, silent);
     let isRotated = false;
     const rotated = journal.rotate(() => {
@@ -294,12 +294,12 @@ describe('a new generation', () => {
     expect(await readdir(dir)).toEqual(['journal-2']);
   });
 
-  it('is not begun if nothing was written to the last', async () => {
+  test('is not begun if nothing was written to the last', async () => {
     expect(await journal.rotate(nothing)).toBeUndefined();
     expect(journal.generation).toBe(1);
   });
 
-  it('comes although others append without a pause', async () => {
+  test('comes although others append without a pause', async () => {
     const over = new AbortController();
     const slow = new (class extends TestFiles {
       override async syncData(): Promise<void> {

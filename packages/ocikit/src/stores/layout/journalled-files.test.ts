@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { collect, maintenanceOf } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
@@ -55,7 +55,7 @@ describe.each([
     return copy;
   };
 
-  it('that was deleted does not come back, also when its journal was about to be removed', async () => {
+  test('that was deleted does not come back, also when its journal was about to be removed', async () => {
     const registry = open();
     await pushContent(registry, 'app', image);
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
@@ -73,7 +73,7 @@ describe.each([
     await expect(stat(join(dir(), '.ocikit/journal-1'))).rejects.toThrow('ENOENT');
   });
 
-  it("that could not be noted as deleted is in nobody's way: the next push finds a journal that works", async () => {
+  test("that could not be noted as deleted is in nobody's way: the next push finds a journal that works", async () => {
     const registry = open();
     await pushContent(registry, 'app', image);
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
@@ -92,7 +92,7 @@ describe.each([
     await expect(again.resolveBlob('app', blob.descriptor.digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
   });
 
-  it('is a blob although a manifest of the same bytes is pushed while the journal is waited for', async () => {
+  test('is a blob although a manifest of the same bytes is pushed while the journal is waited for', async () => {
     const registry = open();
     await pushContent(registry, 'app', image);
     const twin = imageOf({
@@ -118,7 +118,7 @@ describe.each([
     expect((await registry.resolveBlob('app', twin.descriptor.digest)).size).toBe(twin.bytes.length);
   });
 
-  it('is never read from a journal that has taken the place of its own', async () => {
+  test('is never read from a journal that has taken the place of its own', async () => {
     const [one, other] = [blobOf('one blob of some length'), blobOf('and one that is as long')];
     const first = open();
     await pushContent(first, 'app', image);
@@ -137,7 +137,7 @@ describe.each([
     );
   });
 
-  it('that cannot be written after a crash, as something else has its name, keeps nobody from the rest', async () => {
+  test('that cannot be written after a crash, as something else has its name, keeps nobody from the rest', async () => {
     const registry = open();
     await pushContent(registry, 'app', image, { tags: ['latest'] });
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
@@ -154,7 +154,7 @@ describe.each([
     await again.pushBlob('app', blob.descriptor, blob.bytes);
   });
 
-  it('is what the journal says of it for who keeps house without writing', async () => {
+  test('is what the journal says of it for who keeps house without writing', async () => {
     const registry = open();
     await pushContent(registry, 'app', image, { tags: ['latest'] });
     await registry.pushBlob('app', blob.descriptor, blob.bytes);

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { maintenanceOf, mediaTypes, splitDigest } from '../../model/index.ts';
 import { artifactOf, blobOf, imageOf, indexOf, pushContent } from '../../testing/index.ts';
@@ -67,7 +67,7 @@ async function readEntries(base = dir): Promise<Record<string, unknown>[]> {
 const named = (name: string): object => ({ annotations: { 'org.opencontainers.image.ref.name': name } });
 
 describe("another tool's layout", () => {
-  it('serves what its entries reach, to the repositories that they name and no others', async () => {
+  test('serves what its entries reach, to the repositories that they name and no others', async () => {
     await writeBlobs(dir, list, signature, blobOf('nobody names me'));
     await writeLayout([
       { ...list.descriptor, ...named('app:v1') },
@@ -93,7 +93,7 @@ describe("another tool's layout", () => {
     expect(referrer?.digest).toBe(signature.descriptor.digest);
   });
 
-  it('keeps what this library does not know when it is written', async () => {
+  test('keeps what this library does not know when it is written', async () => {
     await writeBlobs(dir, first, second);
     const odd = [null, { digest: 'sha256:x' }, { ...second.descriptor, ...named('localhost:5000/app:v1') }];
     const own = { ...first.descriptor, platform: { os: 'linux', architecture: 'arm' }, ...named('app:v1'), 'x-own': 1 };
@@ -108,7 +108,7 @@ describe("another tool's layout", () => {
     expect(JSON.parse(await readFile(join(dir, 'index.json'), 'utf8'))).toMatchObject({ 'x-own': 1 });
   });
 
-  it('keeps entries without a tag, with what only they know, also when others tag the same digest', async () => {
+  test('keeps entries without a tag, with what only they know, also when others tag the same digest', async () => {
     await writeBlobs(dir, first, second);
     const { digest } = first.descriptor;
     const untagged = (more: Record<string, string>): Record<string, unknown> => ({
@@ -134,7 +134,7 @@ describe("another tool's layout", () => {
     expect(await readEntries()).toEqual([]);
   });
 
-  it('does not keep what entries said of a digest as something else than it was pushed as', async () => {
+  test('does not keep what entries said of a digest as something else than it was pushed as', async () => {
     await writeBlobs(dir, first);
     const { digest } = first.descriptor;
     const docker = { ...first.descriptor, mediaType: mediaTypes.dockerManifest };
@@ -152,12 +152,12 @@ describe("another tool's layout", () => {
     ]);
   });
 
-  it.each([[null], [undefined], [[]]])('may have no entries: %j', async (manifests) => {
+  test.each([[null], [undefined], [[]]])('may have no entries: %j', async (manifests) => {
     await writeLayout(manifests);
     expect(await collect(open().repositories())).toEqual([]);
   });
 
-  it('counts the last of two entries that say the same tag, also after it was written', async () => {
+  test('counts the last of two entries that say the same tag, also after it was written', async () => {
     await writeBlobs(dir, first, second);
     const own = { ...first.descriptor, platform: { os: 'linux', architecture: 'arm' }, ...named('app:v1') };
     await writeLayout([own, { ...second.descriptor, ...named('app:v1') }]);
@@ -169,7 +169,7 @@ describe("another tool's layout", () => {
     expect((await again.resolveTag('app', 'v2')).digest).toBe(first.descriptor.digest);
   });
 
-  it('leaves entries of one digest with two media types as they are', async () => {
+  test('leaves entries of one digest with two media types as they are', async () => {
     await writeBlobs(dir, first);
     const docker = { ...first.descriptor, mediaType: mediaTypes.dockerManifest, ...named('app:docker') };
     await writeLayout([{ ...first.descriptor, ...named('app:oci') }, docker]);
@@ -180,7 +180,7 @@ describe("another tool's layout", () => {
     expect(await readEntries()).toEqual([docker]);
   });
 
-  it('leaves an entry whose manifest is not there, and serves the rest', async () => {
+  test('leaves an entry whose manifest is not there, and serves the rest', async () => {
     await writeBlobs(dir, second);
     const missing = { ...first.descriptor, ...named('app:gone') };
     await writeLayout([missing, { ...second.descriptor, ...named('app:here') }]);
@@ -193,7 +193,7 @@ describe("another tool's layout", () => {
     expect(await readEntries()).toContainEqual(missing);
   });
 
-  it('does not have a child that is not there', async () => {
+  test('does not have a child that is not there', async () => {
     await writeBlobs(dir, { ...list, manifests: [first] });
     await writeLayout([{ ...list.descriptor, ...named('app:v1') }]);
     const registry = open();
@@ -203,7 +203,7 @@ describe("another tool's layout", () => {
     });
   });
 
-  it('has entries without a name in the default repository', async () => {
+  test('has entries without a name in the default repository', async () => {
     await writeBlobs(dir, first, second);
     await writeLayout([{ ...first.descriptor, ...named('latest') }, second.descriptor]);
     expect(await collect(open().repositories())).toEqual([]);
@@ -212,12 +212,12 @@ describe("another tool's layout", () => {
     expect((await registry.resolveManifest('app', second.descriptor.digest)).digest).toBe(second.descriptor.digest);
   });
 
-  it('of another version is not touched', async () => {
+  test('of another version is not touched', async () => {
     await writeFile(join(dir, 'oci-layout'), '{"imageLayoutVersion":"2.0.0"}');
     await expect(collect(open().repositories())).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('still has all that its manifests name after it was written and opened again', async () => {
+  test('still has all that its manifests name after it was written and opened again', async () => {
     await writeBlobs(dir, list, signature);
     await writeLayout([
       { ...list.descriptor, ...named('app:v1') },
@@ -239,7 +239,7 @@ describe("another tool's layout", () => {
 });
 
 describe('an index that somebody else edits meanwhile', () => {
-  it('has both changes in the end', async () => {
+  test('has both changes in the end', async () => {
     const registry = open();
     await pushContent(registry, 'app', first, { tags: ['kept', 'moved', 'deleted'] });
     await registry.fold();
@@ -266,7 +266,7 @@ describe('an index that somebody else edits meanwhile', () => {
     expect(await collect(again.referrers('app', first.descriptor.digest))).toHaveLength(1);
   });
 
-  it('loses nothing that is pushed while the two are brought together', async () => {
+  test('loses nothing that is pushed while the two are brought together', async () => {
     const registry = open();
     await pushContent(registry, 'app', first, { tags: ['v0'] });
     for (let round = 0; round < 20; round++) {
@@ -281,7 +281,7 @@ describe('an index that somebody else edits meanwhile', () => {
     expect((await collect(open().tags('app'))).length).toBe(1 + 20 * 6);
   });
 
-  it('is made again when somebody removed it', async () => {
+  test('is made again when somebody removed it', async () => {
     const registry = openLayouts(dir, { durability: 'none' });
     opened.push(registry);
     await pushContent(registry, 'app', first, { tags: ['v1'] });
@@ -295,7 +295,7 @@ describe('an index that somebody else edits meanwhile', () => {
 });
 
 describe('what is pushed', () => {
-  it('keeps its manifest when its last tag goes elsewhere', async () => {
+  test('keeps its manifest when its last tag goes elsewhere', async () => {
     const registry = open();
     await pushContent(registry, 'app', first, { tags: ['v1'] });
     await pushContent(registry, 'app', second, { tags: ['v1'] });
@@ -306,7 +306,7 @@ describe('what is pushed', () => {
     expect((await readEntries()).length).toBe(2);
   });
 
-  it('takes the place of a damaged manifest, also of one that has been read', async () => {
+  test('takes the place of a damaged manifest, also of one that has been read', async () => {
     const registry = open();
     await pushContent(registry, 'app', first, { tags: ['v1'] });
     const { algorithm, encoded } = splitDigest(first.descriptor.digest);
@@ -318,7 +318,7 @@ describe('what is pushed', () => {
     expect((await registry.getTag('app', 'v1')).bytes).toEqual(first.bytes);
   });
 
-  it('takes the place of a damaged blob only if it is what it should be', async () => {
+  test('takes the place of a damaged blob only if it is what it should be', async () => {
     const registry = open();
     const blob = blobOf('good');
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
@@ -327,7 +327,7 @@ describe('what is pushed', () => {
     expect(await (await registry.getBlob('app', blob.descriptor.digest)).bytes()).toEqual(blob.bytes);
   });
 
-  it('in an upload is not lost when it could not be kept, and can be tried again', async () => {
+  test('in an upload is not lost when it could not be kept, and can be tried again', async () => {
     const registry = open();
     await pushContent(registry, 'app', first);
     const blob = blobOf('in two steps');
@@ -343,7 +343,7 @@ describe('what is pushed', () => {
     expect(await (await registry.getBlob('app', blob.descriptor.digest)).bytes()).toEqual(blob.bytes);
   });
 
-  it('under ids that lead elsewhere is refused', async () => {
+  test('under ids that lead elsewhere is refused', async () => {
     const registry = open();
     for (const id of ['../../../etc/passwd', '..', '', 'a/b', 'unknown']) {
       await expect(registry.resumeUpload('app', id)).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
@@ -351,7 +351,7 @@ describe('what is pushed', () => {
   });
 });
 
-it('creates nothing until something is written', async () => {
+test('creates nothing until something is written', async () => {
   const path = join(dir, 'none');
   for (const kind of [openLayout, openLayouts]) {
     const registry = kind(path, { durability: 'none' });

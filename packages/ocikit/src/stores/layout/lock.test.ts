@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { RootLock } from './lock.ts';
 
@@ -61,7 +61,7 @@ function watch(promise: Promise<RootLock>): { state: unknown } {
 }
 
 describe('the lock of a root', () => {
-  it('is had by one, and names its owner to others', async () => {
+  test('is had by one, and names its owner to others', async () => {
     const lock = await acquire();
     await expect(RootLock.acquire(dir)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
@@ -71,7 +71,7 @@ describe('the lock of a root', () => {
     expect(() => lock.assertOwned()).not.toThrow();
   });
 
-  it('is free for others when it is released, and no longer held', async () => {
+  test('is free for others when it is released, and no longer held', async () => {
     const first = await acquire();
     await first.release();
     expect(await readdir(dir)).toEqual([]);
@@ -81,7 +81,7 @@ describe('the lock of a root', () => {
     expect(() => second.assertOwned()).not.toThrow();
   });
 
-  it.each([
+  test.each([
     ['the machine was started again', { boot: 'another' }],
     ['there is no such process', { pid: 2 ** 30 }],
     ['the process is another of the same number', { started: '1' }],
@@ -103,7 +103,7 @@ describe('the lock of a root', () => {
     const beat = async (time = new Date()): Promise<void> => utimes(path, time, time);
     const year = 365 * 24 * 60 * 60 * 1000;
 
-    it.each([
+    test.each([
       ['as it is of another host', async () => leave({ host: 'elsewhere' })],
       ['as it is of another container of this machine', async () => leave({ namespace: 'pid:[1]' })],
       ['as it says of none', async () => leave({ namespace: undefined })],
@@ -125,7 +125,7 @@ describe('the lock of a root', () => {
       expect(await readdir(dir)).toEqual(['lock']);
     });
 
-    it.each([
+    test.each([
       ['a year ago, as after a jump forward', -year],
       ['in a year, as after a jump back', year],
     ])('is judged by what is heard of it, not by its time: %s', async (_, distance) => {
@@ -146,7 +146,7 @@ describe('the lock of a root', () => {
       await acquire();
     });
 
-    it('is refused as soon as it is heard of, and at once after that', async () => {
+    test('is refused as soon as it is heard of, and at once after that', async () => {
       await leave({ host: 'elsewhere' });
       const first = watch(acquire());
       await pass(4);
@@ -161,7 +161,7 @@ describe('the lock of a root', () => {
       }
     });
 
-    it('is another when another owner has come, whose silence begins anew', async () => {
+    test('is another when another owner has come, whose silence begins anew', async () => {
       await leave({ host: 'elsewhere' });
       const first = watch(acquire());
       await pass(25);
@@ -173,7 +173,7 @@ describe('the lock of a root', () => {
       expect(first.state).toMatchObject({ code: 'UNAVAILABLE' });
     });
 
-    it('is not waited for when nobody wants it any more', async () => {
+    test('is not waited for when nobody wants it any more', async () => {
       await leave({ host: 'elsewhere' });
       const controller = new AbortController();
       const promise = RootLock.acquire(dir, { signal: controller.signal });
@@ -193,7 +193,7 @@ describe('the lock of a root', () => {
     }
   });
 
-  it('that was taken away and taken by another is noticed, whatever number its file has', async () => {
+  test('that was taken away and taken by another is noticed, whatever number its file has', async () => {
     const lock = await acquire();
     for (let i = 0; i < 20; i++) {
       await rm(path);
@@ -204,7 +204,7 @@ describe('the lock of a root', () => {
     expect(await readFile(path, 'utf8')).toBe('{}');
   });
 
-  it('that is away for a moment is held again when it is put back', async () => {
+  test('that is away for a moment is held again when it is put back', async () => {
     const lock = await acquire();
     await rename(path, `${path}.aside`);
     expect(() => lock.assertOwned()).toThrow('was taken away');
@@ -212,7 +212,7 @@ describe('the lock of a root', () => {
     expect(() => lock.assertOwned()).not.toThrow();
   });
 
-  it('goes to one of several who find it left', async () => {
+  test('goes to one of several who find it left', async () => {
     await leave({ boot: 'another' });
     const results = await Promise.allSettled(Array.from({ length: 8 }, acquire));
     const owners = locks.filter((lock) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { isRegistryError } from '../../model/index.ts';
 import type { BlobUpload, Descriptor, Registry } from '../../model/index.ts';
@@ -123,7 +123,7 @@ for (const [kind, open] of [
   ['a layout for each repository', openLayouts],
 ] as const) {
   describe(kind, () => {
-    it(
+    test(
       'does what a registry in memory does, whenever it is folded, closed or killed',
       { timeout: 30_000 },
       async () => {

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 
@@ -13,11 +13,11 @@ const component = fc.oneof(
 const repository = fc.array(component, { minLength: 1, maxLength: 4 }).map((components) => components.join('/'));
 
 describe('the directory of a repository', () => {
-  it('leads back to the repository', () => {
+  test('leads back to the repository', () => {
     fc.assert(fc.property(repository, (name) => repositoryOf(directoryOf(name)) === name));
   });
 
-  it('is never among the files of a layout, and never in the private directory', () => {
+  test('is never among the files of a layout, and never in the private directory', () => {
     fc.assert(
       fc.property(repository, (name) => {
         const clashing = new Set(['blobs', 'index.json', 'oci-layout', '.ocikit']);
@@ -28,7 +28,7 @@ describe('the directory of a repository', () => {
     );
   });
 
-  it('is another for another repository', () => {
+  test('is another for another repository', () => {
     fc.assert(fc.property(repository, repository, (a, b) => a === b || directoryOf(a) !== directoryOf(b)));
   });
 });
@@ -37,7 +37,7 @@ describe('the names of entries', () => {
   const shared = sharedNames(undefined);
   const withDefault = sharedNames('app');
 
-  it.each([
+  test.each([
     ['library/alpine:3', { repository: 'library/alpine', tag: '3' }],
     [`library/alpine@${digest}`, { repository: 'library/alpine', tag: undefined }],
     [`library/alpine:3@${digest}`, { repository: 'library/alpine', tag: '3' }],
@@ -47,23 +47,23 @@ describe('the names of entries', () => {
     expect(withDefault.parse(name)).toEqual(expected);
   });
 
-  it.each(['latest', 'V1.0', '', undefined])('belong to the default repository without one: %s', (name) => {
+  test.each(['latest', 'V1.0', '', undefined])('belong to the default repository without one: %s', (name) => {
     expect(shared.parse(name)).toBeUndefined();
     expect(withDefault.parse(name)).toEqual({ repository: 'app', tag: name === '' ? undefined : name });
     expect(singleNames('x').parse(name)).toEqual({ repository: 'x', tag: name === '' ? undefined : name });
   });
 
-  it('with a host that cannot be the beginning of a name mean nothing in an index for all', () => {
+  test('with a host that cannot be the beginning of a name mean nothing in an index for all', () => {
     expect(withDefault.parse('localhost:5000/app:v1')).toBeUndefined();
     expect(withDefault.parse('Example.org/app:v1')).toBeUndefined();
   });
 
-  it.each(['not a name', 'app:', '../app:v1', '/app:v1'])('mean nothing here: %s', (name) => {
+  test.each(['not a name', 'app:', '../app:v1', '/app:v1'])('mean nothing here: %s', (name) => {
     expect(withDefault.parse(name)).toBeUndefined();
     expect(singleNames('app').parse(name)).toBeUndefined();
   });
 
-  it('that were written are read as what they were', () => {
+  test('that were written are read as what they were', () => {
     for (const names of [shared, withDefault]) {
       for (const tag of [undefined, 'v1']) {
         expect(names.parse(names.format('app', tag, digest))).toEqual({ repository: 'app', tag });
@@ -74,7 +74,7 @@ describe('the names of entries', () => {
     }
   });
 
-  it.each(['app:v1', 'other/app:v1', 'localhost/app:v1', 'docker.io/library/app:v1'])(
+  test.each(['app:v1', 'other/app:v1', 'localhost/app:v1', 'docker.io/library/app:v1'])(
     'of a layout for one repository say its tag, whatever else they say: %s',
     (name) => {
       expect(singleNames('app').parse(name)).toEqual({ repository: 'app', tag: 'v1' });

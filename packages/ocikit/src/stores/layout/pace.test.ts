@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { Pace } from './pace.ts';
 
@@ -14,26 +14,26 @@ async function milliseconds(pace: Pace, count = 10): Promise<number> {
 }
 
 describe('work that can wait', () => {
-  it('rests between its pieces as long as somebody pushes', async () => {
+  test('rests between its pieces as long as somebody pushes', async () => {
     // Nine times 20 ms.
     expect(await milliseconds(new Pace())).toBeGreaterThan(170);
   });
 
-  it('does not rest while somebody waits for it', async () => {
+  test('does not rest while somebody waits for it', async () => {
     const pace = new Pace();
     expect(await pace.hurry(() => milliseconds(pace))).toBeLessThan(150);
     await expect(pace.hurry(() => Promise.reject(new Error('it fails')))).rejects.toThrow('it fails');
     expect(await milliseconds(pace)).toBeGreaterThan(170);
   });
 
-  it('does not rest after the last piece: it may be the only one', async () => {
+  test('does not rest after the last piece: it may be the only one', async () => {
     const pace = new Pace();
     const begun = performance.now();
     for (let i = 0; i < 10; i++) await milliseconds(pace, 1);
     expect(performance.now() - begun).toBeLessThan(150);
   });
 
-  it('does not rest when the last push was a while ago', async () => {
+  test('does not rest when the last push was a while ago', async () => {
     const pace = new Pace();
     pace.notePush();
     await new Promise((resolve) => setTimeout(resolve, 60));

@@ -1,8 +1,8 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { inSlices, TimeSlice } from './slices.ts';
 
-it('gives all texts, in pieces that are bounded, and takes no more of them than a piece needs', async () => {
+test('gives all texts, in pieces that are bounded, and takes no more of them than a piece needs', async () => {
   const line = `${'x'.repeat(99)}\n`;
   const count = 50_000;
   let taken = 0;
@@ -21,13 +21,13 @@ it('gives all texts, in pieces that are bounded, and takes no more of them than 
   expect(length).toBe(count * line.length);
 });
 
-it('gives no piece for no text', async () => {
+test('gives no piece for no text', async () => {
   const pieces: Buffer[] = [];
   for await (const piece of inSlices(['', ''])) pieces.push(piece);
   expect(pieces).toEqual([]);
 });
 
-it('lets others have their turn while texts are empty', async () => {
+test('lets others have their turn while texts are empty', async () => {
   const seen = { turns: 0 };
   const others = setInterval(() => seen.turns++, 0);
   const work = function* (): Generator<string> {
@@ -38,7 +38,7 @@ it('lets others have their turn while texts are empty', async () => {
   expect(seen.turns).toBe(3);
 });
 
-it('is over once its time is used up, and begins anew when others have had their turn', async () => {
+test('is over once its time is used up, and begins anew when others have had their turn', async () => {
   let now = 1000;
   const slice = new TimeSlice(() => now);
   expect(slice.isOver).toBe(false);

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { mediaTypes } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
@@ -40,7 +40,7 @@ function fill(content: LayoutContent, count: number): void {
   }
 }
 
-it('gives back what the index has no place for', async () => {
+test('gives back what the index has no place for', async () => {
   const content = newContent();
   fill(content, 2000);
   await writeSnapshot(dir, 'a/b', 'the-sha256', content, new Files('none'));
@@ -58,7 +58,7 @@ it('gives back what the index has no place for', async () => {
   expect(after.index.referrer(subject, digestOfNumber(7))).toEqual(before.index.referrer(subject, digestOfNumber(7)));
 });
 
-it('is written in lines that are bounded, with somewhere to stop wherever much is passed over', () => {
+test('is written in lines that are bounded, with somewhere to stop wherever much is passed over', () => {
   const content = newContent();
   fill(content, 20_000);
   const { index } = content.repository('app');
@@ -75,7 +75,7 @@ it('is written in lines that are bounded, with somewhere to stop wherever much i
   expect(entries).toBeGreaterThan(60_000 - 1);
 });
 
-it('is of one moment in what is still to be looked into, whoever looks meanwhile', () => {
+test('is of one moment in what is still to be looked into, whoever looks meanwhile', () => {
   const content = newContent();
   fill(content, 5000);
   const { implicit, unparsed, index } = content.repository('app');
@@ -100,7 +100,7 @@ it('is of one moment in what is still to be looked into, whoever looks meanwhile
   expect(numbers('implicit')).toBe(5000);
 });
 
-it('that is damaged in any line is as if there were none', async () => {
+test('that is damaged in any line is as if there were none', async () => {
   const content = newContent();
   fill(content, 10);
   await writeSnapshot(dir, '', 'x', content, new Files('none'));

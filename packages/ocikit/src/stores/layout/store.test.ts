@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { digestOf, maintenanceOf, splitDigest } from '../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent, pushImage } from '../../testing/index.ts';
@@ -54,7 +54,7 @@ const kinds = [
 ] as const;
 
 describe('a root with very many repositories', () => {
-  it('keeps what is pushed to all of them at once, although few can be open', { timeout: 20_000 }, async () => {
+  test('keeps what is pushed to all of them at once, although few can be open', { timeout: 20_000 }, async () => {
     const registry = open(openLayouts);
     const names = Array.from({ length: 300 }, (_, i) => `group-${i % 7}/app${i}`);
     await Promise.all(names.map((name) => pushContent(registry, name, content, { tags: ['first'] })));
@@ -70,7 +70,7 @@ describe('a root with very many repositories', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('has one object for each directory as long as anybody holds it', async () => {
+  test('has one object for each directory as long as anybody holds it', async () => {
     const store = new LayoutStore({
       root: dir,
       isShared: false,
@@ -86,7 +86,7 @@ describe('a root with very many repositories', () => {
 });
 
 describe.each(kinds)('%s', (_name, kind) => {
-  it.each(['fsync', 'none'] as const)(
+  test.each(['fsync', 'none'] as const)(
     'keeps bytes whose buffer is used again for the next ones: %s',
     async (durability) => {
       const registry = kind(dir, { durability });
@@ -103,7 +103,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     },
   );
 
-  it(
+  test(
     'is written in the background when its journal has grown, and the journal is gone',
     { timeout: 20_000 },
     async () => {
@@ -121,7 +121,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     },
   );
 
-  it('loses nothing when its index cannot be written, and writes it when it can', async () => {
+  test('loses nothing when its index cannot be written, and writes it when it can', async () => {
     const registry = open(kind);
     await pushContent(registry, 'app', content, { tags: ['v1'] });
     const snapshots = join(dir, '.ocikit/snapshots');
@@ -144,7 +144,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     expect(warnings).toEqual([]);
   });
 
-  it('includes in a fold that is asked for what was acknowledged before, also if one runs already', async () => {
+  test('includes in a fold that is asked for what was acknowledged before, also if one runs already', async () => {
     const registry = open(kind);
     await pushContent(registry, 'app', content, { tags: ['v1'] });
     const running = registry.fold();
@@ -154,7 +154,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     expect(await readFile(path, 'utf8')).toContain('v2');
   });
 
-  it('is not emptied by many first pushes at once', async () => {
+  test('is not emptied by many first pushes at once', async () => {
     const registry = open(kind);
     await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
@@ -167,7 +167,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     expect(warnings).toEqual([]);
   });
 
-  it('refuses a second process that writes, lets it read, and shows it what is new when it opens', async () => {
+  test('refuses a second process that writes, lets it read, and shows it what is new when it opens', async () => {
     const writer = open(kind);
     await pushContent(writer, 'app', content, { tags: ['v1'] });
     const reader = open(kind);
@@ -181,7 +181,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     expect(await collect(reader.tags('app'))).toEqual([]);
   });
 
-  it('can be deleted from by a process that has only read until then', async () => {
+  test('can be deleted from by a process that has only read until then', async () => {
     const writer = open(kind);
     await pushContent(writer, 'app', content, { tags: ['v1'] });
     const copy = await killed();
@@ -196,7 +196,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     });
   });
 
-  it('answers what comes after it was closed, and does not take the lock again', async () => {
+  test('answers what comes after it was closed, and does not take the lock again', async () => {
     const registry = open(kind);
     await pushContent(registry, 'app', content, { tags: ['v1'] });
     const late = registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['v2'] });
@@ -217,7 +217,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     await expect(never.own()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('writes nothing any more when its lock was taken away', async () => {
+  test('writes nothing any more when its lock was taken away', async () => {
     const registry = open(kind);
     await pushContent(registry, 'app', content, { tags: ['v1'] });
     await rm(join(dir, '.ocikit/lock'));
@@ -231,7 +231,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     await other.pushManifest('app', content.bytes, content.mediaType, { tags: ['v3'] });
   });
 
-  it('keeps a blob that is a manifest as well when the manifest is deleted, and after it was opened again', async () => {
+  test('keeps a blob that is a manifest as well when the manifest is deleted, and after it was opened again', async () => {
     const registry = open(kind);
     const { digest } = content.descriptor;
     await registry.pushBlob('app', { digest }, content.bytes);
@@ -244,7 +244,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     expect((await open(kind).resolveBlob('app', digest)).size).toBe(content.bytes.length);
   });
 
-  it('never tells somebody that content is there which is being removed', async () => {
+  test('never tells somebody that content is there which is being removed', async () => {
     const registry = open(kind);
     await pushContent(registry, 'app', content);
     for (let i = 0; i < 30; i++) {
@@ -264,7 +264,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     }
   });
 
-  it('does not follow a symbolic link out of the root', async () => {
+  test('does not follow a symbolic link out of the root', async () => {
     const outside = await mkdtemp(join(tmpdir(), 'ocikit-outside-'));
     const registry = open(kind);
     const secret = blobOf('a secret');
@@ -288,7 +288,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     await rm(outside, { recursive: true });
   });
 
-  it('opens without what was known beside the index, if that is damaged', async () => {
+  test('opens without what was known beside the index, if that is damaged', async () => {
     const registry = open(kind);
     await pushContent(registry, 'app', content, { tags: ['v1'] });
     await registry.close();
@@ -300,12 +300,12 @@ describe.each(kinds)('%s', (_name, kind) => {
     expect(warnings).toEqual(['what was known beside an index cannot be read, and is found out again']);
   });
 
-  it('does not begin a journal in the place of one that it cannot list', async () => {
+  test('does not begin a journal in the place of one that it cannot list', async () => {
     await writeFile(join(dir, '.ocikit'), 'in the way');
     await expect(open(kind).own()).rejects.toThrow('EEXIST');
   });
 
-  it('removes what a crash left in the middle of a write, but no upload', async () => {
+  test('removes what a crash left in the middle of a write, but no upload', async () => {
     const registry = open(kind);
     await pushContent(registry, 'app', content, { tags: ['v1'] });
     const upload = await registry.startUpload('app');
@@ -324,7 +324,7 @@ describe.each(kinds)('%s', (_name, kind) => {
 });
 
 describe('the names of repositories', () => {
-  it('come in byte order, whatever the order of their directories, and only if they are names', async () => {
+  test('come in byte order, whatever the order of their directories, and only if they are names', async () => {
     const names = ['a', 'a-b', 'a/b', 'a/blobs', 'a/index.json', 'a/oci-layout/x', 'a0', 'blobs', 'blobs/sha256'];
     const registry = open(openLayouts);
     for (const name of names) await pushContent(registry, name, content);

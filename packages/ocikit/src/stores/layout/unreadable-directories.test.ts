@@ -3,7 +3,7 @@ import type * as FsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { collect, maintenanceOf } from '../../model/index.ts';
 import type { Maintenance } from '../../model/index.ts';
@@ -84,7 +84,7 @@ const cannotBeListed = (path: string, code: string): object => ({
 });
 
 describe.each(codes)('where directories fail with %s', (code) => {
-  it.each(['blobs', 'blobs/sha256'])('blobs and usage of a layout fail if %s cannot be read', async (name) => {
+  test.each(['blobs', 'blobs/sha256'])('blobs and usage of a layout fail if %s cannot be read', async (name) => {
     const registry = await filled(openLayouts);
     const upkeep = upkeepOf(registry);
     const before = await upkeep.usage();
@@ -102,7 +102,7 @@ describe.each(codes)('where directories fail with %s', (code) => {
     ['a shared layout', openLayout],
     ['a layout for each repository', openLayouts],
   ] as const)('of %s', (_kind, kind) => {
-    it('uploads and usage fail if the directory of uploads cannot be read', async () => {
+    test('uploads and usage fail if the directory of uploads cannot be read', async () => {
       const registry = await filled(kind);
       const id = await uploadTo(registry);
       const upkeep = upkeepOf(registry);
@@ -114,7 +114,7 @@ describe.each(codes)('where directories fail with %s', (code) => {
       expect(await upkeep.usage()).toMatchObject({ uploads: 1 });
     });
 
-    it('uploads and usage fail if an upload cannot be looked at', async () => {
+    test('uploads and usage fail if an upload cannot be looked at', async () => {
       const registry = await filled(kind);
       const id = await uploadTo(registry);
       const upkeep = upkeepOf(registry);
@@ -126,7 +126,7 @@ describe.each(codes)('where directories fail with %s', (code) => {
 });
 
 describe('of a layout for each repository', () => {
-  it('what is missing is empty: no upload, no directory of blobs', async () => {
+  test('what is missing is empty: no upload, no directory of blobs', async () => {
     const registry = await filled(openLayouts);
     const upkeep = upkeepOf(registry);
     await rm(join(dir, '.ocikit/uploads'), { recursive: true, force: true });
@@ -136,7 +136,7 @@ describe('of a layout for each repository', () => {
     expect(await upkeep.usage()).toMatchObject({ blobs: 0, uploads: 0 });
   });
 
-  it('an upload that ends while uploads are listed is none', async () => {
+  test('an upload that ends while uploads are listed is none', async () => {
     const registry = await filled(openLayouts);
     const id = await uploadTo(registry);
     Object.assign(disk, { path: join(dir, '.ocikit/uploads', id), code: 'ENOENT' });
@@ -145,7 +145,7 @@ describe('of a layout for each repository', () => {
     expect(await upkeep.usage()).toMatchObject({ uploads: 0 });
   });
 
-  it('a file where the directory of blobs belongs is an error', async () => {
+  test('a file where the directory of blobs belongs is an error', async () => {
     const registry = await filled(openLayouts);
     const blobs = join(dir, 'app/blobs');
     await rm(blobs, { recursive: true });
@@ -154,7 +154,7 @@ describe('of a layout for each repository', () => {
     await expect(collect(upkeep.blobs('app'))).rejects.toMatchObject(cannotBeListed(blobs, 'ENOTDIR'));
   });
 
-  it('files that others leave beside the blobs are none', async () => {
+  test('files that others leave beside the blobs are none', async () => {
     const registry = await filled(openLayouts);
     const upkeep = upkeepOf(registry);
     const listed = await digestsIn(upkeep);

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 
@@ -71,7 +71,7 @@ async function journalled(name: string, text = name): Promise<JournalledFile> {
 }
 
 describe('what only a journal answers for', () => {
-  it('is made durable with its directory, once', async () => {
+  test('is made durable with its directory, once', async () => {
     const [a, b] = [await journalled('a'), await journalled('b')];
     files.synced.splice(0);
     await content.settle(content.all());
@@ -85,7 +85,7 @@ describe('what only a journal answers for', () => {
     expect(content.all()).toEqual([]);
   });
 
-  it('is written again from the journal if it cannot be synchronised, and not only synchronised again', async () => {
+  test('is written again from the journal if it cannot be synchronised, and not only synchronised again', async () => {
     const [a, b] = [await journalled('a'), await journalled('b')];
     files.failing.add(a.path);
     // What the kernel has may be anything now.
@@ -96,7 +96,7 @@ describe('what only a journal answers for', () => {
     expect((await readdir(dir)).toSorted()).toEqual(['.ocikit', 'a', 'b']);
   });
 
-  it('is not written again if somebody has removed it meanwhile', async () => {
+  test('is not written again if somebody has removed it meanwhile', async () => {
     const a = await journalled('a');
     files.failing.add(a.path);
     files.beforeFailing = async () => {
@@ -107,7 +107,7 @@ describe('what only a journal answers for', () => {
     expect(await readdir(dir)).toEqual(['.ocikit']);
   });
 
-  it('stays if that fails too', async () => {
+  test('stays if that fails too', async () => {
     const a = await journalled('a');
     files.failing.add(a.path);
     await rm(join(own, 'journal-1'));
@@ -116,14 +116,14 @@ describe('what only a journal answers for', () => {
     expect(a.isDurable).toBeUndefined();
   });
 
-  it('need not be there any more', async () => {
+  test('need not be there any more', async () => {
     const [a, b] = [await journalled('a'), await journalled('b')];
     await rm(a.path);
     await content.settle(content.all());
     expect(files.synced).toContain(b.path);
   });
 
-  it('that is written again while it is being made durable stays', async () => {
+  test('that is written again while it is being made durable stays', async () => {
     const before = await journalled('a');
     const settling = content.settle(content.all());
     const after = await journalled('a');
@@ -132,7 +132,7 @@ describe('what only a journal answers for', () => {
     expect(content.all()).toEqual([after]);
   });
 
-  it.each([
+  test.each([
     ['is empty', ''],
     ['has zeros', '\0'.repeat(6)],
     ['is cut short', 'sec'],
@@ -146,7 +146,7 @@ describe('what only a journal answers for', () => {
     expect(await readFile(second.path, 'utf8')).toBe('second');
   });
 
-  it('is due, and then too much, by number and by size', async () => {
+  test('is due, and then too much, by number and by size', async () => {
     const file = await journalled('a');
     for (let i = 0; i < 8190; i++) content.add({ ...file, path: `${i}` });
     expect(content.isDue).toBe(false);
@@ -162,7 +162,7 @@ describe('what only a journal answers for', () => {
     expect(content.isDue).toBe(true);
   });
 
-  it('makes room as soon as its bytes are durable, and is then forgotten only when it is told to', async () => {
+  test('makes room as soon as its bytes are durable, and is then forgotten only when it is told to', async () => {
     const large = await journalled('a');
     content.add({ ...large, size: 128 * 1024 * 1024 });
     expect(content.isFull).toBe(true);
@@ -174,7 +174,7 @@ describe('what only a journal answers for', () => {
     expect(content.isDue).toBe(false);
   });
 
-  it('is made durable slowly as long as somebody pushes, unless there is much of it or somebody waits', async () => {
+  test('is made durable slowly as long as somebody pushes, unless there is much of it or somebody waits', async () => {
     const made: JournalledFile[] = [];
     for (let i = 0; i < 40; i++) made.push(await journalled(`${i}`));
     const settling = async (): Promise<number> => {

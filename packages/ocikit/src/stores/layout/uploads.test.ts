@@ -4,7 +4,7 @@ import type * as FsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { blobOf } from '../../testing/index.ts';
 
@@ -89,7 +89,7 @@ describe.each([
     return sum;
   };
 
-  it('of an earlier process expires while this one runs, unless somebody goes on with it', async () => {
+  test('of an earlier process expires while this one runs, unless somebody goes on with it', async () => {
     const before = open();
     const [left, resumed] = [await before.startUpload('app'), await before.startUpload('app')];
     for (const upload of [left, resumed]) await upload.append(bytesOf(3));
@@ -109,7 +109,7 @@ describe.each([
     expect(await readdir(uploads)).toEqual([resumed.id]);
   });
 
-  it('has what was given to it, though the buffer that it came in is used again', async () => {
+  test('has what was given to it, though the buffer that it came in is used again', async () => {
     const registry = open();
     const buffer = Buffer.alloc(150);
     async function* again(): AsyncGenerator<Uint8Array> {
@@ -123,7 +123,7 @@ describe.each([
     expect(await (await registry.getBlob('app', descriptor.digest)).bytes()).toEqual(bytes);
   });
 
-  it('that is old already when this process becomes the one that writes is removed then', async () => {
+  test('that is old already when this process becomes the one that writes is removed then', async () => {
     const before = open();
     const upload = await before.startUpload('app');
     await upload.append(bytesOf(3));
@@ -134,7 +134,7 @@ describe.each([
     expect(await held()).toBe(0);
   });
 
-  it('that is not old is left to the next process', async () => {
+  test('that is not old is left to the next process', async () => {
     const before = open({ uploadExpiry: 60_000 });
     const upload = await before.startUpload('app');
     await upload.append(bytesOf(3));
@@ -144,7 +144,7 @@ describe.each([
     expect((await registry.resumeUpload('app', upload.id)).size).toBe(3);
   });
 
-  it('holds nothing when the disk was full at its first bytes', async () => {
+  test('holds nothing when the disk was full at its first bytes', async () => {
     const registry = open();
     const upload = await registry.startUpload('app');
     disk.left = 150;
@@ -156,7 +156,7 @@ describe.each([
     await upload.commit(blob.descriptor.digest);
   });
 
-  it('holds what was acknowledged, and no more, when the disk was full after that', async () => {
+  test('holds what was acknowledged, and no more, when the disk was full after that', async () => {
     const registry = open();
     const upload = await registry.startUpload('app');
     await upload.append(bytesOf(100));
@@ -168,7 +168,7 @@ describe.each([
     expect((await upload.commit(blob.descriptor.digest)).size).toBe(300);
   });
 
-  it('holds nothing when the disk was full at the last bytes, which were all', async () => {
+  test('holds nothing when the disk was full at the last bytes, which were all', async () => {
     const registry = open();
     const upload = await registry.startUpload('app');
     disk.left = 200;
@@ -179,7 +179,7 @@ describe.each([
     expect(await held()).toBe(0);
   });
 
-  it('holds nothing when it was written, and no record could be', async () => {
+  test('holds nothing when it was written, and no record could be', async () => {
     const registry = open();
     await registry.pushBlob('app', { digest: blobOf('first').descriptor.digest }, blobOf('first').bytes);
     for (const push of [
@@ -204,7 +204,7 @@ describe.each([
     }
   });
 
-  it('with acknowledged bytes can be tried again when no record could be written', async () => {
+  test('with acknowledged bytes can be tried again when no record could be written', async () => {
     const registry = open();
     await registry.pushBlob('app', { digest: blobOf('first').descriptor.digest }, blobOf('first').bytes);
     const upload = await registry.startUpload('app');
@@ -222,7 +222,7 @@ describe.each([
     expect(await (await registry.getBlob('app', blob.descriptor.digest)).bytes()).toEqual(blob.bytes);
   });
 
-  it('whose bytes somebody removed is unknown, and becomes no blob of other bytes', async () => {
+  test('whose bytes somebody removed is unknown, and becomes no blob of other bytes', async () => {
     const registry = open();
     const upload = await registry.startUpload('app');
     await upload.append(bytesOf(100));
@@ -232,7 +232,7 @@ describe.each([
     await expect(upload.commit(blob.descriptor.digest)).rejects.toMatchObject({ code: expect.any(String) as string });
   });
 
-  it('that was cut in its only request can be sent again at once', async () => {
+  test('that was cut in its only request can be sent again at once', async () => {
     const registry = open();
     const large = blobOf(bytesOf(200_000));
     for (let i = 0; i < 20; i++) {
@@ -249,7 +249,7 @@ describe.each([
     }
   });
 
-  it('goes on if whoever commits it leaves while the disk is waited for', async () => {
+  test('goes on if whoever commits it leaves while the disk is waited for', async () => {
     const registry = open({ durability: 'fsync' });
     const { id } = await registry.startUpload('app');
     const controller = new AbortController();

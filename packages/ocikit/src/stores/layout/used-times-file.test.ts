@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { maintenanceOf, splitDigest } from '../../model/index.ts';
 import { blobOf, imageOf, pushContent } from '../../testing/index.ts';
@@ -64,11 +64,11 @@ describe.each([
     await registry.own();
   });
 
-  it('is long ago if nobody has used it', async () => {
+  test('is long ago if nobody has used it', async () => {
     expect(await removeUnused(registry)).toBe(true);
   });
 
-  it('is still known after the process has come to its end', async () => {
+  test('is still known after the process has come to its end', async () => {
     const before = Date.now();
     await registry.resolveBlob('app', digest);
     await registry.close();
@@ -83,7 +83,7 @@ describe.each([
     expect(warnings).toEqual([]);
   });
 
-  it('is still known after a second process came and went without using it, in another place', async () => {
+  test('is still known after a second process came and went without using it, in another place', async () => {
     await registry.resolveBlob('app', digest);
     await registry.close();
     const second = open(root);
@@ -93,7 +93,7 @@ describe.each([
     expect(await removeUnused(third)).toBe(false);
   });
 
-  it('is the opening for everything after a crash, as nobody knows what was promised before', async () => {
+  test('is the opening for everything after a crash, as nobody knows what was promised before', async () => {
     await registry.resolveBlob('app', digest);
     const copy = await copyOf();
     const again = open(copy);
@@ -106,7 +106,7 @@ describe.each([
     expect(warnings).toEqual([]);
   });
 
-  it('is the opening for everything if what was known is damaged', async () => {
+  test('is the opening for everything if what was known is damaged', async () => {
     await registry.resolveBlob('app', digest);
     await registry.close();
     await writeFile(join(root, '.ocikit/used'), '{}\n["app');
@@ -114,14 +114,14 @@ describe.each([
     expect(warnings).toEqual(['when content was used last cannot be read: all of it counts as used now']);
   });
 
-  it('is not written by who is not the one that writes any more', async () => {
+  test('is not written by who is not the one that writes any more', async () => {
     await registry.resolveBlob('app', digest);
     await rm(join(root, '.ocikit/lock'));
     await registry.close().catch(() => undefined);
     await expect(readFile(join(root, '.ocikit/used'))).rejects.toThrow('ENOENT');
   });
 
-  it('does not hinder the end when it cannot be written', async () => {
+  test('does not hinder the end when it cannot be written', async () => {
     const used = join(root, '.ocikit/used');
     await registry.resolveBlob('app', digest);
     await cp(join(root, '.ocikit/key'), join(used, 'in the way'), { recursive: true });
@@ -133,7 +133,7 @@ describe.each([
     expect(await removeUnused(open(root))).toBe(false);
   });
 
-  it('is that of the file when very much else was used since', async () => {
+  test('is that of the file when very much else was used since', async () => {
     const before = Date.now();
     await registry.resolveBlob('app', digest);
     for (let i = 0; i < 10_001; i++) {

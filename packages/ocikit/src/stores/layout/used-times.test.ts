@@ -2,11 +2,11 @@ import { mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { expect, it, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { UsedTimes } from './used-times.ts';
 
-it('knows the newest of a use and the time of the file', () => {
+test('knows the newest of a use and the time of the file', () => {
   const used = new UsedTimes();
   const before = Date.now();
   expect(used.of('/x', 5)).toBe(5);
@@ -17,7 +17,7 @@ it('knows the newest of a use and the time of the file', () => {
   expect(used.of('/x', 5)).toBe(5);
 });
 
-it('gives no time to a file that has it, as it was pushed just before, unless the clock has been set since', async () => {
+test('gives no time to a file that has it, as it was pushed just before, unless the clock has been set since', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'ocikit-used-'));
   const names = ['pushed', 'pushed and named', 'pushed before', 'pushed, clock set'];
   const paths = names.map((name) => join(dir, name));
@@ -43,7 +43,7 @@ it('gives no time to a file that has it, as it was pushed just before, unless th
   }
 });
 
-it('writes the older times to the files when there are very many', async () => {
+test('writes the older times to the files when there are very many', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'ocikit-used-'));
   const path = join(dir, 'old');
   await writeFile(path, '');

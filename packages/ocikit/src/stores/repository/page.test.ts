@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { collect } from '../../model/index.ts';
 
@@ -6,7 +6,7 @@ import { page } from './page.ts';
 
 const names = ['c', 'a', 'd', 'b'];
 
-it('is in order, strictly after a name and as long as it may be', async () => {
+test('is in order, strictly after a name and as long as it may be', async () => {
   expect(await collect(page(names, {}))).toEqual(['a', 'b', 'c', 'd']);
   expect(await collect(page(names, { startAfter: 'b' }))).toEqual(['c', 'd']);
   expect(await collect(page(names, { startAfter: 'bb', limit: 1 }))).toEqual(['c']);
@@ -14,12 +14,12 @@ it('is in order, strictly after a name and as long as it may be', async () => {
   expect(names).toEqual(['c', 'a', 'd', 'b']);
 });
 
-it('is in order however many names there are, each of them once', async () => {
+test('is in order however many names there are, each of them once', async () => {
   const many = Array.from({ length: 10_000 }, (_, i) => String((i * 7919) % 10_007).padStart(5, '0'));
   expect(await collect(page([...many, ...many.slice(0, 5000)], {}))).toEqual(many.toSorted());
 });
 
-it('takes names that are removed and added while it reads them', async () => {
+test('takes names that are removed and added while it reads them', async () => {
   const changing = new Set(['b', 'a', 'c']);
   const read = function* (): Generator<string> {
     for (const name of changing) {
@@ -34,7 +34,7 @@ it('takes names that are removed and added while it reads them', async () => {
   expect(await collect(page(read(), {}))).toEqual(['a', 'b']);
 });
 
-it('ends between two names when its signal is aborted', async () => {
+test('ends between two names when its signal is aborted', async () => {
   const controller = new AbortController();
   const reason = new Error('no longer wanted');
   const items = page(names, { signal: controller.signal });
@@ -43,7 +43,7 @@ it('ends between two names when its signal is aborted', async () => {
   await expect(items.next()).rejects.toThrow(reason);
 });
 
-it('lets timers have their turn however many names there are', async () => {
+test('lets timers have their turn however many names there are', async () => {
   const many = Array.from(
     { length: 100_000 },
     (_, i) => `sha256:${((i * 7919) % 100_003).toString(16).padStart(64, '0')}`,

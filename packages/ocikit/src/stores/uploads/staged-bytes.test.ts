@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
@@ -31,7 +31,7 @@ async function fill(bytes: StagedBytes): Promise<void> {
 }
 
 describe('staged bytes', () => {
-  it('are hashed as they come while they are few', async () => {
+  test('are hashed as they come while they are few', async () => {
     const { stage, asked } = followingStage(() => 'sha256:of the stage');
     const bytes = new StagedBytes(stage, 'sha256');
     await bytes.append(piece);
@@ -39,7 +39,7 @@ describe('staged bytes', () => {
     expect(asked).toEqual([]);
   });
 
-  it('are hashed by a stage that can, when they are many', async () => {
+  test('are hashed by a stage that can, when they are many', async () => {
     const { stage, asked } = followingStage((size) => (size === large.length ? digestOf(large) : undefined));
     const bytes = new StagedBytes(stage, 'sha256');
     await fill(bytes);
@@ -47,7 +47,7 @@ describe('staged bytes', () => {
     expect(asked).toEqual(['sha256']);
   });
 
-  it('are read if the stage could not hash them, or another algorithm is asked for', async () => {
+  test('are read if the stage could not hash them, or another algorithm is asked for', async () => {
     const { stage } = followingStage(() => undefined);
     const bytes = new StagedBytes(stage, 'sha256');
     await fill(bytes);
@@ -55,7 +55,7 @@ describe('staged bytes', () => {
     expect(await bytes.digest('sha512')).toBe(digestOf(large, 'sha512'));
   });
 
-  it('are hashed anew after some were taken back', async () => {
+  test('are hashed anew after some were taken back', async () => {
     const { stage, asked } = followingStage(() => undefined);
     const bytes = new StagedBytes(stage, 'sha256');
     await fill(bytes);
@@ -66,7 +66,7 @@ describe('staged bytes', () => {
     expect(await bytes.digest('sha256')).toBe(digestOf(Buffer.concat([piece, large])));
   });
 
-  it('are hashed at once if they come in one piece, and read if there is more after all', async () => {
+  test('are hashed at once if they come in one piece, and read if there is more after all', async () => {
     const { stage, asked } = followingStage(() => undefined);
     const bytes = new StagedBytes(stage, 'sha256');
     expect(await bytes.digest('sha256')).toBe(digestOf(new Uint8Array()));
@@ -81,7 +81,7 @@ describe('staged bytes', () => {
     expect(await bytes.digest('sha256')).toBe(digestOf(piece));
   });
 
-  it('go back to what was acknowledged if some cannot be kept', async () => {
+  test('go back to what was acknowledged if some cannot be kept', async () => {
     const stage = new MemoryStage(() => undefined);
     const bytes = new StagedBytes(stage, 'sha256');
     await bytes.append(piece);
@@ -100,7 +100,7 @@ describe('a blob that is staged', () => {
   }
   const stage = (): BlobStage => new MemoryStage(() => undefined);
 
-  it('is hashed by a stage that can from its first bytes on if it is known to be large', async () => {
+  test('is hashed by a stage that can from its first bytes on if it is known to be large', async () => {
     const { stage: following, asked } = followingStage((size) => (size === large.length ? digestOf(large) : undefined));
     async function* watched(): AsyncGenerator<Uint8Array> {
       for await (const each of pieces(6)) {
@@ -112,7 +112,7 @@ describe('a blob that is staged', () => {
     expect(await stageVerified(following, expected, watched())).toBe(large.length);
   });
 
-  it('has to have its digest and its size, be it small or large', async () => {
+  test('has to have its digest and its size, be it small or large', async () => {
     const expected = { digest: digestOf(large), size: large.length };
     expect(await stageVerified(stage(), expected, pieces(6))).toBe(large.length);
     expect(await stageVerified(stage(), { digest: expected.digest }, pieces(6))).toBe(large.length);

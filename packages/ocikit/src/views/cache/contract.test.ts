@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { describe, it } from 'vitest';
+import { describe, test } from 'vitest';
 
 import { openLayout, openLayouts } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
@@ -12,14 +12,14 @@ import { cache } from './cache.ts';
 
 const kept = (): ReturnType<typeof createMemoryRegistry> => createMemoryRegistry({ sparse: true });
 
-describeRegistry({ describe, it }, 'a cache with a local registry, of an empty upstream', {
+describeRegistry({ describe, it: test }, 'a cache with a local registry, of an empty upstream', {
   async create() {
     const registry = cache(createMemoryRegistry(), kept(), { local: createMemoryRegistry() });
     return { registry, close: () => registry.close() };
   },
 });
 
-describeRegistry({ describe, it }, 'a cache with a local registry, both in directories', {
+describeRegistry({ describe, it: test }, 'a cache with a local registry, both in directories', {
   async create() {
     const dir = await mkdtemp(join(tmpdir(), 'ocikit-cache-'));
     const store = openLayout(join(dir, 'kept'), { durability: 'none', sparse: true });
@@ -36,7 +36,7 @@ describeRegistry({ describe, it }, 'a cache with a local registry, both in direc
   },
 });
 
-describeRegistry({ describe, it }, 'a cache without a local registry', {
+describeRegistry({ describe, it: test }, 'a cache without a local registry', {
   async create() {
     const origin = createMemoryRegistry();
     const registry = cache(origin, kept());
@@ -45,7 +45,7 @@ describeRegistry({ describe, it }, 'a cache without a local registry', {
   traits: { readOnly: true, lacks: ['maintenance'] },
 });
 
-describeRegistry({ describe, it }, 'a cache of a cache that is asked each time', {
+describeRegistry({ describe, it: test }, 'a cache of a cache that is asked each time', {
   async create() {
     const origin = createMemoryRegistry();
     const inner = cache(origin, kept(), { maxAge: 0, negativeAge: 0 });

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { collect, maintenance, maintenanceOf } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
@@ -16,7 +16,7 @@ async function sizeOf(store: Registry): Promise<number> {
 }
 
 describe('eviction', () => {
-  it('removes what was used longest ago until there is room, and never what was just used', async () => {
+  test('removes what was used longest ago until there is room, and never what was just used', async () => {
     const origin = createMemoryRegistry();
     const store = createMemoryRegistry({ sparse: true });
     const events: CacheEvent[] = [];
@@ -45,7 +45,7 @@ describe('eviction', () => {
     await pull(1);
   });
 
-  it('removes tagged manifests with their tags, which come again when they are asked for', async () => {
+  test('removes tagged manifests with their tags, which come again when they are asked for', async () => {
     const origin = createMemoryRegistry();
     const store = createMemoryRegistry({ sparse: true });
     await using registry = cache(origin, store, { maxSize: 300 * kibibyte, evictAfter: 20, maxAge: 0 });
@@ -61,7 +61,7 @@ describe('eviction', () => {
     expect((await registry.getTag('old', 'v2')).bytes.length).toBe(image.bytes.length);
   });
 
-  it('leaves what is being read, however old it is', async () => {
+  test('leaves what is being read, however old it is', async () => {
     const origin = createMemoryRegistry();
     const store = createMemoryRegistry({ sparse: true });
     const [first, second] = [randomBlob(100 * kibibyte), randomBlob(100 * kibibyte)];
@@ -76,7 +76,7 @@ describe('eviction', () => {
     expect(await reading.bytes()).toHaveLength(100 * kibibyte);
   });
 
-  it('needs a store that can be maintained', () => {
+  test('needs a store that can be maintained', () => {
     const store = { ...createMemoryRegistry(), [maintenance]: undefined };
     expect(() => cache(createMemoryRegistry(), store, { maxSize: 1 })).toThrow(TypeError);
   });

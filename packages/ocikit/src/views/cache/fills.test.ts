@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { createContent, digestOf, isRegistryError, partialRegistry, RegistryError } from '../../model/index.ts';
 import type { BlobContent, ByteRange, Digest, Registry, ResolvedRange } from '../../model/index.ts';
@@ -125,7 +125,7 @@ const nothing = async (store: Registry, digest: Digest): Promise<void> => {
 };
 
 describe('a blob that is coming in', () => {
-  it.each([0, 1, 2])('is read by all from the same download, each at its own pace, in store %i', async (which) => {
+  test.each([0, 1, 2])('is read by all from the same download, each at its own pace, in store %i', async (which) => {
     const [, store] = (await stores())[which] ?? [];
     if (store === undefined) throw new Error('there are three stores');
     const tap = new Tap(size);
@@ -147,7 +147,7 @@ describe('a blob that is coming in', () => {
     expect(digestOf(await (await store.getBlob('app', tap.digest)).bytes())).toBe(tap.digest);
   });
 
-  it('is given to nobody as a whole before it has been verified', async () => {
+  test('is given to nobody as a whole before it has been verified', async () => {
     const [, [, store]] = (await stores()) as [never, [string, Registry]];
     const tap = new Tap(size);
     tap.change = (bytes) => bytes.with(0, (bytes[0] ?? 0) ^ 1);
@@ -169,7 +169,7 @@ describe('a blob that is coming in', () => {
     expect(digestOf(await (await registry.getBlob('app', tap.digest)).bytes())).toBe(tap.digest);
   });
 
-  it('is refused without a byte if it is small and wrong, and the upstream is asked less and less', async () => {
+  test('is refused without a byte if it is small and wrong, and the upstream is asked less and less', async () => {
     const store = createMemoryRegistry();
     const tap = new Tap(1000);
     tap.change = (bytes) => bytes.with(0, (bytes[0] ?? 0) ^ 1);
@@ -180,7 +180,7 @@ describe('a blob that is coming in', () => {
     await nothing(store, tap.digest);
   });
 
-  it('that is cut ends in the middle for its readers, and goes on where it was for the next one', async () => {
+  test('that is cut ends in the middle for its readers, and goes on where it was for the next one', async () => {
     for (const [name, store] of await stores()) {
       const tap = new Tap(size);
       const { registry } = cacheOf(tap, store);
@@ -196,7 +196,7 @@ describe('a blob that is coming in', () => {
     }
   });
 
-  it('goes on when a reader leaves while others follow, and is paused when nobody does', async () => {
+  test('goes on when a reader leaves while others follow, and is paused when nobody does', async () => {
     const tap = new Tap(100_000_000);
     const { registry } = cacheOf(tap, createMemoryRegistry());
     tap.to(200_000);
@@ -217,7 +217,7 @@ describe('a blob that is coming in', () => {
     await content.cancel();
   });
 
-  it('gives parts: near ones when the download has come there, far ones from the upstream', async () => {
+  test('gives parts: near ones when the download has come there, far ones from the upstream', async () => {
     const tap = new Tap(40_000_000);
     const { registry, events } = cacheOf(tap, createMemoryRegistry());
     tap.to(100_000);
@@ -238,7 +238,7 @@ describe('a blob that is coming in', () => {
     await vi.waitFor(() => expect(events.some(({ type }) => type === 'kept')).toBe(true));
   });
 
-  it('ends for a reader whose signal is aborted, and not for the others', async () => {
+  test('ends for a reader whose signal is aborted, and not for the others', async () => {
     const tap = new Tap(size);
     const { registry } = cacheOf(tap, createMemoryRegistry());
     tap.to(200_000);
@@ -255,7 +255,7 @@ describe('a blob that is coming in', () => {
     expect(digestOf(await staying.bytes())).toBe(tap.digest);
   });
 
-  it('leaves nothing behind when the cache is closed', async () => {
+  test('leaves nothing behind when the cache is closed', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'ocikit-fills-'));
     disposals.push(() => rm(dir, { recursive: true }));
     const store = openLayout(dir, { sparse: true, durability: 'none' });
@@ -270,7 +270,7 @@ describe('a blob that is coming in', () => {
     await store.close();
   });
 
-  it('comes straight from the upstream if the store fails in the middle of its beginning', async () => {
+  test('comes straight from the upstream if the store fails in the middle of its beginning', async () => {
     const store = createMemoryRegistry();
     const start = store.startUpload.bind(store);
     store.startUpload = async (...args) => {

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 
 import { createClient } from '../../http/client/index.ts';
 import { Digester } from '../../model/index.ts';
@@ -50,7 +50,7 @@ function pull(
 }
 
 describe('fifty clients that ask at once for a blob of 200 MiB that is not kept', () => {
-  it('cause one download, and all have bytes before the upstream has sent its last', async () => {
+  test('cause one download, and all have bytes before the upstream has sent its last', async () => {
     const upstream = await createTestServer();
     disposals.push(() => upstream.close());
     const size = 200 * mebibyte;

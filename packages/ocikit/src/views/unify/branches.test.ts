@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { readSource } from '../../model/index.ts';
 import type { BlobSource } from '../../model/index.ts';
@@ -37,14 +37,14 @@ const moment = (milliseconds = 5): Promise<void> => new Promise((resolve) => set
 const oneTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
 describe('a source that several read', () => {
-  it('gives each of them all of it, also if it uses its buffer again', async () => {
+  test('gives each of them all of it, also if it uses its buffer again', async () => {
     const source = counting(100);
     const { sources } = branchesOf(source, 3);
     expect(await Promise.all(sources.map((each) => read(each)))).toEqual([oneTo(100), oneTo(100), oneTo(100)]);
     expect(source.left).toBe(true);
   });
 
-  it('is read no further than the slowest one asks for', async () => {
+  test('is read no further than the slowest one asks for', async () => {
     const source = counting(100);
     const { sources } = branchesOf(source, 2);
     const fast = read(sources[0]);
@@ -60,7 +60,7 @@ describe('a source that several read', () => {
     expect(await fast).toEqual(oneTo(100));
   });
 
-  it('is not held up by one that leaves early, begins never or ends without reading', async () => {
+  test('is not held up by one that leaves early, begins never or ends without reading', async () => {
     const source = counting(10);
     const branches = branchesOf(source, 3);
     const [all, some] = [read(branches.sources[0]), read(branches.sources[1], 2)];
@@ -70,7 +70,7 @@ describe('a source that several read', () => {
     expect(await all).toEqual(oneTo(10));
   });
 
-  it('is left with the last one, also while it hangs', async () => {
+  test('is left with the last one, also while it hangs', async () => {
     const source = counting(10);
     const { sources } = branchesOf(source, 2);
     await Promise.all(sources.map((each) => read(each, 1)));
@@ -97,7 +97,7 @@ describe('a source that several read', () => {
     expect(signalled).toBe(true);
   });
 
-  it('fails for all of them with the same error, which is the source’s', async () => {
+  test('fails for all of them with the same error, which is the source’s', async () => {
     const error = new Error('the network is gone');
     const branches = branchesOf(
       (async function* failing() {
@@ -111,7 +111,7 @@ describe('a source that several read', () => {
     expect(branches.failure).toEqual({ error });
   });
 
-  it('ends with the signal, also while it hangs', async () => {
+  test('ends with the signal, also while it hangs', async () => {
     const controller = new AbortController();
     const { sources } = branchesOf(
       { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }) },
@@ -127,13 +127,13 @@ describe('a source that several read', () => {
 });
 
 describe('a source that can be read again', () => {
-  it('is handed on as it is if it is bytes or a Blob', () => {
+  test('is handed on as it is if it is bytes or a Blob', () => {
     for (const source of [new Uint8Array(3), new Blob(['abc'])]) {
       expect(branchesOf(source, 2).sources).toEqual([source, source]);
     }
   });
 
-  it('is opened once for all of them, and again for one that begins anew', async () => {
+  test('is opened once for all of them, and again for one that begins anew', async () => {
     let opened = 0;
     const { sources } = branchesOf(() => {
       opened++;
@@ -148,7 +148,7 @@ describe('a source that can be read again', () => {
 });
 
 describe('one that does not begin while the others wait', () => {
-  it('is left out after a while, and what it has not read does not look like the end', async () => {
+  test('is left out after a while, and what it has not read does not look like the end', async () => {
     const late: number[] = [];
     const { sources } = branchesOf(counting(5), 3, { patience: 20, onLate: (i) => late.push(i) });
     expect(await Promise.all([read(sources[0]), read(sources[2])])).toEqual([oneTo(5), oneTo(5)]);
@@ -156,7 +156,7 @@ describe('one that does not begin while the others wait', () => {
     await expect(read(sources[1])).rejects.toThrow('did not wait');
   });
 
-  it('opens the source by itself if it can', async () => {
+  test('opens the source by itself if it can', async () => {
     const late: number[] = [];
     const { sources } = branchesOf(() => counting(5), 2, { patience: 20, onLate: (i) => late.push(i) });
     expect(await read(sources[0])).toEqual(oneTo(5));
@@ -164,7 +164,7 @@ describe('one that does not begin while the others wait', () => {
     expect(late).toEqual([]);
   });
 
-  it('is waited for once it has begun, however slow it is', async () => {
+  test('is waited for once it has begun, however slow it is', async () => {
     const late: number[] = [];
     const { sources } = branchesOf(counting(3), 2, { patience: 10, onLate: (i) => late.push(i) });
     const fast = read(sources[0]);

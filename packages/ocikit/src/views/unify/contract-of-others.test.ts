@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, test } from 'vitest';
 
 import { createClient } from '../../http/client/index.ts';
 import { openLayouts } from '../../stores/layout/index.ts';
@@ -26,7 +26,7 @@ async function memoryAndLayout(options: UnifyOptions): Promise<ContractInstance>
 }
 
 for (const read of ['sequential', 'concurrent'] as const) {
-  describeRegistry({ describe, it }, `a memory and a layout as one, read ${read}`, {
+  describeRegistry({ describe, it: test }, `a memory and a layout as one, read ${read}`, {
     create: () => memoryAndLayout({ read, tagConflict: 'first' }),
   });
 }
@@ -51,7 +51,7 @@ async function start(): Promise<TestServer> {
 
 let front: Promise<TestServer> | undefined;
 
-describeRegistry({ describe, it }, 'two servers as one, over HTTP', {
+describeRegistry({ describe, it: test }, 'two servers as one, over HTTP', {
   async create() {
     const { host, fetch } = await (front ??= start());
     return { registry: createClient({ host, fetch, scheme: 'http' }) };

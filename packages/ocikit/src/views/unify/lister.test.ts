@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { collect, maintenance, maintenanceOf, RegistryError } from '../../model/index.ts';
 import type { Maintenance, Registry, StoredManifest } from '../../model/index.ts';
@@ -20,7 +20,7 @@ function maintenanceIn(registry: Registry): Maintenance {
 }
 
 describe('the lists of several registries', () => {
-  it('are merged, in byte order, with their limits', async () => {
+  test('are merged, in byte order, with their limits', async () => {
     const [a, b] = [createMemoryRegistry(), createMemoryRegistry()];
     const index = indexOf([]);
     await pushContent(a, 'both', index, { tags: ['v1', 'v10', 'v3'] });
@@ -36,7 +36,7 @@ describe('the lists of several registries', () => {
     await expect(collect(registry.tags('neither'))).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
   });
 
-  it('have each referrer once', async () => {
+  test('have each referrer once', async () => {
     const [a, b] = [createMemoryRegistry(), createMemoryRegistry()];
     const image = imageOf();
     const artifacts = Array.from({ length: 3 }, (_, i) =>
@@ -57,7 +57,7 @@ describe('the lists of several registries', () => {
     expect(await collect(registry.referrers('neither', image.descriptor.digest))).toEqual([]);
   });
 
-  it('fail if one cannot be had: what is left would be taken for the whole', async () => {
+  test('fail if one cannot be had: what is left would be taken for the whole', async () => {
     const registry = unify([createMemoryRegistry(), failing(createMemoryRegistry(), down)]);
     await expect(collect(registry.repositories())).rejects.toBe(down);
     await expect(collect(registry.tags('a'))).rejects.toBe(down);
@@ -66,13 +66,13 @@ describe('the lists of several registries', () => {
 });
 
 describe('the maintenance of several registries', () => {
-  it('is there only if all of them have it', () => {
+  test('is there only if all of them have it', () => {
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = memories(2);
     expect(maintenanceOf(unify([a, b]))).toBeDefined();
     expect(maintenanceOf(unify([a, changed(b, { [maintenance]: undefined })]))).toBeUndefined();
   });
 
-  it('knows the tags of all of them, since when there is something, and when it was used last', async () => {
+  test('knows the tags of all of them, since when there is something, and when it was used last', async () => {
     const [a, b] = [createMemoryRegistry(), createMemoryRegistry()];
     const index = indexOf([]);
     await pushContent(a, 'a', index, { tags: ['v2', 'v1'] });
@@ -86,7 +86,7 @@ describe('the maintenance of several registries', () => {
     expect(others).toEqual([]);
   });
 
-  it('counts once what several have, and each part that only one has', async () => {
+  test('counts once what several have, and each part that only one has', async () => {
     const [a, b] = [createMemoryRegistry(), createMemoryRegistry()];
     const [both, onlyA, onlyB] = [randomBlob(1000), randomBlob(200), randomBlob(30)];
     for (const registry of [a, b]) await registry.pushBlob('both', both.descriptor, both.bytes);
@@ -97,7 +97,7 @@ describe('the maintenance of several registries', () => {
     expect(usage).toEqual({ repositories: 3, manifests: 0, blobs: 3, uploads: 0, size: 1230 });
   });
 
-  it('finds content that is damaged in one, and does not miss what one has', async () => {
+  test('finds content that is damaged in one, and does not miss what one has', async () => {
     const { digest } = randomBlob().descriptor;
     const saying = (verdict: 'ok' | 'missing' | 'corrupt'): Registry => {
       const registry = createMemoryRegistry();
@@ -111,7 +111,7 @@ describe('the maintenance of several registries', () => {
     expect(await verdict('missing', 'missing')).toBe('missing');
   });
 
-  it('has removed something if it is nowhere any more', async () => {
+  test('has removed something if it is nowhere any more', async () => {
     const stores = memories(2);
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
     const { descriptor, bytes } = randomBlob();
@@ -128,7 +128,7 @@ describe('the maintenance of several registries', () => {
     expect((await unify(stores).resolveTag('a', 'v1')).digest).toBe(index.descriptor.digest);
   });
 
-  it('removes nothing from those that are not written to', async () => {
+  test('removes nothing from those that are not written to', async () => {
     const stores = memories(2);
     const { descriptor, bytes } = randomBlob();
     for (const store of stores) await store.pushBlob('a', descriptor, bytes);
@@ -138,7 +138,7 @@ describe('the maintenance of several registries', () => {
     expect((await stores[1]?.resolveBlob('a', descriptor.digest))?.size).toBe(bytes.length);
   });
 
-  it('leases in all of them, or in none', async () => {
+  test('leases in all of them, or in none', async () => {
     const stores = memories(2);
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
     const { descriptor, bytes } = randomBlob();

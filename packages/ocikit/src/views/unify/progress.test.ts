@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { Digest, TransferEvent } from '../../model/index.ts';
 
@@ -7,7 +7,7 @@ import { Progress } from './progress.ts';
 
 const about = { repository: 'a', digest: 'sha256:00' as Digest, size: 100 };
 
-it('tells how far the member has come that is furthest behind, and only if that is further than before', () => {
+test('tells how far the member has come that is furthest behind, and only if that is further than before', () => {
   const told: TransferEvent[] = [];
   const progress = new Progress(new Caller({ onEvent: (event) => told.push(event) }), 3);
   const bytes = (i: number, transferred: number): void =>
@@ -24,7 +24,7 @@ it('tells how far the member has come that is furthest behind, and only if that 
   expect(told.map((event) => 'transferred' in event && event.transferred)).toEqual([30, 40, 100]);
 });
 
-it('tells each time that one begins again, and nothing of their ends', () => {
+test('tells each time that one begins again, and nothing of their ends', () => {
   const told: string[] = [];
   const progress = new Progress(new Caller({ onEvent: ({ type }) => told.push(type) }), 2);
   for (const i of [0, 1]) {
@@ -34,6 +34,6 @@ it('tells each time that one begins again, and nothing of their ends', () => {
   expect(told).toEqual(['resumed', 'resumed']);
 });
 
-it('asks nobody to tell if nobody listens', () => {
+test('asks nobody to tell if nobody listens', () => {
   expect(new Progress(new Caller({}), 1).listener(0)).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { Turns } from './turns.ts';
 
@@ -10,7 +10,7 @@ function gate(): { open: () => void; passed: Promise<void> } {
 
 const moment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
-it('does one after another what belongs to a repository, and lets others by', async () => {
+test('does one after another what belongs to a repository, and lets others by', async () => {
   const turns = new Turns();
   const seen: string[] = [];
   const first = gate();
@@ -28,7 +28,7 @@ it('does one after another what belongs to a repository, and lets others by', as
   expect(seen.slice(3)).toEqual(['1 ends', '2 begins', '2 ends']);
 });
 
-it('goes on after one that failed', async () => {
+test('goes on after one that failed', async () => {
   const turns = new Turns();
   const failing = turns.run('a', undefined, () => Promise.reject(new Error('broken')));
   const next = turns.run('a', undefined, async () => 'done');
@@ -36,7 +36,7 @@ it('goes on after one that failed', async () => {
   expect(await next).toBe('done');
 });
 
-it('lets nobody in early when one that waits leaves', async () => {
+test('lets nobody in early when one that waits leaves', async () => {
   const turns = new Turns();
   const first = gate();
   const seen: number[] = [];

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 
 import { createClient } from '../../http/client/index.ts';
 import { collect, maintenanceOf, RegistryError, toBase64Url } from '../../model/index.ts';
@@ -92,7 +92,7 @@ async function* inPieces(all: Uint8Array, size = 1000): AsyncGenerator<Uint8Arra
 }
 
 describe('the id of an upload in several members', () => {
-  it('can be gone on with by another process', async () => {
+  test('can be gone on with by another process', async () => {
     const members = memories(3);
     const upload = await unify(members).startUpload('a');
     await upload.append(bytes.subarray(0, 4000));
@@ -102,13 +102,13 @@ describe('the id of an upload in several members', () => {
     for (const member of members) expect(await has(member)).toBe(true);
   });
 
-  it('is safe in a URL, and short enough for one with twenty members', async () => {
+  test('is safe in a URL, and short enough for one with twenty members', async () => {
     const { id } = await unify(memories(20)).startUpload('a');
     expect(id).toMatch(/^[\w-]+$/);
     expect(id.length).toBeLessThan(4096);
   });
 
-  it('is unknown if it is malformed in any way, and nothing fails otherwise', async () => {
+  test('is unknown if it is malformed in any way, and nothing fails otherwise', async () => {
     const members = memories(2);
     const registry = unify(members);
     const upload = await registry.startUpload('a');
@@ -147,7 +147,7 @@ describe('the id of an upload in several members', () => {
     await upload.commit(digest);
   });
 
-  it('is one only: what Base64 takes for the same is another one', () => {
+  test('is one only: what Base64 takes for the same is another one', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const ids = new UploadIds(2);
     let tried = 0;
@@ -163,7 +163,7 @@ describe('the id of an upload in several members', () => {
     expect(tried).toBe(2);
   });
 
-  it('stands for a remembered upload if the members’ ids are too long together, as long as it is remembered', () => {
+  test('stands for a remembered upload if the members’ ids are too long together, as long as it is remembered', () => {
     const ids = new UploadIds(2, 100);
     const key = ids.newKey();
     const long = ['x'.repeat(200), 'y'.repeat(200)];
@@ -179,7 +179,7 @@ describe('the id of an upload in several members', () => {
     expect(ids.parse(ids.format('8999', long))).toEqual({ key: '8999', ids: long });
   });
 
-  it('works with the long ids of clients, through our server', async () => {
+  test('works with the long ids of clients, through our server', async () => {
     const servers = await Promise.all(Array.from({ length: 3 }, () => createTestServer()));
     for (const server of servers) cleanUp.push(() => server.close());
     const members = servers.map(({ host, fetch }) => createClient({ host, fetch, scheme: 'http' }));
@@ -196,7 +196,7 @@ describe('the id of an upload in several members', () => {
 });
 
 describe('an upload in several members', () => {
-  it('wants chunks as large as any of them does', async () => {
+  test('wants chunks as large as any of them does', async () => {
     const wanting = (registry: Registry, minimumChunk: number): Registry =>
       changed(registry, {
         startUpload: async (...args) => Object.assign(await registry.startUpload(...args), { minimumChunk }),
@@ -206,13 +206,13 @@ describe('an upload in several members', () => {
     expect((await unify([a, b]).startUpload('a')).minimumChunk).toBeUndefined();
   });
 
-  it('is begun nowhere if one member cannot begin it', async () => {
+  test('is begun nowhere if one member cannot begin it', async () => {
     const { stores, cancelled } = noting(2);
     await expect(unify([...stores, failing(createMemoryRegistry(), down)]).startUpload('a')).rejects.toBe(down);
     expect(cancelled).toHaveLength(2);
   });
 
-  it('stands where the member stands that is furthest behind, and comes in line when it is gone on with', async () => {
+  test('stands where the member stands that is furthest behind, and comes in line when it is gone on with', async () => {
     for (const behind of [0, 1, 2]) {
       const stores = memories(3);
       const registry = unify(stores.map((store, i) => (i === behind ? stopping(store, 2500) : store)));
@@ -243,7 +243,7 @@ describe('an upload in several members', () => {
     }
   });
 
-  it('comes in line with the commit’s own bytes', async () => {
+  test('comes in line with the commit’s own bytes', async () => {
     const stores = memories(2);
     const registry = unify([stores[0] ?? createMemoryRegistry(), stopping(stores[1] ?? createMemoryRegistry(), 1000)]);
     const upload = await registry.startUpload('a');
@@ -252,7 +252,7 @@ describe('an upload in several members', () => {
     for (const store of stores) expect(await has(store)).toBe(true);
   });
 
-  it('goes on without a member that has lost it, which gets the blob in the end', async () => {
+  test('goes on without a member that has lost it, which gets the blob in the end', async () => {
     for (const lost of [0, 1]) {
       const stores = memories(2);
       const upload = await unify(stores).startUpload('a');
@@ -270,7 +270,7 @@ describe('an upload in several members', () => {
     }
   });
 
-  it('goes on without a member that says only in the middle that it has lost it', async () => {
+  test('goes on without a member that says only in the middle that it has lost it', async () => {
     const stores = memories(2);
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
     const unknown = new RegistryError('BLOB_UPLOAD_UNKNOWN', 'gone');
@@ -285,12 +285,12 @@ describe('an upload in several members', () => {
     await expect((await unify([forgetting, forgetting]).startUpload('a')).append(bytes)).rejects.toBe(unknown);
   });
 
-  it('is unknown if all have lost it', async () => {
+  test('is unknown if all have lost it', async () => {
     const { id } = await unify(memories(2)).startUpload('a');
     await expect(unify(memories(2)).resumeUpload('a', id)).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
   });
 
-  it('is not taken for lost if a member cannot be asked', async () => {
+  test('is not taken for lost if a member cannot be asked', async () => {
     const stores = memories(2);
     const upload = await unify(stores).startUpload('a');
     await upload.append(bytes);
@@ -300,7 +300,7 @@ describe('an upload in several members', () => {
     expect(await has(b)).toBe(true);
   });
 
-  it('that could be committed in one only says so, and is complete when it is committed again', async () => {
+  test('that could be committed in one only says so, and is complete when it is committed again', async () => {
     const stores = memories(2);
     let fails = true;
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
@@ -331,7 +331,7 @@ describe('an upload in several members', () => {
     expect([await has(a), await has(b), await underWay(b)]).toEqual([true, true, 0]);
   });
 
-  it('is given up in all of them', async () => {
+  test('is given up in all of them', async () => {
     const members = memories(2);
     const upload = await unify(members).startUpload('a');
     await upload.append(bytes);
@@ -340,7 +340,7 @@ describe('an upload in several members', () => {
     expect([await underWay(members[0]), await underWay(members[1])]).toEqual([0, 0]);
   });
 
-  it('tells of its bytes once', async () => {
+  test('tells of its bytes once', async () => {
     const events: TransferEvent[] = [];
     const upload = await unify(memories(3)).startUpload('a');
     await upload.append(inPieces(bytes), { onEvent: (event) => events.push(event) });
@@ -349,7 +349,7 @@ describe('an upload in several members', () => {
     );
   });
 
-  it('goes on over HTTP after its server was cut', async () => {
+  test('goes on over HTTP after its server was cut', async () => {
     const server = await createTestServer();
     cleanUp.push(() => server.close());
     const client = createClient({ host: server.host, fetch: server.fetch, scheme: 'http', backOff: { attempts: 1 } });
@@ -375,7 +375,7 @@ describe('an upload in several members', () => {
 });
 
 describe('mounting in several members', () => {
-  it('sends only to those that lack the blob', async () => {
+  test('sends only to those that lack the blob', async () => {
     const members = memories(3);
     await members[1]?.pushBlob('from', descriptor, bytes);
     const registry = unify(members);
@@ -389,7 +389,7 @@ describe('mounting in several members', () => {
     expect(events).toEqual([]);
   });
 
-  it('of what is then committed with another digest brings that one to all', async () => {
+  test('of what is then committed with another digest brings that one to all', async () => {
     const members = memories(2);
     await members[0]?.pushBlob('from', descriptor, bytes);
     const { upload } = await unify(members).mountBlob('from', 'a', digest);
@@ -398,7 +398,7 @@ describe('mounting in several members', () => {
     for (const member of members) expect(await has(member, other.descriptor.digest)).toBe(true);
   });
 
-  it('sends to a member that cannot mount', async () => {
+  test('sends to a member that cannot mount', async () => {
     const members = memories(2);
     for (const member of members) await member.pushBlob('from', descriptor, bytes);
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = members;
@@ -408,7 +408,7 @@ describe('mounting in several members', () => {
     for (const member of members) expect(await has(member)).toBe(true);
   });
 
-  it('says who has it if one member fails, and gives up what the others have begun', async () => {
+  test('says who has it if one member fails, and gives up what the others have begun', async () => {
     const members = memories(2);
     await members[0]?.pushBlob('from', descriptor, bytes);
     const call = unify([...members, failing(createMemoryRegistry(), down)]).mountBlob('from', 'a', digest);
@@ -421,7 +421,7 @@ describe('mounting in several members', () => {
 });
 
 describe('the uploads that Maintenance lists', () => {
-  it('are one for all members, in the order of their ids, and can be gone on with', async () => {
+  test('are one for all members, in the order of their ids, and can be gone on with', async () => {
     const members = memories(2);
     const registry = unify(members);
     const uploads = await Promise.all(Array.from({ length: 5 }, () => registry.startUpload('a')));
@@ -434,7 +434,7 @@ describe('the uploads that Maintenance lists', () => {
     expect(await list({ startAfter: ids[1], limit: 2 })).toEqual(ids.slice(2, 4));
   });
 
-  it('are one for each member if another process has begun them, and can be given up', async () => {
+  test('are one for each member if another process has begun them, and can be given up', async () => {
     const members = memories(2);
     const upload = await unify(members).startUpload('a');
     await upload.append(bytes);

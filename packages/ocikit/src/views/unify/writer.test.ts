@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 
 import { createClient } from '../../http/client/index.ts';
 import { collect, digestOf, readSource, RegistryError } from '../../model/index.ts';
@@ -55,7 +55,7 @@ function failingAt(registry: Registry, after: number, error: unknown): Registry 
 }
 
 describe('a blob that is pushed to several', () => {
-  it('is stored in all, from any source, and told of once', async () => {
+  test('is stored in all, from any source, and told of once', async () => {
     for (const source of [
       blob.bytes,
       () => inPieces(blob.bytes),
@@ -75,7 +75,7 @@ describe('a blob that is pushed to several', () => {
     }
   });
 
-  it('is taken from its source no faster than the slowest member takes it, and no more than a piece is held', async () => {
+  test('is taken from its source no faster than the slowest member takes it, and no more than a piece is held', async () => {
     const total = 64 * 1024 * 1024;
     const piece = new Uint8Array(64 * 1024);
     let taken = 0;
@@ -109,7 +109,7 @@ describe('a blob that is pushed to several', () => {
     expect(most).toBe(piece.length);
   });
 
-  it.each([0, 1])('is stored also if member %i has it and does not read it', async (lazy) => {
+  test.each([0, 1])('is stored also if member %i has it and does not read it', async (lazy) => {
     const members = memories(2);
     const [has0 = createMemoryRegistry(), other = createMemoryRegistry()] = members;
     const lazyMember = changed(has0, { pushBlob: async () => blob.descriptor });
@@ -118,7 +118,7 @@ describe('a blob that is pushed to several', () => {
     expect(await has(other)).toBe(true);
   });
 
-  it.each([
+  test.each([
     ['at its call', (registry: Registry) => failing(registry, down)],
     ['at its first byte', (registry: Registry) => failingAt(registry, 1, down)],
     ['in the middle', (registry: Registry) => failingAt(registry, 150_000, down)],
@@ -148,7 +148,7 @@ describe('a blob that is pushed to several', () => {
     },
   );
 
-  it('fails as one registry does if no member has stored it', async () => {
+  test('fails as one registry does if no member has stored it', async () => {
     await expect(
       unify([failing(createMemoryRegistry(), down), failing(createMemoryRegistry(), denied)]).pushBlob(
         'a',
@@ -161,7 +161,7 @@ describe('a blob that is pushed to several', () => {
     await expect(wrong).rejects.not.toBeInstanceOf(PartialWriteError);
   });
 
-  it('says nothing of what is nobody’s business', async () => {
+  test('says nothing of what is nobody’s business', async () => {
     const secret = new Error('EACCES: /home/alice/.secrets');
     const call = unify([createMemoryRegistry(), failing(createMemoryRegistry(), secret)]).pushBlob(
       'a',
@@ -173,13 +173,13 @@ describe('a blob that is pushed to several', () => {
     expect(String(error) + JSON.stringify((error as RegistryError).detail)).not.toContain('alice');
   });
 
-  it('is not stored if a member says that it has stored something else', async () => {
+  test('is not stored if a member says that it has stored something else', async () => {
     const odd = changed(createMemoryRegistry(), { pushBlob: async () => randomBlob(10).descriptor });
     const call = unify([createMemoryRegistry(), odd]).pushBlob('a', blob.descriptor, blob.bytes);
     await expect(call).rejects.toMatchObject({ done: [0] });
   });
 
-  it('fails with what its source fails with, and is stored nowhere', async () => {
+  test('fails with what its source fails with, and is stored nowhere', async () => {
     const members = memories(2);
     const reason = new Error('the network is gone');
     const source = async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -192,7 +192,7 @@ describe('a blob that is pushed to several', () => {
     expect(await Promise.all(members.map((member) => has(member)))).toEqual([false, false]);
   });
 
-  it('ends in all of them with what the listener throws', async () => {
+  test('ends in all of them with what the listener throws', async () => {
     const reason = new Error('enough');
     const hanging = changed(createMemoryRegistry(), {
       async pushBlob(_repository, _blob, source, options) {
@@ -214,7 +214,7 @@ describe('a blob that is pushed to several', () => {
     expect(await has(store)).toBe(false);
   });
 
-  it('is stored by a client whose connection is cut: what can be opened again is sent again', async () => {
+  test('is stored by a client whose connection is cut: what can be opened again is sent again', async () => {
     const server = await createTestServer();
     cleanUp.push(() => server.close());
     server.inject(cutRequests({ methods: ['PUT', 'PATCH'], resources: ['upload'], times: 1 }));
@@ -228,7 +228,7 @@ describe('a blob that is pushed to several', () => {
     ]);
   });
 
-  it('is stored in the other if a client’s server is cut for good in the middle of a stream', async () => {
+  test('is stored in the other if a client’s server is cut for good in the middle of a stream', async () => {
     const server = await createTestServer();
     cleanUp.push(() => server.close());
     server.inject(cutRequests({ methods: ['PUT', 'PATCH'], resources: ['upload'] }));
@@ -242,7 +242,7 @@ describe('a blob that is pushed to several', () => {
     ]);
   });
 
-  it(
+  test(
     'does not wait for ever where two pushes each hold the connection that the other one needs',
     { timeout: 30_000 },
     async () => {
@@ -276,7 +276,7 @@ describe('a blob that is pushed to several', () => {
 describe('a manifest that is pushed to several', () => {
   const image = imageOf();
 
-  it('is stored in all, and told of once', async () => {
+  test('is stored in all, and told of once', async () => {
     const members = memories(3);
     const events: TransferEvent[] = [];
     const registry = unify(members);
@@ -291,7 +291,7 @@ describe('a manifest that is pushed to several', () => {
     expect(events).toEqual([{ type: 'done', repository: 'a', digest: image.descriptor.digest, size: bytes.length }]);
   });
 
-  it('changes nothing anywhere if the first member refuses it', async () => {
+  test('changes nothing anywhere if the first member refuses it', async () => {
     const members = memories(2);
     const call = unify(members).pushManifest('a', image.bytes, image.mediaType, { tags: ['v1'] });
     await expect(call).rejects.toMatchObject({ code: 'MANIFEST_BLOB_UNKNOWN' });
@@ -300,7 +300,7 @@ describe('a manifest that is pushed to several', () => {
     expect(await collect(unify(members).repositories())).toEqual([]);
   });
 
-  it('is stored in the others if one that follows fails, and pushed again it is complete', async () => {
+  test('is stored in the others if one that follows fails, and pushed again it is complete', async () => {
     const stores = memories(3);
     await pushContent(unify(stores), 'a', image);
     const next = indexOf([image]);
@@ -315,7 +315,7 @@ describe('a manifest that is pushed to several', () => {
     expect(await hasManifest(stores[1], 'v1')).toBe(true);
   });
 
-  it('ends with the caller’s signal, whoever has it already', async () => {
+  test('ends with the caller’s signal, whoever has it already', async () => {
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
     const hanging = changed(createMemoryRegistry(), {
@@ -333,7 +333,7 @@ describe('a manifest that is pushed to several', () => {
     await expect(call).rejects.toBe(reason);
   });
 
-  it('is not stored where a member says that it has stored something else', async () => {
+  test('is not stored where a member says that it has stored something else', async () => {
     const store = createMemoryRegistry();
     const odd = changed(store, {
       pushManifest: async (...args) => ({ ...(await store.pushManifest(...args)), descriptor: image.descriptor }),
@@ -343,7 +343,7 @@ describe('a manifest that is pushed to several', () => {
     await expect(call).rejects.toMatchObject({ done: [0], failed: [{ member: 1 }] });
   });
 
-  it('brings what only one member has to the others: who saw it there does not push it', async () => {
+  test('brings what only one member has to the others: who saw it there does not push it', async () => {
     const stores = memories(3);
     const registry = unify(stores);
     const [config, layer] = image.blobs;
@@ -358,7 +358,7 @@ describe('a manifest that is pushed to several', () => {
     }
   });
 
-  it('brings manifests with all that they name, at any depth', async () => {
+  test('brings manifests with all that they name, at any depth', async () => {
     const stores = memories(2);
     const inner = indexOf([imageOf(), imageOf()]);
     await pushContent(stores[1] ?? createMemoryRegistry(), 'a', inner);
@@ -370,14 +370,14 @@ describe('a manifest that is pushed to several', () => {
     }
   });
 
-  it('is brought also to the one that is written to, from those that are not', async () => {
+  test('is brought also to the one that is written to, from those that are not', async () => {
     const [local = createMemoryRegistry(), upstream = createMemoryRegistry()] = memories(2);
     for (const { descriptor, bytes } of image.blobs) await upstream.pushBlob('a', descriptor, bytes);
     await unify([upstream, local], { write: local }).pushManifest('a', image.bytes, image.mediaType, { tags: ['v1'] });
     expect([await hasManifest(local, 'v1'), await hasManifest(upstream, 'v1')]).toEqual([true, false]);
   });
 
-  it('fails with what keeps it from being brought, if that is not its absence', async () => {
+  test('fails with what keeps it from being brought, if that is not its absence', async () => {
     const stores = memories(2);
     const [store = createMemoryRegistry()] = stores;
     for (const { descriptor, bytes } of image.blobs) await store.pushBlob('a', descriptor, bytes);
@@ -386,7 +386,7 @@ describe('a manifest that is pushed to several', () => {
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', done: [0], failed: [{ member: 1, error: down }] });
   });
 
-  it('leaves no content open if a member takes what it is brought, and does not read it', async () => {
+  test('leaves no content open if a member takes what it is brought, and does not read it', async () => {
     const store = createMemoryRegistry();
     for (const { descriptor, bytes } of image.blobs) await store.pushBlob('a', descriptor, bytes);
     const told = watched(store);
@@ -401,7 +401,7 @@ describe('a manifest that is pushed to several', () => {
     expect([told.count, told.open.size]).toEqual([1, 0]);
   });
 
-  it('says that its subject is known', async () => {
+  test('says that its subject is known', async () => {
     const registry = unify(memories(2));
     await pushContent(registry, 'a', image);
     const artifact = artifactOf({ artifactType: 'application/vnd.example', subject: image.descriptor });
@@ -419,7 +419,7 @@ describe('a condition on a tag', () => {
   const push = (registry: Registry, { bytes, mediaType }: typeof first, ifTag?: Digest | null): Promise<unknown> =>
     registry.pushManifest('a', bytes, mediaType, { tags: ['v1'], ifTag });
 
-  it('is judged by the first member, and the others follow, wherever their tags are', async () => {
+  test('is judged by the first member, and the others follow, wherever their tags are', async () => {
     const members = memories(3);
     const [a, b, c] = members;
     await push(unify(members), first);
@@ -430,7 +430,7 @@ describe('a condition on a tag', () => {
       expect((await member?.resolveTag('a', 'v1'))?.digest).toBe(second.descriptor.digest);
   });
 
-  it('that does not hold there changes nothing anywhere', async () => {
+  test('that does not hold there changes nothing anywhere', async () => {
     const members = memories(2);
     await push(unify(members), first);
     const registry = unify(members);
@@ -443,7 +443,7 @@ describe('a condition on a tag', () => {
     }
   });
 
-  it('is not asked of those that follow, and the push can be completed on the condition that it was made', async () => {
+  test('is not asked of those that follow, and the push can be completed on the condition that it was made', async () => {
     const stores = memories(2);
     await push(unify(stores), first);
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
@@ -456,7 +456,7 @@ describe('a condition on a tag', () => {
     expect((await b.resolveTag('a', 'v1')).digest).toBe(second.descriptor.digest);
   });
 
-  it('lets exactly one win of two views of the same members', async () => {
+  test('lets exactly one win of two views of the same members', async () => {
     const members = memories(2);
     const views = [unify(members), unify(members)];
     const results = await Promise.allSettled(views.map((view, i) => push(view, i === 0 ? second : third, null)));
@@ -464,7 +464,7 @@ describe('a condition on a tag', () => {
     expect(await views[0]?.resolveTag('a', 'v1')).toEqual(await views[1]?.resolveTag('a', 'v1'));
   });
 
-  it('keeps a tag from being deleted where it is elsewhere', async () => {
+  test('keeps a tag from being deleted where it is elsewhere', async () => {
     const members = memories(3);
     const [a, b, c] = members;
     await push(unify(members), first);
@@ -503,7 +503,7 @@ describe('deleting', () => {
   }
 
   for (const [what, remove, code] of deletions) {
-    it(`${what} is done if some have it, and unknown if none has`, async () => {
+    test(`${what} is done if some have it, and unknown if none has`, async () => {
       const members = [createMemoryRegistry(), await holding(), await holding()];
       const registry = unify(members);
       await remove(registry);
@@ -512,7 +512,7 @@ describe('deleting', () => {
       await expect(remove(unify(memories(2)))).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
     });
 
-    it(`${what} of which one member fails is done in the others, and done again it is complete`, async () => {
+    test(`${what} of which one member fails is done in the others, and done again it is complete`, async () => {
       const stores = [await holding(), await holding()];
       const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
       const call = remove(unify([a, failing(b, down)]));
@@ -529,7 +529,7 @@ describe('deleting', () => {
 });
 
 describe('writing to one member', () => {
-  it('leaves the others as they are, which may be named by their place or themselves', async () => {
+  test('leaves the others as they are, which may be named by their place or themselves', async () => {
     for (const choose of [(members: readonly Registry[]) => members[1], () => 1]) {
       const members = memories(3);
       const registry = unify(members, { write: choose(members) });
@@ -546,7 +546,7 @@ describe('writing to one member', () => {
     }
   });
 
-  it('is refused if it is none of the members, and so are fewer than two members', () => {
+  test('is refused if it is none of the members, and so are fewer than two members', () => {
     const members = memories(2);
     for (const write of [2, -1, 0.5, createMemoryRegistry()])
       expect(() => unify(members, { write })).toThrow(TypeError);
@@ -554,7 +554,7 @@ describe('writing to one member', () => {
   });
 });
 
-it('what is pushed through one server that serves several over HTTP, and is refused there for a while, completes when it is pushed again', async () => {
+test('what is pushed through one server that serves several over HTTP, and is refused there for a while, completes when it is pushed again', async () => {
   const servers = [await createTestServer(), await createTestServer()];
   for (const server of servers) cleanUp.push(() => server.close());
   const front = await createTestServer({ registry: unify(servers.map((server) => clientOf(server))) });
