@@ -1,5 +1,6 @@
 import type { Digest } from './digest.ts';
-import type { CallOptions, Registry } from './registry.ts';
+import type { CallOptions } from './call.ts';
+import type { Registry } from './registry.ts';
 
 /** The key under which a registry offers its {@link History}. */
 export const history: unique symbol = Symbol.for('ocikit.history');

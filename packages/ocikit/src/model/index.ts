@@ -1,3 +1,4 @@
+export * from './call.ts';
 export * from './content.ts';
 export * from './descriptor.ts';
 export * from './digest.ts';

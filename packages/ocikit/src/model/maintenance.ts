@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
-import type { CallOptions, ListOptions, Registry } from './registry.ts';
+import type { CallOptions, ListOptions } from './call.ts';
+import type { Registry } from './registry.ts';
 
 /** The key under which a registry offers its {@link Maintenance}. */
 export const maintenance: unique symbol = Symbol.for('ocikit.maintenance');

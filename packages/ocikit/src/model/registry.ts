@@ -1,8 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { CallOptions, ListOptions } from './call.ts';
 import type { BlobContent, ByteRange } from './content.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
-import type { OnTransferEvent } from './events.ts';
 import type { History, history } from './history.ts';
 import type { Maintenance, maintenance } from './maintenance.ts';
 import type { BlobSource } from './source.ts';
@@ -28,24 +28,6 @@ export interface Registry extends Reader, Writer, Deleter, Lister {
   readonly [history]?: History | undefined;
   /** True if it computes the digest of all that is pushed to it, in this process: whoever copies need not verify it on the way. */
   readonly [verifiesPushes]?: true | undefined;
-}
-
-export interface CallOptions {
-  /** Ends the call, also in the middle of a body. */
-  signal?: AbortSignal | undefined;
-  /** Is told what happens to content on its way. */
-  onEvent?: OnTransferEvent | undefined;
-  context?: CallContext | undefined;
-}
-
-/** On whose behalf a call is made. */
-export interface CallContext {
-  /** The name of the authenticated caller. */
-  caller?: string | undefined;
-  /** Connects the log lines of one request. */
-  requestId?: string | undefined;
-  /** The host that the client meant: the `ns` parameter, "Registry Proxying". */
-  namespace?: string | undefined;
 }
 
 /** A manifest: an image, an index or an artifact, in the exact bytes in which it was pushed. */
@@ -210,8 +192,8 @@ export interface CommitOptions extends AppendOptions {
 export interface BlobUpload extends AsyncDisposable {
   /** For {@link Writer.resumeUpload}, after the last `append`. Opaque: it may be a URL. */
   readonly id: string;
-  /** Bytes that the registry has; NaN if it was not asked (`offset: 'end'`), until the first `append`. */
-  readonly size: number;
+  /** Bytes that the registry has. Undefined until the first `append` if the registry was not asked (`offset: 'end'`). */
+  readonly size: number | undefined;
   /** Every `append` but the last has to have as many bytes, if there is a minimum. */
   readonly minimumChunk?: number | undefined;
   /**
@@ -252,13 +234,6 @@ export interface Deleter {
   deleteManifest(repository: string, digest: Digest, options?: CallOptions): Promise<void>;
   /** The manifest stays. Rejects with MANIFEST_UNKNOWN, NAME_UNKNOWN; PRECONDITION_FAILED if `ifTag` does not hold. */
   deleteTag(repository: string, tag: string, options?: DeleteTagOptions): Promise<void>;
-}
-
-export interface ListOptions extends CallOptions {
-  /** Only what comes strictly after this, in byte order. It need not exist. */
-  startAfter?: string | undefined;
-  /** At most so many in all; no page size. 0: none. */
-  limit?: number | undefined;
 }
 
 export interface ReferrersOptions extends ListOptions {

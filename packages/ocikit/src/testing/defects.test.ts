@@ -153,7 +153,7 @@ const defects: Defect[] = [
   withDefect('bytes of a chunk with the wrong size are kept', 'uploads of which a step fails', (registry) =>
     withUploads(registry, (upload) => ({
       async append(source, { size, ...options } = {}) {
-        const before = upload.size;
+        const before = upload.size ?? 0;
         const after = await upload.append(source, options);
         if (size !== undefined && after - before !== size) throw new RegistryError('SIZE_INVALID', 'too late');
         return after;

@@ -329,7 +329,7 @@ class Watch {
   upload(observer: Observer, repository: string, upload: BlobUpload, known?: number): BlobUpload {
     const number = known ?? this.numberOf(upload.id);
     this.#note(upload.id, number);
-    observer.ended({ upload: number, size: Number.isNaN(upload.size) ? undefined : upload.size });
+    observer.ended({ upload: number, size: upload.size });
     const about = { repository, upload: number };
     const read = upload.read?.bind(upload);
     return forwardUpload(upload, {

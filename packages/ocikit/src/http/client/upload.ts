@@ -74,7 +74,7 @@ export function clientUpload({ session, limit, resolve, lastKnown }: UploadParts
       return session.location.href;
     },
     get size() {
-      return session.size;
+      return Number.isNaN(session.size) ? undefined : session.size;
     },
     get minimumChunk() {
       return session.minimumChunk;

@@ -44,7 +44,7 @@ export async function startUpload(request: StartRequest): Promise<Reply> {
 export async function uploadStatus(request: UploadRequest): Promise<Reply> {
   const { registry, route, call } = request;
   const upload = await registry.resumeUpload(route.repository, route.id, call);
-  const { size } = upload;
+  const { size = 0 } = upload;
   await upload.close();
   return uploadReply(request, 204, upload, size);
 }

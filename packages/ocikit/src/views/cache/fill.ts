@@ -25,6 +25,8 @@ export interface FillSource {
   /** From where the upload stands to the end of the blob. */
   content: BlobContent;
   upload: BlobUpload;
+  /** Bytes of the blob that the upload has already. */
+  start: number;
 }
 
 /**
@@ -48,7 +50,7 @@ export class Fill {
     const { digest, size } = source.content.descriptor;
     this.descriptor = { mediaType: mediaTypes.octetStream, digest, size };
     this.#source = source;
-    this.#written = source.upload.size;
+    this.#written = source.start;
     this.#incoming = new ReadAhead(source.content);
     this.ended = this.#run();
   }
@@ -125,11 +127,10 @@ export class Fill {
       }
       if (pieces === undefined) break;
       try {
-        await upload.append(iterate(pieces));
+        this.#written = await upload.append(iterate(pieces));
       } catch (error) {
         return { type: 'unkept', error };
       }
-      this.#written = upload.size;
       this.#moved.wake();
     }
     try {

@@ -124,7 +124,7 @@ export class Fills {
   async #open(place: Place, digest: Digest, key: string): Promise<Fill | undefined> {
     const { upstream, repository, keptAs, context } = place;
     const paused = this.#resume(key);
-    const start = paused === undefined ? 0 : paused.upload.size;
+    const start = paused?.upload.size ?? 0;
     let content: BlobContent;
     try {
       const range = paused === undefined ? undefined : { start };
@@ -144,7 +144,7 @@ export class Fills {
     try {
       const { algorithm } = splitDigest(digest);
       const upload = paused?.upload ?? (await this.#store.startUpload(keptAs, { algorithm }));
-      const fill = new Fill({ upstream, store: this.#store, repository: keptAs, content, upload });
+      const fill = new Fill({ upstream, store: this.#store, repository: keptAs, content, upload, start });
       const ending: Promise<void> = fill.ended
         .then((outcome) => this.#end(place, digest, { fill, upload, outcome }))
         .finally(() => this.#endings.delete(ending));

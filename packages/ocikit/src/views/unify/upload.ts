@@ -66,7 +66,7 @@ export class UnifiedUpload implements BlobUpload {
 
   get size(): number {
     const live = this.#live;
-    return live.length === 0 ? 0 : Math.min(...live.map(({ upload }) => upload.size));
+    return live.length === 0 ? 0 : Math.min(...live.map(positionOf));
   }
 
   get minimumChunk(): number | undefined {
@@ -167,7 +167,7 @@ export class UnifiedUpload implements BlobUpload {
 
   /** Without further bytes, what is behind stays behind. */
   #assertLevel(): void {
-    const sizes = this.#live.map(({ upload }) => upload.size);
+    const sizes = this.#live.map(positionOf);
     const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
     if (least !== most) throw standsAt(least, most);
   }
@@ -188,10 +188,11 @@ export class UnifiedUpload implements BlobUpload {
       async (_member, own, call, i) => {
         const session = live[i];
         if (session === undefined) throw uploadUnknown(this.#repository);
-        const ahead = session.upload.size - stand;
+        const position = positionOf(session);
+        const ahead = position - stand;
         const rest = ahead > 0 ? readAfter(own, ahead) : own;
         const left = size === undefined ? undefined : Math.max(size - ahead, 0);
-        return send(session, rest, { ...call, at: session.upload.size, size: left }, ahead);
+        return send(session, rest, { ...call, at: position, size: left }, ahead);
       },
     );
     const isLost = (answer: Answer<T>): boolean =>
@@ -245,6 +246,11 @@ function sizeIn({ detail }: RegistryError): number | undefined {
 
 export function uploadUnknown(repository: string): RegistryError {
   return new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload, or it has ended`);
+}
+
+/** Every member is asked how many bytes it has when its upload is resumed, so its size is known. */
+function positionOf({ upload }: LiveSession): number {
+  return upload.size ?? 0;
 }
 
 export function standsAt(size: number, offset: number): RegistryError {

@@ -39,7 +39,7 @@ export function uploadWriter(parts: UploadParts): UploadWriter {
         ids.forget(known.key);
         throw uploadUnknown(repository);
       }
-      const upload = unify(repository, known.key, sessions);
+      const upload = new UnifiedUpload(parts, repository, known.key, sessions);
       const { offset } = options;
       if (typeof offset !== 'number' || offset === upload.size) return upload;
       await upload.close();
