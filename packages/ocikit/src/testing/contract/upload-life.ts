@@ -30,7 +30,7 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     const { descriptor, bytes } = randomBlob(length * 3);
     await upload.append(bytes.subarray(0, length));
     const resumed = await registry.resumeUpload(name, upload.id, { offset: 'end' });
-    holds(resumed.size === length || Number.isNaN(resumed.size), `its size is ${resumed.size}`);
+    holds(resumed.size === length || resumed.size === undefined, `its size is ${resumed.size}`);
     equal(await resumed.append(bytes.subarray(length, length * 2)), length * 2, 'the size that append returns');
     equal(resumed.size, length * 2, 'the size afterwards');
     const again = await registry.resumeUpload(name, resumed.id, { offset: 'end' });
