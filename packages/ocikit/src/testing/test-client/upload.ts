@@ -59,8 +59,8 @@ export class ClientUpload implements BlobUpload {
     return href.startsWith(start) && search === '' ? decodeURIComponent(href.slice(start.length)) : href;
   }
 
-  get size(): number {
-    return this.#size;
+  get size(): number | undefined {
+    return Number.isNaN(this.#size) ? undefined : this.#size;
   }
 
   append(source: BlobSource, options: AppendOptions = {}): Promise<number> {
