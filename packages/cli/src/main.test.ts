@@ -57,15 +57,15 @@ describe('ocikit', () => {
   test('a plain serve loads the server and its store, and no client, view, upkeep or other command', async () => {
     const loaded = await loadedBy('serve', '--port', '0', '--quiet');
     expect(roomsOf(loaded)).toEqual([
-      'cli/src/actions/gc-interval.ts',
-      'cli/src/actions/serve.ts',
-      'cli/src/commands/proxy.ts',
-      'cli/src/commands/serve.ts',
-      'cli/src/durations.ts',
-      'cli/src/errors.ts',
-      'cli/src/log.ts',
+      'cli/src/commands/serve/command.ts',
+      'cli/src/commands/serve/gc-interval.ts',
+      'cli/src/commands/serve/proxy-options.ts',
+      'cli/src/commands/serve/run.ts',
       'cli/src/main.ts',
-      'cli/src/output.ts',
+      'cli/src/options/durations.ts',
+      'cli/src/output/errors.ts',
+      'cli/src/output/log.ts',
+      'cli/src/output/results.ts',
       'ocikit/src/http/server',
       'ocikit/src/http/wire',
       'ocikit/src/model',
@@ -88,10 +88,10 @@ describe('ocikit', () => {
   });
 
   test('--version loads nothing but the start, and help nothing of what commands do', async () => {
-    expect(roomsOf(await loadedBy('--version'))).toEqual(['cli/src/errors.ts', 'cli/src/main.ts']);
+    expect(roomsOf(await loadedBy('--version'))).toEqual(['cli/src/main.ts', 'cli/src/output/errors.ts']);
     const rooms = roomsOf(await loadedBy('--help'));
-    expect(rooms).toContain('cli/src/commands/undo.ts');
-    expect(rooms.filter((room) => /actions|http|node|stores|views|upkeep/.test(room))).toEqual([]);
+    expect(rooms).toContain('cli/src/commands/undo/command.ts');
+    expect(rooms.filter((room) => /run\.ts|http|node|stores|views|upkeep/.test(room))).toEqual([]);
   });
 
   test('who imports ocikit/node loads no client before there is one', async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError } from 'commander';
 
-import { describeError } from './errors.ts';
+import { describeError } from './output/errors.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -10,12 +10,12 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 /** Each in a module of its own, which is loaded if it is needed. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./commands/serve.ts')).serveCommand(),
-  gc: async () => (await import('./commands/gc.ts')).gcCommand(),
-  check: async () => (await import('./commands/check.ts')).checkCommand(),
-  retain: async () => (await import('./commands/retain.ts')).retainCommand(),
-  history: async () => (await import('./commands/history.ts')).historyCommand(),
-  undo: async () => (await import('./commands/undo.ts')).undoCommand(),
+  serve: async () => (await import('./commands/serve/command.ts')).serveCommand(),
+  gc: async () => (await import('./commands/gc/command.ts')).gcCommand(),
+  check: async () => (await import('./commands/check/command.ts')).checkCommand(),
+  retain: async () => (await import('./commands/retain/command.ts')).retainCommand(),
+  history: async () => (await import('./commands/history/command.ts')).historyCommand(),
+  undo: async () => (await import('./commands/undo/command.ts')).undoCommand(),
 };
 
 /** The commands that arguments may be about: all of them, unless they begin with the name of one. */

@@ -2,9 +2,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import { isHost, isRepository } from 'ocikit';
 import type { FindingKind } from 'ocikit/upkeep';
 
-import { graceOption } from '../durations.ts';
-import { layoutOption } from '../layout-option.ts';
-import type { LayoutKind } from '../layout-option.ts';
+import { graceOption } from '../../options/durations.ts';
+import { layoutOption } from '../../options/layout-option.ts';
+import type { LayoutKind } from '../../options/layout-option.ts';
 
 const kinds: readonly FindingKind[] = ['missing', 'corrupt', 'unreachable', 'orphaned'];
 
@@ -42,7 +42,7 @@ export function checkCommand(): Command {
       '\nThe exit code is 0 if nothing is wrong any more, and 1 if something is left.' +
         '\nTo look needs no lock; --repair-from and --quarantine need a directory that nobody serves.',
     )
-    .action(async (dir: string, flags: CheckFlags) => (await import('../actions/check.ts')).runCheck(dir, flags));
+    .action(async (dir: string, flags: CheckFlags) => (await import('./run.ts')).runCheck(dir, flags));
 }
 
 function parseKinds(text: string): FindingKind[] {

@@ -1,6 +1,6 @@
 import type { Logger } from 'ocikit/server';
 
-import { printable } from './output.ts';
+import { printable } from './results.ts';
 
 /** Log lines for a person to read, on stderr: stdout is for results. */
 export function lineLogger(write: (line: string) => void): Logger {

@@ -4,12 +4,13 @@ import { isRegistryError } from 'ocikit';
 import { collectGarbage } from 'ocikit/upkeep';
 import type { GarbageEvent, GarbageReport, Tally } from 'ocikit/upkeep';
 
-import type { GcFlags } from '../commands/gc.ts';
-import { untilInterrupted } from '../interruption.ts';
-import { formatBytes } from '../log.ts';
-import { outputOf } from '../output.ts';
-import type { Output } from '../output.ts';
-import { openRoot } from '../root-directory.ts';
+import { openRoot } from '../../options/root-directory.ts';
+import { untilInterrupted } from '../../output/interruption.ts';
+import { formatBytes } from '../../output/log.ts';
+import { outputOf } from '../../output/results.ts';
+import type { Output } from '../../output/results.ts';
+
+import type { GcFlags } from './command.ts';
 
 export async function runGc(dir: string, flags: GcFlags): Promise<void> {
   const output = outputOf(flags);

@@ -6,12 +6,13 @@ import { dockerCredentials, nodeFetch } from 'ocikit/node';
 import { check, isDamage, repair } from 'ocikit/upkeep';
 import type { Finding, FindingKind } from 'ocikit/upkeep';
 
-import type { CheckFlags, Peer } from '../commands/check.ts';
-import { untilInterrupted } from '../interruption.ts';
-import { formatBytes } from '../log.ts';
-import { outputOf } from '../output.ts';
-import type { Output } from '../output.ts';
-import { openRoot } from '../root-directory.ts';
+import { openRoot } from '../../options/root-directory.ts';
+import { untilInterrupted } from '../../output/interruption.ts';
+import { formatBytes } from '../../output/log.ts';
+import { outputOf } from '../../output/results.ts';
+import type { Output } from '../../output/results.ts';
+
+import type { CheckFlags, Peer } from './command.ts';
 
 /** What was found, what became of it, and how much was looked at. */
 interface Report {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 
-import { layoutOption } from '../layout-option.ts';
-import type { LayoutKind } from '../layout-option.ts';
+import { layoutOption } from '../../options/layout-option.ts';
+import type { LayoutKind } from '../../options/layout-option.ts';
 
 export interface RetainFlags {
   rules: string;
@@ -25,5 +25,5 @@ export function retainCommand(): Command {
         '    "untagged": [{ "keepUsedWithin": "7d" }] }\n' +
         'ocikit gc then removes what is no longer reached.',
     )
-    .action(async (dir: string, flags: RetainFlags) => (await import('../actions/retain.ts')).runRetain(dir, flags));
+    .action(async (dir: string, flags: RetainFlags) => (await import('./run.ts')).runRetain(dir, flags));
 }

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 
-import { layoutOption } from '../layout-option.ts';
-import type { LayoutKind } from '../layout-option.ts';
-import { parseCount, parseTagged } from '../tagged.ts';
-import type { Tagged } from '../tagged.ts';
+import { layoutOption } from '../../options/layout-option.ts';
+import type { LayoutKind } from '../../options/layout-option.ts';
+import { parseCount, parseTagged } from '../../options/tag-arguments.ts';
+import type { Tagged } from '../../options/tag-arguments.ts';
 
 export interface HistoryFlags {
   limit?: number;
@@ -21,6 +21,6 @@ export function historyCommand(): Command {
     .addOption(layoutOption())
     .addHelpText('after', '\nMoves that other tools make in index.json are not known. To take one back: ocikit undo')
     .action(async (dir: string, tagged: Tagged, flags: HistoryFlags) =>
-      (await import('../actions/history.ts')).runHistory(dir, tagged, flags),
+      (await import('./run.ts')).runHistory(dir, tagged, flags),
     );
 }

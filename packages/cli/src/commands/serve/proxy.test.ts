@@ -1,7 +1,7 @@
 import { createTestServer, imageOf } from 'ocikit/testing';
 import { describe, expect, test } from 'vitest';
 
-import { run, startServing } from '../../test/run-command.ts';
+import { run, startServing } from '../../../test/run-command.ts';
 
 describe('ocikit serve --proxy', () => {
   test('keeps what it fetches, says so, and takes pushes with --local', async () => {

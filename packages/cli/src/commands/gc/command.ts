@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 
-import { graceOption, parseDuration } from '../durations.ts';
-import { layoutOption } from '../layout-option.ts';
-import type { LayoutKind } from '../layout-option.ts';
+import { graceOption, parseDuration } from '../../options/durations.ts';
+import { layoutOption } from '../../options/layout-option.ts';
+import type { LayoutKind } from '../../options/layout-option.ts';
 
 export interface GcFlags {
   grace: number;
@@ -30,5 +30,5 @@ export function gcCommand(): Command {
       '\nAfter a crash everything counts as used when the directory is opened, so it goes after the time of grace.' +
         '\nA running server collects by itself: ocikit serve --gc 1h',
     )
-    .action(async (dir: string, flags: GcFlags) => (await import('../actions/gc.ts')).runGc(dir, flags));
+    .action(async (dir: string, flags: GcFlags) => (await import('./run.ts')).runGc(dir, flags));
 }

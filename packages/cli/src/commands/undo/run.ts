@@ -1,10 +1,11 @@
 import { undoTag } from 'ocikit/upkeep';
 
-import type { UndoFlags } from '../commands/undo.ts';
-import { untilInterrupted } from '../interruption.ts';
-import { outputOf } from '../output.ts';
-import { openRoot } from '../root-directory.ts';
-import type { TagName } from '../tagged.ts';
+import { openRoot } from '../../options/root-directory.ts';
+import type { TagName } from '../../options/tag-arguments.ts';
+import { untilInterrupted } from '../../output/interruption.ts';
+import { outputOf } from '../../output/results.ts';
+
+import type { UndoFlags } from './command.ts';
 
 export async function runUndo(dir: string, { repository, tag }: TagName, flags: UndoFlags): Promise<void> {
   const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));

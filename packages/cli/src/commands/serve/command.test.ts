@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
-import { run, startServing, temporaryDirectory } from '../../test/run-command.ts';
+import { run, startServing, temporaryDirectory } from '../../../test/run-command.ts';
 
 const index = 'application/vnd.oci.image.index.v1+json';
 const missing = { mediaType: index, digest: `sha256:${'0'.repeat(64)}`, size: 2 };

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 
-import { layoutOption } from '../layout-option.ts';
-import type { LayoutKind } from '../layout-option.ts';
-import { parseTag } from '../tagged.ts';
-import type { TagName } from '../tagged.ts';
+import { layoutOption } from '../../options/layout-option.ts';
+import type { LayoutKind } from '../../options/layout-option.ts';
+import { parseTag } from '../../options/tag-arguments.ts';
+import type { TagName } from '../../options/tag-arguments.ts';
 
 export interface UndoFlags {
   json?: true;
@@ -22,7 +22,5 @@ export function undoCommand(): Command {
       '\nThat is a move too: done twice, the tag is where it was. What garbage collection has removed does not come' +
         '\nback: ocikit gc --keep-history 7d leaves what tags were at.',
     )
-    .action(async (dir: string, tag: TagName, flags: UndoFlags) =>
-      (await import('../actions/undo.ts')).runUndo(dir, tag, flags),
-    );
+    .action(async (dir: string, tag: TagName, flags: UndoFlags) => (await import('./run.ts')).runUndo(dir, tag, flags));
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 
 import type { RetentionRules, TagRule, UntaggedRule } from 'ocikit/upkeep';
 
-import { parseDuration } from './durations.ts';
+import { parseDuration } from '../../options/durations.ts';
 
 type JsonObject = Record<string, unknown>;
 

@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-import { graceOption, parseDuration } from '../durations.ts';
+import { graceOption, parseDuration } from '../../options/durations.ts';
 
-import { proxyOptions, strayFlag } from './proxy.ts';
-import type { ProxyFlags } from './proxy.ts';
+import { proxyOptions, strayFlag } from './proxy-options.ts';
+import type { ProxyFlags } from './proxy-options.ts';
 
 export interface ServeFlags extends ProxyFlags {
   host: string;
@@ -55,7 +55,7 @@ export function serveCommand(): Command {
     )
     .action(async (flags: ServeFlags, given: Command) => {
       assertUsage(flags, given);
-      await (await import('../actions/serve.ts')).runServe(flags);
+      await (await import('./run.ts')).runServe(flags);
     });
   for (const option of proxyOptions()) command.addOption(option);
   return command;

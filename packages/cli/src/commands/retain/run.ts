@@ -1,11 +1,12 @@
 import { applyRetention } from 'ocikit/upkeep';
 import type { RetentionEvent } from 'ocikit/upkeep';
 
-import type { RetainFlags } from '../commands/retain.ts';
-import { untilInterrupted } from '../interruption.ts';
-import { outputOf } from '../output.ts';
-import { readRetentionFile } from '../retention-file.ts';
-import { openRoot } from '../root-directory.ts';
+import { openRoot } from '../../options/root-directory.ts';
+import { untilInterrupted } from '../../output/interruption.ts';
+import { outputOf } from '../../output/results.ts';
+
+import type { RetainFlags } from './command.ts';
+import { readRetentionFile } from './rules-file.ts';
 
 export async function runRetain(dir: string, flags: RetainFlags): Promise<void> {
   const rules = await readRetentionFile(flags.rules);

@@ -5,7 +5,7 @@ import type { Logger } from 'ocikit/server';
 import { cache, upstreams } from 'ocikit/views';
 import type { CacheEvent, CacheRegistry } from 'ocikit/views';
 
-import type { ProxiedHost, ProxyFlags } from '../commands/proxy.ts';
+import type { ProxiedHost, ProxyFlags } from './proxy-options.ts';
 
 /** A cache that is going to be served, until it is closed. */
 export interface Proxy {

@@ -1,11 +1,12 @@
 import { historyOf } from 'ocikit';
 import type { TagMove } from 'ocikit';
 
-import type { HistoryFlags } from '../commands/history.ts';
-import { untilInterrupted } from '../interruption.ts';
-import { outputOf } from '../output.ts';
-import { openRoot } from '../root-directory.ts';
-import type { Tagged } from '../tagged.ts';
+import { openRoot } from '../../options/root-directory.ts';
+import type { Tagged } from '../../options/tag-arguments.ts';
+import { untilInterrupted } from '../../output/interruption.ts';
+import { outputOf } from '../../output/results.ts';
+
+import type { HistoryFlags } from './command.ts';
 
 export async function runHistory(dir: string, { repository, tag }: Tagged, flags: HistoryFlags): Promise<void> {
   const output = outputOf(flags);

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 
-import { parseDuration } from '../durations.ts';
+import { parseDuration } from '../../options/durations.ts';
 
 /** A registry behind the cache: `HOST[:PORT]`, and how it is spoken to if that was said. */
 export interface ProxiedHost {

@@ -5,9 +5,9 @@ import type { Registry } from 'ocikit';
 import { serve } from 'ocikit/serve';
 import type { Logger } from 'ocikit/server';
 
-import type { ServeFlags } from '../commands/serve.ts';
-import { lineLogger } from '../log.ts';
+import { lineLogger } from '../../output/log.ts';
 
+import type { ServeFlags } from './command.ts';
 import { Collecting } from './gc-interval.ts';
 
 export async function runServe(flags: ServeFlags): Promise<void> {
