@@ -14,7 +14,7 @@ beforeEach(async () => {
   dir = await temporaryDirectory();
 });
 
-/** Runs the command, and a server until it listens, and gives the modules that it has loaded: `ocikit/src/model/digest.ts`. */
+/** Runs the command, a server until it listens, and returns the modules it loaded: `ocikit/src/model/digest.ts`. */
 function loadedBy(...args: string[]): Promise<string[]> {
   return loadedByNode(command, ...args);
 }
@@ -77,7 +77,7 @@ describe('ocikit', () => {
       'ocikit/src/stores/repository',
       'ocikit/src/stores/uploads',
     ]);
-    // What is beside it there is for clients.
+    // The other files of that room are for clients.
     expect(loaded.filter((path) => dirname(path) === 'ocikit/src/node')).toEqual(['ocikit/src/node/serve.ts']);
   });
 
@@ -87,14 +87,14 @@ describe('ocikit', () => {
     expect(rooms).not.toContain('ocikit/src/stores/layout');
   });
 
-  test('--version loads nothing but the start, and help nothing of what commands do', async () => {
+  test('--version loads the entry alone, and --help no code that commands run', async () => {
     expect(roomsOf(await loadedBy('--version'))).toEqual(['cli/src/main.ts', 'cli/src/output/errors.ts']);
     const rooms = roomsOf(await loadedBy('--help'));
     expect(rooms).toContain('cli/src/commands/undo/command.ts');
     expect(rooms.filter((room) => /run\.ts|http|node|stores|views|upkeep/.test(room))).toEqual([]);
   });
 
-  test('who imports ocikit/node loads no client before there is one', async () => {
+  test('importing ocikit/node loads no client before one is made', async () => {
     const entry = join(packages, 'ocikit/bundled/node.js');
     const rooms = roomsOf(await loadedByNode(entry));
     expect(rooms).toContain('ocikit/src/node');

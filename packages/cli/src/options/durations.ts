@@ -1,3 +1,4 @@
+// Durations on the command line, such as `90s` or `7d`.
 import { InvalidArgumentError, Option } from 'commander';
 
 const units = new Map([
@@ -23,7 +24,7 @@ export function parseDuration(text: string): number {
   return milliseconds;
 }
 
-/** A time of grace: an hour, if nothing is said. */
+/** An option for a grace period; one hour by default. */
 export function graceOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(parseDuration).default(3_600_000, '1h');
 }

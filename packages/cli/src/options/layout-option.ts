@@ -1,11 +1,13 @@
+// The option `--layout` of commands that work on a directory.
 import { Option } from 'commander';
 
+/** One image layout for each repository, or one for all. */
 export type LayoutKind = 'per-repository' | 'shared';
 
-/** `--layout` of commands that are given a directory. */
+/** The option `--layout`. */
 export function layoutOption(): Option {
-  return new Option(
-    '--layout <kind>',
-    'one layout for each repository, or one for all of them; found out if it is left out',
-  ).choices(['per-repository', 'shared']);
+  return new Option('--layout <kind>', 'one layout for each repository, or one for all (default: detected)').choices([
+    'per-repository',
+    'shared',
+  ]);
 }

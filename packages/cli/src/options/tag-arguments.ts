@@ -1,34 +1,51 @@
+// Arguments that name a repository or a tag of a directory.
 import { InvalidArgumentError } from 'commander';
 import { isRepository, isTag } from 'ocikit';
 
 /** A repository of a directory, or one of its tags. */
-export interface Tagged {
+export interface RepositoryOrTag {
+  /** The repository's name. */
   repository: string;
+  /** Undefined: the whole repository. */
   tag: string | undefined;
 }
 
 /** A tag of a directory. */
 export interface TagName {
+  /** The repository's name. */
   repository: string;
+  /** The tag. */
   tag: string;
 }
 
-/** @throws InvalidArgumentError if it is no `REPOSITORY[:TAG]` */
-export function parseTagged(text: string): Tagged {
+/**
+ * Reads `REPOSITORY[:TAG]`.
+ *
+ * @throws InvalidArgumentError for anything else
+ */
+export function parseRepositoryOrTag(text: string): RepositoryOrTag {
   const [, repository = '', tag] = /^([^:]*)(?::(.*))?$/s.exec(text) ?? [];
   if (isRepository(repository) && (tag === undefined || isTag(tag))) return { repository, tag };
-  throw new InvalidArgumentError('It is the name of a repository, and may be followed by a tag: team/app:latest.');
+  throw new InvalidArgumentError('Give a repository with an optional tag: team/app or team/app:latest.');
 }
 
-/** @throws InvalidArgumentError if it is no `REPOSITORY:TAG` */
+/**
+ * Reads `REPOSITORY:TAG`.
+ *
+ * @throws InvalidArgumentError for anything else
+ */
 export function parseTag(text: string): TagName {
-  const { repository, tag } = parseTagged(text);
+  const { repository, tag } = parseRepositoryOrTag(text);
   if (tag !== undefined) return { repository, tag };
-  throw new InvalidArgumentError('It is a repository and a tag: team/app:latest.');
+  throw new InvalidArgumentError('Give a repository and a tag: team/app:latest.');
 }
 
-/** @throws InvalidArgumentError if it is no whole number */
+/**
+ * Reads a whole number.
+ *
+ * @throws InvalidArgumentError for anything else
+ */
 export function parseCount(text: string): number {
   if (/^[0-9]{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It is a whole number.');
+  throw new InvalidArgumentError('Give a whole number.');
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { formatBytes, lineLogger } from './log.ts';
 
-test('a request is one line: status, what was asked, how much came back and how long it took', () => {
+test('a request is one line: status, method, path, bytes and milliseconds', () => {
   const lines: string[] = [];
   const logger = lineLogger((line) => lines.push(line));
   logger.info?.('request', {
@@ -17,7 +17,7 @@ test('a request is one line: status, what was asked, how much came back and how 
   expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d\d\d 200 GET \/v2\/a\?n=1 2\.0 KiB 1\.25 ms\n$/);
 });
 
-test('an error is told with its story, set in below its line', () => {
+test('an error is logged with its stack, indented below its line', () => {
   const lines: string[] = [];
   const error = new Error('first\n00:00:00.000 200 GET /forged\r');
   lineLogger((line) => lines.push(line)).error('failed', { path: '/x', error });
@@ -26,7 +26,7 @@ test('an error is told with its story, set in below its line', () => {
   expect(second).toBe('    00:00:00.000 200 GET /forged\\x0d');
 });
 
-test('what is not known is said so', () => {
+test('an unknown value is written as undefined', () => {
   const lines: string[] = [];
   lineLogger((line) => lines.push(line)).warn('odd', { size: undefined });
   expect(lines.join('')).toMatch(/ warning: odd size=undefined\n$/);

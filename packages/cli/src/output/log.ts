@@ -1,8 +1,9 @@
+// The log of `ocikit serve`, as lines for a person.
 import type { Logger } from 'ocikit/server';
 
 import { printable } from './results.ts';
 
-/** Log lines for a person to read, on stderr: stdout is for results. */
+/** A logger that writes one line for each message. */
 export function lineLogger(write: (line: string) => void): Logger {
   const line = (mark: string, message: string, fields: Readonly<Record<string, unknown>>): void => {
     const time = new Date().toISOString().slice(11, 23);
@@ -23,24 +24,25 @@ function requestLine(fields: Readonly<Record<string, unknown>>): string {
 
 function eventLine(message: string, { error, ...fields }: Readonly<Record<string, unknown>>): string {
   const rest = Object.entries(fields).map(([name, value]) => `${name}=${text(value)}`);
-  // Each line of a stack is set in, so that none can pass for a line of the log.
+  // Indent each line of a stack, so that none can pass for a line of the log.
   const story = error instanceof Error ? (error.stack ?? error.message).split('\n').map(text).join('\n    ') : '';
   const what = story === '' ? '' : `: ${story}`;
   return [message, ...rest].join(' ') + what;
 }
 
-/** Undefined for what JSON has no form for. */
-function shown(value: unknown): string | undefined {
+/** The value as JSON; undefined if JSON cannot express it. */
+function jsonOf(value: unknown): string | undefined {
   return JSON.stringify(value);
 }
 
 function text(value: unknown): string {
-  const plain = typeof value === 'string' ? value : (shown(value) ?? 'undefined');
-  return printable(plain);
+  const unescaped = typeof value === 'string' ? value : (jsonOf(value) ?? 'undefined');
+  return printable(unescaped);
 }
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
+/** A number of bytes with a binary unit, such as `1.5 MiB`. */
 export function formatBytes(bytes: number): string {
   let unit = 0;
   let value = bytes;

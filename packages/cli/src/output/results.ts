@@ -1,11 +1,13 @@
+// The results of a command on stdout, as lines for a person or as JSON.
 import { once } from 'node:events';
 
-/** Results, on stdout: lines for a person, or one JSON value for each. */
+/** Writes results to stdout: a line of text or a JSON value for each. */
 export interface Output {
-  /** Resolves when there is room for more. */
+  /** Writes one result. Resolves when stdout can take more. */
   write(value: object, line: string): Promise<void>;
 }
 
+/** The output that the option `--json` asks for. */
 export function outputOf({ json }: { json?: true }): Output {
   return {
     async write(value, line) {
@@ -16,7 +18,7 @@ export function outputOf({ json }: { json?: true }): Output {
   };
 }
 
-/** What others have sent or stored must not make lines of its own, or move the terminal's cursor. */
+/** Escapes control characters: foreign text must not add lines or move the terminal's cursor. */
 export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

@@ -1,3 +1,4 @@
+// Runs `ocikit check`: verifies a directory, repairs it and reports the findings.
 import { maintenanceOf } from 'ocikit';
 import type { Registry } from 'ocikit';
 import { createClient } from 'ocikit/client';
@@ -6,15 +7,31 @@ import { dockerCredentials, nodeFetch } from 'ocikit/node';
 import { check, isDamage, repair } from 'ocikit/upkeep';
 import type { Finding, FindingKind } from 'ocikit/upkeep';
 
+import type { LayoutKind } from '../../options/layout-option.ts';
 import { openRoot } from '../../options/root-directory.ts';
 import { untilInterrupted } from '../../output/interruption.ts';
 import { formatBytes } from '../../output/log.ts';
 import { outputOf } from '../../output/results.ts';
 import type { Output } from '../../output/results.ts';
 
-import type { CheckFlags, Peer } from './command.ts';
+/** The options of `ocikit check`. */
+export interface CheckFlags {
+  grace: number;
+  only?: FindingKind[];
+  sparse?: true;
+  quarantine?: true;
+  repairFrom?: Peer;
+  json?: true;
+  layout?: LayoutKind;
+}
 
-/** What was found, what became of it, and how much was looked at. */
+/** The registry to repair from, and the prefix of its repositories' names. */
+export interface Peer {
+  host: string;
+  prefix: string;
+}
+
+/** How many findings there were, their outcomes, and how much was checked. */
 interface Report {
   type: 'report';
   findings: Record<FindingKind, number>;
@@ -24,6 +41,7 @@ interface Report {
   checked: { count: number; size: number };
 }
 
+/** Checks a directory; sets exit code 1 if a finding is left. */
 export async function runCheck(dir: string, flags: CheckFlags): Promise<void> {
   const output = outputOf(flags);
   const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
@@ -75,11 +93,11 @@ async function checkAll(
   return report;
 }
 
-/** What has become of a finding. */
+/** The outcome of a finding. */
 interface Outcome {
   outcome: 'repaired' | 'left';
   quarantined: boolean;
-  /** Why it could not be repaired. */
+  /** The reason why it could not be repaired. */
   error?: string;
 }
 
@@ -115,7 +133,7 @@ function lineOf(finding: Finding, { outcome, quarantined, error }: Outcome): str
     ...(size === undefined ? [] : [formatBytes(size)]),
     ...(neededBy === undefined ? [] : [`needed by ${neededBy}`]),
     ...(outcome === 'repaired' ? ['repaired'] : []),
-    ...(quarantined ? ['put aside'] : []),
+    ...(quarantined ? ['quarantined'] : []),
     ...(error === undefined ? [] : [`not repaired: ${error}`]),
   ];
   return `${kind} ${place} (${notes.join('; ')})`;
@@ -124,10 +142,10 @@ function lineOf(finding: Finding, { outcome, quarantined, error }: Outcome): str
 function summaryOf({ findings, repaired, quarantined, left, checked }: Report): string {
   const counts = Object.entries(findings).flatMap(([kind, count]) => (count === 0 ? [] : [`${count} ${kind}`]));
   const parts = [
-    `looked at ${checked.count} manifests and blobs (${formatBytes(checked.size)})`,
+    `checked ${checked.count} manifests and blobs (${formatBytes(checked.size)})`,
     counts.length === 0 ? 'nothing is wrong' : counts.join(', '),
     ...(repaired === 0 ? [] : [`${repaired} repaired`]),
-    ...(quarantined === 0 ? [] : [`${quarantined} put aside`]),
+    ...(quarantined === 0 ? [] : [`${quarantined} quarantined`]),
     ...(left === 0 ? [] : [`${left} left`]),
   ];
   return parts.join('; ');

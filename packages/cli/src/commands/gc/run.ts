@@ -1,17 +1,29 @@
+// Runs `ocikit gc`: collects garbage in a directory and reports the result.
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { isRegistryError } from 'ocikit';
 import { collectGarbage } from 'ocikit/upkeep';
 import type { GarbageEvent, GarbageReport, Tally } from 'ocikit/upkeep';
 
+import type { LayoutKind } from '../../options/layout-option.ts';
 import { openRoot } from '../../options/root-directory.ts';
 import { untilInterrupted } from '../../output/interruption.ts';
 import { formatBytes } from '../../output/log.ts';
 import { outputOf } from '../../output/results.ts';
 import type { Output } from '../../output/results.ts';
 
-import type { GcFlags } from './command.ts';
+/** The options of `ocikit gc`. */
+export interface GcFlags {
+  grace: number;
+  keepUntagged?: true;
+  keepDangling?: true;
+  keepHistory: number;
+  dryRun?: true;
+  json?: true;
+  layout?: LayoutKind;
+}
 
+/** Collects garbage in a directory that no server uses. */
 export async function runGc(dir: string, flags: GcFlags): Promise<void> {
   const output = outputOf(flags);
   const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
@@ -19,10 +31,10 @@ export async function runGc(dir: string, flags: GcFlags): Promise<void> {
     await registry.own().catch((error: unknown) => {
       throw inUse(dir, error);
     });
-    // After a crash everything counts as used at this moment, which is to be over if there is no time of grace.
+    // After a crash all content counts as used now. Let that moment pass, so that `--grace 0` removes it.
     await delay(5);
     await untilInterrupted(async (signal) => {
-      const lines = new Lines(output, flags);
+      const lines = new EventLines(output, flags);
       const report = await collectGarbage(registry, {
         gracePeriod: flags.grace,
         untagged: flags.keepUntagged === true ? 'keep' : 'remove',
@@ -47,10 +59,11 @@ function inUse(dir: string, error: unknown): unknown {
   });
 }
 
-/** What is said of each event, one after another. */
-class Lines {
+/** Prints a line for each event, in order. */
+class EventLines {
   readonly #output: Output;
   readonly #flags: GcFlags;
+  /** Resolves when every line has been written. */
   written: Promise<void> = Promise.resolve();
 
   constructor(output: Output, flags: GcFlags) {
@@ -67,14 +80,14 @@ class Lines {
 
 function lineOf(event: GarbageEvent, { dryRun, json }: GcFlags): string | undefined {
   if (event.type === 'skipped') {
-    return `skipped ${event.repository}: its manifest ${event.digest} is ${event.state}, and may name anything (ocikit check says more)`;
+    return `skipped ${event.repository}: its manifest ${event.digest} is ${event.state}, so its references are unknown (ocikit check tells more)`;
   }
   if (event.type !== 'garbage' || (dryRun !== true && json !== true)) return undefined;
   const place = event.repository === undefined ? event.digest : `${event.repository}@${event.digest}`;
   return `would remove the ${event.kind} ${place} (${formatBytes(event.size)})`;
 }
 
-/** For a person. */
+/** The report as one line of text. */
 export function summaryOf({ dryRun, manifests, blobs, orphans, skipped, repositories }: GarbageReport): string {
   const parts = [counted(manifests, 'manifest'), counted(blobs, 'blob')];
   if (orphans.count > 0) parts.push(counted(orphans, 'orphan'));

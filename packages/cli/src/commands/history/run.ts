@@ -1,14 +1,26 @@
+// Runs `ocikit history`: prints how the tags of a repository moved.
 import { historyOf } from 'ocikit';
 import type { TagMove } from 'ocikit';
 
+import type { LayoutKind } from '../../options/layout-option.ts';
 import { openRoot } from '../../options/root-directory.ts';
-import type { Tagged } from '../../options/tag-arguments.ts';
+import type { RepositoryOrTag } from '../../options/tag-arguments.ts';
 import { untilInterrupted } from '../../output/interruption.ts';
 import { outputOf } from '../../output/results.ts';
 
-import type { HistoryFlags } from './command.ts';
+/** The options of `ocikit history`. */
+export interface HistoryFlags {
+  limit?: number;
+  json?: true;
+  layout?: LayoutKind;
+}
 
-export async function runHistory(dir: string, { repository, tag }: Tagged, flags: HistoryFlags): Promise<void> {
+/** Prints the moves of a repository's tags, newest first. */
+export async function runHistory(
+  dir: string,
+  { repository, tag }: RepositoryOrTag,
+  flags: HistoryFlags,
+): Promise<void> {
   const output = outputOf(flags);
   const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
   try {
@@ -27,6 +39,6 @@ export async function runHistory(dir: string, { repository, tag }: Tagged, flags
 function lineOf(repository: string, { tag, at, digest, previous, caller }: TagMove): string {
   const what = digest === undefined ? 'deleted' : previous === undefined ? `set to ${digest}` : `moved to ${digest}`;
   const from = previous === undefined ? '' : ` (was at ${previous})`;
-  const who = caller === undefined ? '' : ` by ${caller}`;
-  return `${at.toISOString()} ${repository}:${tag} ${what}${from}${who}`;
+  const by = caller === undefined ? '' : ` by ${caller}`;
+  return `${at.toISOString()} ${repository}:${tag} ${what}${from}${by}`;
 }

@@ -1,3 +1,4 @@
+// Reads retention rules from a JSON file and names the wrong field of a malformed one.
 import { readFile } from 'node:fs/promises';
 
 import type { RetentionRules, TagRule, UntaggedRule } from 'ocikit/upkeep';
@@ -9,7 +10,7 @@ type JsonObject = Record<string, unknown>;
 /**
  * Retention rules from a JSON file. Times are durations as on the command line: `30d`.
  *
- * @throws Error that names the field, also for one that nobody knows: what is misspelt would keep less
+ * @throws Error that names the wrong or unknown field: a misspelt rule would keep less than meant
  */
 export async function readRetentionFile(path: string): Promise<RetentionRules> {
   let value: unknown;
@@ -48,28 +49,29 @@ function untaggedRule(value: unknown, where: string): UntaggedRule {
 }
 
 function objectOf(value: unknown, where: string, known: readonly string[]): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${where} is no object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`${where} must be an object`);
   const unknown = Object.keys(value).find((field) => !known.includes(field));
   if (unknown !== undefined)
-    throw new Error(`${where} has no field ${JSON.stringify(unknown)}: there is ${known.join(', ')}`);
+    throw new Error(`${where} has the unknown field ${JSON.stringify(unknown)}; its fields are ${known.join(', ')}`);
   return value as JsonObject;
 }
 
 function listOf(value: unknown, where: string): readonly unknown[] {
   if (value === undefined) return [];
-  if (!Array.isArray(value)) throw new Error(`${where} is no list`);
+  if (!Array.isArray(value)) throw new Error(`${where} must be a list`);
   return value;
 }
 
 function stringsOf(value: unknown, where: string): readonly string[] | undefined {
   if (value === undefined) return undefined;
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
-  throw new Error(`${where} is no list of strings`);
+  throw new Error(`${where} must be a list of strings`);
 }
 
 function countOf(value: unknown, where: string): number | undefined {
   if (value === undefined || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0)) return value;
-  throw new Error(`${where} is no whole number from 0 up`);
+  throw new Error(`${where} must be a whole number from 0 up`);
 }
 
 function durationOf(value: unknown, where: string): number | undefined {
@@ -77,6 +79,6 @@ function durationOf(value: unknown, where: string): number | undefined {
   try {
     return parseDuration(typeof value === 'string' ? value : '');
   } catch {
-    throw new Error(`${where} is no duration, such as "30d"`);
+    throw new Error(`${where} must be a duration such as "30d"`);
   }
 }

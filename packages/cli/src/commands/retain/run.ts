@@ -1,13 +1,23 @@
+// Runs `ocikit retain`: deletes tags and untagged manifests by rules.
 import { applyRetention } from 'ocikit/upkeep';
 import type { RetentionEvent } from 'ocikit/upkeep';
 
+import type { LayoutKind } from '../../options/layout-option.ts';
 import { openRoot } from '../../options/root-directory.ts';
 import { untilInterrupted } from '../../output/interruption.ts';
 import { outputOf } from '../../output/results.ts';
 
-import type { RetainFlags } from './command.ts';
 import { readRetentionFile } from './rules-file.ts';
 
+/** The options of `ocikit retain`. */
+export interface RetainFlags {
+  rules: string;
+  dryRun?: true;
+  json?: true;
+  layout?: LayoutKind;
+}
+
+/** Applies the rules of a file to a directory that no server uses. */
 export async function runRetain(dir: string, flags: RetainFlags): Promise<void> {
   const rules = await readRetentionFile(flags.rules);
   const output = outputOf(flags);
@@ -26,7 +36,7 @@ export async function runRetain(dir: string, flags: RetainFlags): Promise<void> 
       });
       await written;
       const done = flags.dryRun === true ? 'would delete' : 'deleted';
-      const summary = `${done} ${report.tags} tags and ${report.manifests.count} untagged manifests; ${report.kept} are in use by now`;
+      const summary = `${done} ${report.tags} tags and ${report.manifests.count} untagged manifests; kept ${report.kept} that are in use by now`;
       await output.write({ type: 'report', ...report }, summary);
     });
   } finally {
@@ -38,5 +48,5 @@ function lineOf({ step, outcome }: RetentionEvent, { dryRun }: RetainFlags): str
   const what = step.type === 'tag' ? `${step.repository}:${step.tag}` : `${step.repository}@${step.digest}`;
   const notes = step.type === 'tag' ? `at ${step.digest}, last used ${step.usedAt}` : 'untagged';
   if (outcome === 'done') return `${dryRun === true ? 'would delete' : 'deleted'} ${what} (${notes})`;
-  return `${outcome === 'kept' ? 'kept, as it is in use by now:' : 'was gone already:'} ${what}`;
+  return `${outcome === 'kept' ? 'kept, in use by now:' : 'already gone:'} ${what}`;
 }

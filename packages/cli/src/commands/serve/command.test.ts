@@ -25,11 +25,11 @@ describe('ocikit serve', () => {
     child.kill('SIGTERM');
     const { code, stderr } = await outcome;
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^ocikit keeps everything in \/.*registry-data$/m);
+    expect(stderr).toMatch(/^ocikit stores content in \/.*registry-data$/m);
     expect(stderr).toMatch(/^\d\d:\d\d:\d\d\.\d\d\d 201 PUT \/v2\/app\/manifests\/v1 0 B [\d.]+ ms$/m);
   });
 
-  test('keeps what was pushed for the next start, and with --memory does not', async () => {
+  test('keeps pushed content for the next start, and with --memory does not', async () => {
     const root = await temporaryDirectory();
     for (const layout of ['per-repository', 'shared']) {
       const args = ['--root', join(root, layout), '--layout', layout];
@@ -45,7 +45,7 @@ describe('ocikit serve', () => {
     const memory = await startServing(['--memory']);
     await pushIndex(memory.url);
     memory.child.kill('SIGTERM');
-    expect((await memory.outcome).stderr).toContain('ocikit keeps everything in memory');
+    expect((await memory.outcome).stderr).toContain('ocikit stores content in memory');
   });
 
   test('stops with 0 on SIGINT', async () => {
@@ -83,7 +83,7 @@ describe('ocikit serve', () => {
     expect(await (await fetch(`${url}/v2/_catalog`)).json()).toEqual({ repositories: [] });
   });
 
-  test('accepts manifests that name what is not there only with --sparse', async () => {
+  test('accepts manifests that name missing content only with --sparse', async () => {
     const [strict, sparse] = await Promise.all([startServing([]), startServing(['--sparse'])]);
     expect((await pushIndex(strict.url, [missing])).status).toBe(404);
     expect((await pushIndex(sparse.url, [missing])).status).toBe(201);

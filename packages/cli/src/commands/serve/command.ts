@@ -1,57 +1,47 @@
+// The arguments and help of `ocikit serve`.
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { graceOption, parseDuration } from '../../options/durations.ts';
 
 import { proxyOptions, strayFlag } from './proxy-options.ts';
-import type { ProxyFlags } from './proxy-options.ts';
-
-export interface ServeFlags extends ProxyFlags {
-  host: string;
-  port: number;
-  root: string;
-  layout?: 'per-repository' | 'shared';
-  durability: 'fsync' | 'none';
-  memory?: true;
-  readOnly?: true;
-  sparse?: true;
-  gc?: number;
-  gcGrace: number;
-  gcKeepUntagged?: true;
-  gcKeepHistory: number;
-  quiet?: true;
-}
+import type { ServeFlags } from './run.ts';
 
 export function serveCommand(): Command {
   const command = new Command('serve')
-    .description('Serve a registry until SIGINT or SIGTERM comes.')
-    .option('--host <address>', 'listen on this address; 0.0.0.0 is all of this machine’s', '127.0.0.1')
-    .option('--port <number>', 'listen on this port; 0 is any free one', parsePort, 5000)
-    .option('--root <dir>', 'keep everything in this directory, as OCI image layouts', './registry-data')
+    .description('Serve a registry until SIGINT or SIGTERM.')
+    .option('--host <address>', 'listen on this address; 0.0.0.0 means all addresses of this machine', '127.0.0.1')
+    .option('--port <number>', 'listen on this port; 0 means any free port', parsePort, 5000)
+    .option('--root <dir>', 'store all content in this directory, as OCI image layouts', './registry-data')
     .addOption(
       new Option(
         '--layout <kind>',
-        'one layout for each repository, or one for all of them (default: per-repository; with --proxy: shared)',
+        'one layout for each repository, or one for all (default: per-repository; with --proxy: shared)',
       ).choices(['per-repository', 'shared']),
     )
     .addOption(
       new Option(
         '--durability <kind>',
-        'fsync: what is acknowledged survives the loss of power; none: that of the process',
+        'fsync: acknowledged content survives a power loss; none: it survives a killed process',
       )
         .choices(['fsync', 'none'])
         .default('fsync'),
     )
-    .option('--memory', 'keep everything in memory instead: it is gone when the server stops')
+    .option('--memory', 'store all content in memory; it is lost when the server stops')
     .option('--read-only', 'refuse pushes and deletes')
-    .option('--sparse', 'accept manifests that name content which is not there')
-    .option('--gc <interval>', 'remove what no tag reaches, so often: 1h, 7d', parseInterval)
-    .addOption(graceOption('--gc-grace <duration>', 'leave what was pushed or used so lately'))
-    .option('--gc-keep-untagged', 'leave manifests without a tag, for those who pull by digest')
-    .option('--gc-keep-history <duration>', 'leave what tags were at so lately, for ocikit undo', parseDuration, 0)
-    .option('--quiet', 'no line for each request')
+    .option('--sparse', 'accept manifests that name missing content')
+    .option('--gc <interval>', 'run garbage collection at this interval: 1h, 7d', parseInterval)
+    .addOption(graceOption('--gc-grace <duration>', 'keep content pushed or used within this time'))
+    .option('--gc-keep-untagged', 'keep untagged manifests, for clients that pull by digest')
+    .option(
+      '--gc-keep-history <duration>',
+      'keep content that a tag pointed to within this time, for ocikit undo',
+      parseDuration,
+      0,
+    )
+    .option('--quiet', 'log no requests')
     .addHelpText(
       'after',
-      '\nThe line "ocikit listening on http://HOST:PORT" on stdout says that it accepts connections.',
+      '\nThe server accepts connections once it prints "ocikit listening on http://HOST:PORT" on stdout.',
     )
     .action(async (flags: ServeFlags, given: Command) => {
       assertUsage(flags, given);
@@ -61,12 +51,12 @@ export function serveCommand(): Command {
   return command;
 }
 
-/** What no single option can say. */
+/** Refuses options that contradict each other. */
 function assertUsage(flags: ServeFlags, command: Command): void {
   const stray = strayFlag(flags);
-  if (stray !== undefined) command.error(`error: ${stray} means nothing without --proxy`);
+  if (stray !== undefined) command.error(`error: ${stray} has no effect without --proxy`);
   if (flags.proxy !== undefined && flags.gc !== undefined) {
-    command.error('error: --gc does not go with --proxy: a cache makes room by itself, see --cache-size');
+    command.error('error: --gc cannot be combined with --proxy: a cache evicts content by itself, see --cache-size');
   }
 }
 
@@ -78,7 +68,7 @@ function parsePort(text: string): number {
 
 function parseInterval(text: string): number {
   const milliseconds = parseDuration(text);
-  // Beyond that, a timer fires at once.
+  // A timer of 2^31 ms or more fires at once.
   if (milliseconds >= 1 && milliseconds < 2 ** 31) return milliseconds;
-  throw new InvalidArgumentError('An interval is more than nothing and less than 25 days.');
+  throw new InvalidArgumentError('An interval is longer than 0 and shorter than 25 days.');
 }

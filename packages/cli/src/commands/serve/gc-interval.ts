@@ -1,32 +1,36 @@
+// Collects garbage at an interval while `ocikit serve --gc` runs.
 import type { Registry } from 'ocikit';
 import type { Logger } from 'ocikit/server';
 
-export interface CollectingOptions {
+/** How often garbage is collected, and what is kept. */
+export interface GarbageCollectionOptions {
   /** Milliseconds between the end of one collection and the beginning of the next. */
   interval: number;
-  /** Milliseconds. */
+  /** Content used within this time is kept, in milliseconds. */
   gracePeriod: number;
+  /** Whether untagged manifests are removed. */
   untagged: 'remove' | 'keep';
-  /** Milliseconds. */
+  /** Content that a tag pointed to within this time is kept, in milliseconds. */
   keepHistory: number;
+  /** Gets one line for each collection. */
   logger: Logger;
 }
 
-/** Collects garbage again and again, never twice at a time, until it is stopped. One line for each. */
-export class Collecting {
+/** Collects garbage at an interval until it is stopped; only one collection runs at a time. */
+export class GarbageCollection {
   readonly #registry: Registry;
-  readonly #options: CollectingOptions;
+  readonly #options: GarbageCollectionOptions;
   readonly #stop = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(registry: Registry, options: CollectingOptions) {
+  constructor(registry: Registry, options: GarbageCollectionOptions) {
     this.#registry = registry;
     this.#options = options;
     this.#schedule();
   }
 
-  /** Ends the one that runs, and resolves when it has ended. What it had begun to remove is gone. */
+  /** Aborts a running collection and resolves when it has ended. A removal that has begun is finished. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     this.#stop.abort(new Error('the server stops'));
@@ -55,7 +59,11 @@ export class Collecting {
         onEvent: (event) => {
           if (event.type !== 'skipped') return;
           const { repository, digest, state } = event;
-          logger.warn('no garbage is collected where a manifest cannot be read', { repository, digest, state });
+          logger.warn('skipped a repository in garbage collection: a manifest cannot be read', {
+            repository,
+            digest,
+            state,
+          });
         },
       });
       logger.info?.('garbage collected', {
@@ -68,7 +76,7 @@ export class Collecting {
         milliseconds: Math.round(performance.now() - started),
       });
     } catch (error) {
-      if (!signal.aborted) logger.error('garbage could not be collected', { error });
+      if (!signal.aborted) logger.error('garbage collection failed', { error });
     }
   }
 }

@@ -1,43 +1,50 @@
+// The options of `ocikit serve` that make it a pull-through cache.
 import { InvalidArgumentError, Option } from 'commander';
 
 import { parseDuration } from '../../options/durations.ts';
 
-/** A registry behind the cache: `HOST[:PORT]`, and how it is spoken to if that was said. */
+/** A registry behind the cache. */
 export interface ProxiedHost {
-  /** The host that clients mean by it. */
+  /** The host name that clients use for it. */
   name: string;
+  /** Its address, `HOST[:PORT]`. */
   host: string;
+  /** Undefined if it was not given. */
   scheme: 'http' | 'https' | undefined;
 }
 
+/** The options that need `--proxy`, and it. */
 export interface ProxyFlags {
+  /** The registries behind the cache. */
   proxy?: ProxiedHost[];
+  /** The directory for pushed content. */
   local?: string;
-  /** Bytes. */
+  /** The most content that is kept, in bytes. */
   cacheSize?: number;
-  /** Milliseconds. */
+  /** Milliseconds after which a tag is looked up again. */
   tagAge?: number;
 }
 
+/** The options for commander. */
 export function proxyOptions(): Option[] {
   return [
     new Option(
       '--proxy <registry>',
-      'be a cache of this registry: docker.io, https://HOST, http://HOST, or NAME=URL for what clients call NAME; may be given several times',
+      'be a cache of this registry: docker.io, https://HOST, http://HOST, or NAME=URL if clients call it NAME; can be repeated',
     ).argParser((text: string, before: ProxiedHost[] | undefined) => [...(before ?? []), parseHost(text)]),
-    new Option('--local <dir>', 'with --proxy: take pushes, too, and keep them in this directory'),
+    new Option('--local <dir>', 'with --proxy: accept pushes and store them in this directory'),
     new Option(
       '--cache-size <size>',
-      'with --proxy: keep no more than this (10GB, 500MB); what was used longest ago goes first',
+      'with --proxy: keep at most this much (10GB, 500MB); the least recently used content is evicted first',
     ).argParser(parseSize),
     new Option(
       '--tag-age <duration>',
-      'with --proxy: ask where a tag is after this time (30s, 5m, 1h; default: 1m)',
+      'with --proxy: look a tag up again after this time (30s, 5m, 1h; default: 1m)',
     ).argParser(parseDuration),
   ];
 }
 
-/** A flag that means nothing without `--proxy`; undefined if there is none. */
+/** An option given without the `--proxy` that it needs; undefined if there is none. */
 export function strayFlag({ proxy, local, cacheSize, tagAge }: ProxyFlags): string | undefined {
   if (proxy !== undefined) return undefined;
   const given = { '--local': local, '--cache-size': cacheSize, '--tag-age': tagAge };
@@ -47,7 +54,9 @@ export function strayFlag({ proxy, local, cacheSize, tagAge }: ProxyFlags): stri
 function parseHost(text: string): ProxiedHost {
   const [, given, scheme, host] = /^(?:([^/?#@\s=]+)=)?(?:(https?):\/\/)?([^/?#@\s=]+)\/?$/.exec(text) ?? [];
   if (host === undefined) {
-    throw new InvalidArgumentError('It is HOST, https://HOST, http://HOST or NAME=URL, perhaps with :PORT.');
+    throw new InvalidArgumentError(
+      'A registry is HOST, https://HOST, http://HOST or NAME=URL, each with an optional :PORT.',
+    );
   }
   return { name: given ?? host, host, scheme: scheme === 'http' || scheme === 'https' ? scheme : undefined };
 }

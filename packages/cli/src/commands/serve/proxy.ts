@@ -1,3 +1,4 @@
+// Opens the pull-through cache that `ocikit serve --proxy` serves.
 import type { Registry } from 'ocikit';
 import { createClient } from 'ocikit/client';
 import { dockerCredentials, nodeFetch } from 'ocikit/node';
@@ -7,13 +8,19 @@ import type { CacheEvent, CacheRegistry } from 'ocikit/views';
 
 import type { ProxiedHost, ProxyFlags } from './proxy-options.ts';
 
-/** A cache that is going to be served, until it is closed. */
+/** An open cache. */
 export interface Proxy {
+  /** The cache as a registry. */
   registry: Registry;
+  /** Ends running downloads and closes connections. */
   close(): Promise<void>;
 }
 
-/** @param store where it keeps what it has fetched */
+/**
+ * Opens a cache of `hosts`.
+ *
+ * @param parts `store` holds fetched content, `local` pushed content
+ */
 export function openProxy(
   hosts: readonly ProxiedHost[],
   flags: ProxyFlags,
@@ -28,7 +35,8 @@ export function openProxy(
       scheme,
       fetch,
       credentials,
-      // One download is one request there, and a limit concerns everybody who asks the cache: it is the cache that waits.
+      // The cache waits for rate limits itself: a limit concerns all of its clients.
+      // One request per download: upstreams count requests.
       parallel: false,
       backOff: { attempts: 3, longestRetryAfter: 0 },
       onWarning: (text) => logger.warn('the upstream warns', { host, text }),
@@ -53,7 +61,7 @@ function log({ type, kind, repository, reference, size, error }: CacheEvent, log
   const fields = {
     [kind]: `${repository}${kind === 'tag' ? ':' : '@'}${reference}`,
     ...(size === undefined ? {} : { size }),
-    // Where it went wrong in this program is of no use to whoever reads this.
+    // Without the stack: the reader of the log needs the reason, not the place in this program.
     ...(error === undefined ? {} : { because: error instanceof Error ? error.message : error }),
   };
   if (troubles.has(type)) logger.warn(`cache ${type}`, fields);

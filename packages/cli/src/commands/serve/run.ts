@@ -1,3 +1,4 @@
+// Runs `ocikit serve`: opens the store or cache, serves it, and stops at a signal.
 import { resolve as absolute } from 'node:path';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
@@ -7,32 +8,50 @@ import type { Logger } from 'ocikit/server';
 
 import { lineLogger } from '../../output/log.ts';
 
-import type { ServeFlags } from './command.ts';
-import { Collecting } from './gc-interval.ts';
+import { GarbageCollection } from './gc-interval.ts';
+import type { ProxyFlags } from './proxy-options.ts';
 
+/** The options of `ocikit serve`. */
+export interface ServeFlags extends ProxyFlags {
+  host: string;
+  port: number;
+  root: string;
+  layout?: 'per-repository' | 'shared';
+  durability: 'fsync' | 'none';
+  memory?: true;
+  readOnly?: true;
+  sparse?: true;
+  gc?: number;
+  gcGrace: number;
+  gcKeepUntagged?: true;
+  gcKeepHistory: number;
+  quiet?: true;
+}
+
+/** Serves until SIGINT or SIGTERM, then finishes running requests. */
 export async function runServe(flags: ServeFlags): Promise<void> {
   keepHeapSmall();
   const logger = lineLogger((line) => process.stderr.write(line));
   const store = await (flags.proxy === undefined ? openStore(flags, logger) : openCache(flags.proxy, flags, logger));
   try {
-    const collecting = collectGarbageOf(store, flags, logger);
+    const collection = collectGarbageOf(store, flags, logger);
     try {
       await serveUntilSignalled(store, flags, logger);
     } finally {
-      await collecting?.stop();
+      await collection?.stop();
     }
   } finally {
     await store.close();
   }
 }
 
-/** Bytes in use from which on the heap is kept small at the expense of time. */
+/** Heap in use, in bytes, above which memory counts more than time. */
 const largeHeap = 48 * 1024 * 1024;
 
 /**
- * V8 lets a heap grow to several times what is in it before it looks for what is not; a quarter more takes no longer. With
- * 100,000 tags in it, even that is tens of megabytes for nothing. As long as there is little in it, requests are answered faster
- * without the second step.
+ * V8 lets a heap grow to several times its live content before it collects; growth by a quarter takes no longer. With
+ * 100,000 tags in memory even a quarter is tens of megabytes, so a large heap is also optimised for size. A small heap is
+ * not, because requests are answered faster without it.
  */
 function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=25');
@@ -44,17 +63,17 @@ function keepHeapSmall(): void {
   timer.unref();
 }
 
-function collectGarbageOf({ registry }: Store, flags: ServeFlags, logger: Logger): Collecting | undefined {
+function collectGarbageOf({ registry }: Store, flags: ServeFlags, logger: Logger): GarbageCollection | undefined {
   const { gc: interval, gcGrace: gracePeriod, gcKeepHistory: keepHistory, gcKeepUntagged } = flags;
   if (interval === undefined) return undefined;
   const untagged = gcKeepUntagged === true ? 'keep' : 'remove';
-  return new Collecting(registry, { interval, gracePeriod, untagged, keepHistory, logger });
+  return new GarbageCollection(registry, { interval, gracePeriod, untagged, keepHistory, logger });
 }
 
-/** What was fetched is in `--root`, and what was pushed in `--local`. */
+/** Content fetched from upstream is stored in `--root`, pushed content in `--local`. */
 async function openCache(hosts: NonNullable<ServeFlags['proxy']>, flags: ServeFlags, logger: Logger): Promise<Store> {
   const { openProxy } = await import('./proxy.ts');
-  // Each blob once, however many repositories have it; and a manifest comes before what it names.
+  // A shared layout stores a blob once for all repositories. Sparse: a manifest comes before its content.
   const store = await openStore({ layout: 'shared', ...flags, sparse: true, verifyOnRead: true }, logger);
   const local =
     flags.local === undefined
@@ -65,9 +84,7 @@ async function openCache(hosts: NonNullable<ServeFlags['proxy']>, flags: ServeFl
   const names = hosts.map(({ name }) => name).join(', ');
   return {
     registry: proxy.registry,
-    where: [`what it fetches from ${names}: ${store.where}`, local && `what is pushed: ${local.where}`]
-      .filter(Boolean)
-      .join(', and '),
+    place: `fetched from ${names} ${store.place}${local === undefined ? '' : `, and pushed content ${local.place}`}`,
     async close() {
       await proxy.close();
       await Promise.all([store.close(), local?.close()]);
@@ -82,11 +99,11 @@ async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logg
     port: flags.port,
     logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
   });
-  process.stderr.write(`ocikit keeps ${store.where}\n`);
+  process.stderr.write(`ocikit stores content ${store.place}\n`);
   process.stdout.write(`ocikit listening on ${serving.url}\n`);
 
   const signal = await stop;
-  process.stderr.write(`ocikit got ${signal}: finishing what runs\n`);
+  process.stderr.write(`ocikit got ${signal}: finishing running requests\n`);
   await serving.close();
 }
 
@@ -97,15 +114,15 @@ async function shownReadOnly(registry: Registry): Promise<Registry> {
 
 interface Store {
   registry: Registry;
-  /** For a person. */
-  where: string;
+  /** The place of its content, as text after "stores content". */
+  place: string;
   close(): Promise<void>;
 }
 
 interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' | 'readOnly' | 'gc'> {
   memory?: true | undefined;
   sparse?: boolean | undefined;
-  /** What is damaged can be had again. */
+  /** Verify content on each read: damaged content can be fetched again. */
   verifyOnRead?: boolean | undefined;
 }
 
@@ -115,7 +132,7 @@ async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
     const { createMemoryRegistry } = await import('ocikit/memory');
     return {
       registry: createMemoryRegistry({ sparse }),
-      where: 'everything in memory: it is gone when it stops',
+      place: 'in memory, until it stops',
       close: () => Promise.resolve(),
     };
   }
@@ -128,9 +145,9 @@ async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
     verifyOnRead,
     onWarning: (message, fields) => logger.warn(message, fields),
   });
-  // Better now than at the first push. Who only reads needs no lock, and may have no right to write.
+  // Fail now, not at the first push. A read-only server needs no lock and may lack the right to write.
   if (flags.readOnly !== true || flags.gc !== undefined) await registry.own();
-  return { registry, where: `everything in ${absolute(flags.root)}`, close: () => registry.close() };
+  return { registry, place: `in ${absolute(flags.root)}`, close: () => registry.close() };
 }
 
 function signalled(): Promise<NodeJS.Signals> {
@@ -138,7 +155,7 @@ function signalled(): Promise<NodeJS.Signals> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => {
         resolve(signal);
-        // Asked for twice, it means at once.
+        // The second signal stops at once.
         process.once(signal, () => process.exit(1));
       });
     }

@@ -1,12 +1,19 @@
+// Runs `ocikit undo`: takes back the last move of a tag.
 import { undoTag } from 'ocikit/upkeep';
 
+import type { LayoutKind } from '../../options/layout-option.ts';
 import { openRoot } from '../../options/root-directory.ts';
 import type { TagName } from '../../options/tag-arguments.ts';
 import { untilInterrupted } from '../../output/interruption.ts';
 import { outputOf } from '../../output/results.ts';
 
-import type { UndoFlags } from './command.ts';
+/** The options of `ocikit undo`. */
+export interface UndoFlags {
+  json?: true;
+  layout?: LayoutKind;
+}
 
+/** Takes back the last move of a tag in a directory that no server uses. */
 export async function runUndo(dir: string, { repository, tag }: TagName, flags: UndoFlags): Promise<void> {
   const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
   try {
