@@ -1,0 +1,267 @@
+// The table of rooms: which room may import which. `arrows.test.ts` holds it, in both directions: what is not here is
+// refused, and what is here and not in use has to go. `npm run structure:print` prints the rows that are in use.
+import type { Room, Rooms } from './room.ts';
+
+/**
+ * Serves tests. A test (`*.test.ts`), and each file of such a room, may import all doors, `node:`, packages and these
+ * rooms; a test also every file of its own wing. Tests are no part of circles.
+ */
+const tests: Room = { imports: [], tests: true };
+
+/** Its files are imported one by one: a list of all in an `index.ts` would only be loaded for nothing. */
+const everyFile = ['*'];
+
+/**
+ * From a room's name to its row. The library's rooms are called as below `packages/ocikit/src`, those of the command as
+ * below `packages/cli/src` with `cli/` in front, all others by their path. `room.ts` says what a row may have.
+ *
+ * A room has the files directly in its folder. Other rooms import its `index.ts`, and what `doors` names.
+ * Rooms inside one outermost room are a wing: `innerDoors` are for them alone.
+ */
+export const rooms: Rooms = {
+  // The ground floor: knows nobody, and runs everywhere.
+  model: { imports: ['model/hash'] },
+  // `#hash` is node.ts or web.ts, by runtime.
+  'model/hash': { imports: [], innerDoors: ['hash.ts', 'hex.ts'], node: ['node.ts'] },
+
+  // Moving content between registries: knows the interface alone.
+  copy: { imports: ['model'], toCome: true },
+  // Images as things: read from and written to a registry, whichever it is.
+  image: { imports: ['model', 'copy'] },
+  // Streams of tar entries: an image's files, without a disk.
+  archive: { imports: ['model', 'copy', 'image'], toCome: true },
+  // Retry, back-off and budgets: no HTTP and no registry, so that an object store has them too.
+  transfer: { imports: ['model'] },
+  // Decisions about callers, and their tokens: no HTTP.
+  auth: { imports: ['model'], toCome: true },
+
+  // Stores know no HTTP, no view and no client.
+  'stores/blobs': { imports: ['model', 'stores/disk'], doors: ['node.ts'], node: ['disk-blobs.ts', 'node.ts'] },
+  'stores/disk': { imports: ['model'], node: everyFile },
+  'stores/repository': { imports: ['model'] },
+  'stores/uploads': { imports: ['model', 'stores/blobs', 'stores/repository'] },
+  'stores/memory': { imports: ['model', 'stores/blobs', 'stores/repository', 'stores/uploads'] },
+
+  // Upwards: disk ← journal ← index ← root ← registry.
+  'stores/layout': {
+    imports: ['model', 'stores/disk', 'stores/repository', 'stores/layout/registry', 'stores/layout/root'],
+    node: everyFile,
+  },
+  'stores/layout/registry': {
+    imports: [
+      'model',
+      'stores/blobs',
+      'stores/disk',
+      'stores/repository',
+      'stores/layout/index',
+      'stores/layout/journal',
+      'stores/layout/root',
+      'stores/layout/uploads',
+    ],
+    innerDoors: everyFile,
+    node: everyFile,
+  },
+  'stores/layout/root': {
+    imports: [
+      'model',
+      'stores/disk',
+      'stores/repository',
+      'stores/layout/index',
+      'stores/layout/journal',
+      'stores/layout/uploads',
+    ],
+    innerDoors: everyFile,
+    node: everyFile,
+  },
+  'stores/layout/index': {
+    imports: ['model', 'stores/disk', 'stores/repository', 'stores/layout/journal'],
+    innerDoors: everyFile,
+    node: everyFile,
+  },
+  'stores/layout/journal': { imports: ['model', 'stores/disk'], innerDoors: everyFile, node: everyFile },
+  'stores/layout/uploads': {
+    imports: ['model', 'stores/disk', 'stores/uploads', 'stores/layout/journal'],
+    innerDoors: everyFile,
+    node: everyFile,
+  },
+
+  // Object storage is given its `fetch`, so it knows none of HTTP's rooms.
+  'stores/object': {
+    imports: ['model', 'transfer', 'stores/object/r2', 'stores/object/registry', 'stores/object/s3'],
+    toCome: true,
+  },
+  'stores/object/registry': {
+    imports: ['model', 'transfer', 'stores/blobs', 'stores/repository', 'stores/uploads'],
+    toCome: true,
+  },
+  'stores/object/s3': { imports: ['model', 'transfer'], packages: ['aws4fetch'], toCome: true },
+  'stores/object/r2': { imports: ['model', 'transfer'], toCome: true },
+
+  // HTTP's forms of things, for both ends of a connection.
+  'http/wire': { imports: ['model'] },
+
+  // The client knows the model and HTTP, no server and no store.
+  'http/client': {
+    imports: [
+      'model',
+      'http/wire',
+      'transfer',
+      'http/client/auth',
+      'http/client/manifests',
+      'http/client/pull',
+      'http/client/push',
+      'http/client/referrers',
+      'http/client/shared',
+      'http/client/transport',
+    ],
+  },
+  'http/client/auth': { imports: ['model', 'http/wire', 'http/client/shared'], innerDoors: everyFile },
+  'http/client/shared': { imports: ['model', 'http/wire'], innerDoors: everyFile },
+  'http/client/transport': {
+    imports: ['model', 'http/wire', 'transfer', 'http/client/auth', 'http/client/shared'],
+    innerDoors: everyFile,
+  },
+  'http/client/manifests': {
+    imports: ['model', 'http/wire', 'http/client/auth', 'http/client/shared', 'http/client/transport'],
+    innerDoors: everyFile,
+  },
+  'http/client/pull': {
+    imports: ['model', 'http/wire', 'http/client/auth', 'http/client/shared', 'http/client/transport'],
+    innerDoors: everyFile,
+  },
+  'http/client/push': {
+    imports: ['model', 'http/wire', 'http/client/auth', 'http/client/shared', 'http/client/transport'],
+    innerDoors: everyFile,
+  },
+  'http/client/referrers': {
+    imports: [
+      'model',
+      'http/wire',
+      'http/client/auth',
+      'http/client/manifests',
+      'http/client/shared',
+      'http/client/transport',
+    ],
+    innerDoors: everyFile,
+  },
+
+  // The server knows the interface, no store and no client.
+  'http/server': { imports: ['model', 'http/wire', 'http/server/adapters', 'http/server/api'] },
+  'http/server/api': { imports: ['model', 'http/wire'], innerDoors: everyFile },
+  'http/server/adapters': { imports: ['model', 'http/server/adapters/node'], innerDoors: everyFile },
+  // Of Node only types, so that importing the server loads nothing that other runtimes lack.
+  'http/server/adapters/node': { imports: ['model'], innerDoors: everyFile, nodeTypes: ['node:http', 'node:net'] },
+  'http/server/adapters/fast': {
+    imports: ['model', 'http/server/adapters/node'],
+    innerDoors: everyFile,
+    nodeTypes: ['node:http', 'node:net'],
+  },
+  'http/server/auth': { imports: ['model', 'auth', 'http/wire'], toCome: true },
+
+  // Views know the interface alone.
+  views: { imports: ['model', 'views/shared'] },
+  'views/shared': { imports: ['model'], innerDoors: everyFile },
+  'views/unify': {
+    imports: ['model', 'copy', 'views/shared', 'views/unify/members', 'views/unify/read', 'views/unify/write'],
+  },
+  'views/unify/members': { imports: ['model', 'views/shared'], innerDoors: everyFile },
+  'views/unify/read': { imports: ['model', 'views/shared', 'views/unify/members'], innerDoors: everyFile },
+  'views/unify/write': {
+    imports: ['model', 'views/shared', 'views/unify/members', 'views/unify/read'],
+    innerDoors: everyFile,
+  },
+  'views/cache': { imports: ['model', 'copy', 'views/shared'] },
+
+  // Upkeep stands on the interface and its Maintenance.
+  upkeep: { imports: ['upkeep/check', 'upkeep/gc', 'upkeep/history', 'upkeep/retention'] },
+  'upkeep/gc': { imports: ['model'], innerDoors: everyFile },
+  'upkeep/check': { imports: ['model', 'upkeep/gc'], innerDoors: everyFile },
+  'upkeep/retention': { imports: ['model', 'upkeep/gc'], innerDoors: everyFile },
+  'upkeep/history': { imports: ['model', 'upkeep/gc'], innerDoors: everyFile },
+
+  // The rooms that only Node has.
+  node: { imports: ['node/client', 'node/server'] },
+  'node/client': { imports: ['model', 'http/client', 'http/wire', 'stores/disk'], node: everyFile },
+  'node/server': { imports: ['model', 'http/server', 'http/server/auth', 'upkeep'], node: everyFile },
+
+  // Whatever users' tests need; node.ts adds what only Node has.
+  testing: {
+    imports: [
+      'model',
+      'copy',
+      'http/server',
+      'http/wire',
+      'image',
+      'node',
+      'stores/memory',
+      'testing/contract',
+      'testing/conformance',
+    ],
+    doors: ['node.ts'],
+    packages: ['selfsigned'],
+  },
+  'testing/contract': { imports: ['model', 'testing'], innerDoors: everyFile },
+  'testing/conformance': { imports: ['model', 'http/wire'], toCome: true },
+
+  // The command. Each file loads what the arguments need, so its rooms have no index.ts.
+  cli: { imports: ['cli/commands/*', 'cli/output'], doors: ['main.ts'], node: ['main.ts'], packages: ['commander'] },
+  'cli/commands/*': {
+    imports: [
+      'model',
+      'http/client',
+      'http/server',
+      'node',
+      'stores/layout',
+      'stores/memory',
+      'upkeep',
+      'views',
+      'cli/daemon',
+      'cli/options',
+      'cli/output',
+      'archive',
+      'stores/object',
+      'web',
+    ],
+    innerDoors: ['command.ts', 'run.ts'],
+    node: everyFile,
+    packages: ['commander'],
+  },
+  'cli/options': {
+    imports: ['model', 'stores/layout', 'upkeep'],
+    innerDoors: everyFile,
+    node: everyFile,
+    packages: ['commander'],
+  },
+  'cli/output': { imports: ['model', 'http/server'], innerDoors: everyFile, node: everyFile },
+  'cli/daemon': { imports: ['model', 'http/server', 'node', 'cli/options', 'cli/output'], toCome: true },
+  'packages/cli/bin': { imports: ['cli'], doors: ['ocikit.js'] },
+  'packages/cli/test': { ...tests, doors: everyFile },
+
+  // The page knows the library, and the command starts it.
+  web: { imports: ['model', 'auth', 'archive', 'http/server', 'image', 'upkeep', 'views'], toCome: true },
+
+  'packages/ocikit/test': { ...tests, doors: everyFile },
+  'test/faults': tests,
+  'test/guides': tests,
+  'test/interop': tests,
+  'test/packaging': tests,
+  'test/runtimes': tests,
+  'test/structure': tests,
+  'test/structure/english': { ...tests, innerDoors: everyFile },
+
+  // The benchmark measures what users get: packages, and the command.
+  bench: {
+    imports: ['bench/load', 'bench/report', 'bench/systems', 'bench/work'],
+    innerDoors: everyFile,
+    node: everyFile,
+  },
+  'bench/clients': { imports: ['http/client', 'image', 'node', 'stores/layout'], innerDoors: everyFile },
+  'bench/load': { imports: ['bench'], innerDoors: everyFile, node: everyFile },
+  'bench/report': { imports: ['bench', 'bench/systems'], innerDoors: everyFile, node: everyFile },
+  'bench/systems': {
+    imports: ['bench', 'bench/clients', 'bench/load', 'packages/cli/bin'],
+    innerDoors: everyFile,
+    node: everyFile,
+  },
+  'bench/work': { imports: ['bench', 'bench/load', 'bench/systems'], innerDoors: everyFile, node: everyFile },
+};
