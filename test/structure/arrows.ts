@@ -19,7 +19,7 @@ export interface Complaint {
   readonly remedy: string;
 }
 
-/** What the files of one row really import: the row that the table should have. */
+/** The imports that the files of one row really have: the row that the table should have. */
 export class Use {
   readonly imports = new Set<string>();
   readonly doors = new Set<string>();
@@ -262,7 +262,7 @@ class Check {
     }
   }
 
-  /** Whatever the table allows has to be in use, so that it tells how things are. */
+  /** Each entry of the table has to be in use: so it shows the imports that there are. */
   #checkTable(): void {
     const imported = new Set(Object.values(this.#rooms).flatMap((room) => room.imports));
     for (const [key, room] of Object.entries(this.#rooms)) {

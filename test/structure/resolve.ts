@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 
 import type { Sources } from './sources.ts';
 
-/** What a specifier stands for. */
+/** The meaning of a specifier. */
 export type Target =
   | { readonly kind: 'files'; readonly files: readonly string[]; readonly by: 'path' | 'package' | 'hash' }
   | { readonly kind: 'node'; readonly name: string }

@@ -19,7 +19,7 @@ const everyFile = ['*'];
  * Rooms inside one outermost room are a wing: `innerDoors` are for them alone.
  */
 export const rooms: Rooms = {
-  // The ground floor: knows nobody, and runs everywhere.
+  // The ground floor: imports no other room, and runs everywhere.
   model: { imports: ['model/hash'] },
   // `#hash` is node.ts or web.ts, by runtime.
   'model/hash': { imports: [], innerDoors: ['hash.ts', 'hex.ts'], node: ['node.ts'] },
@@ -149,7 +149,7 @@ export const rooms: Rooms = {
   'http/server': { imports: ['model', 'http/wire', 'http/server/adapters', 'http/server/api'] },
   'http/server/api': { imports: ['model', 'http/wire'], innerDoors: everyFile },
   'http/server/adapters': { imports: ['model', 'http/server/adapters/node'], innerDoors: everyFile },
-  // Of Node only types, so that importing the server loads nothing that other runtimes lack.
+  // Only types from Node, so that importing the server loads nothing that other runtimes lack.
   'http/server/adapters/node': { imports: ['model'], innerDoors: everyFile, nodeTypes: ['node:http', 'node:net'] },
   'http/server/adapters/fast': {
     imports: ['model', 'http/server/adapters/node'],
@@ -184,7 +184,7 @@ export const rooms: Rooms = {
   'node/client': { imports: ['model', 'http/client', 'http/wire', 'stores/disk'], node: everyFile },
   'node/server': { imports: ['model', 'http/server', 'http/server/auth', 'upkeep'], node: everyFile },
 
-  // Whatever users' tests need; node.ts adds what only Node has.
+  // Contents, servers and suites for users' tests. node.ts adds the parts that need Node.
   testing: {
     imports: [
       'model',

@@ -1,4 +1,4 @@
-// The project's files as a map from path to text, so that the checks are functions of text and can be given made-up trees.
+// Reads the project's files as a map from path to text: the checks are given such a map, and tests make one up.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
