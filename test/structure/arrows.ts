@@ -75,6 +75,7 @@ class Check {
     for (const file of this.#resolver.exportedFiles()) this.#useExport(file);
     this.#checkCircles();
     this.#checkTable();
+    this.#checkFloors();
     return { complaints: this.#complaints, uses: this.#uses };
   }
 
@@ -294,6 +295,23 @@ class Check {
       this.#checkUnused(at, 'node', room.node, use.node);
       this.#checkUnused(at, 'nodeTypes', room.nodeTypes, use.nodeTypes);
       this.#checkUnused(at, 'packages', room.packages, use.packages);
+    }
+  }
+
+  /** Rooms stand on floors: imports lead downwards. Only a room and the rooms inside it may import each other. */
+  #checkFloors(): void {
+    const graph = Object.entries(this.#rooms).map(([key, { imports }]) => {
+      const below = imports.filter((other) => other !== key && !key.startsWith(`${other}/`));
+      return [key, below.map((to) => ({ to, line: 0 }))] as const;
+    });
+    for (const { shortest } of circlesOf(new Map(graph))) {
+      const way = shortest.map(({ file }) => `'${file}'`);
+      this.#complain(
+        'circle',
+        table,
+        `a circle of rooms: ${[...way, way[0] ?? ''].join(' → ')}`,
+        'Move what they share to a room below them.',
+      );
     }
   }
 
