@@ -12,5 +12,5 @@ const outcome = checkArrows(sources, rooms);
 if (process.env['OCIKIT_PRINT_ROOMS'] === '1') process.stdout.write(`${rowsInUse(outcome, rooms)}\n`);
 
 test('each file imports what the table of rooms lets it import, and the table has nothing that is not in use', () => {
-  if (outcome.complaints.length > 0) throw new Error(listed(outcome.complaints));
+  if (outcome.complaints.length > 0) throw new Error(`\n${listed(outcome.complaints)}`);
 });

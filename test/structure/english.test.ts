@@ -26,7 +26,7 @@ describe('plain English', () => {
   test('no file has more that is hard to read than it had, and a new one has none', () => {
     const found = higher(findings, readBaseline());
 
-    if (found.length > 0) throw new Error(found.join('\n'));
+    if (found.length > 0) throw new Error(`\n${found.join('\n')}`);
   });
 
   test('the baseline is as low as the counts', () => {

@@ -112,14 +112,13 @@ export const rooms: Rooms = {
   // HTTP's forms of things, for both ends of a connection.
   'http/wire': { imports: ['model'] },
 
-  // The client knows the model and HTTP, no server and no store.
+  // The client knows the model and HTTP, no server and no store. It loads what few callers need by `import()`.
   'http/client': {
     imports: [
       'model',
       'http/wire',
       'transfer',
       'http/client/auth',
-      'http/client/manifests',
       'http/client/pull',
       'http/client/push',
       'http/client/referrers',
@@ -127,34 +126,31 @@ export const rooms: Rooms = {
       'http/client/transport',
     ],
   },
-  'http/client/auth': { imports: ['model', 'http/wire', 'http/client/shared'], innerDoors: everyFile },
-  'http/client/shared': { imports: ['model', 'http/wire'], innerDoors: everyFile },
+  'http/client/shared': { imports: ['model', 'http/wire', 'transfer'] },
+  'http/client/auth': { imports: ['model', 'http/wire', 'transfer', 'http/client/shared'] },
   'http/client/transport': {
     imports: ['model', 'http/wire', 'transfer', 'http/client/auth', 'http/client/shared'],
-    innerDoors: everyFile,
   },
   'http/client/manifests': {
-    imports: ['model', 'http/wire', 'http/client/auth', 'http/client/shared', 'http/client/transport'],
-    innerDoors: everyFile,
-  },
-  'http/client/pull': {
-    imports: ['model', 'http/wire', 'http/client/auth', 'http/client/shared', 'http/client/transport'],
-    innerDoors: everyFile,
-  },
-  'http/client/push': {
-    imports: ['model', 'http/wire', 'http/client/auth', 'http/client/shared', 'http/client/transport'],
-    innerDoors: everyFile,
+    imports: ['model', 'http/wire', 'http/client/shared', 'http/client/transport'],
   },
   'http/client/referrers': {
+    imports: ['model', 'http/wire', 'transfer', 'http/client/manifests', 'http/client/shared', 'http/client/transport'],
+    innerDoors: ['listing.ts', 'tag-changes.ts'],
+  },
+  'http/client/pull': {
+    imports: ['model', 'http/wire', 'http/client/manifests', 'http/client/shared', 'http/client/transport'],
+  },
+  'http/client/push': {
     imports: [
       'model',
       'http/wire',
-      'http/client/auth',
+      'transfer',
       'http/client/manifests',
+      'http/client/referrers',
       'http/client/shared',
       'http/client/transport',
     ],
-    innerDoors: everyFile,
   },
 
   // The server knows the interface, no store and no client. It imports only types from Node, so that importing the server
