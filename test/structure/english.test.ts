@@ -4,18 +4,18 @@ import { join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
-import { countsOf, higher, lower, lowered, type Baseline } from './english/baseline.ts';
+import { countsOf, higher, lower, lowered, sumsOf, type Baseline } from './english/baseline.ts';
 import { findingsIn } from './english/count.ts';
 import { readSources } from './sources.ts';
 
 const file = join(import.meta.dirname, 'english.json');
-const findings = findingsIn(
-  readSources(['', 'packages', 'test', 'bench', 'docs'], /\.(?:[cm]?[jt]s|md)$|^package\.json$/),
-);
+const sources = readSources(['', 'packages', 'test', 'bench', 'docs'], /\.(?:[cm]?[jt]s|md)$|^package\.json$/);
+const findings = findingsIn(sources);
 
 if (process.env['OCIKIT_LOWER_ENGLISH'] === '1') {
-  const next = existsSync(file) ? lowered(findings, readBaseline()) : countsOf(findings);
+  const next = existsSync(file) ? lowered(findings, readBaseline(), new Set(sources.keys())) : countsOf(findings);
   writeFileSync(file, `${JSON.stringify(next, undefined, 2)}\n`);
+  process.stdout.write(`${sumsOf(next)}\n`);
 }
 
 function readBaseline(): Baseline {

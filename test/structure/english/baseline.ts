@@ -65,27 +65,37 @@ export function lower(findings: readonly Finding[], baseline: Baseline): string[
 }
 
 /**
- * The baseline after files have become better, or have moved: no count of a file that is listed rises, and of no kind
- * the sum. Fails with what has risen.
+ * The baseline after files have become better, or have moved. No count of a listed file rises. Files that are not
+ * listed together get at most the counts of those that are gone. Fails with the counts that are too high.
+ *
+ * @param paths all files that exist
  */
-export function lowered(findings: readonly Finding[], baseline: Baseline): Baseline {
+export function lowered(findings: readonly Finding[], baseline: Baseline, paths: ReadonlySet<string>): Baseline {
   const counts = countsOf(findings);
-  const known = new Set(list(baseline).map(({ path }) => path));
-  const risen = list(counts)
-    .filter(({ path, kind, count }) => known.has(path) && count > countIn(baseline, path, kind))
-    .map(({ path, kind }) => `${path}: ${kind}`);
+  const listed = new Set(list(baseline).map(({ path }) => path));
+  const gone = list(baseline).filter(({ path }) => !paths.has(path));
+  const unlisted = list(counts).filter(({ path }) => !listed.has(path));
+  const risen = higher(
+    findings.filter(({ path }) => listed.has(path)),
+    baseline,
+  );
   for (const kind of Object.keys(kinds) as Kind[]) {
-    const [now, before] = [sumOf(counts, kind), sumOf(baseline, kind)];
-    if (now > before) risen.push(`all files together: ${kind} ${now}, before ${before}`);
+    const [now, before] = [sumOf(unlisted, kind), sumOf(gone, kind)];
+    const files = unlisted.filter((each) => each.kind === kind).map(({ path, count }) => `    ${path}: ${count}`);
+    if (now > before) risen.push(`${kind} ${now} in new files, ${before} in those that are gone:`, ...files);
   }
-  if (risen.length > 0)
+  if (risen.length > 0) {
     throw new Error(`The baseline may only be lowered, and these counts have risen:\n${risen.join('\n')}`);
+  }
   return counts;
 }
 
-/** The sum of one kind. */
-export function sumOf(baseline: Baseline, kind: Kind): number {
-  return list(baseline)
-    .filter((each) => each.kind === kind)
-    .reduce((sum, { count }) => sum + count, 0);
+function sumOf(counts: readonly Count[], kind: Kind): number {
+  return counts.filter((each) => each.kind === kind).reduce((sum, { count }) => sum + count, 0);
+}
+
+/** The sum of each kind, in one line. */
+export function sumsOf(baseline: Baseline): string {
+  const kindsFound = Object.keys(kinds) as Kind[];
+  return kindsFound.map((kind) => `${kind} ${sumOf(list(baseline), kind)}`).join(', ');
 }
