@@ -21,10 +21,10 @@ describe('the fences of a guide', () => {
 });
 
 test('a module is written to the file that its first line names', () => {
-  const [named, test, other] = fencesOf(
+  const [named, suite, other] = fencesOf(
     '```ts\n// store.ts\n\n```\n```ts\n// a.test.ts\na();\n```\n```ts\n// A store.\n```',
   );
-  expect([named, test, other].map((fence) => fence && fileOf(fence))).toEqual(['store.ts', 'a.test.ts', 'line-10.ts']);
+  expect([named, suite, other].map((fence) => fence && fileOf(fence))).toEqual(['store.ts', 'a.test.ts', 'line-10.ts']);
 });
 
 test.each([
