@@ -15,7 +15,8 @@ import type { Fence, Places } from './fences.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const longest = 60_000;
+/** Milliseconds for one snippet: some run a whole suite of tests. */
+const longest = 120_000;
 
 /** The place in which the snippets of one guide are compiled and run. */
 export interface Workshop {
