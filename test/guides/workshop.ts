@@ -33,6 +33,7 @@ export async function openWorkshop(guide: string, upstream: string): Promise<Wor
   // Modules find the packages from inside the repository only.
   const modules = join(here, '.run', `${guide}-${process.pid}`);
   await mkdir(modules, { recursive: true });
+  await writeFile(join(modules, 'vitest.config.js'), 'export default { test: { testTimeout: 30_000 } };\n');
   const directory = await mkdtemp(join(tmpdir(), `ocikit-guide-${guide}-`));
   const state = await mkdtemp(join(tmpdir(), 'ocikit-guide-state-'));
   const places: Places = { upstream, port: await freePort() };
@@ -60,7 +61,7 @@ export async function openWorkshop(guide: string, upstream: string): Promise<Wor
       const module = join(modules, 'out', fileOf(fence).replace(/ts$/, 'js'));
       const { code, output } =
         fence.language === 'ts'
-          ? await execute(process.execPath, [...runnerOf(fence), module], { cwd: directory, env })
+          ? await execute(process.execPath, [...runnerOf(fence, modules), module], { cwd: directory, env })
           : await execute('bash', ['-euo', 'pipefail', '-c', placed(fence.text, places)], { cwd: directory, env });
       if (code !== 0) throw new Error(`it ended with ${code}:\n${output}`);
     },
@@ -72,10 +73,10 @@ export async function openWorkshop(guide: string, upstream: string): Promise<Wor
 }
 
 /** The arguments of Node before a module: a module that imports a test runner is run by that runner. */
-function runnerOf({ text }: Fence): string[] {
+function runnerOf({ text }: Fence, modules: string): string[] {
   if (/from 'node:test'/.test(text)) return ['--test'];
   if (/from 'vitest'/.test(text)) {
-    return [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', join(here, 'vitest.config.ts')];
+    return [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--root', modules];
   }
   return [join(here, 'run-module.js')];
 }
