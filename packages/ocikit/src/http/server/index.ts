@@ -1,5 +1,4 @@
-export * from './exchange.ts';
-export type { FetchHandler } from './fetch.ts';
-export type { NodeListener } from './node.ts';
-export type { Logger, ServerLimits, ServerOptions } from './options.ts';
+export type { FetchHandler, NodeListener } from './adapters/index.ts';
 export * from './server.ts';
+export { ConnectionCut } from './shared/index.ts';
+export type { Exchange, Logger, Middleware, Next, Reply, ServerLimits, ServerOptions } from './shared/index.ts';

@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import { describe, expect, test } from 'vitest';
 
+import { startServer } from '../../../test/start-server.ts';
 import { createContent, digestOf, HttpError, partialRegistry, RegistryError } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { readOnly } from '../../views/index.ts';
-import { startServer } from '../../../test/start-server.ts';
 
 import { createServer } from './server.ts';
 

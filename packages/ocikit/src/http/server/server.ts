@@ -5,17 +5,11 @@ import type { Registry } from '../../model/index.ts';
 import { formatWarnings, parsePath } from '../wire/index.ts';
 import type { Route } from '../wire/index.ts';
 
-import type { Exchange, Next, Reply } from './exchange.ts';
-import { fetchHandler } from './fetch.ts';
-import type { FetchHandler } from './fetch.ts';
-import { nodeListener } from './node.ts';
-import type { NodeListener } from './node.ts';
-import { resolveLimits } from './options.ts';
-import type { ResolvedLimits, ServerOptions } from './options.ts';
-import { PlainConnections } from './plain-connections.ts';
-import type { HandOver } from './plain-connections.ts';
-import { apiVersion, empty, errorReply, isServerFault } from './reply.ts';
-import { handlerFor, methodsOf } from './resources.ts';
+import { fetchHandler, nodeListener, PlainConnections } from './adapters/index.ts';
+import type { FetchHandler, HandOver, NodeListener } from './adapters/index.ts';
+import { handlerFor, methodsOf } from './api/index.ts';
+import { apiVersion, empty, errorReply, isServerFault, resolveLimits } from './shared/index.ts';
+import type { Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
 
 /** A registry as an HTTP server's handler, in three forms. */
 export interface Server {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { digestOf, partialRegistry, RedirectError, RegistryError } from '../../model/index.ts';
-import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer, startSharedServer } from '../../../test/start-server.ts';
-import type { TestServer } from '../../../test/start-server.ts';
+import { startServer, startSharedServer } from '../../../../test/start-server.ts';
+import type { TestServer } from '../../../../test/start-server.ts';
+import { digestOf, partialRegistry, RedirectError, RegistryError } from '../../../model/index.ts';
+import { createMemoryRegistry } from '../../../stores/memory/index.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);

@@ -1,13 +1,13 @@
-import { assertTag, mediaTypes, parseDigest, parseMediaType, RegistryError } from '../../model/index.ts';
-import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../model/index.ts';
-import { accepts, buildPath, formatEntityTag } from '../wire/index.ts';
+import { assertTag, mediaTypes, parseDigest, parseMediaType, RegistryError } from '../../../model/index.ts';
+import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../../model/index.ts';
+import { accepts, buildPath, formatEntityTag } from '../../wire/index.ts';
+import { empty, locationOf, mayBeElsewhere, redirect } from '../shared/index.ts';
+import type { Reply } from '../shared/index.ts';
 
+import { bodyOf, contentLength } from './api-request.ts';
+import type { ApiRequest, ResourceOf } from './api-request.ts';
 import { readBody, tooLarge } from './body.ts';
 import { assertWriteConditions, conditionOfRead, currentDigest, isConditional } from './conditions.ts';
-import type { Reply } from './exchange.ts';
-import { empty, locationOf, mayBeElsewhere, redirect } from './reply.ts';
-import { bodyOf, contentLength } from './request.ts';
-import type { ApiRequest, ResourceOf } from './request.ts';
 
 type ManifestRequest = ApiRequest<ResourceOf<'manifest'>>;
 

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 
-import type { BlobContent } from '../../model/index.ts';
+import type { BlobContent } from '../../../../model/index.ts';
 
 import { BufferPool, smallBuffer } from './buffer-pool.ts';
-import type { Outgoing } from './outgoing.ts';
+import type { Outgoing } from './response-writer.ts';
 
 const pool = new BufferPool();
 

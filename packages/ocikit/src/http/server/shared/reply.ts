@@ -1,6 +1,6 @@
-import { isHttpUrl, isRegistryError, RedirectError, toWireError } from '../../model/index.ts';
-import type { Descriptor, RedirectStatus } from '../../model/index.ts';
-import { errorBody } from '../wire/index.ts';
+import { isHttpUrl, isRegistryError, RedirectError, toWireError } from '../../../model/index.ts';
+import type { Descriptor, RedirectStatus } from '../../../model/index.ts';
+import { errorBody } from '../../wire/index.ts';
 
 import type { Reply } from './exchange.ts';
 import type { ServerOptions } from './options.ts';

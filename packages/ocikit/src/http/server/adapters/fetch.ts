@@ -1,6 +1,5 @@
-import { readSource } from '../../model/index.ts';
-
-import type { Exchange, Reply } from './exchange.ts';
+import { readSource } from '../../../model/index.ts';
+import type { Exchange, Reply } from '../shared/index.ts';
 
 export type FetchHandler = (request: Request) => Promise<Response>;
 

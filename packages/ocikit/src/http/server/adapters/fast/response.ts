@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 
-import type { Outgoing } from './outgoing.ts';
+import type { Outgoing } from '../socket/index.ts';
 
 /** The answer to a plain request, straight to its connection. Its body is as long as its `Content-Length` says. */
 export class PlainAnswer implements Outgoing {

@@ -1,9 +1,8 @@
-import { isRegistryError, RegistryError } from '../../model/index.ts';
-import type { Descriptor, Digest } from '../../model/index.ts';
-import { formatEntityTag, matches, parseEntityTags } from '../wire/index.ts';
-
-import type { Exchange, Reply } from './exchange.ts';
-import { empty } from './reply.ts';
+import { isRegistryError, RegistryError } from '../../../model/index.ts';
+import type { Descriptor, Digest } from '../../../model/index.ts';
+import { formatEntityTag, matches, parseEntityTags } from '../../wire/index.ts';
+import { empty } from '../shared/index.ts';
+import type { Exchange, Reply } from '../shared/index.ts';
 
 /** True if the request is to be answered only under a condition. */
 export function isConditional(exchange: Exchange): boolean {

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import type { Exchange, Reply } from './exchange.ts';
-import { NodeRequestBody } from './node-request-body.ts';
-import { sendReply } from './send-reply.ts';
-import { SocketExchange } from './socket-exchange.ts';
+import type { Exchange, Reply } from '../../shared/index.ts';
+import { sendReply, SocketExchange } from '../socket/index.ts';
+
+import { NodeRequestBody } from './request-body.ts';
 
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
 

@@ -1,11 +1,11 @@
-import { digestAlgorithm, isRegistryError, parseDigest, RegistryError, splitDigest } from '../../model/index.ts';
-import type { BlobUpload, Descriptor, Digest, ResolvedRange, UploadOptions } from '../../model/index.ts';
-import { buildPath, formatUploadProgress, parseChunkRange } from '../wire/index.ts';
+import { digestAlgorithm, isRegistryError, parseDigest, RegistryError, splitDigest } from '../../../model/index.ts';
+import type { BlobUpload, Descriptor, Digest, ResolvedRange, UploadOptions } from '../../../model/index.ts';
+import { buildPath, formatUploadProgress, parseChunkRange } from '../../wire/index.ts';
+import { empty, errorReply, locationOf } from '../shared/index.ts';
+import type { Reply } from '../shared/index.ts';
 
-import type { Reply } from './exchange.ts';
-import { empty, errorReply, locationOf } from './reply.ts';
-import { bodyOf, contentLength, digestParameter } from './request.ts';
-import type { ApiRequest, ResourceOf } from './request.ts';
+import { bodyOf, contentLength, digestParameter } from './api-request.ts';
+import type { ApiRequest, ResourceOf } from './api-request.ts';
 
 type StartRequest = ApiRequest<ResourceOf<'uploads'>>;
 type UploadRequest = ApiRequest<ResourceOf<'upload'>>;

@@ -1,4 +1,4 @@
-import type { Descriptor } from '../../model/index.ts';
+import type { Descriptor } from '../../../model/index.ts';
 
 import type { Exchange, Middleware } from './exchange.ts';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { digestOf, mediaTypes, partialRegistry } from '../../model/index.ts';
-import type { Digest, Registry } from '../../model/index.ts';
-import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer, startSharedServer } from '../../../test/start-server.ts';
-import type { TestServer } from '../../../test/start-server.ts';
+import { startServer, startSharedServer } from '../../../../test/start-server.ts';
+import type { TestServer } from '../../../../test/start-server.ts';
+import { digestOf, mediaTypes, partialRegistry } from '../../../model/index.ts';
+import type { Digest, Registry } from '../../../model/index.ts';
+import { createMemoryRegistry } from '../../../stores/memory/index.ts';
 
 const { imageIndex, imageManifest } = mediaTypes;
 

@@ -6,13 +6,13 @@ import {
   mediaTypes,
   parseDigest,
   RegistryError,
-} from '../../model/index.ts';
-import type { Descriptor } from '../../model/index.ts';
-import { buildPath, formatNextLink } from '../wire/index.ts';
+} from '../../../model/index.ts';
+import type { Descriptor } from '../../../model/index.ts';
+import { buildPath, formatNextLink } from '../../wire/index.ts';
+import { json, jsonText } from '../shared/index.ts';
+import type { Reply } from '../shared/index.ts';
 
-import type { Reply } from './exchange.ts';
-import { json, jsonText } from './reply.ts';
-import type { ApiRequest, ResourceOf } from './request.ts';
+import type { ApiRequest, ResourceOf } from './api-request.ts';
 
 /** Every repository, in pages. Not in the distribution specification; as Docker's registry has it. */
 export async function listRepositories(request: ApiRequest<ResourceOf<'catalog'>>): Promise<Reply> {

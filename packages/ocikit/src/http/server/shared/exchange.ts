@@ -1,4 +1,4 @@
-import type { BlobContent } from '../../model/index.ts';
+import type { BlobContent } from '../../../model/index.ts';
 
 /** A request, as far as the server looks at it: each adapter makes one from what its runtime has. */
 export interface Exchange {

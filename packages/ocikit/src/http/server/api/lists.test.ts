@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { digestOf, mediaTypes } from '../../model/index.ts';
-import type { Registry } from '../../model/index.ts';
-import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer, startSharedServer } from '../../../test/start-server.ts';
-import type { TestServer } from '../../../test/start-server.ts';
+import { startServer, startSharedServer } from '../../../../test/start-server.ts';
+import type { TestServer } from '../../../../test/start-server.ts';
+import { digestOf, mediaTypes } from '../../../model/index.ts';
+import type { Registry } from '../../../model/index.ts';
+import { createMemoryRegistry } from '../../../stores/memory/index.ts';
 
 const tags = ['B', 'a', '1.0', '1.0-rc', '_x', 'z', '1.0.1'].toSorted();
 const subject = { mediaType: mediaTypes.imageManifest, digest: digestOf(new Uint8Array([1])), size: 1 };

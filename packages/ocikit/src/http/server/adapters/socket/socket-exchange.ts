@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 
-import { endOfConnection } from './end-of-connection.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '../../shared/index.ts';
+
+import { endOfConnection } from './connection-signal.ts';
 
 interface SocketRequest {
   method: string;

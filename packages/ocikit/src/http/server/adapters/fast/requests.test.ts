@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { PlainRequests } from './plain-requests.ts';
-import type { PlainRequest } from './plain-requests.ts';
+import { PlainRequests } from './requests.ts';
+import type { PlainRequest } from './requests.ts';
 
 function read(text: string): PlainRequest | null | undefined {
   return new PlainRequests(16 * 1024).read(Buffer.from(text, 'latin1'));

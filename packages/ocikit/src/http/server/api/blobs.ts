@@ -1,11 +1,11 @@
-import { isRegistryError, mediaTypes, parseDigest, RegistryError } from '../../model/index.ts';
-import type { BlobContent, ByteRange, Digest } from '../../model/index.ts';
-import { formatContentRange, formatEntityTag, parseRange } from '../wire/index.ts';
+import { isRegistryError, mediaTypes, parseDigest, RegistryError } from '../../../model/index.ts';
+import type { BlobContent, ByteRange, Digest } from '../../../model/index.ts';
+import { formatContentRange, formatEntityTag, parseRange } from '../../wire/index.ts';
+import { empty, errorReply, locationOf, redirect } from '../shared/index.ts';
+import type { Reply } from '../shared/index.ts';
 
+import type { ApiRequest, ResourceOf } from './api-request.ts';
 import { conditionOfRead, isConditional } from './conditions.ts';
-import type { Reply } from './exchange.ts';
-import { empty, errorReply, locationOf, redirect } from './reply.ts';
-import type { ApiRequest, ResourceOf } from './request.ts';
 
 type BlobRequest = ApiRequest<ResourceOf<'blob'>>;
 

@@ -1,11 +1,11 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { ConnectionCut } from './exchange.ts';
-import type { Exchange, Reply } from './exchange.ts';
-import { endWith, sendBytes, sendContent } from './node-body.ts';
-import type { Outgoing } from './outgoing.ts';
-import { apiVersion, errorReply } from './reply.ts';
+import { apiVersion, ConnectionCut, errorReply } from '../../shared/index.ts';
+import type { Exchange, Reply } from '../../shared/index.ts';
+
+import type { Outgoing } from './response-writer.ts';
+import { endWith, sendBytes, sendContent } from './send-body.ts';
 
 export interface SendOptions {
   exchange: Exchange;

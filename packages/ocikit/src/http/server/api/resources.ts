@@ -1,11 +1,11 @@
-import type { Route } from '../wire/index.ts';
+import type { Route } from '../../wire/index.ts';
+import { json } from '../shared/index.ts';
+import type { Reply } from '../shared/index.ts';
 
+import type { Handler, ResourceOf } from './api-request.ts';
 import { deleteBlob, getBlob, headBlob } from './blobs.ts';
-import type { Reply } from './exchange.ts';
 import { listReferrers, listRepositories, listTags } from './lists.ts';
 import { deleteManifest, getManifest, headManifest, putManifest } from './manifests.ts';
-import { json } from './reply.ts';
-import type { Handler, ResourceOf } from './request.ts';
 import { appendToUpload, cancelUpload, commitUpload, startUpload, uploadStatus } from './uploads.ts';
 
 type Handlers<Name extends Route['resource']> = Readonly<Record<string, Handler<ResourceOf<Name>>>>;

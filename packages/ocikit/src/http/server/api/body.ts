@@ -1,4 +1,4 @@
-import { RegistryError } from '../../model/index.ts';
+import { RegistryError } from '../../../model/index.ts';
 
 /** Hands on what comes; fails with REQUEST_TIMEOUT if nothing comes for that many milliseconds. */
 export function idleTimeout(body: AsyncIterable<Uint8Array>, milliseconds: number): AsyncIterable<Uint8Array> {

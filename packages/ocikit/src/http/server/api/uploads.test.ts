@@ -2,11 +2,11 @@ import { connect } from 'node:net';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { digestOf, fromBase64Url, partialRegistry, RegistryError } from '../../model/index.ts';
-import type { BlobUpload, Registry } from '../../model/index.ts';
-import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer, startSharedServer } from '../../../test/start-server.ts';
-import type { TestServer } from '../../../test/start-server.ts';
+import { startServer, startSharedServer } from '../../../../test/start-server.ts';
+import type { TestServer } from '../../../../test/start-server.ts';
+import { digestOf, fromBase64Url, partialRegistry, RegistryError } from '../../../model/index.ts';
+import type { BlobUpload, Registry } from '../../../model/index.ts';
+import { createMemoryRegistry } from '../../../stores/memory/index.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);

@@ -1,11 +1,10 @@
-import { parseDigest, RegistryError } from '../../model/index.ts';
-import type { CallOptions, Digest, Registry } from '../../model/index.ts';
-import type { Route } from '../wire/index.ts';
+import { parseDigest, RegistryError } from '../../../model/index.ts';
+import type { CallOptions, Digest, Registry } from '../../../model/index.ts';
+import type { Route } from '../../wire/index.ts';
+import { WholeBody } from '../shared/index.ts';
+import type { Exchange, Reply, ResolvedLimits, ServerOptions } from '../shared/index.ts';
 
 import { idleTimeout } from './body.ts';
-import type { Exchange, Reply } from './exchange.ts';
-import type { ResolvedLimits, ServerOptions } from './options.ts';
-import { WholeBody } from './whole-body.ts';
 
 /** One request to one resource of the API, with all that answering it needs. */
 export interface ApiRequest<R extends Route = Route> {

@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 
-import type { Exchange, Reply } from './exchange.ts';
-import { keepAlive, noteTime, PlainAnswer } from './plain-answer.ts';
-import { PlainRequests } from './plain-requests.ts';
-import type { PlainRequest } from './plain-requests.ts';
-import { sendReply } from './send-reply.ts';
-import type { SendOptions } from './send-reply.ts';
-import { SocketExchange } from './socket-exchange.ts';
-import { WholeBody } from './whole-body.ts';
+import { WholeBody } from '../../shared/index.ts';
+import type { Exchange, Reply } from '../../shared/index.ts';
+import { sendReply, SocketExchange } from '../socket/index.ts';
+import type { SendOptions } from '../socket/index.ts';
+
+import { PlainRequests } from './requests.ts';
+import type { PlainRequest } from './requests.ts';
+import { keepAlive, noteTime, PlainAnswer } from './response.ts';
 
 /** A request with more is handed over. */
 const largestBody = 64 * 1024;

@@ -3,13 +3,13 @@ import { readdir } from 'node:fs/promises';
 
 import { describe, expect, test } from 'vitest';
 
-import { createContent, digestOf, partialRegistry, readSource, RegistryError } from '../../model/index.ts';
-import type { Registry } from '../../model/index.ts';
-import { diskBlobs } from '../../stores/blobs/node.ts';
-import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { serve } from '../../node/index.ts';
-import { startServer } from '../../../test/start-server.ts';
-import { temporaryDirectory } from '../../../test/temporary-directory.ts';
+import { startServer } from '../../../../../test/start-server.ts';
+import { temporaryDirectory } from '../../../../../test/temporary-directory.ts';
+import { createContent, digestOf, partialRegistry, readSource, RegistryError } from '../../../../model/index.ts';
+import type { Registry } from '../../../../model/index.ts';
+import { serve } from '../../../../node/index.ts';
+import { diskBlobs } from '../../../../stores/blobs/node.ts';
+import { createMemoryRegistry } from '../../../../stores/memory/index.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);

@@ -5,15 +5,14 @@ import { connect as connectWithTls } from 'node:tls';
 import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { createContent, digestOf, partialRegistry } from '../../model/index.ts';
-import { serve } from '../../node/index.ts';
-import type { ServeOptions } from '../../node/index.ts';
-import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startServer } from '../../../test/start-server.ts';
-import type { TestServer } from '../../../test/start-server.ts';
-
-import { createServer } from './index.ts';
-import type { Reply } from './index.ts';
+import { startServer } from '../../../../../test/start-server.ts';
+import type { TestServer } from '../../../../../test/start-server.ts';
+import { createContent, digestOf, partialRegistry } from '../../../../model/index.ts';
+import { serve } from '../../../../node/index.ts';
+import type { ServeOptions } from '../../../../node/index.ts';
+import { createMemoryRegistry } from '../../../../stores/memory/index.ts';
+import { createServer } from '../../index.ts';
+import type { Reply } from '../../index.ts';
 
 const bytes = Buffer.from('0123456789');
 const digest = digestOf(bytes);

@@ -1,0 +1,2 @@
+export { PlainConnections } from './connections.ts';
+export type { HandOver, PlainConnectionsOptions } from './connections.ts';

@@ -1,0 +1,6 @@
+export { PlainConnections } from './fast/index.ts';
+export type { HandOver } from './fast/index.ts';
+export { fetchHandler } from './fetch.ts';
+export type { FetchHandler } from './fetch.ts';
+export { nodeListener } from './node/index.ts';
+export type { NodeListener } from './node/index.ts';

@@ -1,0 +1,2 @@
+export { nodeListener } from './listener.ts';
+export type { NodeListener, NodeListenerOptions } from './listener.ts';

@@ -1,0 +1,1 @@
+export { handlerFor, methodsOf } from './resources.ts';
