@@ -5,7 +5,7 @@ import type { Registry } from '../../model/index.ts';
 import { formatWarnings, parsePath } from '../wire/index.ts';
 import type { Route } from '../wire/index.ts';
 
-import { fetchHandler, nodeListener, PlainConnections } from './adapters/index.ts';
+import { fetchHandler, nodeListener, FastConnections } from './adapters/index.ts';
 import type { FetchHandler, HandOver, NodeListener } from './adapters/index.ts';
 import { handlerFor, methodsOf } from './api/index.ts';
 import { apiVersion, empty, errorReply, isServerFault, resolveLimits } from './shared/index.ts';
@@ -47,7 +47,7 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   const { bodyTimeout } = resolveLimits(options.limits);
   let isEnding = false;
   const sending = { onBodyError, writeTimeout: bodyTimeout, isLastAnswer: () => isEnding };
-  const connections = new PlainConnections({ ...sending, handle });
+  const connections = new FastConnections({ ...sending, handle });
   return {
     handle,
     fetch: fetchHandler(handle, onBodyError),

@@ -1,4 +1,4 @@
-export { PlainConnections } from './fast/index.ts';
+export { FastConnections } from './fast/index.ts';
 export type { HandOver } from './fast/index.ts';
 export { fetchHandler } from './fetch.ts';
 export type { FetchHandler } from './fetch.ts';

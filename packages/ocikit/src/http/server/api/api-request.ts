@@ -1,7 +1,7 @@
 import { parseDigest, RegistryError } from '../../../model/index.ts';
 import type { CallOptions, Digest, Registry } from '../../../model/index.ts';
 import type { Route } from '../../wire/index.ts';
-import { WholeBody } from '../shared/index.ts';
+import { BufferedBody } from '../shared/index.ts';
 import type { Exchange, Reply, ResolvedLimits, ServerOptions } from '../shared/index.ts';
 
 import { idleTimeout } from './body.ts';
@@ -44,7 +44,7 @@ export function contentLength({ exchange }: ApiRequest): number | undefined {
 export function bodyOf({ exchange, limits }: ApiRequest): Uint8Array | AsyncIterable<Uint8Array> {
   const { body } = exchange;
   if (body === undefined) return noBytes;
-  return body instanceof WholeBody ? body.bytes : idleTimeout(body, limits.bodyTimeout);
+  return body instanceof BufferedBody ? body.bytes : idleTimeout(body, limits.bodyTimeout);
 }
 
 const noBytes = new Uint8Array(0);

@@ -1,5 +1,5 @@
 /** A body that had come before its request was looked at: whoever knows it need not wait for pieces of it. */
-export class WholeBody implements AsyncIterable<Uint8Array> {
+export class BufferedBody implements AsyncIterable<Uint8Array> {
   readonly bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {

@@ -1,4 +1,4 @@
-export { WholeBody } from './buffered-body.ts';
+export { BufferedBody } from './buffered-body.ts';
 export { ConnectionCut } from './exchange.ts';
 export type { Exchange, Middleware, Next, Reply } from './exchange.ts';
 export { resolveLimits } from './options.ts';

@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 
-import { WholeBody } from '../../shared/index.ts';
+import { BufferedBody } from '../../shared/index.ts';
 import type { Exchange, Reply } from '../../shared/index.ts';
 import { sendReply, SocketExchange } from '../socket/index.ts';
 import type { SendOptions } from '../socket/index.ts';
 
-import { PlainRequests } from './requests.ts';
-import type { PlainRequest } from './requests.ts';
-import { keepAlive, noteTime, PlainAnswer } from './response.ts';
+import { FastRequestReader } from './request-reader.ts';
+import type { FastRequest } from './request-reader.ts';
+import { keepAlive, noteTime, FastResponse } from './response.ts';
 
 /** A request with more is handed over. */
 const largestBody = 64 * 1024;
@@ -19,7 +19,7 @@ const patience = 100;
  */
 const patienceAfterEnd = 1000;
 
-export interface PlainConnectionsOptions extends Omit<SendOptions, 'exchange'> {
+export interface FastConnectionsOptions extends Omit<SendOptions, 'exchange'> {
   handle: (exchange: Exchange) => Promise<Reply>;
   /** Whether a connection ends with the answer that is sent now. */
   isLastAnswer: () => boolean;
@@ -32,19 +32,19 @@ export type HandOver = (socket: Socket) => void;
  * Connections whose requests are answered without `node:http`, as long as they are plain and small: making its objects takes
  * longer than answering those does. With the first other request a connection is handed over, for good.
  */
-export class PlainConnections {
-  readonly options: PlainConnectionsOptions;
-  readonly #open = new Set<PlainConnection>();
+export class FastConnections {
+  readonly options: FastConnectionsOptions;
+  readonly #open = new Set<FastConnection>();
   /** Sends what is ready. */
   #ready: (() => void)[] = [];
 
-  constructor(options: PlainConnectionsOptions) {
+  constructor(options: FastConnectionsOptions) {
     this.options = options;
   }
 
   /** @param largestHead bytes that a request's head may have */
   take(socket: Socket, largestHead: number, handOver: HandOver): void {
-    const connection = new PlainConnection(this, socket, largestHead, () => {
+    const connection = new FastConnection(this, socket, largestHead, () => {
       this.#open.delete(connection);
       handOver(socket);
     });
@@ -73,10 +73,10 @@ export class PlainConnections {
   }
 }
 
-class PlainConnection {
-  readonly #all: PlainConnections;
+class FastConnection {
+  readonly #all: FastConnections;
   readonly #socket: Socket;
-  readonly #requests: PlainRequests;
+  readonly #requests: FastRequestReader;
   readonly #handOver: () => void;
   /** What has come and belongs to no request that is being answered. */
   #received: Buffer | undefined;
@@ -89,10 +89,10 @@ class PlainConnection {
   /** Runs while an answer is worked out for a client that has ended its side. */
   #workingAfterEnd: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(all: PlainConnections, socket: Socket, largestHead: number, handOver: () => void) {
+  constructor(all: FastConnections, socket: Socket, largestHead: number, handOver: () => void) {
     this.#all = all;
     this.#socket = socket;
-    this.#requests = new PlainRequests(largestHead);
+    this.#requests = new FastRequestReader(largestHead);
     this.#handOver = handOver;
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
@@ -147,14 +147,14 @@ class PlainConnection {
     this.#socket.pause();
   }
 
-  #answer(request: PlainRequest, body: Uint8Array | undefined): void {
+  #answer(request: FastRequest, body: Uint8Array | undefined): void {
     const { options } = this.#all;
     const { method, target, fields } = request;
     const exchange = new SocketExchange(this.#socket, {
       method,
       target,
       header: (name) => fields.get(name),
-      body: body === undefined ? undefined : new WholeBody(body),
+      body: body === undefined ? undefined : new BufferedBody(body),
     });
     const failed = (error: unknown): void => {
       // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
@@ -171,7 +171,7 @@ class PlainConnection {
     const { onBodyError, writeTimeout, isLastAnswer } = this.#all.options;
     this.#state = 'sending';
     clearTimeout(this.#workingAfterEnd);
-    const answer = new PlainAnswer(this.#socket, exchange.method, isLastAnswer());
+    const answer = new FastResponse(this.#socket, exchange.method, isLastAnswer());
     try {
       const sending = sendReply(answer, this.#socket, reply, { exchange, onBodyError, writeTimeout });
       if (sending === undefined) this.#sent(answer);
@@ -181,7 +181,7 @@ class PlainConnection {
     }
   }
 
-  #sent({ isLast }: PlainAnswer): void {
+  #sent({ isLast }: FastResponse): void {
     if (isLast) this.#expectDrain();
     else this.#goOn();
   }

@@ -1,2 +1,2 @@
-export { PlainConnections } from './connections.ts';
-export type { HandOver, PlainConnectionsOptions } from './connections.ts';
+export { FastConnections } from './connections.ts';
+export type { HandOver, FastConnectionsOptions } from './connections.ts';

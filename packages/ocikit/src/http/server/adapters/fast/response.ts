@@ -1,10 +1,10 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 
-import type { Outgoing } from '../socket/index.ts';
+import type { ResponseWriter } from '../socket/index.ts';
 
 /** The answer to a plain request, straight to its connection. Its body is as long as its `Content-Length` says. */
-export class PlainAnswer implements Outgoing {
+export class FastResponse implements ResponseWriter {
   readonly #socket: Socket;
   readonly #method: string;
   /** Whether no other request may follow on the connection. The answer itself may say so. */

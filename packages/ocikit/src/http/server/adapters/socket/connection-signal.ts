@@ -7,7 +7,7 @@ const signals = new WeakMap<Socket, AbortSignal>();
  * answering a small request does. What a client sends in one go is cut off together anyway, and what has been answered
  * no longer asks.
  */
-export function endOfConnection(socket: Socket): AbortSignal {
+export function connectionSignal(socket: Socket): AbortSignal {
   let signal = signals.get(socket);
   if (signal === undefined) {
     const controller = new AbortController();

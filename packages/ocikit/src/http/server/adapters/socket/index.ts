@@ -1,4 +1,4 @@
-export type { Outgoing } from './response-writer.ts';
+export type { ResponseWriter } from './response-writer.ts';
 export { sendReply } from './send-reply.ts';
 export type { SendOptions } from './send-reply.ts';
 export { SocketExchange } from './socket-exchange.ts';

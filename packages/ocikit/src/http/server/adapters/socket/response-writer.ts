@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 
 /** What of Node's `ServerResponse` is needed to send an answer. */
-export interface Outgoing {
+export interface ResponseWriter {
   readonly headersSent: boolean;
   readonly destroyed: boolean;
   readonly writableNeedDrain: boolean;

@@ -3,12 +3,12 @@ import type { Socket } from 'node:net';
 import type { BlobContent } from '../../../../model/index.ts';
 
 import { BufferPool, smallBuffer } from './buffer-pool.ts';
-import type { Outgoing } from './response-writer.ts';
+import type { ResponseWriter } from './response-writer.ts';
 
 const pool = new BufferPool();
 
 /** Ends a response with what is in memory. */
-export function endWith(response: Outgoing, body: Uint8Array | string | undefined): void {
+export function endWith(response: ResponseWriter, body: Uint8Array | string | undefined): void {
   // Node sends the head and a text in one write, but bytes in a write of their own: so small ones go as a text of bytes.
   if (body instanceof Uint8Array && body.length <= smallBody) {
     response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');
@@ -24,7 +24,7 @@ const smallBody = 16 * 1024;
  * @param begin sends the head. It is called when the first bytes are there: until then an error can still be answered
  */
 export async function sendContent(
-  response: Outgoing,
+  response: ResponseWriter,
   socket: Socket,
   content: BlobContent,
   timeout: number,
@@ -48,7 +48,7 @@ export async function sendContent(
 
 /** In one write it could not be seen whether a slow client still takes something of it. */
 export async function sendBytes(
-  response: Outgoing,
+  response: ResponseWriter,
   socket: Socket,
   bytes: Uint8Array,
   timeout: number,
@@ -122,7 +122,7 @@ async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
  * waits behind another one, so both are raced with the end of the connection.
  */
 class Sink {
-  readonly #response: Outgoing;
+  readonly #response: ResponseWriter;
   readonly #socket: Socket;
   readonly #onClose: () => void;
   readonly #timeout: number;
@@ -131,7 +131,7 @@ class Sink {
   closed: boolean;
 
   /** @param timeout milliseconds after which a client that takes nothing is left */
-  constructor(response: Outgoing, socket: Socket, timeout: number, begin: () => void) {
+  constructor(response: ResponseWriter, socket: Socket, timeout: number, begin: () => void) {
     this.#response = response;
     this.#socket = socket;
     this.#timeout = timeout;

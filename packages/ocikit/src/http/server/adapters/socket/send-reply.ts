@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { apiVersion, ConnectionCut, errorReply } from '../../shared/index.ts';
 import type { Exchange, Reply } from '../../shared/index.ts';
 
-import type { Outgoing } from './response-writer.ts';
+import type { ResponseWriter } from './response-writer.ts';
 import { endWith, sendBytes, sendContent } from './send-body.ts';
 
 export interface SendOptions {
@@ -23,7 +23,7 @@ const largeBody = 256 * 1024;
  * @returns undefined if it has been sent: waiting for a promise takes longer than sending a small answer
  */
 export function sendReply(
-  response: Outgoing,
+  response: ResponseWriter,
   socket: Socket,
   reply: Reply,
   options: SendOptions,
@@ -52,7 +52,7 @@ export function sendReply(
   return undefined;
 }
 
-function answerError(response: Outgoing, error: unknown, { exchange, onBodyError }: SendOptions): void {
+function answerError(response: ResponseWriter, error: unknown, { exchange, onBodyError }: SendOptions): void {
   onBodyError(error, exchange);
   const { status, headers, body } = errorReply(error);
   response.writeHead(status, { ...headers, ...apiVersion } as OutgoingHttpHeaders);

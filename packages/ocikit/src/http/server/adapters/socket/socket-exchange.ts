@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 import type { Exchange } from '../../shared/index.ts';
 
-import { endOfConnection } from './connection-signal.ts';
+import { connectionSignal } from './connection-signal.ts';
 
 interface SocketRequest {
   method: string;
@@ -30,6 +30,6 @@ export class SocketExchange implements Exchange {
     this.query = mark < 0 ? '' : target.slice(mark + 1);
     this.header = header;
     this.body = body;
-    this.signal = endOfConnection(socket);
+    this.signal = connectionSignal(socket);
   }
 }

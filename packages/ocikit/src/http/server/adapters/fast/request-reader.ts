@@ -1,5 +1,5 @@
 /** A request as most are: its body, if it has one, comes with a length, and nothing about it asks for more than an answer. */
-export interface PlainRequest {
+export interface FastRequest {
   readonly method: string;
   /** The path and the query, as they came. */
   readonly target: string;
@@ -30,7 +30,7 @@ const repeatedField =
  * It takes less than the grammar allows, and never more: two parsers that understand one request differently are how requests
  * are smuggled. Whatever it does not take is for a parser that knows all of HTTP.
  */
-export class PlainRequests {
+export class FastRequestReader {
   readonly #largestHead: number;
   /** A client nearly always says the same of its requests. */
   #lastBytes: Buffer = Buffer.alloc(0);
@@ -45,7 +45,7 @@ export class PlainRequests {
    * @param bytes what has come, from the first byte of a request on
    * @returns undefined if the head is not all there, null if the request is not plain
    */
-  read(bytes: Buffer): PlainRequest | null | undefined {
+  read(bytes: Buffer): FastRequest | null | undefined {
     const end = bytes.indexOf('\r\n\r\n', 0, 'latin1');
     const headSize = end + 4;
     if (end < 0) return bytes.length > this.#largestHead ? null : undefined;

@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { PlainRequests } from './requests.ts';
-import type { PlainRequest } from './requests.ts';
+import { FastRequestReader } from './request-reader.ts';
+import type { FastRequest } from './request-reader.ts';
 
-function read(text: string): PlainRequest | null | undefined {
-  return new PlainRequests(16 * 1024).read(Buffer.from(text, 'latin1'));
+function read(text: string): FastRequest | null | undefined {
+  return new FastRequestReader(16 * 1024).read(Buffer.from(text, 'latin1'));
 }
 
 describe('a request', () => {
@@ -85,7 +85,7 @@ describe('a request', () => {
   });
 
   test('with many fields is read as well, and again', () => {
-    const requests = new PlainRequests(16 * 1024);
+    const requests = new FastRequestReader(16 * 1024);
     const head = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(8000)}\r\nAccept: `;
     const readAccept = (accept: string): string | undefined =>
       requests.read(Buffer.from(`${head}${accept}\r\n\r\n`))?.fields.get('accept');
@@ -93,7 +93,7 @@ describe('a request', () => {
   });
 
   test('that is not plain makes a later one with other fields no less so', () => {
-    const requests = new PlainRequests(1000);
+    const requests = new FastRequestReader(1000);
     const bad = Buffer.from('GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n');
     const good = Buffer.from('GET / HTTP/1.1\r\nHost: x\r\nXE: trailers\r\n\r\n');
     expect([bad, bad, good, bad, good].map((bytes) => requests.read(bytes) === null)).toEqual([
