@@ -1,15 +1,17 @@
+// The adapter for `Request` and `Response`.
 import { readSource } from '../../../model/index.ts';
 import type { Exchange, Reply } from '../shared/index.ts';
 
+/** A handler that turns a `Request` into a `Response`. */
 export type FetchHandler = (request: Request) => Promise<Response>;
 
-/** Request → Response: Deno, Bun, Workers, browsers' service workers, and any framework. */
+/** Returns the handler for Deno, Bun, Workers, service workers and frameworks with `Request` and `Response`. */
 export function fetchHandler(
   handle: (exchange: Exchange) => Promise<Reply>,
   onBodyError: (error: unknown, exchange: Exchange) => void,
 ): FetchHandler {
   return async (request) => {
-    // Not `new URL`, which would tidy the path up.
+    // Do not parse with `new URL`: it would normalize the path.
     const [, path = '/', query = ''] = /^[^:]+:\/\/[^/?#]*([^?#]*)(?:\?([^#]*))?/.exec(request.url) ?? [];
     const exchange: Exchange = {
       method: request.method,
@@ -35,7 +37,7 @@ function responseOf({ status, headers, body }: Reply, onError: (error: unknown) 
 function bodyOf(body: Reply['body'], onError: (error: unknown) => void): BodyInit | null {
   if (body === undefined) return null;
   if (typeof body === 'string') return body;
-  // A copy, as its buffer may be shared, which a Response does not take.
+  // Copy the bytes: a Response does not take a SharedArrayBuffer.
   if (body instanceof Uint8Array) return new Uint8Array(body);
   const reader = body.stream().getReader();
   return new ReadableStream<Uint8Array>(

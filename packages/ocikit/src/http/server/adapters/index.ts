@@ -1,3 +1,4 @@
+// The adapters: each turns the requests of one runtime into exchanges, and sends the replies.
 export { FastConnections } from './fast/index.ts';
 export type { HandOver } from './fast/index.ts';
 export { fetchHandler } from './fetch.ts';

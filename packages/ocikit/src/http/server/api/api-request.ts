@@ -1,36 +1,53 @@
+// A request to one resource of the API, and the parts of it that several handlers read.
 import { parseDigest, RegistryError } from '../../../model/index.ts';
 import type { CallOptions, Digest, Registry } from '../../../model/index.ts';
 import type { Route } from '../../wire/index.ts';
 import { BufferedBody } from '../shared/index.ts';
 import type { Exchange, Reply, ResolvedLimits, ServerOptions } from '../shared/index.ts';
 
-import { idleTimeout } from './body.ts';
+import { idleTimeout } from './idle-timeout.ts';
 
-/** One request to one resource of the API, with all that answering it needs. */
+/** A request to one resource of the API, with everything that its handler needs. */
 export interface ApiRequest<R extends Route = Route> {
+  /** The request itself. */
   readonly exchange: Exchange;
+  /** The resource that the path names. */
   readonly route: R;
+  /** The parameters of the query. Handlers only read them: requests without a query share one object. */
   readonly query: URLSearchParams;
+  /** The registry that the server serves. */
   readonly registry: Registry;
+  /** The options of the server. */
   readonly options: ServerOptions;
+  /** The limits of the server. */
   readonly limits: ResolvedLimits;
-  /** To be passed to the registry with every call. */
+  /** Options for every call of the registry. */
   readonly call: CallOptions;
-  /** Runs what reads a large body, if there is room for one more. */
+  /** Runs a function that reads a large body. Fails with TOOMANYREQUESTS if too many of them run already. */
   receive<T>(read: () => Promise<T>): Promise<T>;
 }
 
+/** Answers one method of one resource. */
 export type Handler<R extends Route> = (request: ApiRequest<R>) => Promise<Reply>;
 
+/** The route of the resource with this name. */
 export type ResourceOf<Name extends Route['resource']> = Extract<Route, { resource: Name }>;
 
-/** @throws RegistryError DIGEST_INVALID if the parameter is there and malformed */
+/**
+ * Returns a parameter of the query that is a digest; undefined if the request does not have it.
+ *
+ * @throws RegistryError DIGEST_INVALID if it is malformed
+ */
 export function digestParameter(request: ApiRequest, name: string): Digest | undefined {
   const value = request.query.get(name);
   return value === null ? undefined : parseDigest(value);
 }
 
-/** The announced length of the body; undefined if it is not announced. */
+/**
+ * Returns the announced length of the body in bytes; undefined if it is not announced.
+ *
+ * @throws RegistryError SIZE_INVALID if it is malformed
+ */
 export function contentLength({ exchange }: ApiRequest): number | undefined {
   const header = exchange.header('content-length');
   if (header === undefined) return exchange.body === undefined ? 0 : undefined;
@@ -40,7 +57,7 @@ export function contentLength({ exchange }: ApiRequest): number | undefined {
   return Number(header);
 }
 
-/** The body, which fails if it pauses for too long. */
+/** Returns the body. Reading it fails with REQUEST_TIMEOUT if it pauses for longer than `limits.bodyTimeout`. */
 export function bodyOf({ exchange, limits }: ApiRequest): Uint8Array | AsyncIterable<Uint8Array> {
   const { body } = exchange;
   if (body === undefined) return noBytes;

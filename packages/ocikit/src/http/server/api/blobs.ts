@@ -1,20 +1,22 @@
+// Blobs: pulling them, whole or in part, and deleting them.
 import { isRegistryError, mediaTypes, parseDigest, RegistryError } from '../../../model/index.ts';
 import type { BlobContent, ByteRange, Digest } from '../../../model/index.ts';
 import { formatContentRange, formatEntityTag, parseRange } from '../../wire/index.ts';
-import { empty, errorReply, locationOf, redirect } from '../shared/index.ts';
+import { empty, errorReply, redirect } from '../shared/index.ts';
 import type { Reply } from '../shared/index.ts';
 
 import type { ApiRequest, ResourceOf } from './api-request.ts';
 import { conditionOfRead, isConditional } from './conditions.ts';
+import { locationOf } from './content-locations.ts';
 
 type BlobRequest = ApiRequest<ResourceOf<'blob'>>;
 
-/** Distribution specification, "Pulling blobs"; ranges as in RFC 9110, section 14. */
+/** GET: sends a blob or a part of it. Distribution specification, "Pulling blobs"; RFC 9110, section 14. */
 export async function getBlob(request: BlobRequest): Promise<Reply> {
   const { registry, route, options, call, exchange } = request;
   const digest = parseDigest(route.digest);
   if (isConditional(exchange)) {
-    // A look is enough to know that there is nothing to send. RFC 9110, section 13.2.2: before Range.
+    // Resolving is enough to learn that nothing has to be sent. Conditions come before Range: RFC 9110, section 13.2.2.
     await registry.resolveBlob(route.repository, digest, call);
     const notModified = conditionOfRead(exchange, digest, headersOf(digest));
     if (notModified !== undefined) return notModified;
@@ -22,7 +24,7 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
   const range = requestedRange(request, digest);
   if (range === 'malformed') {
     const { size } = await registry.resolveBlob(route.repository, digest, call);
-    return notSatisfiable('Range is not bytes=<first>-<last>', size);
+    return notSatisfiable('the Range header is not bytes=<first>-<last>', size);
   }
   const content = await registry.getBlob(route.repository, digest, { ...call, range });
   try {
@@ -42,7 +44,7 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
   }
 }
 
-/** A HEAD is not about a part: `Range` means nothing in it. */
+/** HEAD: describes the whole blob, as HEAD ignores `Range`. RFC 9110, section 14.2. */
 export async function headBlob(request: BlobRequest): Promise<Reply> {
   const { registry, route, options, call, exchange } = request;
   const digest = parseDigest(route.digest);
@@ -57,7 +59,7 @@ export async function headBlob(request: BlobRequest): Promise<Reply> {
   );
 }
 
-/** Distribution specification, "Deleting Blobs". */
+/** DELETE: removes a blob. Distribution specification, "Deleting Blobs". */
 export async function deleteBlob({ registry, route, call }: BlobRequest): Promise<Reply> {
   await registry.deleteBlob(route.repository, parseDigest(route.digest), call);
   return empty(202, {});
@@ -76,7 +78,7 @@ function requestedRange({ exchange }: BlobRequest, digest: Digest): ByteRange | 
   const header = exchange.header('range');
   if (header === undefined) return undefined;
   const condition = exchange.header('if-range');
-  // A date never matches: content has none.
+  // A date in If-Range never matches, as blobs have no date.
   if (condition !== undefined && condition.trim() !== formatEntityTag(digest)) return undefined;
   try {
     return parseRange(header);
@@ -90,11 +92,11 @@ function contentReply(content: BlobContent, digest: Digest, range: ByteRange | u
   const { size } = content.descriptor;
   const length = content.range.end - content.range.start;
   const headers: Reply['headers'] = { ...headersOf(digest), 'Content-Length': `${length}` };
-  // Of nothing there is no part: clients that add a Range to each request get all of it.
+  // An empty blob has no parts: clients that add a Range to each request get the empty blob.
   if (range === undefined || size === 0) return { status: 200, headers, body: content };
   if (length === 0) {
     const asked = 'last' in range ? `the last ${range.last}` : `from ${range.start}`;
-    return notSatisfiable(`the blob has ${size} bytes; asked for were bytes ${asked}`, size);
+    return notSatisfiable(`the request asks for bytes ${asked}, but the blob has ${size} bytes`, size);
   }
   headers['Content-Range'] = formatContentRange(content.range, size);
   return { status: 206, headers, body: content };

@@ -1,17 +1,19 @@
+// Manifests: pulling, pushing and deleting them, by tag or by digest.
 import { assertTag, mediaTypes, parseDigest, parseMediaType, RegistryError } from '../../../model/index.ts';
 import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../../model/index.ts';
 import { accepts, buildPath, formatEntityTag } from '../../wire/index.ts';
-import { empty, locationOf, mayBeElsewhere, redirect } from '../shared/index.ts';
+import { empty, redirect } from '../shared/index.ts';
 import type { Reply } from '../shared/index.ts';
 
 import { bodyOf, contentLength } from './api-request.ts';
 import type { ApiRequest, ResourceOf } from './api-request.ts';
-import { readBody, tooLarge } from './body.ts';
 import { assertWriteConditions, conditionOfRead, currentDigest, isConditional } from './conditions.ts';
+import { locationOf, mayBeElsewhere } from './content-locations.ts';
+import { manifestTooLarge, readManifest } from './manifest-body.ts';
 
 type ManifestRequest = ApiRequest<ResourceOf<'manifest'>>;
 
-/** A reference is a digest if it has a colon, which a tag cannot have. */
+/** A reference with a colon is a digest, as a tag cannot have a colon. */
 type ManifestReference = { digest: Digest; tag?: undefined } | { digest?: undefined; tag: string };
 
 function referenceOf({ route }: ManifestRequest): ManifestReference {
@@ -20,7 +22,7 @@ function referenceOf({ route }: ManifestRequest): ManifestReference {
   return { tag: route.reference };
 }
 
-/** Distribution specification, "Pulling manifests". */
+/** GET: sends a manifest. Distribution specification, "Pulling manifests". */
 export async function getManifest(request: ManifestRequest): Promise<Reply> {
   const { registry, route, call, options } = request;
   const reference = referenceOf(request);
@@ -36,6 +38,7 @@ export async function getManifest(request: ManifestRequest): Promise<Reply> {
   return reply;
 }
 
+/** HEAD: describes a manifest. */
 export async function headManifest(request: ManifestRequest): Promise<Reply> {
   const { registry, route, call } = request;
   const reference = referenceOf(request);
@@ -57,15 +60,19 @@ function validators({ digest }: Descriptor): Reply['headers'] {
   return { ETag: formatEntityTag(digest), 'Docker-Content-Digest': digest };
 }
 
-/** What is answered if the content is not to be fetched elsewhere. */
+/** Builds the reply for a manifest that this server sends itself. */
 function ownReply({ exchange }: ManifestRequest, descriptor: Descriptor): Reply {
   const { digest, mediaType, size } = descriptor;
   const headers = validators(descriptor);
   const accept = exchange.header('accept');
   if (!accepts(accept, mediaType)) {
-    throw new RegistryError('NOT_ACCEPTABLE', `the manifest is of type ${mediaType}, which Accept does not take`, {
-      detail: { mediaType, accept },
-    });
+    throw new RegistryError(
+      'NOT_ACCEPTABLE',
+      `the manifest has the type ${mediaType}, which the Accept header does not list`,
+      {
+        detail: { mediaType, accept },
+      },
+    );
   }
   const notModified = conditionOfRead(exchange, digest, headers);
   if (notModified !== undefined) return notModified;
@@ -74,15 +81,15 @@ function ownReply({ exchange }: ManifestRequest, descriptor: Descriptor): Reply 
   return { status: 200, headers };
 }
 
-/** Distribution specification, "Pushing Manifests". Further tags come as `tag=` parameters. */
+/** PUT: stores a manifest. `tag=` parameters name further tags. Distribution specification, "Pushing Manifests". */
 export async function putManifest(request: ManifestRequest): Promise<Reply> {
   const { registry, route, query, limits, call, options, exchange } = request;
   const reference = referenceOf(request);
   const tags = query.getAll('tag');
   tags.forEach(assertTag);
   if (reference.tag !== undefined) tags.unshift(reference.tag);
-  if ((contentLength(request) ?? 0) > limits.manifestSize) throw tooLarge(limits.manifestSize);
-  const bytes = await request.receive(() => readBody(bodyOf(request), limits.manifestSize));
+  if ((contentLength(request) ?? 0) > limits.manifestSize) throw manifestTooLarge(limits.manifestSize);
+  const bytes = await request.receive(() => readManifest(bodyOf(request), limits.manifestSize));
 
   const pushed = await registry.pushManifest(
     route.repository,
@@ -108,7 +115,7 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   return empty(201, headers);
 }
 
-/** Distribution specification, "Deleting tags", "Deleting Manifests". */
+/** DELETE: removes a tag or a manifest. Distribution specification, "Deleting tags", "Deleting Manifests". */
 export async function deleteManifest(request: ManifestRequest): Promise<Reply> {
   const { registry, route, call } = request;
   const reference = referenceOf(request);
@@ -122,7 +129,7 @@ export async function deleteManifest(request: ManifestRequest): Promise<Reply> {
   return empty(202, {});
 }
 
-/** What was pushed without a type is what it says it is, else an image. */
+/** Returns the type of a pushed manifest: of `Content-Type`, else of its `mediaType`, else that of an image. */
 function mediaTypeOf(contentType: string | undefined, bytes: Uint8Array): string {
   if (contentType === undefined || contentType === '') return mediaTypeIn(bytes) ?? mediaTypes.imageManifest;
   const mediaType = parseMediaType(contentType);
@@ -138,11 +145,11 @@ function mediaTypeIn(bytes: Uint8Array): string | undefined {
     const mediaType = typeof value === 'object' && value !== null && 'mediaType' in value ? value.mediaType : undefined;
     return typeof mediaType === 'string' ? parseMediaType(mediaType) : undefined;
   } catch {
-    return undefined; // What is wrong with it is said when it is validated.
+    return undefined; // The registry validates the manifest and reports the problem.
   }
 }
 
-/** Conditions speak of the tags that the request sets, if it sets any. */
+/** Judges the conditions of a push: on its tags, or on the manifest itself if the request sets no tag. */
 function conditionOf(
   request: ManifestRequest,
   reference: ManifestReference,
@@ -153,8 +160,10 @@ function conditionOf(
 }
 
 /**
- * What `If-Match` and `If-None-Match` ask of tags, as the registry's own condition, which is atomic: where the tags have
- * to be, null if they must not exist, undefined if nothing is asked. RFC 9110, section 13.
+ * Turns `If-Match` and `If-None-Match` on tags into the registry's own condition, which is atomic. RFC 9110, section
+ * 13.
+ *
+ * @returns the digest that the tags must have, null if they must not exist, undefined without a condition
  */
 async function tagCondition(request: ManifestRequest, tags: readonly string[]): Promise<PushManifestOptions['ifTag']> {
   const { exchange, registry, route, call } = request;
@@ -166,17 +175,23 @@ async function tagCondition(request: ManifestRequest, tags: readonly string[]): 
     found.add(current ?? null);
   }
   if (found.size > 1) {
-    throw new RegistryError('BAD_REQUEST', 'the tags are at different places: give one request for each its condition');
+    throw new RegistryError(
+      'BAD_REQUEST',
+      'a condition cannot hold for tags with different digests; send one request for each tag',
+    );
   }
   return [...found][0];
 }
 
-/** The same of a manifest by its digest: it cannot change, so it is enough to look. */
+/**
+ * Judges the conditions on a manifest by its digest. Its content cannot change, so resolving it before the write is
+ * enough.
+ */
 async function digestCondition(
   { exchange, registry, route, call }: ManifestRequest,
   digest: Digest,
 ): Promise<undefined> {
   if (!isConditional(exchange)) return;
   const current = await currentDigest(() => registry.resolveManifest(route.repository, digest, call));
-  assertWriteConditions(exchange, current, digest);
+  assertWriteConditions(exchange, current, `manifest ${digest}`);
 }

@@ -1,17 +1,19 @@
+// Uploads of blobs: starting, appending, committing, cancelling, and mounting instead.
 import { digestAlgorithm, isRegistryError, parseDigest, RegistryError, splitDigest } from '../../../model/index.ts';
 import type { BlobUpload, Descriptor, Digest, ResolvedRange, UploadOptions } from '../../../model/index.ts';
 import { buildPath, formatUploadProgress, parseChunkRange } from '../../wire/index.ts';
-import { empty, errorReply, locationOf } from '../shared/index.ts';
+import { empty, errorReply } from '../shared/index.ts';
 import type { Reply } from '../shared/index.ts';
 
 import { bodyOf, contentLength, digestParameter } from './api-request.ts';
 import type { ApiRequest, ResourceOf } from './api-request.ts';
+import { locationOf } from './content-locations.ts';
 
 type StartRequest = ApiRequest<ResourceOf<'uploads'>>;
 type UploadRequest = ApiRequest<ResourceOf<'upload'>>;
 
 /**
- * POST: begins an upload; with `mount` tries to mount first, with `digest` takes the whole blob.
+ * POST: starts an upload. With `mount` it tries to mount first; with `digest` it takes the whole blob.
  * Distribution specification, "Pushing blobs", "Mounting a blob from another repository".
  */
 export async function startUpload(request: StartRequest): Promise<Reply> {
@@ -24,7 +26,7 @@ export async function startUpload(request: StartRequest): Promise<Reply> {
   if (mount !== undefined) {
     const from = query.get('from') ?? undefined;
     const result = await registry.mountBlob(from, route.repository, mount, uploadOptions).catch((error: unknown) => {
-      // What cannot be mounted can be sent.
+      // If the blob cannot be mounted, the client sends it.
       if (isRegistryError(error, 'UNSUPPORTED', 'BLOB_UNKNOWN', 'NAME_UNKNOWN')) return undefined;
       throw error;
     });
@@ -40,7 +42,7 @@ export async function startUpload(request: StartRequest): Promise<Reply> {
   return uploadReply(request, 202, await registry.startUpload(route.repository, uploadOptions), 0);
 }
 
-/** GET and HEAD: how far an upload has come. */
+/** GET and HEAD: report how many bytes an upload has. */
 export async function uploadStatus(request: UploadRequest): Promise<Reply> {
   const { registry, route, call } = request;
   const upload = await registry.resumeUpload(route.repository, route.id, call);
@@ -49,7 +51,7 @@ export async function uploadStatus(request: UploadRequest): Promise<Reply> {
   return uploadReply(request, 204, upload, size);
 }
 
-/** PATCH: a chunk, or as much as the client streams. Without `Content-Range` it follows what is there. */
+/** PATCH: appends a chunk or a stream. Without `Content-Range` the bytes follow those that the upload has. */
 export async function appendToUpload(request: UploadRequest): Promise<Reply> {
   const chunk = chunkOf(request);
   return resuming(request, chunk, async (upload) => {
@@ -59,7 +61,7 @@ export async function appendToUpload(request: UploadRequest): Promise<Reply> {
   });
 }
 
-/** PUT: the end of an upload, with its last bytes or without. */
+/** PUT: appends the last bytes, if the request has any, and commits the upload. */
 export async function commitUpload(request: UploadRequest): Promise<Reply> {
   const digest = parseDigest(request.query.get('digest') ?? '');
   const chunk = chunkOf(request);
@@ -70,14 +72,14 @@ export async function commitUpload(request: UploadRequest): Promise<Reply> {
   });
 }
 
-/** DELETE: gives an upload up. Distribution specification, "Cancel a blob upload". */
+/** DELETE: cancels an upload. Distribution specification, "Cancel a blob upload". */
 export async function cancelUpload({ registry, route, call }: UploadRequest): Promise<Reply> {
   const upload = await registry.resumeUpload(route.repository, route.id, { ...call, offset: 'end' });
   await upload.cancel(call);
   return empty(204, {});
 }
 
-/** Goes on with the upload. If it stands elsewhere than the client thinks, the answer says where. */
+/** Resumes the upload and passes it to `go`. If the client's offset is wrong, the reply tells the right one. */
 async function resuming(
   request: UploadRequest,
   chunk: Chunk,
@@ -97,20 +99,25 @@ async function resuming(
 }
 
 interface Chunk {
+  /** Offset of the first byte. */
   at: number | undefined;
+  /** Number of bytes. */
   size: number | undefined;
 }
 
-/** Where the body's bytes belong and how many there are, as far as the client says so. */
+/** Returns the offset and the size of the body in bytes, as far as the client announces them. */
 function chunkOf(request: UploadRequest): Chunk {
   const length = contentLength(request);
   const header = request.exchange.header('content-range');
-  // An empty body belongs nowhere: clients write 0-0 or 36-35 beside it.
+  // Ignore the Content-Range of an empty body: clients send 0-0 or 36-35 with it.
   if (header === undefined || length === 0) return { at: undefined, size: length };
   const range: ResolvedRange = parseChunkRange(header);
   const size = range.end - range.start;
   if (length !== undefined && length !== size) {
-    throw new RegistryError('SIZE_INVALID', `Content-Range ${header} is ${size} bytes, Content-Length says ${length}`);
+    throw new RegistryError(
+      'SIZE_INVALID',
+      `Content-Range ${header} covers ${size} bytes, but Content-Length is ${length}`,
+    );
   }
   return { at: range.start, size: length ?? size };
 }
@@ -120,7 +127,7 @@ function algorithmParameter(request: StartRequest, digest: Digest | undefined): 
   if (named === null) return undefined;
   const { name } = digestAlgorithm(named);
   if (digest !== undefined && splitDigest(digest).algorithm !== name) {
-    throw new RegistryError('DIGEST_INVALID', `digest-algorithm is ${name}, but the digest is ${digest}`);
+    throw new RegistryError('DIGEST_INVALID', `the parameter digest-algorithm is ${name}, but the digest is ${digest}`);
   }
   return name;
 }
@@ -135,7 +142,7 @@ async function createdReply(
   return empty(201, {
     Location: elsewhere ?? buildPath({ resource: 'blob', repository, digest }),
     'Docker-Content-Digest': digest,
-    // A client that has mounted the blob, or did not begin its upload, need not ask how large it is.
+    // Tells the size to a client that mounted the blob, or that resumed an upload it had not started.
     'Upload-Offset': `${size}`,
   });
 }

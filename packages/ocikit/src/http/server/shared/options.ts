@@ -1,73 +1,90 @@
+// The options and limits of a server, with their units and defaults.
 import type { Descriptor } from '../../../model/index.ts';
 
 import type { Exchange, Middleware } from './exchange.ts';
 
-/** Where the server's own words go; `console` fits. */
+/** The target of the server's log messages. `console` fits. */
 export interface Logger {
-  /** A line for each request; none if it is left out. */
+  /** Takes one message for each request. Leave it out for no messages about requests. */
   info?: ((message: string, fields: Readonly<Record<string, unknown>>) => void) | undefined;
+  /** Takes messages about conditions that need attention. */
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+  /** Takes one message for each error that the client did not cause. */
   error(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
+/** Limits that protect a server from its clients. */
 export interface ServerLimits {
-  /** Bytes of a manifest that is pushed; more is answered 413. Default: 4 MiB, which the specification asks for. */
+  /**
+   * Bytes that a pushed manifest may have. A larger one is answered 413. Default: 4,194,304 (4 MiB), the minimum of the
+   * distribution specification.
+   */
   manifestSize?: number | undefined;
-  /** Requests that may send content at the same time; one more is answered 429. Default: 1000. */
+  /** Number of requests that may send content at the same time. One more is answered 429. Default: 1000. */
   concurrentUploads?: number | undefined;
   /**
-   * Milliseconds that a request's body may pause before it is answered 408, and that a client may take nothing of an
-   * answer before the connection ends. A client that sends a byte now and then is not held up. Default: 60,000.
+   * Milliseconds that a request's body may pause before it is answered 408, and that a client may read nothing of an
+   * answer before the connection ends. A slow client that keeps moving is never cut off. Default: 60,000.
    */
   bodyTimeout?: number | undefined;
-  /** Entries of a list if the client names no number, and at most. Default: 10,000. */
+  /** Entries on one page of a list: the default, and the maximum a client may ask for. Default: 10,000. */
   pageSize?: number | undefined;
 }
 
+/**
+ * Options of a server.
+ *
+ * @example
+ * const server = createServer(registry, { logger: console, limits: { manifestSize: 8 * 1024 * 1024 } });
+ */
 export interface ServerOptions {
+  /** Limits on what clients may send and ask for. Default: each limit's own default. */
   limits?: ServerLimits | undefined;
-  /** One line for each request, and what goes wrong. Default: none. */
+  /** Takes a message for each request and each error. Default: no log. */
   logger?: Logger | undefined;
-  /** Is told of every error that is no fault of the client's. */
+  /** Called with every error that the client did not cause. Default: not called. */
   onError?: ((error: unknown, exchange: Exchange) => void) | undefined;
-  /** The first one is outermost. */
+  /** Functions that run around every request; the first one is outermost. Default: none. */
   middleware?: readonly Middleware[] | undefined;
-  /** Texts for `Warning` headers, which clients show to their users. */
+  /** Texts of the `Warning` headers of every answer. Clients show them to their users. Default: none. */
   warnings?: readonly string[] | ((exchange: Exchange) => readonly string[]) | undefined;
-  /** Names this server in its log lines. */
+  /** The name of this server in its log messages. Default: no name. */
   debugId?: string | undefined;
 
-  /** Answer as a registry that does not know the referrers API: 404, and no `OCI-Subject`. */
+  /** Answer 404 to the referrers API, and send no `OCI-Subject`, as registries without that API do. Default: false. */
   disableReferrersApi?: boolean | undefined;
-  /** Answer a POST with a digest 202, its body unread: the client then sends it with a PUT. */
+  /**
+   * Answer 202 to a POST with a digest and ignore its body, as some registries do. The client then sends the blob with
+   * a PUT. Default: false.
+   */
   disableSinglePostUpload?: boolean | undefined;
-  /** A list of more entries than this cannot be asked for: 400. As some registries do. */
+  /**
+   * Entries that a client may ask for in one list. A larger `n` is answered 400, as some registries do. Default: a
+   * larger `n` gets `limits.pageSize` entries.
+   */
   maxListPageSize?: number | undefined;
-  /** Leave `Docker-Content-Digest` out of the answer to a GET by tag, and there only. As some registries do. */
+  /** Leave `Docker-Content-Digest` out of the answer to a GET by tag, as some registries do. Default: false. */
   omitDigestFromTagGetResponse?: boolean | undefined;
-  /** Leave `Link` out of lists. As some registries do. */
+  /** Leave `Link` out of lists, as some registries do. Default: false. */
   omitLinkHeaderFromResponses?: boolean | undefined;
   /**
-   * The absolute URL through which an upload goes on, wherever an upload's location is sent. Undefined or empty: this
-   * server. Default: this server.
+   * Returns the absolute URL at which the client has to continue an upload. Undefined or an empty text: at this server.
+   * Default: always at this server.
    */
   locationForUploadId?: ((id: string) => string | undefined | Promise<string | undefined>) | undefined;
   /**
-   * URLs from which content can be fetched: the first is the `Location` after a push, and GET and HEAD are redirected to
-   * it. Default: the descriptor's `urls`.
+   * Returns URLs from which clients can fetch content. The first `http:` or `https:` one is the `Location` after a
+   * push, and the target of redirects of GET and HEAD. Default: the descriptor's `urls`.
    */
   locationsForDescriptor?:
     | ((isManifest: boolean, descriptor: Descriptor) => readonly string[] | Promise<readonly string[]>)
     | undefined;
 }
 
-export interface ResolvedLimits {
-  manifestSize: number;
-  concurrentUploads: number;
-  bodyTimeout: number;
-  pageSize: number;
-}
+/** {@link ServerLimits} with every default filled in. */
+export type ResolvedLimits = { readonly [Name in keyof ServerLimits]-?: NonNullable<ServerLimits[Name]> };
 
+/** Fills in the default of each limit that is left out. */
 export function resolveLimits(limits: ServerLimits = {}): ResolvedLimits {
   return {
     manifestSize: limits.manifestSize ?? 4 * 1024 * 1024,

@@ -1,3 +1,4 @@
+// Connections on the fast path: requests in, responses out, without `node:http`.
 import type { Socket } from 'node:net';
 
 import { BufferedBody } from '../../shared/index.ts';
@@ -9,40 +10,45 @@ import { FastRequestReader } from './request-reader.ts';
 import type { FastRequest } from './request-reader.ts';
 import { keepAlive, noteTime, FastResponse } from './response.ts';
 
-/** A request with more is handed over. */
+/** Maximum bytes of a body. A connection with a larger body is handed over. */
 const largestBody = 64 * 1024;
-/** Milliseconds within which all of a request has to be there, or somebody else waits for the rest. */
+/** Milliseconds within which a request has to be complete. Otherwise its connection is handed over. */
 const patience = 100;
 /**
- * Milliseconds within which a client that has ended its side has to get its answer, or it is taken for one that has left:
- * the two look the same, and for nobody an answer is not worked out.
+ * Milliseconds after which a running request is stopped if its client has ended its side of the connection. The client
+ * may still read, or it may be gone: the two look the same.
  */
 const patienceAfterEnd = 1000;
 
-export interface FastConnectionsOptions extends Omit<SendOptions, 'exchange'> {
+/** Options of all connections of a server. */
+export interface FastConnectionsOptions extends SendOptions {
+  /** Answers a request. It never rejects. */
   handle: (exchange: Exchange) => Promise<Reply>;
-  /** Whether a connection ends with the answer that is sent now. */
-  isLastAnswer: () => boolean;
 }
 
-/** Takes a connection over: what has come and was not answered can be read from it. */
+/** Takes over a connection, whose unanswered bytes can be read from the socket again. */
 export type HandOver = (socket: Socket) => void;
 
 /**
- * Connections whose requests are answered without `node:http`, as long as they are plain and small: making its objects takes
- * longer than answering those does. With the first other request a connection is handed over, for good.
+ * All connections of a server that are on the fast path. It answers small requests without `node:http`, whose objects
+ * cost more than the answers. With the first request that it cannot answer, a connection is handed over for good.
  */
 export class FastConnections {
+  /** The options that all connections share. */
   readonly options: FastConnectionsOptions;
   readonly #open = new Set<FastConnection>();
-  /** Sends what is ready. */
+  /** Functions that send the replies which are ready. */
   #ready: (() => void)[] = [];
 
   constructor(options: FastConnectionsOptions) {
     this.options = options;
   }
 
-  /** @param largestHead bytes that a request's head may have */
+  /**
+   * Answers the requests of a connection until it is handed over.
+   *
+   * @param largestHead maximum bytes of a request's head
+   */
   take(socket: Socket, largestHead: number, handOver: HandOver): void {
     const connection = new FastConnection(this, socket, largestHead, () => {
       this.#open.delete(connection);
@@ -53,8 +59,8 @@ export class FastConnections {
   }
 
   /**
-   * Runs it when all requests that have come so far were begun. What is ready then is sent together: a client that sleeps is woken
-   * by the first answer, and waking it takes longer than answering.
+   * Calls `send` once all requests that have arrived so far were started. Replies that are ready by then go out
+   * together: the first one wakes a sleeping client, and a wake-up takes longer than an answer.
    */
   whenAllBegan(send: () => void): void {
     if (this.#ready.push(send) === 1) setImmediate(this.#sendReady);
@@ -67,7 +73,7 @@ export class FastConnections {
     for (const send of ready) send();
   };
 
-  /** Ends those that wait for a request; the others end with their answer. */
+  /** Ends the connections that wait for a request. The other ones end with their answer. */
   endIdle(): void {
     for (const connection of this.#open) connection.endIfIdle();
   }
@@ -78,15 +84,15 @@ class FastConnection {
   readonly #socket: Socket;
   readonly #requests: FastRequestReader;
   readonly #handOver: () => void;
-  /** What has come and belongs to no request that is being answered. */
+  /** Received bytes behind the request that is being answered. */
   #received: Buffer | undefined;
   #state: 'waiting' | 'working' | 'sending' | 'draining' | 'handed over' = 'waiting';
   #isPaused = false;
-  /** The client sends no more, but may still read. */
+  /** True once the client has ended its side. It may still read. */
   #hasEnded = false;
-  /** Runs while a part of a request is there. */
+  /** Runs while a request is incomplete. */
   #waitingForRest: ReturnType<typeof setTimeout> | undefined;
-  /** Runs while an answer is worked out for a client that has ended its side. */
+  /** Runs while the request of a client is answered that has ended its side. */
   #workingAfterEnd: ReturnType<typeof setTimeout> | undefined;
 
   constructor(all: FastConnections, socket: Socket, largestHead: number, handOver: () => void) {
@@ -113,23 +119,27 @@ class FastConnection {
     else if (this.#state === 'working') this.#workingAfterEnd = setTimeout(() => socket.destroy(), patienceAfterEnd);
   };
 
-  /** Nothing has come or gone for a while. What still waits to be sent would wait for ever. */
+  /** Ends a connection on which nothing has moved: an answer that still waits would wait for ever. */
   readonly #onTimeout = (): void => {
     if (this.#state === 'waiting' || this.#state === 'draining') this.#socket.destroy();
   };
 
-  /** @returns whether there is nothing to begin, as far as is known */
+  /**
+   * Starts the next request, if it is complete.
+   *
+   * @returns true if the connection waits for more bytes
+   */
   #begin(): boolean {
     const received = this.#received;
     if (received === undefined) return true;
     const request = this.#requests.read(received);
     if (request === null || (request !== undefined && request.length > largestBody)) {
-      this.#leave();
+      this.#handOff();
       return false;
     }
     const end = request === undefined ? Infinity : request.headSize + request.length;
     if (request === undefined || received.length < end) {
-      this.#waitingForRest ??= setTimeout(() => this.#leave(), patience);
+      this.#waitingForRest ??= setTimeout(() => this.#handOff(), patience);
       return true;
     }
     clearTimeout(this.#waitingForRest);
@@ -141,7 +151,7 @@ class FastConnection {
     return false;
   }
 
-  /** What comes meanwhile waits with the client. */
+  /** Stops reading: later requests wait at the client. */
   #pause(): void {
     this.#isPaused = true;
     this.#socket.pause();
@@ -157,7 +167,7 @@ class FastConnection {
       body: body === undefined ? undefined : new BufferedBody(body),
     });
     const failed = (error: unknown): void => {
-      // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
+      // The head is out, so the error cannot be answered. Cut the answer off: the client must not take it for complete.
       this.#socket.destroy();
       options.onBodyError(error, exchange);
     };
@@ -168,12 +178,12 @@ class FastConnection {
   }
 
   #send(reply: Reply, exchange: Exchange, failed: (error: unknown) => void): void {
-    const { onBodyError, writeTimeout, isLastAnswer } = this.#all.options;
+    const { options } = this.#all;
     this.#state = 'sending';
     clearTimeout(this.#workingAfterEnd);
-    const answer = new FastResponse(this.#socket, exchange.method, isLastAnswer());
+    const answer = new FastResponse(this.#socket, exchange.method, options.isLastAnswer());
     try {
-      const sending = sendReply(answer, this.#socket, reply, { exchange, onBodyError, writeTimeout });
+      const sending = sendReply(answer, this.#socket, exchange, reply, options);
       if (sending === undefined) this.#sent(answer);
       else sending.then(() => this.#sent(answer)).catch(failed);
     } catch (error) {
@@ -183,10 +193,10 @@ class FastConnection {
 
   #sent({ isLast }: FastResponse): void {
     if (isLast) this.#expectDrain();
-    else this.#goOn();
+    else this.#next();
   }
 
-  #goOn(): void {
+  #next(): void {
     const socket = this.#socket;
     if (socket.destroyed) return;
     if (socket.writableNeedDrain) {
@@ -203,17 +213,17 @@ class FastConnection {
       this.#isPaused = false;
       socket.resume();
     }
-    // The answer went on when the others that waited were ended.
+    // The server began to stop while this request was answered, so this connection was not idle then.
     if (this.#all.options.isLastAnswer()) this.endIfIdle();
   }
 
-  /** Who sends requests and reads no answers has to wait. Who takes a little now and then is not left. */
+  /** Waits for a client that sends requests but reads no answers. A client that reads slowly is not cut off. */
   #afterDrain(): void {
     const socket = this.#socket;
     this.#expectDrain();
     socket.once('drain', () => {
       socket.setTimeout(keepAlive * 1000);
-      this.#goOn();
+      this.#next();
     });
   }
 
@@ -222,11 +232,12 @@ class FastConnection {
     this.#socket.setTimeout(this.#all.options.writeTimeout);
   }
 
-  #leave(): void {
+  /** Hands the connection over to `node:http`. */
+  #handOff(): void {
     const socket = this.#socket;
     if (socket.destroyed) return;
     if (this.#hasEnded) {
-      // After the end nothing can be put back, and node:http gives no answer to who has ended its side.
+      // An ended socket takes no bytes back, and node:http does not answer a client that has ended its side.
       socket.destroySoon();
       return;
     }
@@ -238,17 +249,18 @@ class FastConnection {
     socket.setTimeout(0, this.#onTimeout);
     socket.pause();
     if (this.#received !== undefined) socket.unshift(this.#received);
-    // Until the connection closes, its end is listened for here.
+    // Release the bytes: the listener for `close` keeps this object until the connection closes.
     this.#received = undefined;
     this.#handOver();
     socket.resume();
   }
 
+  /** Ends the connection if it waits for a request. */
   endIfIdle(): void {
     if (this.#state === 'waiting' && this.#received === undefined) this.#socket.destroySoon();
   }
 }
 
 function ignore(): void {
-  // The connection closes by itself.
+  // The socket emits `close` next, which ends the connection.
 }

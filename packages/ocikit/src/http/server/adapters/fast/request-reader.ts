@@ -1,8 +1,16 @@
-/** A request as most are: its body, if it has one, comes with a length, and nothing about it asks for more than an answer. */
+// Reading the heads of requests on the fast path.
+import { HeaderFields } from './header-fields.ts';
+
+/**
+ * A request that the fast path may answer: its body has a known length, and it needs nothing before or after its
+ * answer.
+ */
 export interface FastRequest {
+  /** One of the methods of the API, or OPTIONS. */
   readonly method: string;
-  /** The path and the query, as they came. */
+  /** The path and the query, as the client sent them. */
   readonly target: string;
+  /** The header fields. */
   readonly fields: HeaderFields;
   /** Bytes of the body. */
   readonly length: number;
@@ -13,37 +21,41 @@ export interface FastRequest {
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const version = ' HTTP/1.1';
 const pathAndQuery = /^\/[!"$-~]*$/;
-/** Nothing but fields of visible characters, none of which goes on in the next line. */
+/** Header fields of visible characters, each on one line. */
 const wellFormed = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*)+$/;
-/** What changes where the request ends, or wants something before its answer. */
+/** Fields that change how the request ends, or that ask for something before the answer. */
 const unusualField = /\r\n(?:transfer-encoding|expect|upgrade|te|trailer|http2-settings|proxy-connection):/;
-/** Bytes of fields that are kept for the next request: ten thousand connections that wait are not to keep as many long heads. */
+/**
+ * Bytes of fields that a connection keeps for its next request: ten thousand idle connections must not keep long heads.
+ */
 const mostKept = 4 * 1024;
 const fewDigits = /^[0-9]{1,9}$/;
-/** Of these there is only one: which of several counts is not to depend on who reads them. */
+/** Fields that must not be repeated: two parsers could pick different ones. */
 const repeatedField =
   /\r\n(authorization|content-type|cookie|from|if-modified-since|if-unmodified-since|max-forwards|proxy-authorization|referer|user-agent):[^]*\r\n\1:/;
 
 /**
- * Reads the heads of plain requests that come over one connection.
+ * Reads the heads of the requests of one connection.
  *
- * It takes less than the grammar allows, and never more: two parsers that understand one request differently are how requests
- * are smuggled. Whatever it does not take is for a parser that knows all of HTTP.
+ * It accepts less than HTTP's grammar allows, and never more. Two parsers that read one request differently would allow
+ * request smuggling. Node's parser reads every request that this class refuses.
  */
 export class FastRequestReader {
   readonly #largestHead: number;
-  /** A client nearly always says the same of its requests. */
+  /** The bytes of the last request's fields: most clients send the same fields with each request. */
   #lastBytes: Buffer = Buffer.alloc(0);
   #lastFields: HeaderFields | undefined;
 
-  /** @param largestHead bytes that a head may have */
+  /** @param largestHead maximum bytes of a head */
   constructor(largestHead: number) {
     this.#largestHead = largestHead;
   }
 
   /**
-   * @param bytes what has come, from the first byte of a request on
-   * @returns undefined if the head is not all there, null if the request is not plain
+   * Reads the head of a request.
+   *
+   * @param bytes the received bytes, from the first byte of the request
+   * @returns undefined if the head is incomplete, null if the fast path cannot answer the request
    */
   read(bytes: Buffer): FastRequest | null | undefined {
     const end = bytes.indexOf('\r\n\r\n', 0, 'latin1');
@@ -51,7 +63,7 @@ export class FastRequestReader {
     if (end < 0) return bytes.length > this.#largestHead ? null : undefined;
     if (headSize > this.#largestHead) return null;
     const endOfLine = bytes.indexOf('\r\n', 0, 'latin1');
-    // A text of its own: what of it is kept, as a tag, is not to keep the whole head.
+    // Convert this line alone: a tag that is kept would otherwise keep the whole head in memory.
     const line = bytes.toString('latin1', 0, endOfLine);
     const endOfMethod = line.indexOf(' ');
     const method = line.slice(0, endOfMethod);
@@ -72,7 +84,7 @@ export class FastRequestReader {
   }
 }
 
-/** @returns undefined if there is something unusual among them */
+/** @returns undefined if the fast path cannot answer a request with these fields */
 function readFields(text: string): HeaderFields | undefined {
   if (!wellFormed.test(text)) return undefined;
   const fields = new HeaderFields(text);
@@ -82,43 +94,4 @@ function readFields(text: string): HeaderFields | undefined {
   const connection = fields.get('connection');
   if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
   return fewDigits.test(fields.get('content-length') ?? '0') ? fields : undefined;
-}
-
-/** The fields of a head that is well formed. They are looked for when somebody asks: most are never asked for. */
-export class HeaderFields {
-  /** Each with the end of the line before it. */
-  readonly #text: string;
-  readonly #lowerCase: string;
-  /** Bytes of the body. */
-  readonly contentLength: number;
-  readonly #found = new Map<string, string | undefined>();
-
-  constructor(text: string) {
-    this.#text = text;
-    this.#lowerCase = text.toLowerCase();
-    this.contentLength = Number(this.get('content-length') ?? '0');
-  }
-
-  matches(pattern: RegExp): boolean {
-    return pattern.test(this.#lowerCase);
-  }
-
-  /**
-   * The value of a field; of several of that name, all, joined by commas. RFC 9110, section 5.3.
-   *
-   * @param name in lower case
-   */
-  get(name: string): string | undefined {
-    let value = this.#found.get(name);
-    if (value !== undefined || this.#found.has(name)) return value;
-    const start = `\r\n${name}:`;
-    for (let at = this.#lowerCase.indexOf(start); at >= 0; at = this.#lowerCase.indexOf(start, at + start.length)) {
-      const from = at + start.length;
-      const end = this.#lowerCase.indexOf('\r\n', from);
-      const one = this.#text.slice(from, end < 0 ? undefined : end).trim();
-      value = value === undefined ? one : `${value}, ${one}`;
-    }
-    this.#found.set(name, value);
-    return value;
-  }
 }

@@ -1,21 +1,22 @@
+// Responses of the fast path, written straight to their connection.
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 
 import type { ResponseWriter } from '../socket/index.ts';
 
-/** The answer to a plain request, straight to its connection. Its body is as long as its `Content-Length` says. */
+/** The response to a request of the fast path. Its body has to be as long as its `Content-Length` says. */
 export class FastResponse implements ResponseWriter {
   readonly #socket: Socket;
   readonly #method: string;
-  /** Whether no other request may follow on the connection. The answer itself may say so. */
+  /** True if the connection ends with this response. A `Connection: close` header of the response makes it so. */
   isLast: boolean;
-  /** The head, as long as nothing has been written. */
+  /** The head, until it has been written. */
   #head: string | undefined;
-  /** Whoever gets an answer without a body takes what follows its head for the next answer. */
+  /** False if the response must not have a body: the client would parse the body as the next response. */
   #hasBody = true;
   headersSent = false;
 
-  /** @param method of the request */
+  /** @param method the method of the request */
   constructor(socket: Socket, method: string, isLast: boolean) {
     this.#socket = socket;
     this.#method = method;
@@ -80,15 +81,19 @@ export class FastResponse implements ResponseWriter {
 
 const forbidden = /[^\t\x20-\x7e\x80-\xff]/;
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Those that were found good: there are few different ones. */
+/** Names that passed the check. A server uses few different names. */
 const goodNames = new Set<string>();
 
-/** What this server says itself. A middleware that hands on another server's answer hands on its fields as well. */
+/**
+ * Fields that this server sets itself. They are left out of a reply: a proxying middleware may copy them from another
+ * server.
+ */
 const ownFields = new Set(['connection', 'date', 'keep-alive', 'transfer-encoding']);
 
-/** @throws TypeError if a header would end where it does not look like it, or has what no header may have */
+/** @throws TypeError if the status, or a header's name or value, is not allowed by HTTP */
 function formatHead(status: number, headers: OutgoingHttpHeaders, isLast: boolean): string {
-  if (!Number.isInteger(status) || status < 200 || status > 999) throw new TypeError(`${status} is no answer's status`);
+  if (!Number.isInteger(status) || status < 200 || status > 999)
+    throw new TypeError(`${status} is not the status of an answer; use 200 to 999`);
   let head = `HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\n`;
   for (const name in headers) {
     const value = headers[name];
@@ -113,22 +118,25 @@ const connection = 'connection';
 function formatField(name: string, value: string): string {
   if (!goodNames.has(name)) {
     if (ownFields.has(name.toLowerCase())) return '';
-    if (!token.test(name)) throw new TypeError(`${JSON.stringify(name)} cannot be a header's name`);
+    if (!token.test(name)) throw new TypeError(`${JSON.stringify(name)} is not a header name`);
     if (goodNames.size < 1000) goodNames.add(name);
   }
-  // Its value may be a secret.
-  if (forbidden.test(value)) throw new TypeError(`the header ${name} has what no header may have`);
+  // Leave the value out of the error: it may be a secret.
+  if (forbidden.test(value))
+    throw new TypeError(`the value of the header ${name} has characters that HTTP does not allow`);
   return `${name}: ${value}\r\n`;
 }
 
-/** Seconds that a connection may wait for its next request. */
+/** Seconds that an idle connection stays open. */
 export const keepAlive = 60;
 const keptAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n\r\n`;
 
 let second = 0;
 let dateField = '';
 
-/** To be called before answers are sent: asking for the time takes longer than most fields do. */
+/**
+ * Updates the `Date` field. Call it once before a batch of responses: reading the clock costs more than most fields.
+ */
 export function noteTime(): void {
   const now = Math.floor(Date.now() / 1000);
   if (now === second) return;
@@ -136,7 +144,7 @@ export function noteTime(): void {
   dateField = `Date: ${new Date(now * 1000).toUTCString()}\r\n`;
 }
 
-/** RFC 9110, section 15: what the server answers. It may be empty. */
+/** Reason phrases of the statuses that the server uses. Other statuses have none. RFC 9110, section 15. */
 const reasons: Readonly<Record<number, string>> = {
   200: 'OK',
   201: 'Created',

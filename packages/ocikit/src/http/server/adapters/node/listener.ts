@@ -1,45 +1,38 @@
+// The listener for `node:http`.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { Exchange, Reply } from '../../shared/index.ts';
 import { sendReply, SocketExchange } from '../socket/index.ts';
+import type { SendOptions } from '../socket/index.ts';
 
 import { NodeRequestBody } from './request-body.ts';
 
+/** A listener for the `request` event of a `node:http` or `node:https` server. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** How much of a body that nobody read is still taken, so that the client comes to read the answer. */
-const maxUnread = 1024 * 1024;
+/** Bytes of an unread body that are still received and discarded, so that the client gets to read the answer. */
+const maxDiscarded = 1024 * 1024;
 
-export interface NodeListenerOptions {
-  onBodyError: (error: unknown, exchange: Exchange) => void;
-  /** Milliseconds after which a client that takes nothing is left. */
-  writeTimeout: number;
-  /** Whether a connection ends with the answer that is sent now. */
-  isLastAnswer: () => boolean;
-}
-
-/** A listener for `node:http`. It makes no Request and no Response on the way. */
-export function nodeListener(
-  handle: (exchange: Exchange) => Promise<Reply>,
-  { onBodyError, writeTimeout, isLastAnswer }: NodeListenerOptions,
-): NodeListener {
+/** Returns a listener for `node:http`. It creates no `Request` and no `Response`. */
+export function nodeListener(handle: (exchange: Exchange) => Promise<Reply>, options: SendOptions): NodeListener {
   return (request, response) => {
     const exchange = exchangeOf(request);
     handle(exchange)
       .then((reply) => {
-        if (isLastAnswer()) response.shouldKeepAlive = false;
-        // Of a body that did not come in time the rest would be taken for the next request.
+        if (options.isLastAnswer()) response.shouldKeepAlive = false;
+        // Close the connection after a late body: its late bytes would be parsed as the next request.
         if (reply.status === 408) response.shouldKeepAlive = false;
         else if (exchange.body !== undefined && !request.readableEnded && !request.destroyed) {
-          stopReading(request, response);
+          discardRest(request, response);
         }
-        return sendReply(response, request.socket, reply, { exchange, writeTimeout, onBodyError });
+        return sendReply(response, request.socket, exchange, reply, options);
       })
       .catch((error: unknown) => {
-        // The answer has begun, so nothing can be said any more: cut off, it cannot be taken for a whole one.
+        // The head is out, so the error cannot be answered. Cut the answer off: the client must not take it for
+        // complete.
         response.destroy();
         request.socket.destroy();
-        onBodyError(error, exchange);
+        options.onBodyError(error, exchange);
       });
   };
 }
@@ -50,7 +43,7 @@ function exchangeOf(request: IncomingMessage): Exchange {
   const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
   return new SocketExchange(request.socket, {
     method,
-    // A client that takes this server for a proxy sends the whole URL.
+    // A client that treats this server as a proxy sends the whole URL.
     target: url.startsWith('/') ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, ''),
     header: (name) => {
       const value = headers[name];
@@ -60,14 +53,14 @@ function exchangeOf(request: IncomingMessage): Exchange {
   });
 }
 
-/** Nobody will read the rest of the body. A short rest is thrown away, before a long one the connection ends. */
-function stopReading(request: IncomingMessage, response: ServerResponse): void {
+/** Handles the rest of a body that no handler reads: discards a short rest, and ends the connection for a long one. */
+function discardRest(request: IncomingMessage, response: ServerResponse): void {
   const length = Number(
     request.headers['content-length'] ?? (request.headers['transfer-encoding'] === undefined ? 0 : NaN),
   );
   request.on('error', () => undefined);
-  if (length <= maxUnread) {
-    // Node does that by itself only if nobody has begun to read.
+  if (length <= maxDiscarded) {
+    // Node resumes a request by itself only if no code has started to read it.
     request.resume();
     return;
   }
@@ -75,6 +68,6 @@ function stopReading(request: IncomingMessage, response: ServerResponse): void {
   let taken = 0;
   request.on('data', (piece: Uint8Array) => {
     taken += piece.length;
-    if (taken > maxUnread * 16) request.socket.destroy();
+    if (taken > maxDiscarded * 16) request.socket.destroy();
   });
 }

@@ -1,16 +1,17 @@
+// The body of a request of `node:http`, as an iterable that is faster than Node's own.
 import type { IncomingMessage } from 'node:http';
 
-/** What has come and nobody has asked for yet, at most: then the client has to wait. */
+/** Bytes that may wait in memory for the reader. Beyond that the connection is paused, and the client has to wait. */
 const mostQueued = 2 * 1024 * 1024;
-/** Pieces that have come meanwhile are handed on together, up to so many bytes. */
+/** Bytes up to which waiting pieces are joined into one. */
 const largestPiece = 1024 * 1024;
 
 /**
- * The body of a request, to be read once. Leaving the reading leaves the connection as it is: who stops reading early
- * still has something to answer.
+ * The body of a request, to be read once. Stopping early leaves the connection open, so that the server can still
+ * answer.
  *
- * Node's own iterator costs more than reading a small blob does. And it gives one piece of at most 64 KiB at a time, though
- * much more may have come while the last one was being written.
+ * Node's own iterator costs more than reading a small blob. It also gives one piece of at most 64 KiB at a time, though
+ * much more may have arrived while the last piece was written to disk.
  */
 export class NodeRequestBody implements AsyncIterable<Uint8Array> {
   readonly #request: IncomingMessage;
@@ -32,6 +33,7 @@ interface Waiting {
 class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   readonly #request: IncomingMessage;
   #queue: Buffer[] = [];
+  /** Bytes in the queue. */
   #queued = 0;
   #waiting: Waiting | undefined;
   #state: 'new' | 'reading' | 'ended' | 'failed' | 'left' = 'new';
@@ -83,7 +85,7 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
     request.off('data', this.#onData);
     request.off('end', this.#onEnd);
     request.off('close', this.#onClose);
-    // An error that comes later is nobody's: without a listener it would end the process.
+    // Keep a listener for later errors: without one an error would end the process.
     request.off('error', this.#onError);
     request.on('error', ignore);
   }
@@ -141,9 +143,9 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
 }
 
 function ignore(): void {
-  // Somebody has been told already.
+  // The reader has its result already.
 }
 
 function cutOff(): Error {
-  return new Error('the connection ended before the body of the request did');
+  return new Error('the connection ended before the end of the request body');
 }

@@ -1,11 +1,12 @@
+// An AbortSignal that aborts when a connection closes.
 import type { Socket } from 'node:net';
 
 const signals = new WeakMap<Socket, AbortSignal>();
 
 /**
- * Says when a connection ends. It is one for all requests of a connection: making one for each would take longer than
- * answering a small request does. What a client sends in one go is cut off together anyway, and what has been answered
- * no longer asks.
+ * Returns the signal of a connection. All requests of the connection share it: creating a signal takes longer than
+ * answering a small request. Sharing is safe, as pipelined requests end with their connection, and an answered request
+ * ignores the signal.
  */
 export function connectionSignal(socket: Socket): AbortSignal {
   let signal = signals.get(socket);
@@ -13,9 +14,9 @@ export function connectionSignal(socket: Socket): AbortSignal {
     const controller = new AbortController();
     ({ signal } = controller);
     signals.set(socket, signal);
-    // Each of the requests that a client sends in one go listens for the end of their connection.
+    // Every pipelined request may add its own listener for `close`: do not warn about their number.
     socket.setMaxListeners(0);
-    const onClose = (): void => controller.abort(new Error('the client has left'));
+    const onClose = (): void => controller.abort(new Error('the client disconnected'));
     if (socket.destroyed) onClose();
     else socket.once('close', onClose);
   }

@@ -1,3 +1,4 @@
+// Sending the body of a reply: small ones in one write, large ones through reused buffers, with a time limit.
 import type { Socket } from 'node:net';
 
 import type { BlobContent } from '../../../../model/index.ts';
@@ -7,21 +8,23 @@ import type { ResponseWriter } from './response-writer.ts';
 
 const pool = new BufferPool();
 
-/** Ends a response with what is in memory. */
+/** Ends a response with a body that is in memory. */
 export function endWith(response: ResponseWriter, body: Uint8Array | string | undefined): void {
-  // Node sends the head and a text in one write, but bytes in a write of their own: so small ones go as a text of bytes.
+  // Node sends the head and a text in one write, but head and bytes in two: so send a small body as a latin1 text.
   if (body instanceof Uint8Array && body.length <= smallBody) {
     response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');
   } else response.end(body);
 }
 
-/** Up to here, copying bytes costs less than a write of several parts. */
+/** Bytes up to which copying a body costs less than a second write. */
 const smallBody = 16 * 1024;
 
 /**
- * Sends a content and ends the response; rejects if the content fails. If the client leaves, it lets go and resolves.
+ * Sends content and ends the response. Rejects if the content fails. If the client disconnects, it releases everything
+ * and resolves.
  *
- * @param begin sends the head. It is called when the first bytes are there: until then an error can still be answered
+ * @param timeout milliseconds after which the connection of a client ends that reads nothing
+ * @param begin writes the head. It is called once the first bytes are there: until then an error can still be answered
  */
 export async function sendContent(
   response: ResponseWriter,
@@ -46,7 +49,7 @@ export async function sendContent(
   }
 }
 
-/** In one write it could not be seen whether a slow client still takes something of it. */
+/** Sends bytes in pieces. A single large write would not show whether a slow client still reads. */
 export async function sendBytes(
   response: ResponseWriter,
   socket: Socket,
@@ -67,7 +70,7 @@ export async function sendBytes(
   }
 }
 
-/** All of a content, in one piece. */
+/** Reads content into one buffer. */
 async function readSmall(content: BlobContent): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(content.range.end - content.range.start);
   try {
@@ -86,7 +89,7 @@ async function sendPieces(sink: Sink, content: BlobContent): Promise<void> {
   }
 }
 
-/** While one buffer is on its way to the client, the next one is filled. */
+/** Sends content through two buffers: one is filled while the other one is written. */
 async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
   const size = content.range.end - content.range.start;
   let filling = pool.take(size);
@@ -102,13 +105,13 @@ async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
       const piece = filling.subarray(0, count);
       [filling, sending] = [sending, filling];
       if (filling.length === 0) filling = pool.take(size);
-      // Begun before the write, which copies on this thread: the two are to go on at the same time.
+      // Start the read before the write: the write copies on this thread, and the read runs meanwhile.
       reading = content.readInto(filling);
       sent = sink.written(piece);
     }
     settled = !sink.closed;
   } finally {
-    // It may still be filling a buffer, and what goes wrong with it is nobody's any more.
+    // Wait for the last read, as it may still fill a buffer. Its error does not matter any more.
     await reading.catch(() => undefined);
     for (const buffer of [filling, sending]) {
       if (settled) pool.giveBack(buffer);
@@ -118,8 +121,8 @@ async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
 }
 
 /**
- * A response to write to. Neither `drain` nor a write's callback comes when the client leaves while the response still
- * waits behind another one, so both are raced with the end of the connection.
+ * A response that stops waiting when the connection closes. If the client disconnects while a pipelined response is
+ * queued, Node emits neither `drain` nor the callback of a write. So each wait also ends with `close`.
  */
 class Sink {
   readonly #response: ResponseWriter;
@@ -128,9 +131,9 @@ class Sink {
   readonly #timeout: number;
   readonly #begin: () => void;
   #wake: (() => void) | undefined;
+  /** True once the client has disconnected. */
   closed: boolean;
 
-  /** @param timeout milliseconds after which a client that takes nothing is left */
   constructor(response: ResponseWriter, socket: Socket, timeout: number, begin: () => void) {
     this.#response = response;
     this.#socket = socket;
@@ -145,23 +148,25 @@ class Sink {
     response.once('close', this.#onClose);
   }
 
+  /** Writes bytes whose buffer is not used again. */
   write(bytes: Uint8Array): void {
     if (!this.#response.headersSent) this.#begin();
     this.#response.write(bytes);
   }
 
+  /** Ends the response. */
   end(): void {
     if (!this.#response.headersSent) this.#begin();
     this.#response.end();
   }
 
-  /** Until the response takes more. */
+  /** Waits until the response takes more bytes, or the connection closes. */
   async room(): Promise<void> {
     if (!this.#response.writableNeedDrain || this.closed) return;
     await this.#wait((resolve) => this.#response.once('drain', resolve));
   }
 
-  /** Until the bytes have left and their buffer can be used again. */
+  /** Writes bytes, and waits until their buffer can be used again or the connection closes. */
   async written(bytes: Uint8Array): Promise<void> {
     if (this.closed) return;
     if (!this.#response.headersSent) this.#begin();
@@ -178,6 +183,7 @@ class Sink {
     clearTimeout(timer);
   }
 
+  /** Removes the listeners. */
   release(): void {
     this.#socket.removeListener('close', this.#onClose);
     this.#response.removeListener('close', this.#onClose);

@@ -1,45 +1,50 @@
+// Sending a reply over a socket, whatever its body is.
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { apiVersion, ConnectionCut, errorReply } from '../../shared/index.ts';
+import { apiVersion, ConnectionCut, errorReply, isContent } from '../../shared/index.ts';
 import type { Exchange, Reply } from '../../shared/index.ts';
 
 import type { ResponseWriter } from './response-writer.ts';
 import { endWith, sendBytes, sendContent } from './send-body.ts';
 
+/** Options of every adapter that sends replies over sockets. */
 export interface SendOptions {
-  exchange: Exchange;
+  /** Called when a reply fails after its handler returned. */
   onBodyError: (error: unknown, exchange: Exchange) => void;
-  /** Milliseconds after which a client that takes nothing is left. */
+  /** Milliseconds after which the connection of a client ends that reads nothing of an answer. */
   writeTimeout: number;
+  /** Returns true if the connection has to end with the answer that is sent now. */
+  isLastAnswer: () => boolean;
 }
 
-/** Bytes; what has more is sent in pieces. */
+/** Bytes above which a body in memory is sent in pieces. */
 const largeBody = 256 * 1024;
 
 /**
- * Sends an answer; rejects if it fails when it has begun, or is to be cut off.
+ * Sends a reply. Rejects or throws if it fails after the head was written, or if a middleware cuts the connection.
  *
- * @returns undefined if it has been sent: waiting for a promise takes longer than sending a small answer
+ * @returns undefined if everything was written at once: a promise costs more than a small answer
  */
 export function sendReply(
   response: ResponseWriter,
   socket: Socket,
+  exchange: Exchange,
   reply: Reply,
   options: SendOptions,
 ): Promise<void> | undefined {
   const { body } = reply;
-  const isContent = typeof body === 'object' && 'cancel' in body;
-  if (response.destroyed || socket.destroyed) return isContent ? body.cancel() : undefined;
+  if (response.destroyed || socket.destroyed) return isContent(body) ? body.cancel() : undefined;
   const begin = (): void => {
     response.writeHead(reply.status, reply.headers as OutgoingHttpHeaders);
   };
   const failed = (error: unknown): void => {
     if (response.headersSent || response.destroyed || socket.destroyed || error instanceof ConnectionCut) throw error;
-    // Not a byte of the content could be had, or a header that a middleware made cannot be sent as it is.
-    answerError(response, error, options);
+    // No byte is out yet: the content failed at its first byte, or HTTP does not allow a header of a middleware.
+    options.onBodyError(error, exchange);
+    answerError(response, error);
   };
-  if (isContent) return sendContent(response, socket, body, options.writeTimeout, begin).catch(failed);
+  if (isContent(body)) return sendContent(response, socket, body, options.writeTimeout, begin).catch(failed);
   if (body instanceof Uint8Array && body.length > largeBody) {
     return sendBytes(response, socket, body, options.writeTimeout, begin).catch(failed);
   }
@@ -52,8 +57,7 @@ export function sendReply(
   return undefined;
 }
 
-function answerError(response: ResponseWriter, error: unknown, { exchange, onBodyError }: SendOptions): void {
-  onBodyError(error, exchange);
+function answerError(response: ResponseWriter, error: unknown): void {
   const { status, headers, body } = errorReply(error);
   response.writeHead(status, { ...headers, ...apiVersion } as OutgoingHttpHeaders);
   endWith(response, body instanceof Uint8Array ? body : undefined);

@@ -1,3 +1,4 @@
+// The exchange of a request that arrived on one of Node's sockets.
 import type { Socket } from 'node:net';
 
 import type { Exchange } from '../../shared/index.ts';
@@ -6,18 +7,18 @@ import { connectionSignal } from './connection-signal.ts';
 
 interface SocketRequest {
   method: string;
-  /** The path and the query, as they came. */
+  /** The path and the query, as the client sent them. */
   target: string;
   header: Exchange['header'];
   body: AsyncIterable<Uint8Array> | undefined;
 }
 
-/** A request that came over a socket. */
+/** A request that arrived on a socket. Its signal is that of the connection. */
 export class SocketExchange implements Exchange {
   readonly method: string;
   readonly path: string;
   readonly query: string;
-  // A property of its own, so that a middleware can hand on `{ ...exchange, path }`.
+  // An own property, not a method: a middleware may pass on `{ ...exchange, path }`.
   readonly header: Exchange['header'];
   readonly body: AsyncIterable<Uint8Array> | undefined;
   readonly signal: AbortSignal;

@@ -1,6 +1,7 @@
+// A time limit on the pauses of a request's body.
 import { RegistryError } from '../../../model/index.ts';
 
-/** Hands on what comes; fails with REQUEST_TIMEOUT if nothing comes for that many milliseconds. */
+/** Passes a body on. Fails with REQUEST_TIMEOUT if the reader waits this many milliseconds for the next piece. */
 export function idleTimeout(body: AsyncIterable<Uint8Array>, milliseconds: number): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => new TimedIterator(body[Symbol.asyncIterator](), milliseconds) };
 }
@@ -8,9 +9,9 @@ export function idleTimeout(body: AsyncIterable<Uint8Array>, milliseconds: numbe
 class TimedIterator implements AsyncIterator<Uint8Array, undefined> {
   readonly #iterator: AsyncIterator<Uint8Array, unknown>;
   readonly #milliseconds: number;
-  /** One for the whole body: making one for each piece takes longer than it needs to. */
+  /** One timer serves the whole body: a timer for each piece costs measurable time. */
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Since when somebody waits, and how to tell them that they waited in vain. */
+  /** The start of the current wait, and the function that fails it. */
   #waiting: { since: number; reject: (error: unknown) => void } | undefined;
 
   constructor(iterator: AsyncIterator<Uint8Array, unknown>, milliseconds: number) {
@@ -37,7 +38,7 @@ class TimedIterator implements AsyncIterator<Uint8Array, undefined> {
 
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
     clearTimeout(this.#timer);
-    // Not awaited: a source that hangs would keep its `return` waiting behind the `next` that never came.
+    // Do not await: the `return` of a generator that hangs waits for its pending `next`, which never settles.
     this.#iterator.return?.().catch(() => undefined);
     return { done: true, value: undefined };
   }
@@ -53,32 +54,4 @@ class TimedIterator implements AsyncIterator<Uint8Array, undefined> {
       this.#waiting?.reject(new RegistryError('REQUEST_TIMEOUT', message));
     }, wait);
   }
-}
-
-/** @throws RegistryError CONTENT_TOO_LARGE as soon as there are more bytes than that */
-export async function readBody(body: Uint8Array | AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
-  if (body instanceof Uint8Array) {
-    if (body.length > limit) throw tooLarge(limit);
-    return body;
-  }
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of body) {
-    size += piece.length;
-    if (size > limit) throw tooLarge(limit);
-    pieces.push(piece);
-  }
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-}
-
-export function tooLarge(limit: number): RegistryError {
-  return new RegistryError('CONTENT_TOO_LARGE', `a manifest may have ${limit} bytes at most`, { detail: { limit } });
 }
