@@ -8,7 +8,7 @@ import { createMemoryRegistry } from '../../../stores/memory/index.ts';
 const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);
 
-describe('GET and HEAD of a blob', () => {
+describe('a blob', () => {
   let server: TestServer;
   const registry = createMemoryRegistry();
   const url = `/v2/a/b/blobs/${digest}`;
@@ -21,7 +21,7 @@ describe('GET and HEAD of a blob', () => {
   });
   afterAll(() => server.close());
 
-  test('answers with the bytes and everything that is known of them', async () => {
+  test('is sent with its length, type, digest and entity tag', async () => {
     const response = await server.fetch(url);
     expect(response.status).toBe(200);
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -35,7 +35,7 @@ describe('GET and HEAD of a blob', () => {
     expect(await response.text()).toBe('0123456789');
   });
 
-  test('HEAD has the same headers and no body, whatever Range says', async () => {
+  test('is answered to HEAD with the same headers and no body, with or without Range', async () => {
     const response = await server.fetch(url, { method: 'HEAD', headers: { range: 'bytes=2-3' } });
     expect(response.status).toBe(200);
     expect(response.headers.get('content-length')).toBe('10');
@@ -52,7 +52,7 @@ describe('GET and HEAD of a blob', () => {
     ['bytes=0-0', '0', 'bytes 0-0/10'],
     ['Bytes= 9-9', '9', 'bytes 9-9/10'],
     ['bytes=0-99999999999999999999', '0123456789', 'bytes 0-9/10'],
-  ])('answers Range %s with 206 and %s', async (range, body, contentRange) => {
+  ])('is answered to Range %s with 206 and %s', async (range, body, contentRange) => {
     const response = await server.fetch(url, { headers: { range } });
     expect(response.status).toBe(206);
     expect(response.headers.get('content-range')).toBe(contentRange);
@@ -61,7 +61,7 @@ describe('GET and HEAD of a blob', () => {
   });
 
   test.each(['bytes=10-', 'bytes=10-12', 'bytes=99999999999999999999-', 'bytes=-0'])(
-    'answers Range %s, which is past the end, with 416 and the size',
+    'is answered to Range %s, which is past its end, with 416 and its size',
     async (range) => {
       const response = await server.fetch(url, { headers: { range } });
       expect(response.status).toBe(416);
@@ -71,7 +71,7 @@ describe('GET and HEAD of a blob', () => {
   );
 
   test.each(['bytes=5-2', 'bytes=a-b', 'bytes=', 'bytes', 'bytes=1-2-3', 'bytes=--1', 'bytes=1-2,x'])(
-    'answers the malformed Range %s with 416 and the size',
+    'is answered to the malformed Range %s with 416 and its size',
     async (range) => {
       const response = await server.fetch(url, { headers: { range } });
       expect(response.status).toBe(416);
@@ -80,13 +80,13 @@ describe('GET and HEAD of a blob', () => {
     },
   );
 
-  test.each(['items=0-1', 'bytes=0-1,4-5'])('answers Range %s with the whole blob', async (range) => {
+  test.each(['items=0-1', 'bytes=0-1,4-5'])('is sent whole to Range %s', async (range) => {
     const response = await server.fetch(url, { headers: { range } });
     expect(response.status).toBe(200);
     expect(await response.text()).toBe('0123456789');
   });
 
-  test('answers any Range of an empty blob with all of it', async () => {
+  test('without bytes is sent whole to any Range', async () => {
     const response = await server.fetch(`/v2/a/b/blobs/${digestOf(new Uint8Array())}`, {
       headers: { range: 'bytes=0-' },
     });
@@ -94,13 +94,13 @@ describe('GET and HEAD of a blob', () => {
     expect(response.headers.get('content-length')).toBe('0');
   });
 
-  test('takes a Range only if If-Range names this content', async () => {
+  test('is sent in part only if If-Range names this content', async () => {
     const same = await server.fetch(url, { headers: { range: 'bytes=0-1', 'if-range': `"${digest}"` } });
     const other = await server.fetch(url, { headers: { range: 'bytes=0-1', 'if-range': '"other"' } });
     expect([same.status, other.status]).toEqual([206, 200]);
   });
 
-  test.each([`"${digest}"`, '*', `"x", "${digest}"`])('answers If-None-Match %s with 304', async (tag) => {
+  test.each([`"${digest}"`, '*', `"x", "${digest}"`])('is answered to If-None-Match %s with 304', async (tag) => {
     for (const method of ['GET', 'HEAD']) {
       const response = await server.fetch(url, { method, headers: { 'if-none-match': tag } });
       expect(response.status).toBe(304);
@@ -108,13 +108,13 @@ describe('GET and HEAD of a blob', () => {
     }
   });
 
-  test('answers 412 if If-Match is not this blob, and looks at conditions before Range', async () => {
+  test('is answered 412 if If-Match names another blob, and conditions come before Range', async () => {
     expect((await server.fetch(url, { headers: { 'if-match': '"other"' } })).status).toBe(412);
     const headers = { 'if-none-match': `"${digest}"`, range: 'nonsense' };
     expect((await server.fetch(url, { headers })).status).toBe(304);
   });
 
-  test('says 404, not 304, of what is not there', async () => {
+  test('that does not exist is answered 404, not 304', async () => {
     const response = await server.fetch(`/v2/a/b/blobs/${digestOf(new Uint8Array([1]))}`, {
       headers: { 'if-none-match': '*' },
     });
@@ -133,16 +133,16 @@ describe('GET and HEAD of a blob', () => {
     [`/v2/../blobs/${digest}`, 400, 'NAME_INVALID'],
     [`/v2//blobs/${digest}`, 400, 'NAME_INVALID'],
     ['/v2/a/b/blobs/%E0%A4%A', 400, 'BAD_REQUEST'],
-  ])('answers %s with %i %s', async (path, status, code) => {
+  ])('at %s is answered %i %s', async (path, status, code) => {
     const response = await server.raw('GET', path);
     expect([response.status, response.code]).toEqual([status, code]);
   });
 
-  test('finds a digest whose colon is encoded', async () => {
+  test('is found by a digest with an encoded colon', async () => {
     expect((await server.fetch(url.replace(':', '%3A'))).status).toBe(200);
   });
 
-  test('deletes with 202, and then with 404', async () => {
+  test('is deleted with 202, and with 404 the second time', async () => {
     const doomed = new Uint8Array([7, 7]);
     await registry.pushBlob('a/b', { digest: digestOf(doomed) }, doomed);
     const path = `/v2/a/b/blobs/${digestOf(doomed)}`;
@@ -152,8 +152,8 @@ describe('GET and HEAD of a blob', () => {
   });
 });
 
-describe('a blob that is found elsewhere', () => {
-  test('GET and HEAD redirect as the blob store says', async () => {
+describe('a blob with another location', () => {
+  test('is redirected to where a RedirectError of the registry says', async () => {
     const registry = createMemoryRegistry({
       blobs: { get: () => Promise.reject(new RedirectError('https://cdn.example/x?signature=s', 302)) },
     });
@@ -166,7 +166,7 @@ describe('a blob that is found elsewhere', () => {
     }
   });
 
-  test('GET and HEAD redirect to the descriptor’s first http URL', async () => {
+  test('is redirected to the first http URL of its descriptor', async () => {
     const descriptor = {
       mediaType: 'application/octet-stream',
       digest,
@@ -178,7 +178,7 @@ describe('a blob that is found elsewhere', () => {
     expect([response.status, response.headers.get('location')]).toEqual([307, 'https://mirror.example/blob']);
   });
 
-  test('a place that is no http URL is an error of the server, and is not told', async () => {
+  test('that is not an http URL is a server error, and the answer does not contain it', async () => {
     const server = await startServer(
       createMemoryRegistry({ blobs: { get: () => Promise.reject(new RedirectError('file:///secret')) } }),
     );
@@ -189,7 +189,7 @@ describe('a blob that is found elsewhere', () => {
 });
 
 describe('a store that fails', () => {
-  test('before the answer: an error that says nothing private, and the story for the log', async () => {
+  test('before the answer causes an error without private details, and the log has the details', async () => {
     const errors: unknown[] = [];
     const server = await startServer(
       partialRegistry({ getBlob: () => Promise.reject(new Error('password is hunter2')) }),

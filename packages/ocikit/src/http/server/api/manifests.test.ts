@@ -16,7 +16,7 @@ function digestOfText(text: string, algorithm = 'sha256'): Digest {
   return digestOf(new TextEncoder().encode(text), algorithm);
 }
 
-/** Can be parsed, but not written again. */
+/** JSON that can be parsed, but is nested too deep for JSON.stringify. */
 function nested(field: string): string {
   return `{"${field}":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
 }
@@ -46,7 +46,7 @@ async function tagIsAt(tag: string): Promise<string | null> {
 }
 
 describe('pushing a manifest', () => {
-  test('by tag is answered with its digest, its place and its tag', async () => {
+  test('by tag is answered with its digest, its location and its tag', async () => {
     const response = await put('v1', one);
     expect(response.status).toBe(201);
     expect(response.headers.get('location')).toBe(`/v2/a/manifests/${digestOfText(one)}`);
@@ -55,25 +55,25 @@ describe('pushing a manifest', () => {
     expect(response.headers.get('oci-tag')).toBe('v1');
   });
 
-  test('by digest with tag parameters sets all of them, and says so', async () => {
+  test('by digest with tag parameters sets all these tags, and the answer lists them', async () => {
     const response = await put(`${digestOfText(two)}?tag=t1&tag=t2&tag=t1`, two);
     expect([response.status, response.headers.get('oci-tag')]).toEqual([201, 't1, t2']);
     expect(await tagIsAt('t2')).toBe(digestOfText(two));
   });
 
-  test('by tag with further tag parameters sets them too', async () => {
+  test('by tag with further tag parameters sets these tags too', async () => {
     expect((await put('x1?tag=x2', two)).headers.get('oci-tag')).toBe('x1, x2');
     expect(await tagIsAt('x2')).toBe(digestOfText(two));
   });
 
-  test('by sha512 names it so', async () => {
+  test('by a sha512 digest is answered with that digest', async () => {
     const digest = digestOfText(one, 'sha512');
     const response = await put(`${digest}?tag=s512`, one);
     expect(response.headers.get('docker-content-digest')).toBe(digest);
     expect(await tagIsAt('s512')).toBe(digest);
   });
 
-  test('says which subject it lists it under', async () => {
+  test('with a subject is answered with OCI-Subject', async () => {
     const subject = { mediaType: imageManifest, digest: digestOfText('nothing'), size: 7 };
     const body = indexBytes('with subject', { mediaType: imageIndex, subject });
     expect((await put('subject', body)).headers.get('oci-subject')).toBe(subject.digest);
@@ -83,7 +83,7 @@ describe('pushing a manifest', () => {
     ['no Content-Type, but a mediaType', '', indexBytes('no type')],
     ['a Content-Type with parameters', `${imageIndex}; charset=utf-8`, indexBytes('charset')],
     ['no mediaType', imageIndex, indexBytes('plain', {})],
-  ])('with %s takes the type that is there', async (_what, type, body) => {
+  ])('with %s gets its media type from the rest of the request', async (_what, type, body) => {
     const response = await server.raw(
       'PUT',
       '/v2/a/manifests/typed',
@@ -112,12 +112,12 @@ describe('pushing a manifest', () => {
     expect(await tagIsAt('refused')).toBeNull();
   });
 
-  test('is not repeated in the refusal', async () => {
+  test('that is refused does not repeat the manifest in the answer', async () => {
     const body = JSON.stringify({ schemaVersion: 2, mediaType: '\u0001'.repeat(600_000) });
     expect((await (await put('refused', body)).text()).length).toBeLessThan(2000);
   });
 
-  test('that names what is not there is answered 404 MANIFEST_BLOB_UNKNOWN', async () => {
+  test('that names a missing blob is answered 404 MANIFEST_BLOB_UNKNOWN', async () => {
     const config = { mediaType: mediaTypes.empty, digest: digestOfText('{}'), size: 2 };
     const body = JSON.stringify({ schemaVersion: 2, config, layers: [] });
     const response = await put('missing', body, { 'content-type': imageManifest });
@@ -137,7 +137,7 @@ describe('pushing a manifest', () => {
     expect([response.status, await server.codeOf(response)]).toEqual([status, code]);
   });
 
-  test('of more than the limit is answered 413, announced or not', async () => {
+  test('above the limit is answered 413, with or without an announced length', async () => {
     const small = await startServer(createMemoryRegistry(), { limits: { manifestSize: 100 } });
     const long = indexBytes('x'.repeat(100));
     const announced = await put('big', long, {}, small);
@@ -152,7 +152,7 @@ describe('pushing a manifest', () => {
     }
   });
 
-  test('of 4 MiB is taken by default, and one byte more is not', async () => {
+  test('of 4 MiB is accepted by default, and one byte more is refused', async () => {
     const room = 4 * 1024 * 1024 - indexBytes('').length;
     expect((await put('four', indexBytes('x'.repeat(room)))).status).toBe(201);
     expect((await put('four', indexBytes('x'.repeat(room + 1)))).status).toBe(413);
@@ -178,7 +178,7 @@ describe('pulling a manifest', () => {
     }
   });
 
-  test('is answered 304 if the client has it', async () => {
+  test('is answered 304 if the client has that manifest', async () => {
     const headers = { 'if-none-match': `W/"x", "${digestOfText(one)}"` };
     for (const method of ['GET', 'HEAD']) {
       const response = await server.fetch('/v2/a/manifests/pull', { method, headers });
@@ -186,7 +186,7 @@ describe('pulling a manifest', () => {
     }
   });
 
-  test('is answered 406 if Accept does not take its type', async () => {
+  test('is answered 406 if Accept does not list its type', async () => {
     const response = await server.fetch('/v2/a/manifests/pull', { headers: { accept: imageManifest } });
     expect([response.status, await server.codeOf(response)]).toEqual([406, 'NOT_ACCEPTABLE']);
     const several = await server.fetch('/v2/a/manifests/pull', {
@@ -209,7 +209,7 @@ describe('pulling a manifest', () => {
     expect((await server.raw('HEAD', path)).status).toBe(status);
   });
 
-  test('redirects to where the registry says it can be fetched', async () => {
+  test('is redirected to where the registry says that it can be fetched', async () => {
     const descriptor = { mediaType: imageIndex, digest: digestOfText(one), size: one.length };
     const other = await startServer(
       partialRegistry({
@@ -225,7 +225,7 @@ describe('pulling a manifest', () => {
     }
   });
 
-  test('leaves the digest out of the GET by tag, and only there, if asked to', async () => {
+  test('has no digest header in the GET by tag alone, with omitDigestFromTagGetResponse', async () => {
     const other = await startServer(registry, { omitDigestFromTagGetResponse: true });
     const digestIn = async (reference: string, method: string): Promise<string | null> =>
       (await other.fetch(`/v2/a/manifests/${reference}`, { method })).headers.get('docker-content-digest');
@@ -239,7 +239,7 @@ describe('pulling a manifest', () => {
   });
 });
 
-describe('conditions on a tag', () => {
+describe('a conditional request', () => {
   beforeEach(async () => {
     await put('moving', one);
     await registry.deleteTag('a', 'absent').catch(() => undefined);
@@ -254,7 +254,7 @@ describe('conditions on a tag', () => {
     ['moving', { 'if-none-match': at(two) }],
     ['absent', { 'if-none-match': '*' }],
     ['absent', { 'if-none-match': at(one) }],
-  ])('PUT to %s with %o moves it', async (tag, headers) => {
+  ])('PUT to %s with %o moves the tag', async (tag, headers) => {
     expect((await put(tag, two, headers)).status).toBe(201);
     expect(await tagIsAt(tag)).toBe(digestOfText(two));
   });
@@ -265,26 +265,26 @@ describe('conditions on a tag', () => {
     ['moving', { 'if-none-match': at(one) }],
     ['absent', { 'if-match': '*' }],
     ['absent', { 'if-match': at(one) }],
-  ])('PUT to %s with %o is answered 412, and nothing moves', async (tag, headers) => {
+  ])('PUT to %s with %o is answered 412 and moves nothing', async (tag, headers) => {
     const before = await tagIsAt(tag);
     const response = await put(tag, two, headers);
     expect([response.status, await server.codeOf(response)]).toEqual([412, 'PRECONDITION_FAILED']);
     expect(await tagIsAt(tag)).toBe(before);
   });
 
-  test('of many that create a tag at the same time, one does', async () => {
+  test('to create a tag succeeds once if many run at the same time', async () => {
     const all = Array.from({ length: 20 }, (_, i) => put('absent', indexBytes(`racer ${i}`), { 'if-none-match': '*' }));
     const statuses = (await Promise.all(all)).map(({ status }) => status);
     expect(statuses.filter((status) => status === 201)).toHaveLength(1);
     expect(statuses.filter((status) => status === 412)).toHaveLength(19);
   });
 
-  test('malformed ones are answered 400', async () => {
+  test('with a malformed condition is answered 400', async () => {
     const response = await put('moving', two, { 'if-match': 'no quotes' });
     expect([response.status, await server.codeOf(response)]).toEqual([400, 'BAD_REQUEST']);
   });
 
-  test('DELETE holds them too', async () => {
+  test('DELETE by tag obeys its condition', async () => {
     const remove = (headers: Record<string, string>): Promise<Response> =>
       server.fetch('/v2/a/manifests/moving', { method: 'DELETE', headers });
     expect((await remove({ 'if-match': at(two) })).status).toBe(412);
@@ -293,7 +293,7 @@ describe('conditions on a tag', () => {
     expect(await tagIsAt('moving')).toBeNull();
   });
 
-  test('PUT by digest with tag parameters: they speak of the tags', async () => {
+  test('PUT by digest with tag parameters is judged by these tags', async () => {
     const reference = `${digestOfText(two, 'sha512')}?tag=moving&tag=absent`;
     expect((await put(reference, two, { 'if-none-match': '*' })).status).toBe(412);
     expect((await put(reference, two, { 'if-match': at(one) })).status).toBe(412);
@@ -303,7 +303,7 @@ describe('conditions on a tag', () => {
     expect(await tagIsAt('absent')).toBe(digestOfText(two, 'sha512'));
   });
 
-  test('DELETE by digest and reading hold them too', async () => {
+  test('DELETE by digest, GET and HEAD obey their conditions', async () => {
     const path = `/v2/a/manifests/${digestOfText(one)}`;
     const headers = { 'if-match': at(two) };
     for (const method of ['DELETE', 'GET', 'HEAD']) {
@@ -313,12 +313,12 @@ describe('conditions on a tag', () => {
     expect((await server.fetch(path, { headers: { 'if-match': at(one) } })).status).toBe(200);
   });
 
-  test('on several tags at different places are refused with a reason', async () => {
+  test('for several tags with different digests is refused with a reason', async () => {
     const response = await put('moving?tag=absent', two, { 'if-none-match': at(two) });
     expect([response.status, await server.codeOf(response)]).toEqual([400, 'BAD_REQUEST']);
   });
 
-  test('PUT by digest: If-None-Match * only if the manifest is new', async () => {
+  test('PUT by digest with If-None-Match * succeeds only if the manifest is new', async () => {
     const text = indexBytes('new by digest');
     const reference = digestOfText(text);
     expect((await put(reference, text, { 'if-none-match': '*' })).status).toBe(201);
@@ -328,7 +328,7 @@ describe('conditions on a tag', () => {
 });
 
 describe('deleting', () => {
-  test('a tag keeps the manifest; a manifest takes its tags with it', async () => {
+  test('a tag keeps its manifest, and a manifest removes its tags', async () => {
     await put('d1?tag=d2&tag=d3', one);
     const remove = async (reference: string): Promise<number> =>
       (await server.fetch(`/v2/a/manifests/${reference}`, { method: 'DELETE' })).status;
@@ -340,7 +340,7 @@ describe('deleting', () => {
     expect(await remove(digestOfText(one))).toBe(404);
   });
 
-  test('an immutable tag is refused with 405, its manifest with 403, and another push to it with 403', async () => {
+  test('an immutable tag is answered 405, its manifest 403, and another push to that tag 403', async () => {
     const other = await startServer(createMemoryRegistry({ immutableTags: true }));
     await put('fixed', one, {}, other);
     const statuses = [

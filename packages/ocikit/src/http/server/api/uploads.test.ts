@@ -43,7 +43,7 @@ async function exists(repository: string): Promise<boolean> {
 describe('an upload', () => {
   afterEach(() => registry.deleteBlob('a', digest).catch(() => undefined));
 
-  test('begins at a place of this server, with nothing', async () => {
+  test('starts at a location of this server, without bytes', async () => {
     const response = await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' });
     expect(response.status).toBe(202);
     expect(response.headers.get('location')).toMatch(/^\/v2\/a\/blobs\/uploads\/[\w.-]+$/);
@@ -52,11 +52,11 @@ describe('an upload', () => {
     expect(response.headers.get('content-length')).toBe('0');
   });
 
-  test('begins also without the slash at the end', async () => {
+  test('also starts at the path without its final slash', async () => {
     expect((await server.fetch('/v2/a/blobs/uploads', { method: 'POST' })).status).toBe(202);
   });
 
-  test('takes the whole blob with the PUT', async () => {
+  test('accepts the whole blob in the PUT', async () => {
     const response = await put(await begin(), '0123456789');
     expect(response.status).toBe(201);
     expect(response.headers.get('location')).toBe(`/v2/a/blobs/${digest}`);
@@ -64,7 +64,7 @@ describe('an upload', () => {
     expect(await exists('a')).toBe(true);
   });
 
-  test('takes chunks, each where the last one ended, and says how far it has come', async () => {
+  test('accepts consecutive chunks, and reports its size after each', async () => {
     let location = await begin();
     for (const [chunk, range, upTo] of [
       ['0123', '0-3', '0-3'],
@@ -84,7 +84,7 @@ describe('an upload', () => {
     expect((await put(location, '89')).status).toBe(201);
   });
 
-  test('takes streams without Content-Range, one after another', async () => {
+  test('accepts streams without Content-Range, one after the other', async () => {
     const location = await begin();
     for (const chunk of ['01234', '56789']) {
       const body = new Blob([chunk]).stream();
@@ -94,7 +94,7 @@ describe('an upload', () => {
     expect((await put(location)).status).toBe(201);
   });
 
-  test('takes the last chunk with the PUT after PATCHes, with Content-Range and without', async () => {
+  test('accepts the last chunk in the PUT after a PATCH, with or without Content-Range', async () => {
     const first = await begin();
     await patch(first, '01234', '0-4');
     const withRange = await server.fetch(`${first}?digest=${digest}`, {
@@ -107,7 +107,7 @@ describe('an upload', () => {
     expect([withRange.status, (await put(second, '56789')).status]).toEqual([201, 201]);
   });
 
-  test.each(['0-0', '10-9', '36-35'])('an empty PUT after data may say Content-Range %s', async (range) => {
+  test.each(['0-0', '10-9', '36-35'])('is committed by an empty PUT with Content-Range %s', async (range) => {
     const location = await begin();
     await patch(location, '0123456789');
     const response = await server.fetch(`${location}?digest=${digest}`, {
@@ -123,12 +123,12 @@ describe('an upload', () => {
     ['bytes 0-9/*', 202],
     ['0-9/10', 202],
     ['0-9', 202],
-  ])('takes Content-Range %s as clients write it', async (range, status) => {
+  ])('accepts Content-Range %s as clients write it', async (range, status) => {
     expect((await patch(await begin(), '0123456789', range)).status).toBe(status);
   });
 
   test.each(['0', 'a-b', '9-0', '-5', '5-', '0-9-1', '0-9 0-9'])(
-    'answers the malformed Content-Range %s with 400 BLOB_UPLOAD_INVALID and takes nothing',
+    'answers the malformed Content-Range %s with 400 BLOB_UPLOAD_INVALID and stores nothing',
     async (range) => {
       const location = await begin();
       const response = await patch(location, '0123456789', range);
@@ -137,7 +137,7 @@ describe('an upload', () => {
     },
   );
 
-  test('answers a chunk out of order with 416, and says where to go on', async () => {
+  test('answers a chunk out of order with 416 and the right offset', async () => {
     const location = await begin();
     await patch(location, '0123', '0-3');
     for (const [chunk, range] of [
@@ -159,7 +159,7 @@ describe('an upload', () => {
     expect((await put(location)).status).toBe(201);
   });
 
-  test('answers a chunk whose length is not that of its range with 400 SIZE_INVALID and takes nothing', async () => {
+  test('answers a chunk with another length than its range with 400 SIZE_INVALID and stores nothing', async () => {
     const location = await begin();
     const response = await patch(location, '0123', '0-9');
     expect([response.status, await server.codeOf(response)]).toEqual([400, 'SIZE_INVALID']);
@@ -174,7 +174,7 @@ describe('an upload', () => {
     expect((await server.fetch(location)).headers.get('upload-offset')).toBe('0');
   });
 
-  test('with the wrong digest is answered 400 DIGEST_INVALID, and stays as it was', async () => {
+  test('committed with a wrong digest is answered 400 DIGEST_INVALID and keeps its bytes', async () => {
     const location = await begin();
     await patch(location, '01234');
     const wrong = await put(location, '56789', `sha256:${'0'.repeat(64)}`);
@@ -183,7 +183,7 @@ describe('an upload', () => {
     expect((await put(location, '56789')).status).toBe(201);
   });
 
-  test('whose PUT is cut off takes the same PUT again', async () => {
+  test('with a PUT that is cut off accepts the same PUT again', async () => {
     const location = await begin();
     const cut = connect(server.port, '127.0.0.1');
     cut.write(`PUT ${location}?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123`);
@@ -234,14 +234,14 @@ describe('an upload', () => {
   });
 
   test.each(['x', '..%2F..%2Fetc', '%2e%2e', '~!!', '~Li4vLi4v', '-'.repeat(5000)])(
-    'of the id %s, which nobody gave out, is unknown',
+    'with the invented id %s is unknown',
     async (id) => {
       const response = await server.raw('PATCH', `/v2/a/blobs/uploads/${id}`, {}, 'x');
       expect([response.status, response.code]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN']);
     },
   );
 
-  test('of sha512 is told so when it begins, or only at its end', async () => {
+  test('for a sha512 digest names the algorithm at its start, or only at its end', async () => {
     const told = await put(await begin('?digest-algorithm=sha512'), '0123456789', sha512);
     const untold = await begin();
     await patch(untold, '0123456789');
@@ -260,7 +260,7 @@ describe('an upload', () => {
     [`?mount=${digest}&from=A`, 'NAME_INVALID'],
     [`?mount=${digest}&from=a:tag`, 'NAME_INVALID'],
     [`?mount=${digest}&from=${'a'.repeat(256)}`, 'NAME_INVALID'],
-  ])('cannot begin with %s: 400 %s', async (query, code) => {
+  ])('started with %s is answered 400 %s', async (query, code) => {
     const response = await server.fetch(`/v2/a/blobs/uploads/${query}`, { method: 'POST' });
     expect([response.status, await server.codeOf(response)]).toEqual([400, code]);
   });
@@ -273,13 +273,13 @@ describe('a single POST', () => {
     expect(await exists('single')).toBe(true);
   });
 
-  test('with other content is answered 400, and no repository comes of it', async () => {
+  test('with other content is answered 400 and creates no repository', async () => {
     const response = await server.fetch(`/v2/none/blobs/uploads/?digest=${digest}`, { method: 'POST', body: 'x' });
     expect([response.status, await server.codeOf(response)]).toEqual([400, 'DIGEST_INVALID']);
     expect((await server.fetch('/v2/none/tags/list')).status).toBe(404);
   });
 
-  test('can be switched off: 202, and the PUT takes the blob', async () => {
+  test('is answered 202 with disableSinglePostUpload, and the PUT stores the blob', async () => {
     const other = await startServer(createMemoryRegistry(), { disableSinglePostUpload: true });
     const response = await other.fetch(`/v2/a/blobs/uploads/?digest=${digest}`, { method: 'POST', body: bytes });
     expect(response.status).toBe(202);
@@ -297,7 +297,7 @@ describe('a mount', () => {
   });
 
   test.each([`?mount=${digest}&from=source`, `?mount=${digest}`])(
-    'of %s is answered 201 and copies nothing',
+    'with %s is answered 201 and copies nothing',
     async (query) => {
       const response = await server.fetch(`/v2/mounted/blobs/uploads/${query}`, { method: 'POST' });
       expect([response.status, response.headers.get('location')]).toEqual([201, `/v2/mounted/blobs/${digest}`]);
@@ -307,7 +307,7 @@ describe('a mount', () => {
     },
   );
 
-  test('from where the blob is not begins an upload', async () => {
+  test('from a repository without the blob starts an upload', async () => {
     const response = await server.fetch(`/v2/mounted/blobs/uploads/?mount=${digest}&from=elsewhere`, {
       method: 'POST',
     });
@@ -315,7 +315,7 @@ describe('a mount', () => {
     expect((await put(response.headers.get('location') ?? '', '0123456789')).status).toBe(201);
   });
 
-  test('that the registry cannot do begins an upload', async () => {
+  test('that the registry does not support starts an upload', async () => {
     const other = await startServer({
       ...createMemoryRegistry(),
       mountBlob: () => Promise.reject(new RegistryError('UNSUPPORTED', 'no mounts here')),
@@ -324,7 +324,7 @@ describe('a mount', () => {
     expect(response.status).toBe(202);
   });
 
-  test('that is denied is not answered as if it were missing', async () => {
+  test('that is denied is answered 403, not as a missing blob', async () => {
     const other = await startServer(
       partialRegistry({ mountBlob: () => Promise.reject(new RegistryError('DENIED', 'not yours')) }),
     );
@@ -333,7 +333,7 @@ describe('a mount', () => {
   });
 });
 
-describe('a server on another registry’s uploads', () => {
+describe('a server over a registry with upload ids that are URLs', () => {
   /** A registry whose upload ids are URLs, and change with each chunk, as a client's do. */
   function urlRegistry(calls: string[]): Registry {
     const store = createMemoryRegistry();
@@ -371,7 +371,7 @@ describe('a server on another registry’s uploads', () => {
     });
   }
 
-  test('accepts pushes of every kind, and asks nothing that it need not', async () => {
+  test('accepts pushes of every kind, without needless calls of the registry', async () => {
     const calls: string[] = [];
     const proxy = await startServer(urlRegistry(calls));
     const start = async (): Promise<Response> => proxy.fetch('/v2/a/blobs/uploads/', { method: 'POST' });
@@ -404,7 +404,7 @@ describe('a server on another registry’s uploads', () => {
     expect(await (await proxy.fetch(`/v2/a/blobs/${digest}`)).text()).toBe('0123456789');
   });
 
-  test('may send the client there directly, wherever it says where an upload goes on', async () => {
+  test('sends clients to the URL of locationForUploadId in each answer with a location', async () => {
     const direct = await startServer(urlRegistry([]), { locationForUploadId: (id) => id });
     const response = await direct.fetch('/v2/a/blobs/uploads/', { method: 'POST' });
     expect(response.headers.get('location')).toMatch(/^https:\/\/registry\.example\/v2\/x\/blobs\/uploads\//);

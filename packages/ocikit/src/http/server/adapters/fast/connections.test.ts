@@ -26,9 +26,9 @@ function statuses(answer: string): string[] {
 
 interface Speaker {
   socket: Socket;
-  /** All that has come. */
+  /** Everything received so far. */
   heard: () => string;
-  /** Resolves when that many answers have come. */
+  /** Resolves once this many answers have arrived. */
   answers: (count: number) => Promise<void>;
   closed: Promise<void>;
 }
@@ -46,8 +46,8 @@ function speakTo({ port }: Pick<TestServer, 'port'>, allowHalfOpen = false): Spe
   return { socket, heard: () => text, answers, closed };
 }
 
-describe('a connection', () => {
-  test('takes requests that come in two parts, wherever they are cut', async () => {
+describe('a connection on the fast path', () => {
+  test('accepts requests in two parts, wherever they are cut', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, answers } = speakTo(server);
     const text = push + get;
@@ -62,7 +62,7 @@ describe('a connection', () => {
     expect(new Set(statuses(heard()))).toEqual(new Set(['201', '200']));
   });
 
-  test('answers in order what comes in one go, whoever of the two parsers answers it', async () => {
+  test('answers pipelined requests in their order, whichever parser reads them', async () => {
     const server = await startServer(createMemoryRegistry());
     const chunked =
       `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n` +
@@ -75,7 +75,7 @@ describe('a connection', () => {
   test.each([
     ['what is not HTTP', 'GARBAGE\r\n\r\n', '400'],
     ['a head that is too long', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(17_000)}\r\n\r\n`, '431'],
-  ])('answers %s after all that came before it', async (_name, broken, status) => {
+  ])('answers %s after all earlier requests', async (_name, broken, status) => {
     const server = await startServer(createMemoryRegistry(), {
       middleware: [
         async (exchange, next) => {
@@ -92,7 +92,7 @@ describe('a connection', () => {
     expect(statuses(alone)).toEqual([status]);
   });
 
-  test('with TLS does so as well', async () => {
+  test('does so over TLS as well', async () => {
     const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
     const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
     const socket = connectWithTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
@@ -103,7 +103,7 @@ describe('a connection', () => {
     expect(statuses(text)).toEqual(['200', '201', '200', '200']);
   });
 
-  test('with TLS says what is wrong, whatever comes after that', async () => {
+  test('over TLS answers a malformed request, even with more bytes behind it', async () => {
     const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
     const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
     const socket = connectWithTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
@@ -118,7 +118,7 @@ describe('a connection', () => {
     expect(statuses(text)).toEqual(['200', '400']);
   });
 
-  test('answers all that a client asked before it ended its side', async () => {
+  test('answers every request that its client sent before it ended its side', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, closed } = speakTo(server, true);
     socket.end(get + push + get);
@@ -126,7 +126,7 @@ describe('a connection', () => {
     expect(statuses(heard())).toEqual(['200', '201', '200']);
   });
 
-  test('ends when something else comes last and the client has ended its side', async () => {
+  test('ends if the client ends its side after a request for node:http', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, closed } = speakTo(server, true);
     socket.end(get + push + last);
@@ -134,7 +134,7 @@ describe('a connection', () => {
     expect(statuses(heard())).toEqual(['200', '201']);
   });
 
-  test('ends when the client has ended it in the middle of a request', async () => {
+  test('ends if the client ends its side in the middle of a request', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, closed } = speakTo(server, true);
     socket.end(push.slice(0, -3));
@@ -142,7 +142,7 @@ describe('a connection', () => {
     await closed;
   });
 
-  test('goes on with a body that comes late', async () => {
+  test('accepts a body that comes late', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, answers } = speakTo(server);
     socket.write(push.slice(0, -3));
@@ -152,7 +152,7 @@ describe('a connection', () => {
     expect(statuses(heard())).toEqual(['201', '200']);
   });
 
-  test('asks for a body that waits to be asked for', async () => {
+  test('asks for a body if the client sends Expect: 100-continue', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, answers } = speakTo(server);
     socket.write(get);
@@ -165,7 +165,7 @@ describe('a connection', () => {
     expect(statuses(heard())).toEqual(['200', '100', '201']);
   });
 
-  test('is no way to smuggle a request in the body of another', async () => {
+  test('does not take the body of one request for another request', async () => {
     const server = await startServer(createMemoryRegistry());
     const hidden = 'DELETE /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\n\r\n';
     const one = `PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: ${hidden.length}`;
@@ -174,7 +174,7 @@ describe('a connection', () => {
     expect(statuses(await server.speak(both))).toEqual(['400']);
   });
 
-  test('with a client that reads nothing does not take more and more requests', async () => {
+  test('stops reading requests if its client reads no answers', async () => {
     let asked = 0;
     const big = Buffer.alloc(60_000);
     const registry = partialRegistry({
@@ -195,18 +195,18 @@ describe('a connection', () => {
     expect(before).toBeLessThan(1000);
     await new Promise((resolve) => setTimeout(resolve, 2000));
     expect(asked).toBe(before);
-    // It has been left.
+    // The server has ended the connection.
     socket.resume();
     await new Promise((resolve) => socket.once('close', resolve));
     expect(asked).toBe(before);
   });
 
   test.each([
-    ['plain requests', '', false],
+    ['small requests', '', false],
     ['other requests', 'TE: trailers\r\n', false],
     ['TLS', '', true],
   ])(
-    'with %s is not left by the server while its client takes a little now and then',
+    'with %s stays open while its client reads slowly',
     async (_name, field, isTls) => {
       const big = Buffer.alloc(14 * 1024 * 1024);
       const registry = partialRegistry({
@@ -234,28 +234,25 @@ describe('a connection', () => {
     10_000,
   );
 
-  test.each(['', 'TE: trailers\r\n'])(
-    'is left by the server if its client takes nothing of a large answer',
-    async (field) => {
-      const big = Buffer.alloc(16 * 1024 * 1024);
-      const registry = partialRegistry({
-        getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
-      });
-      const server = await startServer(registry, { limits: { bodyTimeout: 300 } });
-      const { socket, heard, closed } = speakTo(server);
-      socket.pause();
-      socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
-      await new Promise((resolve) => setTimeout(resolve, 1500));
-      socket.resume();
-      await closed;
-      expect(heard().length).toBeLessThan(big.length);
-    },
-  );
+  test.each(['', 'TE: trailers\r\n'])('ends if its client reads nothing of a large answer', async (field) => {
+    const big = Buffer.alloc(16 * 1024 * 1024);
+    const registry = partialRegistry({
+      getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
+    });
+    const server = await startServer(registry, { limits: { bodyTimeout: 300 } });
+    const { socket, heard, closed } = speakTo(server);
+    socket.pause();
+    socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    socket.resume();
+    await closed;
+    expect(heard().length).toBeLessThan(big.length);
+  });
 
   test.each([
     ['for another request', {}, 60_000],
     ['for its end', { Connection: 'close' }, 200],
-  ])('that waits %s is cut off if its client takes nothing', async (_name, headers, bodyTimeout) => {
+  ])('that waits %s is cut off if its client reads nothing', async (_name, headers, bodyTimeout) => {
     let inServer: Socket | undefined;
     const { connection } = createServer(createMemoryRegistry(), {
       limits: { bodyTimeout },
@@ -263,7 +260,7 @@ describe('a connection', () => {
     });
     const listener = createNetServer((socket) => {
       inServer = socket;
-      // As when the client reads nothing.
+      // Simulates a client that reads nothing.
       socket._write = () => undefined;
       connection(socket, 16 * 1024, () => undefined);
     });
@@ -272,12 +269,12 @@ describe('a connection', () => {
     const { socket, closed } = speakTo(listener.address() as AddressInfo);
     socket.write(get);
     await expect.poll(() => inServer?.writableLength, { interval: 5 }).toBeGreaterThan(0);
-    // Waiting for another request takes a minute.
+    // An idle connection would end after a minute.
     if (bodyTimeout === 60_000) inServer?.emit('timeout');
     await closed;
   });
 
-  test('that has ended takes no further requests', async () => {
+  test('that has ended accepts no further requests', async () => {
     let asked = 0;
     const server = await startServer(createMemoryRegistry(), {
       middleware: [
@@ -298,9 +295,9 @@ describe('a connection', () => {
   });
 
   test.each([
-    ['a plain request', ''],
+    ['a small request', ''],
     ['another request', 'TE: trailers\r\n'],
-  ])('tells who works on %s when its client leaves', async (_name, field) => {
+  ])('aborts the signal of %s when its client disconnects', async (_name, field) => {
     let signal: AbortSignal | undefined;
     const registry = partialRegistry({
       resolveBlob: (_repository, _digest, options) => {
@@ -316,7 +313,7 @@ describe('a connection', () => {
     await expect.poll(() => signal?.aborted, { timeout: 3000, interval: 20 }).toBe(true);
   });
 
-  test('says what every answer of the server says', async () => {
+  test('sends the date, the keep-alive time and the API version in its answers', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, answers } = speakTo(server);
     socket.write(get);
@@ -327,7 +324,7 @@ describe('a connection', () => {
     expect(heard()).toContain('\r\nDocker-Distribution-API-Version: registry/2.0\r\n');
   });
 
-  test('answers HEAD without a body, and goes on', async () => {
+  test('answers HEAD without a body, and the requests after it', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, answers } = speakTo(server);
     socket.write(push);
@@ -338,7 +335,7 @@ describe('a connection', () => {
     expect(heard()).toMatch(/Content-Length: 10\r\n(?:[^\r]+\r\n)+\r\nHTTP/);
   });
 
-  test('ends with its answer when the server is about to stop, and at once if it waits', async () => {
+  test('ends with its answer when the server stops, and at once if it is idle', async () => {
     const serving = await serve(createMemoryRegistry(), { port: 0 });
     const idle = speakTo(serving);
     const fresh = speakTo(serving);
@@ -348,7 +345,7 @@ describe('a connection', () => {
     await Promise.all([idle.closed, fresh.closed]);
   });
 
-  test('whose answer was under way when the server began to stop ends after it', async () => {
+  test('ends after an answer that had started before the server began to stop', async () => {
     let goOn = (): void => undefined;
     const gate = new Promise<void>((resolve) => (goOn = resolve));
     const half = Buffer.alloc(100_000, 'a');
@@ -387,19 +384,22 @@ describe('an answer that a middleware makes', () => {
     ['HEAD', 'an answer that cannot be sent', { status: 200, headers: { 'X-Trick': '\u0100' }, body: 'abc' }, '500'],
     ['GET', '204', { status: 204, headers: {}, body: 'abc' }, '204'],
     ['GET', '304', { status: 304, headers: {}, body: 'abc' }, '304'],
-  ])('to %s, %s, has no body, which would be taken for the next answer', async (method, _name, reply, status) => {
-    const server = await startServer(createMemoryRegistry(), answering(reply));
-    const answer = await server.speak(`${method} /v2/?x HTTP/1.1\r\nHost: x\r\n\r\n${last}`);
-    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} (?:[^\\r]+\\r\\n)+\\r\\nHTTP/1\\.1 200 OK\\r\\n`));
-  });
+  ])(
+    'to %s, %s, has no body, as the client would parse the body as the next answer',
+    async (method, _name, reply, status) => {
+      const server = await startServer(createMemoryRegistry(), answering(reply));
+      const answer = await server.speak(`${method} /v2/?x HTTP/1.1\r\nHost: x\r\n\r\n${last}`);
+      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} (?:[^\\r]+\\r\\n)+\\r\\nHTTP/1\\.1 200 OK\\r\\n`));
+    },
+  );
 
-  test.each([99, 103, 1000, NaN, 200.5])('with the status %d is not sent', async (status) => {
+  test.each([99, 103, 1000, NaN, 200.5])('with the status %d is refused', async (status) => {
     const server = await startServer(createMemoryRegistry(), answering({ status, headers: {} }));
     const answer = await server.speak(get.replace('/v2/', '/v2/?x') + last);
     expect(statuses(answer)).toEqual(['500', '200']);
   });
 
-  test('says what is true of this connection, not of the one that it came from', async () => {
+  test('has the connection headers of this server, not those of the server it came from', async () => {
     const headers = { date: 'x', 'transfer-encoding': 'chunked', 'keep-alive': 'timeout=1', connection: 'keep-alive' };
     const server = await startServer(createMemoryRegistry(), answering({ status: 200, headers, body: 'abc' }));
     const answer = await server.speak(get.replace('/v2/', '/v2/?x') + last);
@@ -443,7 +443,7 @@ describe('a header', () => {
     expect(errors).toHaveLength(1);
   });
 
-  test('that says how long the answer is is added where a middleware left it out', async () => {
+  test('with the length is added to a reply of a middleware that lacks it', async () => {
     const server = await startServer(createMemoryRegistry(), {
       middleware: [async ({ query }) => ({ status: 200, headers: {}, body: query === '' ? undefined : 'grün' })],
     });

@@ -12,8 +12,8 @@ function read(text: string): FastRequest | null | undefined {
   return new FastRequestReader(16 * 1024).read(Buffer.from(text, 'latin1'));
 }
 
-describe('a request', () => {
-  test('of docker is plain', () => {
+describe('a request on a connection', () => {
+  test('of docker takes the fast path', () => {
     const accept = 'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json';
     const head = `GET /v2/app/manifests/1.0?ns=docker.io HTTP/1.1\r\nHost: 127.0.0.1:5000\r\nUser-Agent: docker/24.0.7 go/go1.20\r\nAccept: ${accept}\r\nAccept-Encoding: gzip\r\n\r\n`;
     const request = read(`${head}GET /v2/`);
@@ -23,16 +23,16 @@ describe('a request', () => {
     expect(request?.fields.get('authorization')).toBeUndefined();
   });
 
-  test('with a body says how long that is', () => {
+  test('with a body has the length of that body', () => {
     expect(read('PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Length:  12 \r\n\r\n{}')?.length).toBe(12);
   });
 
-  test('has all values of a field that comes more than once', () => {
+  test('has all values of a repeated field', () => {
     const request = read('GET / HTTP/1.1\r\nAccept: a/b\r\nHost: x\r\naccept:c/d\r\nACCEPT: \r\n\r\n');
     expect(request?.fields.get('accept')).toBe('a/b, c/d, ');
   });
 
-  test('is not confused by a name within another one, or in a value', () => {
+  test('has no field of a name that stands inside another name, or in a value', () => {
     const request = read('GET / HTTP/1.1\r\nHost: x\r\nX-Accept: no\r\nX-Trick: accept: no\r\n\r\n');
     expect(request?.fields.get('accept')).toBeUndefined();
   });
@@ -41,7 +41,7 @@ describe('a request', () => {
     ['a cut head', 'GET /v2/ HTTP/1.1\r\nHost: x\r\n'],
     ['nothing', ''],
     ['a cut line', 'GET /v'],
-  ])('of which there is only %s is waited for', (_name, text) => {
+  ])('with only %s is incomplete', (_name, text) => {
     expect(read(text)).toBeUndefined();
   });
 
@@ -80,11 +80,11 @@ describe('a request', () => {
     ['an empty line before it', '\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['a head that is too long', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(16 * 1024)}\r\n\r\n`],
     ['a head that is too long and not all there', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(16 * 1024)}`],
-  ])('with %s is not plain', (_name, text) => {
+  ])('with %s does not take the fast path', (_name, text) => {
     expect(read(text)).toBeNull();
   });
 
-  test('with many fields is read as well, and again', () => {
+  test('with many fields is read, and so is the same one after it', () => {
     const requests = new FastRequestReader(16 * 1024);
     const head = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(8000)}\r\nAccept: `;
     const readAccept = (accept: string): string | undefined =>
@@ -92,7 +92,7 @@ describe('a request', () => {
     expect(['a', 'b', 'b', 'a'].map(readAccept)).toEqual(['a', 'b', 'b', 'a']);
   });
 
-  test('that is not plain makes a later one with other fields no less so', () => {
+  test('that is refused does not affect a later one with other fields', () => {
     const requests = new FastRequestReader(1000);
     const bad = Buffer.from('GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n');
     const good = Buffer.from('GET / HTTP/1.1\r\nHost: x\r\nXE: trailers\r\n\r\n');
@@ -106,7 +106,7 @@ describe('a request', () => {
   });
 });
 
-describe("what is plain is to Node's parser the same", () => {
+describe('a request on the fast path', () => {
   interface Seen {
     method: string | undefined;
     url: string | undefined;
@@ -131,7 +131,7 @@ describe("what is plain is to Node's parser the same", () => {
   beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
   afterAll(() => void server.close());
 
-  /** Sends bytes to Node's server, and gives the requests that it saw until it closed the connection. */
+  /** Sends bytes to Node's server. Returns the requests that Node read until it closed the connection. */
   async function sawNode(bytes: Buffer): Promise<Seen[]> {
     seen.length = 0;
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
@@ -168,14 +168,14 @@ describe("what is plain is to Node's parser the same", () => {
       return `${method}${space}${path} HTTP/1.1\r\nHost: x\r\n${rest}\r\n${body}`;
     });
 
-  test('as to where it ends, and what it says', async () => {
-    let plain = 0;
+  test("has the same end and the same fields for Node's parser", async () => {
+    let accepted = 0;
     await fc.assert(
       fc.asyncProperty(fc.oneof(nearlyGood, nearlyGood, wild), async (text) => {
         const bytes = Buffer.from(text, 'latin1');
         const request = read(text);
         if (request === null || request === undefined || bytes.length < request.headSize + request.length) return;
-        plain++;
+        accepted++;
         const end = request.headSize + request.length;
         const [first, ...others] = await sawNode(bytes.subarray(0, end));
         expect(others).toEqual([]);
@@ -188,6 +188,6 @@ describe("what is plain is to Node's parser the same", () => {
       }),
       { numRuns: 2000 },
     );
-    expect(plain).toBeGreaterThan(30);
+    expect(accepted).toBeGreaterThan(30);
   });
 });

@@ -20,7 +20,7 @@ async function diskRegistry(): Promise<Registry> {
   return createMemoryRegistry({ blobs: diskBlobs(await temporaryDirectory()) });
 }
 
-/** Files of this process that are open below the system's directory for temporary ones. */
+/** Returns the open files of this process below the directory for temporary files. */
 async function openFiles(): Promise<number> {
   const { readlink } = await import('node:fs/promises');
   const names = await readdir('/proc/self/fd');
@@ -32,7 +32,7 @@ describe.each([
   ['memory', async () => createMemoryRegistry()],
   ['disk', diskRegistry],
 ])('a large blob in %s', (_name, open) => {
-  test('goes up in a stream and comes back whole, also to several at once', async () => {
+  test('is pushed in a stream and pulled whole, also by several clients at once', async () => {
     const registry = await open();
     const server = await startServer(registry);
     const body = new Blob([big]).stream();
@@ -48,14 +48,14 @@ describe.each([
     expect(Buffer.from(part).equals(big.subarray(1_000_003, -6))).toBe(true);
   });
 
-  test('whose readers leave in the middle lets go of everything', async () => {
+  test('with clients that disconnect in the middle releases everything', async () => {
     const registry = await open();
     await registry.pushBlob('a', { digest: bigDigest }, big);
     const server = await startServer(registry);
     const request = `GET /v2/a/blobs/${bigDigest} HTTP/1.1\r\nHost: x\r\n\r\n`;
     for (let i = 0; i < 20; i++) {
       const socket = connect(server.port, '127.0.0.1');
-      // Three requests in one go: the later answers wait behind the first one when the client leaves.
+      // Three pipelined requests: two answers wait behind the first one when the client disconnects.
       socket.write(request.repeat(3));
       await new Promise((resolve) => socket.once('data', resolve));
       socket.destroy();
@@ -65,7 +65,7 @@ describe.each([
     expect(digestOf(new Uint8Array(whole))).toBe(bigDigest);
   });
 
-  test('whose sender leaves in the middle can be gone on with', async () => {
+  test('with a client that disconnects in the middle of a push can be resumed', async () => {
     const statuses: unknown[] = [];
     const info = (_message: string, { status }: Readonly<Record<string, unknown>>): number => statuses.push(status);
     const server = await startServer(await open(), { logger: { info, warn: info, error: info } });
@@ -88,7 +88,7 @@ describe.each([
   });
 });
 
-describe('a connection', () => {
+describe('a connection of node:http', () => {
   test('answers pipelined requests in their order', async () => {
     const registry = createMemoryRegistry();
     await registry.pushBlob('a', { digest }, bytes);
@@ -101,20 +101,20 @@ describe('a connection', () => {
     expect(at).toEqual(at.toSorted((a, b) => a - b));
   });
 
-  test('is used again after a refused body that nobody read', async () => {
+  test('is used again after a refused body that was not read', async () => {
     const server = await startServer(createMemoryRegistry());
     const first = `PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\n{}\n`;
     const answer = await server.speak(`${first}GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 415', 'HTTP/1.1 200']);
   });
 
-  test('gets the answer although its large body is refused unread', async () => {
+  test('gets its answer when a large body is refused unread', async () => {
     const server = await startServer(createMemoryRegistry());
     const response = await server.fetch('/v2/a/manifests/t', { method: 'PUT', body: big });
     expect([response.status, await server.codeOf(response)]).toEqual([413, 'CONTENT_TOO_LARGE']);
   });
 
-  test('is used again after a store that refuses in the middle of a body', async () => {
+  test('is used again after a store fails in the middle of a body', async () => {
     const registry = partialRegistry({
       async pushBlob(_repository, _blob, source) {
         for await (const _piece of readSource(source)) throw new RegistryError('DENIED', 'too much');
@@ -128,7 +128,7 @@ describe('a connection', () => {
     expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 403', 'HTTP/1.1 200']);
   });
 
-  test('that takes nothing of its answer ends', async () => {
+  test('ends if its client reads nothing of an answer', async () => {
     const registry = createMemoryRegistry();
     const huge = Buffer.alloc(32 * 1024 * 1024);
     await registry.pushBlob('a', { digest: digestOf(huge) }, huge);
@@ -146,7 +146,7 @@ describe('a connection', () => {
     expect(taken).toBeLessThan(huge.length);
   });
 
-  test('of a client that keeps its side open ends after a broken request', async () => {
+  test('ends after a malformed request, even if the client keeps its side open', async () => {
     const server = await startServer(createMemoryRegistry());
     const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
     socket.on('error', () => undefined);
@@ -154,7 +154,7 @@ describe('a connection', () => {
     const ended = new Promise((resolve) => socket.once('end', resolve));
     socket.resume();
     await ended;
-    // The server's side is gone when what is written to it is refused.
+    // A write fails once the server has closed its side.
     await expect
       .poll(
         () => new Promise((resolve) => socket.write('x', (error) => resolve(error !== undefined && error !== null))),
@@ -167,7 +167,7 @@ describe('a connection', () => {
     socket.destroy();
   });
 
-  test('whose content fails in the middle is cut off, so that nobody takes it for whole', async () => {
+  test('is cut off when content fails in the middle, so that the client does not take it for complete', async () => {
     const errors: unknown[] = [];
     const registry = partialRegistry({
       getBlob: async () =>
@@ -188,34 +188,34 @@ describe('a connection', () => {
     expect(errors).toMatchObject([{ message: 'the disk is gone' }]);
   });
 
-  test('with headers that are too long is answered 431, with JSON', async () => {
+  test('with headers that are too long is answered 431 with JSON', async () => {
     const server = await startServer(createMemoryRegistry());
     const answer = await server.speak(`GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1.1 431 /);
     expect(answer).toContain('"HEADERS_TOO_LARGE"');
   });
 
-  test('that does not speak HTTP is answered 400, with JSON', async () => {
+  test('that does not use HTTP is answered 400 with JSON', async () => {
     const server = await startServer(createMemoryRegistry());
     expect(await server.speak('\x16\x03\x01 hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 [^]*"BAD_REQUEST"/);
   });
 
-  test('whose headers do not come in time is answered 408, with JSON', async () => {
+  test('with headers that come too late is answered 408 with JSON', async () => {
     const server = await startServer(createMemoryRegistry(), { limits: { headersTimeout: 200 } });
     expect(await server.speak('GET /v2/ HTTP/1.1\r\nHost: x\r\n', 5000)).toMatch(
       /^HTTP\/1.1 408 [^]*"REQUEST_TIMEOUT"/,
     );
   });
 
-  test('may send the whole URL, as to a proxy', async () => {
+  test('may send whole URLs, as to a proxy', async () => {
     const server = await startServer(createMemoryRegistry());
     const answer = await server.speak('GET http://x/v2/_catalog?n=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     expect(answer).toContain('{"repositories":[]}');
   });
 });
 
-describe('closing', () => {
-  test('waits for what runs, and takes nothing new', async () => {
+describe('closing a server', () => {
+  test('waits for running requests, and accepts no new ones', async () => {
     const asked = latch();
     const held = latch();
     const registry = partialRegistry({
@@ -236,7 +236,7 @@ describe('closing', () => {
     await closing;
   });
 
-  test('cuts off what still runs when the grace period is over', async () => {
+  test('cuts off the requests that still run after the grace period', async () => {
     const serving = await serve(partialRegistry({ repositories: () => hangs() }), { port: 0 });
     const running = fetch(`${serving.url}/v2/_catalog`);
     const outcome = expect(running).rejects.toThrow();

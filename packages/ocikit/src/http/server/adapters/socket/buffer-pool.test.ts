@@ -6,7 +6,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
 
-test('few readers of much get large buffers, more get smaller ones, and very many small ones', () => {
+test('a few readers of large content get large buffers, more readers get smaller ones, and very many get small ones', () => {
   const pool = new BufferPool();
   const sizes = Array.from({ length: 50 }, () => pool.take(GiB).length);
   expect(sizes).toEqual([
@@ -16,14 +16,14 @@ test('few readers of much get large buffers, more get smaller ones, and very man
   ]);
 });
 
-test('nobody gets a buffer where one of a quarter of its size has room for all', () => {
+test('a reader gets no buffer of the larger size if its content fits into one of the smaller size', () => {
   const pool = new BufferPool();
   expect([1, 64 * KiB].map((wanted) => pool.take(wanted).length)).toEqual([1, 64 * KiB]);
   expect([65 * KiB, 512 * KiB].map((wanted) => pool.take(wanted).length)).toEqual([512 * KiB, 512 * KiB]);
   expect(pool.take(513 * KiB).length).toBe(2 * MiB);
 });
 
-test('a buffer that was given back is used again, one that was dropped never', () => {
+test('a buffer that was given back is used again, and a dropped one is not', () => {
   const pool = new BufferPool();
   const [kept, dropped] = [pool.take(GiB), pool.take(GiB)];
   pool.giveBack(kept);
@@ -33,7 +33,7 @@ test('a buffer that was given back is used again, one that was dropped never', (
   expect(taken).not.toContain(dropped);
 });
 
-test('after a rush large buffers take the place of the smaller ones that it has left, and no more than 32 MiB are kept', () => {
+test('large buffers replace the idle smaller ones of a burst, and at most 32 MiB are kept', () => {
   const pool = new BufferPool();
   const medium = Array.from({ length: 64 }, () => pool.take(512 * KiB));
   expect(pool.take(GiB).length).toBe(64 * KiB);
