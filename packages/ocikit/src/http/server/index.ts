@@ -1,5 +1,5 @@
 // The HTTP server of a registry: the exports of `ocikit/server`.
-export type { FetchHandler, HandOver, NodeListener } from './adapters/index.ts';
+export type { FetchHandler, HandOver, NodeListener, TakeConnection } from './adapters/index.ts';
 export { createServer } from './server.ts';
 export type { Server } from './server.ts';
 export { ConnectionCut } from './shared/index.ts';

@@ -1,10 +1,8 @@
 // A registry as an HTTP server: puts the API, the middleware and the adapters together.
-import type { Socket } from 'node:net';
-
 import type { Registry } from '../../model/index.ts';
 
 import { FastConnections, fetchHandler, nodeListener } from './adapters/index.ts';
-import type { FetchHandler, HandOver, NodeListener } from './adapters/index.ts';
+import type { FetchHandler, NodeListener, TakeConnection } from './adapters/index.ts';
 import { ExchangeHandler } from './exchange-handler.ts';
 import { resolveLimits } from './shared/index.ts';
 import type { Exchange, Reply, ServerOptions } from './shared/index.ts';
@@ -32,7 +30,7 @@ export interface Server {
    * @param handOver gives the connection to `node:http`: the `connection` listener of a server that has `node` as its
    *   own
    */
-  readonly connection: (socket: Socket, largestHead: number, handOver: HandOver) => void;
+  readonly connection: TakeConnection;
   /**
    * Ends every idle connection of `connection`, and every other one with its next answer, that of `node` too. Call it
    * before the server stops.

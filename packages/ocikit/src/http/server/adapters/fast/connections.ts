@@ -26,6 +26,14 @@ export interface FastConnectionsOptions extends SendOptions {
   handle: (exchange: Exchange) => Promise<Reply>;
 }
 
+/**
+ * Takes a connection to answer its requests, until one of them has to go to `node:http`.
+ *
+ * @param largestHead maximum bytes of a request's head; a connection with a longer one is handed over
+ * @param handOver gives the connection to `node:http`
+ */
+export type TakeConnection = (socket: Socket, largestHead: number, handOver: HandOver) => void;
+
 /** Takes over a connection, whose unanswered bytes can be read from the socket again. */
 export type HandOver = (socket: Socket) => void;
 
