@@ -1,7 +1,7 @@
 import { jobs } from './jobs.ts';
 import type { JobName } from './jobs.ts';
 import type { Load } from './closed-loop.ts';
-import type { JobMessage, ResultMessage } from './generator.ts';
+import type { JobMessage, ResultMessage } from './messages.ts';
 
 // The process that makes the load: it does one job after another for the one that started it, and ends with it.
 

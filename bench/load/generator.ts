@@ -5,20 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { Load } from './closed-loop.ts';
 import type { JobName, JobOptions } from './jobs.ts';
-
-export interface JobMessage {
-  readonly id: number;
-  readonly name: string;
-  readonly options: unknown;
-}
-
-export interface ResultMessage {
-  readonly id: number;
-  readonly load?: Load;
-  readonly error?: string;
-  /** Of the answer that was wrong. */
-  readonly status?: number;
-}
+import type { JobMessage, ResultMessage } from './messages.ts';
 
 /** A job that failed. */
 export class JobError extends Error {
