@@ -157,7 +157,6 @@ export const rooms: Rooms = {
   // loads nothing that other runtimes lack.
   'http/server': {
     imports: ['model', 'http/wire', 'http/server/adapters', 'http/server/api', 'http/server/shared'],
-    nodeTypes: ['node:net'],
   },
   'http/server/shared': { imports: ['model', 'http/wire'] },
   'http/server/api': { imports: ['model', 'http/wire', 'http/server/shared'] },
