@@ -1,4 +1,4 @@
-import { createUploadIds, history, maintenance, verifiesPushes } from '../../model/index.ts';
+import { createUploadIdIssuer, history, maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { memoryBlobs } from '../blobs/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
@@ -38,7 +38,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
   const { blobs = memoryBlobs(), immutableTags = false, sparse = false } = options;
   const { maxUploads = 1000, uploadExpiry = 60 * 60 * 1000 } = options;
   const state = new MemoryState(blobs, { immutableTags, sparse });
-  const uploads = new UploadSessions(uploadBackend(state, createUploadIds()), { maxUploads, expiry: uploadExpiry });
+  const uploads = new UploadSessions(uploadBackend(state, createUploadIdIssuer()), { maxUploads, expiry: uploadExpiry });
   return {
     ...memoryReader(state),
     ...memoryWriter(state, uploads),

@@ -17,7 +17,7 @@ import type {
   CommitOptions,
   Descriptor,
   Digest,
-  UploadIds,
+  UploadIdIssuer,
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import { assertOffset, Recent, reportBytes } from '../repository/index.ts';
@@ -27,7 +27,7 @@ import type { UploadStage } from './staged-bytes.ts';
 
 /** What uploads need of the store that they are for. */
 export interface UploadBackend<Stage extends UploadStage = UploadStage> {
-  readonly ids: UploadIds;
+  readonly ids: UploadIdIssuer;
   stage(repository: string, id: string): Stage;
   /** An upload that an earlier process left. */
   restore?(repository: string, id: string): Promise<{ stage: Stage; size: number } | undefined>;
