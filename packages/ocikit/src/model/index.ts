@@ -1,5 +1,7 @@
+// The model: what a registry is, its content, names, digests and errors. It runs everywhere and does no I/O.
 export * from './call.ts';
 export * from './content.ts';
+export * from './content-errors.ts';
 export * from './descriptor.ts';
 export * from './digest.ts';
 export * from './errors.ts';

@@ -1,4 +1,5 @@
 // The maintenance that a registry may offer: garbage collection, checks, eviction and retention are built on it.
+
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CallOptions, ListOptions } from './call.ts';
 import type { Descriptor } from './descriptor.ts';
@@ -57,9 +58,9 @@ export interface RemovalOptions {
 export interface Usage {
   /** The number of repositories. */
   repositories: number;
-  /** The number of manifests; one that several repositories have counts once. */
+  /** The number of manifests. A store may count one that several repositories have once, or once for each. */
   manifests: number;
-  /** The number of blobs; one that several repositories have counts once. */
+  /** The number of blobs. A store may count one that several repositories have once, or once for each. */
   blobs: number;
   /** The number of uploads that hold bytes. */
   uploads: number;

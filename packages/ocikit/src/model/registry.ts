@@ -1,4 +1,5 @@
-// What a registry is: the interface that stores, views and clients implement and that servers and tools use.
+// The Registry interface, which stores, views and clients implement and which servers and tools use.
+
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CallOptions, ListOptions } from './call.ts';
 import type { BlobContent, ByteRange } from './content.ts';

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+
+import { blobUnknown, manifestUnknown, nameUnknown, wrongSize } from './content-errors.ts';
+import { digestOf } from './digest.ts';
+
+const digest = digestOf(new Uint8Array());
+
+describe('the error of missing content', () => {
+  test('names the repository, and the blob or manifest', () => {
+    expect(nameUnknown('team/app')).toMatchObject({
+      code: 'NAME_UNKNOWN',
+      message: 'repository team/app is not known',
+      detail: { name: 'team/app' },
+    });
+    expect(blobUnknown('team/app', digest)).toMatchObject({
+      code: 'BLOB_UNKNOWN',
+      message: `team/app has no blob ${digest}`,
+      detail: { digest },
+    });
+    expect(manifestUnknown('team/app', 'v1')).toMatchObject({
+      code: 'MANIFEST_UNKNOWN',
+      message: 'team/app has no manifest v1',
+      detail: { reference: 'v1' },
+    });
+  });
+});
+
+describe('the error of a wrong size', () => {
+  test('says how many bytes were announced and how many there are', () => {
+    expect(wrongSize(digest, 3, 2)).toMatchObject({
+      code: 'SIZE_INVALID',
+      message: `the content of ${digest} ended after 2 bytes, but 3 were announced`,
+      detail: { expected: 3, found: 2 },
+    });
+  });
+
+  test('does not say how many bytes too large content has, as reading stopped before its end', () => {
+    expect(wrongSize(undefined, 3, 4)).toMatchObject({
+      message: 'the content is longer than the 3 bytes that were announced',
+      detail: { expected: 3, found: 4 },
+    });
+  });
+});

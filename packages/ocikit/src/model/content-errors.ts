@@ -1,0 +1,44 @@
+// The errors for missing and for wrong content that every registry rejects with.
+import type { Digest } from './digest.ts';
+import { RegistryError } from './errors.ts';
+
+/** NAME_UNKNOWN: the registry has no such repository. */
+export function nameUnknown(repository: string): RegistryError {
+  return new RegistryError('NAME_UNKNOWN', `repository ${repository} is not known`, { detail: { name: repository } });
+}
+
+/** BLOB_UNKNOWN: the repository has no such blob. */
+export function blobUnknown(repository: string, digest: Digest): RegistryError {
+  return new RegistryError('BLOB_UNKNOWN', `${repository} has no blob ${digest}`, { detail: { digest } });
+}
+
+/**
+ * MANIFEST_UNKNOWN: the repository has no such manifest.
+ *
+ * @param reference its digest or its tag
+ */
+export function manifestUnknown(repository: string, reference: string): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', `${repository} has no manifest ${reference}`, { detail: { reference } });
+}
+
+/** DIGEST_INVALID: the content's digest is `found`, not `expected`. */
+export function wrongDigest(expected: Digest, found: Digest): RegistryError {
+  return new RegistryError('DIGEST_INVALID', `the content's digest is ${found}, not ${expected}`, {
+    detail: { expected, found },
+  });
+}
+
+/**
+ * SIZE_INVALID: the content does not have `expected` bytes.
+ *
+ * @param digest the content's digest; undefined if it is not known
+ * @param found the content's size in bytes. If it is too large, the size that was seen before reading stopped
+ */
+export function wrongSize(digest: Digest | undefined, expected: number, found: number): RegistryError {
+  const content = digest === undefined ? 'the content' : `the content of ${digest}`;
+  const difference =
+    found > expected
+      ? `is longer than the ${expected} bytes that were announced`
+      : `ended after ${found} bytes, but ${expected} were announced`;
+  return new RegistryError('SIZE_INVALID', `${content} ${difference}`, { detail: { expected, found } });
+}
