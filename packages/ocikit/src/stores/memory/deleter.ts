@@ -53,7 +53,7 @@ export function memoryDeleter(state: MemoryState): Deleter {
       if (digest === undefined) throw manifestUnknown(repository, tag);
       if (options.ifTag !== undefined && options.ifTag !== digest) throw tagMoved(tag, options.ifTag, digest);
       if (state.immutableTags) throw new RegistryError('UNSUPPORTED', 'tags cannot be deleted: they are immutable');
-      state.moves.note(repository, tag, { previous: digest, digest: undefined, context: options.context });
+      state.history.note(repository, tag, { previous: digest, digest: undefined, context: options.context });
       index.removeTag(tag);
     },
   };
@@ -67,7 +67,7 @@ export function removeManifest(
 ): void {
   const { index, manifestBytes } = state.repository(repository);
   for (const tag of index.manifests.get(digest)?.tags ?? []) {
-    state.moves.note(repository, tag, { previous: digest, digest: undefined, context });
+    state.history.note(repository, tag, { previous: digest, digest: undefined, context });
   }
   index.removeManifest(digest);
   manifestBytes.delete(digest);

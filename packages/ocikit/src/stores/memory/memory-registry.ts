@@ -45,7 +45,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
     ...memoryDeleter(state),
     ...memoryLister(state),
     [maintenance]: memoryMaintenance(state, uploads),
-    [history]: state.moves,
+    [history]: state.history,
     [verifiesPushes]: true,
   };
 }

@@ -4,7 +4,7 @@ import { nameUnknown, RepositoryIndex, SortedNames } from '../repository/index.t
 
 import { BlobOwners } from './blob-owners.ts';
 import type { BlobOrigin } from './blob-owners.ts';
-import { TagMoves } from './tag-moves.ts';
+import { MemoryHistory } from './history.ts';
 
 /** A repository: its index and the bytes of its manifests. */
 export class MemoryRepository {
@@ -20,7 +20,7 @@ export class MemoryState {
   readonly sparse: boolean;
   readonly repositories: Map<string, MemoryRepository> = new Map();
   readonly names: SortedNames = new SortedNames();
-  readonly moves: TagMoves = new TagMoves();
+  readonly history: MemoryHistory = new MemoryHistory();
 
   constructor(blobs: BlobStore, options: { immutableTags: boolean; sparse: boolean }) {
     this.blobs = blobs;

@@ -94,7 +94,7 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       const { digests, referrer } = pushed;
       index.putManifest({ descriptor, links: digests, subject: links.subject?.digest, referrer }, Date.now());
       for (const tag of tags) {
-        state.moves.note(repository, tag, { previous: index.digestOfTag(tag), digest, context: options.context });
+        state.history.note(repository, tag, { previous: index.digestOfTag(tag), digest, context: options.context });
         index.setTag(tag, digest);
       }
       options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });

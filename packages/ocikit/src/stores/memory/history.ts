@@ -5,7 +5,7 @@ import type { CallOptions, Digest, History, MovesOptions, TagMove } from '../../
 const defaultMost = 100_000;
 
 /** How the tags of all repositories moved. */
-export class TagMoves implements History {
+export class MemoryHistory implements History {
   readonly #most: number;
   /** Oldest first. */
   readonly #moves: { repository: string; move: TagMove }[] = [];
