@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { blobUnknown, manifestUnknown, nameUnknown, wrongSize } from './content-errors.ts';
+import { blobUnknown, manifestUnknown, nameUnknown, wrongOffset, wrongSize } from './content-errors.ts';
 import { digestOf } from './digest.ts';
 
 const digest = digestOf(new Uint8Array());
@@ -39,5 +39,13 @@ describe('the error of a wrong size', () => {
       message: 'the content is longer than the 3 bytes that were announced',
       detail: { expected: 3, found: 4 },
     });
+  });
+});
+
+test('the error of a wrong offset says where the upload continues', () => {
+  expect(wrongOffset(7, 5)).toMatchObject({
+    code: 'RANGE_INVALID',
+    message: 'the upload has 5 bytes: continue at byte 5, not at byte 7',
+    detail: { size: 5 },
   });
 });

@@ -1,4 +1,4 @@
-// The errors for missing and for wrong content that every registry rejects with.
+// The errors for missing and for wrong content, which every registry rejects with.
 import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
 
@@ -41,4 +41,13 @@ export function wrongSize(digest: Digest | undefined, expected: number, found: n
       ? `is longer than the ${expected} bytes that were announced`
       : `ended after ${found} bytes, but ${expected} were announced`;
   return new RegistryError('SIZE_INVALID', `${content} ${difference}`, { detail: { expected, found } });
+}
+
+/** RANGE_INVALID: the caller wants to continue an upload at `offset`, but the upload has `size` bytes. */
+export function wrongOffset(offset: number, size: number): RegistryError {
+  return new RegistryError(
+    'RANGE_INVALID',
+    `the upload has ${size} bytes: continue at byte ${size}, not at byte ${offset}`,
+    { detail: { size } },
+  );
 }

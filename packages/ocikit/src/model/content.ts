@@ -111,13 +111,13 @@ export interface ByteReader {
 /**
  * The source of a {@link BlobContent}'s bytes.
  *
- * A reader may keep the pieces that it iterates, unless `how` is `lent`. A lent piece need be valid only until the third
- * piece after it is requested, so that the source can reuse its memory. No lent piece may be empty.
+ * A reader may keep the pieces that it iterates, unless `how` is `lent`. The memory of a lent piece may be reused once
+ * the third piece after it is requested. No lent piece may be empty.
  */
 export type ContentSource =
   /** The whole blob is in memory, in one piece or in several. */
   | { pieces: readonly Uint8Array[] }
-  /** The bytes are read on demand, from `range.start` on. `cancel` is called if that never happens. */
+  /** The bytes are read on demand, from `range.start` on. `cancel` is called if the content is released unopened. */
   | { open: (range: ResolvedRange) => Promise<ByteReader>; cancel?: () => Promise<void> }
   /** The bytes arrive on their own, from `range.start` on. `cancel` is called if the reader does not want them all. */
   | { iterate: (range: ResolvedRange, how?: 'lent') => AsyncIterable<Uint8Array>; cancel?: () => Promise<void> };

@@ -8,7 +8,7 @@ import { lookUp, thisProcess } from './process-identity.ts';
 describe('a process', () => {
   test('is alive while it runs', async () => {
     expect(lookUp(thisProcess())).toBe('alive');
-    // What is said of it goes through a file.
+    // A lock file keeps it as JSON.
     expect(lookUp(JSON.parse(JSON.stringify(thisProcess())) as ReturnType<typeof thisProcess>)).toBe('alive');
   });
 
