@@ -140,7 +140,7 @@ describe('writing', () => {
       throw new Error('other bytes');
     });
     await owners.remove(digest, 'a');
-    // Nobody has them, and yet they are nobody else's to read.
+    // No repository has the bytes, and yet no other repository may read them.
     expect([owners.has(digest), owners.any(digest)]).toEqual([true, undefined]);
     written.open();
     await expect(writing).rejects.toThrow('other bytes');

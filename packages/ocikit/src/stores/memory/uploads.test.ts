@@ -335,7 +335,7 @@ describe('the stage of an upload', () => {
     const registry = createMemoryRegistry({ blobs });
     const upload = await registry.startUpload('a');
     await expect(upload.append(encode('a'))).rejects.toThrow('the disk is gone');
-    // What was not acknowledged is not there.
+    // Bytes that were not acknowledged are not there.
     expect(await upload.append(encode('b'))).toBe(1);
   });
 
@@ -368,7 +368,7 @@ describe('the id of an upload', () => {
     for (const other of ['', 'x', '../a', '🦊', `${id}x`, id.slice(1), 'https://example.com/upload']) {
       await expect(registry.resumeUpload('a', other)).rejects.toMatchObject(unknown);
     }
-    // Nobody has created a repository by asking.
+    // Asking creates no repository.
     expect(await collect(registry.repositories())).toEqual([]);
   });
 
