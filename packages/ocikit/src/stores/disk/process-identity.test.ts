@@ -29,7 +29,7 @@ describe('a process', () => {
   test.each([
     ['on another host', { host: 'elsewhere' }],
     ['in another container', { namespace: 'pid:[1]' }],
-  ])('%s cannot be looked up', (_where, change) => {
+  ])('cannot be looked up if it is %s', (_where, change) => {
     expect(lookUp({ ...thisProcess(), ...change })).toBe('elsewhere');
     expect(lookUp({ ...thisProcess(), ...change, boot: 'earlier', started: 'earlier' })).toBe('elsewhere');
   });

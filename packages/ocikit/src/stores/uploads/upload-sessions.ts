@@ -162,8 +162,8 @@ export class UploadSessions {
   }
 
   /**
-   * The present time, for comparing it with the times of issue in ids. If the clock jumped, the earliest reading counts,
-   * so that no new id looks expired. Some ids then live longer, which costs nothing: they have no bytes.
+   * The present time, for comparing it with the times of issue in ids. If the clock jumped, its earliest reading
+   * counts, so that no new id looks expired. Some ids then live longer, which costs nothing: they have no bytes.
    */
   #earliestNow(): number {
     return this.#origin + performance.now();
