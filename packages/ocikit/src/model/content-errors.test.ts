@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest';
 
-import { blobUnknown, manifestUnknown, nameUnknown, wrongOffset, wrongSize } from './content-errors.ts';
+import {
+  blobUnknown,
+  isBlobUnknown,
+  isManifestUnknown,
+  manifestUnknown,
+  nameUnknown,
+  wrongOffset,
+  wrongSize,
+} from './content-errors.ts';
 import { digestOf } from './digest.ts';
+import { RegistryError } from './errors.ts';
 
 const digest = digestOf(new Uint8Array());
 
@@ -22,6 +31,26 @@ describe('the error of missing content', () => {
       message: 'team/app has no manifest v1',
       detail: { reference: 'v1' },
     });
+  });
+});
+
+describe('an error of missing content', () => {
+  test('is recognised, be it the content, the repository or a status without a code', () => {
+    for (const error of [nameUnknown('a'), new RegistryError('NOT_FOUND', 'none')]) {
+      expect(isBlobUnknown(error)).toBe(true);
+      expect(isManifestUnknown(error)).toBe(true);
+    }
+    expect(isBlobUnknown(blobUnknown('a', digest))).toBe(true);
+    expect(isManifestUnknown(manifestUnknown('a', 'v1'))).toBe(true);
+  });
+
+  test('is told apart from other errors', () => {
+    for (const error of [new RegistryError('DENIED', 'no'), new TypeError('no'), undefined]) {
+      expect(isBlobUnknown(error)).toBe(false);
+      expect(isManifestUnknown(error)).toBe(false);
+    }
+    expect(isBlobUnknown(manifestUnknown('a', 'v1'))).toBe(false);
+    expect(isManifestUnknown(blobUnknown('a', digest))).toBe(false);
   });
 });
 

@@ -1,6 +1,6 @@
 // The errors for missing and for wrong content, which every registry rejects with.
 import type { Digest } from './digest.ts';
-import { RegistryError } from './errors.ts';
+import { isRegistryError, RegistryError } from './errors.ts';
 
 /** NAME_UNKNOWN: the registry has no such repository. */
 export function nameUnknown(repository: string): RegistryError {
@@ -19,6 +19,25 @@ export function blobUnknown(repository: string, digest: Digest): RegistryError {
  */
 export function manifestUnknown(repository: string, reference: string): RegistryError {
   return new RegistryError('MANIFEST_UNKNOWN', `${repository} has no manifest ${reference}`, { detail: { reference } });
+}
+
+/**
+ * True if the error says that a manifest or its whole repository does not exist. Includes NOT_FOUND, because some
+ * registries send a 404 without a code.
+ *
+ * @example
+ * const manifest = await registry.getTag('team/app', 'v1').catch((error: unknown) => {
+ *   if (isManifestUnknown(error)) return undefined;
+ *   throw error;
+ * });
+ */
+export function isManifestUnknown(error: unknown): error is RegistryError {
+  return isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
+}
+
+/** True if the error says that a blob or its whole repository does not exist; like {@link isManifestUnknown}. */
+export function isBlobUnknown(error: unknown): error is RegistryError {
+  return isRegistryError(error, 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
 }
 
 /** DIGEST_INVALID: the content's digest is `found`, not `expected`. */

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { createContent, resolveRange } from './content.ts';
 import type { BlobContent, ByteRange, ByteReader, ContentSource, ResolvedRange } from './content.ts';
 import type { Descriptor } from './descriptor.ts';
-import { digestOf, VerifyingReader } from './digest.ts';
+import { digestOf } from './digest.ts';
+import { VerifyingReader } from './verifying-reader.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

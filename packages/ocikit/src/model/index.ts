@@ -18,5 +18,7 @@ export * from './reference.ts';
 export * from './registry.ts';
 export { readSource } from './source.ts';
 export type { BlobSource } from './source.ts';
+export * from './tag-errors.ts';
 export * from './time-slice.ts';
 export * from './upload-ids.ts';
+export * from './verifying-reader.ts';

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { digestOf, VerifyingReader } from './digest.ts';
+import { digestOf } from './digest.ts';
 import type { Digest } from './digest.ts';
+import { VerifyingReader } from './verifying-reader.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const abc = digestOf(encode('abc'));

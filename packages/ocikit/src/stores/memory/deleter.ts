@@ -8,9 +8,9 @@ import {
   nameUnknown,
   parseDigest,
   RegistryError,
+  tagMoved,
 } from '../../model/index.ts';
 import type { CallOptions, Deleter, Digest } from '../../model/index.ts';
-import { tagMoved } from '../repository/index.ts';
 
 import type { MemoryState } from './state.ts';
 

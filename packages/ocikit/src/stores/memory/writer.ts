@@ -4,12 +4,15 @@ import {
   blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
+  immutableTag,
+  immutableType,
   isRegistryError,
   parseDigest,
   readSource,
   RedirectError,
   RegistryError,
   splitDigest,
+  tagMoved,
   VerifyingReader,
 } from '../../model/index.ts';
 import type {
@@ -23,7 +26,7 @@ import type {
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
-import { hasUrls, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../repository/index.ts';
+import { hasUrls, linkUnknown, readPushedManifest, reportBytes } from '../repository/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { sizeOfBlob } from './reader.ts';
@@ -302,20 +305,11 @@ function assertTagsMaySet(
   for (const tag of tags) {
     const found = index?.digestOfTag(tag);
     if (ifTag !== undefined && ifTag !== (found ?? null)) throw tagMoved(tag, ifTag, found);
-    if (state.immutableTags && found !== undefined && found !== pushed.digest) {
-      throw new RegistryError('DENIED', `tag ${tag} is immutable and points to ${found}: push to another tag`, {
-        detail: { tag, found },
-      });
-    }
+    if (state.immutableTags && found !== undefined && found !== pushed.digest) throw immutableTag(tag, found);
   }
   const before = index?.manifests.get(pushed.digest);
   if (state.immutableTags && before !== undefined && before.descriptor.mediaType !== pushed.mediaType) {
     const tag = index?.tagThatReaches(pushed.digest);
-    if (tag !== undefined) {
-      throw new RegistryError(
-        'DENIED',
-        `tag ${tag} is immutable and its manifest has the type ${before.descriptor.mediaType}`,
-      );
-    }
+    if (tag !== undefined) throw immutableType(tag, before.descriptor.mediaType);
   }
 }

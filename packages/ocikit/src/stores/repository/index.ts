@@ -1,5 +1,5 @@
 // The parts that every store of repositories shares: indexes, lists, leases and refusals.
-export { blobUnknown, manifestUnknown, nameUnknown } from '../../model/index.ts';
+export { blobUnknown, manifestUnknown, nameUnknown, tagMoved } from '../../model/index.ts';
 export * from './leases.ts';
 export * from './page.ts';
 export * from './pushed-manifest.ts';
