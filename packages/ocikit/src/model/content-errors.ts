@@ -2,12 +2,20 @@
 import type { Digest } from './digest.ts';
 import { isRegistryError, RegistryError } from './errors.ts';
 
-/** NAME_UNKNOWN: the registry has no such repository. */
+/**
+ * NAME_UNKNOWN: the registry has no such repository.
+ *
+ * @example throw nameUnknown('team/app');
+ */
 export function nameUnknown(repository: string): RegistryError {
   return new RegistryError('NAME_UNKNOWN', `repository ${repository} is not known`, { detail: { name: repository } });
 }
 
-/** BLOB_UNKNOWN: the repository has no such blob. */
+/**
+ * BLOB_UNKNOWN: the repository has no such blob.
+ *
+ * @example throw blobUnknown('team/app', digest);
+ */
 export function blobUnknown(repository: string, digest: Digest): RegistryError {
   return new RegistryError('BLOB_UNKNOWN', `${repository} has no blob ${digest}`, { detail: { digest } });
 }
@@ -15,6 +23,7 @@ export function blobUnknown(repository: string, digest: Digest): RegistryError {
 /**
  * MANIFEST_UNKNOWN: the repository has no such manifest.
  *
+ * @example throw manifestUnknown('team/app', 'v1');
  * @param reference its digest or its tag
  */
 export function manifestUnknown(repository: string, reference: string): RegistryError {
@@ -40,7 +49,11 @@ export function isBlobUnknown(error: unknown): error is RegistryError {
   return isRegistryError(error, 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
 }
 
-/** DIGEST_INVALID: the content's digest is `found`, not `expected`. */
+/**
+ * DIGEST_INVALID: the content's digest is `found`, not `expected`.
+ *
+ * @example if (found !== expected) throw wrongDigest(expected, found);
+ */
 export function wrongDigest(expected: Digest, found: Digest): RegistryError {
   return new RegistryError('DIGEST_INVALID', `the content's digest is ${found}, not ${expected}`, {
     detail: { expected, found },
@@ -50,6 +63,7 @@ export function wrongDigest(expected: Digest, found: Digest): RegistryError {
 /**
  * SIZE_INVALID: the content does not have `expected` bytes.
  *
+ * @example if (bytes.length !== size) throw wrongSize(digest, size, bytes.length);
  * @param digest the content's digest; undefined if it is not known
  * @param found the content's size in bytes. If it is too large, the size that was seen before reading stopped
  */
@@ -62,7 +76,11 @@ export function wrongSize(digest: Digest | undefined, expected: number, found: n
   return new RegistryError('SIZE_INVALID', `${content} ${difference}`, { detail: { expected, found } });
 }
 
-/** RANGE_INVALID: the caller wants to continue an upload at `offset`, but the upload has `size` bytes. */
+/**
+ * RANGE_INVALID: the caller wants to continue an upload at `offset`, but the upload has `size` bytes.
+ *
+ * @example if (options.at !== undefined && options.at !== size) throw wrongOffset(options.at, size);
+ */
 export function wrongOffset(offset: number, size: number): RegistryError {
   return new RegistryError(
     'RANGE_INVALID',

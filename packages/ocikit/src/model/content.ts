@@ -27,6 +27,7 @@ export interface ResolvedRange {
 /**
  * Applies a range to content of this size.
  *
+ * @example resolveRange({ last: 100 }, 1000) // { start: 900, end: 1000 }
  * @returns the whole content if `range` is undefined
  * @throws RegistryError RANGE_INVALID if the range is not made of whole numbers of at least 0, or ends before its start
  */

@@ -44,7 +44,11 @@ export interface Platform {
   variant?: string;
 }
 
-/** The descriptor of a blob of unknown type: `application/octet-stream`. */
+/**
+ * The descriptor of a blob of unknown type: `application/octet-stream`.
+ *
+ * @example blobDescriptor(digestOf(bytes), bytes.length)
+ */
 export function blobDescriptor(digest: Digest, size: number): Descriptor {
   return { mediaType: mediaTypes.octetStream, digest, size };
 }

@@ -61,7 +61,11 @@ export function registerAlgorithm(algorithm: DigestAlgorithm): void {
   algorithms.set(name, algorithm);
 }
 
-/** The names of the algorithms that {@link parseDigest} accepts. */
+/**
+ * The names of the algorithms that {@link parseDigest} accepts.
+ *
+ * @example digestAlgorithms() // ['sha256', 'sha512']
+ */
 export function digestAlgorithms(): string[] {
   return [...algorithms.keys()];
 }
@@ -69,6 +73,7 @@ export function digestAlgorithms(): string[] {
 /**
  * The registered algorithm with this name.
  *
+ * @example digestAlgorithm('sha256').size // 32
  * @throws RegistryError DIGEST_INVALID if no algorithm has this name
  */
 export function digestAlgorithm(name: string): DigestAlgorithm {
@@ -104,7 +109,11 @@ export function parseDigest(text: string): Digest {
 
 const lowerHex = /^[0-9a-f]+$/;
 
-/** True if {@link parseDigest} accepts the text. */
+/**
+ * True if {@link parseDigest} accepts the text.
+ *
+ * @example isDigest('sha256:abc') // false
+ */
 export function isDigest(text: string): text is Digest {
   const colon = text.indexOf(':');
   const size = algorithms.get(text.slice(0, Math.max(colon, 0)))?.size;
@@ -120,6 +129,8 @@ const longestEncoded = 512;
 /**
  * Finds every digest in a text, repeated ones included. Use it for a document of unknown format: it may refer to all of
  * them. The search looks at both sides of each colon, so its time depends only on the length of the text.
+ *
+ * @example const mentioned = digestsIn(new TextDecoder().decode(bytes));
  */
 export function digestsIn(text: string): Digest[] {
   const found: Digest[] = [];
@@ -133,7 +144,11 @@ export function digestsIn(text: string): Digest[] {
   return found;
 }
 
-/** Splits a digest at its colon. */
+/**
+ * Splits a digest at its colon.
+ *
+ * @example const { algorithm, encoded } = splitDigest(digest);
+ */
 export function splitDigest(digest: Digest): { algorithm: string; encoded: string } {
   const colon = digest.indexOf(':');
   return { algorithm: digest.slice(0, colon), encoded: digest.slice(colon + 1) };

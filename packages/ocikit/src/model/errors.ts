@@ -5,6 +5,8 @@
  *
  * The first group is the distribution specification's ("Error Codes"). The second group is for statuses without a code
  * there, in the words of RFC 9110. If several codes share a status, the last one stands for the status alone.
+ *
+ * @example statusOfCode.BLOB_UNKNOWN // 404
  */
 export const statusOfCode = {
   BLOB_UNKNOWN: 404,
@@ -42,7 +44,11 @@ export const statusOfCode = {
 /** A code of {@link statusOfCode}. */
 export type ErrorCode = keyof typeof statusOfCode;
 
-/** True if {@link statusOfCode} lists the code. */
+/**
+ * True if {@link statusOfCode} lists the code.
+ *
+ * @example isErrorCode('BLOB_UNKNOWN') // true
+ */
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(statusOfCode, code);
 }
@@ -144,7 +150,12 @@ export interface HttpErrorOptions extends RegistryErrorOptions {
   body?: string;
 }
 
-/** An error response over HTTP, from another registry or from a proxy in front of it. */
+/**
+ * An error response over HTTP, from another registry or from a proxy in front of it.
+ *
+ * @example
+ * if (error instanceof HttpError) console.error(error.status, error.errors, error.body);
+ */
 export class HttpError extends RegistryError {
   override readonly name: string = 'HttpError';
   /** The method of the request. */
@@ -228,7 +239,11 @@ export class RedirectError extends RegistryError {
   }
 }
 
-/** True for a URL that a redirect may point to: absolute, `http:` or `https:`, with a host, in ASCII. */
+/**
+ * True for a URL that a redirect may point to: absolute, `http:` or `https:`, with a host, in ASCII.
+ *
+ * @example isHttpUrl('https://cdn.example.com/blob') // true
+ */
 export function isHttpUrl(text: string): boolean {
   return /^https?:\/\/[\x21-\x2e\x30-\x7e][\x21-\x7e]*$/i.test(text) && URL.canParse(text);
 }
@@ -248,6 +263,10 @@ export interface WireError {
 /**
  * The response for any error. The error body of another registry is passed on unchanged, also through several proxies.
  * An error that is not a {@link RegistryError} becomes UNKNOWN without its text, which may be private.
+ *
+ * @example
+ * const { status, errors } = toWireError(error);
+ * response.writeHead(status).end(JSON.stringify({ errors }));
  */
 export function toWireError(error: unknown): WireError {
   const found = registryErrorIn(error);
@@ -282,7 +301,11 @@ export function toWireError(error: unknown): WireError {
 const temporaryStatuses = new Set([408, 425, 429, 499]);
 const permanentStatuses = new Set([501, 505, 511]);
 
-/** True if the same request may have another result when it is sent again after this HTTP status. */
+/**
+ * True if the same request may have another result when it is sent again after this HTTP status.
+ *
+ * @example isTemporaryStatus(503) // true
+ */
 export function isTemporaryStatus(status: number): boolean {
   return temporaryStatuses.has(status) || (status >= 500 && !permanentStatuses.has(status));
 }

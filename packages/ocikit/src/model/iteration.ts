@@ -15,6 +15,8 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 /**
  * The first `count` items; all if it is undefined. Ends the sequence when the count is reached. A count of 0 does not
  * start it.
+ *
+ * @example for await (const tag of limit(registry.tags('team/app'), 10)) console.log(tag);
  */
 export async function* limit<T>(
   items: AsyncIterable<T>,
@@ -37,6 +39,7 @@ export async function* limit<T>(
  *
  * A limit of 0 is passed to the list, so that it still fails if, for example, the repository is unknown.
  *
+ * @example filterList(options, (all) => registry.repositories(all), (name) => name.startsWith('team/'))
  * @param list makes the whole list with the given options
  */
 export async function* filterList<T, Options extends ListOptions>(
@@ -59,6 +62,8 @@ export async function* filterList<T, Options extends ListOptions>(
 /**
  * Hands items on until the signal is aborted, then rejects with the signal's reason. It does so even if the next item
  * never arrives.
+ *
+ * @example for await (const tag of untilAborted(registry.tags('team/app'), signal)) console.log(tag);
  */
 export async function* untilAborted<T>(
   items: AsyncIterable<T>,
@@ -101,6 +106,7 @@ export async function* untilAborted<T>(
  * Merges sorted sequences into one sorted sequence without duplicates. If items compare as equal, the item of the first
  * such sequence is kept. Reads at most one item of each sequence ahead.
  *
+ * @example merge([first.repositories(), second.repositories()])
  * @param compare Default: the byte order of strings
  */
 export function merge(sequences: readonly AsyncIterable<string>[]): AsyncGenerator<string, void, undefined>;

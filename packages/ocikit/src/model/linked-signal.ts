@@ -17,6 +17,13 @@ export interface LinkedSignal {
  * Makes a signal that follows another one. `AbortSignal.any` is no alternative: its signals are released only by
  * garbage collection, and the followed signal may live long.
  *
+ * @example
+ * const linked = linkSignal(options.signal);
+ * try {
+ *   await run(linked.signal);
+ * } finally {
+ *   linked.unlink();
+ * }
  * @param signal the signal to follow; its deadline is taken over
  */
 export function linkSignal(signal: (AbortSignal & { [deadline]?: number }) | undefined): LinkedSignal {

@@ -122,6 +122,7 @@ export function linksOf(document: ManifestDocument): ManifestLinks {
  * For an image without `artifactType`, the artifact type is the media type of the config. Distribution specification,
  * "Listing Referrers".
  *
+ * @example referrerDescriptor(parseManifest(bytes, mediaType), { digest, size: bytes.length })
  * @param content the manifest's own digest and size
  */
 export function referrerDescriptor(

@@ -71,6 +71,7 @@ export function isHost(host: string): boolean {
 /**
  * Checks that a text is the name of a repository.
  *
+ * @example assertRepository('Team/App'); // throws: upper-case letters are not allowed
  * @throws RegistryError NAME_INVALID
  */
 export function assertRepository(name: string): void {
@@ -80,6 +81,7 @@ export function assertRepository(name: string): void {
 /**
  * Checks that a text is a tag.
  *
+ * @example assertTag('v1.2');
  * @throws RegistryError MANIFEST_INVALID (the specification has no code of its own for a tag)
  */
 export function assertTag(tag: string): void {
@@ -105,7 +107,11 @@ const codeOfPart: Readonly<Record<ReferencePart, ErrorCode>> = {
   digest: 'DIGEST_INVALID',
 };
 
-/** A text is not a reference. `part` says which part of it is wrong; `cause`, if present, gives the reason. */
+/**
+ * A text is not a reference. `part` says which part of it is wrong; `cause`, if present, gives the reason.
+ *
+ * @example if (error instanceof ParseError) console.error(`the ${error.part} is wrong: ${error.message}`);
+ */
 export class ParseError extends RegistryError {
   override readonly name: string = 'ParseError';
   /** The whole text. */

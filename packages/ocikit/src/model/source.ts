@@ -12,7 +12,11 @@ export type BlobSource = OneTimeSource | (() => OneTimeSource | Promise<OneTimeS
 
 type OneTimeSource = Uint8Array | Blob | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
-/** Opens a source and hands on its bytes as they arrive. Leaving the iteration cancels the source. */
+/**
+ * Opens a source and hands on its bytes as they arrive. Leaving the iteration cancels the source.
+ *
+ * @example for await (const piece of readSource(source, signal)) await file.write(piece);
+ */
 export async function* readSource(
   source: BlobSource,
   signal?: AbortSignal,

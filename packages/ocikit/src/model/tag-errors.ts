@@ -5,6 +5,7 @@ import { RegistryError } from './errors.ts';
 /**
  * PRECONDITION_FAILED: the condition `ifTag` does not hold.
  *
+ * @example if (ifTag !== undefined && ifTag !== (found ?? null)) throw tagMoved(tag, ifTag, found);
  * @param expected the digest that the caller expected; null: the tag must not exist
  * @param found the digest that the tag points to; undefined: the tag does not exist
  */
@@ -16,14 +17,22 @@ export function tagMoved(tag: string, expected: Digest | null, found: Digest | u
   });
 }
 
-/** DENIED: an immutable tag points to `found`, so that it cannot be moved. */
+/**
+ * DENIED: an immutable tag points to `found`, so that it cannot be moved.
+ *
+ * @example if (found !== pushed) throw immutableTag('v1', found);
+ */
 export function immutableTag(tag: string, found: Digest): RegistryError {
   return new RegistryError('DENIED', `tag ${tag} is immutable and points to ${found}: push to another tag`, {
     detail: { tag, found },
   });
 }
 
-/** DENIED: an immutable tag needs a manifest of type `found`, so that it cannot be pushed with another type. */
+/**
+ * DENIED: an immutable tag needs a manifest of type `found`, so that it cannot be pushed with another type.
+ *
+ * @example if (found.mediaType !== mediaType) throw immutableType('v1', found.mediaType);
+ */
 export function immutableType(tag: string, found: string): RegistryError {
   return new RegistryError('DENIED', `tag ${tag} is immutable and needs the manifest with its type ${found}`);
 }
