@@ -1,11 +1,12 @@
+// The history of the memory registry: how tags moved.
 import { assertRepository, assertTag, limit as atMost } from '../../model/index.ts';
 import type { CallOptions, Digest, History, MovesOptions, TagMove } from '../../model/index.ts';
 
-/** So many moves are known; when there are more, the oldest tenth is forgotten. */
+/** The greatest number of moves to remember. When there are more, the oldest tenth is forgotten. */
 const defaultMost = 100_000;
 
-/** How the tags of all repositories moved. */
-export class TagMoves implements History {
+/** How the tags of all repositories moved. Moves of deleted repositories are kept as well. */
+export class MemoryHistory implements History {
   readonly #most: number;
   /** Oldest first. */
   readonly #moves: { repository: string; move: TagMove }[] = [];
@@ -14,7 +15,7 @@ export class TagMoves implements History {
     this.#most = most;
   }
 
-  /** Call it in the same step as the move. Does nothing if the tag stays where it is. */
+  /** Records a move. Call it in the same step as the move. Does nothing if the tag stays at the same digest. */
   note(
     repository: string,
     tag: string,
@@ -45,7 +46,7 @@ export class TagMoves implements History {
     tag: string | undefined,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<TagMove, void, undefined> {
-    // Of one moment: others may be added, and the oldest go, while these are read.
+    // A copy, because moves may be added and forgotten while these are read.
     const found = this.#moves.filter((one) => one.repository === repository && (tag ?? one.move.tag) === one.move.tag);
     for (const { move } of found.toReversed()) {
       signal?.throwIfAborted();

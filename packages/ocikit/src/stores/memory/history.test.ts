@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 
 import { collect, digestOf } from '../../model/index.ts';
 
-import { TagMoves } from './tag-moves.ts';
+import { MemoryHistory } from './history.ts';
 
 const digests = Array.from({ length: 25 }, (_, i) => digestOf(new Uint8Array([i])));
 
 test('when there are very many moves, the oldest are forgotten', async () => {
-  const moves = new TagMoves(20);
+  const moves = new MemoryHistory(20);
   for (const [i, digest] of digests.entries()) moves.note('app', 'latest', { previous: digests[i - 1], digest });
   const found = await collect(moves.moves('app'));
   expect(found.length).toBeLessThanOrEqual(20);
@@ -16,7 +16,7 @@ test('when there are very many moves, the oldest are forgotten', async () => {
 });
 
 test('what is made while moves are read changes nothing of what is read', async () => {
-  const moves = new TagMoves(20);
+  const moves = new MemoryHistory(20);
   for (const [i, digest] of digests.slice(0, 20).entries()) moves.note('app', `v${i}`, { previous: undefined, digest });
   const read: string[] = [];
   for await (const { tag } of moves.moves('app')) {
