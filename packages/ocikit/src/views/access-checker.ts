@@ -10,9 +10,8 @@ import {
 } from '../model/index.ts';
 import type { CallContext, CallOptions, Maintenance, MountSource, Registry } from '../model/index.ts';
 
-import type { View } from './forward.ts';
-import { uploadsOfShown, withoutOrphans } from './shown-content.ts';
-import { usageOf } from './usage.ts';
+import type { View } from './shared/index.ts';
+import { uploadsOfShown, usageOf, withoutOrphans } from './shared/index.ts';
 
 /** What a call does in a repository. */
 export type AccessKind =

@@ -1,8 +1,7 @@
 import type { Registry } from '../model/index.ts';
 
-import { kindOf, observe } from './observe.ts';
-import type { ObservedCall, ObservedResult } from './observe.ts';
-import { redacted } from './redacted.ts';
+import { kindOf, observe, redacted } from './shared/index.ts';
+import type { ObservedCall, ObservedResult } from './shared/index.ts';
 
 /** A step of a call. */
 export interface DebugEntry {

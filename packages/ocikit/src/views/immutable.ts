@@ -16,10 +16,8 @@ import {
 } from '../model/index.ts';
 import type { CallOptions, Descriptor, Digest, PushedManifest, PushManifestOptions, Registry } from '../model/index.ts';
 
-import { forward, lists, reads } from './forward.ts';
-import type { View } from './forward.ts';
-import { Locks } from './locks.ts';
-import { tagThatReaches } from './reached-by-tags.ts';
+import { forward, lists, Locks, reads, tagThatReaches } from './shared/index.ts';
+import type { View } from './shared/index.ts';
 
 export interface ImmutableOptions {
   /** Which tags are immutable: those that match, or for which a function gives true. Default: all. */

@@ -5,7 +5,7 @@ import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { imageOf, pushContent } from '../testing/index.ts';
 
-import { forward, lists, reads } from './forward.ts';
+import { forward, lists, reads } from './shared/index.ts';
 import { readOnly } from './index.ts';
 
 const refused = { code: 'UNSUPPORTED', message: 'this registry is read-only' };

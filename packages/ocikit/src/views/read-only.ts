@@ -1,7 +1,7 @@
 import { history, historyOf, maintenance, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
 import type { Maintenance, Registry } from '../model/index.ts';
 
-import { forward, forwardMaintenance, lists, reads } from './forward.ts';
+import { forward, forwardMaintenance, lists, reads } from './shared/index.ts';
 
 /**
  * The registry without its pushes and deletes, which answer UNSUPPORTED. Reading and listing stay as they are; of its

@@ -10,10 +10,8 @@ import {
 } from '../model/index.ts';
 import type { CallOptions, ListOptions, Maintenance, MountSource, Registry } from '../model/index.ts';
 
-import type { View } from './forward.ts';
-import { mergedList } from './merged-list.ts';
-import { uploadsOfShown } from './shown-content.ts';
-import { usageOf } from './usage.ts';
+import type { View } from './shared/index.ts';
+import { mergedList, uploadsOfShown, usageOf } from './shared/index.ts';
 
 /** Where a repository is; undefined: nowhere. It is asked about names that are well-formed. */
 export type FindRegistry = (repository: string) => Registry | undefined | Promise<Registry | undefined>;

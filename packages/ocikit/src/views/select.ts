@@ -10,10 +10,8 @@ import {
 } from '../model/index.ts';
 import type { CallOptions, ListOptions, Maintenance, MountSource, Registry } from '../model/index.ts';
 
-import type { View } from './forward.ts';
-import { uploadsOfShown, withoutOrphans } from './shown-content.ts';
-import { usageOf } from './usage.ts';
-import { Wording } from './wording.ts';
+import type { View } from './shared/index.ts';
+import { uploadsOfShown, usageOf, withoutOrphans, Wording } from './shared/index.ts';
 
 /** Whether a repository is shown. It is asked about names that are well-formed. */
 export type Allow = (repository: string) => boolean | Promise<boolean>;

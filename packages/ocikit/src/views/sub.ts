@@ -18,12 +18,8 @@ import type {
   TransferEvent,
 } from '../model/index.ts';
 
-import { forwardUpload } from './forward.ts';
-import type { View } from './forward.ts';
-import { uploadsOfShown, withoutOrphans } from './shown-content.ts';
-import { usageOf } from './usage.ts';
-import { watchContent } from './watched-content.ts';
-import { Wording } from './wording.ts';
+import { forwardUpload, uploadsOfShown, usageOf, watchContent, withoutOrphans, Wording } from './shared/index.ts';
+import type { View } from './shared/index.ts';
 
 /** The most that a repository's name may have, in a registry. Distribution specification, "Pulling manifests". */
 const longestName = 255;

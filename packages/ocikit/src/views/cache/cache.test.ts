@@ -14,9 +14,9 @@ import { imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.t
 
 import { cache } from './cache.ts';
 import type { CacheRegistry } from './cache.ts';
-import type { CacheEvent, CacheOptions } from './options.ts';
-import { upstreams } from './upstreams.ts';
-import type { Upstreams } from './upstreams.ts';
+import type { CacheEvent, CacheOptions } from './shared/index.ts';
+import { upstreams } from './upstream/index.ts';
+import type { Upstreams } from './upstream/index.ts';
 
 const closing: CacheRegistry[] = [];
 afterEach(async () => {

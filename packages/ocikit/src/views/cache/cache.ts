@@ -2,11 +2,11 @@ import { maintenance, partialRegistry, RegistryError } from '../../model/index.t
 import type { Registry } from '../../model/index.ts';
 
 import { cached } from './cached.ts';
-import { settingsOf } from './options.ts';
-import type { CacheOptions } from './options.ts';
-import { soleUpstream } from './upstreams.ts';
-import type { Upstreams } from './upstreams.ts';
-import { withLocal } from './with-local.ts';
+import { settingsOf } from './shared/index.ts';
+import type { CacheOptions } from './shared/index.ts';
+import { soleUpstream } from './upstream/index.ts';
+import type { Upstreams } from './upstream/index.ts';
+import { withLocal } from './local/index.ts';
 
 /** A cache. Close it before its store: downloads may be under way. */
 export interface CacheRegistry extends Registry, AsyncDisposable {

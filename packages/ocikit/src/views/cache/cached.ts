@@ -1,17 +1,20 @@
 import { assertRepository, assertTag, parseDigest, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Digest, Lister, Reader, Registry } from '../../model/index.ts';
 
-import { CachedBlobs } from './blobs.ts';
+import {
+  CachedBlobs,
+  CachedManifests,
+  cachedReferrers,
+  cachedRepositories,
+  cachedTags,
+  CachedTags,
+  TagStates,
+} from './content/index.ts';
 import { Eviction } from './eviction.ts';
-import { ExpiringMap } from './expiring-map.ts';
-import { cachedReferrers, cachedRepositories, cachedTags } from './lists.ts';
-import { CachedManifests } from './manifests.ts';
-import type { CacheSettings } from './options.ts';
-import type { Place } from './place.ts';
-import { TagStates } from './tag-states.ts';
-import { CachedTags } from './tags.ts';
-import { Upstream } from './upstream.ts';
-import type { Upstreams } from './upstreams.ts';
+import { ExpiringMap } from './shared/index.ts';
+import type { CacheSettings } from './shared/index.ts';
+import type { Place, Upstreams } from './upstream/index.ts';
+import { Upstream } from './upstream/index.ts';
 
 /** What can be read and listed through a cache. */
 export interface Cached extends Reader, Lister {

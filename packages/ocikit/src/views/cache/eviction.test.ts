@@ -6,7 +6,7 @@ import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { imageOf, pushContent, randomBlob } from '../../testing/index.ts';
 
 import { cache } from './cache.ts';
-import type { CacheEvent } from './options.ts';
+import type { CacheEvent } from './shared/index.ts';
 
 const kibibyte = 1024;
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

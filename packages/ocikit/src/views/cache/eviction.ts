@@ -1,8 +1,8 @@
 import { maintenanceOf } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 
-import type { CacheSettings } from './options.ts';
-import { giveWay, later } from './timers.ts';
+import type { CacheSettings } from './shared/index.ts';
+import { giveWay, later } from './shared/index.ts';
 
 /** Contents that one look finds, the least used ones; then it looks again. */
 const atATime = 1000;

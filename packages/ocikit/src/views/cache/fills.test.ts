@@ -12,7 +12,7 @@ import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { randomBlob } from '../../testing/index.ts';
 
 import { cache } from './cache.ts';
-import type { CacheEvent, CacheOptions } from './options.ts';
+import type { CacheEvent, CacheOptions } from './shared/index.ts';
 
 const disposals: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -1,14 +1,12 @@
 import { assertRepository, isRegistryError, maintenanceOf, parseDigest } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance, StoredBlob, StoredManifest, Usage } from '../../model/index.ts';
 
-import { mergedList } from '../merged-list.ts';
+import { mergedList } from '../shared/index.ts';
 
-import { askAll, failuresIn, valuesIn } from './member.ts';
-import type { Member } from './member.ts';
-import { outcomeOf } from './outcome.ts';
-import { uploadsIn } from './stored-uploads.ts';
-import { findStored } from './stored.ts';
-import type { UploadIds } from './upload-ids.ts';
+import { askAll, failuresIn, findStored, outcomeOf, valuesIn } from './members/index.ts';
+import type { Member } from './members/index.ts';
+import { uploadsIn } from './write/index.ts';
+import type { UploadIds } from './write/index.ts';
 
 /** A member that can be maintained. */
 export interface MaintainedMember extends Member {

@@ -1,22 +1,15 @@
 import { history, maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 
-import { forward } from '../forward.ts';
-import type { View } from '../forward.ts';
+import { forward } from '../shared/index.ts';
+import type { View } from '../shared/index.ts';
 
-import type { ReadOrder } from './asking.ts';
-import { unifiedDeleter } from './deleter.ts';
-import { unifiedLister } from './lister.ts';
+import type { ReadOrder, TagConflict } from './read/index.ts';
+import { Supplier, unifiedDeleter, unifiedWriter, UploadIds, uploadWriter } from './write/index.ts';
+import { contentReader, tagFinder, tagReader, unifiedLister } from './read/index.ts';
 import { unifiedMaintenance } from './maintenance.ts';
-import type { Member } from './member.ts';
-import { contentReader, tagReader } from './reader.ts';
-import { Supplier } from './supplier.ts';
-import { tagFinder } from './tags.ts';
-import type { TagConflict } from './tags.ts';
-import { Turns } from './turns.ts';
-import { UploadIds } from './upload-ids.ts';
-import { uploadWriter } from './uploads.ts';
-import { unifiedWriter } from './writer.ts';
+import type { Member } from './members/index.ts';
+import { Turns } from './members/index.ts';
 
 export interface UnifyOptions {
   /**

@@ -10,7 +10,7 @@ import { createTestServer, cutRequests } from '../../testing/node.ts';
 import { changed, failing } from '../../../test/members.ts';
 
 import { PartialWriteError, unify } from './index.ts';
-import { UploadIds } from './upload-ids.ts';
+import { UploadIds } from './write/index.ts';
 
 const cleanUp: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

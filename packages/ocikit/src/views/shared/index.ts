@@ -1,0 +1,12 @@
+export { forward, forwardMaintenance, forwardUpload, lists, reads } from './forward.ts';
+export type { View } from './forward.ts';
+export { Locks } from './locks.ts';
+export { mergedList } from './merged-list.ts';
+export { kindOf, observe } from './observe.ts';
+export type { ObservedCall, ObservedResult } from './observe.ts';
+export { tagThatReaches } from './reached-by-tags.ts';
+export { redacted } from './redacted.ts';
+export { uploadsOfShown, withoutOrphans } from './shown-content.ts';
+export { usageOf } from './usage.ts';
+export { watchContent } from './watched-content.ts';
+export { Wording } from './wording.ts';

@@ -1,0 +1,42 @@
+import type { Registry } from '../../../model/index.ts';
+
+/** One of the registries that are shown as one. */
+export interface Member {
+  /** Its place among them, from 0: what errors call it. */
+  readonly index: number;
+  readonly registry: Registry;
+}
+
+/** What came of asking a member. */
+export type Answer<T> = { member: Member; value: T } | Failure;
+
+/** What a member has failed with. */
+export interface Failure {
+  member: Member;
+  error: unknown;
+}
+
+/** Asks all of these at the same time, and waits for each. */
+export async function askAll<T>(
+  members: readonly Member[],
+  ask: (member: Member, i: number) => Promise<T>,
+): Promise<Answer<T>[]> {
+  return Promise.all(
+    members.map(async (member, i) => {
+      try {
+        return { member, value: await ask(member, i) };
+      } catch (error) {
+        return { member, error };
+      }
+    }),
+  );
+}
+
+/** Those that have answered. */
+export function valuesIn<T>(answers: readonly Answer<T>[]): { member: Member; value: T }[] {
+  return answers.filter((answer) => 'value' in answer);
+}
+
+export function failuresIn(answers: readonly Answer<unknown>[]): Failure[] {
+  return answers.filter((answer) => 'error' in answer);
+}

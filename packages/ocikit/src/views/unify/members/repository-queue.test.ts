@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+
+import { Turns } from './repository-queue.ts';
+
+function gate(): { open: () => void; passed: Promise<void> } {
+  let open = (): void => undefined;
+  const passed = new Promise<void>((resolve) => (open = resolve));
+  return { open, passed };
+}
+
+const moment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+
+test('does one after another what belongs to a repository, and lets others by', async () => {
+  const turns = new Turns();
+  const seen: string[] = [];
+  const first = gate();
+  const act = (name: string, until?: Promise<void>) => async () => {
+    seen.push(`${name} begins`);
+    await until;
+    seen.push(`${name} ends`);
+    return name;
+  };
+  const running = [turns.run('a', undefined, act('1', first.passed)), turns.run('a', undefined, act('2'))];
+  expect(await turns.run('b', undefined, act('other'))).toBe('other');
+  expect(seen).toEqual(['1 begins', 'other begins', 'other ends']);
+  first.open();
+  expect(await Promise.all(running)).toEqual(['1', '2']);
+  expect(seen.slice(3)).toEqual(['1 ends', '2 begins', '2 ends']);
+});
+
+test('goes on after one that failed', async () => {
+  const turns = new Turns();
+  const failing = turns.run('a', undefined, () => Promise.reject(new Error('broken')));
+  const next = turns.run('a', undefined, async () => 'done');
+  await expect(failing).rejects.toThrow('broken');
+  expect(await next).toBe('done');
+});
+
+test('lets nobody in early when one that waits leaves', async () => {
+  const turns = new Turns();
+  const first = gate();
+  const seen: number[] = [];
+  const running = turns.run('a', undefined, () => first.passed.then(() => void seen.push(1)));
+  const controller = new AbortController();
+  const reason = new Error('no longer wanted');
+  const leaving = turns.run('a', controller.signal, async () => void seen.push(2));
+  const third = turns.run('a', undefined, async () => void seen.push(3));
+  controller.abort(reason);
+  await expect(leaving).rejects.toBe(reason);
+  await moment();
+  expect(seen).toEqual([]);
+  const fourth = turns.run('a', undefined, async () => void seen.push(4));
+  first.open();
+  await Promise.all([running, third, fourth]);
+  expect(seen).toEqual([1, 3, 4]);
+});

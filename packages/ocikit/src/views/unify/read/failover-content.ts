@@ -1,0 +1,163 @@
+import { createContent, Digester, splitDigest, wrongDigest } from '../../../model/index.ts';
+import type { BlobContent, ByteReader, CallOptions, Digest, Registry, ResolvedRange } from '../../../model/index.ts';
+
+import type { Caller, Failure, Member } from '../members/index.ts';
+import { mostTelling } from '../members/index.ts';
+
+export interface GoingOn {
+  repository: string;
+  digest: Digest;
+  /** Where the content comes from at first. */
+  member: Member;
+  content: BlobContent;
+  /** Who is asked if that fails in the middle, each once. */
+  others: readonly Member[];
+  /** The caller's. */
+  options: CallOptions;
+  caller: Caller;
+  /** Called when it is over. */
+  onEnd: () => void;
+}
+
+/**
+ * A content that goes on from its byte with another member when the one that it comes from fails. Bytes of several members
+ * were verified by none of them, so the digest of a whole blob is computed here, and compared before the last bytes are
+ * handed on.
+ */
+export function goingOn(parts: GoingOn): BlobContent {
+  const { content, options } = parts;
+  const { descriptor, range } = content;
+  const reading = new Reading(parts);
+  const cancel = (): Promise<void> => reading.close();
+  return createContent({
+    descriptor,
+    range,
+    signal: options.signal,
+    source:
+      content.form === 'buffer' ? { open: () => reading.open(), cancel } : { iterate: () => reading.pieces(), cancel },
+  });
+}
+
+class Reading implements ByteReader {
+  readonly #parts: GoingOn;
+  readonly #range: ResolvedRange;
+  readonly #others: Member[];
+  readonly #digester: Digester | undefined;
+  #content: BlobContent;
+  #member: Member;
+  #at: number;
+  #ended = false;
+
+  constructor(parts: GoingOn) {
+    const { content, digest } = parts;
+    const { start, end } = content.range;
+    this.#parts = parts;
+    this.#content = content;
+    this.#member = parts.member;
+    this.#range = content.range;
+    this.#others = [...parts.others];
+    this.#at = start;
+    const isWhole = start === 0 && end === content.descriptor.size;
+    this.#digester = isWhole ? new Digester(splitDigest(digest).algorithm) : undefined;
+  }
+
+  async open(): Promise<ByteReader> {
+    await this.#try((content) => content.open());
+    return this;
+  }
+
+  async readInto(buffer: Uint8Array): Promise<number> {
+    const count = await this.#try(async (content) => {
+      const found = await content.readInto(buffer);
+      if (found === 0) throw new Error('the content has ended too early');
+      return found;
+    });
+    this.#came(buffer.subarray(0, count));
+    return count;
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      let [from, pieces] = [this.#content, this.#content[Symbol.asyncIterator]()];
+      while (this.#at < this.#range.end) {
+        const piece = await this.#try(async (content) => {
+          if (content !== from) [from, pieces] = [content, content[Symbol.asyncIterator]()];
+          const next = await pieces.next();
+          if (next.done === true) throw new Error('the content has ended too early');
+          return next.value;
+        });
+        this.#came(piece);
+        yield piece;
+      }
+      // A member that verifies what it reads does so at the end, and lets go of it then.
+      await pieces.next();
+    } finally {
+      await this.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#parts.onEnd();
+    await this.#content.cancel();
+  }
+
+  #came(bytes: Uint8Array): void {
+    this.#digester?.update(bytes);
+    this.#at += bytes.length;
+    if (this.#at !== this.#range.end || this.#digester === undefined) return;
+    const { digest } = this.#parts;
+    const found = this.#digester.digest();
+    if (found !== digest) throw wrongDigest(digest, found);
+  }
+
+  /** Takes the next step, with another member if need be. */
+  async #try<T>(step: (content: BlobContent) => Promise<T>): Promise<T> {
+    for (const failures: Failure[] = []; ;) {
+      try {
+        return await step(this.#content);
+      } catch (error) {
+        this.#parts.caller.assertWants();
+        failures.push({ member: this.#member, error });
+        if (this.#ended || this.#at >= this.#range.end) throw error;
+        await this.#content.cancel().catch(() => undefined);
+        await this.#next(failures);
+      }
+    }
+  }
+
+  async #next(failures: Failure[]): Promise<void> {
+    const { caller, repository, digest } = this.#parts;
+    for (let member = this.#others.shift(); member !== undefined; member = this.#others.shift()) {
+      try {
+        this.#content = await this.#rest(member.registry);
+        this.#member = member;
+        const { size } = this.#content.descriptor;
+        if (this.#at > this.#range.start) caller.tell({ type: 'resumed', repository, digest, size, at: this.#at });
+        return;
+      } catch (error) {
+        caller.assertWants();
+        failures.push({ member, error });
+      }
+    }
+    throw mostTelling(failures);
+  }
+
+  async #rest(registry: Registry): Promise<BlobContent> {
+    const { options, caller, repository, digest } = this.#parts;
+    const { end } = this.#range;
+    const { size } = this.#content.descriptor;
+    const isWhole = this.#at === 0 && end === size;
+    const content = await registry.getBlob(repository, digest, {
+      ...options,
+      signal: caller.signal,
+      onEvent: caller.onEvent,
+      range: isWhole ? undefined : { start: this.#at, end },
+    });
+    const { range, descriptor } = content;
+    if (range.start === this.#at && range.end === end && descriptor.size === size) return content;
+    await content.cancel();
+    throw new Error(`another member has bytes ${range.start} to ${range.end} of ${descriptor.size}`);
+  }
+}

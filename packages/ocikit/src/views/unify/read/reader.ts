@@ -1,0 +1,103 @@
+import { assertRepository, assertTag, parseDigest, resolveRange } from '../../../model/index.ts';
+import type { CallOptions, Digest, Reader } from '../../../model/index.ts';
+
+import { askAtOnce, askInTurn } from './first-answer.ts';
+import type { Ask, Found, ReadOrder } from './first-answer.ts';
+import { Caller, isUnknown } from '../members/index.ts';
+import { goingOn } from './failover-content.ts';
+import type { Member } from '../members/index.ts';
+import type { FindTag } from './tags.ts';
+
+/** Reads by digest from any of these, wherever it is found. */
+export type ContentReader = Pick<Reader, 'getBlob' | 'getManifest' | 'resolveBlob' | 'resolveManifest'>;
+
+export function contentReader(members: readonly Member[], order: ReadOrder): ContentReader {
+  const find = async <T>(repository: string, digest: Digest, options: CallOptions, ask: Ask<T>): Promise<T> => {
+    const caller = new Caller(options);
+    try {
+      assertRepository(repository);
+      parseDigest(digest);
+      return (await inOrder(order, members, ask, options, caller)).value;
+    } finally {
+      caller.leave();
+    }
+  };
+  return {
+    async getBlob(repository, digest, options = {}) {
+      const caller = new Caller(options);
+      try {
+        assertRepository(repository);
+        parseDigest(digest);
+        // What is malformed is so whatever the size.
+        resolveRange(options.range, 0);
+        const ask: Ask<Awaited<ReturnType<Reader['getBlob']>>> = {
+          call: ({ registry }, call) => registry.getBlob(repository, digest, { ...options, ...call }),
+          discard: (content) => content.cancel(),
+        };
+        const { member, value, others, end } = await inOrder(order, members, ask, options, caller);
+        return goingOn({ repository, digest, member, content: value, others, options, caller, onEnd: end });
+      } catch (error) {
+        caller.leave();
+        throw error;
+      }
+    },
+    getManifest: (repository, digest, options = {}) =>
+      find(repository, digest, options, {
+        call: ({ registry }, call) => registry.getManifest(repository, digest, call),
+      }),
+    resolveBlob: (repository, digest, options = {}) =>
+      find(repository, digest, options, {
+        call: ({ registry }, call) => registry.resolveBlob(repository, digest, call),
+      }),
+    resolveManifest: (repository, digest, options = {}) =>
+      find(repository, digest, options, {
+        call: ({ registry }, call) => registry.resolveManifest(repository, digest, call),
+      }),
+  };
+}
+
+function inOrder<T>(
+  order: ReadOrder,
+  members: readonly Member[],
+  ask: Ask<T>,
+  options: CallOptions,
+  caller: Caller,
+): Promise<Found<T>> {
+  return order === 'sequential' || members.length === 1
+    ? askInTurn(members, ask, options, caller)
+    : askAtOnce(members, ask, options, caller);
+}
+
+/** @param findTag says where a tag is, and who has it there */
+export function tagReader(
+  findTag: FindTag,
+  members: readonly Member[],
+  order: ReadOrder,
+): Pick<Reader, 'getTag' | 'resolveTag'> {
+  return {
+    async getTag(repository, tag, options = {}) {
+      assertNames(repository, tag, options);
+      for (let attempt = 1; ; attempt++) {
+        const found = await findTag(repository, tag, options);
+        const others = members.filter((member) => !found.members.includes(member));
+        const reader = contentReader([...found.members, ...others], order);
+        try {
+          return await reader.getManifest(repository, found.descriptor.digest, options);
+        } catch (error) {
+          // It may have been moved, and what it was at deleted, in the moment between.
+          if (attempt === 2 || !isUnknown(error)) throw error;
+        }
+      }
+    },
+    async resolveTag(repository, tag, options = {}) {
+      assertNames(repository, tag, options);
+      return { ...(await findTag(repository, tag, options)).descriptor };
+    },
+  };
+}
+
+function assertNames(repository: string, tag: string, { signal }: CallOptions): void {
+  signal?.throwIfAborted();
+  assertRepository(repository);
+  assertTag(tag);
+}

@@ -1,0 +1,111 @@
+import type { CallOptions } from '../../../model/index.ts';
+
+import { askAll, Caller, failuresIn, mostTelling, TagConflictError, valuesIn } from '../members/index.ts';
+import type { Member, Turns } from '../members/index.ts';
+import { newestOf } from './newest-tag.ts';
+import type { FoundTag } from './newest-tag.ts';
+
+/**
+ * Whose tag counts if members have different manifests of it.
+ *
+ * - `error`: nobody's. Reading it rejects with CONFLICT, a {@link TagConflictError}
+ * - `first`: that of the first member that has the tag. The others are not asked
+ * - `newest`: that whose manifest is the newest, if that can be known, else as `error`
+ */
+export type TagConflict = 'error' | 'first' | 'newest';
+
+export type FindTag = (repository: string, tag: string, options: CallOptions) => Promise<FoundTag>;
+
+export interface FindTagOptions {
+  policy: TagConflict;
+  /** In which this view moves tags. */
+  turns: Turns;
+}
+
+/**
+ * Asks members where a tag is. One that does not have it has no say; nor has one that cannot be asked, as long as another
+ * one has it.
+ */
+export function tagFinder(members: readonly Member[], { policy, turns }: FindTagOptions): FindTag {
+  if (policy === 'first') return (repository, tag, options) => findFirst(members, repository, tag, options);
+  return async (repository, tag, options) => {
+    const found = await findAll(members, repository, tag, options);
+    const chosen = await choose(found, policy, repository, options);
+    if (chosen !== undefined) return chosen;
+    // This view may be moving it just now, and then has done so in some members only: in its own turn nothing moves.
+    return turns.run(repository, options.signal, async () => {
+      const settled = await findAll(members, repository, tag, options);
+      const certain = await choose(settled, policy, repository, options);
+      if (certain !== undefined) return certain;
+      throw new TagConflictError(repository, tag, placesIn(settled));
+    });
+  };
+}
+
+async function findFirst(
+  members: readonly Member[],
+  repository: string,
+  tag: string,
+  options: CallOptions,
+): Promise<FoundTag> {
+  const caller = new Caller(options);
+  try {
+    const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
+    const failures = [];
+    for (const member of members) {
+      try {
+        return { descriptor: await member.registry.resolveTag(repository, tag, call), members: [member] };
+      } catch (error) {
+        caller.assertWants();
+        failures.push({ member, error });
+      }
+    }
+    throw mostTelling(failures);
+  } finally {
+    caller.leave();
+  }
+}
+
+/** Each place that the tag is at, in the order of the members. */
+async function findAll(
+  members: readonly Member[],
+  repository: string,
+  tag: string,
+  options: CallOptions,
+): Promise<FoundTag[]> {
+  const caller = new Caller(options);
+  try {
+    const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
+    const answers = await askAll(members, ({ registry }) => registry.resolveTag(repository, tag, call));
+    caller.assertWants();
+    const places = new Map<string, FoundTag>();
+    for (const { member, value } of valuesIn(answers)) {
+      const before = places.get(value.digest);
+      places.set(value.digest, {
+        descriptor: before?.descriptor ?? value,
+        members: [...(before?.members ?? []), member],
+      });
+    }
+    if (places.size === 0) throw mostTelling(failuresIn(answers));
+    return [...places.values()];
+  } finally {
+    caller.leave();
+  }
+}
+
+/** Undefined if nobody can say which one counts. */
+async function choose(
+  found: readonly FoundTag[],
+  policy: TagConflict,
+  repository: string,
+  options: CallOptions,
+): Promise<FoundTag | undefined> {
+  if (found.length === 1) return found[0];
+  return policy === 'newest' ? newestOf(found, repository, options) : undefined;
+}
+
+function placesIn(found: readonly FoundTag[]): ConstructorParameters<typeof TagConflictError>[2] {
+  return found
+    .flatMap(({ descriptor, members }) => members.map(({ index }) => ({ member: index, digest: descriptor.digest })))
+    .toSorted((a, b) => a.member - b.member);
+}

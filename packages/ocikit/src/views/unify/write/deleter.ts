@@ -1,0 +1,97 @@
+import { assertRepository, assertTag, parseDigest } from '../../../model/index.ts';
+import type { CallOptions, Deleter } from '../../../model/index.ts';
+
+import { askAll, Caller, failuresIn, isUnknown, mostTelling, PartialWriteError, valuesIn } from '../members/index.ts';
+import type { Answer, Member, Turns } from '../members/index.ts';
+
+/** Deletes from all that have it. It is unknown only if none has it. */
+export function unifiedDeleter(writers: readonly Member[], turns: Turns): Deleter {
+  return {
+    async deleteBlob(repository, digest, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      parseDigest(digest);
+      await removeAll(writers, `deleting blob ${digest}`, options, ({ registry }, call) =>
+        registry.deleteBlob(repository, digest, call),
+      );
+    },
+    async deleteManifest(repository, digest, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      parseDigest(digest);
+      // Its tags go with it.
+      await turns.run(repository, options.signal, () =>
+        removeAll(writers, `deleting manifest ${digest}`, options, ({ registry }, call) =>
+          registry.deleteManifest(repository, digest, call),
+        ),
+      );
+    },
+    async deleteTag(repository, tag, options = {}) {
+      options.signal?.throwIfAborted();
+      assertRepository(repository);
+      assertTag(tag);
+      const { ifTag } = options;
+      const remove: Remove = ({ registry }, call) => registry.deleteTag(repository, tag, { ...call, ifTag });
+      await turns.run(repository, options.signal, () =>
+        ifTag === undefined
+          ? removeAll(writers, `deleting tag ${tag}`, options, remove)
+          : decideAndRemove(writers, `deleting tag ${tag}`, options, remove),
+      );
+    },
+  };
+}
+
+type Remove = (member: Member, call: CallOptions) => Promise<void>;
+
+async function removeAll(
+  members: readonly Member[],
+  what: string,
+  options: CallOptions,
+  remove: Remove,
+): Promise<void> {
+  const caller = new Caller(options);
+  try {
+    const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
+    const answers = await askAll(members, (member) => remove(member, call));
+    caller.assertWants();
+    assertRemoved(what, answers);
+  } finally {
+    caller.leave();
+  }
+}
+
+/** The first member that has it decides. The others are then asked on the same condition: what is elsewhere was not meant. */
+async function decideAndRemove(
+  members: readonly Member[],
+  what: string,
+  options: CallOptions,
+  remove: Remove,
+): Promise<void> {
+  const caller = new Caller(options);
+  try {
+    const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
+    const answers: Answer<void>[] = [];
+    for (const [i, member] of members.entries()) {
+      const [answer] = await askAll([member], (one) => remove(one, call));
+      caller.assertWants();
+      if (answer === undefined) continue;
+      if ('error' in answer && !isUnknown(answer.error)) throw answer.error;
+      answers.push(answer);
+      if ('error' in answer) continue;
+      answers.push(...(await askAll(members.slice(i + 1), (one) => remove(one, call))));
+      break;
+    }
+    caller.assertWants();
+    assertRemoved(what, answers);
+  } finally {
+    caller.leave();
+  }
+}
+
+function assertRemoved(what: string, answers: readonly Answer<void>[]): void {
+  const done = valuesIn(answers).map(({ member }) => member);
+  const failures = failuresIn(answers);
+  if (done.length === 0) throw mostTelling(failures);
+  const lasting = failures.filter(({ error }) => !isUnknown(error));
+  if (lasting.length > 0) throw new PartialWriteError(what, done, lasting);
+}
