@@ -1,5 +1,7 @@
-import { assertRepository, assertTag, parseDigest, RegistryError } from '../../model/index.ts';
-import type { CallOptions, Digest, Lister, Reader, Registry } from '../../model/index.ts';
+import { assertRepository, assertTag, parseDigest } from '../../model/index.ts';
+import type { CallOptions, Digest, Lister, Reader, Registry, RegistryError } from '../../model/index.ts';
+
+import { nameUnknown } from '../shared/index.ts';
 
 import {
   CachedBlobs,
@@ -95,8 +97,4 @@ export function cached(upstreams: Upstreams, store: Registry, settings: CacheSet
       await Promise.all([blobs.fills.close(), eviction?.close()]);
     },
   };
-}
-
-function nameUnknown(repository: string): RegistryError {
-  return new RegistryError('NAME_UNKNOWN', `repository ${repository} is not known`, { detail: { name: repository } });
 }

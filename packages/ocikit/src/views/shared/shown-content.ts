@@ -1,10 +1,47 @@
-import { limit as atMost, parseDigest } from '../../model/index.ts';
-import type { Digest, ListOptions, Maintenance, StoredUpload } from '../../model/index.ts';
+// The lists and mounts of a view that shows a part of a registry.
+import { isRepository, limit as atMost, parseDigest } from '../../model/index.ts';
+import type { Digest, ListOptions, Maintenance, MountSource, Registry, StoredUpload } from '../../model/index.ts';
 
 /**
- * The uploads of all repositories that a view shows. One of which nobody can tell the repository is not shown.
+ * The names of a registry's repositories that a view shows.
  *
- * @param shown the upload as the view shows it; undefined if it does not
+ * @param shown picks the shown names from all names. The limit counts only those that it gives
+ */
+export async function* shownRepositories(
+  list: Registry['repositories'],
+  { limit, ...page }: ListOptions,
+  shown: (names: AsyncIterable<string>) => AsyncIterable<string>,
+): AsyncGenerator<string, void, undefined> {
+  // A limit of 0 still asks the registry: a list that it does not support has to fail.
+  if (limit === 0) {
+    const names = list({ ...page, limit });
+    await names[Symbol.asyncIterator]().next();
+    return;
+  }
+  yield* atMost(shown(list(page)), limit);
+}
+
+/** The well-formed names for which `isShown` is true. */
+export async function* namesWhere(
+  names: AsyncIterable<string>,
+  isShown: (repository: string) => Promise<boolean>,
+): AsyncGenerator<string, void, undefined> {
+  for await (const name of names) if (isRepository(name) && (await isShown(name))) yield name;
+}
+
+/** The source of a mount, reduced to the repositories that may be read. */
+export async function sourceWithin(
+  from: MountSource | undefined,
+  mayRead: (repository: string) => Promise<boolean>,
+): Promise<MountSource> {
+  if (typeof from === 'string') return (await mayRead(from)) ? from : () => false;
+  return async (name) => isRepository(name) && (await mayRead(name)) && (from === undefined || from(name));
+}
+
+/**
+ * The uploads of all repositories that a view shows. An upload whose repository is unknown is not shown.
+ *
+ * @param shown the upload as the view shows it; undefined if the view does not show it
  */
 export async function* uploadsOfShown(
   inner: Maintenance,
@@ -21,7 +58,7 @@ export async function* uploadsOfShown(
   yield* atMost(each(), options?.limit);
 }
 
-/** What no repository has may be anybody's: a view that shows a part of a registry has none of it. */
+/** No orphans: content of no repository may be anyone's, so a view that shows a part of a registry hides all of it. */
 export const withoutOrphans: Pick<Maintenance, 'orphans' | 'removeOrphan'> = {
   async *orphans() {
     // There are none.
