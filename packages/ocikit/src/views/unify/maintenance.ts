@@ -5,8 +5,8 @@ import { mergedList } from '../shared/index.ts';
 
 import { askAll, failuresIn, findStored, outcomeOf, valuesIn } from './members/index.ts';
 import type { Member } from './members/index.ts';
-import { uploadsIn } from './write/index.ts';
-import type { UploadIds } from './write/index.ts';
+import { listUploads } from './write/index.ts';
+import type { UnifiedUploadIds } from './write/index.ts';
 
 /** A member that can be maintained. */
 export interface MaintainedMember extends Member {
@@ -23,7 +23,7 @@ export interface MaintainedMember extends Member {
 export function unifiedMaintenance(
   all: readonly Member[],
   writers: readonly Member[],
-  ids: UploadIds,
+  ids: UnifiedUploadIds,
 ): Maintenance | undefined {
   const members = all.flatMap((member): MaintainedMember[] => {
     const maintenance = maintenanceOf(member.registry);
@@ -40,7 +40,7 @@ export function unifiedMaintenance(
             maintenance.manifests(repository, each),
       ),
       options,
-      { key: ({ descriptor }) => descriptor.digest, combine: together },
+      { key: ({ descriptor }) => descriptor.digest, combine: combined },
     );
   const blobs = (repository: string, options: ListOptions): AsyncGenerator<StoredBlob> =>
     mergedList(
@@ -67,7 +67,7 @@ export function unifiedMaintenance(
     async *uploads(repository, options = {}) {
       options.signal?.throwIfAborted();
       if (repository !== undefined) assertRepository(repository);
-      yield* uploadsIn(written, ids, repository, options);
+      yield* listUploads(written, ids, repository, options);
     },
     async *orphans(options = {}) {
       const seen = new Set<Digest>();
@@ -165,7 +165,7 @@ export function unifiedMaintenance(
         usage.repositories++;
         await unlessGone(count(manifests(repository, {}), manifestDigests));
         await unlessGone(count(blobs(repository, {}), blobDigests));
-        for await (const { size } of uploadsIn(written, ids, repository, {})) {
+        for await (const { size } of listUploads(written, ids, repository, {})) {
           usage.uploads++;
           usage.size += size;
         }
@@ -192,7 +192,7 @@ async function unlessGone(counting: Promise<void>): Promise<void> {
 }
 
 /** A tag in one member keeps it in all. */
-function together(items: readonly [StoredManifest, ...StoredManifest[]]): StoredManifest {
+function combined(items: readonly [StoredManifest, ...StoredManifest[]]): StoredManifest {
   const tags = [...new Set(items.flatMap((item) => item.tags))].toSorted();
   return { ...items[0], tags, ...timesOf(items) };
 }

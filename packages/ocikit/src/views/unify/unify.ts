@@ -5,11 +5,11 @@ import { forward } from '../shared/index.ts';
 import type { View } from '../shared/index.ts';
 
 import type { ReadOrder, TagConflict } from './read/index.ts';
-import { Supplier, unifiedDeleter, unifiedWriter, UploadIds, uploadWriter } from './write/index.ts';
+import { Supplier, unifiedDeleter, unifiedWriter, UnifiedUploadIds, uploadWriter } from './write/index.ts';
 import { contentReader, tagFinder, tagReader, unifiedLister } from './read/index.ts';
 import { unifiedMaintenance } from './maintenance.ts';
 import type { Member } from './members/index.ts';
-import { Turns } from './members/index.ts';
+import { RepositoryQueue } from './members/index.ts';
 
 export interface UnifyOptions {
   /**
@@ -48,8 +48,8 @@ export function unify(members: readonly Registry[], options: UnifyOptions = {}):
   const writers = writersOf(all, write);
   const [writer] = writers;
 
-  const turns = new Turns();
-  const ids = new UploadIds(writers.length);
+  const queue = new RepositoryQueue();
+  const ids = new UnifiedUploadIds(writers.length);
   const supplier = new Supplier(all);
   const { getBlob, getManifest, resolveBlob, resolveManifest } = contentReader(all, read);
   const view: View = {
@@ -57,12 +57,12 @@ export function unify(members: readonly Registry[], options: UnifyOptions = {}):
     getManifest,
     resolveBlob,
     resolveManifest,
-    ...tagReader(tagFinder(all, { policy: tagConflict, turns }), all, read),
-    ...unifiedWriter({ writers, supplier, turns }),
+    ...tagReader(tagFinder(all, { policy: tagConflict, queue }), all, read),
+    ...unifiedWriter({ writers, supplier, queue }),
     ...(writers.length > 1
       ? uploadWriter({ members: writers, ids, supplier })
       : forward(writer.registry, 'startUpload', 'resumeUpload', 'mountBlob')),
-    ...unifiedDeleter(writers, turns),
+    ...unifiedDeleter(writers, queue),
     ...unifiedLister(all),
     [maintenance]: unifiedMaintenance(all, writers, ids),
     // Where its tags are depends on several registries, and on the policy.

@@ -10,7 +10,7 @@ import { createTestServer, cutRequests } from '../../testing/node.ts';
 import { changed, failing } from '../../../test/members.ts';
 
 import { PartialWriteError, unify } from './index.ts';
-import { UploadIds } from './write/index.ts';
+import { UnifiedUploadIds } from './write/index.ts';
 
 const cleanUp: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -149,7 +149,7 @@ describe('the id of an upload in several members', () => {
 
   test('is one only: what Base64 takes for the same is another one', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    const ids = new UploadIds(2);
+    const ids = new UnifiedUploadIds(2);
     let tried = 0;
     for (const key of ['k', 'ke', 'key']) {
       const id = ids.format(key, ['a', 'b']);
@@ -164,14 +164,14 @@ describe('the id of an upload in several members', () => {
   });
 
   test('stands for a remembered upload if the members’ ids are too long together, as long as it is remembered', () => {
-    const ids = new UploadIds(2, 100);
+    const ids = new UnifiedUploadIds(2, 100);
     const key = ids.newKey();
     const long = ['x'.repeat(200), 'y'.repeat(200)];
     ids.remember(key, long);
     const id = ids.format(key, long);
     expect(id.length).toBeLessThan(100);
     expect(ids.parse(id)).toEqual({ key, ids: long });
-    expect(new UploadIds(2, 100).parse(id)).toBeUndefined();
+    expect(new UnifiedUploadIds(2, 100).parse(id)).toBeUndefined();
     ids.forget(key);
     expect(ids.parse(id)).toBeUndefined();
     for (let i = 0; i < 9000; i++) ids.remember(`${i}`, long);

@@ -10,9 +10,9 @@ import type {
   RegistryError,
 } from '../../../model/index.ts';
 
-import { abortable, ExpiringMap, Flights } from '../shared/index.ts';
+import { abortable, ExpiringMap, SingleFlight } from '../shared/index.ts';
 import { Fills } from '../fill/index.ts';
-import { ifKept, KeptBlobs } from './leased-blobs.ts';
+import { fromStore, LeasedBlobs } from './leased-blobs.ts';
 import type { CacheEventType, CacheSettings } from '../shared/index.ts';
 import { briefly, isUnknown, keyOf } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
@@ -27,9 +27,9 @@ export class CachedBlobs {
   readonly #store: Registry;
   readonly #settings: CacheSettings;
   readonly #unknown: ExpiringMap<RegistryError>;
-  readonly #kept: KeptBlobs;
-  readonly #looks = new Flights<Descriptor>();
-  readonly #mounts = new Flights<boolean>();
+  readonly #kept: LeasedBlobs;
+  readonly #looks = new SingleFlight<Descriptor>('finish');
+  readonly #mounts = new SingleFlight<boolean>('finish');
   /** Where blobs are kept that came or were read lately: images of one base are in many repositories. */
   readonly #homes = new ExpiringMap<string>();
   readonly fills: Fills;
@@ -44,7 +44,7 @@ export class CachedBlobs {
     this.#store = store;
     this.#settings = settings;
     this.#unknown = unknown;
-    this.#kept = new KeptBlobs(store, settings);
+    this.#kept = new LeasedBlobs(store, settings);
     this.fills = new Fills(store, settings, (place, digest, size) => {
       this.#homes.set(digest, place.keptAs, homeFor);
       onKept(size);
@@ -84,7 +84,7 @@ export class CachedBlobs {
   async #share(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<boolean> {
     const home = this.#homes.get(digest);
     if (home === undefined || home === place.keptAs || this.fills.has(place, digest)) return false;
-    return this.#mounts.share(keyOf(place, digest), signal, async () => {
+    return this.#mounts.join(keyOf(place, digest), signal, async () => {
       const { upstream, repository, keptAs, context } = place;
       try {
         await upstream.ask((registry) => registry.resolveBlob(repository, digest, { context }));
@@ -92,7 +92,7 @@ export class CachedBlobs {
         this.#noteUnknown(place, digest, error);
         throw error;
       }
-      const mounted = await ifKept(undefined, () => this.#store.mountBlob(home, keptAs, digest));
+      const mounted = await fromStore(undefined, () => this.#store.mountBlob(home, keptAs, digest));
       await mounted?.upload?.cancel();
       if (mounted?.descriptor === undefined) {
         this.#homes.delete(digest);
@@ -125,7 +125,7 @@ export class CachedBlobs {
   }
 
   async resolve(place: Place, digest: Digest, { signal }: CallOptions): Promise<Descriptor> {
-    const kept = await ifKept(signal, () => this.#store.resolveBlob(place.keptAs, digest, { signal }));
+    const kept = await fromStore(signal, () => this.#store.resolveBlob(place.keptAs, digest, { signal }));
     if (kept !== undefined) {
       this.#tell('hit', place, digest);
       return kept;
@@ -135,7 +135,7 @@ export class CachedBlobs {
     this.#assertNotUnknown(place, digest);
     const { upstream, repository, context } = place;
     try {
-      const found = await this.#looks.share(keyOf(place, digest), signal, () =>
+      const found = await this.#looks.join(keyOf(place, digest), signal, () =>
         upstream.ask((registry) => registry.resolveBlob(repository, digest, { context })),
       );
       return { ...found };

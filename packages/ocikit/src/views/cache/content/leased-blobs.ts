@@ -11,7 +11,7 @@ import { isUnknown } from '../upstream/index.ts';
  *
  * @param signal whose reason is passed on
  */
-export async function ifKept<T>(signal: AbortSignal | undefined, look: () => Promise<T>): Promise<T | undefined> {
+export async function fromStore<T>(signal: AbortSignal | undefined, look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
   } catch (error) {
@@ -22,7 +22,7 @@ export async function ifKept<T>(signal: AbortSignal | undefined, look: () => Pro
 }
 
 /** The blobs of a store: not evicted while they are being read, and removed if they turn out to be damaged. */
-export class KeptBlobs {
+export class LeasedBlobs {
   readonly #store: Registry;
   readonly #settings: CacheSettings;
 
@@ -32,7 +32,7 @@ export class KeptBlobs {
   }
 
   async get(repository: string, digest: Digest, options: GetBlobOptions): Promise<BlobContent | undefined> {
-    const content = await ifKept(options.signal, () => this.#store.getBlob(repository, digest, options));
+    const content = await fromStore(options.signal, () => this.#store.getBlob(repository, digest, options));
     if (content === undefined) return undefined;
     const lease = await maintenanceOf(this.#store)?.lease(repository, [digest]);
     return watchContent(content, {

@@ -2,8 +2,8 @@ import { digestOf, isRegistryError, splitDigest } from '../../../model/index.ts'
 import type { CallOptions, Descriptor, Digest, Manifest, Registry, RegistryError } from '../../../model/index.ts';
 
 import type { CacheEventType, CacheSettings, ExpiringMap } from '../shared/index.ts';
-import { Flights } from '../shared/index.ts';
-import { ifKept } from './leased-blobs.ts';
+import { SingleFlight } from '../shared/index.ts';
+import { fromStore } from './leased-blobs.ts';
 import { briefly, isUnknown, keyOf, wrongAnswer } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 
@@ -15,8 +15,8 @@ export class CachedManifests {
   readonly #onKept: (size: number) => void;
   /** The tags that are known to be at a digest. */
   readonly #tagsAt: (place: Place, digest: Digest) => string[];
-  readonly #gets = new Flights<Manifest>();
-  readonly #looks = new Flights<Descriptor>();
+  readonly #gets = new SingleFlight<Manifest>('finish');
+  readonly #looks = new SingleFlight<Descriptor>('finish');
 
   constructor(
     store: Registry,
@@ -41,7 +41,7 @@ export class CachedManifests {
     this.#assertNotUnknown(place, digest);
     const { upstream, repository, context } = place;
     try {
-      const { descriptor, bytes } = await this.#gets.share(keyOf(place, digest), signal, async () => {
+      const { descriptor, bytes } = await this.#gets.join(keyOf(place, digest), signal, async () => {
         this.#tell('miss', place, digest);
         const manifest = await upstream.ask((registry) => registry.getManifest(repository, digest, { context }));
         this.#assertIs(place, digest, manifest);
@@ -56,7 +56,7 @@ export class CachedManifests {
   }
 
   async resolve(place: Place, digest: Digest, { signal }: CallOptions): Promise<Descriptor> {
-    const kept = await ifKept(signal, () => this.#store.resolveManifest(place.keptAs, digest, { signal }));
+    const kept = await fromStore(signal, () => this.#store.resolveManifest(place.keptAs, digest, { signal }));
     if (kept !== undefined) {
       this.#tell('hit', place, digest);
       return kept;
@@ -64,7 +64,7 @@ export class CachedManifests {
     this.#assertNotUnknown(place, digest);
     const { upstream, repository, context } = place;
     try {
-      const found = await this.#looks.share(keyOf(place, digest), signal, () =>
+      const found = await this.#looks.join(keyOf(place, digest), signal, () =>
         upstream.ask((registry) => registry.resolveManifest(repository, digest, { context })),
       );
       return { ...found };
@@ -76,7 +76,7 @@ export class CachedManifests {
 
   /** What the store has. As it is small, its digest is computed anew: a damaged one is as good as none. */
   async kept(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
-    const found = await ifKept(signal, () => this.#store.getManifest(place.keptAs, digest, { signal }));
+    const found = await fromStore(signal, () => this.#store.getManifest(place.keptAs, digest, { signal }));
     if (found === undefined || digestOf(found.bytes, splitDigest(digest).algorithm) === digest) return found;
     this.#tell('corrupt', place, digest);
     return undefined;

@@ -2,15 +2,15 @@ import { digestOf, splitDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Registry, RegistryError } from '../../../model/index.ts';
 
 import type { CacheEventType, CacheSettings, ExpiringMap } from '../shared/index.ts';
-import { abortable, Flights, later } from '../shared/index.ts';
-import { ifKept } from './leased-blobs.ts';
+import { abortable, SingleFlight, later } from '../shared/index.ts';
+import { fromStore } from './leased-blobs.ts';
 import type { CachedManifests } from './manifests.ts';
 import { briefly, isOutage, isUnknown, keyOf, notAsked, wrongAnswer } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 import type { TagStates } from './tag-states.ts';
 
 /** Where a tag is. */
-interface Found {
+interface TagAnswer {
   descriptor: Descriptor;
   /** If it came with the answer. */
   manifest?: Manifest | undefined;
@@ -23,7 +23,7 @@ export class CachedTags {
   readonly #unknown: ExpiringMap<RegistryError>;
   readonly #manifests: CachedManifests;
   readonly #states: TagStates;
-  readonly #asks = new Flights<Found>();
+  readonly #asks = new SingleFlight<TagAnswer>('finish');
 
   constructor(
     store: Registry,
@@ -73,7 +73,7 @@ export class CachedTags {
 
   /** Where the store has the tag. */
   #kept(place: Place, tag: string, signal: AbortSignal | undefined): Promise<Descriptor | undefined> {
-    return ifKept(signal, () => this.#store.resolveTag(place.keptAs, tag, { signal }));
+    return fromStore(signal, () => this.#store.resolveTag(place.keptAs, tag, { signal }));
   }
 
   #mayBeStale(place: Place, tag: string, kept: Descriptor | undefined, error: unknown): kept is Descriptor {
@@ -86,7 +86,7 @@ export class CachedTags {
     tag: string,
     kept: Descriptor | undefined,
     { signal, wantsBytes }: { signal: AbortSignal | undefined; wantsBytes: boolean },
-  ): Promise<Found> {
+  ): Promise<TagAnswer> {
     const { keptAs, upstream } = place;
     const state = this.#states.get(keptAs, tag);
     if (state !== undefined && this.#states.age(keptAs, tag) < this.#settings.maxAge) {
@@ -97,7 +97,7 @@ export class CachedTags {
     if (unknown !== undefined) throw unknown;
     // Who has something to answer with does not wait for what has just failed.
     if (kept !== undefined && upstream.isDown) throw notAsked('could not be asked a moment ago');
-    const asked = this.#asks.share(keyOf(place, tag), undefined, () => {
+    const asked = this.#asks.join(keyOf(place, tag), undefined, () => {
       this.#tell('miss', place, tag);
       return kept === undefined && wantsBytes ? this.#fetch(place, tag) : this.#look(place, tag, kept);
     });
@@ -105,7 +105,7 @@ export class CachedTags {
   }
 
   /** The asking goes on when the patience has come to its end. */
-  async #withPatience(place: Place, asked: Promise<Found>, signal: AbortSignal | undefined): Promise<Found> {
+  async #withPatience(place: Place, asked: Promise<TagAnswer>, signal: AbortSignal | undefined): Promise<TagAnswer> {
     let stop = (): void => undefined;
     const late = new Promise<never>((_resolve, reject) => {
       stop = later(this.#settings.patience, () => {
@@ -121,9 +121,9 @@ export class CachedTags {
   }
 
   /** One request, which brings the manifest with it. */
-  async #fetch(place: Place, tag: string): Promise<Found> {
+  async #fetch(place: Place, tag: string): Promise<TagAnswer> {
     const { upstream, repository, keptAs, context } = place;
-    const manifest = await this.#asking(place, tag, undefined, () =>
+    const manifest = await this.#askFor(place, tag, undefined, () =>
       upstream.ask((registry) => registry.getTag(repository, tag, { context })),
     );
     const { descriptor, bytes } = manifest;
@@ -136,9 +136,9 @@ export class CachedTags {
   }
 
   /** Asks without fetching, which registries do not count as a pull. */
-  async #look(place: Place, tag: string, kept: Descriptor | undefined): Promise<Found> {
+  async #look(place: Place, tag: string, kept: Descriptor | undefined): Promise<TagAnswer> {
     const { upstream, repository, keptAs, context } = place;
-    const descriptor = await this.#asking(place, tag, kept, () =>
+    const descriptor = await this.#askFor(place, tag, kept, () =>
       upstream.ask((registry) => registry.resolveTag(repository, tag, { context })),
     );
     this.#states.confirm(keptAs, tag, descriptor);
@@ -153,7 +153,7 @@ export class CachedTags {
   }
 
   /** What is gone there is gone here. */
-  async #asking<T>(place: Place, tag: string, kept: Descriptor | undefined, ask: () => Promise<T>): Promise<T> {
+  async #askFor<T>(place: Place, tag: string, kept: Descriptor | undefined, ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {

@@ -3,7 +3,7 @@ import type { CallOptions, Digest, Reader, Registry } from '../../../model/index
 
 import { isUnknown } from '../upstream/index.ts';
 
-export interface Adoption {
+export interface CopyMissing {
   /** Where content that is missing may be. */
   cached: Reader;
   /** Where it is to be. */
@@ -21,16 +21,16 @@ const deepest = 8;
  * Pushes a manifest, and gives the local registry what it names and only the cache has: who was told that a blob is there
  * does not send it.
  */
-export async function withLinks<T>(adoption: Adoption, push: () => Promise<T>, depth = 0): Promise<T> {
-  const adopted = new Set<Digest>();
+export async function pushCopyingMissing<T>(copy: CopyMissing, push: () => Promise<T>, depth = 0): Promise<T> {
+  const copied = new Set<Digest>();
   for (;;) {
     try {
       return await push();
     } catch (error) {
       const missing = missingIn(error);
-      if (missing === undefined || adopted.has(missing) || adopted.size >= most || depth >= deepest) throw error;
-      adopted.add(missing);
-      if (!(await adopt(adoption, missing, depth))) throw error;
+      if (missing === undefined || copied.has(missing) || copied.size >= most || depth >= deepest) throw error;
+      copied.add(missing);
+      if (!(await copyContent(copy, missing, depth))) throw error;
     }
   }
 }
@@ -45,11 +45,11 @@ function missingIn(error: unknown): Digest | undefined {
 }
 
 /** @returns false if the cache does not have it either */
-async function adopt(adoption: Adoption, digest: Digest, depth: number): Promise<boolean> {
-  return (await adoptBlob(adoption, digest)) || (await adoptManifest(adoption, digest, depth));
+async function copyContent(copy: CopyMissing, digest: Digest, depth: number): Promise<boolean> {
+  return (await copyBlob(copy, digest)) || (await copyManifest(copy, digest, depth));
 }
 
-async function adoptBlob({ cached, local, repository, options }: Adoption, digest: Digest): Promise<boolean> {
+async function copyBlob({ cached, local, repository, options }: CopyMissing, digest: Digest): Promise<boolean> {
   const { signal } = options ?? {};
   try {
     await using content = await cached.getBlob(repository, digest, { signal });
@@ -62,14 +62,14 @@ async function adoptBlob({ cached, local, repository, options }: Adoption, diges
   }
 }
 
-async function adoptManifest(adoption: Adoption, digest: Digest, depth: number): Promise<boolean> {
-  const { cached, local, repository, options } = adoption;
+async function copyManifest(copy: CopyMissing, digest: Digest, depth: number): Promise<boolean> {
+  const { cached, local, repository, options } = copy;
   const { signal } = options ?? {};
   try {
     const { bytes, descriptor } = await cached.getManifest(repository, digest, { signal });
     const push = (): Promise<unknown> =>
       local.pushManifest(repository, bytes, descriptor.mediaType, { digest, signal });
-    await withLinks(adoption, push, depth + 1);
+    await pushCopyingMissing(copy, push, depth + 1);
     return true;
   } catch (error) {
     signal?.throwIfAborted();

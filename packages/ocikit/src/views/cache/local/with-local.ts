@@ -11,7 +11,7 @@ import type { CallOptions, Descriptor, Lister, Reader, Registry } from '../../..
 import { forward } from '../../shared/index.ts';
 import type { View } from '../../shared/index.ts';
 
-import { withLinks } from './copy-missing.ts';
+import { pushCopyingMissing } from './copy-missing.ts';
 import { isOutage, isRefusal, isUnknown } from '../upstream/index.ts';
 
 /**
@@ -68,7 +68,7 @@ export function withLocal(cached: Reader & Lister, local: Registry): View {
 
     ...forward(local, 'pushBlob', 'startUpload', 'resumeUpload', 'mountBlob'),
     pushManifest: (repository, bytes, mediaType, options) =>
-      withLinks({ cached, local, repository, options }, () =>
+      pushCopyingMissing({ cached, local, repository, options }, () =>
         local.pushManifest(repository, bytes, mediaType, options),
       ),
     ...forward(local, 'deleteBlob', 'deleteManifest', 'deleteTag'),

@@ -1,7 +1,7 @@
 import { isRegistryError, RedirectError, RegistryError, toWireError } from '../../../model/index.ts';
 import type { Digest, ErrorCode } from '../../../model/index.ts';
 
-import type { Failure, Member } from './member.ts';
+import type { MemberFailure, Member } from './member.ts';
 
 /**
  * A change that some members have made and others have not. Nothing is undone, and the same call may be made again: what is
@@ -22,7 +22,7 @@ export class PartialWriteError extends RegistryError {
   /** Those that have not, and why. */
   readonly failed: readonly { readonly member: number; readonly error: unknown }[];
 
-  constructor(what: string, done: readonly Member[], failures: readonly Failure[]) {
+  constructor(what: string, done: readonly Member[], failures: readonly MemberFailure[]) {
     const worst = leastTemporary(failures);
     const failed = failures.map(({ member, error }) => ({ member: member.index, error }));
     const reasons = failed.map(({ member, error }) => `member ${member} has not (${publicText(error)})`);
@@ -64,7 +64,7 @@ export function isUnknown(error: unknown): error is RegistryError {
  * The error of a read that no member has answered. What is not known of one member must not look like what is known to be
  * nowhere; what is found elsewhere is found.
  */
-export function mostTelling(failures: readonly Failure[]): unknown {
+export function mostTelling(failures: readonly MemberFailure[]): unknown {
   return failures.toSorted((a, b) => rankOf(a.error) - rankOf(b.error))[0]?.error;
 }
 
@@ -78,7 +78,7 @@ function rankOf(error: unknown): number {
 }
 
 /** The error of a change that no member has made: rather the caller's mistake than somebody's bad moment. */
-export function leastTemporary(failures: readonly Failure[]): unknown {
+export function leastTemporary(failures: readonly MemberFailure[]): unknown {
   const lasting = failures.find(({ error }) => !isTemporary(error));
   return (lasting ?? failures[0])?.error;
 }
@@ -101,7 +101,7 @@ function publicText(error: unknown): string {
   return isRegistryError(error) ? `${error.code}: ${error.message}` : codeOf(error);
 }
 
-function longestWait(failures: readonly Failure[]): number | undefined {
+function longestWait(failures: readonly MemberFailure[]): number | undefined {
   const waits = failures.flatMap(({ error }) => (isRegistryError(error) ? (error.retryAfter ?? []) : []));
   return waits.length === 0 ? undefined : Math.max(...waits);
 }

@@ -8,10 +8,10 @@ export interface Member {
 }
 
 /** What came of asking a member. */
-export type Answer<T> = { member: Member; value: T } | Failure;
+export type MemberAnswer<T> = { member: Member; value: T } | MemberFailure;
 
 /** What a member has failed with. */
-export interface Failure {
+export interface MemberFailure {
   member: Member;
   error: unknown;
 }
@@ -20,7 +20,7 @@ export interface Failure {
 export async function askAll<T>(
   members: readonly Member[],
   ask: (member: Member, i: number) => Promise<T>,
-): Promise<Answer<T>[]> {
+): Promise<MemberAnswer<T>[]> {
   return Promise.all(
     members.map(async (member, i) => {
       try {
@@ -33,10 +33,10 @@ export async function askAll<T>(
 }
 
 /** Those that have answered. */
-export function valuesIn<T>(answers: readonly Answer<T>[]): { member: Member; value: T }[] {
+export function valuesIn<T>(answers: readonly MemberAnswer<T>[]): { member: Member; value: T }[] {
   return answers.filter((answer) => 'value' in answer);
 }
 
-export function failuresIn(answers: readonly Answer<unknown>[]): Failure[] {
+export function failuresIn(answers: readonly MemberAnswer<unknown>[]): MemberFailure[] {
   return answers.filter((answer) => 'error' in answer);
 }

@@ -3,7 +3,7 @@ import type { Descriptor, Digest } from '../../../model/index.ts';
 
 import { leastTemporary, PartialWriteError } from './errors.ts';
 import { failuresIn, valuesIn } from './member.ts';
-import type { Answer } from './member.ts';
+import type { MemberAnswer } from './member.ts';
 
 /**
  * What came of a change that all were asked for.
@@ -12,7 +12,7 @@ import type { Answer } from './member.ts';
  * @returns what the first member says
  * @throws PartialWriteError if some have made it; if none has, the error that is most likely to last
  */
-export function outcomeOf<T>(what: string, answers: readonly Answer<T>[]): T {
+export function outcomeOf<T>(what: string, answers: readonly MemberAnswer<T>[]): T {
   const [done, failures] = [valuesIn(answers), failuresIn(answers)];
   const [first] = done;
   if (first === undefined) throw leastTemporary(failures);

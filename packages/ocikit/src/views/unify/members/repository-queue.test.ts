@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { Turns } from './repository-queue.ts';
+import { RepositoryQueue } from './repository-queue.ts';
 
 function gate(): { open: () => void; passed: Promise<void> } {
   let open = (): void => undefined;
@@ -11,7 +11,7 @@ function gate(): { open: () => void; passed: Promise<void> } {
 const moment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 test('does one after another what belongs to a repository, and lets others by', async () => {
-  const turns = new Turns();
+  const queue = new RepositoryQueue();
   const seen: string[] = [];
   const first = gate();
   const act = (name: string, until?: Promise<void>) => async () => {
@@ -20,8 +20,8 @@ test('does one after another what belongs to a repository, and lets others by', 
     seen.push(`${name} ends`);
     return name;
   };
-  const running = [turns.run('a', undefined, act('1', first.passed)), turns.run('a', undefined, act('2'))];
-  expect(await turns.run('b', undefined, act('other'))).toBe('other');
+  const running = [queue.run('a', undefined, act('1', first.passed)), queue.run('a', undefined, act('2'))];
+  expect(await queue.run('b', undefined, act('other'))).toBe('other');
   expect(seen).toEqual(['1 begins', 'other begins', 'other ends']);
   first.open();
   expect(await Promise.all(running)).toEqual(['1', '2']);
@@ -29,27 +29,27 @@ test('does one after another what belongs to a repository, and lets others by', 
 });
 
 test('goes on after one that failed', async () => {
-  const turns = new Turns();
-  const failing = turns.run('a', undefined, () => Promise.reject(new Error('broken')));
-  const next = turns.run('a', undefined, async () => 'done');
+  const queue = new RepositoryQueue();
+  const failing = queue.run('a', undefined, () => Promise.reject(new Error('broken')));
+  const next = queue.run('a', undefined, async () => 'done');
   await expect(failing).rejects.toThrow('broken');
   expect(await next).toBe('done');
 });
 
 test('lets nobody in early when one that waits leaves', async () => {
-  const turns = new Turns();
+  const queue = new RepositoryQueue();
   const first = gate();
   const seen: number[] = [];
-  const running = turns.run('a', undefined, () => first.passed.then(() => void seen.push(1)));
+  const running = queue.run('a', undefined, () => first.passed.then(() => void seen.push(1)));
   const controller = new AbortController();
   const reason = new Error('no longer wanted');
-  const leaving = turns.run('a', controller.signal, async () => void seen.push(2));
-  const third = turns.run('a', undefined, async () => void seen.push(3));
+  const leaving = queue.run('a', controller.signal, async () => void seen.push(2));
+  const third = queue.run('a', undefined, async () => void seen.push(3));
   controller.abort(reason);
   await expect(leaving).rejects.toBe(reason);
   await moment();
   expect(seen).toEqual([]);
-  const fourth = turns.run('a', undefined, async () => void seen.push(4));
+  const fourth = queue.run('a', undefined, async () => void seen.push(4));
   first.open();
   await Promise.all([running, third, fourth]);
   expect(seen).toEqual([1, 3, 4]);

@@ -1,5 +1,5 @@
 /** Does what belongs to one repository one after another. */
-export class Turns {
+export class RepositoryQueue {
   readonly #queues = new Map<string, Queue>();
 
   /** @param signal ends the wait; `act` looks at it by itself */

@@ -1,10 +1,10 @@
 import { createContent, Digester, splitDigest, wrongDigest } from '../../../model/index.ts';
 import type { BlobContent, ByteReader, CallOptions, Digest, Registry, ResolvedRange } from '../../../model/index.ts';
 
-import type { Caller, Failure, Member } from '../members/index.ts';
+import type { Caller, MemberFailure, Member } from '../members/index.ts';
 import { mostTelling } from '../members/index.ts';
 
-export interface GoingOn {
+export interface FailoverParts {
   repository: string;
   digest: Digest;
   /** Where the content comes from at first. */
@@ -24,10 +24,10 @@ export interface GoingOn {
  * were verified by none of them, so the digest of a whole blob is computed here, and compared before the last bytes are
  * handed on.
  */
-export function goingOn(parts: GoingOn): BlobContent {
+export function failoverContent(parts: FailoverParts): BlobContent {
   const { content, options } = parts;
   const { descriptor, range } = content;
-  const reading = new Reading(parts);
+  const reading = new FailoverReader(parts);
   const cancel = (): Promise<void> => reading.close();
   return createContent({
     descriptor,
@@ -38,8 +38,8 @@ export function goingOn(parts: GoingOn): BlobContent {
   });
 }
 
-class Reading implements ByteReader {
-  readonly #parts: GoingOn;
+class FailoverReader implements ByteReader {
+  readonly #parts: FailoverParts;
   readonly #range: ResolvedRange;
   readonly #others: Member[];
   readonly #digester: Digester | undefined;
@@ -48,7 +48,7 @@ class Reading implements ByteReader {
   #at: number;
   #ended = false;
 
-  constructor(parts: GoingOn) {
+  constructor(parts: FailoverParts) {
     const { content, digest } = parts;
     const { start, end } = content.range;
     this.#parts = parts;
@@ -114,7 +114,7 @@ class Reading implements ByteReader {
 
   /** Takes the next step, with another member if need be. */
   async #try<T>(step: (content: BlobContent) => Promise<T>): Promise<T> {
-    for (const failures: Failure[] = []; ;) {
+    for (const failures: MemberFailure[] = []; ;) {
       try {
         return await step(this.#content);
       } catch (error) {
@@ -127,7 +127,7 @@ class Reading implements ByteReader {
     }
   }
 
-  async #next(failures: Failure[]): Promise<void> {
+  async #next(failures: MemberFailure[]): Promise<void> {
     const { caller, repository, digest } = this.#parts;
     for (let member = this.#others.shift(); member !== undefined; member = this.#others.shift()) {
       try {

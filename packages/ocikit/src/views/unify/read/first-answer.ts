@@ -1,20 +1,20 @@
 import { linkSignal } from '../../../model/index.ts';
 import type { CallOptions, LinkedSignal, OnTransferEvent, TransferEvent } from '../../../model/index.ts';
 
-import type { Caller, Failure, Member } from '../members/index.ts';
+import type { Caller, MemberFailure, Member } from '../members/index.ts';
 import { isUnknown, mostTelling } from '../members/index.ts';
 
 /** How members are asked for what all of them may have. */
 export type ReadOrder = 'sequential' | 'concurrent';
 
 /** A read of one member. */
-export interface Ask<T> {
+export interface MemberRead<T> {
   call: (member: Member, options: CallOptions) => Promise<T>;
   /** Lets go of an answer that came too late. */
   discard?: ((value: T) => Promise<void>) | undefined;
 }
 
-export interface Found<T> {
+export interface FirstAnswer<T> {
   member: Member;
   value: T;
   /** Who may have it, too: all that have not said that they do not. */
@@ -24,13 +24,13 @@ export interface Found<T> {
 }
 
 /** One after another, until one has it. */
-export async function askInTurn<T>(
+export async function readInTurn<T>(
   members: readonly Member[],
-  { call }: Ask<T>,
+  { call }: MemberRead<T>,
   options: CallOptions,
   caller: Caller,
-): Promise<Found<T>> {
-  const failures: Failure[] = [];
+): Promise<FirstAnswer<T>> {
+  const failures: MemberFailure[] = [];
   for (const member of members) {
     try {
       const value = await call(member, { ...options, signal: caller.signal, onEvent: caller.onEvent });
@@ -44,14 +44,14 @@ export async function askInTurn<T>(
 }
 
 /** All at once. The first one that has it wins; the others are told to stop, and what they bring yet is let go. */
-export async function askAtOnce<T>(
+export async function readAtOnce<T>(
   members: readonly Member[],
-  ask: Ask<T>,
+  ask: MemberRead<T>,
   options: CallOptions,
   caller: Caller,
-): Promise<Found<T>> {
-  const runners = members.map((member) => new Runner(member, ask, options, caller));
-  let winner: Runner<T> | undefined;
+): Promise<FirstAnswer<T>> {
+  const runners = members.map((member) => new RunningRead(member, ask, options, caller));
+  let winner: RunningRead<T> | undefined;
   try {
     const { failures, ...first } = await firstOf(runners, caller.signal);
     winner = first.runner;
@@ -76,11 +76,11 @@ export async function askAtOnce<T>(
  * @throws the most telling error if all fail; what the signal was aborted with
  */
 function firstOf<T>(
-  runners: readonly Runner<T>[],
+  runners: readonly RunningRead<T>[],
   signal: AbortSignal,
-): Promise<{ runner: Runner<T>; value: T; failures: readonly Failure[] }> {
+): Promise<{ runner: RunningRead<T>; value: T; failures: readonly MemberFailure[] }> {
   return new Promise((resolve, reject) => {
-    const failures: Failure[] = [];
+    const failures: MemberFailure[] = [];
     let decided = false;
     const decide = (): void => {
       decided = true;
@@ -109,23 +109,23 @@ function firstOf<T>(
   });
 }
 
-function othersOf(members: readonly Member[], winner: Member, failures: readonly Failure[]): Member[] {
+function othersOf(members: readonly Member[], winner: Member, failures: readonly MemberFailure[]): Member[] {
   return members.filter(
     (member) => member !== winner && !failures.some((failure) => failure.member === member && isUnknown(failure.error)),
   );
 }
 
 /** A member that is asked beside others. What it tells of is told to the caller only if it wins. */
-class Runner<T> {
+class RunningRead<T> {
   readonly member: Member;
   readonly answer: Promise<T>;
-  readonly #ask: Ask<T>;
+  readonly #ask: MemberRead<T>;
   readonly #link: LinkedSignal;
   readonly #tell: OnTransferEvent | undefined;
   #held: TransferEvent[] | undefined = [];
   #hasLost = false;
 
-  constructor(member: Member, ask: Ask<T>, options: CallOptions, caller: Caller) {
+  constructor(member: Member, ask: MemberRead<T>, options: CallOptions, caller: Caller) {
     this.member = member;
     this.#ask = ask;
     const link = linkSignal(caller.signal);

@@ -1,10 +1,10 @@
 import { assertRepository, assertTag, parseDigest, resolveRange } from '../../../model/index.ts';
 import type { CallOptions, Digest, Reader } from '../../../model/index.ts';
 
-import { askAtOnce, askInTurn } from './first-answer.ts';
-import type { Ask, Found, ReadOrder } from './first-answer.ts';
+import { readAtOnce, readInTurn } from './first-answer.ts';
+import type { MemberRead, FirstAnswer, ReadOrder } from './first-answer.ts';
 import { Caller, isUnknown } from '../members/index.ts';
-import { goingOn } from './failover-content.ts';
+import { failoverContent } from './failover-content.ts';
 import type { Member } from '../members/index.ts';
 import type { FindTag } from './tags.ts';
 
@@ -12,7 +12,7 @@ import type { FindTag } from './tags.ts';
 export type ContentReader = Pick<Reader, 'getBlob' | 'getManifest' | 'resolveBlob' | 'resolveManifest'>;
 
 export function contentReader(members: readonly Member[], order: ReadOrder): ContentReader {
-  const find = async <T>(repository: string, digest: Digest, options: CallOptions, ask: Ask<T>): Promise<T> => {
+  const find = async <T>(repository: string, digest: Digest, options: CallOptions, ask: MemberRead<T>): Promise<T> => {
     const caller = new Caller(options);
     try {
       assertRepository(repository);
@@ -30,12 +30,12 @@ export function contentReader(members: readonly Member[], order: ReadOrder): Con
         parseDigest(digest);
         // What is malformed is so whatever the size.
         resolveRange(options.range, 0);
-        const ask: Ask<Awaited<ReturnType<Reader['getBlob']>>> = {
+        const ask: MemberRead<Awaited<ReturnType<Reader['getBlob']>>> = {
           call: ({ registry }, call) => registry.getBlob(repository, digest, { ...options, ...call }),
           discard: (content) => content.cancel(),
         };
         const { member, value, others, end } = await inOrder(order, members, ask, options, caller);
-        return goingOn({ repository, digest, member, content: value, others, options, caller, onEnd: end });
+        return failoverContent({ repository, digest, member, content: value, others, options, caller, onEnd: end });
       } catch (error) {
         caller.leave();
         throw error;
@@ -59,13 +59,13 @@ export function contentReader(members: readonly Member[], order: ReadOrder): Con
 function inOrder<T>(
   order: ReadOrder,
   members: readonly Member[],
-  ask: Ask<T>,
+  ask: MemberRead<T>,
   options: CallOptions,
   caller: Caller,
-): Promise<Found<T>> {
+): Promise<FirstAnswer<T>> {
   return order === 'sequential' || members.length === 1
-    ? askInTurn(members, ask, options, caller)
-    : askAtOnce(members, ask, options, caller);
+    ? readInTurn(members, ask, options, caller)
+    : readAtOnce(members, ask, options, caller);
 }
 
 /** @param findTag says where a tag is, and who has it there */

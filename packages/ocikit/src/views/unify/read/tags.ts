@@ -1,7 +1,7 @@
 import type { CallOptions } from '../../../model/index.ts';
 
 import { askAll, Caller, failuresIn, mostTelling, TagConflictError, valuesIn } from '../members/index.ts';
-import type { Member, Turns } from '../members/index.ts';
+import type { Member, RepositoryQueue } from '../members/index.ts';
 import { newestOf } from './newest-tag.ts';
 import type { FoundTag } from './newest-tag.ts';
 
@@ -19,21 +19,21 @@ export type FindTag = (repository: string, tag: string, options: CallOptions) =>
 export interface FindTagOptions {
   policy: TagConflict;
   /** In which this view moves tags. */
-  turns: Turns;
+  queue: RepositoryQueue;
 }
 
 /**
  * Asks members where a tag is. One that does not have it has no say; nor has one that cannot be asked, as long as another
  * one has it.
  */
-export function tagFinder(members: readonly Member[], { policy, turns }: FindTagOptions): FindTag {
+export function tagFinder(members: readonly Member[], { policy, queue }: FindTagOptions): FindTag {
   if (policy === 'first') return (repository, tag, options) => findFirst(members, repository, tag, options);
   return async (repository, tag, options) => {
     const found = await findAll(members, repository, tag, options);
     const chosen = await choose(found, policy, repository, options);
     if (chosen !== undefined) return chosen;
     // This view may be moving it just now, and then has done so in some members only: in its own turn nothing moves.
-    return turns.run(repository, options.signal, async () => {
+    return queue.run(repository, options.signal, async () => {
       const settled = await findAll(members, repository, tag, options);
       const certain = await choose(settled, policy, repository, options);
       if (certain !== undefined) return certain;

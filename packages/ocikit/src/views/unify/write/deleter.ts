@@ -2,10 +2,10 @@ import { assertRepository, assertTag, parseDigest } from '../../../model/index.t
 import type { CallOptions, Deleter } from '../../../model/index.ts';
 
 import { askAll, Caller, failuresIn, isUnknown, mostTelling, PartialWriteError, valuesIn } from '../members/index.ts';
-import type { Answer, Member, Turns } from '../members/index.ts';
+import type { MemberAnswer, Member, RepositoryQueue } from '../members/index.ts';
 
 /** Deletes from all that have it. It is unknown only if none has it. */
-export function unifiedDeleter(writers: readonly Member[], turns: Turns): Deleter {
+export function unifiedDeleter(writers: readonly Member[], queue: RepositoryQueue): Deleter {
   return {
     async deleteBlob(repository, digest, options = {}) {
       options.signal?.throwIfAborted();
@@ -20,7 +20,7 @@ export function unifiedDeleter(writers: readonly Member[], turns: Turns): Delete
       assertRepository(repository);
       parseDigest(digest);
       // Its tags go with it.
-      await turns.run(repository, options.signal, () =>
+      await queue.run(repository, options.signal, () =>
         removeAll(writers, `deleting manifest ${digest}`, options, ({ registry }, call) =>
           registry.deleteManifest(repository, digest, call),
         ),
@@ -32,7 +32,7 @@ export function unifiedDeleter(writers: readonly Member[], turns: Turns): Delete
       assertTag(tag);
       const { ifTag } = options;
       const remove: Remove = ({ registry }, call) => registry.deleteTag(repository, tag, { ...call, ifTag });
-      await turns.run(repository, options.signal, () =>
+      await queue.run(repository, options.signal, () =>
         ifTag === undefined
           ? removeAll(writers, `deleting tag ${tag}`, options, remove)
           : decideAndRemove(writers, `deleting tag ${tag}`, options, remove),
@@ -70,7 +70,7 @@ async function decideAndRemove(
   const caller = new Caller(options);
   try {
     const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
-    const answers: Answer<void>[] = [];
+    const answers: MemberAnswer<void>[] = [];
     for (const [i, member] of members.entries()) {
       const [answer] = await askAll([member], (one) => remove(one, call));
       caller.assertWants();
@@ -88,7 +88,7 @@ async function decideAndRemove(
   }
 }
 
-function assertRemoved(what: string, answers: readonly Answer<void>[]): void {
+function assertRemoved(what: string, answers: readonly MemberAnswer<void>[]): void {
   const done = valuesIn(answers).map(({ member }) => member);
   const failures = failuresIn(answers);
   if (done.length === 0) throw mostTelling(failures);

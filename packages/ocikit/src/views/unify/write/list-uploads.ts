@@ -1,7 +1,7 @@
 import { digestOf, limit as atMost, splitDigest } from '../../../model/index.ts';
 import type { ListOptions, Maintenance, StoredUpload } from '../../../model/index.ts';
 
-import type { UploadIds } from './upload-ids.ts';
+import type { UnifiedUploadIds } from './upload-ids.ts';
 
 /**
  * The uploads of a repository, or of all of them, in all members. Ids of one's own have another order than the members', so all of them are put in
@@ -9,9 +9,9 @@ import type { UploadIds } from './upload-ids.ts';
  *
  * @param members all that are written to. If it is one only, its uploads are those of the view
  */
-export async function* uploadsIn(
+export async function* listUploads(
   members: readonly { readonly maintenance: Maintenance }[],
-  ids: UploadIds,
+  ids: UnifiedUploadIds,
   repository: string | undefined,
   options: ListOptions,
 ): AsyncGenerator<StoredUpload, void, undefined> {
@@ -26,7 +26,7 @@ export async function* uploadsIn(
     const known = ids.byIdOf(i);
     for await (const upload of maintenance.uploads(repository, call)) {
       const id = known.get(upload.id) ?? aloneAs(ids, members.length, i, upload.id);
-      found.set(id, together(id, upload, found.get(id)));
+      found.set(id, combined(id, upload, found.get(id)));
     }
   }
   const sorted = [...found.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -35,7 +35,7 @@ export async function* uploadsIn(
 }
 
 /** The id of an upload of which only one member is known to have a part: an earlier process has begun it. */
-function aloneAs(ids: UploadIds, count: number, i: number, id: string): string {
+function aloneAs(ids: UnifiedUploadIds, count: number, i: number, id: string): string {
   // The same each time that it is listed.
   const { encoded } = splitDigest(digestOf(new TextEncoder().encode(`${i} ${id}`)));
   const memberIds = Array.from({ length: count }, (_, member) => (member === i ? id : null));
@@ -43,7 +43,7 @@ function aloneAs(ids: UploadIds, count: number, i: number, id: string): string {
 }
 
 /** It stands where the member stands that is furthest behind. */
-function together(id: string, a: StoredUpload, b: StoredUpload = a): StoredUpload {
+function combined(id: string, a: StoredUpload, b: StoredUpload = a): StoredUpload {
   return {
     id,
     repository: a.repository ?? b.repository,

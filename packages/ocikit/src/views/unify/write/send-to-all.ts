@@ -1,16 +1,16 @@
 import { linkSignal } from '../../../model/index.ts';
 import type { BlobSource, CallOptions } from '../../../model/index.ts';
 
-import { branchesOf } from './shared-source.ts';
+import { shareSource } from './shared-source.ts';
 import { askAll, Caller } from '../members/index.ts';
-import type { Answer, Member } from '../members/index.ts';
+import type { MemberAnswer, Member } from '../members/index.ts';
 import { Progress } from './progress.ts';
 
 /** How one member is sent a source. */
 export type Send<T> = (member: Member, source: BlobSource, call: CallOptions, i: number) => Promise<T>;
 
 export interface Sent<T> {
-  answers: Answer<T>[];
+  answers: MemberAnswer<T>[];
   /** Those that did not begin while the others waited, and so did not get it. */
   late: ReadonlySet<Member>;
 }
@@ -31,7 +31,7 @@ export async function sendToAll<T>(
   const progress = new Progress(caller, members.length);
   const links = members.map(() => linkSignal(caller.signal));
   const late = new Set<Member>();
-  const branches = branchesOf(source, members.length, {
+  const branches = shareSource(source, members.length, {
     signal: caller.signal,
     onLate(i) {
       const member = members[i];

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { readSource } from '../../../model/index.ts';
 import type { BlobSource } from '../../../model/index.ts';
 
-import { branchesOf } from './shared-source.ts';
+import { shareSource } from './shared-source.ts';
 
 /** A source of numbered pieces that tells how many were taken and whether it was left. Its buffer is always the same. */
 function counting(count: number): AsyncIterable<Uint8Array> & { taken: number; left: boolean } {
@@ -39,14 +39,14 @@ const oneTo = (count: number): number[] => Array.from({ length: count }, (_, i) 
 describe('a source that several read', () => {
   test('gives each of them all of it, also if it uses its buffer again', async () => {
     const source = counting(100);
-    const { sources } = branchesOf(source, 3);
+    const { sources } = shareSource(source, 3);
     expect(await Promise.all(sources.map((each) => read(each)))).toEqual([oneTo(100), oneTo(100), oneTo(100)]);
     expect(source.left).toBe(true);
   });
 
   test('is read no further than the slowest one asks for', async () => {
     const source = counting(100);
-    const { sources } = branchesOf(source, 2);
+    const { sources } = shareSource(source, 2);
     const fast = read(sources[0]);
     const slow = readSource(sources[1] ?? new Uint8Array());
     await moment();
@@ -62,7 +62,7 @@ describe('a source that several read', () => {
 
   test('is not held up by one that leaves early, begins never or ends without reading', async () => {
     const source = counting(10);
-    const branches = branchesOf(source, 3);
+    const branches = shareSource(source, 3);
     const [all, some] = [read(branches.sources[0]), read(branches.sources[1], 2)];
     await moment();
     branches.leave(2);
@@ -72,7 +72,7 @@ describe('a source that several read', () => {
 
   test('is left with the last one, also while it hangs', async () => {
     const source = counting(10);
-    const { sources } = branchesOf(source, 2);
+    const { sources } = shareSource(source, 2);
     await Promise.all(sources.map((each) => read(each, 1)));
     await moment();
     expect([source.taken, source.left]).toEqual([1, true]);
@@ -87,7 +87,7 @@ describe('a source that several read', () => {
         },
       }),
     };
-    const branches = branchesOf(hanging, 2);
+    const branches = shareSource(hanging, 2);
     const reading = Promise.all(branches.sources.map((each) => read(each)));
     await moment();
     branches.leave(0);
@@ -99,7 +99,7 @@ describe('a source that several read', () => {
 
   test('fails for all of them with the same error, which is the source’s', async () => {
     const error = new Error('the network is gone');
-    const branches = branchesOf(
+    const branches = shareSource(
       (async function* failing() {
         yield Uint8Array.of(1);
         throw error;
@@ -113,7 +113,7 @@ describe('a source that several read', () => {
 
   test('ends with the signal, also while it hangs', async () => {
     const controller = new AbortController();
-    const { sources } = branchesOf(
+    const { sources } = shareSource(
       { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }) },
       2,
       { signal: controller.signal },
@@ -129,13 +129,13 @@ describe('a source that several read', () => {
 describe('a source that can be read again', () => {
   test('is handed on as it is if it is bytes or a Blob', () => {
     for (const source of [new Uint8Array(3), new Blob(['abc'])]) {
-      expect(branchesOf(source, 2).sources).toEqual([source, source]);
+      expect(shareSource(source, 2).sources).toEqual([source, source]);
     }
   });
 
   test('is opened once for all of them, and again for one that begins anew', async () => {
     let opened = 0;
-    const { sources } = branchesOf(() => {
+    const { sources } = shareSource(() => {
       opened++;
       return counting(5);
     }, 2);
@@ -150,7 +150,7 @@ describe('a source that can be read again', () => {
 describe('one that does not begin while the others wait', () => {
   test('is left out after a while, and what it has not read does not look like the end', async () => {
     const late: number[] = [];
-    const { sources } = branchesOf(counting(5), 3, { patience: 20, onLate: (i) => late.push(i) });
+    const { sources } = shareSource(counting(5), 3, { patience: 20, onLate: (i) => late.push(i) });
     expect(await Promise.all([read(sources[0]), read(sources[2])])).toEqual([oneTo(5), oneTo(5)]);
     expect(late).toEqual([1]);
     await expect(read(sources[1])).rejects.toThrow('did not wait');
@@ -158,7 +158,7 @@ describe('one that does not begin while the others wait', () => {
 
   test('opens the source by itself if it can', async () => {
     const late: number[] = [];
-    const { sources } = branchesOf(() => counting(5), 2, { patience: 20, onLate: (i) => late.push(i) });
+    const { sources } = shareSource(() => counting(5), 2, { patience: 20, onLate: (i) => late.push(i) });
     expect(await read(sources[0])).toEqual(oneTo(5));
     expect(await read(sources[1])).toEqual(oneTo(5));
     expect(late).toEqual([]);
@@ -166,7 +166,7 @@ describe('one that does not begin while the others wait', () => {
 
   test('is waited for once it has begun, however slow it is', async () => {
     const late: number[] = [];
-    const { sources } = branchesOf(counting(3), 2, { patience: 10, onLate: (i) => late.push(i) });
+    const { sources } = shareSource(counting(3), 2, { patience: 10, onLate: (i) => late.push(i) });
     const fast = read(sources[0]);
     const slow = readSource(sources[1] ?? new Uint8Array());
     await slow.next();

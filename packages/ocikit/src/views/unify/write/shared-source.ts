@@ -4,7 +4,7 @@ import type { BlobSource, LinkedSignal } from '../../../model/index.ts';
 /** Milliseconds after which nobody waits any longer for a reader that has not begun. */
 const defaultPatience = 5000;
 
-export interface BranchesOptions {
+export interface SharedSourceOptions {
   signal?: AbortSignal | undefined;
   patience?: number | undefined;
   /** A reader has not begun while others wait: it is left out, and gets nothing, unless the source can be opened again. */
@@ -12,7 +12,7 @@ export interface BranchesOptions {
 }
 
 /** A source that several read at the same time. */
-export interface Branches {
+export interface SharedSource {
   /** One for each reader, in their order. */
   readonly sources: readonly BlobSource[];
   /** What the source has failed with, which is no reader's fault. */
@@ -30,7 +30,7 @@ export interface Branches {
  * Who waits for the others may be what they wait for, if all of them have to share a few connections. So a reader that has not
  * begun for long is left out.
  */
-export function branchesOf(source: BlobSource, count: number, options: BranchesOptions = {}): Branches {
+export function shareSource(source: BlobSource, count: number, options: SharedSourceOptions = {}): SharedSource {
   if (source instanceof Uint8Array || source instanceof Blob) {
     return { sources: Array.from({ length: count }, () => source), failure: undefined, leave: () => undefined };
   }
@@ -69,7 +69,7 @@ class Tee {
   #state: 'idle' | 'taking' | 'ended' = 'idle';
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(source: BlobSource, count: number, { signal, patience = defaultPatience, onLate }: BranchesOptions) {
+  constructor(source: BlobSource, count: number, { signal, patience = defaultPatience, onLate }: SharedSourceOptions) {
     this.#link = linkSignal(signal);
     this.#pieces = readSource(source, this.#link.signal);
     this.#patience = patience;

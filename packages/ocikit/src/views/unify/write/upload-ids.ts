@@ -21,7 +21,7 @@ const version = 1;
  * Ids that stand for an upload in several members. Such an id carries the members' own ids, so that any process can go on
  * with it; if they are too long for a URL together, only this one can, which remembers the latest uploads.
  */
-export class UploadIds {
+export class UnifiedUploadIds {
   readonly #count: number;
   readonly #longest: number;
   readonly #known = new Map<string, { ids: MemberIds; busy: boolean }>();

@@ -12,15 +12,15 @@ import type {
 } from '../../../model/index.ts';
 
 import { askAll, assertStored, failuresIn, leastTemporary, outcomeOf, valuesIn } from '../members/index.ts';
-import type { Answer, Member } from '../members/index.ts';
+import type { MemberAnswer, Member } from '../members/index.ts';
 import { sendToAll } from './send-to-all.ts';
 import type { Supplier } from './supplier.ts';
-import type { UploadIds } from './upload-ids.ts';
+import type { UnifiedUploadIds } from './upload-ids.ts';
 
 /** What uploads in several members need. */
 export interface UploadParts {
   members: readonly Member[];
-  ids: UploadIds;
+  ids: UnifiedUploadIds;
   supplier: Supplier;
 }
 
@@ -174,7 +174,7 @@ export class UnifiedUpload implements BlobUpload {
    * Sends to each what it lacks. A member that has lost the upload, or was not ready to read when the others were, is left
    * out from now on: it gets the blob from the others in the end.
    */
-  async #send<T>(source: BlobSource, options: AppendOptions, send: SendRest<T>): Promise<Answer<T>[]> {
+  async #send<T>(source: BlobSource, options: AppendOptions, send: SendRest<T>): Promise<MemberAnswer<T>[]> {
     const live = this.#live;
     const stand = this.size;
     const { at, size } = options;
@@ -193,7 +193,7 @@ export class UnifiedUpload implements BlobUpload {
         return send(session, rest, { ...call, at: position, size: left }, ahead);
       },
     );
-    const isLost = (answer: Answer<T>): boolean =>
+    const isLost = (answer: MemberAnswer<T>): boolean =>
       'error' in answer && (late.has(answer.member) || isRegistryError(answer.error, 'BLOB_UPLOAD_UNKNOWN'));
     const kept = answers.filter((answer) => !isLost(answer));
     if (kept.length === 0) throw leastTemporary(failuresIn(answers));
@@ -207,14 +207,14 @@ export class UnifiedUpload implements BlobUpload {
   }
 
   /** What a member says of where it stands is not where the upload stands. */
-  #assertInPlace(answers: readonly Answer<unknown>[], at: number): void {
+  #assertInPlace(answers: readonly MemberAnswer<unknown>[], at: number): void {
     const errors = failuresIn(answers).map(({ error }) => error);
     const sizes = errors.flatMap((error) => (isRegistryError(error, 'RANGE_INVALID') ? [sizeIn(error)] : []));
     if (sizes.length > 0) throw standsAt(Math.min(this.size, ...sizes.map((size) => size ?? Infinity)), at);
   }
 
   /** Brings the blob to those that had no part in the upload. */
-  #supply(digest: Digest, stored: readonly Member[], options: CallOptions): Promise<Answer<Descriptor>[]> {
+  #supply(digest: Digest, stored: readonly Member[], options: CallOptions): Promise<MemberAnswer<Descriptor>[]> {
     const lacking = this.#sessions.filter(({ member, upload }) => upload === undefined && !stored.includes(member));
     return askAll(
       lacking.map(({ member }) => member),

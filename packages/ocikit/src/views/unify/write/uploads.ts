@@ -2,7 +2,7 @@ import { assertRepository, isRegistryError, parseDigest, splitDigest } from '../
 import type { BlobUpload, CallOptions, Writer } from '../../../model/index.ts';
 
 import { askAll, failuresIn, leastTemporary, PartialWriteError, valuesIn } from '../members/index.ts';
-import type { Answer } from '../members/index.ts';
+import type { MemberAnswer } from '../members/index.ts';
 import { standsAt, UnifiedUpload, uploadUnknown } from './upload.ts';
 import type { Session, UploadParts } from './upload.ts';
 
@@ -93,7 +93,7 @@ export function uploadWriter(parts: UploadParts): UploadWriter {
 }
 
 /** If one could not begin, the others give up what they have begun. */
-async function allBegun(answers: readonly Answer<BlobUpload>[], { signal }: CallOptions): Promise<Session[]> {
+async function allBegun(answers: readonly MemberAnswer<BlobUpload>[], { signal }: CallOptions): Promise<Session[]> {
   const [begun, failures] = [valuesIn(answers), failuresIn(answers)];
   if (failures.length === 0) return begun.map(({ member, value }) => ({ member, upload: value, lastId: null }));
   await cancelAll(begun.map(({ value }) => value));
@@ -103,7 +103,7 @@ async function allBegun(answers: readonly Answer<BlobUpload>[], { signal }: Call
 
 /** Where a member has lost the upload, what the others have goes on, and is brought there when it is committed. */
 async function resumed(
-  answers: readonly Answer<BlobUpload | undefined>[],
+  answers: readonly MemberAnswer<BlobUpload | undefined>[],
   ids: readonly (string | null)[],
   { signal }: CallOptions,
 ): Promise<Session[]> {

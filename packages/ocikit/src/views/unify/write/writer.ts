@@ -2,7 +2,7 @@ import { assertRepository, parseDigest } from '../../../model/index.ts';
 import type { Writer } from '../../../model/index.ts';
 
 import { askAll, assertStored, Caller, outcomeOf } from '../members/index.ts';
-import type { Member, Turns } from '../members/index.ts';
+import type { Member, RepositoryQueue } from '../members/index.ts';
 import { sendToAll } from './send-to-all.ts';
 import type { Supplier } from './supplier.ts';
 
@@ -11,11 +11,11 @@ export interface WriteParts {
   writers: readonly [Member, ...Member[]];
   supplier: Supplier;
   /** In which tags are moved. */
-  turns: Turns;
+  queue: RepositoryQueue;
 }
 
 /** Pushes to all that are written to. */
-export function unifiedWriter({ writers, supplier, turns }: WriteParts): Pick<Writer, 'pushBlob' | 'pushManifest'> {
+export function unifiedWriter({ writers, supplier, queue }: WriteParts): Pick<Writer, 'pushBlob' | 'pushManifest'> {
   const [first, ...followers] = writers;
 
   const pushManifest: Writer['pushManifest'] = async (repository, bytes, mediaType, options = {}) => {
@@ -65,7 +65,7 @@ export function unifiedWriter({ writers, supplier, turns }: WriteParts): Pick<Wr
 
     pushManifest: (repository, bytes, mediaType, options = {}) => {
       const push = (): ReturnType<Writer['pushManifest']> => pushManifest(repository, bytes, mediaType, options);
-      return (options.tags ?? []).length === 0 ? push() : turns.run(repository, options.signal, push);
+      return (options.tags ?? []).length === 0 ? push() : queue.run(repository, options.signal, push);
     },
   };
 }
