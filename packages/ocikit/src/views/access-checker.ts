@@ -26,7 +26,7 @@ import {
 } from './shared/index.ts';
 import type { RepositoryRule, RepositoryRules, View } from './shared/index.ts';
 
-/** What a call does in a repository. */
+/** The kinds of access to a repository. */
 export type AccessKind =
   /** Getting and resolving blobs, manifests and tags. */
   | 'read'
@@ -41,7 +41,7 @@ export type AccessKind =
 export interface AccessRequest {
   /** A well-formed name. Undefined: the list of all repositories. */
   repository: string | undefined;
-  /** What the call does. */
+  /** The kind of access that the call needs. */
   access: AccessKind;
   /** The caller, as far as the call names it. */
   context: CallContext | undefined;
@@ -54,10 +54,10 @@ export type AccessCheck = (request: AccessRequest) => void | Promise<void>;
  * Checks every call first. If the check throws, the call fails with that error, unchanged.
  *
  * - A mount asks for `write` on its target and for `read` on its source. If `read` is refused (DENIED, UNAUTHORIZED,
- *   NAME_UNKNOWN), the mount begins an upload, as for a missing blob: callers cannot find out what exists. A mount without
- *   a source searches the repositories that the caller may read.
- * - The list of repositories asks for `list` without a repository, and leaves out those whose `read` is refused. If a check
- *   fails in another way, the list fails: a short list would be taken for the complete one.
+ *   NAME_UNKNOWN), the mount begins an upload, as for a missing blob: callers cannot find out what exists. A mount
+ *   without a source searches the repositories that the caller may read.
+ * - The list of repositories asks for `list` without a repository, and leaves out those whose `read` is refused. If a
+ *   check fails in another way, the list fails: a short list would be taken for the complete one.
  * - An upload asks for `write` when it begins and whenever it is resumed.
  * - Deleting a manifest deletes its tags. Do not grant `delete` to callers that must not delete tags.
  * - The history of tags asks for `list`.

@@ -33,7 +33,7 @@ function watched(inside: Registry = createMemoryRegistry(), lineLength?: number)
   return { view, lines, entries };
 }
 
-/** What a line says apart from how long it took. */
+/** A line without its duration. */
 const untimed = (line: string): string => line.replace(/after [\d.]+ ms/, 'after * ms');
 
 describe('each call is said to begin and to end:', () => {

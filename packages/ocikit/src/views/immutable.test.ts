@@ -30,7 +30,7 @@ async function at(tag: string, registry = inside): Promise<Digest | undefined> {
   );
 }
 
-/** Whoever wins is told so, and all others that the tag is immutable. */
+/** The winner gets its result, and all others the error that the tag is immutable. */
 async function race(views: readonly Registry[]): Promise<void> {
   for (const image of images) await pushContent(inside, 'app', image);
   const results = await Promise.allSettled(

@@ -51,9 +51,9 @@ export interface RouteOptions {
 /**
  * Several registries as one. Each has some of the repositories, under the names that they have there.
  *
- * A repository that no registry has is NAME_UNKNOWN to a read and DENIED to a push. Mounting across registries begins an
- * upload. The list of repositories merges the lists of the members, reduced to the repositories that are routed to each. It
- * fails if a member's list fails.
+ * A repository that no registry has is NAME_UNKNOWN to a read and DENIED to a push. Mounting across registries begins
+ * an upload. The list of repositories merges the lists of the members, reduced to the repositories that are routed to
+ * each. It fails if a member's list fails.
  *
  * Maintenance is passed on if each member has it, and so is history.
  *

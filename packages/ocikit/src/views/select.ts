@@ -36,8 +36,8 @@ import type { Destination, RepositoryRule, RepositoryRules, View } from './share
 export type Allow = (repository: string) => boolean | Promise<boolean>;
 
 /**
- * Shows only the repositories for which `allow` is true. The others do not exist: reading, listing and deleting answer as
- * for a name that does not exist, and a mount from one finds nothing. Pushing to one is DENIED.
+ * Shows only the repositories for which `allow` is true. The others do not exist: reading, listing and deleting answer
+ * as for a name that does not exist, and a mount from one finds nothing. Pushing to one is DENIED.
  *
  * @example createServer(select(registry, (repository) => repository.startsWith('public/')))
  */

@@ -48,7 +48,7 @@ describe('a list of what is below a prefix', () => {
   ])('with %j holds that and no more', async (options, expected) => {
     const read: string[] = [];
     expect(await collect(sub(await filled(read), 'a').repositories(options))).toEqual(expected);
-    // Of what lies before it nothing is read, and of what lies after it one name, which shows that it has ended.
+    // No name before the prefix is read, and one name after it, which shows that the list has ended.
     if (options.startAfter === undefined) {
       expect(read.filter((name) => !name.startsWith('a/'))).toEqual('limit' in options ? [] : ['a0']);
     }

@@ -30,13 +30,13 @@ import type { Destination, RepositoryRule, RepositoryRules, UploadIdMapping, Vie
 const longestName = 255;
 
 /**
- * The repositories below a prefix, as a registry of its own: `app` is `PREFIX/app` inside. Callers cannot reach outside the
- * prefix: names are checked before the prefix is added, blobs are mounted only from repositories below it, lists hold only
- * what is below it, and errors and events use the names that callers know. (The URLs of a redirect and those in
- * `Descriptor.urls` stay as they are.)
+ * The repositories below a prefix, as a registry of its own: `app` is `PREFIX/app` inside. Callers cannot reach outside
+ * the prefix: names are checked before the prefix is added, blobs are mounted only from repositories below it, lists
+ * hold only what is below it, and errors and events use the names that callers know. (The URLs of a redirect and those
+ * in `Descriptor.urls` stay as they are.)
  *
- * The longest possible name is shorter here, as the whole name has to fit: a longer one is NAME_INVALID. A client inside
- * asks its token server for the whole names.
+ * The longest possible name is shorter here, as the whole name has to fit: a longer one is NAME_INVALID. A client
+ * inside asks its token server for the whole names.
  *
  * @throws RegistryError NAME_INVALID if the prefix is no repository's name
  * @example
@@ -104,7 +104,7 @@ class Below {
     if (repository.length <= most) return this.start + repository;
     throw new RegistryError(
       'NAME_INVALID',
-      `a repository's name may have ${Math.max(most, 0)} characters at most here`,
+      `the repository's name is too long: it may have ${Math.max(most, 0)} characters at most here`,
       {
         detail: { name: repository },
       },
@@ -118,8 +118,9 @@ class Below {
   }
 
   /**
-   * Where a list begins: at `after`, or at `from` before it, as some registries want well-formed names only. Just before the
-   * first name below `a` is no such name, as `a-b` and `a.b` come before `a/`: but after the last of those there is nothing.
+   * The start of a list: the name `after`, or the name `from` before it, as some registries accept only well-formed
+   * names. No well-formed name stands right before the first name below `a`, as `a-b` and `a.b` stand before `a/`. So
+   * the list begins after the last possible name of those.
    */
   startAfter(startAfter: string | undefined): { from: string; after: string } {
     if (startAfter === undefined) {

@@ -28,7 +28,7 @@ afterEach(async () => {
 interface Watched {
   registry: Registry;
   calls: string[];
-  /** What every call fails with, as long as it is set. */
+  /** Every call fails with this, as long as it is set. */
   trouble: (() => unknown) | undefined;
   contexts: (CallContext | undefined)[];
 }
@@ -119,7 +119,7 @@ describe('content by its digest', () => {
     await origin.pushBlob('app', blob.descriptor, blob.bytes);
     const pulls = Array.from({ length: 40 }, async () => {
       const { bytes } = await registry.getManifest('app', image.descriptor.digest);
-      // What one caller does to its bytes is nobody else's.
+      // A caller that changes its bytes changes no other caller's.
       bytes.fill(0);
       const content = await registry.getBlob('app', blob.descriptor.digest);
       expect(digestOf(await content.bytes())).toBe(blob.descriptor.digest);
@@ -143,7 +143,7 @@ describe('content by its digest', () => {
     );
     expect(upstream.calls).toEqual(['getBlob', 'resolveBlob']);
     expect(events.filter(({ type }) => type === 'shared')).toHaveLength(1);
-    // What is here for one repository is not here for another one that does not have it.
+    // A repository that does not have the blob does not get it from another one.
     expect(await codeOf(registry.getBlob('c', digest))).toBe('BLOB_UNKNOWN');
   });
 
@@ -452,7 +452,7 @@ describe('a local registry', () => {
     expect(await collect(registry.tags('app'))).toEqual(['v1', 'v2', 'v3']);
     expect(await collect(registry.tags('app', { startAfter: 'v1', limit: 1 }))).toEqual(['v2']);
     expect(await codeOf(store.resolveTag('app', 'v2'))).toBe('MANIFEST_UNKNOWN');
-    // Who means the other registry gets what that one has.
+    // A caller that names the other registry gets that one's content.
     const context = { namespace: 'docker.io' };
     expect((await registry.getTag('app', 'v1', { context })).bytes).toEqual(theirs.bytes);
     expect(await collect(registry.tags('app', { context }))).toEqual(['v1', 'v3']);

@@ -41,7 +41,7 @@ describe('eviction', () => {
     expect(evicted).toContain(blobs[1]?.descriptor.digest);
     expect(evicted).not.toContain(blobs[0]?.descriptor.digest);
     expect(evicted).not.toContain(blobs[10]?.descriptor.digest);
-    // What went can be had again.
+    // Evicted content can be pulled again.
     await pull(1);
   });
 

@@ -1,3 +1,4 @@
+// Passes methods on unchanged: of a registry, of its maintenance and of an upload.
 import type {
   BlobUpload,
   history,
@@ -9,8 +10,8 @@ import type {
 } from '../../model/index.ts';
 
 /**
- * What a view makes: a registry that says of its maintenance and its history, too, what becomes of them. A method that is added to
- * {@link Registry} later is missing from every view, and does not compile, until somebody has decided what it does there.
+ * A registry made by a view, which has to decide about maintenance and history as well. A method that is added to
+ * {@link Registry} later is missing from every view: no view compiles until it has decided about that method.
  */
 export type View = Required<Pick<Registry, RegistryMethod>> & {
   readonly [maintenance]: Maintenance | undefined;
@@ -18,10 +19,10 @@ export type View = Required<Pick<Registry, RegistryMethod>> & {
   readonly [verifiesPushes]: true | undefined;
 };
 
-/** What can be called of a registry. */
+/** The methods of a registry. */
 export type RegistryMethod = Exclude<keyof Registry, typeof maintenance | typeof history | typeof verifiesPushes>;
 
-/** What can be called of a registry's maintenance. */
+/** The methods of a registry's maintenance. */
 export type MaintenanceMethod = keyof Maintenance;
 
 /** The methods that change nothing and name one repository. */
@@ -31,7 +32,7 @@ export const reads = ['getBlob', 'getManifest', 'getTag', 'resolveBlob', 'resolv
 export const lists = ['repositories', 'tags', 'referrers'] as const;
 
 /**
- * These methods as they are, bound. A view names each that it leaves alone: one that nobody thought of is not let through.
+ * These methods, unchanged and bound. A view names each method that it leaves alone, so no forgotten method passes.
  *
  * @example const view: View = { ...forward(registry, ...reads, ...lists), pushBlob: refuse, … };
  */
@@ -39,7 +40,7 @@ export function forward<M extends RegistryMethod>(registry: Registry, ...methods
   return bound(registry, methods);
 }
 
-/** As {@link forward}, of what a registry offers under {@link maintenance}. */
+/** As {@link forward}, for the methods of a registry's {@link maintenance}. */
 export function forwardMaintenance<M extends MaintenanceMethod>(
   inner: Maintenance,
   ...methods: readonly M[]
@@ -56,18 +57,23 @@ function bound<T extends object, M extends keyof T>(target: T, methods: readonly
   return Object.fromEntries(entries) as Pick<T, M>;
 }
 
-/** What a view changes of an upload. */
+/** The parts of an upload that a view changes. The other parts stay as they are. */
 export interface UploadChanges {
-  /** The id that callers see, of the one that it has now. */
+  /** The id that callers see, from the id that the upload has now. */
   id?: ((id: string) => string) | undefined;
+  /** In place of `append`. */
   append?: BlobUpload['append'] | undefined;
+  /** In place of `commit`. */
   commit?: BlobUpload['commit'] | undefined;
+  /** In place of `close`. */
   close?: BlobUpload['close'] | undefined;
+  /** In place of `cancel`. */
   cancel?: BlobUpload['cancel'] | undefined;
+  /** In place of `read`. */
   read?: BlobUpload['read'] | undefined;
 }
 
-/** An upload, some of it changed. What changes while it goes on, as its id and its size, stays true. */
+/** An upload with some parts changed. Its id and size are read anew at each access, as they change. */
 export function forwardUpload(upload: BlobUpload, changes: UploadChanges = {}): BlobUpload {
   const close = changes.close ?? upload.close.bind(upload);
   const read = changes.read ?? upload.read?.bind(upload);

@@ -1,25 +1,26 @@
+// Locks by name, each held alone or shared.
 interface Waiter {
   alone: boolean;
   enter: () => void;
 }
 
 interface Lock {
-  /** How many are in; they share it, or there is one and it is alone. */
+  /** The number of holders. A holder that is alone is the only one. */
   inside: number;
   isAlone: boolean;
-  /** In the order in which they came, so that nobody waits for ever. */
+  /** In the order in which they came, so that no caller waits for ever. */
   waiting: Waiter[];
 }
 
-/** Whom a holder lets in beside itself. */
+/** `alone`: the only holder. `together`: beside other holders that share it. */
 export type Sharing = 'alone' | 'together';
 
-/** Locks by name, each of which is there as long as somebody holds it or waits for it. */
+/** Locks by name. A lock exists as long as a caller holds it or waits for it. */
 export class Locks {
   readonly #locks = new Map<string, Lock>();
 
   /**
-   * Runs something while it holds the lock.
+   * Runs a function while it holds the lock.
    *
    * @param signal ends the waiting
    */
@@ -39,7 +40,7 @@ export class Locks {
     }
   }
 
-  /** Holds all of them, alone. Whoever takes several takes them in the same order, so that no two wait for each other. */
+  /** Holds all of them, alone. All callers take locks in the same order, so that no two wait for each other. */
   async holdAll<T>(names: readonly string[], signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
     const hold = names
       .toSorted()
@@ -53,7 +54,7 @@ async function enter(lock: Lock, alone: boolean, signal: AbortSignal | undefined
     const waiter = { alone, enter: resolve };
     const leave = (): void => {
       const at = lock.waiting.indexOf(waiter);
-      // Whoever is in already will see the signal there.
+      // A caller that holds the lock already sees the signal in its function.
       if (at < 0) return;
       lock.waiting.splice(at, 1);
       letIn(lock);

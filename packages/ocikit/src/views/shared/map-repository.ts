@@ -20,8 +20,8 @@ import { watchContent } from './watched-content.ts';
 type WholeMethod = 'orphans' | 'removeOrphan' | 'usage';
 
 /**
- * Each method that names a repository: those of a registry, of its maintenance and of its history. A method that is added
- * to one of them later becomes a part of this, so no view compiles until it has a rule for that method.
+ * Each method that names a repository: those of a registry, of its maintenance and of its history. A method that is
+ * added to one of them later becomes a part of this, so no view compiles until it has a rule for that method.
  */
 export type RepositoryMethod =
   | Exclude<RegistryMethod, 'repositories'>
@@ -38,7 +38,7 @@ export interface RepositoryCall {
   readonly from?: string | undefined;
 }
 
-/** Where a call goes, and how its arguments and results are changed on the way. */
+/** The target of a call, and the changes of its arguments and results on the way. */
 export interface Destination {
   /** The registry that gets the call; its maintenance or its history for a method of those. */
   readonly registry: Registry;

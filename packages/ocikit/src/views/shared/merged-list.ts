@@ -1,23 +1,24 @@
+// Merges sorted lists of several registries into one.
 import { isRegistryError, linkSignal } from '../../model/index.ts';
 import type { ListOptions, RegistryError } from '../../model/index.ts';
 
-/** How the items of lists are told apart and put together. */
+/** How the items of lists are told apart and combined. */
 export interface Merging<T> {
-  /** Where an item stands: the lists are in byte order of this, and items of the same key are one. */
+  /** The sort key of an item. The lists are in byte order of it, and items of the same key are one item. */
   key: (item: T) => string;
-  /** What items of the same key become, in the order of their lists; the first of them if it is left out. */
+  /** Makes one item of those with the same key, given in the order of their lists. Default: the first of them. */
   combine?: ((items: readonly [T, ...T[]]) => T) | undefined;
 }
 
-/** A list of one registry. It is given the options of the merged one, with a signal that ends with it. */
+/** A list of one registry. It gets the options of the merged list, with a signal that ends with the merged list. */
 export type OpenList<T, O extends ListOptions> = (options: O) => AsyncIterable<T>;
 
 /**
- * Lists in byte order as one that is, without duplicates. No list is opened before the first item is asked for, none is read
- * further ahead than one item, and none is asked for more than all of them together may give.
+ * Merges lists in byte order into one in byte order, without duplicates. The lists are opened when the first item is
+ * asked for. Each is read at most one item ahead, and gets the limit of the merged list.
  *
- * A list that fails with NAME_UNKNOWN is empty, as long as there is another one; if all fail so, the first one's error is
- * thrown. With any other error the merged list fails: one that silently lacks a part would be taken for the whole.
+ * A list that fails with NAME_UNKNOWN counts as empty. If all lists fail that way, the first error is thrown. With any
+ * other error the merged list fails: a list that lacks a part would be taken for the complete one.
  *
  * @example
  * mergedList(registries.map((registry) => (each) => registry.tags('library/alpine', each)), { limit: 10 })
@@ -54,17 +55,17 @@ export async function* mergedList<T, O extends ListOptions>(
     }
   } finally {
     link.unlink();
-    link.abort(new DOMException('nobody wants the rest of the list', 'AbortError'));
+    link.abort(new DOMException('the reader of the list has stopped', 'AbortError'));
     await Promise.all(heads.map((head) => head.leave()));
   }
 }
 
-/** All of them at the same time. */
+/** Reads the next item of all these lists at the same time. */
 async function advance<T>(heads: readonly Head<T>[]): Promise<void> {
   await Promise.all(heads.map((head) => head.advance()));
 }
 
-/** Those that stand at the first item of all. */
+/** The lists that stand at the first item of all. */
 function leastOf<T>(heads: readonly Head<T>[]): Head<T>[] {
   let least: Head<T>[] = [];
   for (const head of heads) {
@@ -76,13 +77,13 @@ function leastOf<T>(heads: readonly Head<T>[]): Head<T>[] {
   return least;
 }
 
-/** One list, and the item at which its reading stands. */
+/** One list, and the item at which it stands. */
 class Head<T> {
-  /** What its registry said if it does not know the repository. */
+  /** The registry's error if it does not know the repository. */
   unknown: RegistryError | undefined;
   /** The item, or none at the end. In an array, as an item may be anything. */
   items: readonly T[] = [];
-  /** The item's; undefined at the end. */
+  /** The item's key; undefined at the end. */
   key: string | undefined;
   readonly #iterator: AsyncIterator<T>;
   readonly #keyOf: (item: T) => string;
@@ -113,7 +114,8 @@ class Head<T> {
 
   async leave(): Promise<void> {
     if (this.#state === 'ended') return;
-    // One that waits for its registry is left only when that has answered, and its signal has told it to make haste.
+    // A list that waits for its registry ends only after the answer. Its signal has been aborted, so do not wait for
+    // it.
     const left = this.#iterator.return?.();
     if (this.#state === 'waiting') left?.catch(() => undefined);
     else await left;

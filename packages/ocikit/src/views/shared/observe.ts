@@ -1,3 +1,4 @@
+// Observes every call of a registry: the base of debug and trace.
 import { history, historyOf, maintenance, maintenanceOf, RegistryError, verifiesPushes } from '../../model/index.ts';
 import type {
   BlobContent,
@@ -18,63 +19,82 @@ import { watchContent } from './watched-content.ts';
 
 /** A call as its caller made it, without contents. */
 export interface ObservedCall {
-  /** `getBlob`; of an upload `upload.append`, of the maintenance `maintenance.verify`. */
+  /** The method, as `getBlob`; as `upload.append` for an upload, and `maintenance.verify` for the maintenance. */
   readonly method: string;
+  /** The repository's name. */
   readonly repository?: string | undefined;
+  /** The digest that is asked for or pushed. */
   readonly digest?: Digest | undefined;
+  /** The tag that is asked for. */
   readonly tag?: string | undefined;
+  /** The tags that a push sets. */
   readonly tags?: readonly string[] | undefined;
+  /** The condition on a tag. */
   readonly ifTag?: Digest | null | undefined;
+  /** The media type of a pushed manifest. */
   readonly mediaType?: string | undefined;
-  /** Bytes that the caller has, as far as it says so. */
+  /** Bytes that the caller sends, if it says so. */
   readonly size?: number | undefined;
+  /** The part of a blob that is asked for. */
   readonly range?: ByteRange | undefined;
-  /** Where an upload is gone on with. */
+  /** The byte at which an upload is resumed. */
   readonly offset?: number | 'end' | undefined;
-  /** Uploads have numbers here, as an id lets whoever has it go on with the upload. */
+  /** The upload's number. Its id is a secret: with it anyone could resume the upload. */
   readonly upload?: number | undefined;
-  /** `a function`: whatever it finds good. */
+  /** The source of a mount. `a function`: any repository that the function accepts. */
   readonly from?: string | undefined;
+  /** The name after which a list begins. */
   readonly startAfter?: string | undefined;
+  /** The most items of a list. */
   readonly limit?: number | undefined;
+  /** The artifact type of the referrers that are asked for. */
   readonly artifactType?: string | undefined;
+  /** The authenticated caller's name. */
   readonly caller?: string | undefined;
+  /** The id of the request that led to the call. */
   readonly requestId?: string | undefined;
 }
 
-/** What came of a call. */
+/** The result of a call. */
 export interface ObservedResult {
+  /** The digest of the content. */
   readonly digest?: Digest | undefined;
+  /** The media type of the content. */
   readonly mediaType?: string | undefined;
   /** Bytes of the whole blob or manifest, or of the upload so far. */
   readonly size?: number | undefined;
+  /** The tags that a push has set. */
   readonly tags?: readonly string[] | undefined;
+  /** The subject of a pushed manifest. */
   readonly subject?: Digest | undefined;
+  /** The upload's number. */
   readonly upload?: number | undefined;
-  /** How many items a list has given. */
+  /** The number of items that a list has given. */
   readonly items?: number | undefined;
-  /** How many bytes of a content were read. */
+  /** Bytes of a content that were read. */
   readonly bytes?: number | undefined;
-  /** False if nobody wanted all of it. */
+  /** False if the reader stopped before the end. */
   readonly complete?: boolean | undefined;
-  /** What came of it in a word, as `mounted`, `ok`, `removed`. */
+  /** The result in a word, as `mounted`, `ok`, `removed`. */
   readonly outcome?: string | undefined;
 }
 
-/** Somebody who watches one call. */
+/** Observes one call. */
 export interface Observer {
-  /** Runs it. */
+  /** Runs the call, or a later step of it. */
   run<T>(call: () => T): T;
-  /** A content can be read now: the call is over, and its end comes when the content has been read. */
+  /** A content can be read now. `ended` or `failed` follows when it has been read. */
   opened(result: ObservedResult): void;
+  /** The call has ended. */
   ended(result: ObservedResult): void;
+  /** The call has failed. */
   failed(error: unknown): void;
 }
 
-/** Begins to watch a call. */
+/** Begins to observe a call. */
 export type Observe = (call: ObservedCall) => Observer;
 
-/** The registry as it is, with somebody who watches every call. */
+/** The unchanged registry, with an observer for each call. */
 export function observe(registry: Registry, begin: Observe): Registry {
   const watch = new Watch(begin);
   const inner = maintenanceOf(registry);
@@ -89,33 +109,33 @@ export function observe(registry: Registry, begin: Observe): Registry {
     getManifest: (repository, digest, options) =>
       watch.call(watch.begin('getManifest', { repository, digest }, options), {
         run: () => registry.getManifest(repository, digest, options),
-        told: ({ descriptor }) => resultOf(descriptor),
+        resultFrom: ({ descriptor }) => resultOf(descriptor),
       }),
     getTag: (repository, tag, options) =>
       watch.call(watch.begin('getTag', { repository, tag }, options), {
         run: () => registry.getTag(repository, tag, options),
-        told: ({ descriptor }) => resultOf(descriptor),
+        resultFrom: ({ descriptor }) => resultOf(descriptor),
       }),
     resolveBlob: (repository, digest, options) =>
       watch.call(watch.begin('resolveBlob', { repository, digest }, options), {
         run: () => registry.resolveBlob(repository, digest, options),
-        told: resultOf,
+        resultFrom: resultOf,
       }),
     resolveManifest: (repository, digest, options) =>
       watch.call(watch.begin('resolveManifest', { repository, digest }, options), {
         run: () => registry.resolveManifest(repository, digest, options),
-        told: resultOf,
+        resultFrom: resultOf,
       }),
     resolveTag: (repository, tag, options) =>
       watch.call(watch.begin('resolveTag', { repository, tag }, options), {
         run: () => registry.resolveTag(repository, tag, options),
-        told: resultOf,
+        resultFrom: resultOf,
       }),
 
     pushBlob: (repository, blob, source, options) =>
       watch.call(watch.begin('pushBlob', { repository, digest: blob.digest, size: blob.size }, options), {
         run: () => registry.pushBlob(repository, blob, source, options),
-        told: resultOf,
+        resultFrom: resultOf,
       }),
     async startUpload(repository, options) {
       const observer = watch.begin('startUpload', { repository }, options);
@@ -140,7 +160,7 @@ export function observe(registry: Registry, begin: Observe): Registry {
       const about = { repository, mediaType, digest, tags, ifTag, size: bytes.length };
       return watch.call(watch.begin('pushManifest', about, options), {
         run: () => registry.pushManifest(repository, bytes, mediaType, options),
-        told: (pushed) => ({ ...resultOf(pushed.descriptor), tags: pushed.tags, subject: pushed.subject }),
+        resultFrom: (pushed) => ({ ...resultOf(pushed.descriptor), tags: pushed.tags, subject: pushed.subject }),
       });
     },
 
@@ -189,35 +209,35 @@ function observedMaintenance(inner: Maintenance, watch: Watch): Maintenance {
         inner.blobs(repository, options),
       ),
     uploads: (repository, options) =>
-      // Where such a list goes on is an upload's id.
+      // `startAfter` is an upload's id here, which is a secret.
       watch.list('maintenance.uploads', { repository, limit: options?.limit }, options, () =>
         inner.uploads(repository, options),
       ),
     verify: (repository, digest, options) =>
       watch.call(watch.begin('maintenance.verify', { repository, digest }, options), {
         run: () => inner.verify(repository, digest, options),
-        told: (outcome) => ({ outcome }),
+        resultFrom: (outcome) => ({ outcome }),
       }),
     removeUnused: (repository, digest, options) =>
       watch.call(watch.begin('maintenance.removeUnused', { repository, digest }, undefined), {
         run: () => inner.removeUnused(repository, digest, options),
-        told: (removed) => ({ outcome: removed ? 'removed' : 'kept' }),
+        resultFrom: (removed) => ({ outcome: removed ? 'removed' : 'kept' }),
       }),
     orphans: (options) => watch.list('maintenance.orphans', {}, options, () => inner.orphans(options)),
     readManifest: (repository, digest, options) =>
       watch.call(watch.begin('maintenance.readManifest', { repository, digest }, options), {
         run: () => inner.readManifest(repository, digest, options),
-        told: ({ length }) => ({ size: length }),
+        resultFrom: ({ length }) => ({ size: length }),
       }),
     removeOrphan: (digest, options) =>
       watch.call(watch.begin('maintenance.removeOrphan', { digest }, undefined), {
         run: () => inner.removeOrphan(digest, options),
-        told: (removed) => ({ outcome: removed ? 'removed' : 'kept' }),
+        resultFrom: (removed) => ({ outcome: removed ? 'removed' : 'kept' }),
       }),
     quarantine: (repository, digest) =>
       watch.call(watch.begin('maintenance.quarantine', { repository, digest }, undefined), {
         run: () => inner.quarantine(repository, digest),
-        told: (moved) => ({ outcome: moved ? 'put aside' : 'left' }),
+        resultFrom: (moved) => ({ outcome: moved ? 'put aside' : 'left' }),
       }),
     lease: (repository, digests) =>
       watch.call(watch.begin('maintenance.lease', { repository }, undefined), {
@@ -226,12 +246,12 @@ function observedMaintenance(inner: Maintenance, watch: Watch): Maintenance {
     usage: () =>
       watch.call(watch.begin('maintenance.usage', {}, undefined), {
         run: () => inner.usage(),
-        told: ({ size }) => ({ size }),
+        resultFrom: ({ size }) => ({ size }),
       }),
   };
 }
 
-/** Ids of uploads that have a number. One that is older gets a new number when it is gone on with. */
+/** Uploads whose numbers are remembered. An older upload gets a new number when it is resumed. */
 const mostKnownUploads = 1000;
 
 class Watch {
@@ -248,7 +268,7 @@ class Watch {
     return this.#begin({ method, ...about, caller, requestId });
   }
 
-  /** Of what gives something that the caller goes on with. */
+  /** Runs a call whose end is not its return, as it gives an upload or a content. */
   async attempt<T>(observer: Observer, run: () => Promise<T>): Promise<T> {
     try {
       return await observer.run(run);
@@ -260,10 +280,10 @@ class Watch {
 
   async call<T>(
     observer: Observer,
-    { run, told = () => ({}) }: { run: () => Promise<T>; told?: (value: T) => ObservedResult },
+    { run, resultFrom = () => ({}) }: { run: () => Promise<T>; resultFrom?: (value: T) => ObservedResult },
   ): Promise<T> {
     const value = await this.attempt(observer, run);
-    observer.ended(told(value));
+    observer.ended(resultFrom(value));
     return value;
   }
 
@@ -288,7 +308,7 @@ class Watch {
     let items = 0;
     let complete = false;
     try {
-      // Most lists do nothing before their first item is asked for.
+      // Most lists do nothing until their first item is asked for, so ask for it inside `run`.
       const { iterator, first } = observer.run(() => {
         const opened = list()[Symbol.asyncIterator]();
         return { iterator: opened, first: opened.next() };
@@ -336,7 +356,7 @@ class Watch {
       append: (source, options) =>
         this.call(this.begin('upload.append', { ...about, offset: options?.at, size: options?.size }, options), {
           run: () => upload.append(source, options),
-          told: (size) => {
+          resultFrom: (size) => {
             this.#note(upload.id, number);
             return { size };
           },
@@ -345,7 +365,7 @@ class Watch {
         const what = { ...about, digest, offset: options?.at, size: options?.size };
         return this.call(this.begin('upload.commit', what, options), {
           run: () => upload.commit(digest, options),
-          told: resultOf,
+          resultFrom: resultOf,
         });
       },
       close: () => this.call(this.begin('upload.close', about, undefined), { run: () => upload.close() }),
@@ -381,7 +401,7 @@ function nameOf(from: MountSource | undefined): string | undefined {
   return typeof from === 'function' ? 'a function' : from;
 }
 
-/** What an error is called: its code, or the name of its kind. */
+/** The name of an error: its code, or the name of its class. */
 export function kindOf(error: unknown): string {
   if (error instanceof RegistryError) return error.code;
   return error instanceof Error ? error.name : typeof error;

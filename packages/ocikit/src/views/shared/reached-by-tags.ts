@@ -1,11 +1,13 @@
+// Finds a tag through which content is reached.
 import { isRegistryError, linksOf, parseManifest } from '../../model/index.ts';
 import type { CallOptions, Digest, Manifest, ManifestLinks, Registry } from '../../model/index.ts';
 
 /**
- * A tag through which content is reached: its manifest, those that an index names, their blobs and subjects. Reads every
- * manifest that a tag reaches, one after another, and keeps their digests.
+ * A tag that reaches the content: a tag reaches its manifest, the manifests that an index names, their blobs and
+ * subjects. Reads every manifest that a tag reaches, one after another, and keeps their digests.
  *
- * @returns undefined if none of those for which `counts` gives true reaches it
+ * @param counts whether to look at a tag
+ * @returns undefined if no such tag reaches the content
  */
 export async function tagThatReaches(
   registry: Registry,
@@ -24,7 +26,7 @@ export async function tagThatReaches(
       if (await reaches(manifest)) return tag;
     }
   } catch (error) {
-    // Some registries do not know a repository without tags; whether there is one shows in what comes next.
+    // Some registries do not know a repository without tags. If it is unknown, the caller's next step fails.
     if (!isRegistryError(error, 'NAME_UNKNOWN', 'NOT_FOUND')) throw error;
   }
   return undefined;
@@ -48,7 +50,10 @@ export async function tagThatReaches(
   }
 }
 
-/** What a registry holds that is no manifest by today's rules names nothing. */
+/**
+ * The content that a manifest names. A registry may hold bytes that are no manifest by today's rules: they name
+ * nothing.
+ */
 function linksIn({ bytes, descriptor }: Manifest): ManifestLinks {
   try {
     return linksOf(parseManifest(bytes, descriptor.mediaType));
@@ -58,7 +63,7 @@ function linksIn({ bytes, descriptor }: Manifest): ManifestLinks {
   }
 }
 
-/** A tag may have gone since it was listed, and a registry may hold an index without all that it names. */
+/** A tag may have been deleted since it was listed, and an index may name manifests that are missing. */
 async function unlessUnknown(manifest: Promise<Manifest>): Promise<Manifest | undefined> {
   try {
     return await manifest;

@@ -1,7 +1,7 @@
-/** What log lines and traces may hold of a text that comes from anywhere: no secrets, nothing that breaks a line. */
+/** A text made safe for logs and traces: without secrets and without characters that break a line. */
 export function redacted(text: string, longest: number = 500): string {
   const safe = text
-    // Whose they are, and what is asked of it: there are the passwords, tokens and signatures.
+    // User names and queries of URLs hold passwords, tokens and signatures.
     .replace(/\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#@"'<>]*@/gi, '$1')
     .replace(/\b([a-z][a-z0-9+.-]{0,20}:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi, '$1?…')
     .replace(/\b(bearer|basic|negotiate|digest)\s+[A-Za-z0-9._~+/-]{8,}=*/gi, '$1 …')
@@ -13,7 +13,7 @@ export function redacted(text: string, longest: number = 500): string {
   return safe.length > longest ? `${safe.slice(0, Math.max(longest - 1, 0))}…` : safe;
 }
 
-/** What ends a line, moves a terminal's cursor or turns the direction of writing. */
+/** Escapes a character that ends a line, moves a terminal's cursor or turns the direction of writing. */
 function escaped(char: string): string {
   const named = JSON.stringify(char).slice(1, -1);
   return named.startsWith('\\') ? named : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;

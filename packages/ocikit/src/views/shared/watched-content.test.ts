@@ -86,7 +86,7 @@ describe.each(Object.entries(ways))('%s', (way, read) => {
     const { content, ends } = watched(failing);
     await expect(read(content)).rejects.toBe(told);
     await content.cancel();
-    // Who wants all bytes in one gets none.
+    // A reader of all bytes at once gets none of them.
     expect(ends).toEqual([[way === 'reading all bytes' ? 0 : 4000, broken]]);
   });
 });

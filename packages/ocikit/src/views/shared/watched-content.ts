@@ -1,14 +1,15 @@
+// Watches a content: replaces its errors, and tells when its reader has ended.
 import type { BlobContent, Descriptor, ResolvedRange } from '../../model/index.ts';
 
-/** What a view has to do with a content that it hands on. */
+/** The parts of a content's reading that a view handles. */
 export interface ContentWatch {
-  /** What its reader is told instead of an error. */
+  /** The error that its reader gets instead. Default: the same error. */
   failed?: ((error: unknown) => unknown) | undefined;
-  /** Told once when nobody will read any more: how many bytes were read, and what the reading failed with, if it did. */
+  /** Called once, when the reader has ended: with the number of bytes read, and the error if the reading failed. */
   ended?: ((bytes: number, failure: { error: unknown } | undefined) => void) | undefined;
 }
 
-/** The content as it is, watched. */
+/** The content with a watch on its reading. */
 export function watchContent(content: BlobContent, watch: ContentWatch): BlobContent {
   return new WatchedContent(content, watch);
 }
@@ -37,13 +38,13 @@ class WatchedContent implements BlobContent {
   }
 
   open(): Promise<void> {
-    return this.#told(this.#content.open());
+    return this.#step(this.#content.open());
   }
 
   async readInto(buffer: Uint8Array): Promise<number> {
-    const count = await this.#told(this.#content.readInto(buffer));
+    const count = await this.#step(this.#content.readInto(buffer));
     this.#bytes += count;
-    // Who has read all of it need not ask once more.
+    // A reader that has all bytes need not ask once more.
     if ((count === 0 && buffer.length > 0) || this.#isWhole()) this.#end();
     return count;
   }
@@ -74,7 +75,7 @@ class WatchedContent implements BlobContent {
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          const { done, value } = await this.#told(reader.read());
+          const { done, value } = await this.#step(reader.read());
           if (done) {
             this.#end();
             controller.close();
@@ -96,7 +97,7 @@ class WatchedContent implements BlobContent {
   }
 
   async bytes(limit?: number): Promise<Uint8Array> {
-    const bytes = await this.#told(this.#content.bytes(limit));
+    const bytes = await this.#step(this.#content.bytes(limit));
     this.#bytes = bytes.length;
     this.#end();
     return bytes;
@@ -104,7 +105,7 @@ class WatchedContent implements BlobContent {
 
   async cancel(): Promise<void> {
     try {
-      await this.#told(this.#content.cancel());
+      await this.#step(this.#content.cancel());
     } finally {
       this.#end();
     }
@@ -114,7 +115,7 @@ class WatchedContent implements BlobContent {
     return this.cancel();
   }
 
-  async #told<T>(step: Promise<T>): Promise<T> {
+  async #step<T>(step: Promise<T>): Promise<T> {
     try {
       return await step;
     } catch (error) {

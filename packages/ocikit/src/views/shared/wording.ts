@@ -1,21 +1,22 @@
+// Puts the names that callers know into errors, in place of the names inside.
 import { HttpError, RedirectError, RegistryError } from '../../model/index.ts';
 import type { ErrorInfo } from '../../model/index.ts';
 
-/** A chain of causes, or a detail, that goes deeper goes on in circles, or is of no use to anybody. */
+/** Depth of a chain of causes, or of a detail. A deeper one is probably circular, and is cut off. */
 const deepest = 8;
 
-/** A name inside, and what is told instead. One that ends in a slash is the beginning of names. */
+/** A name inside, and the name for callers. A name that ends in a slash is the beginning of names. */
 export type Rewording = readonly [name: string, instead: string];
 
 /**
- * Says of other names what is said of some: a view that shows repositories under names of its own must not tell in an error
- * what they are called inside. What says nothing of them stays the very same object.
+ * Replaces names in texts, details and errors. A view that shows repositories under names of its own must not reveal
+ * the names inside. A value without such a name is returned as it is, as the same object.
  */
 export class Wording {
   readonly #instead: ReadonlyMap<string, string>;
   readonly #pattern: RegExp;
 
-  /** @param names of two that fit at the same place, the first one counts */
+  /** @param names if two fit at the same place, the first one counts */
   constructor(names: readonly Rewording[]) {
     const both = names.flatMap(([name, instead]): Rewording[] => [
       [name, instead],
@@ -23,15 +24,16 @@ export class Wording {
     ]);
     this.#instead = new Map(both.toReversed());
     const parts = both.map(([name]) => literal(name) + (/(?:\/|%2F)$/.test(name) ? '' : '(?![a-z0-9]|[._-]+[a-z0-9])'));
-    // What stands before it tells whether it is a name, or a part of one. In a URL that may be an encoded character.
+    // The character before it decides whether it is a name or a part of one. In a URL that may be an encoded character.
     this.#pattern = new RegExp(`(?:(?<=%[0-9A-Fa-f]{2})|(?<![a-z0-9._-]))(?:${parts.join('|')})`, 'g');
   }
 
+  /** The text with the names replaced. */
   text(text: string): string {
     return text.replace(this.#pattern, (name) => this.#instead.get(name) ?? name);
   }
 
-  /** Anything that serialises as JSON. */
+  /** The value, which has to be serialisable as JSON, with the names replaced in all its strings and keys. */
   detail(value: unknown, depth: number = 0): unknown {
     if (typeof value === 'string') return this.text(value);
     if (typeof value !== 'object' || value === null) return value;
@@ -48,7 +50,7 @@ export class Wording {
     return Object.fromEntries(entries.map(({ after }) => [after.key, after.each]));
   }
 
-  /** An error that says the same. Where content is found elsewhere has to stay what it is, or it could not be found. */
+  /** The same error with the names replaced. A RedirectError stays as it is: its URLs have to work. */
   error(error: unknown, depth: number = 0): unknown {
     if (!(error instanceof Error) || error instanceof RedirectError) return error;
     const cause = depth < deepest ? this.error(error.cause, depth + 1) : undefined;
@@ -67,22 +69,22 @@ export class Wording {
     return Object.assign(new Error(message, causes), { name, ...code });
   }
 
-  #httpError(error: HttpError, told: { cause: unknown; detail: unknown }, isSame: boolean): HttpError {
+  #httpError(error: HttpError, reworded: { cause: unknown; detail: unknown }, isSame: boolean): HttpError {
     const { status, method, retryAfter, challenge } = error;
     const errors = error.errors.map((info) => this.detail(info) as ErrorInfo);
     const body = error.body === undefined ? undefined : this.text(error.body);
-    const same = isSame && body === error.body && told.detail === error.detail;
+    const same = isSame && body === error.body && reworded.detail === error.detail;
     if (same && errors.every((info, i) => info === error.errors[i])) return error;
     return new HttpError({
       status,
       method,
       url: this.text(error.url),
       errors,
-      detail: told.detail,
+      detail: reworded.detail,
       retryAfter,
       challenge,
       ...(body === undefined ? {} : { body }),
-      ...(told.cause === undefined ? {} : { cause: told.cause }),
+      ...(reworded.cause === undefined ? {} : { cause: reworded.cause }),
     });
   }
 }

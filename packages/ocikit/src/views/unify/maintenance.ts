@@ -1,3 +1,4 @@
+// Maintains the members of a unified registry as one.
 import { assertRepository, isRegistryError, maintenanceOf, parseDigest } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance, StoredBlob, StoredManifest, Usage } from '../../model/index.ts';
 
@@ -8,17 +9,19 @@ import type { Member } from './members/index.ts';
 import { listUploads } from './write/index.ts';
 import type { UnifiedUploadIds } from './write/index.ts';
 
-/** A member that can be maintained. */
+/** A member that has a maintenance. */
 export interface MaintainedMember extends Member {
+  /** The member's maintenance. */
   readonly maintenance: Maintenance;
 }
 
 /**
- * Maintains all members as one, if all of them can be.
+ * Maintains all members as one. Undefined if a member has no maintenance.
  *
- * Content is corrupt if it is in one member, missing if it is in all, and as unused as where it was used last. It is removed
- * from those that are written to, and has been removed if no member has it any more. What several members have is counted once, for
- * which all of them are looked through; uploads into repositories that do not exist yet are not counted.
+ * Content is corrupt if it is corrupt in one member, and missing if it is missing in all. Its last use is the latest of
+ * all members. It is removed from the members that are written to, and counts as removed if no member has it any more.
+ * Usage counts content of several members once, and reads the lists of all members for that. It does not count uploads
+ * into repositories that do not exist yet.
  */
 export function unifiedMaintenance(
   all: readonly Member[],
@@ -97,7 +100,7 @@ export function unifiedMaintenance(
           failures.push(error);
         }
       }
-      // A repository that one member has is known.
+      // The repository is known if one member knows it, so another error counts more than NAME_UNKNOWN.
       throw failures.find((error) => !isRegistryError(error, 'NAME_UNKNOWN')) ?? failures[0];
     },
     async quarantine(repository, digest) {
@@ -106,7 +109,7 @@ export function unifiedMaintenance(
       const answers = await askAll(written, async (_member, i) =>
         written[i]?.maintenance.quarantine(repository, digest),
       );
-      outcomeOf(`putting ${digest} aside`, answers);
+      outcomeOf(`putting ${digest} into quarantine`, answers);
       return valuesIn(answers).some(({ value }) => value === true);
     },
     async verify(repository, digest, options = {}) {
@@ -182,7 +185,7 @@ async function has(maintenance: Maintenance, repository: string, digest: Digest)
   return false;
 }
 
-/** A repository may be deleted while others are looked through. */
+/** Ignores NAME_UNKNOWN: the repository may have been deleted since it was listed. */
 async function unlessGone(counting: Promise<void>): Promise<void> {
   try {
     await counting;
@@ -191,7 +194,7 @@ async function unlessGone(counting: Promise<void>): Promise<void> {
   }
 }
 
-/** A tag in one member keeps it in all. */
+/** The manifest with the tags of all members: a tag in one member keeps it in all. */
 function combined(items: readonly [StoredManifest, ...StoredManifest[]]): StoredManifest {
   const tags = [...new Set(items.flatMap((item) => item.tags))].toSorted();
   return { ...items[0], tags, ...timesOf(items) };

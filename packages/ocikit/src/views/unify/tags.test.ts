@@ -21,7 +21,7 @@ async function holding(image: TestManifest, tag = 'v1'): Promise<Registry> {
   return registry;
 }
 
-/** Over HTTP nobody sees when something was stored. */
+/** As a registry over HTTP, which does not tell the times of storing. */
 function withoutMaintenance(registry: Registry): Registry {
   return changed(registry, { [maintenance]: undefined });
 }

@@ -50,7 +50,7 @@ function noting(count: number): { stores: Registry[]; cancelled: string[] } {
   return { stores, cancelled };
 }
 
-/** Its uploads fail, once, when so many bytes have come in all. What came before stays. */
+/** Its uploads fail once, when this many bytes have arrived in all. The bytes before stay. */
 function stopping(registry: Registry, at: number): Registry {
   let stops = true;
   const stoppingUpload = (upload: BlobUpload): BlobUpload => ({
@@ -227,7 +227,7 @@ describe('an upload in several members', () => {
         detail: { size: 2500 },
       });
       await expect(resumed.commit(digest)).rejects.toMatchObject({ code: 'RANGE_INVALID', detail: { size: 2500 } });
-      // Where the others stand is not where it stands.
+      // The position of the other members is not the position of the upload.
       const elsewhere = { at: 6000, size: 4000 };
       const misplaced = resumed.append(bytes.subarray(6000), elsewhere);
       await expect(misplaced).rejects.toMatchObject({ code: 'RANGE_INVALID', detail: { size: 2500 } });

@@ -1,3 +1,4 @@
+// Blobs through a cache: from the store, shared from another repository, while they arrive, or passed on unkept.
 import { resolveRange } from '../../../model/index.ts';
 import type {
   BlobContent,
@@ -17,9 +18,9 @@ import type { CacheEventType, CacheSettings } from '../shared/index.ts';
 import { briefly, isUnknown, keyOf } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 
-/** Bytes: who wants a part that is no further away waits until the download has come there. */
+/** Bytes. A reader of a part waits for the download if the part begins at most this far behind its position. */
 const nearby = 16 * 1024 * 1024;
-/** Milliseconds for which it is remembered where a blob is. */
+/** Milliseconds for which a repository that has a blob is remembered. */
 const homeFor = 24 * 60 * 60 * 1000;
 
 /** Blobs through a cache. */
@@ -30,11 +31,12 @@ export class CachedBlobs {
   readonly #kept: LeasedBlobs;
   readonly #looks = new SingleFlight<Descriptor>('finish');
   readonly #mounts = new SingleFlight<boolean>('finish');
-  /** Where blobs are kept that came or were read lately: images of one base are in many repositories. */
+  /** The repositories that have the blobs that arrived or were read lately: many images have the same base. */
   readonly #homes = new ExpiringMap<string>();
+  /** The running downloads. */
   readonly fills: Fills;
 
-  /** @param unknown what upstreams were said to lack */
+  /** @param unknown the errors for content that the upstreams do not have */
   constructor(
     store: Registry,
     settings: CacheSettings,
@@ -51,6 +53,7 @@ export class CachedBlobs {
     });
   }
 
+  /** The blob, or a part of it. */
   async get(place: Place, digest: Digest, options: GetBlobOptions): Promise<BlobContent> {
     if (options.range !== undefined) resolveRange(options.range, 0);
     const kept = await this.#kept.get(place.keptAs, digest, options);
@@ -78,8 +81,8 @@ export class CachedBlobs {
   }
 
   /**
-   * If another repository has it here, and this one's upstream says that it has it too, it need not be fetched. That it is
-   * here says nothing: who may read this repository need not be allowed to read the other one.
+   * Mounts the blob from another repository of the store, so that it need not be fetched. This repository's upstream
+   * must have it too: a caller that may read this repository may not be allowed to read the other one.
    */
   async #share(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<boolean> {
     const home = this.#homes.get(digest);
@@ -103,7 +106,7 @@ export class CachedBlobs {
     });
   }
 
-  /** Whether a part is worth waiting for: at the beginning, or not far from where a download is. */
+  /** Whether a part is worth waiting for: it is at the beginning, or near the position of a download. */
   async #isNear(place: Place, digest: Digest, range: ByteRange, signal: AbortSignal | undefined): Promise<boolean> {
     if ('start' in range && range.start === 0) return true;
     const reached = await abortable(this.fills.reached(place, digest), signal);
@@ -111,7 +114,7 @@ export class CachedBlobs {
     return resolveRange(range, reached.size).start <= reached.position + nearby;
   }
 
-  /** From the upstream, and not kept. */
+  /** From the upstream, without keeping it. */
   async #pass(place: Place, digest: Digest, options: GetBlobOptions): Promise<BlobContent> {
     const { upstream, repository, context } = place;
     this.#tell('passed', place, digest);
@@ -124,6 +127,7 @@ export class CachedBlobs {
     }
   }
 
+  /** The blob's descriptor. */
   async resolve(place: Place, digest: Digest, { signal }: CallOptions): Promise<Descriptor> {
     const kept = await fromStore(signal, () => this.#store.resolveBlob(place.keptAs, digest, { signal }));
     if (kept !== undefined) {

@@ -1,3 +1,4 @@
+// Reads from the cache's store, with a lease that keeps a blob from eviction while it is read.
 import { isRegistryError, maintenanceOf, RedirectError } from '../../../model/index.ts';
 import type { BlobContent, Digest, GetBlobOptions, Registry } from '../../../model/index.ts';
 
@@ -7,9 +8,10 @@ import type { CacheSettings } from '../shared/index.ts';
 import { isUnknown } from '../upstream/index.ts';
 
 /**
- * What a store has, if it can be had: a store that fails is as good as one that does not have it, as the upstream can be asked.
+ * The store's answer; undefined if it has none. A store that fails counts as one without the content, as the upstream
+ * can be asked instead.
  *
- * @param signal whose reason is passed on
+ * @param signal the caller's; its reason is thrown
  */
 export async function fromStore<T>(signal: AbortSignal | undefined, look: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -21,7 +23,7 @@ export async function fromStore<T>(signal: AbortSignal | undefined, look: () => 
   }
 }
 
-/** The blobs of a store: not evicted while they are being read, and removed if they turn out to be damaged. */
+/** The blobs of a store. A blob is not evicted while it is read, and removed if it is damaged. */
 export class LeasedBlobs {
   readonly #store: Registry;
   readonly #settings: CacheSettings;
@@ -31,13 +33,14 @@ export class LeasedBlobs {
     this.#settings = settings;
   }
 
+  /** The blob, leased until its reader ends; undefined if the store does not have it. */
   async get(repository: string, digest: Digest, options: GetBlobOptions): Promise<BlobContent | undefined> {
     const content = await fromStore(options.signal, () => this.#store.getBlob(repository, digest, options));
     if (content === undefined) return undefined;
     const lease = await maintenanceOf(this.#store)?.lease(repository, [digest]);
     return watchContent(content, {
       ended: (_bytes, failure) => {
-        // A file that is too short, or gone, or has other bytes.
+        // The file is too short, has been deleted, or has other bytes.
         const error = failure?.error;
         const isDamaged = isUnknown(error) || isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID');
         if (isDamaged) void this.#remove(repository, digest, error);
@@ -48,7 +51,7 @@ export class LeasedBlobs {
 
   async #remove(repository: string, digest: Digest, error: unknown): Promise<void> {
     this.#settings.tell({ type: 'corrupt', kind: 'blob', repository, reference: digest, error });
-    // If it cannot be removed, the next reader finds the same.
+    // If the removal fails, the next reader finds the damage again.
     await this.#store.deleteBlob(repository, digest).catch(() => undefined);
   }
 }

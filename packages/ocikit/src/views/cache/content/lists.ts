@@ -1,17 +1,19 @@
+// Lists through a cache: from the upstream, or from the store while the upstream cannot be reached.
 import { isRegistryError, limit as atMost, merge } from '../../../model/index.ts';
 import type { Descriptor, Digest, ListOptions, ReferrersOptions, Registry } from '../../../model/index.ts';
 
 import type { Place, Upstream } from '../upstream/index.ts';
 import { isOutage } from '../upstream/index.ts';
 
-/** One of the upstreams that are asked for their repositories. */
+/** An upstream that lists its repositories. */
 export interface Listed {
+  /** The upstream. */
   upstream: Upstream;
   /** See `ListedUpstream`. */
   prefix: string;
 }
 
-/** The tags that the upstream lists; those that are kept if it cannot be asked. */
+/** The tags that the upstream lists; the kept tags if the upstream cannot be reached. */
 export function cachedTags(store: Registry, place: Place, options: ListOptions): AsyncIterable<string> {
   const { upstream, repository, keptAs, context } = place;
   return either(
@@ -21,7 +23,7 @@ export function cachedTags(store: Registry, place: Place, options: ListOptions):
   );
 }
 
-/** As {@link cachedTags}. What is kept of them is what somebody has pulled. */
+/** As {@link cachedTags}, for referrers. The store has only the referrers that a caller has pulled. */
 export function cachedReferrers(
   store: Registry,
   place: Place,
@@ -37,8 +39,8 @@ export function cachedReferrers(
 }
 
 /**
- * The repositories of all upstreams, by the names that they have here. Of an upstream that does not list them, as Docker
- * Hub, or cannot be asked, those of which something is kept.
+ * The repositories of all upstreams, by their names in the cache. If an upstream cannot be reached or does not list
+ * repositories (Docker Hub does not), the list has its repositories with kept content.
  */
 export function cachedRepositories(
   store: Registry,
@@ -82,7 +84,7 @@ async function* none(): AsyncGenerator<never, void, undefined> {
   // There is nothing.
 }
 
-/** The first list, or the second one if the first fails at its beginning: what has been given cannot be taken back. */
+/** The first list; the second one if the first fails before its first item. Items cannot be taken back. */
 async function* either<T>(
   first: AsyncIterable<T>,
   second: () => AsyncIterable<T>,
@@ -103,7 +105,7 @@ async function* either<T>(
   try {
     yield* second();
   } catch (error) {
-    // What is not kept either is not unknown: nobody knows.
+    // The store does not know the repository, but the upstream may: its failure is the answer.
     throw isRegistryError(error, 'NAME_UNKNOWN') ? failure.error : error;
   }
 }

@@ -1,3 +1,4 @@
+// Manifests by digest through a cache.
 import { digestOf, isRegistryError, splitDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Registry, RegistryError } from '../../../model/index.ts';
 
@@ -7,13 +8,13 @@ import { fromStore } from './leased-blobs.ts';
 import { briefly, isUnknown, keyOf, wrongAnswer } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 
-/** Manifests by their digests, through a cache. */
+/** Manifests by digest, from the store or an upstream. */
 export class CachedManifests {
   readonly #store: Registry;
   readonly #settings: CacheSettings;
   readonly #unknown: ExpiringMap<RegistryError>;
   readonly #onKept: (size: number) => void;
-  /** The tags that are known to be at a digest. */
+  /** The tags that are known to point to a digest. */
   readonly #tagsAt: (place: Place, digest: Digest) => string[];
   readonly #gets = new SingleFlight<Manifest>('finish');
   readonly #looks = new SingleFlight<Descriptor>('finish');
@@ -31,7 +32,7 @@ export class CachedManifests {
     this.#tagsAt = hooks.tagsAt;
   }
 
-  /** Bytes are the caller's own. */
+  /** The manifest, in a copy of its own for each caller. */
   async get(place: Place, digest: Digest, { signal }: CallOptions): Promise<Manifest> {
     const kept = await this.kept(place, digest, signal);
     if (kept !== undefined) {
@@ -55,6 +56,7 @@ export class CachedManifests {
     }
   }
 
+  /** The manifest's descriptor. */
   async resolve(place: Place, digest: Digest, { signal }: CallOptions): Promise<Descriptor> {
     const kept = await fromStore(signal, () => this.#store.resolveManifest(place.keptAs, digest, { signal }));
     if (kept !== undefined) {
@@ -74,7 +76,7 @@ export class CachedManifests {
     }
   }
 
-  /** What the store has. As it is small, its digest is computed anew: a damaged one is as good as none. */
+  /** The manifest in the store, if its digest is right. A manifest is small, so its digest is computed at each read. */
   async kept(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
     const found = await fromStore(signal, () => this.#store.getManifest(place.keptAs, digest, { signal }));
     if (found === undefined || digestOf(found.bytes, splitDigest(digest).algorithm) === digest) return found;
@@ -82,7 +84,7 @@ export class CachedManifests {
     return undefined;
   }
 
-  /** @throws RegistryError UNAVAILABLE if it is not what it was asked for */
+  /** @throws RegistryError UNAVAILABLE if the upstream sent another manifest */
   #assertIs(place: Place, digest: Digest, { descriptor, bytes }: Manifest): void {
     const found = digestOf(bytes, splitDigest(digest).algorithm);
     if (found === digest && descriptor.digest === digest && bytes.length === descriptor.size) return;
@@ -92,9 +94,9 @@ export class CachedManifests {
   }
 
   /**
-   * Gives the store a manifest, and sets its tags. A store that does not take it is no reason not to serve it.
+   * Gives the store a manifest, and sets its tags. A manifest that the store refuses is served nevertheless.
    *
-   * @throws RegistryError UNAVAILABLE if its media type is not that of its content
+   * @throws RegistryError UNAVAILABLE if its media type differs from the one in its content
    */
   async keep(place: Place, manifest: Manifest, tags: readonly string[]): Promise<void> {
     const { descriptor, bytes } = manifest;
@@ -133,7 +135,7 @@ export class CachedManifests {
   }
 }
 
-/** Undefined if it may be a manifest all the same, of a kind that only the store does not know. */
+/** Undefined if it may be a manifest of a kind that the store does not know. */
 function whatIsWrong(bytes: Uint8Array, mediaType: string): string | undefined {
   let value: unknown;
   try {

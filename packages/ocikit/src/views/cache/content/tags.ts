@@ -1,3 +1,4 @@
+// Tags through a cache: the upstream is asked again after a while; the kept tag is answered if it cannot be reached.
 import { digestOf, splitDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Registry, RegistryError } from '../../../model/index.ts';
 
@@ -9,14 +10,14 @@ import { briefly, isOutage, isUnknown, keyOf, notAsked, wrongAnswer } from '../u
 import type { Place } from '../upstream/index.ts';
 import type { TagStates } from './tag-states.ts';
 
-/** Where a tag is. */
+/** The manifest that a tag points to. */
 interface TagAnswer {
   descriptor: Descriptor;
-  /** If it came with the answer. */
+  /** Present if it came with the answer. */
   manifest?: Manifest | undefined;
 }
 
-/** Tags through a cache: what an upstream said of one is true for a while; then it is asked again. */
+/** Tags from the store and the upstreams. An upstream's answer holds for `maxAge`; then the upstream is asked again. */
 export class CachedTags {
   readonly #store: Registry;
   readonly #settings: CacheSettings;
@@ -38,6 +39,7 @@ export class CachedTags {
     this.#states = parts.states;
   }
 
+  /** The manifest that the tag points to, in a copy of its own for each caller. */
   async get(place: Place, tag: string, options: CallOptions): Promise<Manifest> {
     const { signal } = options;
     const kept = await this.#kept(place, tag, signal);
@@ -57,6 +59,7 @@ export class CachedTags {
     }
   }
 
+  /** The descriptor of the manifest that the tag points to. */
   async resolve(place: Place, tag: string, options: CallOptions): Promise<Descriptor> {
     const { signal } = options;
     const kept = await this.#kept(place, tag, signal);
@@ -71,7 +74,7 @@ export class CachedTags {
     }
   }
 
-  /** Where the store has the tag. */
+  /** The manifest that the tag points to in the store. */
   #kept(place: Place, tag: string, signal: AbortSignal | undefined): Promise<Descriptor | undefined> {
     return fromStore(signal, () => this.#store.resolveTag(place.keptAs, tag, { signal }));
   }
@@ -80,7 +83,9 @@ export class CachedTags {
     return kept !== undefined && isOutage(error) && this.#states.age(place.keptAs, tag) <= this.#settings.maxStale;
   }
 
-  /** Where the tag is now, as far as is known or can be found out. Rejects with UNAVAILABLE in good time if it is kept. */
+  /**
+   * The manifest that the tag points to now. Rejects with UNAVAILABLE within `patience` if a kept tag can be answered.
+   */
   async #current(
     place: Place,
     tag: string,
@@ -95,7 +100,7 @@ export class CachedTags {
     }
     const unknown = this.#unknown.get(`tag ${keyOf(place, tag)}`);
     if (unknown !== undefined) throw unknown;
-    // Who has something to answer with does not wait for what has just failed.
+    // The kept tag can be answered: do not wait for an upstream that has just failed.
     if (kept !== undefined && upstream.isDown) throw notAsked('could not be asked a moment ago');
     const asked = this.#asks.join(keyOf(place, tag), undefined, () => {
       this.#tell('miss', place, tag);
@@ -104,7 +109,7 @@ export class CachedTags {
     return kept === undefined ? abortable(asked, signal) : this.#withPatience(place, asked, signal);
   }
 
-  /** The asking goes on when the patience has come to its end. */
+  /** Waits at most `patience`. The request itself goes on. */
   async #withPatience(place: Place, asked: Promise<TagAnswer>, signal: AbortSignal | undefined): Promise<TagAnswer> {
     let stop = (): void => undefined;
     const late = new Promise<never>((_resolve, reject) => {
@@ -120,7 +125,7 @@ export class CachedTags {
     }
   }
 
-  /** One request, which brings the manifest with it. */
+  /** Asks with one request that brings the manifest as well. */
   async #fetch(place: Place, tag: string): Promise<TagAnswer> {
     const { upstream, repository, keptAs, context } = place;
     const manifest = await this.#askFor(place, tag, undefined, () =>
@@ -135,7 +140,7 @@ export class CachedTags {
     return { descriptor, manifest };
   }
 
-  /** Asks without fetching, which registries do not count as a pull. */
+  /** Asks without fetching: registries do not count that as a pull. */
   async #look(place: Place, tag: string, kept: Descriptor | undefined): Promise<TagAnswer> {
     const { upstream, repository, keptAs, context } = place;
     const descriptor = await this.#askFor(place, tag, kept, () =>
@@ -146,13 +151,13 @@ export class CachedTags {
     return { descriptor };
   }
 
-  /** If the manifest is kept; else the tag is set when it comes. */
+  /** Moves the kept tag if its manifest is kept. If it is not, the tag is set when the manifest arrives. */
   async #move(place: Place, tag: string, digest: Digest): Promise<void> {
     const manifest = await this.#manifests.kept(place, digest, undefined);
     if (manifest !== undefined) await this.#manifests.keep(place, manifest, [tag]);
   }
 
-  /** What is gone there is gone here. */
+  /** Asks the upstream. A tag that the upstream does not have is removed from the store. */
   async #askFor<T>(place: Place, tag: string, kept: Descriptor | undefined, ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
@@ -160,7 +165,7 @@ export class CachedTags {
       if (!isUnknown(error)) throw error;
       this.#states.delete(place.keptAs, tag);
       this.#unknown.set(`tag ${keyOf(place, tag)}`, briefly(error), this.#settings.negativeAge);
-      // Unless it has moved meanwhile. If it cannot be deleted, it is asked for again the next time.
+      // The tag stays if it has moved meanwhile. If its deletion fails, the next call asks the upstream again.
       if (kept !== undefined) {
         await this.#store.deleteTag(place.keptAs, tag, { ifTag: kept.digest }).catch(() => undefined);
       }

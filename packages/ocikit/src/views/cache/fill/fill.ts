@@ -1,3 +1,4 @@
+// One download of a blob into an upload of the store, which any number of readers follow.
 import { isRegistryError, mediaTypes } from '../../../model/index.ts';
 import type { BlobContent, BlobUpload, Descriptor, Registry } from '../../../model/index.ts';
 
@@ -7,35 +8,43 @@ import { wrongAnswer } from '../upstream/index.ts';
 import type { Upstream } from '../upstream/index.ts';
 import { Waiters } from './waiters.ts';
 
-/** Bytes at the end that nobody is given before all of them have been verified. A blob that is no larger comes as a whole. */
+/**
+ * Last bytes of a blob, which readers get only after the whole blob has been verified. A smaller blob comes as a whole.
+ */
 export const heldBack: number = 64 * 1024;
+/** Bytes. A download that lacks no more than this is finished even without a reader. */
 const littleMissing = 16 * 1024 * 1024;
 
 /**
- * How a download ended: the blob is kept; the upstream sent something else (`wrong`), or not all of it (`cut`); nobody
- * wanted it any more (`left`); the store failed (`unkept`).
+ * The end of a download: the blob is kept (`kept`), the upstream sent other content (`wrong`) or not all of it (`cut`),
+ * all readers had left (`left`), or the store failed (`unkept`).
  */
 export type FillOutcome = { type: 'kept' } | { type: 'wrong' | 'cut' | 'left' | 'unkept'; error: unknown };
 
+/** The parts of a download. */
 export interface FillSource {
+  /** The registry that sends the blob. */
   upstream: Upstream;
+  /** The registry that keeps the blob. */
   store: Registry;
-  /** The name under which the store has it. */
+  /** The repository's name in the store. */
   repository: string;
-  /** From where the upload stands to the end of the blob. */
+  /** The bytes from `start` to the end of the blob. */
   content: BlobContent;
+  /** The upload of the store that takes the blob. */
   upload: BlobUpload;
-  /** Bytes of the blob that the upload has already. */
+  /** Bytes of the blob that the upload had before. */
   start: number;
 }
 
 /**
- * One download of a blob into an upload of the store, with any number of readers behind it. Each reads what the upload has at
- * its own pace: a slow one holds nobody up, and costs no memory.
+ * One download of a blob into an upload of the store, with any number of readers. Each reads from the upload at its own
+ * pace: a slow reader delays no other reader, and costs no memory.
  */
 export class Fill {
+  /** The whole blob's. */
   readonly descriptor: Descriptor;
-  /** Resolves when it is over, in whatever way. */
+  /** Resolves at its end, whichever it is. */
   readonly ended: Promise<FillOutcome>;
   readonly #source: FillSource;
   readonly #incoming: ReadAhead;
@@ -43,7 +52,7 @@ export class Fill {
   #written: number;
   #outcome: FillOutcome | undefined;
   #hasLeft = false;
-  /** The upload is becoming the blob: for a moment, neither can be relied on. */
+  /** The upload is becoming the blob. Until that is done, neither can be read reliably. */
   #isCommitting = false;
 
   constructor(source: FillSource) {
@@ -55,7 +64,7 @@ export class Fill {
     this.ended = this.#run();
   }
 
-  /** Bytes from the blob's beginning that can be read now. */
+  /** Bytes, from the blob's beginning, that can be read now. */
   get available(): number {
     const { size } = this.descriptor;
     if (this.#outcome?.type === 'kept') return size;
@@ -63,21 +72,22 @@ export class Fill {
     return Math.max(0, Math.min(this.#written, size - heldBack));
   }
 
+  /** Whether the download has ended. */
   get isOver(): boolean {
     return this.#outcome !== undefined;
   }
 
-  /** Nobody else can read it to its end. */
+  /** Whether the download ends without the blob, so that no further reader can follow it. */
   get isLost(): boolean {
     return this.#hasLeft || (this.#outcome !== undefined && this.#outcome.type !== 'kept');
   }
 
-  /** Whether more of it is there than is missing, or little is missing: then it is worth while to go on for nobody. */
+  /** Whether it is worth finishing without a reader: more than half has arrived, or little is missing. */
   get isNearlyDone(): boolean {
     return this.descriptor.size - this.#written <= Math.max(this.#written, littleMissing);
   }
 
-  /** Resolves when there is something to read at this position; rejects if nothing will come any more. */
+  /** Resolves when a byte can be read at this position. Rejects if none will arrive. */
   async until(position: number, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       if (this.#outcome !== undefined && this.#outcome.type !== 'kept') throw this.#outcome.error;
@@ -86,7 +96,7 @@ export class Fill {
     }
   }
 
-  /** What can be read now, from there on and before `end`. */
+  /** The bytes that can be read now, from `start` and before `end`. */
   async read(start: number, end: number): Promise<BlobContent> {
     const { store, repository, upload } = this.#source;
     const range = { start, end: Math.min(end, this.available) };
@@ -94,7 +104,7 @@ export class Fill {
     return store.getBlob(repository, this.descriptor.digest, { range });
   }
 
-  /** Ends it: nobody wants it any more. */
+  /** Ends the download: all readers have left. */
   leave(error: unknown): void {
     if (this.#outcome !== undefined) return;
     this.#hasLeft = true;

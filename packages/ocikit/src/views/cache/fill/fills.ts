@@ -1,3 +1,4 @@
+// The running downloads of a cache, and the bytes of the interrupted ones.
 import { createContent, RegistryError, resolveRange, splitDigest } from '../../../model/index.ts';
 import type { BlobContent, BlobUpload, Descriptor, Digest, GetBlobOptions, Registry } from '../../../model/index.ts';
 
@@ -9,20 +10,20 @@ import type { CacheEventType, CacheSettings } from '../shared/index.ts';
 import { isOutage, isUnknown, keyOf } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 
-/** Downloads that nobody went on with, whose bytes are kept for whoever asks next. */
+/** Interrupted downloads whose bytes are kept for the next reader. */
 const maxPaused = 32;
-/** Milliseconds after the last reader has left in which another one may come: some read a blob in several parts. */
+/** Milliseconds for which a download waits for its next reader: some clients read a blob in several parts. */
 const linger = 3000;
-/** Milliseconds for which a store that failed to take a blob is not given it again. */
+/** Milliseconds for which a store that failed to take a blob does not get it again. */
 const unkeepableFor = 30_000;
-/** Milliseconds for which it is remembered how often an upstream has sent something else. */
+/** Milliseconds for which wrong content of an upstream is remembered. */
 const wrongFor = 5 * 60_000;
-/** Milliseconds, the longest wait before an upstream that sends something else is asked again. */
+/** Milliseconds, the longest wait before an upstream that sent wrong content is asked again. */
 const longestWait = 60_000;
 
 interface Paused {
   upload: BlobUpload;
-  /** Of the whole blob, in bytes. */
+  /** Bytes of the whole blob. */
   size: number;
 }
 
@@ -31,9 +32,10 @@ interface Wrongs {
   notBefore: number;
 }
 
+/** Is told of a blob that the store has taken; the size is in bytes. */
 export type OnKeptBlob = (place: Place, digest: Digest, size: number) => void;
 
-/** The downloads that are under way: one for each blob, however many want it. */
+/** The running downloads: one for each blob, for any number of readers. */
 export class Fills {
   readonly #store: Registry;
   readonly #settings: CacheSettings;
@@ -43,7 +45,7 @@ export class Fills {
   readonly #paused = new Map<string, Paused>();
   readonly #unkeepable = new ExpiringMap<true>();
   readonly #wrongs = new ExpiringMap<Wrongs>();
-  /** What is being tidied up after downloads. */
+  /** The work after the end of downloads. */
   readonly #endings = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
@@ -53,18 +55,18 @@ export class Fills {
     this.#onKept = onKept;
   }
 
-  /** Whether a download of the blob is under way. */
+  /** Whether a download of the blob is running. */
   has(place: Place, digest: Digest): boolean {
     return this.#fills.has(keyOf(place, digest));
   }
 
-  /** What is known of a blob that is coming in; undefined if it is not. */
+  /** The descriptor of a blob that is being downloaded; undefined if it is not. */
   async descriptor(place: Place, digest: Digest): Promise<Descriptor | undefined> {
     const fill = await this.#fills.get(keyOf(place, digest))?.catch(() => undefined);
     return fill === undefined ? undefined : { ...fill.descriptor };
   }
 
-  /** How far a download has come that is under way, or can be gone on with, and how far it goes; undefined if there is none. */
+  /** The position and size, in bytes, of a running or interrupted download; undefined if there is none. */
   async reached(place: Place, digest: Digest): Promise<{ position: number; size: number } | undefined> {
     const key = keyOf(place, digest);
     const fill = await this.#fills.get(key)?.catch(() => undefined);
@@ -75,7 +77,7 @@ export class Fills {
   }
 
   /**
-   * The download of a blob: joins the one that is under way, or begins one.
+   * The download of a blob: joins the running one, or begins one.
    *
    * @returns undefined if the store does not take the blob at the moment
    */
@@ -87,7 +89,7 @@ export class Fills {
         this.#tell('joined', place, digest);
         return fill;
       }
-      // What it leaves can be gone on with.
+      // The next download resumes at the position of the lost one.
       await abortable(fill.ended, signal);
       this.#forget(key, known);
     }
@@ -113,9 +115,13 @@ export class Fills {
   #assertMayTryAgain(key: string): void {
     const wait = (this.#wrongs.get(key)?.notBefore ?? 0) - performance.now();
     if (wait <= 0) return;
-    throw new RegistryError('UNAVAILABLE', 'the upstream registry has sent something else several times', {
-      retryAfter: Math.ceil(wait / 1000),
-    });
+    throw new RegistryError(
+      'UNAVAILABLE',
+      'the upstream registry has sent wrong content several times: try again later',
+      {
+        retryAfter: Math.ceil(wait / 1000),
+      },
+    );
   }
 
   async #open(place: Place, digest: Digest, key: string): Promise<Fill | undefined> {
@@ -180,7 +186,7 @@ export class Fills {
     await upload.cancel().catch(() => undefined);
   }
 
-  /** The first time may have been an accident of the way: it is tried again at once. */
+  /** The first wrong content may be an accident of the network, so the upstream may be asked again at once. */
   #noteWrong(key: string): void {
     const count = (this.#wrongs.get(key)?.count ?? 0) + 1;
     const wait = count === 1 ? 0 : Math.min(1000 * 2 ** (count - 2), longestWait);
@@ -209,7 +215,7 @@ export class Fills {
   }
 
   /**
-   * The blob, or a part of it, as it comes in. Resolves when its first byte is there.
+   * The blob, or a part of it, while it arrives. Resolves when its first byte can be read.
    *
    * @returns undefined if the store does not take the blob at the moment
    */
@@ -255,11 +261,11 @@ export class Fills {
     }
     later(linger, () => {
       if (this.#followers.get(fill) !== 0 || fill.isNearlyDone) return;
-      fill.leave(new RegistryError('UNAVAILABLE', 'nobody has been reading the download of the blob'));
+      fill.leave(new RegistryError('UNAVAILABLE', 'the download of the blob has ended: it had no readers'));
     });
   }
 
-  /** Ends all that is under way. */
+  /** Ends all downloads. */
   async close(): Promise<void> {
     const error = new RegistryError('UNAVAILABLE', 'the cache is closing');
     this.#closing.abort(error);
@@ -279,7 +285,7 @@ export class Fills {
   }
 }
 
-/** Undefined if the store has given it up meanwhile. */
+/** Undefined if the store has dropped the upload meanwhile. */
 function sizeOf(upload: BlobUpload): number | undefined {
   try {
     return upload.size;

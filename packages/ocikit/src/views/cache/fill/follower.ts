@@ -1,17 +1,22 @@
+// A reader of a blob that is still being downloaded.
 import { isRegistryError } from '../../../model/index.ts';
 import type { BlobContent, ByteReader, OnTransferEvent, ResolvedRange } from '../../../model/index.ts';
 
 import type { Fill } from './fill.ts';
 
+/** The caller of a follower. */
 export interface FollowerOptions {
-  /** The name by which the reader knows the repository. */
+  /** The repository's name for the caller. */
   repository: string;
+  /** Ends the reading. */
   signal: AbortSignal | undefined;
+  /** Is told of the reader's progress. */
   onEvent: OnTransferEvent | undefined;
+  /** Called when the reader has ended. */
   onClose: () => void;
 }
 
-/** Somebody who reads a blob, or a part of it, while it is coming in. */
+/** Reads a blob, or a part of it, while it is being downloaded. */
 export class Follower implements ByteReader {
   readonly #fill: Fill;
   readonly #range: ResolvedRange;
@@ -41,7 +46,7 @@ export class Follower implements ByteReader {
     return 0;
   }
 
-  /** @returns 0 if the part has been read, and there may be another one */
+  /** @returns 0 if this part has been read. More parts may follow */
   async #readPart(buffer: Uint8Array): Promise<number> {
     try {
       if (this.#part === undefined) {
@@ -54,7 +59,7 @@ export class Follower implements ByteReader {
     } catch (error) {
       await this.#part?.cancel();
       this.#part = undefined;
-      // The upload has become the blob since it was looked at.
+      // The upload has become the blob meanwhile: read the blob.
       if (this.#hasFoundBlob || !isRegistryError(error, 'BLOB_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN')) throw error;
       const outcome = await this.#fill.ended;
       if (outcome.type !== 'kept') throw outcome.error;

@@ -1,13 +1,14 @@
+// Reads a source ahead, up to a limit, and joins its pieces into large parts.
 import { Waiters } from './waiters.ts';
 
-/** Bytes that may wait: while some are being stored, more come in. */
+/** Bytes that are read ahead at most. More bytes arrive while the last ones are being stored. */
 const most = 2 * 1024 * 1024;
-/** Bytes that are worth storing, and telling readers of, in one step; */
+/** Bytes that are worth one step of storing. */
 const enough = 1024 * 1024;
-/** and the milliseconds for which it is waited for more. */
+/** Milliseconds to wait for that many bytes. */
 const patience = 10;
 
-/** Reads a source no further ahead than that, and gives what has come in as large parts as there are. */
+/** Reads a source ahead, and gives the bytes that have arrived in large parts. */
 export class ReadAhead {
   readonly #pieces: AsyncIterator<Uint8Array>;
   #waiting: Uint8Array[] = [];
@@ -51,7 +52,10 @@ export class ReadAhead {
     clearTimeout(timer);
   }
 
-  /** What has come, at least one piece; undefined at the end. Rejects with what the source fails with, after what came before. */
+  /**
+   * The pieces that have arrived, at least one; undefined at the end. Rejects with the source's error after its last
+   * piece.
+   */
   async take(): Promise<Uint8Array[] | undefined> {
     while (this.#waiting.length === 0) {
       if (this.#end === 'end') return undefined;
@@ -66,13 +70,13 @@ export class ReadAhead {
     return taken;
   }
 
-  /** Nothing more is wanted: {@link ReadAhead.take} rejects with this, also while it waits. */
+  /** Stops reading. {@link ReadAhead.take} rejects with this error, also while it waits. */
   leave(error: unknown): void {
     this.#end ??= { error };
     this.#waiting = [];
     this.#came.wake();
     this.#taken.wake();
-    // A source that hangs would never say that it has been left.
+    // Do not wait: a source that hangs never answers.
     this.#pieces.return?.().catch(() => undefined);
   }
 }

@@ -1,4 +1,4 @@
-/** Those who wait for something to move on. */
+/** Callers that wait for the next change. */
 export class Waiters {
   #waiting: (() => void)[] = [];
 
@@ -9,6 +9,7 @@ export class Waiters {
     });
   }
 
+  /** Wakes all waiting callers. */
   wake(): void {
     const woken = this.#waiting;
     this.#waiting = [];

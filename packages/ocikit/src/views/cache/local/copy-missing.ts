@@ -1,25 +1,29 @@
+// Copies content that only the cache has into the local registry when a pushed manifest names it.
 import { isDigest, isRegistryError } from '../../../model/index.ts';
 import type { CallOptions, Digest, Reader, Registry } from '../../../model/index.ts';
 
 import { isUnknown } from '../upstream/index.ts';
 
+/** A push, and the registries between which missing content is copied. */
 export interface CopyMissing {
-  /** Where content that is missing may be. */
+  /** The cache, which may have the missing content. */
   cached: Reader;
-  /** Where it is to be. */
+  /** The registry that gets the push and the missing content. */
   local: Registry;
+  /** The repository of the push. */
   repository: string;
+  /** The options of the push. */
   options: CallOptions | undefined;
 }
 
-/** Contents that one manifest may be lacking. */
+/** Contents that are copied for one manifest at most. */
 const most = 1000;
-/** An index of indexes of …: deeper ones are refused, as they are where nothing is cached. */
+/** Depth of indexes inside indexes. Deeper ones are refused, as without a cache. */
 const deepest = 8;
 
 /**
- * Pushes a manifest, and gives the local registry what it names and only the cache has: who was told that a blob is there
- * does not send it.
+ * Pushes a manifest, and copies the content that it names and only the cache has. A client does not push a blob that
+ * the cache showed it.
  */
 export async function pushCopyingMissing<T>(copy: CopyMissing, push: () => Promise<T>, depth = 0): Promise<T> {
   const copied = new Set<Digest>();
@@ -35,7 +39,7 @@ export async function pushCopyingMissing<T>(copy: CopyMissing, push: () => Promi
   }
 }
 
-/** What a registry says that a manifest lacks. */
+/** The digest that a registry misses for a manifest. */
 function missingIn(error: unknown): Digest | undefined {
   if (!isRegistryError(error, 'MANIFEST_BLOB_UNKNOWN')) return undefined;
   const { detail } = error;
@@ -44,7 +48,7 @@ function missingIn(error: unknown): Digest | undefined {
   return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
 }
 
-/** @returns false if the cache does not have it either */
+/** @returns false if the cache does not have the content either */
 async function copyContent(copy: CopyMissing, digest: Digest, depth: number): Promise<boolean> {
   return (await copyBlob(copy, digest)) || (await copyManifest(copy, digest, depth));
 }

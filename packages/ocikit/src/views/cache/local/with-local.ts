@@ -1,3 +1,4 @@
+// Combines a cache with a registry of its own for all pushes.
 import {
   history,
   isRegistryError,
@@ -15,11 +16,11 @@ import { pushCopyingMissing } from './copy-missing.ts';
 import { isOutage, isRefusal, isUnknown } from '../upstream/index.ts';
 
 /**
- * What is cached, and a registry that takes all pushes. It is asked first, unless the caller means another registry; what
- * it has hides what an upstream has by the same name.
+ * A cache with a local registry that takes all pushes. The local registry is asked first, unless the caller names
+ * another registry. Its content hides content of an upstream with the same name.
  */
 export function withLocal(cached: Reader & Lister, local: Registry): View {
-  /** From the local registry, else from the cache. */
+  /** Reads from the local registry; from the cache if the local registry does not have the content. */
   const first = async <T>(options: CallOptions | undefined, read: (from: Reader) => Promise<T>): Promise<T> => {
     if (isForeign(options)) return read(cached);
     const missing = await orUnknown(read(local));
@@ -27,7 +28,7 @@ export function withLocal(cached: Reader & Lister, local: Registry): View {
     try {
       return await read(cached);
     } catch (error) {
-      throw told(missing.error, error);
+      throw errorOf(missing.error, error);
     }
   };
 
@@ -43,8 +44,8 @@ export function withLocal(cached: Reader & Lister, local: Registry): View {
       try {
         return await cached.resolveBlob(repository, digest, options);
       } catch (error) {
-        // Who pushes asks this first, and must be able to while the upstream is down.
-        throw isOutage(error) ? missing.error : told(missing.error, error);
+        // A client asks this before it pushes. That has to work while the upstream is down.
+        throw isOutage(error) ? missing.error : errorOf(missing.error, error);
       }
     },
     resolveManifest: (repository, digest, options) =>
@@ -72,15 +73,15 @@ export function withLocal(cached: Reader & Lister, local: Registry): View {
         local.pushManifest(repository, bytes, mediaType, options),
       ),
     ...forward(local, 'deleteBlob', 'deleteManifest', 'deleteTag'),
-    // What is cached looks after itself.
+    // The cache maintains its store itself.
     [maintenance]: maintenanceOf(local),
-    // Of the upstream's tags nothing is known.
+    // The upstream's part of the history is not known.
     [history]: undefined,
     [verifiesPushes]: local[verifiesPushes],
   };
 }
 
-/** The client means another registry: what was pushed here is not of it. */
+/** Whether the client names another registry (`ns`). Content that was pushed here does not belong to that one. */
 function isForeign(options: CallOptions | undefined): boolean {
   const namespace = options?.context?.namespace;
   return namespace !== undefined && namespace !== '';
@@ -96,14 +97,14 @@ async function orUnknown<T>(read: Promise<T>): Promise<{ found: T } | { error: u
 }
 
 /**
- * What a caller is told if neither has it. An upstream that does not let the cache look, as many do instead of saying that they
- * know no such name, says nothing of what was pushed here.
+ * The error for the caller if neither has the content. Many upstreams answer DENIED for an unknown name: then the local
+ * registry's error counts.
  */
-function told(here: unknown, there: unknown): unknown {
+function errorOf(here: unknown, there: unknown): unknown {
   return isRefusal(there) || (isUnknown(there) && !isRegistryError(here, 'NAME_UNKNOWN')) ? here : there;
 }
 
-/** Both lists in one. What only one of them knows is known. */
+/** Both lists merged. It is enough if one of them knows the repository. */
 async function* both(
   a: AsyncIterable<string>,
   b: AsyncIterable<string>,

@@ -1,4 +1,6 @@
-/** Remembers values for a while, at most so many: the oldest are forgotten first. Its clock is one that nobody sets. */
+/**
+ * Remembers a bounded number of values for a while; forgets the oldest first. It uses a clock that is never adjusted.
+ */
 export class ExpiringMap<V> {
   readonly #most: number;
   readonly #entries = new Map<string, { value: V; until: number }>();
@@ -7,6 +9,7 @@ export class ExpiringMap<V> {
     this.#most = most;
   }
 
+  /** The value, if it has not expired. */
   get(key: string): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
@@ -15,7 +18,7 @@ export class ExpiringMap<V> {
     return undefined;
   }
 
-  /** @param age milliseconds for which it is remembered; not at all if it is 0 */
+  /** @param age milliseconds for which the value is remembered. 0: it is not remembered */
   set(key: string, value: V, age: number): void {
     this.#entries.delete(key);
     if (age <= 0) return;
@@ -27,6 +30,7 @@ export class ExpiringMap<V> {
     }
   }
 
+  /** Forgets a value. */
   delete(key: string): void {
     this.#entries.delete(key);
   }

@@ -1,21 +1,22 @@
+// The options and events of a cache.
 import type { Registry } from '../../../model/index.ts';
 
 /**
- * What a cache did. Metrics and logs read this.
+ * The steps of a cache, for metrics and logs.
  *
  * | type | meaning |
  * |---|---|
- * | hit | answered from what is kept |
- * | stale | a tag was answered from what is kept, as its upstream could not be asked: `error` says why |
- * | shared | a blob of another repository that is kept is this one's as well, as its upstream says |
- * | joined | a blob is served from a download that somebody else has begun |
- * | miss | the upstream is asked for it |
- * | passed | it comes from the upstream and is not kept: a part in the middle, or the store takes nothing at the moment |
- * | kept | it has been verified and is kept now |
- * | failed | the upstream did not give it, or gave something else; nothing of it is kept |
- * | unkept | the store did not take it: `error` says why |
- * | corrupt | what was kept is damaged, and has been removed |
- * | evicted | it was removed to make room |
+ * | hit | answered from the store |
+ * | stale | a tag was answered from the store, as its upstream could not be reached: `error` says why |
+ * | shared | a kept blob of another repository was mounted, as this repository's upstream has it too |
+ * | joined | a blob is served from a download that another call has begun |
+ * | miss | the upstream is asked |
+ * | passed | passed on from the upstream without keeping it: a part in the middle, or the store takes nothing now |
+ * | kept | the content has been verified and is in the store now |
+ * | failed | the upstream did not send the content, or sent other content; nothing is kept |
+ * | unkept | the store did not take the content: `error` says why |
+ * | corrupt | kept content was damaged, and has been removed |
+ * | evicted | content was removed to make room |
  */
 export type CacheEventType =
   | 'hit'
@@ -30,60 +31,76 @@ export type CacheEventType =
   | 'corrupt'
   | 'evicted';
 
+/** A step of a cache. */
 export interface CacheEvent {
+  /** The kind of step. */
   type: CacheEventType;
+  /** The kind of content. */
   kind: 'blob' | 'manifest' | 'tag';
-  /** The name under which the store has it. */
+  /** The repository's name in the store. */
   repository: string;
   /** A digest or a tag. */
   reference: string;
   /** Bytes, if they are known. */
   size?: number | undefined;
+  /** The cause, for a step that failed. */
   error?: unknown;
 }
 
+/** Is told of each step of a cache. */
 export type OnCacheEvent = (event: CacheEvent) => void;
 
+/** How a cache keeps and answers content. */
 export interface CacheOptions {
   /**
-   * A second registry, which takes all pushes and deletes, and is asked first by everybody who does not name another
-   * registry (`ns`). What it has is never evicted, and its tags are never compared with an upstream. Without it, pushes
+   * A second registry, which takes all pushes and deletes. It is asked first, unless the client names another registry
+   * (`ns`). Its content is never evicted, and its tags are never compared with an upstream. Default: none, and pushes
    * are UNSUPPORTED.
    */
   local?: Registry | undefined;
-  /** Milliseconds for which a tag is taken to be where the upstream said that it is. 0: it is always asked. Default: 60,000. */
+  /** Milliseconds for which an upstream's answer for a tag holds. 0: the upstream is always asked. Default: 60,000. */
   maxAge?: number | undefined;
   /**
-   * Milliseconds after the last confirmation for which a tag is still answered while the upstream cannot be asked; after a
-   * restart they count from then. Default: 7 days.
+   * Milliseconds after the upstream's last answer for which a kept tag is still answered while the upstream cannot be
+   * reached. After a restart they count from the restart. Default: 604,800,000 (7 days).
    */
   maxStale?: number | undefined;
-  /** Milliseconds for which somebody waits for an upstream before a tag that is kept is answered. Default: 5,000. */
+  /** Milliseconds to wait for an upstream before a kept tag is answered. Default: 5,000. */
   patience?: number | undefined;
-  /** Milliseconds for which the upstream is believed that it does not have something. 0: it is always asked. Default: 10,000. */
+  /**
+   * Milliseconds for which missing content is not asked for again. 0: the upstream is always asked. Default: 10,000.
+   */
   negativeAge?: number | undefined;
   /**
-   * Bytes that may be kept; the store has to have Maintenance then. What was used longest ago goes first, in the background,
-   * so there can be more for a while. Default: no limit.
+   * Bytes that the store may hold. The store needs Maintenance for it. The least recently used content is evicted
+   * first, in the background, so the store can be larger for a while. Default: no limit.
    */
   maxSize?: number | undefined;
-  /** Milliseconds for which content that was used is never evicted, whatever `maxSize` says. Default: 60,000. */
+  /** Milliseconds after its last use for which content is not evicted, even above `maxSize`. Default: 60,000. */
   evictAfter?: number | undefined;
-  /** Told of everything that the cache does. What it throws is ignored. */
+  /** Is told of each step of the cache. Its errors are ignored. Default: none. */
   onEvent?: OnCacheEvent | undefined;
 }
 
-/** {@link CacheOptions} with its defaults. */
+/** {@link CacheOptions} with defaults in place. */
 export interface CacheSettings {
+  /** Milliseconds. */
   readonly maxAge: number;
+  /** Milliseconds. */
   readonly maxStale: number;
+  /** Milliseconds. */
   readonly patience: number;
+  /** Milliseconds. */
   readonly negativeAge: number;
+  /** Milliseconds. */
   readonly evictAfter: number;
+  /** Bytes; undefined: no limit. */
   readonly maxSize: number | undefined;
+  /** Tells the listener of a step. It never throws. */
   readonly tell: OnCacheEvent;
 }
 
+/** Puts the defaults in place. */
 export function settingsOf(options: CacheOptions): CacheSettings {
   const { onEvent } = options;
   return {
@@ -97,7 +114,7 @@ export function settingsOf(options: CacheOptions): CacheSettings {
       try {
         onEvent?.(event);
       } catch {
-        // Who counts what happens is not to change it.
+        // A listener must not change the outcome of a call.
       }
     },
   };

@@ -1,7 +1,7 @@
 /**
- * Runs something after so many milliseconds. Where timers keep a process running, this one does not.
+ * Runs a function after this many milliseconds. The timer does not keep the process running.
  *
- * @returns what takes it back
+ * @returns cancels it
  */
 export function later(milliseconds: number, run: () => void): () => void {
   const timer = setTimeout(run, milliseconds);
@@ -9,7 +9,7 @@ export function later(milliseconds: number, run: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Lets everybody else who waits for a turn have one. */
+/** Gives other work that waits a turn. */
 export function giveWay(): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, 0);

@@ -1,21 +1,23 @@
+// The upstream of a repository, and its names there and in the store.
 import type { CallContext } from '../../../model/index.ts';
 
 import type { Upstream } from './upstream.ts';
 
-/** Where a repository comes from, and where it is kept. */
+/** The upstream of a repository, and its names. */
 export interface Place {
-  /** Its name here. */
+  /** The repository's name in the cache, as callers use it. */
   readonly name: string;
+  /** The registry that has it. */
   readonly upstream: Upstream;
-  /** Its name there. */
+  /** Its name in the upstream. */
   readonly repository: string;
   /** Its name in the store. */
   readonly keptAs: string;
-  /** For calls of the upstream. */
+  /** The context for calls to the upstream. */
   readonly context: CallContext | undefined;
 }
 
-/** What something is remembered by. Neither names nor references have spaces. */
+/** The key of a tag or digest in maps. Neither names nor references have spaces. */
 export function keyOf({ keptAs }: Place, reference: string): string {
   return `${keptAs} ${reference}`;
 }

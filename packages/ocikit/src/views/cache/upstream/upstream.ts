@@ -1,14 +1,15 @@
+// A registry behind a cache: reports its failures in the terms of the cache, and makes no requests while it is limited.
 import { HttpError, isRegistryError, RedirectError, RegistryError } from '../../../model/index.ts';
 import type { ErrorCode, Registry } from '../../../model/index.ts';
 
-/** Milliseconds for which an upstream that could not be asked is taken to be down by those who can do without it. */
+/** Milliseconds after a failure for which the upstream counts as down, if a kept answer can be given instead. */
 const downFor = 5000;
-/** Seconds; a longer `Retry-After` is not believed. */
+/** Seconds. A longer `Retry-After` counts as this. */
 const longestBlock = 60 * 60;
-/** Seconds, if a 429 does not say. */
+/** Seconds, for a 429 without a `Retry-After`. */
 const usualBlock = 5;
 
-/** Codes that an upstream can only come by if what it sends is wrong, or it does not know itself. */
+/** Codes of the upstream's own faults: it sent wrong content, or an unclear error. */
 const notTheCallers: ReadonlySet<ErrorCode> = new Set([
   'UNKNOWN',
   'DIGEST_INVALID',
@@ -18,7 +19,9 @@ const notTheCallers: ReadonlySet<ErrorCode> = new Set([
   'BAD_REQUEST',
 ]);
 
-/** A registry behind the cache: what it fails with is put in the cache's own terms, and it is left alone when it says so. */
+/**
+ * A registry behind the cache. Its errors are put in the cache's own terms. It gets no requests while it limits them.
+ */
 export class Upstream {
   readonly #registry: Registry;
   #blockedUntil = 0;
@@ -28,14 +31,14 @@ export class Upstream {
     this.#registry = registry;
   }
 
-  /** True if it could not be asked a moment ago: who has something else to answer with need not try. */
+  /** Whether it failed a moment ago. A caller with a kept answer does not try it then. */
   get isDown(): boolean {
     return Math.max(this.#downUntil, this.#blockedUntil) > performance.now();
   }
 
   /**
-   * Rejects with UNAVAILABLE for every trouble of the upstream's, and with TOOMANYREQUESTS, without asking, for as long as it
-   * said that it wants to be asked nothing.
+   * Makes a request. Rejects with UNAVAILABLE if the upstream fails, and with TOOMANYREQUESTS, without a request, as
+   * long as the upstream limits requests.
    */
   async ask<T>(request: (registry: Registry) => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.assertMayAsk();
@@ -44,12 +47,13 @@ export class Upstream {
       this.#downUntil = 0;
       return answer;
     } catch (error) {
-      // A caller who leaves is no trouble of the upstream's.
+      // The caller has ended its call: that is no failure of the upstream.
       signal?.throwIfAborted();
       throw this.note(error);
     }
   }
 
+  /** As {@link Upstream.ask}, for a list. */
   async *list<T>(
     request: (registry: Registry) => AsyncIterable<T>,
     signal: AbortSignal | undefined,
@@ -63,28 +67,29 @@ export class Upstream {
     }
   }
 
-  /** It has not answered for as long as somebody wanted to wait. */
+  /** Notes that it took longer to answer than a caller waited. */
   noteSlow(): void {
     this.#downUntil = performance.now() + downFor;
   }
 
+  /** @throws RegistryError TOOMANYREQUESTS while it limits requests */
   assertMayAsk(): void {
     const left = this.#blockedUntil - performance.now();
     if (left <= 0) return;
-    throw new RegistryError('TOOMANYREQUESTS', 'the upstream registry wants no more requests for now', {
+    throw new RegistryError('TOOMANYREQUESTS', 'the upstream registry limits requests: try again later', {
       retryAfter: Math.ceil(left / 1000),
     });
   }
 
-  /** Learns from what it failed with, and gives what a caller is told. */
+  /** Notes a failure, and gives the error for the caller. */
   note(error: unknown): unknown {
-    const told = inTermsOfTheCache(error);
-    if (isRegistryError(told, 'TOOMANYREQUESTS')) {
-      const seconds = Math.min(told.retryAfter ?? usualBlock, longestBlock);
+    const reworded = inTermsOfTheCache(error);
+    if (isRegistryError(reworded, 'TOOMANYREQUESTS')) {
+      const seconds = Math.min(reworded.retryAfter ?? usualBlock, longestBlock);
       this.#blockedUntil = Math.max(this.#blockedUntil, performance.now() + seconds * 1000);
     }
-    if (isRegistryError(told, 'UNAVAILABLE')) this.#downUntil = performance.now() + downFor;
-    return told;
+    if (isRegistryError(reworded, 'UNAVAILABLE')) this.#downUntil = performance.now() + downFor;
+    return reworded;
   }
 }
 
@@ -99,33 +104,35 @@ function inTermsOfTheCache(error: unknown): unknown {
   });
 }
 
-/** The upstream could not be asked, or did not answer as a registry does. */
+/** Whether the upstream could not be reached, or did not answer as a registry does. */
 export function isOutage(error: unknown): boolean {
   return isRegistryError(error, 'UNAVAILABLE', 'TOOMANYREQUESTS');
 }
 
-/** The upstream does not have it. */
+/** Whether the upstream does not have the content. */
 export function isUnknown(error: unknown): error is RegistryError {
   return isRegistryError(error, 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
 }
 
-/** The same to remember: without what came with it, which may be large. */
+/** The same error to remember, without its details, which may be large. */
 export function briefly(error: RegistryError): RegistryError {
   const said = error instanceof HttpError ? (error.errors[0]?.message ?? 'the upstream registry does not have it') : '';
   return new RegistryError(error.code, (said || error.message).slice(0, 500));
 }
 
-/** The upstream does not let the cache see whether it has it. */
+/** Whether the upstream hides from the cache if it has the content. */
 export function isRefusal(error: unknown): boolean {
   return isRegistryError(error, 'UNAUTHORIZED', 'DENIED');
 }
 
-/** What an upstream sent is not what it was asked for. */
+/** The upstream sent other content than the cache asked for. */
 export function wrongAnswer(what: string, cause?: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', `the upstream registry sent something else: ${what}`, { cause });
+  return new RegistryError('UNAVAILABLE', `the upstream registry sent other content than was asked for: ${what}`, {
+    cause,
+  });
 }
 
-/** For who has something to answer with in the upstream's place. */
+/** The upstream was not asked, as a kept answer can be given instead. */
 export function notAsked(why: string): RegistryError {
   return new RegistryError('UNAVAILABLE', `the upstream registry ${why}`);
 }

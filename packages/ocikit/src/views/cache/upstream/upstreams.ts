@@ -1,49 +1,53 @@
+// Chooses the upstream of a repository, by the host that the client names.
 import { isRepository, RegistryError } from '../../../model/index.ts';
 import type { CallContext, Registry } from '../../../model/index.ts';
 
-/** Where a repository comes from. */
+/** The upstream of a repository, and its names. */
 export interface UpstreamChoice {
+  /** The registry that has it. */
   upstream: Registry;
-  /** Its name there. */
+  /** Its name in the upstream. */
   repository: string;
-  /** Its name in the cache's store: two repositories that are not the same need different ones. */
+  /** Its name in the cache's store. Each repository needs a name of its own. */
   keptAs: string;
-  /** What the upstream is told of the call. */
+  /** The context for calls to the upstream. Default: none. */
   context?: CallContext | undefined;
 }
 
-/** One of several upstreams, as far as a list of all repositories is concerned. */
+/** An upstream in the list of all repositories. */
 export interface ListedUpstream {
+  /** The registry that lists them. */
   upstream: Registry;
-  /** What the names of its repositories begin with here, and in the store: empty, or with a slash at its end. */
+  /** The beginning of its repositories' names in the cache and in the store: empty, or with a slash at its end. */
   prefix: string;
 }
 
-/** The registries behind a cache, and which of them a call is for. {@link upstreams} makes one; write your own for other rules. */
+/** Chooses the registry behind a cache for a call. {@link upstreams} makes one; write your own for other rules. */
 export interface Upstreams {
-  /** Rejects by throwing, or returns undefined, if nobody has it: NAME_UNKNOWN. */
+  /** The upstream of a repository. Undefined if no upstream has it: NAME_UNKNOWN. It may throw to refuse the call. */
   choose(repository: string, context: CallContext | undefined): UpstreamChoice | undefined;
-  /** In any order. Default: none, then only what is kept is listed. */
+  /** The upstreams to list, in any order. Default: none, and the list has only the repositories in the store. */
   readonly listed?: readonly ListedUpstream[] | undefined;
 }
 
 const hub = 'docker.io';
 const hubHosts = new Set([hub, 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com']);
 
+/** How {@link upstreams} chooses. */
 export interface UpstreamsOptions {
-  /** Whose repositories are those of which nothing says where they are; false: nobody's. Default: the first one. */
+  /** The host of repositories that name none; false: such a repository is unknown. Default: the first host. */
   default?: string | false | undefined;
 }
 
 /**
- * Several upstreams by their hosts. The host that a client means is
+ * Several upstreams by their hosts. The host of a call is, in this order,
  *
- * 1. the `ns` parameter ("Registry Proxying"; containerd and Docker send it): a host that is none of these is NAME_UNKNOWN
+ * 1. the `ns` parameter ("Registry Proxying"; containerd and Docker send it). An unknown host is NAME_UNKNOWN
  * 2. the beginning of the name: `ghcr.io/owner/app`
  * 3. the default
  *
- * At `docker.io` a repository of one component is in `library/`. The store has everything below its host's name, so that
- * equal names of two hosts never meet.
+ * At `docker.io` a repository of one component is in `library/`. In the store, names begin with the host's name, so
+ * equal names of two hosts stay apart.
  *
  * @example
  * const registry = cache(
@@ -53,7 +57,7 @@ export interface UpstreamsOptions {
  *   }),
  *   openLayout('./cache', { sparse: true }),
  * );
- * @throws TypeError if there is none, or the default is none of them
+ * @throws TypeError if there is no upstream, or the default is none of them
  */
 export function upstreams(registries: Readonly<Record<string, Registry>>, options: UpstreamsOptions = {}): Upstreams {
   const members = new Map<string, ListedUpstream>();
@@ -62,10 +66,11 @@ export function upstreams(registries: Readonly<Record<string, Registry>>, option
     members.set(name, { upstream, prefix: `${componentOf(name)}/` });
   }
   const [first] = members.keys();
-  if (first === undefined) throw new TypeError('a cache needs an upstream');
+  if (first === undefined) throw new TypeError('a cache needs at least one upstream');
   const { default: given = first } = options;
   const fallback = given === false ? undefined : members.get(nameOf(given));
-  if (fallback === undefined && given !== false) throw new TypeError(`${given} is none of the upstreams`);
+  if (fallback === undefined && given !== false)
+    throw new TypeError(`the default host ${given} is none of the upstreams`);
   const byPrefix = [...members.values()];
 
   return {
@@ -75,7 +80,7 @@ export function upstreams(registries: Readonly<Record<string, Registry>>, option
       if (namespace !== undefined && namespace !== '') {
         const meant = members.get(nameOf(namespace));
         if (meant === undefined) {
-          throw new RegistryError('NAME_UNKNOWN', 'this cache does not have the registry that ns names', {
+          throw new RegistryError('NAME_UNKNOWN', 'this cache has no upstream for the host in ns', {
             detail: { name: repository },
           });
         }
@@ -94,7 +99,7 @@ function choiceOf(
   context: CallContext | undefined,
 ): UpstreamChoice {
   const repository = prefix === `${hub}/` && !name.includes('/') ? `library/${name}` : name;
-  // The upstream is the registry that was meant: it need not be told.
+  // The upstream is the registry that `ns` names, so it does not get `ns`.
   return { upstream, repository, keptAs: prefix + repository, context: { ...context, namespace: undefined } };
 }
 
@@ -103,7 +108,10 @@ function nameOf(host: string): string {
   return hubHosts.has(lower) ? hub : lower;
 }
 
-/** A host as a component of a name, which has no colon: `localhost:5000` is `localhost_5000`. No host has an underscore. */
+/**
+ * A host as a component of a name. Names have no colon: `localhost:5000` is `localhost_5000`. No host has an
+ * underscore.
+ */
 function componentOf(host: string): string {
   const plain = host.replace(':', '_');
   if (isRepository(plain) && !plain.includes('/')) return plain;
@@ -111,7 +119,7 @@ function componentOf(host: string): string {
   return `x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** One upstream: names stay as they are, and so does what it is told. */
+/** One upstream. Names and contexts stay as they are. */
 export function soleUpstream(upstream: Registry): Upstreams {
   return {
     listed: [{ upstream, prefix: '' }],

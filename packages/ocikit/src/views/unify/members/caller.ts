@@ -1,12 +1,13 @@
+// The caller of a unified registry, while its members are asked for it.
 import { linkSignal } from '../../../model/index.ts';
 import type { CallOptions, LinkedSignal, OnTransferEvent, TransferEvent } from '../../../model/index.ts';
 
 /**
- * Who has called, while members are asked on its behalf. What a member fails with may be its own fault or the caller's wish:
- * a signal that was aborted, or a listener that has had enough. Only the member's own fault makes others be asked.
+ * The caller, while members are asked for it. A member's failure may be the caller's wish: its signal was aborted, or
+ * its listener threw. Only the member's own failure leads to the next member.
  */
 export class Caller {
-  /** For the members: ends with the caller's signal, and when the listener throws. */
+  /** The signal for the members. It is aborted with the caller's signal, and when the listener throws. */
   readonly signal: AbortSignal;
   readonly #link: LinkedSignal;
   readonly #options: CallOptions;
@@ -19,17 +20,18 @@ export class Caller {
     this.signal = this.#link.signal;
   }
 
-  /** @throws what the caller has ended the call with */
+  /** @throws the error with which the caller has ended the call */
   assertWants(): void {
     this.#options.signal?.throwIfAborted();
     if (this.#thrown !== undefined) throw this.#thrown.error;
   }
 
+  /** The listener for the members; undefined if the caller has none. */
   get onEvent(): OnTransferEvent | undefined {
     return this.#options.onEvent === undefined ? undefined : this.tell;
   }
 
-  /** Tells the caller's listener. */
+  /** Tells the caller's listener of an event. */
   readonly tell = (event: TransferEvent): void => {
     if (this.#thrown !== undefined) throw this.#thrown.error;
     try {
@@ -41,7 +43,7 @@ export class Caller {
     }
   };
 
-  /** Nothing more is done on its behalf. */
+  /** Ends the work for this caller. */
   leave(): void {
     this.#link.unlink();
   }

@@ -1,11 +1,13 @@
+// The errors of a unified registry, and the choice of one error from those of several members.
 import { isRegistryError, RedirectError, RegistryError, toWireError } from '../../../model/index.ts';
 import type { Digest, ErrorCode } from '../../../model/index.ts';
 
 import type { MemberFailure, Member } from './member.ts';
 
 /**
- * A change that some members have made and others have not. Nothing is undone, and the same call may be made again: what is
- * done already does no harm. Its code is that of the failure which another attempt is least likely to mend.
+ * A change that some members have made and others have not. Nothing is undone. The same call can be repeated: members
+ * that have made the change accept it again. The code is that of the failure that a repetition is least likely to
+ * solve.
  *
  * @example
  * try {
@@ -19,7 +21,7 @@ export class PartialWriteError extends RegistryError {
   override readonly name: string = 'PartialWriteError';
   /** The members that have made the change, by their places from 0. */
   readonly done: readonly number[];
-  /** Those that have not, and why. */
+  /** The members that have not made the change, and their errors. */
   readonly failed: readonly { readonly member: number; readonly error: unknown }[];
 
   constructor(what: string, done: readonly Member[], failures: readonly MemberFailure[]) {
@@ -40,10 +42,10 @@ export class PartialWriteError extends RegistryError {
   }
 }
 
-/** Members have different manifests of a tag, and nobody has said whose counts, or it cannot be known. */
+/** Members have different manifests of a tag, and the option `tagConflict` does not lead to one of them. */
 export class TagConflictError extends RegistryError {
   override readonly name: string = 'TagConflictError';
-  /** Where the tag is, by the members' places from 0. */
+  /** The manifests of the tag, by the members' places from 0. */
   readonly found: readonly { readonly member: number; readonly digest: Digest }[];
 
   constructor(repository: string, tag: string, found: readonly { member: number; digest: Digest }[]) {
@@ -55,14 +57,14 @@ export class TagConflictError extends RegistryError {
 
 const unknownCodes = ['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN'] as const;
 
-/** The member does not have it: that is an answer, and not a failure. */
+/** Whether the member does not have the content: that is an answer, no failure. */
 export function isUnknown(error: unknown): error is RegistryError {
   return isRegistryError(error, ...unknownCodes);
 }
 
 /**
- * The error of a read that no member has answered. What is not known of one member must not look like what is known to be
- * nowhere; what is found elsewhere is found.
+ * The error of a read that no member has answered. If one member failed, the content may be there, so that failure
+ * counts more than "unknown". A redirect counts most: the content has been found.
  */
 export function mostTelling(failures: readonly MemberFailure[]): unknown {
   return failures.toSorted((a, b) => rankOf(a.error) - rankOf(b.error))[0]?.error;
@@ -72,12 +74,12 @@ function rankOf(error: unknown): number {
   if (error instanceof RedirectError) return 0;
   if (!isRegistryError(error)) return 1;
   if (error.code === 'UNSUPPORTED') return 2;
-  // The repository exists if one member knows it.
+  // The repository exists if one member knows it, so this counts least.
   if (error.code === 'NAME_UNKNOWN') return 4;
   return isUnknown(error) ? 3 : 1;
 }
 
-/** The error of a change that no member has made: rather the caller's mistake than somebody's bad moment. */
+/** The error of a change that no member has made: the caller's mistake rather than a member's temporary failure. */
 export function leastTemporary(failures: readonly MemberFailure[]): unknown {
   const lasting = failures.find(({ error }) => !isTemporary(error));
   return (lasting ?? failures[0])?.error;
@@ -96,7 +98,7 @@ function codeOf(error: unknown): ErrorCode {
   return statusOf(error) === 503 ? 'UNAVAILABLE' : 'UNKNOWN';
 }
 
-/** What is no registry's error may say what is nobody's business. */
+/** The text of an error for callers. Only registry errors are meant for them: others may contain internals. */
 function publicText(error: unknown): string {
   return isRegistryError(error) ? `${error.code}: ${error.message}` : codeOf(error);
 }

@@ -1,14 +1,15 @@
+// Finds one manifest or blob in a list of maintenance.
 import { isRegistryError } from '../../../model/index.ts';
 import type { CallOptions, Digest, ListOptions, Maintenance, StoredBlob } from '../../../model/index.ts';
 
-/** What is known of one manifest or blob, without reading more of the list than where it stands. */
+/** The entry of one manifest or blob, read from its place in the list only. */
 export async function findStored(
   list: Maintenance['manifests'] | Maintenance['blobs'],
   repository: string,
   digest: Digest,
   call: CallOptions = {},
 ): Promise<StoredBlob | undefined> {
-  // Without its last digit it stands just before those that begin like it.
+  // Without its last digit the digest sorts right before the entry.
   const options: ListOptions = { ...call, startAfter: digest.slice(0, -1) };
   try {
     for await (const stored of list(repository, options)) {

@@ -1,22 +1,26 @@
+// A member of a unified registry, and asking several members at once.
 import type { Registry } from '../../../model/index.ts';
 
-/** One of the registries that are shown as one. */
+/** One of the registries of a unified one. */
 export interface Member {
-  /** Its place among them, from 0: what errors call it. */
+  /** Its place among the members, from 0. Errors name it by this. */
   readonly index: number;
+  /** The registry itself. */
   readonly registry: Registry;
 }
 
-/** What came of asking a member. */
+/** The result of asking one member. */
 export type MemberAnswer<T> = { member: Member; value: T } | MemberFailure;
 
-/** What a member has failed with. */
+/** A member's failure. */
 export interface MemberFailure {
+  /** The member that failed. */
   member: Member;
+  /** Its error. */
   error: unknown;
 }
 
-/** Asks all of these at the same time, and waits for each. */
+/** Asks these members at the same time, and waits for all answers. */
 export async function askAll<T>(
   members: readonly Member[],
   ask: (member: Member, i: number) => Promise<T>,
@@ -32,11 +36,12 @@ export async function askAll<T>(
   );
 }
 
-/** Those that have answered. */
+/** The answers without the failures. */
 export function valuesIn<T>(answers: readonly MemberAnswer<T>[]): { member: Member; value: T }[] {
   return answers.filter((answer) => 'value' in answer);
 }
 
+/** The failures among the answers. */
 export function failuresIn(answers: readonly MemberAnswer<unknown>[]): MemberFailure[] {
   return answers.filter((answer) => 'error' in answer);
 }

@@ -1,3 +1,4 @@
+// The outcome of a change that several members were asked for.
 import { RegistryError } from '../../../model/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
@@ -6,11 +7,11 @@ import { failuresIn, valuesIn } from './member.ts';
 import type { MemberAnswer } from './member.ts';
 
 /**
- * What came of a change that all were asked for.
+ * The outcome of a change that all members were asked for.
  *
- * @param what the change, as an error begins
- * @returns what the first member says
- * @throws PartialWriteError if some have made it; if none has, the error that is most likely to last
+ * @param what the change, as the beginning of an error's message
+ * @returns the first member's answer
+ * @throws PartialWriteError if some members have made the change; if none has, the error that is least temporary
  */
 export function outcomeOf<T>(what: string, answers: readonly MemberAnswer<T>[]): T {
   const [done, failures] = [valuesIn(answers), failuresIn(answers)];
@@ -24,8 +25,8 @@ export function outcomeOf<T>(what: string, answers: readonly MemberAnswer<T>[]):
   );
 }
 
-/** A member that stores something else than it was sent has not stored it. */
+/** @throws RegistryError if the member says that it has stored other content */
 export function assertStored(found: Descriptor, digest: Digest): Descriptor {
   if (found.digest === digest) return found;
-  throw new RegistryError('UNKNOWN', `the registry says that it has stored ${found.digest}, and not ${digest}`);
+  throw new RegistryError('UNKNOWN', `the registry says that it has stored ${found.digest} instead of ${digest}`);
 }

@@ -1,8 +1,12 @@
-/** Does what belongs to one repository one after another. */
+/** Runs the actions of one repository one after another. */
 export class RepositoryQueue {
   readonly #queues = new Map<string, Queue>();
 
-  /** @param signal ends the wait; `act` looks at it by itself */
+  /**
+   * Runs an action when all earlier ones of the repository have ended.
+   *
+   * @param signal ends the wait. The action watches it by itself
+   */
   async run<T>(repository: string, signal: AbortSignal | undefined, act: () => Promise<T>): Promise<T> {
     const queue = this.#queues.get(repository) ?? { length: 0, last: Promise.resolve() };
     this.#queues.set(repository, queue);
@@ -11,7 +15,7 @@ export class RepositoryQueue {
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    // Whoever leaves the queue does not let others in before those that were first.
+    // If a caller leaves the queue, later callers still wait for the earlier ones.
     queue.last = before.then(() => ended);
     queue.length++;
     try {

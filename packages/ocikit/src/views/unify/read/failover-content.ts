@@ -1,28 +1,34 @@
+// The content of a blob that continues with another member if its member fails.
 import { createContent, Digester, splitDigest, wrongDigest } from '../../../model/index.ts';
 import type { BlobContent, ByteReader, CallOptions, Digest, Registry, ResolvedRange } from '../../../model/index.ts';
 
 import type { Caller, MemberFailure, Member } from '../members/index.ts';
 import { mostTelling } from '../members/index.ts';
 
+/** The parts of a content with failover. */
 export interface FailoverParts {
+  /** The repository of the blob. */
   repository: string;
+  /** The blob's digest. */
   digest: Digest;
-  /** Where the content comes from at first. */
+  /** The member that sends the content at first. */
   member: Member;
+  /** The content of that member. */
   content: BlobContent;
-  /** Who is asked if that fails in the middle, each once. */
+  /** The members that are asked if the content breaks off, each once. */
   others: readonly Member[];
-  /** The caller's. */
+  /** The caller's options. */
   options: CallOptions;
+  /** The caller. */
   caller: Caller;
-  /** Called when it is over. */
+  /** Called at the end of the reading. */
   onEnd: () => void;
 }
 
 /**
- * A content that goes on from its byte with another member when the one that it comes from fails. Bytes of several members
- * were verified by none of them, so the digest of a whole blob is computed here, and compared before the last bytes are
- * handed on.
+ * A content that continues at the same byte with another member if its member fails. No member verifies bytes that come
+ * from several, so the digest of a whole blob is computed here, and compared before the last bytes are given to the
+ * reader.
  */
 export function failoverContent(parts: FailoverParts): BlobContent {
   const { content, options } = parts;
@@ -69,10 +75,10 @@ class FailoverReader implements ByteReader {
   async readInto(buffer: Uint8Array): Promise<number> {
     const count = await this.#try(async (content) => {
       const found = await content.readInto(buffer);
-      if (found === 0) throw new Error('the content has ended too early');
+      if (found === 0) throw new Error('the content ended too early');
       return found;
     });
-    this.#came(buffer.subarray(0, count));
+    this.#received(buffer.subarray(0, count));
     return count;
   }
 
@@ -83,13 +89,13 @@ class FailoverReader implements ByteReader {
         const piece = await this.#try(async (content) => {
           if (content !== from) [from, pieces] = [content, content[Symbol.asyncIterator]()];
           const next = await pieces.next();
-          if (next.done === true) throw new Error('the content has ended too early');
+          if (next.done === true) throw new Error('the content ended too early');
           return next.value;
         });
-        this.#came(piece);
+        this.#received(piece);
         yield piece;
       }
-      // A member that verifies what it reads does so at the end, and lets go of it then.
+      // A member that verifies its content does so at the end. Then it releases its file or connection.
       await pieces.next();
     } finally {
       await this.close();
@@ -103,7 +109,7 @@ class FailoverReader implements ByteReader {
     await this.#content.cancel();
   }
 
-  #came(bytes: Uint8Array): void {
+  #received(bytes: Uint8Array): void {
     this.#digester?.update(bytes);
     this.#at += bytes.length;
     if (this.#at !== this.#range.end || this.#digester === undefined) return;
@@ -112,7 +118,7 @@ class FailoverReader implements ByteReader {
     if (found !== digest) throw wrongDigest(digest, found);
   }
 
-  /** Takes the next step, with another member if need be. */
+  /** Makes the next step of reading, with another member if this one fails. */
   async #try<T>(step: (content: BlobContent) => Promise<T>): Promise<T> {
     for (const failures: MemberFailure[] = []; ;) {
       try {
@@ -158,6 +164,8 @@ class FailoverReader implements ByteReader {
     const { range, descriptor } = content;
     if (range.start === this.#at && range.end === end && descriptor.size === size) return content;
     await content.cancel();
-    throw new Error(`another member has bytes ${range.start} to ${range.end} of ${descriptor.size}`);
+    throw new Error(
+      `another member sent bytes ${range.start} to ${range.end} of ${descriptor.size}, which were not asked for`,
+    );
   }
 }

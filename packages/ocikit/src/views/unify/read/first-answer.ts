@@ -1,29 +1,34 @@
+// Reads from the first member that has the content: asks one after another, or all at once.
 import { linkSignal } from '../../../model/index.ts';
 import type { CallOptions, LinkedSignal, OnTransferEvent, TransferEvent } from '../../../model/index.ts';
 
 import type { Caller, MemberFailure, Member } from '../members/index.ts';
 import { isUnknown, mostTelling } from '../members/index.ts';
 
-/** How members are asked for what all of them may have. */
+/** The order in which members are asked for content: one after another, or all at the same time. */
 export type ReadOrder = 'sequential' | 'concurrent';
 
-/** A read of one member. */
+/** A read from one member. */
 export interface MemberRead<T> {
+  /** Makes the read. */
   call: (member: Member, options: CallOptions) => Promise<T>;
-  /** Lets go of an answer that came too late. */
+  /** Releases an answer that came too late. */
   discard?: ((value: T) => Promise<void>) | undefined;
 }
 
+/** The answer of the first member that has the content. */
 export interface FirstAnswer<T> {
+  /** The member that answered. */
   member: Member;
+  /** Its answer. */
   value: T;
-  /** Who may have it, too: all that have not said that they do not. */
+  /** The members that may have the content too: those that have not answered that they lack it. */
   others: readonly Member[];
-  /** The answer is read, and the caller may end what is left of it no more. */
+  /** To be called when the answer has been read: the caller's signal is not watched any more. */
   end: () => void;
 }
 
-/** One after another, until one has it. */
+/** Asks one member after another, until one has the content. */
 export async function readInTurn<T>(
   members: readonly Member[],
   { call }: MemberRead<T>,
@@ -43,42 +48,42 @@ export async function readInTurn<T>(
   throw mostTelling(failures);
 }
 
-/** All at once. The first one that has it wins; the others are told to stop, and what they bring yet is let go. */
+/** Asks all at once. The first answer wins; the other reads are aborted, and their answers are released. */
 export async function readAtOnce<T>(
   members: readonly Member[],
   ask: MemberRead<T>,
   options: CallOptions,
   caller: Caller,
 ): Promise<FirstAnswer<T>> {
-  const runners = members.map((member) => new RunningRead(member, ask, options, caller));
+  const running = members.map((member) => new RunningRead(member, ask, options, caller));
   let winner: RunningRead<T> | undefined;
   try {
-    const { failures, ...first } = await firstOf(runners, caller.signal);
-    winner = first.runner;
-    for (const runner of runners) if (runner !== winner) runner.lose();
+    const { failures, ...first } = await firstOf(running, caller.signal);
+    winner = first.read;
+    for (const read of running) if (read !== winner) read.lose();
     await winner.win();
     const { member } = winner;
     const end = (): void => {
-      first.runner.unlink();
+      first.read.unlink();
       caller.leave();
     };
     return { member, value: first.value, others: othersOf(members, member, failures), end };
   } catch (error) {
-    for (const runner of runners) if (runner !== winner) runner.lose();
+    for (const read of running) if (read !== winner) read.lose();
     caller.assertWants();
     throw error;
   }
 }
 
 /**
- * The first answer. What comes after it, or after the signal, is let go.
+ * The first answer. Answers that come after it, or after the abort, are released.
  *
- * @throws the most telling error if all fail; what the signal was aborted with
+ * @throws the most telling error if all fail; the signal's reason
  */
 function firstOf<T>(
-  runners: readonly RunningRead<T>[],
+  running: readonly RunningRead<T>[],
   signal: AbortSignal,
-): Promise<{ runner: RunningRead<T>; value: T; failures: readonly MemberFailure[] }> {
+): Promise<{ read: RunningRead<T>; value: T; failures: readonly MemberFailure[] }> {
   return new Promise((resolve, reject) => {
     const failures: MemberFailure[] = [];
     let decided = false;
@@ -91,16 +96,16 @@ function firstOf<T>(
       reject(signal.reason as Error);
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    for (const runner of runners) {
-      runner.answer.then(
+    for (const read of running) {
+      read.answer.then(
         (value) => {
-          if (decided) return runner.discard();
+          if (decided) return read.discard();
           decide();
-          return resolve({ runner, value, failures });
+          return resolve({ read, value, failures });
         },
         (error: unknown) => {
-          failures.push({ member: runner.member, error });
-          if (decided || failures.length < runners.length) return;
+          failures.push({ member: read.member, error });
+          if (decided || failures.length < running.length) return;
           decide();
           reject(mostTelling(failures.toSorted((a, b) => a.member.index - b.member.index)));
         },
@@ -115,7 +120,7 @@ function othersOf(members: readonly Member[], winner: Member, failures: readonly
   );
 }
 
-/** A member that is asked beside others. What it tells of is told to the caller only if it wins. */
+/** The read of a member that is asked beside others. The caller hears of its events only if it wins. */
 class RunningRead<T> {
   readonly member: Member;
   readonly answer: Promise<T>;
@@ -132,7 +137,7 @@ class RunningRead<T> {
     this.#link = link;
     this.#tell = caller.onEvent;
     const onEvent = this.#tell === undefined ? undefined : (event: TransferEvent): void => this.#onEvent(event);
-    // Also what it throws before it waits for anything is its answer.
+    // In an async function, so that an error that is thrown at once is its answer as well.
     this.answer = (async () => ask.call(member, { ...options, signal: link.signal, onEvent }))();
   }
 
@@ -141,7 +146,7 @@ class RunningRead<T> {
     else if (!this.#hasLost) this.#tell?.(event);
   }
 
-  /** Tells what was held back. If the listener has had enough, the answer is let go. */
+  /** Tells the caller of the events held back so far. If the listener throws, the answer is released. */
   async win(): Promise<void> {
     const held = this.#held ?? [];
     this.#held = undefined;
@@ -166,7 +171,7 @@ class RunningRead<T> {
   }
 
   discard(): void {
-    // Nobody waits for it.
+    // No caller waits for it, so its error is ignored.
     this.answer.then((value) => this.#ask.discard?.(value)).catch(() => undefined);
   }
 }

@@ -1,3 +1,4 @@
+// Merges the lists of all members.
 import { assertRepository, parseDigest } from '../../../model/index.ts';
 import type { Lister, ListOptions } from '../../../model/index.ts';
 
@@ -5,7 +6,10 @@ import { mergedList } from '../../shared/index.ts';
 
 import type { Member } from '../members/index.ts';
 
-/** The members' lists as one. One that is not complete is an error: it would be taken for the whole. */
+/**
+ * The members' lists merged into one. It fails if a member's list fails: a short list would be taken for the complete
+ * one.
+ */
 export function unifiedLister(members: readonly Member[]): Lister {
   const registries = members.map(({ registry }) => registry);
   return {

@@ -1,26 +1,29 @@
+// Finds the newest of several manifests that members have for a tag.
 import { isRegistryError, maintenanceOf, parseManifest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Manifest, Registry } from '../../../model/index.ts';
 
 import type { Member } from '../members/index.ts';
 import { findStored } from '../members/index.ts';
 
-/** Where a tag is, and who has it there. */
+/** A manifest of a tag, and the members that have the tag there. */
 export interface FoundTag {
+  /** The manifest's descriptor. */
   readonly descriptor: Descriptor;
+  /** The members whose tag points to it. */
   readonly members: readonly Member[];
 }
 
 /** Image specification, "Pre-Defined Annotation Keys". */
 const createdAnnotation = 'org.opencontainers.image.created';
 
-/** Bytes of a config that is read for its date. */
+/** Bytes of the largest config that is read for its date. */
 const largestConfig = 4 * 1024 * 1024;
 
 /**
- * The newest of several manifests: the one that was stored last, if all members say when that was, or else the one that was
- * built last, if all manifests say it themselves. The two are not compared with each other, and nothing is guessed.
+ * The newest of several manifests. If all members know the time of storing, it is the manifest stored last. If not, and
+ * all manifests have a time of building, it is the manifest built last. The two kinds of time are never compared.
  *
- * @returns undefined if it cannot be known, or two are equally new
+ * @returns undefined if times are missing, or two are equally new
  */
 export async function newestOf(
   found: readonly FoundTag[],
@@ -49,7 +52,7 @@ async function latest(
   return isOnlyOne ? newest?.place : undefined;
 }
 
-/** When it came to the first of those that have it: what was copied later is no newer. */
+/** The time at which the first of its members stored the manifest: a later copy is no newer. */
 async function storedAt(
   { descriptor, members }: FoundTag,
   repository: string,
@@ -67,7 +70,7 @@ async function storedAt(
   return Math.min(...times);
 }
 
-/** What the manifest says of itself, or an image's config of the image. */
+/** The time of building, from the manifest's annotation or the image's config. */
 async function builtAt(
   { descriptor, members }: FoundTag,
   repository: string,
@@ -79,7 +82,7 @@ async function builtAt(
       return await timeIn(registry, repository, manifest, call);
     } catch (error) {
       call.signal?.throwIfAborted();
-      // The next one may be asked; a manifest that is none says nothing, whoever is asked.
+      // Ask the next member. If the manifest is malformed, no member gives a time.
       if (!isRegistryError(error)) throw error;
     }
   }
@@ -113,7 +116,7 @@ function createdIn(config: Uint8Array): number | undefined {
 
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
 
-/** RFC 3339, section 5.6. What builds that can be repeated write, 1970 or the year 1, is no time. */
+/** RFC 3339, section 5.6. Reproducible builds write 1970 or the year 1: that is no time of building. */
 function parseTime(text: unknown): number | undefined {
   if (typeof text !== 'string' || !timePattern.test(text)) return undefined;
   const time = Date.parse(text);

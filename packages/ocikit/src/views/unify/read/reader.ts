@@ -1,3 +1,4 @@
+// Reads blobs, manifests and tags from the members of a unified registry.
 import { assertRepository, assertTag, parseDigest, resolveRange } from '../../../model/index.ts';
 import type { CallOptions, Digest, Reader } from '../../../model/index.ts';
 
@@ -8,9 +9,10 @@ import { failoverContent } from './failover-content.ts';
 import type { Member } from '../members/index.ts';
 import type { FindTag } from './tags.ts';
 
-/** Reads by digest from any of these, wherever it is found. */
+/** The methods that read by digest. */
 export type ContentReader = Pick<Reader, 'getBlob' | 'getManifest' | 'resolveBlob' | 'resolveManifest'>;
 
+/** Reads by digest from any of these members. */
 export function contentReader(members: readonly Member[], order: ReadOrder): ContentReader {
   const find = async <T>(repository: string, digest: Digest, options: CallOptions, ask: MemberRead<T>): Promise<T> => {
     const caller = new Caller(options);
@@ -28,7 +30,7 @@ export function contentReader(members: readonly Member[], order: ReadOrder): Con
       try {
         assertRepository(repository);
         parseDigest(digest);
-        // What is malformed is so whatever the size.
+        // Checks the form of the range: a malformed range is wrong for every size.
         resolveRange(options.range, 0);
         const ask: MemberRead<Awaited<ReturnType<Reader['getBlob']>>> = {
           call: ({ registry }, call) => registry.getBlob(repository, digest, { ...options, ...call }),
@@ -68,7 +70,11 @@ function inOrder<T>(
     : readAtOnce(members, ask, options, caller);
 }
 
-/** @param findTag says where a tag is, and who has it there */
+/**
+ * Reads tags.
+ *
+ * @param findTag finds the manifest of a tag, and the members that have it
+ */
 export function tagReader(
   findTag: FindTag,
   members: readonly Member[],
@@ -84,7 +90,7 @@ export function tagReader(
         try {
           return await reader.getManifest(repository, found.descriptor.digest, options);
         } catch (error) {
-          // It may have been moved, and what it was at deleted, in the moment between.
+          // The tag may have moved meanwhile, and its old manifest may have been deleted.
           if (attempt === 2 || !isUnknown(error)) throw error;
         }
       }

@@ -1,3 +1,4 @@
+// Finds the manifest of a tag among the members.
 import type { CallOptions } from '../../../model/index.ts';
 
 import { askAll, Caller, failuresIn, mostTelling, TagConflictError, valuesIn } from '../members/index.ts';
@@ -6,25 +7,28 @@ import { newestOf } from './newest-tag.ts';
 import type { FoundTag } from './newest-tag.ts';
 
 /**
- * Whose tag counts if members have different manifests of it.
+ * The tag that counts if members have different manifests of it.
  *
- * - `error`: nobody's. Reading it rejects with CONFLICT, a {@link TagConflictError}
- * - `first`: that of the first member that has the tag. The others are not asked
- * - `newest`: that whose manifest is the newest, if that can be known, else as `error`
+ * - `error`: none. Reading it rejects with CONFLICT, a {@link TagConflictError}
+ * - `first`: the tag of the first member that has it. The other members are not asked
+ * - `newest`: the tag with the newest manifest. If their times are not known, as `error`
  */
 export type TagConflict = 'error' | 'first' | 'newest';
 
+/** Finds the manifest that a tag points to. */
 export type FindTag = (repository: string, tag: string, options: CallOptions) => Promise<FoundTag>;
 
+/** How tags are found. */
 export interface FindTagOptions {
+  /** The tag that counts if members differ. */
   policy: TagConflict;
-  /** In which this view moves tags. */
+  /** The queue in which this view moves tags. */
   queue: RepositoryQueue;
 }
 
 /**
- * Asks members where a tag is. One that does not have it has no say; nor has one that cannot be asked, as long as another
- * one has it.
+ * Asks the members for a tag. A member without the tag is ignored, and so is a member that fails if another one has the
+ * tag.
  */
 export function tagFinder(members: readonly Member[], { policy, queue }: FindTagOptions): FindTag {
   if (policy === 'first') return (repository, tag, options) => findFirst(members, repository, tag, options);
@@ -32,7 +36,7 @@ export function tagFinder(members: readonly Member[], { policy, queue }: FindTag
     const found = await findAll(members, repository, tag, options);
     const chosen = await choose(found, policy, repository, options);
     if (chosen !== undefined) return chosen;
-    // This view may be moving it just now, and then has done so in some members only: in its own turn nothing moves.
+    // This view may be moving the tag now, and may have moved it in some members only. In the queue no tag moves.
     return queue.run(repository, options.signal, async () => {
       const settled = await findAll(members, repository, tag, options);
       const certain = await choose(settled, policy, repository, options);
@@ -66,7 +70,7 @@ async function findFirst(
   }
 }
 
-/** Each place that the tag is at, in the order of the members. */
+/** The manifests that the tag points to, in the order of the members. */
 async function findAll(
   members: readonly Member[],
   repository: string,
@@ -93,7 +97,7 @@ async function findAll(
   }
 }
 
-/** Undefined if nobody can say which one counts. */
+/** The manifest that counts; undefined if that is not known. */
 async function choose(
   found: readonly FoundTag[],
   policy: TagConflict,

@@ -1,10 +1,11 @@
+// Deletes from all members that are written to.
 import { assertRepository, assertTag, parseDigest } from '../../../model/index.ts';
 import type { CallOptions, Deleter } from '../../../model/index.ts';
 
 import { askAll, Caller, failuresIn, isUnknown, mostTelling, PartialWriteError, valuesIn } from '../members/index.ts';
 import type { MemberAnswer, Member, RepositoryQueue } from '../members/index.ts';
 
-/** Deletes from all that have it. It is unknown only if none has it. */
+/** Deletes from all members that have the content. It is unknown only if no member has it. */
 export function unifiedDeleter(writers: readonly Member[], queue: RepositoryQueue): Deleter {
   return {
     async deleteBlob(repository, digest, options = {}) {
@@ -19,7 +20,7 @@ export function unifiedDeleter(writers: readonly Member[], queue: RepositoryQueu
       options.signal?.throwIfAborted();
       assertRepository(repository);
       parseDigest(digest);
-      // Its tags go with it.
+      // In the queue, as its tags are deleted with it.
       await queue.run(repository, options.signal, () =>
         removeAll(writers, `deleting manifest ${digest}`, options, ({ registry }, call) =>
           registry.deleteManifest(repository, digest, call),
@@ -60,7 +61,7 @@ async function removeAll(
   }
 }
 
-/** The first member that has it decides. The others are then asked on the same condition: what is elsewhere was not meant. */
+/** The first member that has the tag decides. Then the others delete it under the same condition. */
 async function decideAndRemove(
   members: readonly Member[],
   what: string,

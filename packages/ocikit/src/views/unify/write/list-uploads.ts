@@ -1,13 +1,14 @@
+// Lists the uploads of all members as uploads of the unified registry.
 import { digestOf, limit as atMost, splitDigest } from '../../../model/index.ts';
 import type { ListOptions, Maintenance, StoredUpload } from '../../../model/index.ts';
 
 import type { UnifiedUploadIds } from './upload-ids.ts';
 
 /**
- * The uploads of a repository, or of all of them, in all members. Ids of one's own have another order than the members', so all of them are put in
- * order; members have no more than a few hundred.
+ * The uploads of a repository, or of all repositories, in all members. The ids of this view sort in another order than
+ * the members' ids, so all uploads are read and sorted. Members have at most a few hundred.
  *
- * @param members all that are written to. If it is one only, its uploads are those of the view
+ * @param members all members that are written to. If it is only one, the view has that member's uploads
  */
 export async function* listUploads(
   members: readonly { readonly maintenance: Maintenance }[],
@@ -34,15 +35,15 @@ export async function* listUploads(
   yield* atMost(untilAborted(rest, options), limit);
 }
 
-/** The id of an upload of which only one member is known to have a part: an earlier process has begun it. */
+/** The id of an upload that is known in one member only, as an earlier process has begun it. */
 function aloneAs(ids: UnifiedUploadIds, count: number, i: number, id: string): string {
-  // The same each time that it is listed.
+  // Computed from the member's id, so that it is the same in each list.
   const { encoded } = splitDigest(digestOf(new TextEncoder().encode(`${i} ${id}`)));
   const memberIds = Array.from({ length: count }, (_, member) => (member === i ? id : null));
   return ids.format(encoded.slice(0, 22), memberIds);
 }
 
-/** It stands where the member stands that is furthest behind. */
+/** Its size is that of the member that is furthest behind. */
 function combined(id: string, a: StoredUpload, b: StoredUpload = a): StoredUpload {
   return {
     id,

@@ -1,10 +1,11 @@
+// Combines the transfer events of several members into those of one transfer.
 import type { OnTransferEvent, TransferEvent } from '../../../model/index.ts';
 
 import type { Caller } from '../members/index.ts';
 
 /**
- * What several members tell of the same transfer, as of one: as many bytes have moved as at the member that is furthest
- * behind, and only when all have ended is it over, which is for its caller to tell.
+ * The events of one transfer to several members. Its transferred bytes are those of the member that is furthest behind.
+ * Its end is told by the caller of this class, when all members have ended.
  */
 export class Progress {
   readonly #caller: Caller;
@@ -12,18 +13,22 @@ export class Progress {
   readonly #transferred = new Map<number, number>();
   #told = 0;
 
-  /** @param count how many members there are */
+  /** @param count the number of members */
   constructor(caller: Caller, count: number) {
     this.#caller = caller;
     for (let i = 0; i < count; i++) this.#transferred.set(i, 0);
   }
 
-  /** @returns undefined if nobody listens */
+  /**
+   * The listener for one member.
+   *
+   * @returns undefined if the caller has no listener
+   */
   listener(i: number): OnTransferEvent | undefined {
     return this.#caller.onEvent === undefined ? undefined : (event) => this.#tell(i, event);
   }
 
-  /** Nobody waits for this member any more. */
+  /** The member has ended: its bytes do not count any more. */
   leave(i: number): void {
     this.#transferred.delete(i);
   }

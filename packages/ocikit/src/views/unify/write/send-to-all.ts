@@ -1,3 +1,4 @@
+// Sends one source to several members at the same time.
 import { linkSignal } from '../../../model/index.ts';
 import type { BlobSource, CallOptions } from '../../../model/index.ts';
 
@@ -6,20 +7,22 @@ import { askAll, Caller } from '../members/index.ts';
 import type { MemberAnswer, Member } from '../members/index.ts';
 import { Progress } from './progress.ts';
 
-/** How one member is sent a source. */
+/** Sends the source to one member. */
 export type Send<T> = (member: Member, source: BlobSource, call: CallOptions, i: number) => Promise<T>;
 
+/** The outcome of sending. */
 export interface Sent<T> {
+  /** The members' answers, in their order. */
   answers: MemberAnswer<T>[];
-  /** Those that did not begin while the others waited, and so did not get it. */
+  /** The members that did not begin to read in time, and so did not get the source. */
   late: ReadonlySet<Member>;
 }
 
 /**
- * Sends a source to several members at once, and waits for all of them: one that fails does not stop the others. Events are
- * told as of one transfer.
+ * Sends a source to several members at once, and waits for all of them. A member that fails does not stop the others.
+ * The caller hears of one transfer.
  *
- * @throws what the caller has ended it with, and what the source has failed with
+ * @throws the error with which the caller has ended the call; the source's error
  */
 export async function sendToAll<T>(
   members: readonly Member[],
@@ -36,7 +39,7 @@ export async function sendToAll<T>(
     onLate(i) {
       const member = members[i];
       if (member !== undefined) late.add(member);
-      links[i]?.abort(new DOMException('the others did not wait any longer', 'TimeoutError'));
+      links[i]?.abort(new DOMException('the member was left out: it did not begin in time', 'TimeoutError'));
     },
   });
   const leave = (i: number): void => {

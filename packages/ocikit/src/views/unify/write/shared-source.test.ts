@@ -5,7 +5,9 @@ import type { BlobSource } from '../../../model/index.ts';
 
 import { shareSource } from './shared-source.ts';
 
-/** A source of numbered pieces that tells how many were taken and whether it was left. Its buffer is always the same. */
+/**
+ * A source of numbered pieces that tells how many were taken and whether it was left. Its buffer is always the same.
+ */
 function counting(count: number): AsyncIterable<Uint8Array> & { taken: number; left: boolean } {
   const buffer = new Uint8Array(1);
   return {

@@ -1,34 +1,39 @@
+// Lets several readers read one source, in step.
 import { linkSignal, readSource } from '../../../model/index.ts';
 import type { BlobSource, LinkedSignal } from '../../../model/index.ts';
 
-/** Milliseconds after which nobody waits any longer for a reader that has not begun. */
+/** Milliseconds for which readers wait for a reader that has not begun. */
 const defaultPatience = 5000;
 
+/** How a source is shared. */
 export interface SharedSourceOptions {
+  /** Ends the reading of the source. */
   signal?: AbortSignal | undefined;
+  /** Milliseconds for which readers wait for a reader that has not begun. Default: 5,000. */
   patience?: number | undefined;
-  /** A reader has not begun while others wait: it is left out, and gets nothing, unless the source can be opened again. */
+  /** Called with the place of a reader that is left out, as it has not begun in time. It gets nothing of the source. */
   onLate?: ((i: number) => void) | undefined;
 }
 
-/** A source that several read at the same time. */
+/** A source with several readers. */
 export interface SharedSource {
   /** One for each reader, in their order. */
   readonly sources: readonly BlobSource[];
-  /** What the source has failed with, which is no reader's fault. */
+  /** The error of the source itself, as opposed to a reader's. */
   readonly failure: { error: unknown } | undefined;
-  /** This reader has ended, however much it has read. */
+  /** Notes that this reader has ended, whether or not it has read all. */
   leave(i: number): void;
 }
 
 /**
- * Lets several read one source. What can be read as often as one likes is handed on as it is; a function is called once for
- * all of them, and again for a reader that begins anew. Of anything else each piece is handed to all, and the next one is
- * taken when all of them ask for it: so no more than one piece is held, and the slowest sets the pace. Whoever leaves early
- * holds nobody up, and with the last one the source is left.
+ * Lets several readers read one source. Bytes and Blobs can be read any number of times, so each reader gets them as
+ * they are. A function is called once for all readers, and again for a reader that starts over. From any other source,
+ * each piece goes to all readers, and the next piece is read when all of them ask for it. So at most one piece is held,
+ * and the slowest reader sets the pace. A reader that leaves early delays no other reader. When the last one leaves,
+ * the source is closed.
  *
- * Who waits for the others may be what they wait for, if all of them have to share a few connections. So a reader that has not
- * begun for long is left out.
+ * If the readers share a few connections, one reader may wait for a connection that another waiting reader holds. So a
+ * reader that does not begin in time is left out.
  */
 export function shareSource(source: BlobSource, count: number, options: SharedSourceOptions = {}): SharedSource {
   if (source instanceof Uint8Array || source instanceof Blob) {
@@ -58,7 +63,7 @@ function onceThen(branch: Branch, again: Extract<BlobSource, () => unknown>): Bl
 
 type Next = IteratorResult<Uint8Array, undefined>;
 
-/** Takes piece after piece from the source, when all that read it want one. */
+/** Reads piece after piece from the source, each when all readers ask for it. */
 class Tee {
   readonly branches: readonly Branch[];
   failure: { error: unknown } | undefined;
@@ -101,22 +106,22 @@ class Tee {
   }
 
   #deliver(next: Next | undefined): void {
-    // Those that ask for more at once must not be given this one again.
+    // Take the list first: a reader that asks again at once must not get this piece twice.
     for (const branch of this.branches.filter(({ isWaiting }) => isWaiting)) {
       if (this.failure !== undefined) branch.fail(this.failure.error);
       else if (next !== undefined) branch.give(next);
     }
   }
 
-  /** @param behind those that the others wait for */
+  /** @param behind the readers that the others wait for */
   #watch(behind: readonly Branch[], liveCount: number): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (behind.length === 0 || behind.length === liveCount || behind.some(({ hasBegun }) => hasBegun)) return;
     this.#timer = setTimeout(() => {
       for (const branch of behind) {
-        branch.leave(new Error('the others did not wait any longer'));
-        // Who has not opened the source yet will do so by itself.
+        branch.leave(new Error('the reader was left out: it did not begin in time'));
+        // A reader that has not opened the source yet opens one of its own later.
         if (branch.isHandedOut) this.#onLate(this.branches.indexOf(branch));
       }
     }, this.#patience);
@@ -128,15 +133,15 @@ class Tee {
     this.#link.unlink();
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    // A source that hangs is left without waiting for it.
-    if (isWaiting) this.#link.abort(new DOMException('nobody reads the source any more', 'AbortError'));
+    // Do not wait for a source that hangs.
+    if (isWaiting) this.#link.abort(new DOMException('all readers of the source have left', 'AbortError'));
     this.#pieces.return?.().catch(() => undefined);
   }
 }
 
-/** What one of several gets of a source. By hand, as a generator that waits cannot be left. */
+/** The source as one reader sees it. No generator, as a generator that waits cannot be ended. */
 class Branch implements AsyncIterableIterator<Uint8Array, undefined> {
-  /** Whether its reader has it, and counts on it. */
+  /** Whether its reader has it, and relies on it. */
   isHandedOut = true;
   hasBegun = false;
   hasLeft = false;
@@ -158,7 +163,7 @@ class Branch implements AsyncIterableIterator<Uint8Array, undefined> {
 
   next(): Promise<Next> {
     this.hasBegun = true;
-    // What it has not read must not look like the end.
+    // The pieces that it has not read must not look like the end.
     if (this.#lateness !== undefined) return Promise.reject(this.#lateness);
     if (this.hasLeft) return Promise.resolve({ done: true, value: undefined });
     return new Promise((resolve, reject) => {
@@ -186,7 +191,7 @@ class Branch implements AsyncIterableIterator<Uint8Array, undefined> {
     waiting?.reject(error);
   }
 
-  /** @param lateness why it is left out, if it did not leave by itself */
+  /** @param lateness the reason, if it is left out and has not left by itself */
   leave(lateness?: Error): void {
     if (this.hasLeft) return;
     this.hasLeft = true;

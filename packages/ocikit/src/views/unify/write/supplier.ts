@@ -1,3 +1,4 @@
+// Copies content to a member that lacks it from a member that has it.
 import { isRegistryError, linksOf, parseManifest } from '../../../model/index.ts';
 import type {
   BlobContent,
@@ -14,10 +15,10 @@ import type { Member } from '../members/index.ts';
 import { contentReader } from '../read/index.ts';
 import type { ContentReader } from '../read/index.ts';
 
-/** Indexes in indexes, below one that is pushed. */
+/** Depth of indexes inside a pushed index. */
 const deepest = 8;
 
-/** Brings a member what it lacks and another one has. */
+/** Copies content that one member lacks from another member. */
 export class Supplier {
   readonly #members: readonly Member[];
 
@@ -25,7 +26,7 @@ export class Supplier {
     this.#members = members;
   }
 
-  /** Sees to it that the member has the blob. Rejects with BLOB_UNKNOWN, NAME_UNKNOWN if nobody has it. */
+  /** Copies the blob, unless the member has it. Rejects with BLOB_UNKNOWN, NAME_UNKNOWN if no member has it. */
   async blob(to: Member, repository: string, digest: Digest, { signal, context }: CallOptions): Promise<Descriptor> {
     const call = { signal, context };
     try {
@@ -44,14 +45,14 @@ export class Supplier {
     try {
       return await to.registry.pushBlob(repository, { digest, size }, open, call);
     } finally {
-      // One that was opened, and not read, would hold its connection.
+      // A content that was opened and not read would hold its connection.
       await Promise.all(opened.map((content) => content.cancel()));
     }
   }
 
   /**
-   * Pushes a manifest to a member. What the manifest names and only others have, is brought there first: whoever saw it in
-   * one of them will not push it.
+   * Pushes a manifest to a member. First copies content that the manifest names and the member lacks: a client that saw
+   * the content in another member does not push it.
    */
   async pushManifest(
     to: Member,
@@ -69,7 +70,7 @@ export class Supplier {
       try {
         await this.#links(to, repository, { bytes, mediaType }, options, depth);
       } catch (missing) {
-        // If nobody has it, the manifest is wrong.
+        // If no member has the content, the manifest is wrong.
         throw isUnknown(missing) ? error : missing;
       }
     }

@@ -1,44 +1,52 @@
+// The ids of uploads that consist of one upload in each member.
 import { fromBase64Url, RegistryError, toBase64Url } from '../../../model/index.ts';
 
 /** The members' ids of one upload, in their order; null where a member has none. */
 export type MemberIds = readonly (string | null)[];
 
+/** A parsed id. */
 export interface KnownUpload {
-  /** What tells the upload from others. */
+  /** The random part of the id, by which the upload is remembered. */
   readonly key: string;
+  /** The members' own ids. */
   readonly ids: MemberIds;
 }
 
-/** Characters of an id. It is part of a URL, and RFC 9110, section 4.1, wants 8,000 to be possible for all of one. */
+/** Characters of the longest id. It is part of a URL, which should support at least 8,000 (RFC 9110, section 4.1). */
 const longestId = 4096;
 
-/** Uploads that are remembered. */
+/** Uploads that are remembered at most. */
 const maxKnown = 8192;
 
 const version = 1;
 
 /**
- * Ids that stand for an upload in several members. Such an id carries the members' own ids, so that any process can go on
- * with it; if they are too long for a URL together, only this one can, which remembers the latest uploads.
+ * Ids of uploads in several members. Such an id contains the members' own ids, so any process can resume the upload. If
+ * they are too long for a URL together, only this process can resume it, as it remembers the latest uploads.
  */
 export class UnifiedUploadIds {
   readonly #count: number;
   readonly #longest: number;
   readonly #known = new Map<string, { ids: MemberIds; busy: boolean }>();
 
-  /** @param count how many members there are */
+  /**
+   * @param count the number of members
+   * @param longest characters of the longest id
+   */
   constructor(count: number, longest: number = longestId) {
     this.#count = count;
     this.#longest = longest;
   }
 
+  /** A random key for a new upload. */
   newKey(): string {
     return toBase64Url(crypto.getRandomValues(new Uint8Array(16)));
   }
 
+  /** Remembers the members' ids of an upload. */
   remember(key: string, ids: MemberIds): void {
     const busy = this.#known.get(key)?.busy ?? false;
-    // Deleted and set again, it is the one that was used last.
+    // Deleted and set again, it becomes the last in the order of use.
     this.#known.delete(key);
     this.#known.set(key, { ids, busy });
     for (const [oldest] of this.#known) {
@@ -47,7 +55,7 @@ export class UnifiedUploadIds {
     }
   }
 
-  /** Undefined if it is none of these ids, or of too many uploads ago. */
+  /** The parts of an id. Undefined if it is no such id, or its upload is forgotten. */
   parse(id: string): KnownUpload | undefined {
     if (id.length > this.#longest) return undefined;
     const value = parseJson(id);
@@ -56,7 +64,7 @@ export class UnifiedUploadIds {
     if (said !== version || typeof key !== 'string' || more.length > 0) return undefined;
     const ids = carried === undefined ? this.#known.get(key)?.ids : carried;
     if (!this.#areIds(ids)) return undefined;
-    // Base64 can be written in more than one way; an upload has one id.
+    // Base64 has several spellings of the same bytes, but an upload has one id.
     return this.format(key, ids) === id ? { key, ids } : undefined;
   }
 
@@ -66,13 +74,13 @@ export class UnifiedUploadIds {
     return ids.every((id) => id === null || typeof id === 'string') && ids.some((id) => id !== null);
   }
 
-  /** The id of an upload that goes on with these of the members. */
+  /** The id of an upload with these ids of the members. */
   format(key: string, ids: MemberIds): string {
     const whole = encode([version, key, ids]);
     return whole.length > this.#longest ? encode([version, key]) : whole;
   }
 
-  /** The ids of the uploads that are remembered, by the id that the member has for each. */
+  /** The ids of the remembered uploads, by a member's own id of each. */
   byIdOf(i: number): ReadonlyMap<string, string> {
     const found = new Map<string, string>();
     for (const [key, { ids }] of this.#known) {
@@ -83,10 +91,10 @@ export class UnifiedUploadIds {
   }
 
   /**
-   * Keeps others from writing to the upload: of two that do, one might win in one member and the other one in another.
+   * Locks the upload for one writer. Two writers at once might each win in another member.
    *
-   * @throws RegistryError BLOB_UPLOAD_INVALID if somebody is writing to it already
-   * @returns lets go of it
+   * @throws RegistryError BLOB_UPLOAD_INVALID if another request is writing to the upload
+   * @returns releases the lock
    */
   acquire(key: string, ids: MemberIds): () => void {
     if (this.#known.get(key)?.busy === true) {
@@ -101,6 +109,7 @@ export class UnifiedUploadIds {
     };
   }
 
+  /** Forgets an upload that has ended. */
   forget(key: string): void {
     this.#known.delete(key);
   }

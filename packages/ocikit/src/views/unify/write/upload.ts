@@ -1,3 +1,4 @@
+// An upload in several members that looks like one.
 import { isRegistryError, parseDigest, readSource, RegistryError, resolveRange } from '../../../model/index.ts';
 import type {
   AppendOptions,
@@ -17,30 +18,39 @@ import { sendToAll } from './send-to-all.ts';
 import type { Supplier } from './supplier.ts';
 import type { UnifiedUploadIds } from './upload-ids.ts';
 
-/** What uploads in several members need. */
+/** The parts that all uploads of a view share. */
 export interface UploadParts {
+  /** The members that are written to. */
   members: readonly Member[];
+  /** The ids of the uploads. */
   ids: UnifiedUploadIds;
+  /** Copies blobs to members that had no part in an upload. */
   supplier: Supplier;
 }
 
 /** The upload in one member. */
 export interface Session {
+  /** The member. */
   readonly member: Member;
-  /** Undefined if the member has none: it has the blob already, or has lost the upload, and is brought the blob at the end. */
+  /**
+   * Undefined if the member has the blob already, or has lost the upload. In the end such a member gets a copy of the
+   * blob.
+   */
   upload: BlobUpload | undefined;
-  /** Its id there if it has none now. */
+  /** The upload's last id in the member, if the member has no upload now. */
   lastId: string | null;
 }
 
 type LiveSession = Session & { upload: BlobUpload };
 
-/** Sends the bytes that a member lacks. `ahead`: how many it has more than the one that is furthest behind. */
+/**
+ * Sends the bytes that a member lacks. `ahead`: the bytes by which it is ahead of the member that is furthest behind.
+ */
 type SendRest<T> = (session: LiveSession, rest: BlobSource, call: AppendOptions, ahead: number) => Promise<T>;
 
 /**
- * An upload in several members. It stands where the member stands that is furthest behind. When that is gone on with, the
- * others let pass what they have already.
+ * An upload in several members. Its size is that of the member that is furthest behind. When it continues, the other
+ * members skip the bytes that they have already.
  */
 export class UnifiedUpload implements BlobUpload {
   readonly read?: (range?: ByteRange) => BlobContent;
@@ -94,7 +104,7 @@ export class UnifiedUpload implements BlobUpload {
       const { source, onEvent } = options;
       if (source === undefined) this.#assertLevel();
       const answers = await this.#send(source ?? new Uint8Array(), options, async (session, rest, call, ahead) => {
-        // Who does not say where the bytes belong sends all of them again if they were cut off.
+        // Without `at`, a caller sends all bytes again if they were cut off, so do not pass a position on either.
         const at = options.at === undefined && ahead === 0 ? undefined : call.at;
         const last = source === undefined ? undefined : rest;
         return assertStored(await session.upload.commit(digest, { ...call, at, source: last }), digest);
@@ -163,7 +173,7 @@ export class UnifiedUpload implements BlobUpload {
     }
   }
 
-  /** Without further bytes, what is behind stays behind. */
+  /** @throws RegistryError RANGE_INVALID if a member is behind: without further bytes it cannot catch up */
   #assertLevel(): void {
     const sizes = this.#live.map(positionOf);
     const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
@@ -171,8 +181,8 @@ export class UnifiedUpload implements BlobUpload {
   }
 
   /**
-   * Sends to each what it lacks. A member that has lost the upload, or was not ready to read when the others were, is left
-   * out from now on: it gets the blob from the others in the end.
+   * Sends each member the bytes that it lacks. A member that has lost the upload, or did not begin to read in time, is
+   * left out from now on. In the end it gets a copy of the blob.
    */
   async #send<T>(source: BlobSource, options: AppendOptions, send: SendRest<T>): Promise<MemberAnswer<T>[]> {
     const live = this.#live;
@@ -206,14 +216,14 @@ export class UnifiedUpload implements BlobUpload {
     return kept;
   }
 
-  /** What a member says of where it stands is not where the upload stands. */
+  /** Replaces a member's RANGE_INVALID, which has the member's size, by one with the size of the whole upload. */
   #assertInPlace(answers: readonly MemberAnswer<unknown>[], at: number): void {
     const errors = failuresIn(answers).map(({ error }) => error);
     const sizes = errors.flatMap((error) => (isRegistryError(error, 'RANGE_INVALID') ? [sizeIn(error)] : []));
     if (sizes.length > 0) throw standsAt(Math.min(this.size, ...sizes.map((size) => size ?? Infinity)), at);
   }
 
-  /** Brings the blob to those that had no part in the upload. */
+  /** Copies the blob to the members that had no part in the upload. */
   #supply(digest: Digest, stored: readonly Member[], options: CallOptions): Promise<MemberAnswer<Descriptor>[]> {
     const lacking = this.#sessions.filter(({ member, upload }) => upload === undefined && !stored.includes(member));
     return askAll(
@@ -228,7 +238,7 @@ function end(session: Session): void {
   session.lastId = null;
 }
 
-/** What follows the first so many bytes. */
+/** The source without its first `count` bytes. */
 async function* readAfter(source: BlobSource, count: number): AsyncGenerator<Uint8Array, void, undefined> {
   let left = count;
   for await (const piece of readSource(source)) {
@@ -242,17 +252,26 @@ function sizeIn({ detail }: RegistryError): number | undefined {
   return typeof detail.size === 'number' ? detail.size : undefined;
 }
 
+/** There is no such upload. */
 export function uploadUnknown(repository: string): RegistryError {
-  return new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload, or it has ended`);
+  return new RegistryError(
+    'BLOB_UPLOAD_UNKNOWN',
+    `${repository} has no such upload, or the upload has ended: start a new one`,
+  );
 }
 
-/** Every member is asked how many bytes it has when its upload is resumed, so its size is known. */
+/** Bytes of the upload in one member. The size is known, as each member is asked for it when the upload is resumed. */
 function positionOf({ upload }: LiveSession): number {
   return upload.size ?? 0;
 }
 
+/** The bytes do not belong at the upload's position. */
 export function standsAt(size: number, offset: number): RegistryError {
-  return new RegistryError('RANGE_INVALID', `the upload stands at byte ${size}, not at ${offset}`, {
-    detail: { size },
-  });
+  return new RegistryError(
+    'RANGE_INVALID',
+    `the upload is at byte ${size}, not at ${offset}: send the bytes from there`,
+    {
+      detail: { size },
+    },
+  );
 }

@@ -1,3 +1,4 @@
+// Starts, resumes and mounts in all members that are written to.
 import { assertRepository, isRegistryError, parseDigest, splitDigest } from '../../../model/index.ts';
 import type { BlobUpload, CallOptions, Writer } from '../../../model/index.ts';
 
@@ -6,9 +7,10 @@ import type { MemberAnswer } from '../members/index.ts';
 import { standsAt, UnifiedUpload, uploadUnknown } from './upload.ts';
 import type { Session, UploadParts } from './upload.ts';
 
+/** The methods that begin or resume uploads. */
 export type UploadWriter = Pick<Writer, 'startUpload' | 'resumeUpload' | 'mountBlob'>;
 
-/** Uploads that are one in each member, and look like one. */
+/** Uploads in all members at once. */
 export function uploadWriter(parts: UploadParts): UploadWriter {
   const { members, ids } = parts;
   const unify = (repository: string, key: string, sessions: Session[]): BlobUpload =>
@@ -27,7 +29,7 @@ export function uploadWriter(parts: UploadParts): UploadWriter {
       assertRepository(repository);
       const known = ids.parse(id);
       if (known === undefined) throw uploadUnknown(repository);
-      // Each is asked where it stands, whatever the caller knows: they may stand at different places.
+      // Ask each member for its position, even if the caller gives one: the members may be at different positions.
       const call = { ...options, offset: undefined };
       const answers = await askAll(members, async ({ registry }, i) => {
         const own = known.ids[i] ?? null;
@@ -55,7 +57,7 @@ export function uploadWriter(parts: UploadParts): UploadWriter {
         try {
           return await registry.mountBlob(from, repository, digest, call);
         } catch (error) {
-          // What cannot be mounted can be sent.
+          // The mount is not possible: begin an upload instead.
           if (!isRegistryError(error, 'UNSUPPORTED', 'BLOB_UNKNOWN', 'NAME_UNKNOWN')) throw error;
           return { upload: await registry.startUpload(repository, call) };
         }
@@ -85,14 +87,14 @@ export function uploadWriter(parts: UploadParts): UploadWriter {
         });
         return { descriptor };
       }
-      // Those that have it now are not sent it again.
+      // Members that have mounted the blob are not sent it again.
       const sessions = mounts.map(({ member, value }) => ({ member, upload: value.upload, lastId: null }));
       return { upload: unify(repository, ids.newKey(), sessions) };
     },
   };
 }
 
-/** If one could not begin, the others give up what they have begun. */
+/** If a member could not begin, the uploads of the others are cancelled. */
 async function allBegun(answers: readonly MemberAnswer<BlobUpload>[], { signal }: CallOptions): Promise<Session[]> {
   const [begun, failures] = [valuesIn(answers), failuresIn(answers)];
   if (failures.length === 0) return begun.map(({ member, value }) => ({ member, upload: value, lastId: null }));
@@ -101,7 +103,7 @@ async function allBegun(answers: readonly MemberAnswer<BlobUpload>[], { signal }
   throw leastTemporary(failures);
 }
 
-/** Where a member has lost the upload, what the others have goes on, and is brought there when it is committed. */
+/** A member that has lost the upload is left out. It gets a copy of the blob after the commit. */
 async function resumed(
   answers: readonly MemberAnswer<BlobUpload | undefined>[],
   ids: readonly (string | null)[],
@@ -120,7 +122,7 @@ async function resumed(
   }));
 }
 
-/** They are forgotten without our help as well, only later. */
+/** Cancels the uploads. Failures are ignored: members drop unfinished uploads by themselves later. */
 async function cancelAll(uploads: readonly BlobUpload[]): Promise<void> {
   await Promise.allSettled(uploads.map((upload) => upload.cancel()));
 }

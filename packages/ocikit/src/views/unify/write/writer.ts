@@ -1,3 +1,4 @@
+// Pushes blobs and manifests to all members that are written to.
 import { assertRepository, parseDigest } from '../../../model/index.ts';
 import type { Writer } from '../../../model/index.ts';
 
@@ -6,15 +7,17 @@ import type { Member, RepositoryQueue } from '../members/index.ts';
 import { sendToAll } from './send-to-all.ts';
 import type { Supplier } from './supplier.ts';
 
+/** The parts of a writer. */
 export interface WriteParts {
-  /** Those that are written to. The first one decides about conditions. */
+  /** The members that are written to. The first one decides about conditions. */
   writers: readonly [Member, ...Member[]];
+  /** Copies content that a manifest names and a member lacks. */
   supplier: Supplier;
-  /** In which tags are moved. */
+  /** The queue in which tags are moved. */
   queue: RepositoryQueue;
 }
 
-/** Pushes to all that are written to. */
+/** Pushes to all members that are written to. */
 export function unifiedWriter({ writers, supplier, queue }: WriteParts): Pick<Writer, 'pushBlob' | 'pushManifest'> {
   const [first, ...followers] = writers;
 
@@ -22,7 +25,7 @@ export function unifiedWriter({ writers, supplier, queue }: WriteParts): Pick<Wr
     const caller = new Caller(options);
     try {
       const { ifTag: _decided, ...following } = { ...options, signal: caller.signal, onEvent: undefined };
-      // Who loses the race for a tag, or pushes what is no manifest, has changed nothing anywhere.
+      // First to one member: a push that loses the race for a tag, or is no manifest, then changes no member.
       const pushed = await supplier.pushManifest(first, repository, bytes, mediaType, {
         ...following,
         ifTag: options.ifTag,
