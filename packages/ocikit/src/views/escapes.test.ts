@@ -312,7 +312,7 @@ describe.each<[view: string, face: (inside: Registry) => Registry, attempts: rea
   });
 });
 
-describe('over HTTP, sub keeps in who sends', () => {
+describe('over HTTP, sub keeps a client inside the prefix that sends', () => {
   test.each(requests)('%s', async (request, statuses) => {
     const { inside, image, blob, upload } = stage;
     const server = createServer(sub(inside, 'teams/blue'));
@@ -333,7 +333,7 @@ describe('over HTTP, sub keeps in who sends', () => {
   });
 });
 
-describe('over HTTP, what select hides cannot be told from what is not there:', () => {
+describe('over HTTP, a repository that select hides cannot be told from a missing one:', () => {
   test.each([
     'GET /v2/{name}/manifests/v1',
     'HEAD /v2/{name}/manifests/v1',
@@ -369,7 +369,7 @@ describe('over HTTP, what select hides cannot be told from what is not there:', 
   });
 });
 
-describe('over HTTP, what accessChecker refuses is refused alike whether it is there or not:', () => {
+describe('over HTTP, accessChecker refuses existing and missing repositories alike:', () => {
   test.each([
     ['GET /v2/{name}/manifests/v1', 403],
     ['HEAD /v2/{name}/manifests/v1', 403],

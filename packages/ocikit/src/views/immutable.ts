@@ -17,7 +17,7 @@ import {
 } from '../model/index.ts';
 import type { CallOptions, Descriptor, Digest, PushedManifest, PushManifestOptions, Registry } from '../model/index.ts';
 
-import { forward, lists, Locks, reads, tagThatReaches } from './shared/index.ts';
+import { forward, isManifestUnknown, lists, Locks, reads, tagThatReaches } from './shared/index.ts';
 import type { View } from './shared/index.ts';
 
 /** The tags that {@link immutable} protects. */
@@ -57,7 +57,7 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
     try {
       return await registry.resolveTag(repository, tag, { signal: call.signal, context: call.context });
     } catch (error) {
-      if (isUnknown(error)) return undefined;
+      if (isManifestUnknown(error)) return undefined;
       throw error;
     }
   };
@@ -81,7 +81,7 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
   const assertTypeStays = async ({ repository, digest, mediaType, options: call }: Push): Promise<void> => {
     const quiet = { signal: call.signal, context: call.context };
     const found = await registry.resolveManifest(repository, digest, quiet).catch((error: unknown) => {
-      if (isUnknown(error)) return undefined;
+      if (isManifestUnknown(error)) return undefined;
       throw error;
     });
     if (found === undefined || found.mediaType === mediaType) return;
@@ -226,10 +226,6 @@ function moved(tag: string, expected: Digest | null, found: Digest | undefined):
   return new RegistryError('PRECONDITION_FAILED', `tag ${tag} is at ${found ?? 'nothing'}: ${wanted}`, {
     detail: { tag, expected, found },
   });
-}
-
-function isUnknown(error: unknown): boolean {
-  return isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
 }
 
 function matcherOf(tags: ImmutableOptions['tags']): (tag: string, repository: string) => boolean {

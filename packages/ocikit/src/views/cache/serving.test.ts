@@ -49,7 +49,7 @@ function pull(
   });
 }
 
-describe('fifty clients that ask at once for a blob of 200 MiB that is not kept', () => {
+describe('fifty clients that pull a blob of 200 MiB at once before it is kept', () => {
   test('cause one download, and all have bytes before the upstream has sent its last', async () => {
     const upstream = await createTestServer();
     disposals.push(() => upstream.close());

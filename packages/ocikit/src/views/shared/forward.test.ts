@@ -24,7 +24,7 @@ describe('forward', () => {
     expect(registry).toMatchObject({ count: 1 });
   });
 
-  test('makes a view only if every method is decided on, and the maintenance as well', () => {
+  test('makes a view only together with a decision about every other method, and about the maintenance', () => {
     expectTypeOf<Registry>().not.toExtend<View>();
     expectTypeOf<Omit<View, 'getTag'>>().not.toExtend<View>();
     expectTypeOf<Omit<View, typeof maintenance>>().not.toExtend<View>();
@@ -49,8 +49,8 @@ describe('forward', () => {
   });
 });
 
-describe('an upload that is forwarded', () => {
-  test('tells its size and its id as they are now', async () => {
+describe('a forwarded upload', () => {
+  test('has the size and id that the upload has now', async () => {
     const upload = await createMemoryRegistry().startUpload('a');
     const forwarded = forwardUpload(upload, { id: (id) => `of ${id}` });
     expect(forwarded.size).toBe(0);
@@ -59,7 +59,7 @@ describe('an upload that is forwarded', () => {
     expect(await forwarded.read?.().bytes()).toEqual(new Uint8Array(7));
   });
 
-  test('is closed by what closes it, also at the end of a block', async () => {
+  test('is closed by its own `close`, also at the end of a block', async () => {
     const upload = await createMemoryRegistry().startUpload('a');
     let closed = 0;
     {

@@ -88,7 +88,7 @@ describe('a merged list', () => {
     expect(lists.map(({ left }) => left)).toEqual([true, true, true]);
   });
 
-  test('reads nothing on after the last item of its limit', async () => {
+  test('reads nothing after the last item of its limit', async () => {
     const lists = [seen(['a', 'b', 'c']), seen(['b', 'd'])];
     expect(await collect(mergedList(opens(lists), { limit: 2 }))).toEqual(['a', 'b']);
     expect(lists.map(({ taken }) => taken)).toEqual([['a', 'b'], ['b']]);
@@ -131,7 +131,7 @@ describe('a merged list', () => {
     ]);
   });
 
-  test('keeps the item of the first list if nobody says what several become', async () => {
+  test('keeps the item of the first list if it is given no way to combine items', async () => {
     const list = (from: number): OpenList<{ key: string; from: number }, ListOptions> =>
       async function* read() {
         yield { key: 'a', from };
@@ -141,8 +141,8 @@ describe('a merged list', () => {
   });
 });
 
-describe('a merged list of which one fails', () => {
-  test('takes a repository that one does not know for an empty one', async () => {
+describe('a merged list with one list that fails', () => {
+  test('takes an unknown repository in one registry for an empty list', async () => {
     expect(await collect(mergedList(opens([seen([], nameUnknown()), seen(['a'])]), {}))).toEqual(['a']);
     expect(await collect(mergedList(opens([seen([]), seen([], nameUnknown())]), {}))).toEqual([]);
   });
@@ -153,12 +153,12 @@ describe('a merged list of which one fails', () => {
     await expect(collect(merged)).rejects.toBe(first);
   });
 
-  test('goes on with the others if a repository is deleted in the middle', async () => {
+  test('continues with the others if a repository is deleted in the middle', async () => {
     const lists = [seen(['a'], nameUnknown()), seen(['b', 'c'])];
     expect(await collect(mergedList(opens(lists), {}))).toEqual(['a', 'b', 'c']);
   });
 
-  test('fails with any other error, at once, and leaves the others', async () => {
+  test('fails with any other error, at once, and closes the others', async () => {
     const error = new RegistryError('UNAVAILABLE', 'down');
     const list = seen(['a', 'b']);
     await expect(collect(mergedList([list.open, seen([], error).open], {}))).rejects.toBe(error);
@@ -166,7 +166,7 @@ describe('a merged list of which one fails', () => {
     await expect(collect(mergedList([silent, seen([], error).open], {}))).rejects.toBe(error);
   });
 
-  test('gives what came before an error in the middle', async () => {
+  test('gives the items before an error in the middle', async () => {
     const error = new Error('cut');
     const merged = mergedList(opens([seen(['a'], error), seen(['a', 'b'])]), {});
     expect(await merged.next()).toMatchObject({ value: 'a' });
@@ -191,7 +191,7 @@ describe('the signal of a merged list', () => {
     await expect(next).rejects.toBe(reason);
   });
 
-  test('of each list ends with the list, and the caller’s knows nothing of it afterwards', async () => {
+  test('is linked to the signal of each list until the list ends, and to none afterwards', async () => {
     const { signal } = new AbortController();
     let listeners = 0;
     const add = signal.addEventListener.bind(signal);

@@ -2,6 +2,8 @@
 import { isRegistryError, linksOf, parseManifest } from '../../model/index.ts';
 import type { CallOptions, Digest, Manifest, ManifestLinks, Registry } from '../../model/index.ts';
 
+import { isManifestUnknown } from './refusals.ts';
+
 /**
  * A tag that reaches the content: a tag reaches its manifest, the manifests that an index names, their blobs and
  * subjects. Reads every manifest that a tag reaches, one after another, and keeps their digests.
@@ -68,7 +70,7 @@ async function unlessUnknown(manifest: Promise<Manifest>): Promise<Manifest | un
   try {
     return await manifest;
   } catch (error) {
-    if (isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND')) return undefined;
+    if (isManifestUnknown(error)) return undefined;
     throw error;
   }
 }

@@ -70,7 +70,7 @@ const ways: Record<string, (content: BlobContent) => Promise<number>> = {
 };
 
 describe.each(Object.entries(ways))('%s', (way, read) => {
-  test('gives what there is, and ends once', async () => {
+  test('gives all bytes, and ends once', async () => {
     const { content, ends } = watched({ pieces: [bytes] });
     expect([content.descriptor, content.range, content.form]).toEqual([
       descriptor,
@@ -82,7 +82,7 @@ describe.each(Object.entries(ways))('%s', (way, read) => {
     expect(ends).toEqual([[10_000, undefined]]);
   });
 
-  test('fails in the words of the watcher, who is told the error itself', async () => {
+  test('fails with the watcher’s error, and tells the watcher the original one', async () => {
     const { content, ends } = watched(failing);
     await expect(read(content)).rejects.toBe(told);
     await content.cancel();
@@ -91,13 +91,13 @@ describe.each(Object.entries(ways))('%s', (way, read) => {
   });
 });
 
-test('opening fails in the words of the watcher', async () => {
+test('opening a watched content fails with the watcher’s error', async () => {
   const { content, ends } = watched(unopened);
   await expect(content.open()).rejects.toBe(told);
   expect(ends).toEqual([[0, broken]]);
 });
 
-test('what is left ends, and so does what is inside', async () => {
+test('cancelling a watched content ends it, and cancels the content inside', async () => {
   for (const leave of [
     async (content: BlobContent) => {
       for await (const piece of content) if (piece.length > 0) break;

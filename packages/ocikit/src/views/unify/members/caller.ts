@@ -2,6 +2,19 @@
 import { linkSignal } from '../../../model/index.ts';
 import type { CallOptions, LinkedSignal, OnTransferEvent, TransferEvent } from '../../../model/index.ts';
 
+/** Runs a call for its caller, and ends the work for the caller afterwards. `call`: the options for the members. */
+export async function withCaller<O extends CallOptions, T>(
+  options: O,
+  run: (caller: Caller, call: O) => Promise<T>,
+): Promise<T> {
+  const caller = new Caller(options);
+  try {
+    return await run(caller, { ...options, signal: caller.signal, onEvent: caller.onEvent });
+  } finally {
+    caller.leave();
+  }
+}
+
 /**
  * The caller, while members are asked for it. A member's failure may be the caller's wish: its signal was aborted, or
  * its listener threw. Only the member's own failure leads to the next member.

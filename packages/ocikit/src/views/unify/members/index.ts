@@ -1,4 +1,4 @@
-export { Caller } from './caller.ts';
+export { Caller, withCaller } from './caller.ts';
 export { isUnknown, leastTemporary, mostTelling, PartialWriteError, TagConflictError } from './errors.ts';
 export { findStored } from './find-stored.ts';
 export { askAll, failuresIn, valuesIn } from './member.ts';

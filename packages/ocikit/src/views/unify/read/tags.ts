@@ -1,8 +1,10 @@
 // Finds the manifest of a tag among the members.
-import type { CallOptions } from '../../../model/index.ts';
+import type { CallOptions, Descriptor } from '../../../model/index.ts';
 
-import { askAll, Caller, failuresIn, mostTelling, TagConflictError, valuesIn } from '../members/index.ts';
+import { askAll, failuresIn, mostTelling, TagConflictError, valuesIn, withCaller } from '../members/index.ts';
 import type { Member, RepositoryQueue } from '../members/index.ts';
+import { readInTurn } from './first-answer.ts';
+import type { MemberRead } from './first-answer.ts';
 import { newestOf } from './newest-tag.ts';
 import type { FoundTag } from './newest-tag.ts';
 
@@ -52,22 +54,11 @@ async function findFirst(
   tag: string,
   options: CallOptions,
 ): Promise<FoundTag> {
-  const caller = new Caller(options);
-  try {
-    const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
-    const failures = [];
-    for (const member of members) {
-      try {
-        return { descriptor: await member.registry.resolveTag(repository, tag, call), members: [member] };
-      } catch (error) {
-        caller.assertWants();
-        failures.push({ member, error });
-      }
-    }
-    throw mostTelling(failures);
-  } finally {
-    caller.leave();
-  }
+  return withCaller(options, async (caller) => {
+    const read: MemberRead<Descriptor> = { call: ({ registry }, call) => registry.resolveTag(repository, tag, call) };
+    const { member, value } = await readInTurn(members, read, options, caller);
+    return { descriptor: value, members: [member] };
+  });
 }
 
 /** The manifests that the tag points to, in the order of the members. */
@@ -77,9 +68,7 @@ async function findAll(
   tag: string,
   options: CallOptions,
 ): Promise<FoundTag[]> {
-  const caller = new Caller(options);
-  try {
-    const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
+  return withCaller(options, async (caller, call) => {
     const answers = await askAll(members, ({ registry }) => registry.resolveTag(repository, tag, call));
     caller.assertWants();
     const places = new Map<string, FoundTag>();
@@ -92,9 +81,7 @@ async function findAll(
     }
     if (places.size === 0) throw mostTelling(failuresIn(answers));
     return [...places.values()];
-  } finally {
-    caller.leave();
-  }
+  });
 }
 
 /** The manifest that counts; undefined if that is not known. */

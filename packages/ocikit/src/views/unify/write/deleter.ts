@@ -2,7 +2,15 @@
 import { assertRepository, assertTag, parseDigest } from '../../../model/index.ts';
 import type { CallOptions, Deleter } from '../../../model/index.ts';
 
-import { askAll, Caller, failuresIn, isUnknown, mostTelling, PartialWriteError, valuesIn } from '../members/index.ts';
+import {
+  askAll,
+  failuresIn,
+  isUnknown,
+  mostTelling,
+  PartialWriteError,
+  valuesIn,
+  withCaller,
+} from '../members/index.ts';
 import type { MemberAnswer, Member, RepositoryQueue } from '../members/index.ts';
 
 /** Deletes from all members that have the content. It is unknown only if no member has it. */
@@ -50,15 +58,11 @@ async function removeAll(
   options: CallOptions,
   remove: Remove,
 ): Promise<void> {
-  const caller = new Caller(options);
-  try {
-    const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
+  await withCaller(options, async (caller, call) => {
     const answers = await askAll(members, (member) => remove(member, call));
     caller.assertWants();
     assertRemoved(what, answers);
-  } finally {
-    caller.leave();
-  }
+  });
 }
 
 /** The first member that has the tag decides. Then the others delete it under the same condition. */
@@ -68,9 +72,7 @@ async function decideAndRemove(
   options: CallOptions,
   remove: Remove,
 ): Promise<void> {
-  const caller = new Caller(options);
-  try {
-    const call = { ...options, signal: caller.signal, onEvent: caller.onEvent };
+  await withCaller(options, async (caller, call) => {
     const answers: MemberAnswer<void>[] = [];
     for (const [i, member] of members.entries()) {
       const [answer] = await askAll([member], (one) => remove(one, call));
@@ -84,9 +86,7 @@ async function decideAndRemove(
     }
     caller.assertWants();
     assertRemoved(what, answers);
-  } finally {
-    caller.leave();
-  }
+  });
 }
 
 function assertRemoved(what: string, answers: readonly MemberAnswer<void>[]): void {

@@ -38,8 +38,8 @@ async function read(source: BlobSource | undefined, most = Infinity): Promise<nu
 const moment = (milliseconds = 5): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const oneTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
-describe('a source that several read', () => {
-  test('gives each of them all of it, also if it uses its buffer again', async () => {
+describe('a source with several readers', () => {
+  test('gives each of them all bytes, also if it reuses its buffer', async () => {
     const source = counting(100);
     const { sources } = shareSource(source, 3);
     expect(await Promise.all(sources.map((each) => read(each)))).toEqual([oneTo(100), oneTo(100), oneTo(100)]);
@@ -62,7 +62,7 @@ describe('a source that several read', () => {
     expect(await fast).toEqual(oneTo(100));
   });
 
-  test('is not held up by one that leaves early, begins never or ends without reading', async () => {
+  test('is not delayed by a reader that leaves early, never begins or ends without reading', async () => {
     const source = counting(10);
     const branches = shareSource(source, 3);
     const [all, some] = [read(branches.sources[0]), read(branches.sources[1], 2)];
@@ -72,7 +72,7 @@ describe('a source that several read', () => {
     expect(await all).toEqual(oneTo(10));
   });
 
-  test('is left with the last one, also while it hangs', async () => {
+  test('is closed with the last one, also while it hangs', async () => {
     const source = counting(10);
     const { sources } = shareSource(source, 2);
     await Promise.all(sources.map((each) => read(each, 1)));
@@ -99,7 +99,7 @@ describe('a source that several read', () => {
     expect(signalled).toBe(true);
   });
 
-  test('fails for all of them with the same error, which is the source’s', async () => {
+  test('fails for all of them with its own error', async () => {
     const error = new Error('the network is gone');
     const branches = shareSource(
       (async function* failing() {
@@ -135,7 +135,7 @@ describe('a source that can be read again', () => {
     }
   });
 
-  test('is opened once for all of them, and again for one that begins anew', async () => {
+  test('is opened once for all readers, and again for a reader that starts over', async () => {
     let opened = 0;
     const { sources } = shareSource(() => {
       opened++;
@@ -149,8 +149,8 @@ describe('a source that can be read again', () => {
   });
 });
 
-describe('one that does not begin while the others wait', () => {
-  test('is left out after a while, and what it has not read does not look like the end', async () => {
+describe('a reader that does not begin while the others wait', () => {
+  test('is left out after a while, and gets an error instead of an early end', async () => {
     const late: number[] = [];
     const { sources } = shareSource(counting(5), 3, { patience: 20, onLate: (i) => late.push(i) });
     expect(await Promise.all([read(sources[0]), read(sources[2])])).toEqual([oneTo(5), oneTo(5)]);
