@@ -20,7 +20,7 @@ async function filled(): Promise<Registry> {
   return inside;
 }
 
-/** A view that writes down what it is asked, and refuses what it is told to. */
+/** A view that records the requests for access, and refuses some of them. */
 function recording(
   inside: Registry,
   refuses: (request: AccessRequest) => Error | undefined = () => undefined,

@@ -34,7 +34,7 @@ type Attempt = readonly [what: string, call: (stage: Stage) => Promise<unknown>,
 const unknown = ['NAME_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN'] as const;
 const malformed = ['NAME_INVALID'] as const;
 
-/** Names that would lead out of `teams/blue`, were they put behind it and read as a path, or taken as they are. */
+/** Names that would lead out of `teams/blue` if they were appended to it and read as a path, or used as they are. */
 const waysOut: readonly (readonly [name: string, outcome: Outcome])[] = [
   ['../red/vault', malformed],
   ['app/../../red/vault', malformed],

@@ -86,7 +86,8 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
     });
     if (found === undefined || found.mediaType === mediaType) return;
     const tag = await tagThatReaches(registry, repository, digest, isImmutable, quiet);
-    if (tag !== undefined) throw new RegistryError('DENIED', `tag ${tag} is immutable and of type ${found.mediaType}`);
+    if (tag !== undefined)
+      throw new RegistryError('DENIED', `tag ${tag} is immutable: its media type is ${found.mediaType}`);
   };
 
   /** Checks the tags after a push: a registry that ignores conditions may have moved a tag that was set meanwhile. */
@@ -214,16 +215,18 @@ function assertSame(tag: string, found: Descriptor, push: Push): void {
   // If the bytes are no manifest, that error comes first, as in a store.
   parseManifest(push.bytes, push.type);
   if (found.digest !== push.digest) throw denied(tag, found.digest);
-  throw new RegistryError('DENIED', `tag ${tag} is immutable and of type ${found.mediaType}`);
+  throw new RegistryError('DENIED', `tag ${tag} is immutable: its media type is ${found.mediaType}`);
 }
 
 function denied(tag: string, found: Digest): RegistryError {
-  return new RegistryError('DENIED', `tag ${tag} is immutable and at ${found}`, { detail: { tag, found } });
+  return new RegistryError('DENIED', `tag ${tag} is immutable and points to ${found}: push to another tag`, {
+    detail: { tag, found },
+  });
 }
 
 function moved(tag: string, expected: Digest | null, found: Digest | undefined): RegistryError {
-  const wanted = expected === null ? 'it must not exist' : `expected ${expected}`;
-  return new RegistryError('PRECONDITION_FAILED', `tag ${tag} is at ${found ?? 'nothing'}: ${wanted}`, {
+  const wanted = expected === null ? 'expected no such tag' : `expected ${expected}`;
+  return new RegistryError('PRECONDITION_FAILED', `tag ${tag} points to ${found ?? 'nothing'}: ${wanted}`, {
     detail: { tag, expected, found },
   });
 }

@@ -192,7 +192,7 @@ class Below {
   }
 }
 
-/** These stand in an upload's id for the repository's name: as it is in the path of a URL, and elsewhere in one. */
+/** Placeholders for the repository's name in an upload's id: for its form in a URL's path, and for its encoded form. */
 const [nameInPath, nameEncoded] = ['{name}', '{encoded-name}'];
 
 /** Upload ids of a registry that is reached over HTTP are URLs, with the repository's name in them. */

@@ -24,7 +24,7 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map((each) => each.close()));
 });
 
-/** A registry that counts what it is asked, and does what the test wants instead. */
+/** A registry that records its calls, and fails if the test says so. */
 interface Watched {
   registry: Registry;
   calls: string[];
@@ -200,7 +200,7 @@ describe('a tag', () => {
     expect(upstream.calls).toEqual(['getTag', 'resolveTag', 'getManifest']);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect((await registry.getTag('app', 'v1')).bytes).toEqual(second.bytes);
-    // One look was enough, and counts as long as the first answer did.
+    // One request was enough, and its answer holds as long as the first one.
     expect((await registry.resolveTag('app', 'v1')).digest).toBe(second.descriptor.digest);
     expect(upstream.calls).toEqual(['getTag', 'resolveTag', 'getManifest', 'resolveTag']);
   });
@@ -479,7 +479,7 @@ describe('a local registry', () => {
     const { origin, registry } = scene({ local });
     const child = imageOf();
     await pushContent(origin, 'app', child);
-    // A client that looked sees that everything is there, and sends the index alone.
+    // A client that checks finds all content, and pushes the index alone.
     await registry.resolveManifest('app', child.descriptor.digest);
     const index = indexOf([child]);
     await registry.pushManifest('app', index.bytes, index.descriptor.mediaType, { tags: ['all'] });

@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const dispose of disposals.splice(0).toReversed()) await dispose();
 });
 
-/** An upstream with one blob, of which the test lets out as much as it wants. */
+/** An upstream with one blob. The test decides how many of its bytes are sent. */
 class Tap {
   readonly bytes: Uint8Array;
   readonly digest: Digest;
@@ -101,7 +101,7 @@ function cacheOf(tap: Tap, store: Registry, options: CacheOptions = {}): { regis
   return { registry, events };
 }
 
-/** Reads so many bytes of it, or as many as there are. */
+/** Reads this many bytes of it, or all if there are fewer. */
 async function readSome(content: BlobContent, count: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(count);
   let at = 0;
@@ -140,7 +140,7 @@ describe('a blob that is being downloaded', () => {
       const first = await readSome(fast, 300_000);
       expect(digestOf(first)).toBe(digestOf(tap.bytes.subarray(0, 300_000)));
       expect((await readSome(slow, 10)).length).toBe(10);
-      // One who comes later begins at the beginning.
+      // A later reader begins at the first byte.
       const late = await registry.getBlob('app', tap.digest);
       tap.to(size);
       const rest = await readSome(fast, size);

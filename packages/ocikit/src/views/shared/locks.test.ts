@@ -8,7 +8,7 @@ interface Running {
   end: () => void;
 }
 
-/** Runs until it is told to end, and says when it is in. */
+/** Holds the lock until `end` is called, and notes in the log when it has it. */
 function hold(locks: Locks, name: string, sharing: Sharing, log: string[], label: string): Running {
   let end = (): void => undefined;
   const wait = new Promise<void>((resolve) => (end = resolve));

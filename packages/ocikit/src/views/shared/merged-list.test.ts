@@ -42,7 +42,7 @@ function seen(items: readonly string[], failure?: Error): Seen {
 const opens = (lists: readonly Seen[]): OpenList<string, ListOptions>[] => lists.map(({ open }) => open);
 const nameUnknown = (): RegistryError => new RegistryError('NAME_UNKNOWN', 'no such repository');
 
-/** A list whose registry does not answer until it is told to stop. */
+/** A list whose registry does not answer until its signal is aborted. */
 const silent: OpenList<string, ListOptions> = ({ signal }) => ({
   [Symbol.asyncIterator]: () => ({
     next: () =>

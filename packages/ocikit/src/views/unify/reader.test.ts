@@ -35,7 +35,7 @@ async function holding(): Promise<Registry> {
   return registry;
 }
 
-/** Answers only when it is told to, or with its signal. */
+/** Answers only when the test says so, or its signal is aborted. */
 function waiting(registry: Registry): { registry: Registry; answer: () => void; signals: (AbortSignal | undefined)[] } {
   let answer = (): void => undefined;
   const told = new Promise<void>((resolve) => (answer = resolve));

@@ -40,7 +40,7 @@ async function hasManifest(registry: Registry | undefined, reference: string): P
 
 const settled = [() => true, () => false] as const;
 
-/** Fails while it is being sent a blob, when so many bytes have come. */
+/** Fails in the middle of a blob, after this many bytes. */
 function failingAt(registry: Registry, after: number, error: unknown): Registry {
   return changed(registry, {
     async pushBlob(_repository, _blob, source) {

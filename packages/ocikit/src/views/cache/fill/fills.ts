@@ -32,7 +32,7 @@ interface Wrongs {
   notBefore: number;
 }
 
-/** Is told of a blob that the store has taken; the size is in bytes. */
+/** Called with a blob that the store has taken. The size is in bytes. */
 export type OnKeptBlob = (place: Place, digest: Digest, size: number) => void;
 
 /** The running downloads: one for each blob, for any number of readers. */

@@ -10,7 +10,7 @@ export interface FollowerOptions {
   repository: string;
   /** Ends the reading. */
   signal: AbortSignal | undefined;
-  /** Is told of the reader's progress. */
+  /** Called with the reader's progress. */
   onEvent: OnTransferEvent | undefined;
   /** Called when the reader has ended. */
   onClose: () => void;

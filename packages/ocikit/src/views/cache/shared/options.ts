@@ -47,7 +47,7 @@ export interface CacheEvent {
   error?: unknown;
 }
 
-/** Is told of each step of a cache. */
+/** Called with each step of a cache. */
 export type OnCacheEvent = (event: CacheEvent) => void;
 
 /** How a cache keeps and answers content. */
@@ -78,7 +78,7 @@ export interface CacheOptions {
   maxSize?: number | undefined;
   /** Milliseconds after its last use for which content is not evicted, even above `maxSize`. Default: 60,000. */
   evictAfter?: number | undefined;
-  /** Is told of each step of the cache. Its errors are ignored. Default: none. */
+  /** Called with each step of the cache. Its errors are ignored. Default: none. */
   onEvent?: OnCacheEvent | undefined;
 }
 

@@ -164,8 +164,8 @@ class FailoverReader implements ByteReader {
     const { range, descriptor } = content;
     if (range.start === this.#at && range.end === end && descriptor.size === size) return content;
     await content.cancel();
-    throw new Error(
-      `another member sent bytes ${range.start} to ${range.end} of ${descriptor.size}, which were not asked for`,
-    );
+    const found = `${range.start} to ${range.end} of ${descriptor.size}`;
+    const wanted = `${this.#at} to ${end} of ${size}`;
+    throw new Error(`another member sent bytes ${found} instead of ${wanted}`);
   }
 }

@@ -155,7 +155,7 @@ describe('a reader that does not begin while the others wait', () => {
     const { sources } = shareSource(counting(5), 3, { patience: 20, onLate: (i) => late.push(i) });
     expect(await Promise.all([read(sources[0]), read(sources[2])])).toEqual([oneTo(5), oneTo(5)]);
     expect(late).toEqual([1]);
-    await expect(read(sources[1])).rejects.toThrow('did not wait');
+    await expect(read(sources[1])).rejects.toThrow('did not begin in time');
   });
 
   test('opens the source by itself if it can', async () => {
