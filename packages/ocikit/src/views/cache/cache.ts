@@ -50,6 +50,6 @@ export function cache(upstream: Registry | Upstreams, store: Registry, options: 
 function takesNothing(): RegistryError {
   return new RegistryError(
     'UNSUPPORTED',
-    'this cache takes no pushes and no deletes: set `local` to a registry that takes them',
+    'this cache has no local registry for pushes and deletes: give it one with the option `local`',
   );
 }
