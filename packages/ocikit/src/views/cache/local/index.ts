@@ -1,0 +1,1 @@
+export { withLocal } from './with-local.ts';
