@@ -9,7 +9,7 @@ import { blobOf, emptyJson, imageOf, pushContent } from '../../testing/index.ts'
 
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry, LayoutsOptions } from './index.ts';
-import { RootLock } from './lock.ts';
+import { RootLock } from './root/index.ts';
 
 let dir: string;
 const opened: LayoutRegistry[] = [];

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { splitDigest } from '../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent } from '../../testing/index.ts';
 
-import { Files } from './files.ts';
+import { Files } from './files/index.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
 

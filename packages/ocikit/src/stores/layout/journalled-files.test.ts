@@ -8,10 +8,10 @@ import { collect, maintenanceOf } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { blobOf, imageOf, pushContent } from '../../testing/index.ts';
 
-import { Files } from './files.ts';
+import { Files } from './files/index.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
-import { Journal } from './journal.ts';
+import { Journal } from './journal/index.ts';
 
 let root: string;
 const opened: LayoutRegistry[] = [];

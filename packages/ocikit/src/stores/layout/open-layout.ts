@@ -1,20 +1,24 @@
 import { history, maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
+
 import { UploadSessions } from '../uploads/index.ts';
 
-import { layoutDeleter } from './deleter.ts';
-import type { Durability } from './files.ts';
-import { layoutHistory } from './history.ts';
-import { layoutLister } from './lister.ts';
-import { layoutMaintenance } from './maintenance.ts';
-import { layoutReader } from './reader.ts';
-import { LayoutState } from './state.ts';
-import { LayoutStore } from './store.ts';
-import type { Ownership } from './store.ts';
-import { UploadSweeps } from './upload-sweeps.ts';
-import { leaveUsedTimes, takeUsedTimes } from './used-times-file.ts';
-import type { Warn } from './warn.ts';
-import { layoutUploads, layoutWriter } from './writer.ts';
+import type { Durability, Warn } from './files/index.ts';
+import {
+  layoutDeleter,
+  layoutHistory,
+  layoutLister,
+  layoutMaintenance,
+  layoutReader,
+  LayoutState,
+  layoutUploads,
+  layoutWriter,
+  leaveUsedTimes,
+  takeUsedTimes,
+} from './registry/index.ts';
+import { LayoutStore } from './root/index.ts';
+import type { Ownership } from './root/index.ts';
+import { UploadSweeps } from './uploads/index.ts';
 
 export interface LayoutsOptions {
   /**

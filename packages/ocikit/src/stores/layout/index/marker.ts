@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { RegistryError } from '../../../model/index.ts';
+
+import { identityOf, isMissing } from '../files/index.ts';
+import type { Files } from '../files/index.ts';
+
+const version = '1.0.0';
+
+/**
+ * The file that makes a directory a layout. Image specification, "oci-layout file".
+ *
+ * @throws RegistryError UNAVAILABLE if it is there and of another version
+ */
+export async function assertVersion(dir: string): Promise<void> {
+  const path = markerOf(dir);
+  let found: unknown;
+  try {
+    found = (JSON.parse(await readFile(path, 'utf8')) as { imageLayoutVersion?: unknown }).imageLayoutVersion;
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw new RegistryError('UNAVAILABLE', `${path} cannot be read`, { cause: error });
+  }
+  if (found === version) return;
+  throw new RegistryError('UNAVAILABLE', `${path} is of version ${JSON.stringify(found)}: only 1.0.0 is known here`);
+}
+
+export async function makeMarker(dir: string, files: Files): Promise<void> {
+  const path = markerOf(dir);
+  if ((await identityOf(path)) !== '') return;
+  await files.replace(path, [Buffer.from(JSON.stringify({ imageLayoutVersion: version }))]);
+}
+
+function markerOf(dir: string): string {
+  return join(dir, 'oci-layout');
+}

@@ -1,0 +1,131 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import type { Dirent } from 'node:fs';
+import { opendir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { digestsIn, isDigest, RegistryError, TimeSlice } from '../../../model/index.ts';
+import type { Digest } from '../../../model/index.ts';
+
+import { hasCode, isMissing, noLinks, sizeOfFile } from '../files/index.ts';
+import type { Layout } from '../index/index.ts';
+
+import { isAnybodys } from './state.ts';
+
+/** What is larger names nothing that anybody would have to keep: no tool reads such manifests. */
+const largestManifest = 64 * 1024 * 1024;
+const beginningOfJson = /^\s*\{/;
+
+/**
+ * The files of a shared layout that nobody has. A file is somebody's if a repository has it, or if anything of the layout
+ * speaks of it: other tools' entries may mean nothing here, and their manifests may be of kinds that nobody here reads.
+ */
+export class Orphans {
+  /** What is spoken of and no repository's own, and of which state of the layout that is known. */
+  readonly #spokenOf = new WeakMap<object, Promise<ReadonlySet<Digest>>>();
+
+  async *find(layout: Layout, signal: AbortSignal | undefined): AsyncGenerator<Digest, void, undefined> {
+    await exploreAll(layout);
+    const slice = new TimeSlice();
+    for await (const digest of filesOf(layout)) {
+      signal?.throwIfAborted();
+      // Looking for what is spoken of takes a while; there is seldom any need.
+      if (!isAnybodys(layout, digest) && !(await this.isSpokenOf(layout, digest))) yield digest;
+      if (slice.isOver) await slice.giveWay();
+    }
+  }
+
+  /** True if a manifest or an entry names it without the repository having it. What is pushed later has what it names. */
+  async isSpokenOf(layout: Layout, digest: Digest): Promise<boolean> {
+    const state = layout.stateOfIndex;
+    let spokenOf = this.#spokenOf.get(state);
+    if (spokenOf === undefined) {
+      spokenOf = findSpokenOf(layout);
+      this.#spokenOf.set(state, spokenOf);
+      spokenOf.catch(() => this.#spokenOf.delete(state));
+    }
+    return (await spokenOf).has(digest);
+  }
+}
+
+/** What other tools' manifests name belongs to their repositories only when it has been looked into. */
+export async function exploreAll(layout: Layout): Promise<void> {
+  for (const name of layout.repositories.keys()) await layout.explore(name);
+}
+
+/** The digests of a layout's files, in any order. */
+export async function* filesOf(layout: Layout): AsyncGenerator<Digest, void, undefined> {
+  const blobs = join(layout.path, 'blobs');
+  for await (const algorithm of entriesIn(blobs)) {
+    // Other tools may leave files of their own beside the directories.
+    if (algorithm.isFile()) continue;
+    for await (const encoded of entriesIn(join(blobs, algorithm.name))) {
+      const digest = `${algorithm.name}:${encoded.name}`;
+      if (isDigest(digest)) yield digest;
+    }
+  }
+}
+
+/** What a directory has; nothing only if there is none. Whoever removes what nothing names must not take a part for all. */
+export async function* entriesIn(dir: string): AsyncGenerator<Dirent, void, undefined> {
+  try {
+    yield* await opendir(dir, { bufferSize: 512 });
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT')) return;
+    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+  }
+}
+
+async function findSpokenOf(layout: Layout): Promise<ReadonlySet<Digest>> {
+  const found = new Set<Digest>();
+  const waiting: Digest[] = [];
+  const add = (digests: Iterable<Digest>): void => {
+    for (const digest of digests) {
+      if (found.has(digest)) continue;
+      found.add(digest);
+      waiting.push(digest);
+    }
+  };
+  const slice = new TimeSlice();
+  for (const entry of layout.keptEntries) add(digestsIn(JSON.stringify(entry)));
+  for (const { index } of layout.repositories.values()) {
+    for (const digest of index.manifests.keys()) {
+      const named = await digestsNamedBy(layout.blobPath(digest));
+      add(named.filter((one) => !index.manifests.has(one) && !index.blobs.has(one)));
+      if (slice.isOver) await slice.giveWay();
+    }
+  }
+  for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
+    add(await digestsNamedBy(layout.blobPath(digest)));
+    if (slice.isOver) await slice.giveWay();
+  }
+  return found;
+}
+
+/** Everything in a JSON document that looks like a digest. */
+async function digestsNamedBy(path: string): Promise<Digest[]> {
+  const size = sizeOfFile(path);
+  if (size === undefined || size > largestManifest || !beginsAsJson(path)) return [];
+  try {
+    return digestsIn((await readFile(path, { flag: noLinks })).toString('latin1'));
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/** Most files are layers, which need not be read. */
+function beginsAsJson(path: string): boolean {
+  const start = Buffer.alloc(64);
+  try {
+    const file = openSync(path, noLinks);
+    try {
+      const length = readSync(file, start, 0, start.length, 0);
+      return beginningOfJson.test(start.toString('latin1', 0, length));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
