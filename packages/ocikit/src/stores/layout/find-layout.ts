@@ -22,10 +22,10 @@ export function findLayout(path: string): FoundLayout {
   for (let count = components.length; count >= 0; count--) {
     const dir = directory(components.slice(0, count));
     const rest = components.slice(count).join('/');
-    const [named, suffix] = splitSuffix(components[count - 1] ?? '');
+    const [name, suffix] = splitSuffix(components[count - 1] ?? '');
     // `dir:tag` and `dir@digest`, of a layout whose only repository needs no name.
     if (rest === '' && suffix !== '') {
-      const bare = directory([...components.slice(0, count - 1), named]);
+      const bare = directory([...components.slice(0, count - 1), name]);
       const reference = isMarked(bare) ? parseSuffix(suffix) : undefined;
       if (reference !== undefined) return { dir: bare, reference };
     }

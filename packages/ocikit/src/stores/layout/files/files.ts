@@ -20,12 +20,12 @@ import { promisify } from 'node:util';
 
 import { RegistryError } from '../../../model/index.ts';
 
-import { Pace } from './pace.ts';
+import { Throttle } from './throttle.ts';
 
 /** What an attempt that failed left is nobody's. */
 const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 /** Milliseconds. */
-const longestTurn = 10;
+const longestBlock = 10;
 
 const syncAll = promisify(fsync);
 const syncContent = promisify(fdatasync);
@@ -39,10 +39,10 @@ export type Durability = 'fsync' | 'none';
  */
 export class Files {
   readonly durability: Durability;
-  #isKeepingPromises = false;
-  readonly pace: Pace = new Pace();
+  #isAlwaysDurable = false;
+  readonly throttle: Throttle = new Throttle();
   /** When others had a turn. */
-  #turnAt = performance.now();
+  #yieldedAt = performance.now();
   /** Directories that are known to exist. */
   readonly #made = new Set<string>();
   /** Directory synchronisations that have not begun yet: who asks meanwhile shares them. */
@@ -54,16 +54,16 @@ export class Files {
   }
 
   get #isDurable(): boolean {
-    return this.durability === 'fsync' || this.#isKeepingPromises;
+    return this.durability === 'fsync' || this.#isAlwaysDurable;
   }
 
   /** While it runs, everything is made durable: what an earlier process has promised stays promised. */
-  async whileKeepingPromises(run: () => Promise<void>): Promise<void> {
-    this.#isKeepingPromises = true;
+  async whileAlwaysDurable(run: () => Promise<void>): Promise<void> {
+    this.#isAlwaysDurable = true;
     try {
       await run();
     } finally {
-      this.#isKeepingPromises = false;
+      this.#isAlwaysDurable = false;
     }
   }
 
@@ -176,14 +176,14 @@ export class Files {
     } finally {
       closeSync(file);
     }
-    await this.#giveTurn();
+    await this.#yieldIfDue();
   }
 
   /** Whoever writes one small file after another, and waits for nothing, would keep timers and sockets from their turn. */
-  async #giveTurn(): Promise<void> {
-    if (performance.now() - this.#turnAt < longestTurn) return;
+  async #yieldIfDue(): Promise<void> {
+    if (performance.now() - this.#yieldedAt < longestBlock) return;
     await new Promise((resolve) => setImmediate(resolve));
-    this.#turnAt = performance.now();
+    this.#yieldedAt = performance.now();
   }
 
   async #openNew(path: string): Promise<number> {
@@ -226,7 +226,7 @@ export class Files {
     try {
       const handle = await this.#create(temporary);
       try {
-        for await (const piece of this.pace.slowly(content)) await handle.writeFile(piece);
+        for await (const piece of this.throttle.withPauses(content)) await handle.writeFile(piece);
         await this.syncData(handle);
       } finally {
         await handle.close();

@@ -1,3 +1,5 @@
+export { blobDescriptor, hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
+export { CheckedThisTurn } from './checked-this-turn.ts';
 export {
   Files,
   assertInside,
@@ -10,10 +12,8 @@ export {
   readWhole,
 } from './files.ts';
 export type { Durability } from './files.ts';
-export { LookedAt } from './looked-at.ts';
 export { PrivateDirectory, nameOfLayout } from './private-directory.ts';
-export { randomBytes } from './random.ts';
-export { blobDescriptor, hasBlobs, isFileOf, noLinks, readerOf, sizeOfFile } from './reading.ts';
+export { pooledRandomBytes } from './random-bytes.ts';
 export { directoryOf, repositoryOf } from './repository-directory.ts';
 export { TimeSlice, inSlices } from './slices.ts';
 export type { Warn } from './warn.ts';

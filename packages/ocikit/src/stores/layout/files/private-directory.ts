@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { isMissing, isTemporary } from './files.ts';
 import type { Files } from './files.ts';
-import { randomBytes } from './random.ts';
+import { pooledRandomBytes } from './random-bytes.ts';
 
 /** Where a root keeps what is not for other tools. No repository can be called that. */
 export class PrivateDirectory {
@@ -35,7 +35,7 @@ export class PrivateDirectory {
 
   /** A name that nobody has. */
   temporaryPath(): string {
-    return `${this.temporary}/${randomBytes(16).toString('hex')}`;
+    return `${this.temporary}/${pooledRandomBytes(16).toString('hex')}`;
   }
 
   /** What a crash left that nobody can want any more. Uploads stay. */
@@ -58,7 +58,7 @@ export class PrivateDirectory {
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    const key = randomBytes(32);
+    const key = pooledRandomBytes(32);
     await this.#files.replace(path, [key]);
     return key;
   }

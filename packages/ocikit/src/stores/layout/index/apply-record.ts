@@ -2,12 +2,12 @@ import type { Digest } from '../../../model/index.ts';
 
 import type { JournalRecord } from '../journal/index.ts';
 
-import type { Changes } from './changes.ts';
+import type { LayoutChanges } from './changes.ts';
 import type { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 
 /** Does to a layout what a record says, and notes what has changed by that. */
-export function applyRecord(content: LayoutContent, changes: Changes, record: JournalRecord): void {
+export function applyRecord(content: LayoutContent, changes: LayoutChanges, record: JournalRecord): void {
   if (record.op === 'folded' || record.op === 'base') return;
   const repository = content.repository(record.repository);
   const changed = changes.of(record.repository);
@@ -73,7 +73,7 @@ export function applyRecord(content: LayoutContent, changes: Changes, record: Jo
  * @param repositories as they have become
  */
 export function* recordsOf(
-  changes: Changes,
+  changes: LayoutChanges,
   repositories: ReadonlyMap<string, LayoutRepository>,
 ): Generator<JournalRecord> {
   for (const [repository, { tags, manifests, blobs }] of changes) {

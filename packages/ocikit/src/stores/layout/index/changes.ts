@@ -1,21 +1,21 @@
 import type { Digest } from '../../../model/index.ts';
 
 /** What has changed in one repository. What it has become, the repository says. */
-export interface Changed {
+export interface RepositoryChanges {
   readonly tags: Set<string>;
   readonly manifests: Set<Digest>;
   readonly blobs: Set<Digest>;
 }
 
 /** What has changed in a layout. */
-export class Changes implements Iterable<readonly [string, Changed]> {
-  readonly #repositories = new Map<string, Changed>();
+export class LayoutChanges implements Iterable<readonly [string, RepositoryChanges]> {
+  readonly #repositories = new Map<string, RepositoryChanges>();
 
   get isEmpty(): boolean {
     return this.#repositories.size === 0;
   }
 
-  of(repository: string): Changed {
+  of(repository: string): RepositoryChanges {
     let changed = this.#repositories.get(repository);
     if (changed === undefined) {
       changed = { tags: new Set(), manifests: new Set(), blobs: new Set() };
@@ -24,7 +24,7 @@ export class Changes implements Iterable<readonly [string, Changed]> {
     return changed;
   }
 
-  add(others: Changes): void {
+  add(others: LayoutChanges): void {
     for (const [repository, { tags, manifests, blobs }] of others) {
       const changed = this.of(repository);
       for (const tag of tags) changed.tags.add(tag);
@@ -33,7 +33,7 @@ export class Changes implements Iterable<readonly [string, Changed]> {
     }
   }
 
-  [Symbol.iterator](): Iterator<[string, Changed]> {
+  [Symbol.iterator](): Iterator<[string, RepositoryChanges]> {
     return this.#repositories[Symbol.iterator]();
   }
 }

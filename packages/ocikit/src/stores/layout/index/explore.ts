@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { linksOf, parseManifest, referrerDescriptor } from '../../../model/index.ts';
 import type { Digest, ManifestDocument } from '../../../model/index.ts';
 
-import { isMissing, noLinks, sizeOfFile } from '../files/index.ts';
+import { isMissing, noFollow, sizeOfFile } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
 import type { LayoutRepository } from './layout-repository.ts';
 
 /** Where manifests are found, and how much what they name matters. */
-export interface Surroundings {
+export interface ExploreOptions {
   readonly blobPath: (digest: Digest) => string;
   /** True if one layout is all repositories': a blob is a repository's only if one of its manifests names it. */
   readonly isShared: boolean;
@@ -20,9 +20,9 @@ export interface Surroundings {
 const largestManifest = 64 * 1024 * 1024;
 
 /** Looks into the manifests that other tools wrote: what they name belongs to the repository too. */
-export async function explore(repository: LayoutRepository, surroundings: Surroundings): Promise<void> {
+export async function explore(repository: LayoutRepository, options: ExploreOptions): Promise<void> {
   const { index, implicit, unparsed } = repository;
-  const { blobPath, isShared, warn } = surroundings;
+  const { blobPath, isShared, warn } = options;
   for (const digest of unparsed) {
     const mediaType = index.manifests.get(digest)?.descriptor.mediaType;
     const document = mediaType === undefined ? undefined : await readDocument(blobPath(digest), mediaType, warn);
@@ -61,7 +61,7 @@ async function readDocument(path: string, mediaType: string, warn: Warn): Promis
   const size = sizeOfFile(path);
   try {
     if (size === undefined || size > largestManifest) throw new RangeError(`its size is ${size}`);
-    return parseManifest(await readFile(path, { flag: noLinks }), mediaType);
+    return parseManifest(await readFile(path, { flag: noFollow }), mediaType);
   } catch (error) {
     if (hasSystemError(error)) throw error;
     warn('a manifest of an index cannot be read', { file: path, error });

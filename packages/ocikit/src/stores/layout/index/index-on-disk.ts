@@ -99,7 +99,7 @@ export class IndexOnDisk {
       sha256 = hash.digest('hex');
       await beforeRename(sha256);
     };
-    const isWanted = (): boolean => this.#letGo();
+    const isWanted = (): boolean => this.#startWatching();
     const identity = await this.#files.replace(this.path, content(), { prepare, isWanted });
     if (identity === undefined) return false;
     this.#sha256 = sha256;
@@ -109,7 +109,7 @@ export class IndexOnDisk {
   }
 
   /** The last look before the old one loses its name, and the beginning of watching it. */
-  #letGo(): boolean {
+  #startWatching(): boolean {
     const old = ReplacedFile.open(this.path);
     if ((old === undefined ? '' : formatIdentity(old.stats)) !== this.#identity) {
       old?.close();

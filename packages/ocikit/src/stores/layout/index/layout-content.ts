@@ -3,7 +3,7 @@ import type { Descriptor, Digest } from '../../../model/index.ts';
 import { refNameAnnotation } from './index-file.ts';
 import type { ParsedIndex } from './index-file.ts';
 import { LayoutRepository } from './layout-repository.ts';
-import type { EntryNames } from './names.ts';
+import type { EntryNames } from './entry-names.ts';
 
 const tagsAtOnce = 512;
 
@@ -13,17 +13,17 @@ export class LayoutContent {
   readonly head: Record<string, unknown> | undefined;
   readonly #names: EntryNames;
   /** Entries that are nobody's: written back as they were. */
-  readonly #kept: unknown[];
+  readonly #unassigned: unknown[];
 
   constructor(names: EntryNames, file: ParsedIndex | undefined) {
     this.#names = names;
     this.head = file?.head;
-    this.#kept = [...(file?.unreadable ?? [])];
+    this.#unassigned = [...(file?.unreadable ?? [])];
   }
 
   /** Entries that mean nothing here. */
-  get kept(): readonly unknown[] {
-    return this.#kept;
+  get unassigned(): readonly unknown[] {
+    return this.#unassigned;
   }
 
   repository(name: string): LayoutRepository {
@@ -42,7 +42,7 @@ export class LayoutContent {
   addEntry(entry: Descriptor, isParsed: boolean): boolean {
     const name = this.#names.parse(entry.annotations?.[refNameAnnotation]);
     if (name === undefined) {
-      this.#kept.push(entry);
+      this.#unassigned.push(entry);
       return false;
     }
     const repository = this.repository(name.repository);
@@ -72,7 +72,7 @@ export class LayoutContent {
     if (name?.tag !== undefined && index?.digestOfTag(name.tag) !== undefined) return;
     if (name !== undefined && name.tag === undefined && index?.manifests.has(entry.digest) === true) return;
     const text = JSON.stringify(entry);
-    if (name === undefined && this.#kept.some((kept) => JSON.stringify(kept) === text)) return;
+    if (name === undefined && this.#unassigned.some((kept) => JSON.stringify(kept) === text)) return;
     this.addEntry(entry, false);
   }
 
@@ -99,7 +99,7 @@ export class LayoutContent {
         else yield tags.size === 0 && !implicit.has(digest) ? this.#entry(name, undefined, descriptor) : undefined;
       }
     }
-    yield* this.#kept;
+    yield* this.#unassigned;
   }
 
   #entry(repository: string, tag: string | undefined, { mediaType, digest, size }: Descriptor): Descriptor {

@@ -6,7 +6,7 @@ import { RepositoryIndex } from '../../repository/index.ts';
 const nothing: readonly Digest[] = [];
 
 /** How a manifest refers to its subject. */
-interface Reference {
+interface SubjectLink {
   subject: Digest | undefined;
   referrer: Descriptor | undefined;
 }
@@ -26,8 +26,8 @@ export class LayoutRepository {
   exploring: Promise<void> | undefined;
 
   /** @param createdAt if it is not known already */
-  putManifest(descriptor: Descriptor, createdAt: number, reference?: Reference): void {
-    const { subject, referrer } = reference ?? {};
+  putManifest(descriptor: Descriptor, createdAt: number, link?: SubjectLink): void {
+    const { subject, referrer } = link ?? {};
     this.index.putManifest({ descriptor, links: nothing, subject, referrer }, createdAt);
   }
 }

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { RegistryError, splitDigest } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { assertInside, isTemporary, LookedAt, TimeSlice } from '../files/index.ts';
+import { assertInside, isTemporary, CheckedThisTurn, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
 
 import { applyRecord, recordsOf } from './apply-record.ts';
-import { Changes } from './changes.ts';
+import { LayoutChanges } from './changes.ts';
 import { explore } from './explore.ts';
 import { readIndex, refNameAnnotation } from './index-file.ts';
 import type { IndexFile, ParsedIndex } from './index-file.ts';
@@ -17,7 +17,7 @@ import { IndexOnDisk } from './index-on-disk.ts';
 import { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 import { assertVersion, makeMarker } from './marker.ts';
-import type { EntryNames } from './names.ts';
+import type { EntryNames } from './entry-names.ts';
 import { QueuedTags } from './queued-tags.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -53,15 +53,15 @@ export class Layout {
   readonly #blobs: string;
   #content: LayoutContent;
   /** Since the index was written last. */
-  #changes = new Changes();
+  #changes = new LayoutChanges();
   /** What had changed when it was, as long as somebody may not have seen that. */
-  #written = new Changes();
+  #written = new LayoutChanges();
   #making: Promise<void> | undefined;
   #isFolding = false;
   #isTidy = false;
   readonly #queued = new QueuedTags();
   /** Where the files of which algorithm are. */
-  readonly #lookedAt = new LookedAt();
+  readonly #checked = new CheckedThisTurn();
 
   constructor(settings: LayoutSettings) {
     this.#settings = settings;
@@ -77,13 +77,13 @@ export class Layout {
   }
 
   /** Another one when the index has been read again. */
-  get stateOfIndex(): object {
+  get contentVersion(): object {
     return this.#content;
   }
 
   /** Entries of the index that mean nothing here. */
-  get keptEntries(): readonly unknown[] {
-    return this.#content.kept;
+  get unassignedEntries(): readonly unknown[] {
+    return this.#content.unassigned;
   }
 
   /** Of `index.json` as it was read or written last; empty if there is none. */
@@ -118,9 +118,9 @@ export class Layout {
    */
   assertInsideRoot(digest: Digest): void {
     const { algorithm } = splitDigest(digest);
-    if (this.#lookedAt.has(algorithm)) return;
+    if (this.#checked.has(algorithm)) return;
     assertInside(this.#settings.root, [...this.directory.split('/').filter(Boolean), 'blobs', algorithm]);
-    this.#lookedAt.note(algorithm);
+    this.#checked.note(algorithm);
   }
 
   /** Asked for in every request, so it is put together in the cheapest way. */
@@ -142,7 +142,7 @@ export class Layout {
   show({ file, content }: ReadLayout, records: Iterable<JournalRecord>): void {
     this.#index.take(file);
     this.#content = content;
-    this.#changes = new Changes();
+    this.#changes = new LayoutChanges();
     for (const record of records) this.apply(record);
   }
 
@@ -237,7 +237,7 @@ export class Layout {
     const content = this.#content;
     const { head } = content;
     const changes = this.#changes;
-    this.#changes = new Changes();
+    this.#changes = new LayoutChanges();
     this.#isFolding = true;
     let isWritten = false;
     try {
@@ -270,7 +270,7 @@ export class Layout {
     });
     // It does not know what was written over it, nor what has changed since.
     const written = this.#written;
-    this.#written = new Changes();
+    this.#written = new LayoutChanges();
     if (file === undefined) return;
     this.#changes.add(written);
     const { snapshots, warn } = this.#settings;
@@ -294,7 +294,7 @@ export class Layout {
   /** Nobody looks any more what others do to it. */
   release(): void {
     this.#index.release();
-    this.#written = new Changes();
+    this.#written = new LayoutChanges();
   }
 
   /** Looks into the manifests that other tools wrote: what they name belongs to the repository too. */

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 
-import { isMissing, noLinks } from '../files/index.ts';
+import { isMissing, noFollow } from '../files/index.ts';
 
 /**
  * A file that is about to lose its name to another one. Who opened it before and writes to it after that (skopeo
@@ -20,7 +20,7 @@ export class ReplacedFile {
   /** Undefined if there is none. */
   static open(path: string): ReplacedFile | undefined {
     try {
-      return new ReplacedFile(openSync(path, noLinks));
+      return new ReplacedFile(openSync(path, noFollow));
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

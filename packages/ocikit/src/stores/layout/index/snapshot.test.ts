@@ -10,7 +10,7 @@ import type { Descriptor, Digest } from '../../../model/index.ts';
 import { Files } from '../files/index.ts';
 
 import { LayoutContent } from './layout-content.ts';
-import { singleNames } from './names.ts';
+import { singleNames } from './entry-names.ts';
 import { readSnapshot, snapshotLines, writeSnapshot } from './snapshot.ts';
 
 let dir: string;

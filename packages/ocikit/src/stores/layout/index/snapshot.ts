@@ -20,14 +20,14 @@ interface Line {
   /** Blobs of the repository; with a layout for each, only those that are manifests as well. */
   blobs?: [Digest, number][];
   /** Manifests that refer to a subject. */
-  referrers?: StoredReferrer[];
+  referrers?: SnapshotReferrer[];
   /** Manifests without an entry of their own. */
   implicit?: Descriptor[];
   /** Manifests that nobody has looked into yet. */
   unparsed?: Digest[];
 }
 
-interface StoredReferrer {
+interface SnapshotReferrer {
   subject: Digest;
   referrer: Descriptor;
   size: number;
@@ -146,7 +146,7 @@ function* blobsOf({ blobs }: RepositoryIndex): Generator<[Digest, number]> {
   for (const [digest, { size }] of blobs) yield [digest, size];
 }
 
-function* referrersOf({ manifests }: RepositoryIndex): Generator<StoredReferrer | undefined> {
+function* referrersOf({ manifests }: RepositoryIndex): Generator<SnapshotReferrer | undefined> {
   for (const { subject, referrer, descriptor } of manifests.values()) {
     const { size, mediaType } = descriptor;
     yield subject === undefined || referrer === undefined ? undefined : { subject, referrer, size, mediaType };

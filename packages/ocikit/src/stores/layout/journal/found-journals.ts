@@ -7,10 +7,10 @@ import { directoryOf, isMissing } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
 import { journalGenerations, readJournal, readMore } from './journal-file.ts';
-import type { FoundContent, JournalRecord, ReadJournal } from './journal-file.ts';
+import type { LocatedContent, JournalRecord, ReadJournal } from './journal-file.ts';
 
 /** One that is there now. */
-interface Found {
+interface FoundJournal {
   generation: number;
   ino: number;
   journal: ReadJournal;
@@ -22,12 +22,12 @@ export class FoundJournals {
   readonly #isShared: boolean;
   #key: string;
   /** In the order of their generations. */
-  readonly #found: Found[];
+  readonly #found: FoundJournal[];
   readonly #records = new Map<string, JournalRecord[]>();
   readonly #contents = new Map<string, JournalledContent>();
   #reading: Promise<boolean> | undefined;
 
-  private constructor(dir: string, isShared: boolean, key: string, found: Found[]) {
+  private constructor(dir: string, isShared: boolean, key: string, found: FoundJournal[]) {
     this.#dir = dir;
     this.#isShared = isShared;
     this.#key = key;
@@ -37,7 +37,7 @@ export class FoundJournals {
 
   static async find(dir: string, isShared: boolean, warn: Warn): Promise<FoundJournals> {
     const key = await keyOf(dir);
-    const found: Found[] = [];
+    const found: FoundJournal[] = [];
     for (const generation of await journalGenerations(dir)) {
       try {
         const { ino } = await stat(join(dir, `journal-${generation}`));
@@ -117,7 +117,7 @@ export class FoundJournals {
     return true;
   }
 
-  async #readOne(generation: number, before: Found | undefined): Promise<boolean> {
+  async #readOne(generation: number, before: FoundJournal | undefined): Promise<boolean> {
     const { ino } = await stat(join(this.#dir, `journal-${generation}`));
     if (before !== undefined && before.ino !== ino) return false;
     const journal =
@@ -141,7 +141,7 @@ export class FoundJournals {
     }
   }
 
-  #addContent(generation: number, content: FoundContent): void {
+  #addContent(generation: number, content: LocatedContent): void {
     const key = keyOfFile(content.directory, content.digest);
     if (content.op === 'removed') this.#contents.delete(key);
     else this.#contents.set(key, { ...content, generation });
@@ -154,7 +154,7 @@ export class FoundJournals {
 }
 
 /** Where a journal has the bytes of a file. */
-export type JournalledContent = Extract<FoundContent, { op: 'content' }> & { generation: number };
+export type JournalledContent = Extract<LocatedContent, { op: 'content' }> & { generation: number };
 
 function keyOfFile(directory: string, digest: Digest): string {
   return `${directory}@${digest}`;

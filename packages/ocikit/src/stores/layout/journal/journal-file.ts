@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { digestOf, splitDigest } from '../../../model/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
-import { isMissing, randomBytes, readWhole } from '../files/index.ts';
+import { isMissing, pooledRandomBytes, readWhole } from '../files/index.ts';
 
 /**
  * What happened to a repository. Absolute: applied twice, or to something that has it already, it changes nothing, so
@@ -42,7 +42,7 @@ export interface RecordedMove {
 }
 
 /** A record that moves a tag. */
-export type MovedRecord = Extract<JournalRecord, { tag: string }> & { move: RecordedMove };
+export type TagMoveRecord = Extract<JournalRecord, { tag: string }> & { move: RecordedMove };
 
 /** What happened to files: the journal keeps the bytes of small ones, until the files themselves are durable. */
 export type ContentRecord =
@@ -68,7 +68,7 @@ export function journalPath(dir: string, generation: number): string {
  * through for records: nobody must be able to push what looks like some there.
  */
 export function randomMask(): number {
-  return randomBytes(4).readUInt32LE();
+  return pooledRandomBytes(4).readUInt32LE();
 }
 
 /** Combines bytes with a mask where they stand; twice, and they are what they were. */
@@ -127,11 +127,11 @@ export async function journalGenerations(dir: string): Promise<number[]> {
 }
 
 /** A record of content, and where in the generation its bytes are, if it has any. */
-export type FoundContent = ContentRecord & { at: number };
+export type LocatedContent = ContentRecord & { at: number };
 
 export interface ReadJournal {
   records: JournalRecord[][];
-  contents: FoundContent[];
+  contents: LocatedContent[];
   /** Bytes up to the end of the last good record. */
   length: number;
   /** Parts that are not records but have records behind them. */
@@ -221,7 +221,7 @@ function frameAt(bytes: Buffer, at: number): Frame | undefined {
   }
 }
 
-function contentsOf({ records, contentsAt }: Frame, frameStart: number): FoundContent[] {
+function contentsOf({ records, contentsAt }: Frame, frameStart: number): LocatedContent[] {
   let at = frameStart + contentsAt;
   return records.flatMap((record) => {
     if (isOfRepository(record)) return [];
@@ -242,7 +242,7 @@ export interface JournalPlace {
 }
 
 /**
- * The bytes that {@link FoundContent} speaks of.
+ * The bytes that {@link LocatedContent} speaks of.
  *
  * @returns undefined if they are not there any more: another journal may have the name by now, and other bytes
  */

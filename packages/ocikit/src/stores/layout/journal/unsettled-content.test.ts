@@ -180,8 +180,8 @@ describe('what only a journal answers for', () => {
     const settling = async (): Promise<number> => {
       for (const file of made) content.add({ ...file, isSynced: false, isDurable: false });
       const few = content.all().filter(({ path }) => path !== 'much');
-      const pushing = setInterval(() => files.pace.notePush(), 5);
-      files.pace.notePush();
+      const pushing = setInterval(() => files.throttle.notePush(), 5);
+      files.throttle.notePush();
       const begun = performance.now();
       await content.settle(few).finally(() => clearInterval(pushing));
       return performance.now() - begun;
@@ -189,7 +189,7 @@ describe('what only a journal answers for', () => {
     // Three at a time, with a rest of 20 ms after each.
     const slow = await settling();
     expect(slow).toBeGreaterThan(200);
-    expect(await files.pace.hurry(settling)).toBeLessThan(slow / 2);
+    expect(await files.throttle.atFullSpeed(settling)).toBeLessThan(slow / 2);
     content.add({ ...(await journalled('much')), path: 'much', size: 200 * 1024 * 1024 });
     expect(await settling()).toBeLessThan(slow / 2);
   });

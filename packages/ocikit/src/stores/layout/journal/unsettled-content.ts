@@ -33,9 +33,9 @@ const dueFullness = 0.125;
 /** From this part of it on, that does not rest. */
 const urgentFullness = 0.75;
 /** Milliseconds between two synchronisations as long as somebody pushes: fewer, the more there are to do. */
-const longestRest = 20;
+const longestPause = 20;
 /** Synchronisations at a time: requests wait for the same threads. */
-const atOnce = 3;
+const concurrency = 3;
 
 /**
  * Small files that the journal answers for: who pushes them waits for the journal, once for all that wait, and the files
@@ -125,10 +125,10 @@ export class UnsettledContent {
         if (file.isSynced === true) continue;
         await this.#sync(file);
         this.#noteSynced(file);
-        await this.#files.pace.rest(longestRest * (1 - this.#fullness / urgentFullness));
+        await this.#files.throttle.pause(longestPause * (1 - this.#fullness / urgentFullness));
       }
     };
-    await Promise.all(Array.from({ length: atOnce }, sync));
+    await Promise.all(Array.from({ length: concurrency }, sync));
     for (const directory of directories) {
       await this.#files.syncDirectoryOf(join(directory, 'any'));
       // It may have been made with the file.

@@ -6,7 +6,7 @@ import { tagMoved } from '../../repository/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import type { LayoutState } from './state.ts';
-import { withMoves } from './with-moves.ts';
+import { withTagMoves } from './record-tag-moves.ts';
 
 export function layoutDeleter(state: LayoutState): Deleter {
   const { store } = state;
@@ -43,7 +43,7 @@ export function layoutDeleter(state: LayoutState): Deleter {
       const digest = layout.queuedTag(repository, tag);
       if (digest === undefined) throw await state.manifestUnknown(layout, repository, tag);
       if (options.ifTag !== undefined && options.ifTag !== digest) throw tagMoved(tag, options.ifTag, digest);
-      await store.commit(layout, withMoves(layout, [{ op: 'untag', repository, tag }], options.context));
+      await store.commit(layout, withTagMoves(layout, [{ op: 'untag', repository, tag }], options.context));
     },
   };
 }
@@ -57,7 +57,7 @@ export async function removeManifest(
   context: CallContext | undefined,
 ): Promise<void> {
   const { store } = state;
-  await store.commit(layout, withMoves(layout, [{ op: 'unmanifest', repository, digest }], context));
+  await store.commit(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest }], context));
   store.assertOwned();
   await state.removeFile(layout, digest);
   await store.files.syncDirectoryOf(layout.blobPath(digest));
@@ -76,7 +76,7 @@ export async function removeUnusedManifest(
 ): Promise<void> {
   const { store } = state;
   await state.whileRemoving(repository, digest, async () => {
-    await store.commit(layout, withMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
+    await store.commit(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
     await store.fold();
     store.assertOwned();
     if (state.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);

@@ -11,12 +11,12 @@ import { manifestUnknown, nameUnknown, page } from '../../repository/index.ts';
 import type { RepositoryIndex } from '../../repository/index.ts';
 import type { UploadSessions } from '../../uploads/index.ts';
 
-import { blobDescriptor, hasCode, isMissing, noLinks, sizeOfFile } from '../files/index.ts';
+import { blobDescriptor, hasCode, isMissing, noFollow, sizeOfFile } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
 import { entriesIn, exploreAll, filesOf, Orphans } from './orphans.ts';
-import { isAnybodys } from './state.ts';
+import { isInAnyRepository } from './state.ts';
 import type { LayoutState } from './state.ts';
 
 /** Other tools' manifests are not bounded by what a push may bring. */
@@ -90,7 +90,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       try {
         // Handing what is small to a thread would take several times as long as reading it.
         if (size <= smallManifest) return readSmall(path);
-        return new Uint8Array(await readFile(path, { flag: noLinks, signal: options.signal }));
+        return new Uint8Array(await readFile(path, { flag: noFollow, signal: options.signal }));
       } catch (error) {
         if (isMissing(error)) throw manifestUnknown(repository, digest);
         throw error;
@@ -132,10 +132,10 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       await store.own();
       const layout = await store.layoutOf('');
       await exploreAll(layout);
-      if (await orphans.isSpokenOf(layout, digest)) return false;
+      if (await orphans.isMentioned(layout, digest)) return false;
       // From here nothing waits.
       const path = layout.blobPath(digest);
-      if (isAnybodys(layout, digest) || sizeOfFile(path) === undefined) return false;
+      if (isInAnyRepository(layout, digest) || sizeOfFile(path) === undefined) return false;
       if (!isUnused(layout, digest, unusedSince)) return false;
       store.assertOwned();
       await state.removeFile(layout, digest);
@@ -241,7 +241,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
 }
 
 function readSmall(path: string): Uint8Array {
-  const file = openSync(path, noLinks);
+  const file = openSync(path, noFollow);
   try {
     return new Uint8Array(readFileSync(file));
   } finally {

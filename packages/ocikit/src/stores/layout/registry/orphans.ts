@@ -3,13 +3,13 @@ import type { Dirent } from 'node:fs';
 import { opendir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { digestsIn, isDigest, RegistryError, TimeSlice } from '../../../model/index.ts';
+import { digestsIn, isDigest, RegistryError } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { hasCode, isMissing, noLinks, sizeOfFile } from '../files/index.ts';
+import { hasCode, isMissing, noFollow, sizeOfFile, TimeSlice } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
-import { isAnybodys } from './state.ts';
+import { isInAnyRepository } from './state.ts';
 
 /** What is larger names nothing that anybody would have to keep: no tool reads such manifests. */
 const largestManifest = 64 * 1024 * 1024;
@@ -21,7 +21,7 @@ const beginningOfJson = /^\s*\{/;
  */
 export class Orphans {
   /** What is spoken of and no repository's own, and of which state of the layout that is known. */
-  readonly #spokenOf = new WeakMap<object, Promise<ReadonlySet<Digest>>>();
+  readonly #mentioned = new WeakMap<object, Promise<ReadonlySet<Digest>>>();
 
   async *find(layout: Layout, signal: AbortSignal | undefined): AsyncGenerator<Digest, void, undefined> {
     await exploreAll(layout);
@@ -29,21 +29,21 @@ export class Orphans {
     for await (const digest of filesOf(layout)) {
       signal?.throwIfAborted();
       // Looking for what is spoken of takes a while; there is seldom any need.
-      if (!isAnybodys(layout, digest) && !(await this.isSpokenOf(layout, digest))) yield digest;
+      if (!isInAnyRepository(layout, digest) && !(await this.isMentioned(layout, digest))) yield digest;
       if (slice.isOver) await slice.giveWay();
     }
   }
 
   /** True if a manifest or an entry names it without the repository having it. What is pushed later has what it names. */
-  async isSpokenOf(layout: Layout, digest: Digest): Promise<boolean> {
-    const state = layout.stateOfIndex;
-    let spokenOf = this.#spokenOf.get(state);
-    if (spokenOf === undefined) {
-      spokenOf = findSpokenOf(layout);
-      this.#spokenOf.set(state, spokenOf);
-      spokenOf.catch(() => this.#spokenOf.delete(state));
+  async isMentioned(layout: Layout, digest: Digest): Promise<boolean> {
+    const version = layout.contentVersion;
+    let mentioned = this.#mentioned.get(version);
+    if (mentioned === undefined) {
+      mentioned = findMentioned(layout);
+      this.#mentioned.set(version, mentioned);
+      mentioned.catch(() => this.#mentioned.delete(version));
     }
-    return (await spokenOf).has(digest);
+    return (await mentioned).has(digest);
   }
 }
 
@@ -75,7 +75,7 @@ export async function* entriesIn(dir: string): AsyncGenerator<Dirent, void, unde
   }
 }
 
-async function findSpokenOf(layout: Layout): Promise<ReadonlySet<Digest>> {
+async function findMentioned(layout: Layout): Promise<ReadonlySet<Digest>> {
   const found = new Set<Digest>();
   const waiting: Digest[] = [];
   const add = (digests: Iterable<Digest>): void => {
@@ -86,7 +86,7 @@ async function findSpokenOf(layout: Layout): Promise<ReadonlySet<Digest>> {
     }
   };
   const slice = new TimeSlice();
-  for (const entry of layout.keptEntries) add(digestsIn(JSON.stringify(entry)));
+  for (const entry of layout.unassignedEntries) add(digestsIn(JSON.stringify(entry)));
   for (const { index } of layout.repositories.values()) {
     for (const digest of index.manifests.keys()) {
       const named = await digestsNamedBy(layout.blobPath(digest));
@@ -106,7 +106,7 @@ async function digestsNamedBy(path: string): Promise<Digest[]> {
   const size = sizeOfFile(path);
   if (size === undefined || size > largestManifest || !beginsAsJson(path)) return [];
   try {
-    return digestsIn((await readFile(path, { flag: noLinks })).toString('latin1'));
+    return digestsIn((await readFile(path, { flag: noFollow })).toString('latin1'));
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;
@@ -117,7 +117,7 @@ async function digestsNamedBy(path: string): Promise<Digest[]> {
 function beginsAsJson(path: string): boolean {
   const start = Buffer.alloc(64);
   try {
-    const file = openSync(path, noLinks);
+    const file = openSync(path, noFollow);
     try {
       const length = readSync(file, start, 0, start.length, 0);
       return beginningOfJson.test(start.toString('latin1', 0, length));

@@ -13,7 +13,7 @@ export function layoutReader(state: LayoutState): Reader {
 
   /** In each request one thing less to be waited for. */
   const layoutOf = (repository: string): Layout | Promise<Layout> =>
-    store.layoutAtHand(repository) ?? store.layoutOf(repository);
+    store.loadedLayoutOf(repository) ?? store.layoutOf(repository);
 
   /** Of manifests that were read lately: a path that is put together anew has to be hashed for each map that it is looked for in. */
   const paths = new Recent<Descriptor, string>(4096);
@@ -97,7 +97,7 @@ export function layoutReader(state: LayoutState): Reader {
   };
 
   function read(repository: string, file: ManifestFile): Manifest | Promise<Manifest> {
-    const bytes = state.keptManifest(file.path);
+    const bytes = state.cachedManifest(file.path);
     if (bytes !== undefined) return { descriptor: { ...file.descriptor }, bytes };
     return state.readManifest(repository, file).then((all) => ({ descriptor: { ...file.descriptor }, bytes: all }));
   }

@@ -6,14 +6,14 @@ import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } f
 
 import { blobUnknown, Leases, manifestUnknown, nameUnknown, Recent } from '../../repository/index.ts';
 
-import { blobDescriptor, hasBlobs, isMissing, noLinks, readerOf, sizeOfFile } from '../files/index.ts';
+import { blobDescriptor, hasBlobs, isMissing, noFollow, readerOf, sizeOfFile } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import type { LayoutStore } from '../root/index.ts';
 
 import { UsedTimes } from './used-times.ts';
 
 const cachedBytes = 8 * 1024 * 1024;
-const rememberedHomes = 5000;
+const rememberedBlobs = 5000;
 const largestCached = 64 * 1024;
 
 /** A manifest of a repository, and its file. */
@@ -36,7 +36,7 @@ export class LayoutState {
   readonly #manifests = new Map<string, Uint8Array>();
   #manifestBytes = 0;
   /** For mounts that do not say from where: blobs that were used lately, and where. */
-  readonly #homes = new Recent<Digest, string>(rememberedHomes);
+  readonly #repositoriesWith = new Recent<Digest, string>(rememberedBlobs);
 
   constructor(store: LayoutStore, options: { sparse: boolean; verifyOnRead: boolean }) {
     this.store = store;
@@ -49,7 +49,7 @@ export class LayoutState {
 
   /** While it runs, the file is not removed. */
   async whileWriting<T>(path: string, write: () => Promise<T>): Promise<T> {
-    this.store.files.pace.notePush();
+    this.store.files.throttle.notePush();
     this.#writing.set(path, (this.#writing.get(path) ?? 0) + 1);
     try {
       return await write();
@@ -85,7 +85,7 @@ export class LayoutState {
   }
 
   /** Somebody has pushed it again: the repository has it, whoever is removing it. */
-  keep(repository: string, digest: Digest): void {
+  cancelRemoval(repository: string, digest: Digest): void {
     this.#removing.delete(`${repository}@${digest}`);
   }
 
@@ -101,7 +101,7 @@ export class LayoutState {
    * A manifest is being pushed, which is among these digests, and the others are what it names: until it is there, nobody
    * removes any of them for want of use. They count as used now and, by calling what is returned, when it is done.
    */
-  beginNaming(layout: Layout, repository: string, digests: readonly Digest[]): () => void {
+  holdForPush(layout: Layout, repository: string, digests: readonly Digest[]): () => void {
     const touch = (): void => {
       for (const digest of digests) this.used.touch(layout.blobPath(digest));
     };
@@ -116,7 +116,7 @@ export class LayoutState {
   /** Removes a file that no repository of the layout has any more. In one step, so that nobody can come between. */
   async removeFile(layout: Layout, digest: Digest): Promise<void> {
     const path = layout.blobPath(digest);
-    if (this.#writing.has(path) || isAnybodys(layout, digest)) return;
+    if (this.#writing.has(path) || isInAnyRepository(layout, digest)) return;
     rmSync(path, { force: true });
     this.used.forget(path);
     this.forgetManifest(path);
@@ -130,7 +130,7 @@ export class LayoutState {
    */
   moveFile(layout: Layout, digest: Digest, to: string): boolean {
     const path = layout.blobPath(digest);
-    if ((this.#writing.get(path) ?? 0) > 1 || isAnybodys(layout, digest)) return false;
+    if ((this.#writing.get(path) ?? 0) > 1 || isInAnyRepository(layout, digest)) return false;
     renameSync(path, to);
     this.used.forget(path);
     return true;
@@ -207,16 +207,16 @@ export class LayoutState {
   }
 
   /** A repository that was seen to have the blob, and has it still as far as is known. */
-  homeOf(digest: Digest): string | undefined {
-    return this.#homes.get(digest);
+  repositoryWith(digest: Digest): string | undefined {
+    return this.#repositoriesWith.get(digest);
   }
 
-  noteHome(digest: Digest, repository: string): void {
-    this.#homes.set(digest, repository);
+  noteRepositoryWith(digest: Digest, repository: string): void {
+    this.#repositoriesWith.set(digest, repository);
   }
 
   /** The bytes of a manifest that was read lately. They are the caller's own. */
-  keptManifest(path: string): Uint8Array | undefined {
+  cachedManifest(path: string): Uint8Array | undefined {
     const bytes = this.#manifests.get(path);
     return bytes === undefined ? undefined : copyOf(bytes);
   }
@@ -239,15 +239,15 @@ export class LayoutState {
       this.store.warn('a manifest is damaged', { file: path });
       throw manifestUnknown(repository, descriptor.digest);
     }
-    this.#keepManifest(path, bytes);
+    this.#cacheManifest(path, bytes);
     return copyOf(bytes);
   }
 
   async #readFile(layout: Layout, path: string, digest: Digest): Promise<Uint8Array> {
-    return this.journalledBytes(layout, digest) ?? readFile(path, { flag: noLinks });
+    return this.journalledBytes(layout, digest) ?? readFile(path, { flag: noFollow });
   }
 
-  #keepManifest(path: string, bytes: Uint8Array): void {
+  #cacheManifest(path: string, bytes: Uint8Array): void {
     if (bytes.length > largestCached || this.#manifests.has(path)) return;
     this.#manifests.set(path, bytes);
     this.#manifestBytes += bytes.length + path.length;
@@ -273,7 +273,7 @@ export class LayoutState {
 }
 
 /** Whether any repository of the layout has it. */
-export function isAnybodys({ repositories }: Layout, digest: Digest): boolean {
+export function isInAnyRepository({ repositories }: Layout, digest: Digest): boolean {
   for (const { index } of repositories.values()) {
     if (index.manifests.has(digest) || index.blobs.has(digest)) return true;
   }

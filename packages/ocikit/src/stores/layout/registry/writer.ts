@@ -29,7 +29,7 @@ import type { SmallFile } from '../root/index.ts';
 import { FileStage, inLargePieces, largePiece, restoreUpload } from '../uploads/index.ts';
 
 import type { LayoutState } from './state.ts';
-import { withMoves } from './with-moves.ts';
+import { withTagMoves } from './record-tag-moves.ts';
 
 export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
   const { store } = state;
@@ -99,7 +99,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const subject = links.subject?.digest;
       await store.own();
       const layout = await store.layoutOf(repository);
-      const endNaming = state.beginNaming(layout, repository, [...pushed.digests, digest]);
+      const releaseHold = state.holdForPush(layout, repository, [...pushed.digests, digest]);
       const stage = new FileStage(store.private.temporaryPath(), store.files);
       try {
         await layout.explore(repository);
@@ -119,13 +119,13 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
           if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
-          await store.commit(layout, withMoves(layout, records, options.context), file);
+          await store.commit(layout, withTagMoves(layout, records, options.context), file);
           state.used.touch(layout.blobPath(digest), stage.writtenAt);
-          state.keep(repository, digest);
+          state.cancelRemoval(repository, digest);
         });
       } finally {
         await stage.discard();
-        endNaming();
+        releaseHold();
       }
       await store.noteRepository(repository, true);
       options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
@@ -239,8 +239,8 @@ function blobRecords(
 }
 
 async function noteBlob(state: LayoutState, repository: string, digest: Digest): Promise<void> {
-  state.noteHome(digest, repository);
-  state.keep(repository, digest);
+  state.noteRepositoryWith(digest, repository);
+  state.cancelRemoval(repository, digest);
   await state.store.noteRepository(repository, true);
 }
 
@@ -305,7 +305,7 @@ async function findAnywhere(
     for (const [name, { index }] of repositories) if (index.blobs.has(digest) && (await isGood(name))) return name;
     return undefined;
   }
-  const home = state.homeOf(digest);
+  const home = state.repositoryWith(digest);
   return home !== undefined && (await isGood(home)) ? home : undefined;
 }
 

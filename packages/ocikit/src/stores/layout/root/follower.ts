@@ -17,12 +17,12 @@ interface Shown {
   records: number;
   /** By a clock that nobody sets. */
   at: number;
-  looking?: Promise<void> | undefined;
+  refreshing?: Promise<void> | undefined;
   hasFailed: boolean;
 }
 
 /** Reads layouts with what journals say on top of them, and again when another process has changed something. */
-export class Following {
+export class Follower {
   readonly #dir: string;
   readonly #isShared: boolean;
   readonly #warn: Warn;
@@ -47,14 +47,14 @@ export class Following {
   async refresh(layout: Layout): Promise<void> {
     const shown = this.#shown.get(layout);
     if (shown === undefined) return;
-    if (shown.looking === undefined) {
+    if (shown.refreshing === undefined) {
       if (performance.now() - shown.at < interval) return;
-      shown.looking = this.#refresh(layout, shown).finally(() => {
-        shown.looking = undefined;
+      shown.refreshing = this.#refresh(layout, shown).finally(() => {
+        shown.refreshing = undefined;
         shown.at = performance.now();
       });
     }
-    await shown.looking;
+    await shown.refreshing;
   }
 
   async #refresh(layout: Layout, shown: Shown): Promise<void> {

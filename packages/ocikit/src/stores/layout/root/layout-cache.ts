@@ -2,21 +2,21 @@ import type { Layout } from '../index/index.ts';
 
 const maxOpen = 128;
 
-interface Kept {
+interface CachedLayout {
   opening: Promise<Layout>;
   /** Undefined while it is being opened. */
   layout: Layout | undefined;
 }
 
 /** The layouts that are open: a bounded number of them, and those that anybody still holds. */
-export class OpenLayouts {
+export class LayoutCache {
   readonly #open: (directory: string) => Promise<Layout>;
   readonly #isBehind: (layout: Layout) => boolean;
   /** Those that are kept open, in the order of their last use. */
-  readonly #kept = new Map<string, Kept>();
+  readonly #cached = new Map<string, CachedLayout>();
   #newest: string | undefined;
   /** All that anybody still holds: there are never two of one directory, or what one is told the other would lose. */
-  readonly #held = new Map<string, WeakRef<Layout>>();
+  readonly #alive = new Map<string, WeakRef<Layout>>();
 
   /** @param isBehind whether the index on the disk lacks something: such a layout stays open */
   constructor(open: (directory: string) => Promise<Layout>, isBehind: (layout: Layout) => boolean) {
@@ -26,69 +26,69 @@ export class OpenLayouts {
 
   /** True if none can be closed, and there are too many. */
   get isFull(): boolean {
-    return this.#kept.size > maxOpen;
+    return this.#cached.size > maxOpen;
   }
 
   /** The layout, if nothing has to be waited for. */
-  atHand(directory: string): Layout | undefined {
-    const found = this.#kept.get(directory);
+  loaded(directory: string): Layout | undefined {
+    const found = this.#cached.get(directory);
     if (found?.layout !== undefined) this.#use(directory, found);
     return found?.layout;
   }
 
   async get(directory: string): Promise<Layout> {
-    const found = this.#kept.get(directory);
+    const found = this.#cached.get(directory);
     if (found !== undefined) {
       this.#use(directory, found);
       return found.opening;
     }
-    const kept: Kept = { opening: this.#openOnce(directory), layout: undefined };
-    this.#use(directory, kept);
-    kept.opening.catch(() => {
-      if (this.#kept.get(directory) === kept) this.#kept.delete(directory);
+    const cached: CachedLayout = { opening: this.#openOnce(directory), layout: undefined };
+    this.#use(directory, cached);
+    cached.opening.catch(() => {
+      if (this.#cached.get(directory) === cached) this.#cached.delete(directory);
     });
-    kept.layout = await kept.opening;
+    cached.layout = await cached.opening;
     this.#evict();
-    return kept.layout;
+    return cached.layout;
   }
 
-  #use(directory: string, kept: Kept): void {
+  #use(directory: string, cached: CachedLayout): void {
     // Many requests in a row are for the same one.
-    if (directory === this.#newest && this.#kept.has(directory)) return;
+    if (directory === this.#newest && this.#cached.has(directory)) return;
     this.#newest = directory;
     // Deleted and set again, it is the one that was used last.
-    this.#kept.delete(directory);
-    this.#kept.set(directory, kept);
+    this.#cached.delete(directory);
+    this.#cached.set(directory, cached);
   }
 
   async #openOnce(directory: string): Promise<Layout> {
-    const held = this.#held.get(directory)?.deref();
+    const held = this.#alive.get(directory)?.deref();
     if (held !== undefined) return held;
     const layout = await this.#open(directory);
-    this.#held.set(directory, new WeakRef(layout));
+    this.#alive.set(directory, new WeakRef(layout));
     return layout;
   }
 
   /** It has something to be written now. */
-  keep(layout: Layout): void {
-    if (this.#kept.has(layout.directory)) return;
-    this.#kept.set(layout.directory, { opening: Promise.resolve(layout), layout });
+  retain(layout: Layout): void {
+    if (this.#cached.has(layout.directory)) return;
+    this.#cached.set(layout.directory, { opening: Promise.resolve(layout), layout });
   }
 
   /** As they are now: one that is used meanwhile changes its place. */
   all(): Promise<Layout>[] {
-    return Array.from(this.#kept.values(), ({ opening }) => opening);
+    return Array.from(this.#cached.values(), ({ opening }) => opening);
   }
 
   #evict(): void {
-    if (this.#kept.size <= maxOpen) return;
-    for (const directory of this.#kept.keys()) {
-      const layout = this.#held.get(directory)?.deref();
+    if (this.#cached.size <= maxOpen) return;
+    for (const directory of this.#cached.keys()) {
+      const layout = this.#alive.get(directory)?.deref();
       // One that is being opened is in use.
       if (layout === undefined || this.#isBehind(layout)) continue;
-      this.#kept.delete(directory);
-      if (this.#kept.size <= maxOpen) break;
+      this.#cached.delete(directory);
+      if (this.#cached.size <= maxOpen) break;
     }
-    for (const [directory, held] of this.#held) if (held.deref() === undefined) this.#held.delete(directory);
+    for (const [directory, held] of this.#alive) if (held.deref() === undefined) this.#alive.delete(directory);
   }
 }

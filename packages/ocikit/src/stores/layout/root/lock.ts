@@ -8,9 +8,9 @@ import { RegistryError } from '../../../model/index.ts';
 import { lookUp, thisProcess } from '../../disk/index.ts';
 import type { ProcessIdentity } from '../../disk/index.ts';
 
-import { hasCode, isMissing, LookedAt } from '../files/index.ts';
+import { hasCode, isMissing, CheckedThisTurn } from '../files/index.ts';
 
-export interface Owner extends ProcessIdentity {
+export interface LockOwner extends ProcessIdentity {
   nonce: string;
 }
 
@@ -23,7 +23,7 @@ export interface AcquireOptions {
   /** Ends the waiting. */
   signal?: AbortSignal | undefined;
   /** Is told once if it takes a while to find out whether an owner lives that cannot be looked up. */
-  onWait?: ((owner: Owner | undefined) => void) | undefined;
+  onWait?: ((owner: LockOwner | undefined) => void) | undefined;
 }
 
 /** Who may write to a root. Readers never lock. */
@@ -33,7 +33,7 @@ export class RootLock {
   readonly #file: number;
   readonly #ino: bigint;
   readonly #nonce: string;
-  readonly #lookedAt = new LookedAt();
+  readonly #checked = new CheckedThisTurn();
   readonly #timer: ReturnType<typeof setInterval>;
 
   #isReleased = false;
@@ -54,7 +54,7 @@ export class RootLock {
    */
   static async acquire(dir: string, { signal, onWait }: AcquireOptions = {}): Promise<RootLock> {
     const path = join(dir, 'lock');
-    const owner: Owner = { ...thisProcess(), nonce: randomUUID() };
+    const owner: LockOwner = { ...thisProcess(), nonce: randomUUID() };
     await makeDirectory(dir);
     let hasWaited = false;
     for (let changes = 0; changes < 10;) {
@@ -83,10 +83,10 @@ export class RootLock {
   /** False if somebody took the lock away. */
   get isOwned(): boolean {
     if (this.#isReleased) return false;
-    if (this.#lookedAt.has(this.#path)) return true;
+    if (this.#checked.has(this.#path)) return true;
     const there = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
     if (there?.ino !== this.#ino) return false;
-    this.#lookedAt.note(this.#path);
+    this.#checked.note(this.#path);
     return true;
   }
 
@@ -102,7 +102,7 @@ export class RootLock {
     clearInterval(this.#timer);
     closeSync(this.#file);
     try {
-      const { nonce } = JSON.parse(readFileSync(this.#path, 'utf8')) as Owner;
+      const { nonce } = JSON.parse(readFileSync(this.#path, 'utf8')) as LockOwner;
       if (nonce === this.#nonce) rmSync(this.#path, { force: true });
     } catch {
       // Somebody else's by now, or gone.
@@ -131,7 +131,7 @@ async function makeDirectory(dir: string): Promise<void> {
   }
 }
 
-function create(path: string, owner: Owner): number | undefined {
+function create(path: string, owner: LockOwner): number | undefined {
   let file: number;
   try {
     file = openSync(path, 'wx', 0o644);
@@ -150,15 +150,15 @@ function create(path: string, owner: Owner): number | undefined {
 }
 
 /** A lock of somebody. */
-interface Found {
+interface LockFile {
   text: string;
   /** Undefined if it is damaged, or its owner was gone before it was written. */
-  owner: Owner | undefined;
+  owner: LockOwner | undefined;
   /** Changes with each heartbeat. */
   beat: string;
 }
 
-async function read(path: string): Promise<Found | undefined> {
+async function read(path: string): Promise<LockFile | undefined> {
   try {
     // Opened each time: what a network's file system says of a file may be old until then.
     const handle = await open(path, 'r');
@@ -175,32 +175,32 @@ async function read(path: string): Promise<Found | undefined> {
   }
 }
 
-function parse(text: string): Owner | undefined {
+function parse(text: string): LockOwner | undefined {
   try {
-    return (JSON.parse(text) as Owner | null) ?? undefined;
+    return (JSON.parse(text) as LockOwner | null) ?? undefined;
   } catch {
     return undefined;
   }
 }
 
-function stateOf(path: string, found: Found): 'alive' | 'gone' | 'unknown' {
+function stateOf(path: string, found: LockFile): 'alive' | 'gone' | 'unknown' {
   const seen = found.owner === undefined ? 'elsewhere' : lookUp(found.owner);
-  return seen === 'elsewhere' ? heardOf(path, found) : seen;
+  return seen === 'elsewhere' ? stateByHeartbeat(path, found) : seen;
 }
 
 /** What has been seen of locks whose owners cannot be looked up, by path. */
-const heard = new Map<string, { text: string; beat: string; since: number; isAlive: boolean }>();
+const heartbeats = new Map<string, { text: string; beat: string; since: number; isAlive: boolean }>();
 
 /**
  * Their clock and the one here need not agree, and each may jump. So only whether the time of the lock changes counts,
  * and for how long it has not, by a clock that nobody sets.
  */
-function heardOf(path: string, { text, beat }: Found): 'alive' | 'gone' | 'unknown' {
+function stateByHeartbeat(path: string, { text, beat }: LockFile): 'alive' | 'gone' | 'unknown' {
   const now = performance.now();
-  const before = heard.get(path);
+  const before = heartbeats.get(path);
   if (before?.text !== text || before.beat !== beat) {
     const isAlive = before?.text === text;
-    heard.set(path, { text, beat, since: now, isAlive });
+    heartbeats.set(path, { text, beat, since: now, isAlive });
     return isAlive ? 'alive' : 'unknown';
   }
   if (now - before.since >= silence) return 'gone';
@@ -222,7 +222,7 @@ function delay(milliseconds: number, signal: AbortSignal | undefined): Promise<v
 }
 
 /** Renaming it is the step that only one can do; who finds another's lock in its hands puts it back. */
-async function takeAway(path: string, expected: Found): Promise<void> {
+async function takeAway(path: string, expected: LockFile): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);
@@ -234,10 +234,10 @@ async function takeAway(path: string, expected: Found): Promise<void> {
   // Its owner may have come back to life at the last moment.
   if (taken?.text === expected.text && taken.beat === expected.beat) await rm(aside, { force: true });
   else await rename(aside, path);
-  heard.delete(path);
+  heartbeats.delete(path);
 }
 
-function locked(dir: string, owner: Owner | undefined): RegistryError {
+function locked(dir: string, owner: LockOwner | undefined): RegistryError {
   const who = owner === undefined ? 'somebody' : `process ${owner.pid} on ${owner.host}`;
   return new RegistryError(
     'UNAVAILABLE',

@@ -21,7 +21,7 @@ import {
   quarantine,
   randomMask,
   readContent,
-  TagMoves,
+  HistoryFiles,
   truncateJournal,
   UnsettledContent,
 } from '../journal/index.ts';
@@ -30,12 +30,12 @@ import type {
   JournalledContent,
   JournalPlace,
   JournalRecord,
-  MovedRecord,
+  TagMoveRecord,
   Outcome,
 } from '../journal/index.ts';
 
-import { Following } from './follower.ts';
-import { OpenLayouts } from './layout-cache.ts';
+import { Follower } from './follower.ts';
+import { LayoutCache } from './layout-cache.ts';
 import { RootLock } from './lock.ts';
 import { RepositoryNames } from './repository-names.ts';
 
@@ -86,9 +86,9 @@ export class LayoutStore {
   readonly #defaultRepository: string | undefined;
   readonly #ownership: Ownership | undefined;
   readonly #unsettled: UnsettledContent;
-  readonly #moves: TagMoves;
-  #layouts: OpenLayouts;
-  #following: Following;
+  readonly #history: HistoryFiles;
+  #layouts: LayoutCache;
+  #follower: Follower;
   #journal: Journal | undefined;
   #lock: RootLock | undefined;
   #owning: Promise<void> | undefined;
@@ -102,7 +102,7 @@ export class LayoutStore {
   /** Directories of layouts that the journal's current generation extends. */
   readonly #based = new Set<string>();
   #closing: Promise<void> | undefined;
-  readonly #end = new AbortController();
+  readonly #closed = new AbortController();
 
   constructor(options: StoreOptions) {
     this.root = options.root;
@@ -113,29 +113,29 @@ export class LayoutStore {
     this.#defaultRepository = options.defaultRepository;
     this.#ownership = options.ownership;
     this.#unsettled = new UnsettledContent(this.private, this.files);
-    this.#moves = new TagMoves(this.private.history, this.files);
+    this.#history = new HistoryFiles(this.private.history, this.files);
     this.#layouts = this.#newLayouts();
-    this.#following = this.#newFollowing();
+    this.#follower = this.#newFollower();
     this.#names = new RepositoryNames(this.root);
   }
 
   /** The layout that has a repository, if nothing has to be waited for, as nearly always where this process writes. */
-  layoutAtHand(repository: string): Layout | undefined {
+  loadedLayoutOf(repository: string): Layout | undefined {
     if (this.#lock === undefined || this.#layouts.isFull) return undefined;
-    return this.#layouts.atHand(this.isShared ? '' : directoryOf(repository));
+    return this.#layouts.loaded(this.isShared ? '' : directoryOf(repository));
   }
 
   /** The layout that holds a repository, as far as it exists, with what other processes have written. */
   async layoutOf(repository: string): Promise<Layout> {
     const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
-    if (this.#lock === undefined) await this.#following.refresh(layout);
+    if (this.#lock === undefined) await this.#follower.refresh(layout);
     // All of them wait to be written.
     else if (this.#layouts.isFull) this.#foldNow();
     return layout;
   }
 
-  #newLayouts(): OpenLayouts {
-    return new OpenLayouts(
+  #newLayouts(): LayoutCache {
+    return new LayoutCache(
       (directory) => this.#openLayout(directory),
       // Of one that is only read, what is on the disk is not behind.
       (layout) => this.#journal !== undefined && (layout.isDirty || layout.isWatching),
@@ -148,19 +148,19 @@ export class LayoutStore {
     const names = isShared ? sharedNames(this.#defaultRepository) : singleNames(repositoryOf(directory));
     const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn });
     // Once this process writes, all journals of others have been folded.
-    if (this.#journal === undefined) await this.#following.open(layout);
+    if (this.#journal === undefined) await this.#follower.open(layout);
     else layout.show(await layout.read(), []);
     return layout;
   }
 
-  #newFollowing(): Following {
-    return new Following(this.private.path, this.isShared, this.warn);
+  #newFollower(): Follower {
+    return new Follower(this.private.path, this.isShared, this.warn);
   }
 
   /** What was read before may not be so any more. */
   #forgetAll(): void {
     this.#layouts = this.#newLayouts();
-    this.#following = this.#newFollowing();
+    this.#follower = this.#newFollower();
     this.#names = new RepositoryNames(this.root);
   }
 
@@ -176,7 +176,7 @@ export class LayoutStore {
 
   async #own(): Promise<void> {
     const lock = await RootLock.acquire(this.private.path, {
-      signal: this.#end.signal,
+      signal: this.#closed.signal,
       onWait: (owner) =>
         this.warn('somebody elsewhere may be writing here: it takes half a minute to be sure', {
           directory: this.root,
@@ -189,7 +189,7 @@ export class LayoutStore {
       const assertOwned = (): void => lock.assertOwned();
       // Until the lock was ours, others may have written.
       this.#forgetAll();
-      const journals = await this.#following.journals();
+      const journals = await this.#follower.journals();
       const { generations, directories, damaged, lastLength } = journals;
       for (const journal of damaged) {
         const file = await quarantine(this.private.path, journal.generation, journal.damaged);
@@ -199,7 +199,7 @@ export class LayoutStore {
       const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
       await this.private.removeLeftovers();
       this.#ids = createUploadIds(await this.private.uploadKey());
-      await this.files.whileKeepingPromises(async () => {
+      await this.files.whileAlwaysDurable(async () => {
         const slice = new TimeSlice();
         for (const content of journals.contents) {
           await this.#recover(content);
@@ -210,7 +210,7 @@ export class LayoutStore {
         for (const directory of directories) {
           const layout = await this.layoutOf(this.isShared ? '' : repositoryOf(directory));
           if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
-          await this.#moves.keep(directory, journals.recordsOf(directory));
+          await this.#history.append(directory, journals.recordsOf(directory));
         }
         this.#journal = journal;
         await this.#removeGenerations(journal, generations);
@@ -276,8 +276,8 @@ export class LayoutStore {
             settle();
             if (file !== undefined) this.#place(layout, file, { ...place, mask });
             for (const record of records) layout.apply(record);
-            this.#moves.note(directory, records);
-            this.#layouts.keep(layout);
+            this.#history.note(directory, records);
+            this.#layouts.retain(layout);
             this.#noteNames(layout, records);
           },
           undo: settle,
@@ -299,12 +299,12 @@ export class LayoutStore {
 
   /** What another process has pushed, and may not have written to its file yet. */
   journalledContent(layout: Layout, digest: Digest): JournalledContent | undefined {
-    return this.#lock === undefined ? this.#following.contentOf(layout, digest) : undefined;
+    return this.#lock === undefined ? this.#follower.contentOf(layout, digest) : undefined;
   }
 
   /** Those that {@link journalledContent} has. */
   journalledDigests(layout: Layout): Digest[] {
-    return this.#lock === undefined ? this.#following.digestsOf(layout) : [];
+    return this.#lock === undefined ? this.#follower.digestsOf(layout) : [];
   }
 
   /** @returns undefined if it is in its file by now */
@@ -325,7 +325,7 @@ export class LayoutStore {
     this.#unsettled.forget(path);
     const records: ContentRecord[] = [{ op: 'removed', directory: layout.directory, digest }];
     try {
-      await journal.append({ records }, nothing);
+      await journal.append({ records }, noOutcome);
     } catch (error) {
       // A new journal does without the old one's bytes. What is in this one may bring the file back until then.
       this.#foldNow();
@@ -393,7 +393,7 @@ export class LayoutStore {
   /** Writes every index that the journal extends, and begins a new journal. */
   fold(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
-    return this.files.pace.hurry(() => this.#foldNext());
+    return this.files.throttle.atFullSpeed(() => this.#foldNext());
   }
 
   #foldNext(): Promise<void> {
@@ -425,7 +425,7 @@ export class LayoutStore {
       isWatching ||= layout.isWatching;
     }
     if (isWatching) this.#foldWhenIdle();
-    await this.#moves.settle();
+    await this.#history.flush();
     await this.#removeGenerations(journal, this.#frozen);
   }
 
@@ -440,17 +440,17 @@ export class LayoutStore {
     });
     // What came meanwhile said that it extends the index before this one.
     if (this.#based.has(directory)) {
-      await journal.append({ records: [{ op: 'base', directory, sha256: layout.sha256 }] }, nothing);
+      await journal.append({ records: [{ op: 'base', directory, sha256: layout.sha256 }] }, noOutcome);
     }
   }
 
   /** How tags of the layout moved that has the repository, newest first. */
-  movesOf(repository: string): AsyncIterable<MovedRecord> {
+  movesOf(repository: string): AsyncIterable<TagMoveRecord> {
     const directory = this.isShared ? '' : directoryOf(repository);
-    return this.#moves.newestFirst(directory, async () => {
+    return this.#history.newestFirst(directory, async () => {
       // Until this process writes, the journals are others'.
-      if (this.#journal !== undefined) return this.#moves.waiting(directory);
-      return (await this.#following.journals()).recordsOf(directory);
+      if (this.#journal !== undefined) return this.#history.pending(directory);
+      return (await this.#follower.journals()).recordsOf(directory);
     });
   }
 
@@ -477,7 +477,7 @@ export class LayoutStore {
 
   async #close(): Promise<void> {
     clearTimeout(this.#idle);
-    this.#end.abort(closed());
+    this.#closed.abort(closed());
     await this.#owning?.catch(() => undefined);
     try {
       await this.#nextFold?.catch(() => undefined);
@@ -488,11 +488,11 @@ export class LayoutStore {
     } finally {
       for (const opening of this.#layouts.all()) (await opening.catch(() => undefined))?.release();
       await this.#journal?.close();
-      await this.#letGo();
+      await this.#releaseLock();
     }
   }
 
-  async #letGo(): Promise<void> {
+  async #releaseLock(): Promise<void> {
     const lock = this.#lock;
     if (lock === undefined) return;
     if (lock.isOwned) await this.#ownership?.end();
@@ -500,7 +500,7 @@ export class LayoutStore {
   }
 }
 
-const nothing: Outcome = { apply: () => undefined, undo: () => undefined };
+const noOutcome: Outcome = { apply: () => undefined, undo: () => undefined };
 
 function closed(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'the registry has been closed');

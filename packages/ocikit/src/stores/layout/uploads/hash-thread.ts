@@ -3,7 +3,7 @@ import type * as Fs from 'node:fs';
 import type * as WorkerThreads from 'node:worker_threads';
 
 /** What the worker is told of one file, in this order. */
-export type Message =
+export type HashRequest =
   | { id: number; do: 'open'; path: string; algorithm: string }
   /** Bytes in memory that both threads have, to be written and hashed. */
   | { id: number; do: 'write'; bytes: Uint8Array; position: number }
@@ -12,7 +12,7 @@ export type Message =
   | { id: number; do: 'digest'; size: number }
   | { id: number; do: 'close' };
 
-export type Answer =
+export type HashReply =
   /** Hexadecimal; undefined if the file could not be read. */
   { id: number; hash: string | undefined } | { id: number; written: WriteOutcome };
 
@@ -69,7 +69,7 @@ export function hashThread(load: (name: string) => unknown): void {
     const followed = files.get(id);
     const written = followed === undefined ? 'not' : writeAll(followed.file, bytes, position);
     // More can come while this is hashed.
-    port?.postMessage({ id, written } satisfies Answer);
+    port?.postMessage({ id, written } satisfies HashReply);
     if (followed === undefined || written !== 'all') return;
     readTo(id, position);
     if (followed.hasFailed || followed.at !== position) return;
@@ -83,7 +83,7 @@ export function hashThread(load: (name: string) => unknown): void {
     if (followed !== undefined) closeSync(followed.file);
   };
 
-  port?.on('message', (message: Message) => {
+  port?.on('message', (message: HashRequest) => {
     const { id } = message;
     if (message.do === 'open') {
       try {
@@ -103,7 +103,7 @@ export function hashThread(load: (name: string) => unknown): void {
       const isWhole = followed !== undefined && !followed.hasFailed && followed.at === message.size;
       // More may be appended, so its state goes on.
       const hash = isWhole ? followed.hash.copy().digest('hex') : undefined;
-      port.postMessage({ id, hash } satisfies Answer);
+      port.postMessage({ id, hash } satisfies HashReply);
     }
   });
 }

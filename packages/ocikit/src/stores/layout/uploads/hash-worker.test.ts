@@ -9,10 +9,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../model/index.ts';
 
 import { hashWorkers } from './hash-worker.ts';
-import type { FollowedFile } from './hash-worker.ts';
+import type { HashedFile } from './hash-worker.ts';
 
 let dir: string;
-const followed: FollowedFile[] = [];
+const followed: HashedFile[] = [];
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'ocikit-hash-'));
 });
@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-function follow(path: string, algorithm = 'sha256'): FollowedFile {
+function follow(path: string, algorithm = 'sha256'): HashedFile {
   const file = hashWorkers.follow(path, algorithm);
   if (file === undefined) throw new Error('there are too many');
   followed.push(file);
@@ -81,9 +81,9 @@ describe('a file that is followed', () => {
 
   test('fails for what was handed over before with the next call, or with its digest', async () => {
     for (const next of [
-      (file: FollowedFile) => file.write(new Uint8Array(new SharedArrayBuffer(5)), 0),
-      (file: FollowedFile) => file.write(bytesOf(5), 0),
-      (file: FollowedFile) => file.digest(mebibyte),
+      (file: HashedFile) => file.write(new Uint8Array(new SharedArrayBuffer(5)), 0),
+      (file: HashedFile) => file.write(bytesOf(5), 0),
+      (file: HashedFile) => file.digest(mebibyte),
     ]) {
       const path = join(dir, 'blob');
       await writeFile(path, '');

@@ -7,7 +7,7 @@ import type { Digest } from '../../../model/index.ts';
 import type { StageDigest } from '../../blobs/index.ts';
 
 import { hashThread } from './hash-thread.ts';
-import type { Answer, Message, WriteOutcome } from './hash-thread.ts';
+import type { HashReply, HashRequest, WriteOutcome } from './hash-thread.ts';
 
 /** Milliseconds after which a worker that has nothing to do is ended. */
 const idle = 300;
@@ -40,23 +40,23 @@ class HashWorker {
     return this.#files.size;
   }
 
-  follow(path: string, algorithm: string): FollowedFile {
+  follow(path: string, algorithm: string): HashedFile {
     this.#worker ??= this.#start();
     clearTimeout(this.#timer);
     const id = ++this.#last;
     this.#files.set(id, () => undefined);
-    const file = new FollowedFile(algorithm, {
-      tell: (message) => this.#worker?.postMessage({ id, ...message }),
-      answer: () => this.#answerOf(id),
+    const file = new HashedFile(algorithm, {
+      post: (message) => this.#worker?.postMessage({ id, ...message }),
+      reply: () => this.#replyOf(id),
       write: (bytes, position) => this.#write(id, bytes, position),
       end: () => this.#end(id),
     });
-    this.#worker.postMessage({ id, do: 'open', path, algorithm } satisfies Message);
+    this.#worker.postMessage({ id, do: 'open', path, algorithm } satisfies HashRequest);
     return file;
   }
 
   /** The process waits for this, even if it has nothing else to do: it would end in the middle of a push. */
-  async #answerOf(id: number): Promise<string | undefined> {
+  async #replyOf(id: number): Promise<string | undefined> {
     if (!this.#files.has(id)) return undefined;
     return this.#whileAwaited(new Promise((resolve) => this.#files.set(id, resolve)));
   }
@@ -69,7 +69,7 @@ class HashWorker {
       if (waiting === undefined) this.#writes.set(id, [resolve]);
       else waiting.push(resolve);
     });
-    worker.postMessage({ id, do: 'write', bytes, position } satisfies Message);
+    worker.postMessage({ id, do: 'write', bytes, position } satisfies HashRequest);
     return this.#whileAwaited(written);
   }
 
@@ -82,7 +82,7 @@ class HashWorker {
     return found;
   }
 
-  #receive(answer: Answer): void {
+  #receive(answer: HashReply): void {
     if ('hash' in answer) {
       this.#files.get(answer.id)?.(answer.hash);
       return;
@@ -94,7 +94,7 @@ class HashWorker {
 
   #start(): Worker {
     const worker = new Worker(`(${hashThread.toString()})(require)`, { eval: true });
-    worker.on('message', (answer: Answer) => this.#receive(answer));
+    worker.on('message', (answer: HashReply) => this.#receive(answer));
     worker.on('error', () => this.#forget(worker));
     worker.on('exit', () => this.#forget(worker));
     // Nobody waits for a thread from which nothing is wanted. Said after the listeners, which take it back.
@@ -116,7 +116,7 @@ class HashWorker {
     const answer = this.#files.get(id);
     if (!this.#files.delete(id)) return;
     answer?.(undefined);
-    this.#worker?.postMessage({ id, do: 'close' } satisfies Message);
+    this.#worker?.postMessage({ id, do: 'close' } satisfies HashRequest);
     if (this.#files.size > 0) return;
     this.#timer = setTimeout(() => {
       const worker = this.#worker;
@@ -127,35 +127,35 @@ class HashWorker {
   }
 }
 
-interface Line {
-  tell: (message: { do: 'read' | 'digest'; size: number }) => void;
-  answer: () => Promise<string | undefined>;
+interface HashChannel {
+  post: (message: { do: 'read' | 'digest'; size: number }) => void;
+  reply: () => Promise<string | undefined>;
   write: (bytes: Uint8Array, position: number) => Promise<WriteOutcome>;
   end: () => void;
 }
 
 /** A file that is written, and read behind the writing. */
-export class FollowedFile implements StageDigest {
+export class HashedFile implements StageDigest {
   readonly #algorithm: string;
-  readonly #line: Line;
-  #told = 0;
+  readonly #channel: HashChannel;
+  #reported = 0;
   /** Whether the thread has written something of this file. */
-  #isTaken = false;
+  #hasWritten = false;
   /** What becomes of the last bytes, if nobody has waited for them. */
   #last: Promise<WriteOutcome> | undefined;
   /** Two, as the worker still hashes one when the other one is filled. */
   #slots: { next: Uint8Array; last: Uint8Array } | undefined;
 
-  constructor(algorithm: string, line: Line) {
+  constructor(algorithm: string, channel: HashChannel) {
     this.#algorithm = algorithm;
-    this.#line = line;
+    this.#channel = channel;
   }
 
   /** So many bytes are written. */
   grew(size: number): void {
-    if (size < this.#told + step) return;
-    this.#told = size;
-    this.#line.tell({ do: 'read', size });
+    if (size < this.#reported + step) return;
+    this.#reported = size;
+    this.#channel.post({ do: 'read', size });
   }
 
   /**
@@ -173,9 +173,9 @@ export class FollowedFile implements StageDigest {
     while (at < bytes.length) {
       const part = bytes.subarray(at, at + (isShared ? largestShared : slotSize));
       // Whether the thread is there, the first write has shown.
-      const mayWait = isShared && this.#isTaken;
+      const mayWait = isShared && this.#hasWritten;
       if (!mayWait) await this.settled();
-      const written = this.#line.write(isShared ? part : this.#copied(part), position + at);
+      const written = this.#channel.write(isShared ? part : this.#copied(part), position + at);
       if (mayWait) {
         const last = this.#last;
         this.#last = written;
@@ -184,10 +184,10 @@ export class FollowedFile implements StageDigest {
         const outcome = await written;
         if (outcome === 'not') break;
         assertWritten(outcome);
-        this.#isTaken = true;
+        this.#hasWritten = true;
       }
       at += part.length;
-      this.#told = Math.max(this.#told, position + at);
+      this.#reported = Math.max(this.#reported, position + at);
     }
     return at;
   }
@@ -210,15 +210,15 @@ export class FollowedFile implements StageDigest {
   /** Rejects as {@link settled} does. */
   async digest(size: number): Promise<Digest | undefined> {
     await this.settled();
-    const answer = this.#line.answer();
-    this.#line.tell({ do: 'digest', size });
+    const answer = this.#channel.reply();
+    this.#channel.post({ do: 'digest', size });
     const hash = await answer;
     const isWhole = hash?.length === digestAlgorithm(this.#algorithm).size * 2;
     return isWhole ? `${this.#algorithm}:${hash}` : undefined;
   }
 
   close(): void {
-    this.#line.end();
+    this.#channel.end();
   }
 }
 
@@ -237,7 +237,7 @@ class HashWorkers {
   readonly #most = Math.min(availableParallelism(), mostWorkers);
 
   /** @returns undefined if there are too many already */
-  follow(path: string, algorithm: string): FollowedFile | undefined {
+  follow(path: string, algorithm: string): HashedFile | undefined {
     const count = this.#workers.reduce((sum, { fileCount }) => sum + fileCount, 0);
     // Another algorithm is its own library's, which the worker does not have.
     if (count >= mostFiles || !['sha256', 'sha512'].includes(algorithm)) return undefined;

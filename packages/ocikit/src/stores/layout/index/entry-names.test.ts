@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { digestOf } from '../../../model/index.ts';
 
-import { sharedNames, singleNames } from './names.ts';
+import { sharedNames, singleNames } from './entry-names.ts';
 
 const digest = digestOf(new Uint8Array());
 

@@ -12,7 +12,7 @@ import { isFileOf, isMissing, readerOf, sizeOfFile } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 import { hashWorkers } from './hash-worker.ts';
-import type { FollowedFile } from './hash-worker.ts';
+import type { HashedFile } from './hash-worker.ts';
 
 /** Up to here, bytes wait in memory for the file to be written in one step. */
 const small = 64 * 1024;
@@ -31,7 +31,7 @@ export class FileStage implements UploadStage {
   #held: Uint8Array[] = [];
   #hasFile: boolean;
   #writtenAt: number | undefined;
-  #followed: FollowedFile | undefined;
+  #followed: HashedFile | undefined;
   /** Bytes that were there when a synchronisation was begun last. */
   #synced = 0;
   #syncing: Promise<void> | undefined;

@@ -2,29 +2,26 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { TimeSlice } from '../../../model/index.ts';
-
-import { hasCode, nameOfLayout } from '../files/index.ts';
+import { hasCode, nameOfLayout, noFollow, TimeSlice } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
-import type { JournalRecord, MovedRecord } from './journal-file.ts';
+import type { JournalRecord, TagMoveRecord } from './journal-file.ts';
 
 /** Bytes after which another file is begun; the one before it is kept, and the one before that is not. */
 const largestFile = 8 * 1024 * 1024;
 const blockLength = 64 * 1024;
 const lineFeed = 10;
-const noLinks = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /**
  * How the tags of layouts moved. The journal has what is new, as it makes a move and its time durable in one; before its
  * generations are removed, this goes to the end of a file of the layout, a JSON text on each line.
  */
-export class TagMoves {
+export class HistoryFiles {
   readonly #dir: string;
   readonly #files: Files;
   readonly #largest: number;
   /** What is in the journal, by the layout's directory, oldest first: the files may have some of it, or all. */
-  readonly #waiting = new Map<string, MovedRecord[]>();
+  readonly #pending = new Map<string, TagMoveRecord[]>();
 
   /** @param dir of the files */
   constructor(dir: string, files: Files, largest: number = largestFile) {
@@ -37,23 +34,23 @@ export class TagMoves {
   note(directory: string, records: readonly JournalRecord[]): void {
     const moves = records.filter(isMoved);
     if (moves.length === 0) return;
-    const waiting = this.#waiting.get(directory);
-    if (waiting === undefined) this.#waiting.set(directory, moves);
-    else waiting.push(...moves);
+    const pending = this.#pending.get(directory);
+    if (pending === undefined) this.#pending.set(directory, moves);
+    else pending.push(...moves);
   }
 
   /** What was noted of a layout since it was settled, oldest first. */
-  waiting(directory: string): readonly MovedRecord[] {
-    return this.#waiting.get(directory) ?? [];
+  pending(directory: string): readonly TagMoveRecord[] {
+    return this.#pending.get(directory) ?? [];
   }
 
   /** Makes all that was noted independent of the journal. If it fails, it is still in there, and can be tried again. */
-  async settle(): Promise<void> {
-    for (const [directory, waiting] of this.#waiting) {
-      const moves = [...waiting];
-      await this.keep(directory, moves);
-      waiting.splice(0, moves.length);
-      if (waiting.length === 0) this.#waiting.delete(directory);
+  async flush(): Promise<void> {
+    for (const [directory, pending] of this.#pending) {
+      const moves = [...pending];
+      await this.append(directory, moves);
+      pending.splice(0, moves.length);
+      if (pending.length === 0) this.#pending.delete(directory);
     }
   }
 
@@ -62,7 +59,7 @@ export class TagMoves {
    *
    * @param records of a journal, oldest first. The first of them may have been written, before a crash
    */
-  async keep(directory: string, records: readonly JournalRecord[]): Promise<void> {
+  async append(directory: string, records: readonly JournalRecord[]): Promise<void> {
     const moves = records.filter(isMoved);
     if (moves.length === 0) return;
     await this.#files.makeDirectory(this.#dir);
@@ -101,15 +98,15 @@ export class TagMoves {
   async *newestFirst(
     directory: string,
     newest: () => Promise<readonly JournalRecord[]> | readonly JournalRecord[],
-  ): AsyncGenerator<MovedRecord, void, undefined> {
+  ): AsyncGenerator<TagMoveRecord, void, undefined> {
     for (;;) {
       const files = this.#openFiles(directory);
       try {
-        const waiting = (await newest()).filter(isMoved);
+        const pending = (await newest()).filter(isMoved);
         // What was settled in between would be in neither.
         if (files.identity !== this.#identity(directory)) continue;
-        const known = new Set(waiting.map(({ move }) => move.id));
-        yield* waiting.toReversed();
+        const known = new Set(pending.map(({ move }) => move.id));
+        yield* pending.toReversed();
         for await (const moved of movesIn(files.open)) if (!known.has(moved.move.id)) yield moved;
         return;
       } finally {
@@ -159,7 +156,7 @@ interface OpenFile {
   size: number;
 }
 
-function isMoved(record: JournalRecord): record is MovedRecord {
+function isMoved(record: JournalRecord): record is TagMoveRecord {
   return (record.op === 'tag' || record.op === 'untag') && record.move !== undefined;
 }
 
@@ -169,7 +166,7 @@ function sizeOf(path: string): number {
 
 function openIfThere(path: string): number | undefined {
   try {
-    return openSync(path, noLinks);
+    return openSync(path, noFollow);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
@@ -184,7 +181,7 @@ function wholeLength(fd: number): number {
 }
 
 /** From the end of the first file on. */
-async function* movesIn(files: readonly OpenFile[]): AsyncGenerator<MovedRecord, void, undefined> {
+async function* movesIn(files: readonly OpenFile[]): AsyncGenerator<TagMoveRecord, void, undefined> {
   const slice = new TimeSlice();
   for (const file of files) {
     let isWhole = false;
@@ -199,10 +196,10 @@ async function* movesIn(files: readonly OpenFile[]): AsyncGenerator<MovedRecord,
 }
 
 /** Undefined if it is damaged. */
-function parse(line: Buffer): MovedRecord | undefined {
+function parse(line: Buffer): TagMoveRecord | undefined {
   try {
-    const moved = JSON.parse(line.toString()) as Partial<MovedRecord> | null;
-    return typeof moved?.move?.id === 'string' ? (moved as MovedRecord) : undefined;
+    const moved = JSON.parse(line.toString()) as Partial<TagMoveRecord> | null;
+    return typeof moved?.move?.id === 'string' ? (moved as TagMoveRecord) : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 import type { CallContext, Digest } from '../../../model/index.ts';
 
-import { randomBytes } from '../files/index.ts';
+import { pooledRandomBytes } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import type { JournalRecord, RecordedMove } from '../journal/index.ts';
 
@@ -10,14 +10,14 @@ import type { JournalRecord, RecordedMove } from '../journal/index.ts';
  *
  * @param records of one push or deletion, which set a tag once
  */
-export function withMoves(
+export function withTagMoves(
   layout: Layout,
   records: readonly JournalRecord[],
   context: CallContext | undefined,
 ): JournalRecord[] {
   const at = Date.now();
   const from = (previous: Digest | undefined): RecordedMove => {
-    const id = randomBytes(9).toString('base64url');
+    const id = pooledRandomBytes(9).toString('base64url');
     return { id, at, previous, caller: context?.caller };
   };
   return records.flatMap((record): JournalRecord[] => {

@@ -4,7 +4,7 @@ const pool = Buffer.allocUnsafe(4096);
 let used = pool.length;
 
 /** Fetched many at a time: each time takes longer than all else that a small push does with them. */
-export function randomBytes(count: number): Buffer {
+export function pooledRandomBytes(count: number): Buffer {
   if (used + count > pool.length) {
     randomFillSync(pool);
     used = 0;

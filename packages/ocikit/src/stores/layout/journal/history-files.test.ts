@@ -11,8 +11,8 @@ import { imageOf, pushContent } from '../../../testing/index.ts';
 import { Files } from '../files/index.ts';
 import { openLayout, openLayouts } from '../index.ts';
 
-import type { MovedRecord } from './journal-file.ts';
-import { TagMoves } from './tag-moves.ts';
+import type { TagMoveRecord } from './journal-file.ts';
+import { HistoryFiles } from './history-files.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -24,15 +24,15 @@ afterEach(async () => {
 
 const digest = digestOf(new Uint8Array());
 
-function moved(id: string): MovedRecord {
+function moved(id: string): TagMoveRecord {
   return { op: 'tag', repository: 'app', tag: `v${id}`, digest, move: { id, at: 0 } };
 }
 
-function range(from: number, to: number): MovedRecord[] {
+function range(from: number, to: number): TagMoveRecord[] {
   return Array.from({ length: to - from }, (_, i) => moved(String(from + i)));
 }
 
-async function idsOf(moves: TagMoves, newest: readonly MovedRecord[] = []): Promise<number[]> {
+async function idsOf(moves: HistoryFiles, newest: readonly TagMoveRecord[] = []): Promise<number[]> {
   const found = await collect(moves.newestFirst('app', () => newest));
   return found.map(({ move }) => Number(move.id));
 }
@@ -47,48 +47,48 @@ async function onlyFile(): Promise<string> {
 }
 
 describe('the files of moves', () => {
-  const create = (largest?: number): TagMoves => new TagMoves(dir, new Files('none'), largest);
+  const create = (largest?: number): HistoryFiles => new HistoryFiles(dir, new Files('none'), largest);
 
   test('are read from their end, across blocks', async () => {
     const moves = create();
-    await moves.keep('app', range(0, 5000));
+    await moves.append('app', range(0, 5000));
     expect((await stat(await onlyFile())).size).toBeGreaterThan(4 * 64 * 1024);
     expect(await idsOf(moves)).toEqual(numbers(0, 5000).toReversed());
   });
 
   test('have each move once, whatever part of a journal is replayed', async () => {
     const moves = create();
-    await moves.keep('app', range(0, 6));
-    await moves.keep('app', range(3, 9));
-    await moves.keep('app', range(0, 9));
-    await create().keep('app', range(8, 10));
+    await moves.append('app', range(0, 6));
+    await moves.append('app', range(3, 9));
+    await moves.append('app', range(0, 9));
+    await create().append('app', range(8, 10));
     expect(await idsOf(moves)).toEqual(numbers(0, 10).toReversed());
     expect(await idsOf(moves, range(7, 12))).toEqual(numbers(0, 12).toReversed());
   });
 
   test('have no part of a line that a crash has torn', async () => {
     const moves = create();
-    await moves.keep('app', range(0, 3));
+    await moves.append('app', range(0, 3));
     const path = await onlyFile();
     await truncate(path, (await stat(path)).size - 1);
     // As long as nobody has written it again, the journal has it.
     expect(await idsOf(moves)).toEqual([1, 0]);
-    await moves.keep('app', range(1, 4));
+    await moves.append('app', range(1, 4));
     expect(await idsOf(moves)).toEqual([3, 2, 1, 0]);
     expect((await readFile(path, 'utf8')).trimEnd().split('\n')).toHaveLength(4);
   });
 
   test('are read past damaged lines', async () => {
     const moves = create();
-    await moves.keep('app', range(0, 2));
+    await moves.append('app', range(0, 2));
     await appendFile(await onlyFile(), 'no JSON\nnull\n{"id":1}\n\n');
-    await moves.keep('app', range(2, 4));
+    await moves.append('app', range(2, 4));
     expect(await idsOf(moves)).toEqual([3, 2, 1, 0]);
   });
 
   test('are two at most, and the oldest moves go', async () => {
     const moves = create(2000);
-    for (let at = 0; at < 100; at += 5) await moves.keep('app', range(Math.max(at - 2, 0), at + 5));
+    for (let at = 0; at < 100; at += 5) await moves.append('app', range(Math.max(at - 2, 0), at + 5));
     expect(await readdir(dir)).toHaveLength(2);
     const found = await idsOf(moves);
     expect(found).toEqual(numbers(100 - found.length, 100).toReversed());
@@ -102,9 +102,9 @@ describe('the files of moves', () => {
     let hasSettled = false;
     const found = await collect(
       moves.newestFirst('app', async () => {
-        if (!hasSettled) await moves.settle();
+        if (!hasSettled) await moves.flush();
         hasSettled = true;
-        return moves.waiting('app');
+        return moves.pending('app');
       }),
     );
     expect(found.map(({ move }) => move.id)).toEqual(['2', '1', '0']);

@@ -2,7 +2,7 @@
  * What was looked at in this turn of the event loop, and need not be looked at again: nothing of this process has waited since
  * for anything, and for others each look comes too early by the time that the next step takes.
  */
-export class LookedAt {
+export class CheckedThisTurn {
   readonly #keys = new Set<string>();
 
   has(key: string): boolean {

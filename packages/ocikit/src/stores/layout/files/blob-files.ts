@@ -10,7 +10,7 @@ import { fileReader } from '../../disk/index.ts';
 import { entriesOf, hasEntries, isMissing } from './files.ts';
 
 /** A link that takes the place of a file after it was looked at is not followed either. */
-export const noLinks: number = constants.O_RDONLY | constants.O_NOFOLLOW;
+export const noFollow: number = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /** Undefined if there is no such file; a link is none. A look at a name takes microseconds; handing it to a thread takes a hundred. */
 export function sizeOfFile(path: string): number | undefined {
@@ -22,7 +22,7 @@ export function sizeOfFile(path: string): number | undefined {
 export function isFileOf(path: string, bytes: Uint8Array): boolean {
   if (sizeOfFile(path) !== bytes.length) return false;
   try {
-    const file = openSync(path, noLinks);
+    const file = openSync(path, noFollow);
     try {
       return readFileSync(file).equals(bytes);
     } finally {
@@ -54,7 +54,7 @@ export function readerOf(path: string, range: ResolvedRange): Promise<ByteReader
 
 function readSmall(path: string, { start, end }: ResolvedRange): ByteReader {
   let bytes = Buffer.allocUnsafe(end - start);
-  const file = missingIsUnknown(() => openSync(path, noLinks));
+  const file = missingIsUnknown(() => openSync(path, noFollow));
   try {
     for (let at = 0; at < bytes.length;) {
       const count = readSync(file, bytes, at, bytes.length - at, start + at);
@@ -75,7 +75,7 @@ function readSmall(path: string, { start, end }: ResolvedRange): ByteReader {
 }
 
 async function openReader(path: string, range: ResolvedRange): Promise<ByteReader> {
-  const handle = await open(path, noLinks).catch((error: unknown) =>
+  const handle = await open(path, noFollow).catch((error: unknown) =>
     missingIsUnknown((): never => {
       throw error;
     }),
