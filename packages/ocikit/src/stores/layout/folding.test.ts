@@ -61,7 +61,7 @@ describe.each([
     return found;
   }
 
-  /** What is said when there is nothing but the layout, without anything of ocikit's own. */
+  /** The answer when only the layout is left, without ocikit's own files. */
   async function tagsOfIndexAlone(): Promise<string[]> {
     const copy = join(dir, '.ocikit', 'copy');
     await rm(copy, { recursive: true, force: true });

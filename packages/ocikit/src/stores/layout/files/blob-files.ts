@@ -1,3 +1,4 @@
+// Looking at and reading the files that hold blobs and manifests. Symbolic links are never followed.
 import { closeSync, constants, lstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,16 +10,19 @@ import { fileReader } from '../../disk/index.ts';
 
 import { entriesOf, hasEntries, isMissing } from './files.ts';
 
-/** A link that takes the place of a file after it was looked at is not followed either. */
+/** Flags for opening a file to read. A link that replaces the file after a check is not followed either. */
 export const noFollow: number = constants.O_RDONLY | constants.O_NOFOLLOW;
 
-/** Undefined if there is no such file; a link is none. A look at a name takes microseconds; handing it to a thread takes a hundred. */
+/**
+ * The size of a regular file; undefined if there is none, or if it is a link. Synchronous: `lstat` takes
+ * microseconds, a thread a hundred.
+ */
 export function sizeOfFile(path: string): number | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats?.isFile() === true ? stats.size : undefined;
 }
 
-/** Whether there is a file that has these bytes. One that cannot be read is none. */
+/** True if this file has exactly these bytes. An unreadable file counts as different. */
 export function isFileOf(path: string, bytes: Uint8Array): boolean {
   if (sizeOfFile(path) !== bytes.length) return false;
   try {
@@ -33,6 +37,7 @@ export function isFileOf(path: string, bytes: Uint8Array): boolean {
   }
 }
 
+/** The descriptor of a blob, whose media type no store knows. */
 export function blobDescriptor(digest: Digest, size: number): Descriptor {
   return { mediaType: mediaTypes.octetStream, digest, size };
 }
@@ -44,10 +49,14 @@ export async function hasBlobs(layout: string): Promise<boolean> {
   return false;
 }
 
-/** Up to here, reading takes less time than handing it to a thread. */
+/** Bytes. Up to this size, a synchronous read is faster than one on a thread. */
 const small = 64 * 1024;
 
-/** The bytes of a file, a part of them. */
+/**
+ * Opens a part of a file for reading.
+ *
+ * @throws RegistryError BLOB_UNKNOWN if the file is gone
+ */
 export function readerOf(path: string, range: ResolvedRange): Promise<ByteReader> {
   return range.end - range.start <= small ? Promise.resolve(readSmall(path, range)) : openReader(path, range);
 }
@@ -83,7 +92,7 @@ async function openReader(path: string, range: ResolvedRange): Promise<ByteReade
   return fileReader(handle, range.start);
 }
 
-/** A file that was there a moment ago has been deleted. */
+/** Callers have checked that the file exists: if it is missing now, it has just been deleted. */
 function missingIsUnknown<T>(use: () => T): T {
   try {
     return use();

@@ -1,3 +1,4 @@
+// Writing files durably and atomically: each file has its old content or its new one, never a part.
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -22,30 +23,32 @@ import { RegistryError } from '../../../model/index.ts';
 
 import { Throttle } from './throttle.ts';
 
-/** What an attempt that failed left is nobody's. */
+/** Flags for creating a file. A file that a failed attempt left is overwritten. */
 const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-/** Milliseconds. */
+/** Milliseconds. Small synchronous writes may block the event loop for this long. */
 const longestBlock = 10;
 
 const syncAll = promisify(fsync);
 const syncContent = promisify(fdatasync);
 
-/** `fsync`: what was acknowledged survives the loss of power. `none`: it survives the end of the process. */
+/** `fsync`: acknowledged content survives a loss of power. `none`: it survives the end of the process. */
 export type Durability = 'fsync' | 'none';
 
 /**
- * Writing files so that they are there whole or not at all. Each step is a method of its own, so that a test can stop
- * between any two.
+ * Writes files so that they are complete or absent. Each step is a method of its own, so that a test can stop between
+ * any two.
  */
 export class Files {
+  /** How durable acknowledged content is. */
   readonly durability: Durability;
   #isAlwaysDurable = false;
+  /** Slows background work down while clients push. */
   readonly throttle: Throttle = new Throttle();
-  /** When others had a turn. */
+  /** When timers and sockets last had their turn, by `performance.now()`. */
   #yieldedAt = performance.now();
   /** Directories that are known to exist. */
   readonly #made = new Set<string>();
-  /** Directory synchronisations that have not begun yet: who asks meanwhile shares them. */
+  /** Directory synchronisations that have not begun yet, by directory. Callers that arrive until then share one. */
   readonly #waiting = new Map<string, Promise<void>>();
   readonly #running = new Map<string, Promise<void>>();
 
@@ -57,7 +60,7 @@ export class Files {
     return this.durability === 'fsync' || this.#isAlwaysDurable;
   }
 
-  /** While it runs, everything is made durable: what an earlier process has promised stays promised. */
+  /** Syncs everything while `run` is running: content that an earlier process made durable must stay durable. */
   async whileAlwaysDurable(run: () => Promise<void>): Promise<void> {
     this.#isAlwaysDurable = true;
     try {
@@ -67,6 +70,7 @@ export class Files {
     }
   }
 
+  /** Makes the content of an open file durable. */
   async syncData(handle: FileHandle): Promise<void> {
     if (this.#isDurable) await handle.datasync();
   }
@@ -128,14 +132,15 @@ export class Files {
     this.#made.add(dir);
   }
 
+  /** Forgets that a directory, and those below it, exist. */
   forgetDirectory(dir: string): void {
     for (const made of this.#made) if (made === dir || made.startsWith(`${dir}/`)) this.#made.delete(made);
   }
 
   /**
-   * Gives a file that is written its name; whoever had the name before is gone.
+   * Renames a file, replacing a file that had the new name, and makes the name durable.
    *
-   * @param onMoved called when it has its name, which may not be durable yet
+   * @param onMoved called after the rename, when the name may not be durable yet
    */
   async moveInto(from: string, to: string, onMoved?: () => void): Promise<void> {
     const directory = dirname(to);
@@ -144,7 +149,7 @@ export class Files {
       renameSync(from, to);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      // Somebody removed the directory, which was empty.
+      // Another process removed the directory because it was empty.
       this.forgetDirectory(directory);
       await this.makeDirectory(directory);
       renameSync(from, to);
@@ -153,19 +158,19 @@ export class Files {
     await this.syncDirectory(directory);
   }
 
-  /** Like {@link moveInto}, at once; neither the name nor the directory, if it has to be made, is durable then. */
+  /** Renames a file at once. Neither the name nor a directory that had to be made is durable. */
   moveNow(from: string, to: string): void {
     try {
       renameSync(from, to);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      // Somebody removed the directory, which was empty.
+      // Another process removed the directory because it was empty.
       mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
       renameSync(from, to);
     }
   }
 
-  /** Writes a new file that is small. In one step: handing each call to a thread would take ten times as long. */
+  /** Writes a small new file synchronously: with a thread for each call it would take ten times as long. */
   async writeSmall(path: string, pieces: readonly Uint8Array[], how?: 'durably'): Promise<void> {
     const file = await this.#openNew(path);
     try {
@@ -179,7 +184,7 @@ export class Files {
     await this.#yieldIfDue();
   }
 
-  /** Whoever writes one small file after another, and waits for nothing, would keep timers and sockets from their turn. */
+  /** Writing one small file after another without waiting would starve timers and sockets. */
   async #yieldIfDue(): Promise<void> {
     if (performance.now() - this.#yieldedAt < longestBlock) return;
     await new Promise((resolve) => setImmediate(resolve));
@@ -192,7 +197,7 @@ export class Files {
       return openSync(path, anew, 0o644);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      // Somebody removed the directory.
+      // Another process removed the directory.
       this.forgetDirectory(dirname(path));
       await this.makeDirectory(dirname(path));
       return openSync(path, anew, 0o644);
@@ -204,7 +209,7 @@ export class Files {
       return await open(path, 'wx', 0o644);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      // Somebody removed the directory.
+      // Another process removed the directory.
       this.forgetDirectory(dirname(path));
       await this.makeDirectory(dirname(path));
       return open(path, 'wx', 0o644);
@@ -212,9 +217,10 @@ export class Files {
   }
 
   /**
-   * Writes a whole file in one step: its old content or its new one is there, never something between.
+   * Replaces a whole file in one step: readers see its old content or its new one.
    *
-   * @returns the {@link identityOf} the new file, also if somebody has changed it by now; undefined if it was not wanted
+   * @returns the {@link identityOf} the new file, even if another process has changed it since; undefined if
+   *   `isWanted` said no
    */
   async replace(
     path: string,
@@ -232,7 +238,7 @@ export class Files {
         await handle.close();
       }
       await prepare?.();
-      // From here until it has its name nothing waits.
+      // From here to the rename nothing waits.
       const { ino, size, mtimeNs } = statSync(temporary, { bigint: true });
       if (isWanted?.() === false) {
         await rm(temporary, { force: true });
@@ -249,25 +255,25 @@ export class Files {
   }
 }
 
-/** What is to happen before a file takes another's place. */
+/** Hooks that run before a file replaces another one. */
 export interface Replacing {
   /** Runs when the new content is durable. */
   prepare?: () => Promise<void>;
-  /** Asked in the same step in which the file is replaced: nobody of this process can come between. */
+  /** Asked in the same synchronous step as the rename, so that no other code of this process runs in between. */
   isWanted?: () => boolean;
 }
 
 const temporaryName = /^\.[0-9a-f]{16}\.tmp$/;
 
-/** True for the names that {@link Files.replace} gives to what is not whole yet. */
+/** True for the names that {@link Files.replace} gives to unfinished files. */
 export function isTemporary(name: string): boolean {
   return temporaryName.test(name);
 }
 
 /**
- * Looks at every step of the way from `root`, which itself may be anything.
+ * Checks every component of a path below `root`; `root` itself may be a link.
  *
- * @throws RegistryError UNAVAILABLE if one of them is a symbolic link
+ * @throws RegistryError UNAVAILABLE if a component is a symbolic link
  */
 export function assertInside(root: string, components: readonly string[]): void {
   let path = root;
@@ -276,16 +282,16 @@ export function assertInside(root: string, components: readonly string[]): void 
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return;
     if (stats.isSymbolicLink()) {
-      throw new RegistryError('UNAVAILABLE', `${path} is a symbolic link, which is not followed`);
+      throw new RegistryError('UNAVAILABLE', `${path} is a symbolic link: links below the root are not followed`);
     }
   }
 }
 
 /**
- * The bytes of a file of the store's own.
+ * Reads a file of the store's own.
  *
- * @throws RegistryError UNAVAILABLE if it is there and cannot be read, naming it: Node does that only for what cannot be
- *   opened
+ * @throws RegistryError UNAVAILABLE if the file exists and cannot be read. The error names the file: Node names it
+ *   only if opening fails
  */
 export async function readWhole(path: string): Promise<Buffer> {
   try {
@@ -296,7 +302,9 @@ export async function readWhole(path: string): Promise<Buffer> {
   }
 }
 
-/** What a directory has; nothing if there is none. One that cannot be read is an error, and not empty. */
+/**
+ * The entries of a directory; none if there is no such directory. An unreadable directory is an error, never empty.
+ */
 export async function entriesOf(dir: string): Promise<Dirent[]> {
   try {
     return await readdir(dir, { withFileTypes: true });
@@ -306,7 +314,10 @@ export async function entriesOf(dir: string): Promise<Dirent[]> {
   }
 }
 
-/** Tells whether a file is still the same one with the same content, without reading it; empty if there is none. */
+/**
+ * A text that changes when a file is replaced or its content changes, found without reading it; empty if there is
+ * none.
+ */
 export async function identityOf(path: string): Promise<string> {
   try {
     return formatIdentity(await stat(path, { bigint: true }));
@@ -316,6 +327,7 @@ export async function identityOf(path: string): Promise<string> {
   }
 }
 
+/** The {@link identityOf} a file, from its stats. */
 export function formatIdentity({
   ino,
   size,
@@ -325,7 +337,7 @@ export function formatIdentity({
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
-/** Whether a directory has anything; its entries are not all read, as there may be very many. */
+/** True if a directory has entries. Only the first is read, as there may be very many. */
 export function hasEntries(dir: string): boolean {
   try {
     const directory = opendirSync(dir);
@@ -340,10 +352,12 @@ export function hasEntries(dir: string): boolean {
   }
 }
 
+/** True if an error says that there is no such file. */
 export function isMissing(error: unknown): boolean {
   return hasCode(error, 'ENOENT', 'ENOTDIR');
 }
 
+/** True if an error has one of these system error codes. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

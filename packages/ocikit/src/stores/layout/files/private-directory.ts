@@ -1,3 +1,4 @@
+// The directory `.ocikit` of a root: the paths of everything that is not for other tools.
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,19 +7,21 @@ import { isMissing, isTemporary } from './files.ts';
 import type { Files } from './files.ts';
 import { pooledRandomBytes } from './random-bytes.ts';
 
-/** Where a root keeps what is not for other tools. No repository can be called that. */
+/** The folder `.ocikit` of a root, for files that only ocikit reads. No repository can have this name. */
 export class PrivateDirectory {
+  /** The folder itself. */
   readonly path: string;
-  /** What an index has no place for, a file for each layout. */
+  /** Snapshots: one file per layout, with the facts that `index.json` has no place for. */
   readonly snapshots: string;
-  /** How tags moved, two files for each layout. */
+  /** How tags moved: two files per layout. */
   readonly history: string;
+  /** The bytes of unfinished uploads. */
   readonly uploads: string;
-  /** Blobs and manifests on their way to their names. */
+  /** Blobs and manifests that have not got their final names yet. */
   readonly temporary: string;
-  /** When content was used last, while nobody writes. */
+  /** When content was last used. The file exists only while no process writes to the root. */
   readonly usedTimes: string;
-  /** Damaged files that were put aside. */
+  /** Damaged files that were moved out of the way. */
   readonly quarantine: string;
   readonly #files: Files;
 
@@ -33,12 +36,12 @@ export class PrivateDirectory {
     this.#files = files;
   }
 
-  /** A name that nobody has. */
+  /** A path for a new temporary file, unique. */
   temporaryPath(): string {
     return `${this.temporary}/${pooledRandomBytes(16).toString('hex')}`;
   }
 
-  /** What a crash left that nobody can want any more. Uploads stay. */
+  /** Removes temporary files that a crash left. Unfinished uploads stay. */
   async removeLeftovers(): Promise<void> {
     await rm(this.temporary, { recursive: true, force: true });
     this.#files.forgetDirectory(this.temporary);
@@ -49,7 +52,7 @@ export class PrivateDirectory {
     }
   }
 
-  /** The key that ids of uploads are made with; it is made when it is asked for first. */
+  /** The key that signs upload ids; created when it is first needed. */
   async uploadKey(): Promise<Uint8Array> {
     const path = join(this.path, 'key');
     try {
@@ -64,7 +67,7 @@ export class PrivateDirectory {
   }
 }
 
-/** What a file of a layout is called, whatever its directory is. */
+/** The name of a layout's file in the private directory. It is a hash, so any directory gives a valid file name. */
 export function nameOfLayout(directory: string): string {
   return createHash('sha256').update(directory).digest('hex');
 }

@@ -1,11 +1,12 @@
+// Which directory below a root belongs to which repository.
 /** Files and directories of an image layout. Image specification, "Image Layout". */
 const layoutNames = new Set(['blobs', 'index.json', 'oci-layout']);
-/** Few repositories have one of them, and each request asks. */
+/** A quick test, as each request asks and few repositories have such a name. */
 const hasLayoutName = /(?:^|\/)(?:blobs|index\.json|oci-layout)(?:\/|$)/;
 
 /**
- * The directory of a repository below the root. A component that would clash with a layout's own files gets `_` before
- * it, with which no component can begin.
+ * The directory of a repository below the root. A component that would clash with a layout's own files gets a leading
+ * `_`, with which no component of a repository name can begin.
  */
 export function directoryOf(repository: string): string {
   if (!hasLayoutName.test(repository)) return repository;

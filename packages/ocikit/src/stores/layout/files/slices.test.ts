@@ -53,7 +53,7 @@ test('is over once its time is used up, and begins anew when others have had the
   });
   await slice.giveWay();
   expect(hadTurn).toBe(true);
-  // What others took is not its own.
+  // The time that other work took does not count.
   expect(slice.isOver).toBe(false);
   now += 3;
   expect(slice.isOver).toBe(true);

@@ -1,25 +1,27 @@
+// Long work in short slices, so that the event loop stays free for requests.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Short of 5 ms, as what is freed meanwhile has to be collected as well. */
+/** Less than 5 ms, because collecting the garbage of a slice takes time as well. */
 const sliceMilliseconds = 3;
 const pieceSize = 64 * 1024;
 
-/** For work that is long and may wait: whatever else runs is held up no longer than a slice of it takes. */
+/** Bounds long work: it blocks the event loop for one slice at a time. */
 export class TimeSlice {
   readonly #now: () => number;
   #since: number;
 
-  /** @param now milliseconds, by a clock that nobody sets */
+  /** @param now milliseconds, from a monotonic clock */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#since = now();
   }
 
+  /** True if this slice's time is used up. */
   get isOver(): boolean {
     return this.#now() - this.#since >= sliceMilliseconds;
   }
 
-  /** Resolves when everything else that waits has had its turn. */
+  /** Resolves after waiting timers and sockets have had their turn. */
   async giveWay(): Promise<void> {
     await nextTurn();
     this.#since = this.#now();
@@ -27,10 +29,10 @@ export class TimeSlice {
 }
 
 /**
- * The bytes of many short texts, in pieces of some 64 KiB, in slices. 100,000 lines of an index in one piece would be
- * 150 ms in which nothing is answered.
+ * The bytes of many short texts, in pieces of about 64 KiB, in slices. Joining 100,000 lines of an index in one piece
+ * would block every request for 150 ms.
  *
- * @param texts is asked for one at a time; an empty one is where it may stop for a while
+ * @param texts read one at a time; at an empty text the generator may pause
  */
 export async function* inSlices(texts: Iterable<string>): AsyncGenerator<Buffer, void, undefined> {
   const slice = new TimeSlice();

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { Throttle } from './throttle.ts';
 
-/** What it takes to go through ten pieces, each of them 3 ms of work, while somebody pushes. */
+/** Milliseconds for ten pieces, each of them 3 ms of work, while clients push. */
 async function milliseconds(throttle: Throttle, count = 10): Promise<number> {
   const begun = performance.now();
   for await (const piece of throttle.withPauses(Array.from({ length: count }, (_, i) => i))) {

@@ -1,25 +1,26 @@
+// Slows background disk work down while clients push.
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Milliseconds after a push for which somebody counts as pushing. */
+/** Milliseconds after a push during which clients count as pushing. */
 const recentPush = 50;
-/** For each millisecond of work so many of rest, and no rest is longer than that. */
+/** Milliseconds of pause for each millisecond of work, up to the longest pause. */
 const pausePerWork = 15;
 const longestPause = 20;
 
 /**
- * How fast to do what has to be done some time: writing an index, synchronising files. As long as somebody pushes, it rests
- * between its steps, so that who pushes hardly meets it; when nobody does, or somebody waits for it, it goes on at once.
+ * The speed of background work: writing an index, synchronising files. While clients push, it pauses between its
+ * steps, so that pushes hardly notice it. When no client pushes, or a caller waits for the work, it does not pause.
  */
 export class Throttle {
   #pushedAt = -Infinity;
   #urgent = 0;
 
-  /** Somebody is pushing. */
+  /** Notes that a client is pushing. */
   notePush(): void {
     this.#pushedAt = performance.now();
   }
 
-  /** The same pieces. What is done between two of them is work. */
+  /** Yields the same pieces, with pauses between them. The time between two pieces counts as work. */
   async *withPauses<T>(pieces: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void, undefined> {
     let since = performance.now();
     let isFirst = true;
@@ -31,13 +32,17 @@ export class Throttle {
     }
   }
 
-  /** @param milliseconds less than one is no rest */
+  /**
+   * Pauses if clients push and no caller waits.
+   *
+   * @param milliseconds below 1: no pause
+   */
   async pause(milliseconds: number): Promise<void> {
     const mayPause = this.#urgent === 0 && performance.now() - this.#pushedAt < recentPush;
     if (mayPause && milliseconds >= 1) await delay(milliseconds);
   }
 
-  /** While it runs, somebody waits. */
+  /** Runs without pauses, because a caller waits for the result. */
   async atFullSpeed<T>(run: () => Promise<T>): Promise<T> {
     this.#urgent++;
     try {

@@ -1,2 +1,2 @@
-/** Told of what is odd but no reason to stop. */
+/** Called for each problem that does not stop the store. */
 export type Warn = (message: string, fields: Readonly<Record<string, unknown>>) => void;

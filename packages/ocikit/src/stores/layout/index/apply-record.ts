@@ -1,3 +1,4 @@
+// Applying journal records to the content of a layout, and turning changes back into records.
 import type { Digest } from '../../../model/index.ts';
 
 import type { JournalRecord } from '../journal/index.ts';
@@ -6,7 +7,7 @@ import type { LayoutChanges } from './changes.ts';
 import type { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 
-/** Does to a layout what a record says, and notes what has changed by that. */
+/** Applies a record to the content of a layout and notes the change. */
 export function applyRecord(content: LayoutContent, changes: LayoutChanges, record: JournalRecord): void {
   if (record.op === 'folded' || record.op === 'base') return;
   const repository = content.repository(record.repository);
@@ -16,7 +17,7 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
     case 'tag':
       changed.tags.add(record.tag);
       foreign.delete(record.tag);
-      // It gets an entry of its own.
+      // The tagged manifest gets an entry of its own.
       if (implicit.delete(record.digest)) changed.manifests.add(record.digest);
       index.setTag(record.tag, record.digest);
       break;
@@ -68,9 +69,9 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
 }
 
 /**
- * The records that make another layout have what has changed in this one.
+ * The records that apply these changes to another state of the same layout.
  *
- * @param repositories as they have become
+ * @param repositories their state after the changes
  */
 export function* recordsOf(
   changes: LayoutChanges,

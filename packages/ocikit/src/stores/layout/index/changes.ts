@@ -1,13 +1,17 @@
+// Which tags, manifests and blobs of a layout have changed since its index was written.
 import type { Digest } from '../../../model/index.ts';
 
-/** What has changed in one repository. What it has become, the repository says. */
+/** The names that have changed in one repository. The repository itself has their new values. */
 export interface RepositoryChanges {
+  /** Tags that were set or deleted. */
   readonly tags: Set<string>;
+  /** Manifests that were added or removed. */
   readonly manifests: Set<Digest>;
+  /** Blobs that were added or removed. */
   readonly blobs: Set<Digest>;
 }
 
-/** What has changed in a layout. */
+/** The names that have changed in a layout, by repository. */
 export class LayoutChanges implements Iterable<readonly [string, RepositoryChanges]> {
   readonly #repositories = new Map<string, RepositoryChanges>();
 

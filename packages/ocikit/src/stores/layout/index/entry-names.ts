@@ -1,20 +1,27 @@
+// How the entries of an `index.json` name repositories and tags.
 import { isRepository, isTag, parseRelativeReference } from '../../../model/index.ts';
 import type { Digest, Reference } from '../../../model/index.ts';
 
-/** What an index entry is, by its annotation `org.opencontainers.image.ref.name`. */
+/** The meaning of an index entry's annotation `org.opencontainers.image.ref.name`. */
 export interface EntryName {
+  /** The repository's name. */
   repository: string;
+  /** Undefined if the entry has no tag. */
   tag: string | undefined;
 }
 
 /** How the entries of one index are named. */
 export interface EntryNames {
-  /** Undefined if it cannot be told which repository is meant. */
+  /** Undefined if the name belongs to no repository of this layout. */
   parse(refName: string | undefined): EntryName | undefined;
+  /** The annotation for a manifest; undefined if the entry gets none. */
   format(repository: string, tag: string | undefined, digest: Digest): string | undefined;
 }
 
-/** One index for many repositories: `repository:tag`, `repository@digest`; a bare tag is the default repository's. */
+/**
+ * Names in one index for many repositories: `repository:tag` or `repository@digest`; a bare tag belongs to the
+ * default repository.
+ */
 export function sharedNames(defaultRepository: string | undefined): EntryNames {
   return {
     parse(refName) {
@@ -34,8 +41,8 @@ export function sharedNames(defaultRepository: string | undefined): EntryNames {
 }
 
 /**
- * An index of one repository: the bare tag, as nearly every tool writes it. Of a whole name, such as podman's
- * `localhost/app:v1`, the tag counts: the layout says which repository it is.
+ * Names in an index of one repository: the bare tag, as nearly every tool writes it. If an entry has a whole name,
+ * such as podman's `localhost/app:v1`, only the tag counts: the layout's directory says which repository it is.
  */
 export function singleNames(repository: string): EntryNames {
   return {
@@ -49,7 +56,7 @@ export function singleNames(repository: string): EntryNames {
   };
 }
 
-/** A repository may be called `docker.io/library/alpine`: what was pushed under that name has to be found again. */
+/** A repository can be called `docker.io/library/alpine`, so a host in a name is part of the repository. */
 function parseName(refName: string): EntryName | undefined {
   const name = parseReferenceIn(refName);
   if (name === undefined) return undefined;

@@ -1,3 +1,4 @@
+// Reading the manifests that other tools wrote, to learn their subjects, children and blobs.
 import { readFile } from 'node:fs/promises';
 
 import { linksOf, parseManifest, referrerDescriptor } from '../../../model/index.ts';
@@ -8,31 +9,36 @@ import type { Warn } from '../files/index.ts';
 
 import type { LayoutRepository } from './layout-repository.ts';
 
-/** Where manifests are found, and how much what they name matters. */
+/** The place and the meaning of a repository's manifests. */
 export interface ExploreOptions {
+  /** The path of a manifest or blob. */
   readonly blobPath: (digest: Digest) => string;
-  /** True if one layout is all repositories': a blob is a repository's only if one of its manifests names it. */
+  /**
+   * True if one layout holds all repositories: a repository then has a blob only if one of its manifests names the
+   * blob.
+   */
   readonly isShared: boolean;
+  /** Called for each unreadable manifest. */
   readonly warn: Warn;
 }
 
-/** Other tools' manifests are not bounded by what a push may bring. */
+/** Bytes. Other tools may write larger manifests than a push may bring. */
 const largestManifest = 64 * 1024 * 1024;
 
-/** Looks into the manifests that other tools wrote: what they name belongs to the repository too. */
+/** Reads the manifests that other tools wrote. Everything they name belongs to the repository too. */
 export async function explore(repository: LayoutRepository, options: ExploreOptions): Promise<void> {
   const { index, implicit, unparsed } = repository;
   const { blobPath, isShared, warn } = options;
   for (const digest of unparsed) {
     const mediaType = index.manifests.get(digest)?.descriptor.mediaType;
     const document = mediaType === undefined ? undefined : await readDocument(blobPath(digest), mediaType, warn);
-    // It stays on the list until now: an index that is written meanwhile must not say that it was looked into. It
-    // may have been deleted, or pushed here.
+    // The manifest stays on the list until now, so that a snapshot written meanwhile says it is unread. It may
+    // have been deleted or pushed meanwhile.
     if (!unparsed.delete(digest)) continue;
     const entry = index.manifests.get(digest);
     if (entry === undefined) continue;
     if (document === undefined) {
-      // An entry of its own is left as it is; what only an index names is not here.
+      // An entry of its own stays as it is. A manifest that only an index names is not present, so it goes.
       if (implicit.delete(digest)) index.removeManifest(digest);
       continue;
     }
@@ -56,20 +62,21 @@ export async function explore(repository: LayoutRepository, options: ExploreOpti
   }
 }
 
-/** Undefined if it is not there, or is no manifest. */
+/** Undefined if the file is missing or is no manifest. */
 async function readDocument(path: string, mediaType: string, warn: Warn): Promise<ManifestDocument | undefined> {
   const size = sizeOfFile(path);
   try {
-    if (size === undefined || size > largestManifest) throw new RangeError(`its size is ${size}`);
+    if (size === undefined) throw new RangeError('the file is missing');
+    if (size > largestManifest) throw new RangeError(`its size is ${size} bytes, more than ${largestManifest}`);
     return parseManifest(await readFile(path, { flag: noFollow }), mediaType);
   } catch (error) {
     if (hasSystemError(error)) throw error;
-    warn('a manifest of an index cannot be read', { file: path, error });
+    warn('a manifest in an index cannot be read', { file: path, error });
     return undefined;
   }
 }
 
-/** Not what the file holds is wrong, but reading it failed. */
+/** True if reading failed, rather than the content being wrong. */
 function hasSystemError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && !isMissing(error);
 }

@@ -1,3 +1,4 @@
+// The format of `index.json`: reading any valid one, and writing it with one entry per line.
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -8,21 +9,24 @@ import { identityOf, inSlices, readWhole, TimeSlice } from '../files/index.ts';
 
 type JsonObject = Record<string, unknown>;
 
+/** The annotation that names an index entry. Image specification, "Pre-Defined Annotation Keys". */
 export const refNameAnnotation = 'org.opencontainers.image.ref.name';
 
-/** What an `index.json` says. */
+/** The content of an `index.json`. */
 export interface ParsedIndex {
   /** Every field but `manifests`. */
   head: JsonObject;
-  /** As they are, other tools' fields included. */
+  /** Unchanged, with the fields that other tools added. */
   entries: Descriptor[];
-  /** What is no descriptor at all. It is written back as it was. */
+  /** Entries that are not descriptors. They are written back unchanged. */
   unreadable: unknown[];
+  /** The hash of the file's bytes, hexadecimal. */
   sha256: string;
 }
 
-/** An `index.json` as it was read. */
+/** An `index.json` that was read from the disk. */
 export interface IndexFile extends ParsedIndex {
+  /** Changes when the file is replaced or edited. */
   identity: string;
 }
 
@@ -31,9 +35,9 @@ const emptyHead: JsonObject = { schemaVersion: 2, mediaType: mediaTypes.imageInd
 const pause = 20;
 
 /**
- * Undefined if there is none. One that somebody is just writing is read when that is done.
+ * Reads an index; undefined if there is none. If another tool is just writing it, waits for that.
  *
- * @throws RegistryError UNAVAILABLE if it is there and no index
+ * @throws RegistryError UNAVAILABLE if the file is not an index
  */
 export async function readIndex(path: string): Promise<IndexFile | undefined> {
   for (;;) {
@@ -45,18 +49,22 @@ export async function readIndex(path: string): Promise<IndexFile | undefined> {
       if (!(cause instanceof NoIndexError)) throw cause;
       await delay(pause);
       if ((await identityOf(path)) !== identity) continue;
-      const message = `${path} cannot be read as an image index, and is left as it is`;
+      const message = `${path} cannot be read as an image index and is left unchanged: repair or remove it`;
       throw new RegistryError('UNAVAILABLE', message, { cause });
     }
   }
 }
 
-/** What was read is not an image index. */
+/** The bytes are not an image index. */
 export class NoIndexError extends Error {
   override readonly name = 'NoIndexError';
 }
 
-/** @throws NoIndexError */
+/**
+ * Parses the bytes of an index.
+ *
+ * @throws NoIndexError
+ */
 export async function parseIndex(bytes: Buffer): Promise<ParsedIndex> {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   try {
@@ -71,7 +79,9 @@ type Entries = Omit<ParsedIndex, 'sha256'>;
 const manifestsStart = ',"manifests":[\n';
 const manifestsEnd = ']}\n';
 
-/** As {@link indexLines} writes it: an entry a line, so that a large one need not be in memory twice. */
+/**
+ * Parses the form that {@link indexLines} writes, one entry per line, so that a large index is not in memory twice.
+ */
 async function parseLines(bytes: Buffer): Promise<Entries | undefined> {
   const start = bytes.indexOf(manifestsStart);
   if (start < 0 || bytes.subarray(-manifestsEnd.length).toString() !== manifestsEnd) return undefined;
@@ -141,7 +151,7 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The bytes of an index. An entry that is undefined is only somewhere to stop for a while. */
+/** The bytes of an index. At an undefined entry the generator may pause. */
 export function indexLines(head: JsonObject | undefined, entries: Iterable<unknown>): AsyncGenerator<Buffer> {
   return inSlices(lines(head, entries));
 }

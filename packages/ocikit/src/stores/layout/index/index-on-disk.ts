@@ -1,3 +1,4 @@
+// One `index.json` on disk, which other tools may edit at any time.
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -8,25 +9,26 @@ import { indexLines, NoIndexError, parseIndex } from './index-file.ts';
 import type { IndexFile, ParsedIndex } from './index-file.ts';
 import { ReplacedFile } from './replaced-file.ts';
 
-/** How long a tool that has emptied an index may take to fill it. */
+/** A tool that has emptied an index gets this long to fill it: 20 pauses of 50 ms. */
 const pauses = 20;
 const pause = 50;
 
 interface NewIndex {
   head: Record<string, unknown> | undefined;
   entries: Iterable<unknown>;
-  /** Is told the sha256 that the index will have, when its content is durable. */
+  /** Called with the sha256 of the new index when its content is durable. */
   beforeRename: (sha256: string) => Promise<void>;
 }
 
-/** The `index.json` of one layout, which other tools may edit at any time. */
+/** The `index.json` of one layout. Other tools may edit it at any time. */
 export class IndexOnDisk {
+  /** The path of the file. */
   readonly path: string;
   readonly #files: Files;
   #sha256 = '';
   #size = 0;
   #identity = '';
-  /** The one before this one, until it is known that nobody has written to it. */
+  /** The previous file, until it is known that no tool has written to it. */
   #replaced: ReplacedFile | undefined;
 
   constructor(path: string, files: Files) {
@@ -34,33 +36,34 @@ export class IndexOnDisk {
     this.#files = files;
   }
 
-  /** As it was read or written last; empty if there is none. */
+  /** The hash of the file as it was read or written last; empty if there is none. */
   get sha256(): string {
     return this.#sha256;
   }
 
-  /** Entries in it when it was read or written last. */
+  /** The number of entries in the file as it was read or written last. */
   get size(): number {
     return this.#size;
   }
 
-  /** True if somebody may still write to the file that was replaced last, and {@link takeReplaced} tells. */
+  /** True if a tool may still write to the file that was replaced last. {@link takeReplaced} reads it. */
   get isWatching(): boolean {
     return this.#replaced !== undefined;
   }
 
-  /** What was read is now what is known here. */
+  /** Takes a file that was read as the known state. */
   take(file: IndexFile | undefined): void {
     this.#sha256 = file?.sha256 ?? '';
     this.#size = file?.entries.length ?? 0;
     this.#identity = file?.identity ?? '';
   }
 
+  /** True if another tool has replaced or edited the file. */
   async isEdited(): Promise<boolean> {
     return (await identityOf(this.path)) !== this.#identity;
   }
 
-  /** Makes an empty one, if there is none. */
+  /** Creates an empty index if there is none. */
   async make(): Promise<void> {
     if ((await identityOf(this.path)) !== '') return;
     const isWanted = (): boolean => {
@@ -75,9 +78,9 @@ export class IndexOnDisk {
   }
 
   /**
-   * Writes a new one.
+   * Writes a new index.
    *
-   * @returns false if somebody has edited the old one, also at the last moment: it is left as it is
+   * @returns false if another tool has edited the old one, even at the last moment; the file is left as it is
    */
   async write({ head, entries, beforeRename }: NewIndex): Promise<boolean> {
     const hash = createHash('sha256');
@@ -108,7 +111,7 @@ export class IndexOnDisk {
     return true;
   }
 
-  /** The last look before the old one loses its name, and the beginning of watching it. */
+  /** Checks the old file a last time and keeps it open, so that later writes to it are seen. */
   #startWatching(): boolean {
     const old = ReplacedFile.open(this.path);
     if ((old === undefined ? '' : formatIdentity(old.stats)) !== this.#identity) {
@@ -121,9 +124,10 @@ export class IndexOnDisk {
   }
 
   /**
-   * What somebody has written to the file that was replaced last, which nobody sees there. It is not watched any more.
+   * Returns the index that another tool wrote into the replaced file, where no reader sees it. Stops watching the
+   * file.
    *
-   * @throws NoIndexError if that is no index
+   * @throws NoIndexError if its content is not an index
    */
   async takeReplaced(): Promise<ParsedIndex | undefined> {
     const replaced = this.#replaced;
@@ -144,7 +148,7 @@ export class IndexOnDisk {
     }
   }
 
-  /** Whatever is written to the file that was replaced last is nobody's business any more. */
+  /** Stops watching the file that was replaced last. */
   release(): void {
     this.#replaced?.close();
     this.#replaced = undefined;

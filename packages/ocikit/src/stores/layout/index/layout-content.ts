@@ -1,3 +1,4 @@
+// The content of a layout in memory, by repository, as its index gives it and as it is written back.
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
 import { refNameAnnotation } from './index-file.ts';
@@ -7,12 +8,14 @@ import type { EntryNames } from './entry-names.ts';
 
 const tagsAtOnce = 512;
 
-/** What the index of a layout says, by repository, and back. */
+/** The content of a layout, by repository: read from the entries of its index, and turned into entries again. */
 export class LayoutContent {
+  /** The repositories that are not empty, by name. */
   readonly repositories: Map<string, LayoutRepository> = new Map();
+  /** The other fields of the index, as they were read. */
   readonly head: Record<string, unknown> | undefined;
   readonly #names: EntryNames;
-  /** Entries that are nobody's: written back as they were. */
+  /** Entries that belong to no repository here; written back unchanged. */
   readonly #unassigned: unknown[];
 
   constructor(names: EntryNames, file: ParsedIndex | undefined) {
@@ -21,11 +24,12 @@ export class LayoutContent {
     this.#unassigned = [...(file?.unreadable ?? [])];
   }
 
-  /** Entries that mean nothing here. */
+  /** Entries that belong to no repository here. */
   get unassigned(): readonly unknown[] {
     return this.#unassigned;
   }
 
+  /** The repository of this name, created if need be. */
   repository(name: string): LayoutRepository {
     let repository = this.repositories.get(name);
     if (repository === undefined) {
@@ -36,8 +40,10 @@ export class LayoutContent {
   }
 
   /**
-   * @param isParsed whether the manifest has been looked into
-   * @returns false if the entry names no repository here
+   * Adds an entry of the index.
+   *
+   * @param isParsed whether the manifest has been read
+   * @returns false if the entry names no repository of this layout
    */
   addEntry(entry: Descriptor, isParsed: boolean): boolean {
     const name = this.#names.parse(entry.annotations?.[refNameAnnotation]);
@@ -59,13 +65,13 @@ export class LayoutContent {
       if (!isOurs) addTo(repository.foreignUntagged, digest, entry);
       return true;
     }
-    // The last of several that say the same tag counts.
+    // If several entries name the same tag, the last one counts.
     if (isOurs) repository.foreign.delete(name.tag);
     else repository.foreign.set(name.tag, entry);
     return true;
   }
 
-  /** Adds what an entry says, unless something else is known of its tag, or its manifest is there if it has none. */
+  /** Adds an entry, unless its tag has a manifest already, or its manifest is present and the entry has no tag. */
   addMissing(entry: Descriptor): void {
     const name = this.#names.parse(entry.annotations?.[refNameAnnotation]);
     const index = name === undefined ? undefined : this.repositories.get(name.repository)?.index;
@@ -77,8 +83,8 @@ export class LayoutContent {
   }
 
   /**
-   * What is to be in the index; undefined where there is nothing, so that who writes it can stop there for a while.
-   * Repositories may change meanwhile.
+   * The entries for the index. Yields undefined where there is none, so that a writer can pause there. Repositories
+   * may change meanwhile.
    */
   *entries(): Generator {
     for (const [name, { index, implicit, foreign, foreignUntagged }] of this.repositories) {

@@ -1,3 +1,4 @@
+// One image layout: its index and snapshot on disk, its content in memory, and bringing the two together.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -22,45 +23,54 @@ import { QueuedTags } from './queued-tags.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 
+/** The place and the options of a layout. */
 export interface LayoutSettings {
+  /** The root directory. */
   root: string;
-  /** Below the root; empty if it is the root itself. */
+  /** The layout's directory below the root; empty if it is the root itself. */
   directory: string;
+  /** How index entries name repositories and tags. */
   names: EntryNames;
+  /** Writes the files of the root. */
   files: Files;
-  /** Where {@link writeSnapshot} keeps what an index has no place for. */
+  /** The directory of snapshots, see {@link writeSnapshot}. */
   snapshots: string;
-  /** One layout for all repositories, or one for each. */
+  /** True if one layout holds all repositories, false if each has its own. */
   isShared: boolean;
+  /** Called for problems that do not stop the store. */
   warn: Warn;
 }
 
-/** What is on the disk. */
+/** The state of a layout on the disk. */
 export interface ReadLayout {
+  /** The index; undefined if there is none. */
   file: IndexFile | undefined;
+  /** The content by repository. */
   content: LayoutContent;
 }
 
-/** So often somebody may edit an index while it is being written. */
+/** The index may be edited this many times while it is being written. */
 const attempts = 10;
 
 /** One OCI image layout: a directory with `oci-layout`, `index.json` and `blobs`. */
 export class Layout {
+  /** The directory below the root; empty if it is the root itself. */
   readonly directory: string;
+  /** The full path of the directory. */
   readonly path: string;
   readonly #settings: LayoutSettings;
   readonly #index: IndexOnDisk;
   readonly #blobs: string;
   #content: LayoutContent;
-  /** Since the index was written last. */
+  /** Changes since the index was written last. */
   #changes = new LayoutChanges();
-  /** What had changed when it was, as long as somebody may not have seen that. */
+  /** The changes in the last written index, while a tool may still write to the file that it replaced. */
   #written = new LayoutChanges();
   #making: Promise<void> | undefined;
   #isFolding = false;
   #isTidy = false;
   readonly #queued = new QueuedTags();
-  /** Where the files of which algorithm are. */
+  /** Algorithms whose directories were checked for symbolic links. */
   readonly #checked = new CheckedThisTurn();
 
   constructor(settings: LayoutSettings) {
@@ -72,21 +82,22 @@ export class Layout {
     this.#content = new LayoutContent(settings.names, undefined);
   }
 
+  /** The repositories that are not empty, by name. */
   get repositories(): ReadonlyMap<string, LayoutRepository> {
     return this.#content.repositories;
   }
 
-  /** Another one when the index has been read again. */
+  /** A new object each time the index is read again. */
   get contentVersion(): object {
     return this.#content;
   }
 
-  /** Entries of the index that mean nothing here. */
+  /** Entries of the index that belong to no repository here. */
   get unassignedEntries(): readonly unknown[] {
     return this.#content.unassigned;
   }
 
-  /** Of `index.json` as it was read or written last; empty if there is none. */
+  /** The hash of `index.json` as it was read or written last; empty if there is none. */
   get sha256(): string {
     return this.#index.sha256;
   }
@@ -96,7 +107,7 @@ export class Layout {
     return this.#index.size;
   }
 
-  /** Where `index.json` is, or would be. */
+  /** The path of `index.json`, which need not exist. */
   get indexPath(): string {
     return this.#index.path;
   }
@@ -106,15 +117,15 @@ export class Layout {
     return this.#index.isWatching;
   }
 
-  /** True if something has changed since the index was written last, or it is just being written. */
+  /** True if there are changes that are not in the index, or the index is just being written. */
   get isDirty(): boolean {
     return !this.#changes.isEmpty || this.#isFolding;
   }
 
   /**
-   * Before a file is given the name of a blob.
+   * Checks the directories of a digest, before a file gets the name of a blob.
    *
-   * @throws RegistryError UNAVAILABLE if the way there leads out of the root
+   * @throws RegistryError UNAVAILABLE if a symbolic link leads out of the root
    */
   assertInsideRoot(digest: Digest): void {
     const { algorithm } = splitDigest(digest);
@@ -123,12 +134,12 @@ export class Layout {
     this.#checked.note(algorithm);
   }
 
-  /** Asked for in every request, so it is put together in the cheapest way. */
+  /** The path of a blob or manifest. Each request needs it, so it is built in the cheapest way. */
   blobPath(digest: Digest): string {
     return this.#blobs + digest.replace(':', '/');
   }
 
-  /** Reads the index, and what is known of its manifests. Nothing here changes until it is shown. */
+  /** Reads the index and the snapshot. The layout does not change until {@link show}. */
   async read(): Promise<ReadLayout> {
     const { snapshots, warn } = this.#settings;
     await this.#assertNoLinks();
@@ -138,7 +149,7 @@ export class Layout {
     return { file, content: await this.#contentOf(file, snapshot) };
   }
 
-  /** What was read is from now on what is seen, with these records on top. */
+  /** Makes a state that was read visible, with these records applied. */
   show({ file, content }: ReadLayout, records: Iterable<JournalRecord>): void {
     this.#index.take(file);
     this.#content = content;
@@ -150,7 +161,7 @@ export class Layout {
     const { names, warn } = this.#settings;
     const content = new LayoutContent(names, file);
     if (file !== undefined && file.unreadable.length > 0) {
-      warn('entries of an index cannot be read, and are left as they are', {
+      warn('an index has entries that are not descriptors: they are left unchanged', {
         file: this.#index.path,
         entries: file.unreadable.length,
       });
@@ -159,7 +170,7 @@ export class Layout {
     for (const entry of file?.entries ?? []) {
       if (slice.isOver) await slice.giveWay();
       if (content.addEntry(entry, snapshot?.isOfIndex ?? false)) continue;
-      warn('an entry of an index names no repository here, and is left as it is', {
+      warn('an index entry names no repository here: it is left unchanged', {
         file: this.#index.path,
         name: entry.annotations?.[refNameAnnotation],
       });
@@ -173,9 +184,9 @@ export class Layout {
     applyRecord(this.#content, this.#changes, record);
   }
 
-  /** Makes the directory a layout, if it is none. */
+  /** Makes the directory a layout, if it is not one yet. */
   make(): Promise<void> {
-    // One at a time: an empty index must not take the place of one that has been written meanwhile.
+    // One call at a time: an empty index must not replace one that was written meanwhile.
     this.#making ??= this.#make().catch((error: unknown) => {
       this.#making = undefined;
       throw error;
@@ -191,7 +202,7 @@ export class Layout {
     await this.#index.make();
   }
 
-  /** Removes what a crash in the middle of a write left. Only this process writes here, and nothing is under way. */
+  /** Removes temporary files that a crash left. Only this process writes here, and no write is running. */
   async #tidy(): Promise<void> {
     if (this.#isTidy) return;
     for (const name of await readdir(this.path)) {
@@ -201,9 +212,9 @@ export class Layout {
   }
 
   /**
-   * Writes the index. If somebody else has edited it, also while it is being written, both changes are in it.
+   * Writes the index. If another tool edits it before or meanwhile, the new index has both changes.
    *
-   * @param beforeRename is told the sha256 that the index will have, when its content is durable
+   * @param beforeRename called with the sha256 of the new index when its content is durable
    */
   async fold(beforeRename: (sha256: string) => Promise<void>): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -211,10 +222,10 @@ export class Layout {
       await this.make();
       if (await this.#write(beforeRename)) return;
     }
-    throw new RegistryError('UNAVAILABLE', `${this.#index.path} is being edited all the time`);
+    throw new RegistryError('UNAVAILABLE', `${this.#index.path} cannot be written: other tools keep editing it`);
   }
 
-  /** Takes the file's state for the new one and puts what has changed here since on top of it. */
+  /** If the file was edited, takes the file's state and applies the changes of this process to it. */
   async #mergeIfEdited(): Promise<void> {
     if (!(await this.#index.isEdited())) return;
     const { file, content } = await this.read();
@@ -224,14 +235,14 @@ export class Layout {
     this.#replaceContent(content);
   }
 
-  /** In one step: nobody's change may come between. */
+  /** Synchronous, so that no other change comes in between. */
   #replaceContent(content: LayoutContent): void {
     const records = recordsOf(this.#changes, this.#content.repositories);
     this.#content = content;
     for (const record of records) this.apply(record);
   }
 
-  /** @returns false if somebody has edited the index meanwhile */
+  /** @returns false if another tool has edited the index meanwhile */
   async #write(beforeRename: (sha256: string) => Promise<void>): Promise<boolean> {
     const { directory, files, snapshots } = this.#settings;
     const content = this.#content;
@@ -258,17 +269,17 @@ export class Layout {
   }
 
   /**
-   * Looks whether somebody has written to the index that was replaced last, as a tool does that opened it before. What
-   * it says is then brought together with what is here, and has to be written.
+   * Checks whether another tool has written to the index that was replaced last. A tool does that if it opened the
+   * file before. Its changes are merged with those of this process and have to be written.
    */
   async mergeReplaced(): Promise<void> {
     const file = await this.#index.takeReplaced().catch((error: unknown) => {
-      this.#settings.warn('somebody was writing to an index while it was replaced: what it was is lost', {
+      this.#settings.warn('another tool was writing to an index while it was replaced: its edits are lost', {
         file: this.#index.path,
         error,
       });
     });
-    // It does not know what was written over it, nor what has changed since.
+    // The tool knows neither the changes in the index that replaced its file, nor later ones.
     const written = this.#written;
     this.#written = new LayoutChanges();
     if (file === undefined) return;
@@ -280,7 +291,8 @@ export class Layout {
       this.#replaceContent(await this.#contentOf(file, snapshot));
       return;
     }
-    // Two others have edited two states of it. What can be seen in its place counts, and nothing is left out.
+    // Two tools have edited two states of the index. The visible file wins, and entries that only the other one has are
+    // added.
     await this.#mergeIfEdited();
     const records = [...recordsOf(this.#changes, this.repositories)];
     for (const entry of file.entries) this.#content.addMissing(entry);
@@ -288,19 +300,19 @@ export class Layout {
   }
 
   #warnOfEdit(): void {
-    this.#settings.warn('somebody else has edited an index: both changes are kept', { directory: this.path });
+    this.#settings.warn('another tool has edited an index: both changes are kept', { directory: this.path });
   }
 
-  /** Nobody looks any more what others do to it. */
+  /** Stops watching for edits to the replaced index. */
   release(): void {
     this.#index.release();
     this.#written = new LayoutChanges();
   }
 
-  /** Looks into the manifests that other tools wrote: what they name belongs to the repository too. */
+  /** Reads the manifests that other tools wrote. Everything they name belongs to the repository too. */
   async explore(name: string): Promise<void> {
     const { isShared, warn } = this.#settings;
-    // Again if it has become another meanwhile, because somebody edited the index.
+    // Repeat if the repository object was replaced meanwhile, because another tool edited the index.
     for (;;) {
       const repository = this.repositories.get(name);
       if (repository === undefined || repository.unparsed.size === 0) return;
@@ -312,32 +324,32 @@ export class Layout {
     }
   }
 
-  /** A link could lead out of the root. */
+  /** A symbolic link could lead out of the root. */
   async #assertNoLinks(): Promise<void> {
     const { root, warn } = this.#settings;
     try {
       assertInside(root, [...(this.directory === '' ? [] : this.directory.split('/')), 'blobs']);
       assertInside(this.path, ['index.json']);
     } catch (error) {
-      warn('a layout is behind a symbolic link, which is not followed', { directory: this.path });
+      warn('a layout is behind a symbolic link: links below the root are not followed', { directory: this.path });
       throw error;
     }
   }
 
-  /** What a tag will be when all that is queued has been written. */
+  /** The digest that a tag will have when all queued records are written. */
   queuedTag(repository: string, tag: string): Digest | undefined {
     const queued = this.#queued.get(repository, tag);
     return queued === undefined ? this.repositories.get(repository)?.index.digestOfTag(tag) : queued.digest;
   }
 
-  /** The tags that will be at this digest then. */
+  /** The tags that will have this digest when all queued records are written. */
   queuedTagsAt(repository: string, digest: Digest): Set<string> {
     const now = [...(this.repositories.get(repository)?.index.manifests.get(digest)?.tags ?? [])];
     const kept = now.filter((tag) => this.queuedTag(repository, tag) === digest);
     return new Set([...kept, ...this.#queued.at(repository, digest)]);
   }
 
-  /** Until the returned function is called, others judge tags by these records. */
+  /** Makes {@link queuedTag} count these records until the returned function is called. */
   queue(records: readonly JournalRecord[]): () => void {
     return this.#queued.add(records);
   }

@@ -1,3 +1,4 @@
+// The file `oci-layout`, which makes a directory an image layout.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -9,9 +10,9 @@ import type { Files } from '../files/index.ts';
 const version = '1.0.0';
 
 /**
- * The file that makes a directory a layout. Image specification, "oci-layout file".
+ * Checks the version in `oci-layout`, if the file exists. Image specification, "oci-layout file".
  *
- * @throws RegistryError UNAVAILABLE if it is there and of another version
+ * @throws RegistryError UNAVAILABLE if the file is unreadable or has another version
  */
 export async function assertVersion(dir: string): Promise<void> {
   const path = markerOf(dir);
@@ -23,9 +24,13 @@ export async function assertVersion(dir: string): Promise<void> {
     throw new RegistryError('UNAVAILABLE', `${path} cannot be read`, { cause: error });
   }
   if (found === version) return;
-  throw new RegistryError('UNAVAILABLE', `${path} is of version ${JSON.stringify(found)}: only 1.0.0 is known here`);
+  throw new RegistryError(
+    'UNAVAILABLE',
+    `${path} has version ${JSON.stringify(found)}: only version 1.0.0 is supported`,
+  );
 }
 
+/** Creates `oci-layout` if it is missing. */
 export async function makeMarker(dir: string, files: Files): Promise<void> {
   const path = markerOf(dir);
   if ((await identityOf(path)) !== '') return;

@@ -1,8 +1,9 @@
+// The tags as they will be when all queued journal records are written.
 import type { Digest } from '../../../model/index.ts';
 
 import type { JournalRecord } from '../journal/index.ts';
 
-/** What tags will be when all that is queued has been written: conditions are judged by that. */
+/** Tags as they will be after all queued records. Conditions such as `ifTag` are checked against this. */
 export class QueuedTags {
   readonly #queued = new Map<string, Queued>();
 
@@ -11,14 +12,14 @@ export class QueuedTags {
     return this.#queued.get(keyOf(repository, tag));
   }
 
-  /** Those that will be at this digest. */
+  /** The tags that will have this digest. */
   at(repository: string, digest: Digest): string[] {
     return [...this.#queued.values()].flatMap((queued) =>
       queued.repository === repository && queued.digest === digest ? [queued.tag] : [],
     );
   }
 
-  /** Until the returned function is called, others judge tags by these records. */
+  /** Adds records until the returned function is called. */
   add(records: readonly JournalRecord[]): () => void {
     const queued = records.flatMap((record) => {
       if (record.op !== 'tag' && record.op !== 'untag') return [];
@@ -37,7 +38,7 @@ export class QueuedTags {
 interface Queued {
   repository: string;
   tag: string;
-  /** Undefined: it will be deleted. */
+  /** Undefined if the tag will be deleted. */
   digest: Digest | undefined;
 }
 

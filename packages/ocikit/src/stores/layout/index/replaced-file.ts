@@ -1,12 +1,12 @@
+// An index file that has just been replaced, still open to notice late writes to it.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 
 import { isMissing, noFollow } from '../files/index.ts';
 
 /**
- * A file that is about to lose its name to another one. Who opened it before and writes to it after that (skopeo
- * empties an index and fills it again) would write to a file that nobody can find any more: as long as this one is
- * open, it can be seen.
+ * A file that another one is about to replace. A tool that opened it before (skopeo empties an index and fills it
+ * again) may still write to it, where no reader would find the result. Keeping it open makes such a write visible.
  */
 export class ReplacedFile {
   readonly #file: number;
@@ -17,7 +17,7 @@ export class ReplacedFile {
     this.#stats = fstatSync(file, { bigint: true });
   }
 
-  /** Undefined if there is none. */
+  /** Opens a file; undefined if there is none. */
   static open(path: string): ReplacedFile | undefined {
     try {
       return new ReplacedFile(openSync(path, noFollow));
@@ -27,17 +27,18 @@ export class ReplacedFile {
     }
   }
 
-  /** As it was when it was opened. */
+  /** The stats from when it was opened. */
   get stats(): BigIntStats {
     return this.#stats;
   }
 
-  /** True if it has other content now. The time of its change is no sign: losing the name is one. */
+  /** True if its content has changed since. `ctime` is no sign: it also changes when the file loses its name. */
   get hasChanged(): boolean {
     const { size, mtimeNs } = fstatSync(this.#file, { bigint: true });
     return size !== this.#stats.size || mtimeNs !== this.#stats.mtimeNs;
   }
 
+  /** The bytes that the file has now. */
   read(): Buffer {
     const bytes = Buffer.alloc(Number(fstatSync(this.#file, { bigint: true }).size));
     let length = 0;
@@ -49,6 +50,7 @@ export class ReplacedFile {
     return bytes.subarray(0, length);
   }
 
+  /** Closes the file; later writes to it are lost. */
   close(): void {
     closeSync(this.#file);
   }

@@ -1,3 +1,4 @@
+// The snapshot of a layout: facts that `index.json` has no place for, so that opening needs no manifest to be read.
 import { join } from 'node:path';
 
 import type { Descriptor, Digest } from '../../../model/index.ts';
@@ -9,21 +10,21 @@ import type { Files, Warn } from '../files/index.ts';
 
 import type { LayoutContent } from './layout-content.ts';
 
-/** Of which index it is. */
+/** The first line: the sha256 of the index that the snapshot belongs to. */
 interface Head {
   index: string;
 }
 
-/** What `index.json` has no place for, so that opening it again needs no manifest to be read. */
+/** A further line: facts about one repository. */
 interface Line {
   repository: string;
-  /** Blobs of the repository; with a layout for each, only those that are manifests as well. */
+  /** Blobs of the repository. In a layout per repository, only blobs that are manifests as well. */
   blobs?: [Digest, number][];
   /** Manifests that refer to a subject. */
   referrers?: SnapshotReferrer[];
   /** Manifests without an entry of their own. */
   implicit?: Descriptor[];
-  /** Manifests that nobody has looked into yet. */
+  /** Manifests that have not been read yet. */
   unparsed?: Digest[];
 }
 
@@ -34,15 +35,20 @@ interface SnapshotReferrer {
   mediaType: string;
 }
 
+/** A snapshot that was read. */
 export interface Snapshot {
-  /** True if it was written together with this index, so that all of its manifests have been looked into. */
+  /**
+   * True if the snapshot was written together with this index, so that all manifests not listed as unparsed were
+   * read.
+   */
   isOfIndex: boolean;
+  /** Adds its facts to the content of the layout. */
   restore(content: LayoutContent): Promise<void>;
 }
 
 /**
- * What is known of the layout in `directory` beside its index. What it says stays true if somebody edits the index, but
- * is then not all there is to know.
+ * Reads the snapshot of the layout in `directory`. If another tool has edited the index since, the snapshot is still
+ * true but no longer complete.
  */
 export async function readSnapshot(
   dir: string,
@@ -61,7 +67,7 @@ export async function readSnapshot(
   try {
     lines = await parseLines(bytes);
   } catch (error) {
-    warn('what was known beside an index cannot be read, and is found out again', {
+    warn('a snapshot cannot be read: its facts are read from the manifests again', {
       file: fileOf(dir, directory),
       error,
     });
@@ -109,7 +115,7 @@ function restoreLine(content: LayoutContent, line: Line, isOfIndex: boolean): vo
   for (const digest of isOfIndex ? (unparsed ?? []) : []) repository.unparsed.add(digest);
 }
 
-/** Written before the index that it belongs to takes its place. */
+/** Writes the snapshot. Call it before the index that it belongs to replaces the old one. */
 export async function writeSnapshot(
   dir: string,
   directory: string,
@@ -122,11 +128,11 @@ export async function writeSnapshot(
 
 const lineLength = 16 * 1024;
 
-/** The lines, a line feed at the end of each. An empty text is only somewhere to stop. */
+/** The lines of a snapshot, each with a line feed. At an empty text the writer may pause. */
 export function* snapshotLines(sha256: string, { repositories }: LayoutContent): Generator<string> {
   yield `${JSON.stringify({ index: sha256 })}\n`;
-  // Of one moment, and before all else: somebody may be looking into them. What is still to be looked into will be
-  // again; all that was found in the rest is there by now, and comes below.
+  // Listed first, at one moment: manifests may be read while this runs. Manifests that are unread at this moment will
+  // be read again after a restart; the results for all others are there already and are listed below.
   const waiting = [...repositories].flatMap(([name, { index, implicit, unparsed }]) => {
     if (implicit.size === 0 && unparsed.size === 0) return [];
     const implied = [...implicit].flatMap((digest) => index.manifests.get(digest)?.descriptor ?? []);

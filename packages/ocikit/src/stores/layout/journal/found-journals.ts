@@ -1,3 +1,4 @@
+// The journals that are already in a root when it is opened: of a crashed process, or of one that writes now.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -9,14 +10,14 @@ import type { Warn } from '../files/index.ts';
 import { journalGenerations, readJournal, readMore } from './journal-file.ts';
 import type { LocatedContent, JournalRecord, ReadJournal } from './journal-file.ts';
 
-/** One that is there now. */
+/** A journal file as it was when it was read last. */
 interface FoundJournal {
   generation: number;
   ino: number;
   journal: ReadJournal;
 }
 
-/** The journals that are found in a root: another process writes them, or one did and crashed. */
+/** The journals that are found in a root: another process writes them, or wrote them and crashed. */
 export class FoundJournals {
   readonly #dir: string;
   readonly #isShared: boolean;
@@ -35,6 +36,7 @@ export class FoundJournals {
     for (const { generation, journal } of found) this.#add(generation, journal);
   }
 
+  /** Reads all journals of a private directory. */
   static async find(dir: string, isShared: boolean, warn: Warn): Promise<FoundJournals> {
     const key = await keyOf(dir);
     const found: FoundJournal[] = [];
@@ -43,7 +45,7 @@ export class FoundJournals {
         const { ino } = await stat(join(dir, `journal-${generation}`));
         found.push({ generation, ino, journal: await readJournal(dir, generation) });
       } catch (error) {
-        // It has been folded meanwhile.
+        // Its generation has been folded and removed meanwhile.
         if (!isMissing(error)) throw error;
       }
     }
@@ -54,15 +56,17 @@ export class FoundJournals {
     return journals;
   }
 
+  /** The numbers of the journals, oldest first. */
   get generations(): number[] {
     return this.#found.map(({ generation }) => generation);
   }
 
-  /** Of the layouts that the journals say something of. */
+  /** Directories of the layouts that have records in the journals. */
   get directories(): string[] {
     return [...this.#records.keys()];
   }
 
+  /** Damaged parts that have good records after them, by generation. */
   get damaged(): { generation: number; damaged: readonly Buffer[] }[] {
     return this.#found.flatMap(({ generation, journal: { damaged } }) =>
       damaged.length === 0 ? [] : [{ generation, damaged }],
@@ -74,24 +78,25 @@ export class FoundJournals {
     return this.#found.at(-1)?.journal.length ?? 0;
   }
 
-  /** Files that nothing but the journals answers for. */
+  /** Small files that only the journals make durable so far. */
   get contents(): JournalledContent[] {
     return [...this.#contents.values()];
   }
 
+  /** The bytes' place of one digest in a layout; undefined if the journals do not have them. */
   contentOf(directory: string, digest: Digest): JournalledContent | undefined {
     return this.#contents.get(keyOfFile(directory, digest));
   }
 
-  /** In their order. More come at the end when more is read. */
+  /** A layout's records in journal order. New ones are appended when more is read. */
   recordsOf(directory: string): readonly JournalRecord[] {
     return this.#records.get(directory) ?? [];
   }
 
   /**
-   * Reads what has been added. Two that read at once read the same.
+   * Reads the records that were added since. Concurrent callers share one read.
    *
-   * @returns false if they have not only grown: they have to be found again
+   * @returns false if a journal was replaced or truncated: the caller must find the journals again
    */
   readMore(): Promise<boolean> {
     this.#reading ??= this.#readMore().finally(() => {
@@ -153,14 +158,14 @@ export class FoundJournals {
   }
 }
 
-/** Where a journal has the bytes of a file. */
+/** Small content whose bytes are in a journal, and the place of these bytes. */
 export type JournalledContent = Extract<LocatedContent, { op: 'content' }> & { generation: number };
 
 function keyOfFile(directory: string, digest: Digest): string {
   return `${directory}@${digest}`;
 }
 
-/** Differs when something has been written to the journals. */
+/** A text that changes when a journal is written or replaced. */
 async function keyOf(dir: string): Promise<string> {
   const generations = await journalGenerations(dir);
   const sizes = generations.map((generation) =>
@@ -173,10 +178,10 @@ async function keyOf(dir: string): Promise<string> {
 }
 
 /**
- * What of the records of a layout is to be put on top of its index.
+ * The records of a layout that its index does not contain yet.
  *
- * @param sha256 of the index
- * @returns `isKnown`: false if somebody else has edited the index
+ * @param sha256 the hash of the index
+ * @returns `isKnown`: false if another tool has edited the index
  */
 export function recordsToReplay(
   records: readonly JournalRecord[],
@@ -187,7 +192,7 @@ export function recordsToReplay(
   for (const [i, record] of records.entries()) {
     if (record.op !== 'base' && record.op !== 'folded') continue;
     known.add(record.sha256);
-    // The index has everything up to here.
+    // The index contains everything up to here.
     if (record.op === 'folded' && record.sha256 === sha256) from = i + 1;
   }
   return { records: records.slice(from), isKnown: records.length === 0 || known.has(sha256) };

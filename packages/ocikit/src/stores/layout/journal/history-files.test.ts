@@ -71,7 +71,7 @@ describe('the files of moves', () => {
     await moves.append('app', range(0, 3));
     const path = await onlyFile();
     await truncate(path, (await stat(path)).size - 1);
-    // As long as nobody has written it again, the journal has it.
+    // The journal has it until it is written again.
     expect(await idsOf(moves)).toEqual([1, 0]);
     await moves.append('app', range(1, 4));
     expect(await idsOf(moves)).toEqual([3, 2, 1, 0]);

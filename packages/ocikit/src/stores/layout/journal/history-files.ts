@@ -1,3 +1,4 @@
+// The history of tags on disk: two append-only files per layout.
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,30 +8,33 @@ import type { Files } from '../files/index.ts';
 
 import type { JournalRecord, TagMoveRecord } from './journal-file.ts';
 
-/** Bytes after which another file is begun; the one before it is kept, and the one before that is not. */
+/** Bytes. A larger file becomes the older file, which replaces the previous older file. */
 const largestFile = 8 * 1024 * 1024;
 const blockLength = 64 * 1024;
 const lineFeed = 10;
 
 /**
- * How the tags of layouts moved. The journal has what is new, as it makes a move and its time durable in one; before its
- * generations are removed, this goes to the end of a file of the layout, a JSON text on each line.
+ * How the tags of layouts moved. A new move is only in the journal, which makes the move and its time durable in one
+ * write. Before a generation of the journal is removed, its moves are appended to the layout's file, one JSON text
+ * per line.
  */
 export class HistoryFiles {
   readonly #dir: string;
   readonly #files: Files;
   readonly #largest: number;
-  /** What is in the journal, by the layout's directory, oldest first: the files may have some of it, or all. */
+  /**
+   * Moves that are in the journal, by the layout's directory, oldest first. Some or all may be in the files as well.
+   */
   readonly #pending = new Map<string, TagMoveRecord[]>();
 
-  /** @param dir of the files */
+  /** @param dir the directory of the files */
   constructor(dir: string, files: Files, largest: number = largestFile) {
     this.#dir = dir;
     this.#files = files;
     this.#largest = largest;
   }
 
-  /** Notes those of the records that are moves. The journal has them. */
+  /** Notes the tag moves among records that are now in the journal. */
   note(directory: string, records: readonly JournalRecord[]): void {
     const moves = records.filter(isMoved);
     if (moves.length === 0) return;
@@ -39,12 +43,15 @@ export class HistoryFiles {
     else pending.push(...moves);
   }
 
-  /** What was noted of a layout since it was settled, oldest first. */
+  /** The moves of a layout that were noted since the last {@link flush}, oldest first. */
   pending(directory: string): readonly TagMoveRecord[] {
     return this.#pending.get(directory) ?? [];
   }
 
-  /** Makes all that was noted independent of the journal. If it fails, it is still in there, and can be tried again. */
+  /**
+   * Writes all noted moves to the files, so that the journal is not needed for them. After a failure they are still
+   * in the journal, and the call can be repeated.
+   */
   async flush(): Promise<void> {
     for (const [directory, pending] of this.#pending) {
       const moves = [...pending];
@@ -55,9 +62,9 @@ export class HistoryFiles {
   }
 
   /**
-   * Writes moves behind those that the files have.
+   * Appends tag moves to the files of a layout.
    *
-   * @param records of a journal, oldest first. The first of them may have been written, before a crash
+   * @param records the records of a journal, oldest first. After a crash, the first may be in the files already
    */
   async append(directory: string, records: readonly JournalRecord[]): Promise<void> {
     const moves = records.filter(isMoved);
@@ -70,7 +77,7 @@ export class HistoryFiles {
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
     try {
       const end = wholeLength(handle.fd);
-      // Half a line is what a crash left.
+      // A crash can leave an incomplete last line.
       await handle.truncate(end);
       try {
         const lines = moves.slice(known + 1).map((move) => `${JSON.stringify(move)}\n`);
@@ -78,7 +85,7 @@ export class HistoryFiles {
         for (let at = 0; at < bytes.length;) {
           at += (await handle.write(bytes, at, bytes.length - at, end + at)).bytesWritten;
         }
-        // Also what was written before, as nobody knows whether that is durable.
+        // This also syncs earlier lines, which may not be durable.
         await this.#files.syncData(handle);
       } catch (error) {
         await handle.truncate(end).catch(() => undefined);
@@ -91,9 +98,9 @@ export class HistoryFiles {
   }
 
   /**
-   * The moves of a layout, newest first. Reads what is asked for, from the end of the files.
+   * The moves of a layout, newest first. The files are read from their end, as far as the caller reads.
    *
-   * @param newest those that the journal has now, oldest first
+   * @param newest the moves that are in the journal now, oldest first
    */
   async *newestFirst(
     directory: string,
@@ -103,7 +110,7 @@ export class HistoryFiles {
       const files = this.#openFiles(directory);
       try {
         const pending = (await newest()).filter(isMoved);
-        // What was settled in between would be in neither.
+        // A move that was flushed in between would be in neither: read again.
         if (files.identity !== this.#identity(directory)) continue;
         const known = new Set(pending.map(({ move }) => move.id));
         yield* pending.toReversed();
@@ -125,7 +132,7 @@ export class HistoryFiles {
     }
   }
 
-  /** In one step, so that nobody moves one meanwhile. */
+  /** Synchronous, so that no rename comes in between. */
   #openFiles(directory: string): { open: OpenFile[]; identity: string } {
     const identity = this.#identity(directory);
     const files: OpenFile[] = [];
@@ -144,7 +151,7 @@ export class HistoryFiles {
     return this.#paths(directory).map(of).join(', ');
   }
 
-  /** Of the newer file, and of the older one. */
+  /** The paths of the newer and of the older file. */
   #paths(directory: string): [newer: string, older: string] {
     const name = join(this.#dir, nameOfLayout(directory));
     return [`${name}.jsonl`, `${name}.old.jsonl`];
@@ -173,21 +180,21 @@ function openIfThere(path: string): number | undefined {
   }
 }
 
-/** Bytes up to the end of the last whole line. */
+/** Bytes up to the end of the last complete line. */
 function wholeLength(fd: number): number {
   const { size } = fstatSync(fd);
   for (const line of linesFromEnd({ fd, size })) return size - line.length;
   return 0;
 }
 
-/** From the end of the first file on. */
+/** The moves of the files, from the end of the first file backwards. */
 async function* movesIn(files: readonly OpenFile[]): AsyncGenerator<TagMoveRecord, void, undefined> {
   const slice = new TimeSlice();
   for (const file of files) {
     let isWhole = false;
     for (const line of linesFromEnd(file)) {
       const moved = isWhole ? parse(line) : undefined;
-      // What comes behind the last line feed is being written, or was not written to its end.
+      // Text after the last line feed is incomplete: it is being written, or a crash cut it off.
       isWhole = true;
       if (moved !== undefined) yield moved;
       if (slice.isOver) await slice.giveWay();
@@ -195,7 +202,7 @@ async function* movesIn(files: readonly OpenFile[]): AsyncGenerator<TagMoveRecor
   }
 }
 
-/** Undefined if it is damaged. */
+/** Undefined if the line is damaged. */
 function parse(line: Buffer): TagMoveRecord | undefined {
   try {
     const moved = JSON.parse(line.toString()) as Partial<TagMoveRecord> | null;
@@ -205,9 +212,9 @@ function parse(line: Buffer): TagMoveRecord | undefined {
   }
 }
 
-/** What comes behind each line feed, the last first; so the first is empty if the file ends with a line feed. */
+/** The text after each line feed, last one first. The first text is empty if the file ends with a line feed. */
 function* linesFromEnd({ fd, size }: OpenFile): Generator<Buffer> {
-  /** The line that begins in a block before. */
+  /** The start of a line whose end was in the block read before. */
   let rest: Buffer = Buffer.alloc(0);
   for (let at = size; at > 0;) {
     const length = Math.min(blockLength, at);

@@ -1,3 +1,4 @@
+// The format of a journal file: encoding frames of records, and reading them after a crash.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,8 +10,8 @@ import type { Descriptor, Digest } from '../../../model/index.ts';
 import { isMissing, pooledRandomBytes, readWhole } from '../files/index.ts';
 
 /**
- * What happened to a repository. Absolute: applied twice, or to something that has it already, it changes nothing, so
- * a journal can always be replayed from its start.
+ * A change to a repository. Records are absolute: applying one again changes nothing, so a journal can always be
+ * replayed from its start.
  */
 export type JournalRecord =
   | { op: 'tag'; repository: string; tag: string; digest: Digest; move?: RecordedMove | undefined }
@@ -25,30 +26,33 @@ export type JournalRecord =
   | { op: 'unmanifest'; repository: string; digest: Digest }
   | { op: 'blob'; repository: string; digest: Digest; size: number }
   | { op: 'unblob'; repository: string; digest: Digest }
-  /** The index of this directory has been written with everything up to here, and has this sha256. */
+  /** The index of this directory has this sha256 and contains all records up to here. */
   | { op: 'folded'; directory: string; sha256: string }
-  /** The records that follow for this directory extend an index of this sha256; empty if there was none. */
+  /**
+   * The records after this one, for this directory, extend an index with this sha256; empty if there was no index.
+   */
   | { op: 'base'; directory: string; sha256: string };
 
-/** How a tag moved by a record. */
+/** How a record moves a tag. */
 export interface RecordedMove {
-  /** No other move has it. */
+  /** Unique for each move. */
   id: string;
   /** Milliseconds since the epoch. */
   at: number;
-  /** Where it was; left out if it is new. */
+  /** The digest that the tag had before; left out if the tag is new. */
   previous?: Digest | undefined;
+  /** The name of the caller, if the request had one. */
   caller?: string | undefined;
 }
 
 /** A record that moves a tag. */
 export type TagMoveRecord = Extract<JournalRecord, { tag: string }> & { move: RecordedMove };
 
-/** What happened to files: the journal keeps the bytes of small ones, until the files themselves are durable. */
+/** A change to a file. The journal holds the bytes of small files until the files themselves are durable. */
 export type ContentRecord =
-  /** The file of this content has these bytes, which come behind the records, as {@link randomMask} says. */
+  /** The file of this digest has these bytes. They follow the records, masked; see {@link randomMask}. */
   | { op: 'content'; directory: string; digest: Digest; size: number; mask: number }
-  /** The file is gone, whatever was said of it before. */
+  /** The file was removed; earlier records about it no longer count. */
   | { op: 'removed'; directory: string; digest: Digest };
 
 const magic = Buffer.from('ocikit journal 3\n');
@@ -56,22 +60,23 @@ const headLength = 12;
 const wordLength = 4;
 const maxPayload = 16 * 1024 * 1024;
 
-/** What every generation begins with. */
+/** The first bytes of every journal file. */
 export const journalMagic: Uint8Array = magic;
 
+/** The path of a generation's file. */
 export function journalPath(dir: string, generation: number): string {
   return join(dir, `journal-${generation}`);
 }
 
 /**
- * What the bytes of a content are combined with, four at a time. Where a journal is damaged, everything behind is looked
- * through for records: nobody must be able to push what looks like some there.
+ * A number that the bytes of a small file are XORed with, four bytes at a time. Reading a damaged journal searches
+ * all bytes for records, so a client must not be able to push bytes that look like a record.
  */
 export function randomMask(): number {
   return pooledRandomBytes(4).readUInt32LE();
 }
 
-/** Combines bytes with a mask where they stand; twice, and they are what they were. */
+/** XORs bytes with a mask, in place. A second call restores them. */
 function combine(bytes: Uint8Array, mask: number): void {
   const count = bytes.byteOffset % wordLength === 0 ? Math.floor(bytes.length / wordLength) : 0;
   const words = new Uint32Array(bytes.buffer, count === 0 ? 0 : bytes.byteOffset, count);
@@ -81,10 +86,10 @@ function combine(bytes: Uint8Array, mask: number): void {
 }
 
 /**
- * A frame has the length of what follows its head, a checksum of that, the length of the records in it, the records,
- * and then the bytes of the contents.
+ * Encodes a frame: the length of everything after the 12-byte head, a checksum, the length of the records' text, the
+ * records, and the bytes of the small files.
  *
- * @param contents the bytes of each record of content, in their order
+ * @param contents the bytes of each `content` record, in their order
  */
 export function encodeFrame(
   records: readonly (JournalRecord | ContentRecord)[],
@@ -92,10 +97,11 @@ export function encodeFrame(
 ): Buffer {
   const json = JSON.stringify(records);
   const textLength = Buffer.byteLength(json);
-  // Spaces behind it let the first content begin at a word.
+  // Trailing spaces align the first content to a word.
   const text = Buffer.from(contents.length === 0 ? json : json.padEnd(json.length + (-textLength & (wordLength - 1))));
   const length = contents.reduce((sum, { length: more }) => sum + more, text.length);
-  if (length > maxPayload) throw new RangeError(`a record of ${length} bytes is too large`);
+  if (length > maxPayload)
+    throw new RangeError(`a record of ${length} bytes is too large: at most ${maxPayload} are allowed`);
   const frame = Buffer.allocUnsafe(headLength + length);
   text.copy(frame, headLength);
   let at = headLength + text.length;
@@ -111,7 +117,7 @@ export function encodeFrame(
   return frame;
 }
 
-/** The generations that are there, oldest first. */
+/** The numbers of the journal files in a directory, oldest first. */
 export async function journalGenerations(dir: string): Promise<number[]> {
   let names: string[];
   try {
@@ -126,21 +132,24 @@ export async function journalGenerations(dir: string): Promise<number[]> {
     .toSorted((a, b) => a - b);
 }
 
-/** A record of content, and where in the generation its bytes are, if it has any. */
+/** A record about a file, and the offset of its bytes in the generation, if it has any. */
 export type LocatedContent = ContentRecord & { at: number };
 
+/** The result of reading a journal file. */
 export interface ReadJournal {
+  /** The records about repositories, by frame. */
   records: JournalRecord[][];
+  /** The records about files. */
   contents: LocatedContent[];
   /** Bytes up to the end of the last good record. */
   length: number;
-  /** Parts that are not records but have records behind them. */
+  /** Damaged parts that have good records after them. */
   damaged: Buffer[];
-  /** Where the last good record begins, and its first bytes: they tell whether it is still the same one. */
+  /** The last good frame: its offset and its first bytes. They tell whether the file is still the same. */
   last: { at: number; head: Buffer };
 }
 
-/** Reads a generation. A torn end is what a crash leaves; damage before good records is not. */
+/** Reads one journal file. A torn end is normal after a crash. Damage before good records is not, and is reported. */
 export async function readJournal(dir: string, generation: number): Promise<ReadJournal> {
   const bytes = await readWhole(journalPath(dir, generation));
   const none = { records: [], contents: [], damaged: [] };
@@ -151,9 +160,9 @@ export async function readJournal(dir: string, generation: number): Promise<Read
 }
 
 /**
- * Reads what has been added to a generation since it was read.
+ * Reads the records that were added since an earlier read.
  *
- * @returns undefined if it is not the same any more: something was taken back from its end
+ * @returns undefined if the file has changed in another way: records were taken back, or the file was replaced
  */
 export async function readMore(
   dir: string,
@@ -176,8 +185,10 @@ export async function readMore(
 }
 
 /**
- * @param from where in the generation `bytes` begin
- * @param badFrom where damage begins that is known already
+ * Reads frames up to the end of `bytes`.
+ *
+ * @param from the offset of `bytes` in the generation
+ * @param badFrom the offset of damage that is known already
  */
 function readFrames(bytes: Buffer, from: number, before: ReadJournal, badFrom: number | undefined): ReadJournal {
   const found = { ...before };
@@ -201,9 +212,9 @@ function readFrames(bytes: Buffer, from: number, before: ReadJournal, badFrom: n
 
 interface Frame {
   records: (JournalRecord | ContentRecord)[];
-  /** Where its contents begin, from its own beginning. */
+  /** The offset of the file contents, from the start of the frame. */
   contentsAt: number;
-  /** Where the next one begins. */
+  /** The offset of the next frame. */
   end: number;
 }
 
@@ -235,16 +246,19 @@ function isOfRepository(record: JournalRecord | ContentRecord): record is Journa
   return record.op !== 'content' && record.op !== 'removed';
 }
 
-/** Where a journal has the bytes of a file. */
+/** A place in the journal where the bytes of a file begin. */
 export interface JournalPlace {
+  /** The number of the journal. */
   generation: number;
+  /** The offset in the file. */
   at: number;
 }
 
 /**
- * The bytes that {@link LocatedContent} speaks of.
+ * Reads the bytes of a small file from a journal.
  *
- * @returns undefined if they are not there any more: another journal may have the name by now, and other bytes
+ * @returns undefined if they are no longer there: the journal may have been removed, or replaced by one with other
+ *   bytes
  */
 export function readContent(
   dir: string,
@@ -252,7 +266,7 @@ export function readContent(
 ): Uint8Array | undefined {
   const bytes = Buffer.alloc(size);
   try {
-    // There may be tens of thousands to read, and a thread takes ten times as long for each.
+    // Synchronous: there may be tens of thousands of these, and a thread takes ten times as long for each.
     const file = openSync(journalPath(dir, generation), 'r');
     try {
       readSync(file, bytes, 0, size, at);
@@ -267,12 +281,12 @@ export function readContent(
   return digestOf(bytes, splitDigest(digest).algorithm) === digest ? bytes : undefined;
 }
 
-/** Takes away what a crash left behind the last good record, so that something can be added. */
+/** Cuts off an incomplete record that a crash left, so that records can be appended. */
 export async function truncateJournal(dir: string, generation: number, length: number): Promise<void> {
   await truncate(journalPath(dir, generation), length);
 }
 
-/** Keeps what could not be read, for whoever wants to look. */
+/** Saves damaged bytes in a file of their own, so that the operator can look at them. */
 export async function quarantine(dir: string, generation: number, damaged: readonly Buffer[]): Promise<string> {
   const path = join(dir, `quarantine-${generation}-${Date.now()}`);
   await writeFile(path, Buffer.concat(damaged));

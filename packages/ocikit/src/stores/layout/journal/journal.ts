@@ -1,3 +1,4 @@
+// Appending to the journal: one write and one sync for all records that wait at that moment.
 import { constants, writeSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -7,21 +8,23 @@ import type { Files } from '../files/index.ts';
 import { encodeFrame, journalMagic, journalPath } from './journal-file.ts';
 import type { ContentRecord, JournalPlace, JournalRecord } from './journal-file.ts';
 
-/** What is to be written together. */
+/** Records that are written together, all or none. */
 export interface Entry {
+  /** Records about repositories and files. */
   records: readonly (JournalRecord | ContentRecord)[];
-  /** The bytes of the records of content, in their order. */
+  /** The bytes of each `content` record, in their order. */
   contents?: readonly Uint8Array[] | undefined;
 }
 
+/** Callbacks for the result of an append. */
 export interface Outcome {
   /**
-   * Makes visible what is durable now. If it throws, so does the call, and the journal is broken.
+   * Makes durable records visible. If it throws, the append fails and the journal counts as broken.
    *
-   * @param place of the first content
+   * @param place the place of the first content
    */
   apply: (place: JournalPlace) => void;
-  /** Takes back what was noted when it was queued. */
+  /** Undoes what was noted when the records were queued. */
   undo: () => void;
 }
 
@@ -32,14 +35,15 @@ interface QueuedRecords extends Outcome {
   reject: (error: unknown) => void;
 }
 
-/** Is done when all that was queued before it has been written or has failed. */
+/** A step that runs after everything queued before it has been written or has failed. */
 interface QueuedStep {
   frame?: undefined;
   run: () => void;
 }
 
 /**
- * Records that one write and one sync make durable for everybody who waits. Each is made visible, in order, only then.
+ * A journal of records. One write and one sync make all waiting records durable. Each is made visible only then, in
+ * order.
  */
 export class Journal {
   readonly #dir: string;
@@ -47,9 +51,9 @@ export class Journal {
   readonly #assertOwned: () => void;
   #generation: number;
   #handle: FileHandle | undefined;
-  /** Bytes of the generation that are whole and acknowledged. */
+  /** Bytes of the generation that are complete and acknowledged. */
   #length = 0;
-  /** Bytes of them that are contents. */
+  /** Bytes of these that are contents of small files. */
   #contentLength = 0;
   #queue: (QueuedRecords | QueuedStep)[] = [];
   #flushing: Promise<void> | undefined;
@@ -57,7 +61,7 @@ export class Journal {
 
   /**
    * @param generation the first one to write
-   * @param assertOwned throws if the directory is no longer this process's
+   * @param assertOwned throws if another process has taken the directory's lock
    */
   constructor(dir: string, files: Files, generation: number, assertOwned: () => void) {
     this.#dir = dir;
@@ -66,32 +70,34 @@ export class Journal {
     this.#assertOwned = assertOwned;
   }
 
+  /** The number of the generation that is written now. */
   get generation(): number {
     return this.#generation;
   }
 
-  /** Bytes. */
+  /** Bytes of the current generation. */
   get length(): number {
     return this.#length;
   }
 
-  /** Bytes of it that are contents. */
+  /** Bytes of the current generation that are contents of small files. */
   get contentLength(): number {
     return this.#contentLength;
   }
 
   /**
-   * True if a sync failed, so that what the file holds is not known, or if what is durable could not be made visible: only
-   * a new generation is safe.
+   * True if a sync failed, so that the content of the file is unknown, or if a durable record could not be made
+   * visible. Only a new generation is safe then.
    */
   get isBroken(): boolean {
     return this.#broken;
   }
 
   /**
-   * Makes records durable, all or none, and then runs `apply`; or `undo`, in the same step for all that fail together.
+   * Makes records durable, all or none, and then runs `apply`. On failure it runs `undo`, in one step for all records
+   * that fail together.
    *
-   * @returns when that has happened
+   * @returns when `apply` or `undo` has run
    */
   append({ records, contents = [] }: Entry, { apply, undo }: Outcome): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -103,10 +109,10 @@ export class Journal {
   }
 
   /**
-   * Goes on in a new generation, after what is queued now.
+   * Starts a new generation, after everything queued now.
    *
-   * @param then runs in the same step: what is written after it is in the new generation
-   * @returns the frozen generation; undefined if nothing was written to it
+   * @param then runs in the same step: later records are in the new generation
+   * @returns the frozen generation; undefined if it has no records
    */
   async rotate(then: () => void): Promise<number | undefined> {
     let frozen: number | undefined;
@@ -135,7 +141,7 @@ export class Journal {
     return frozen;
   }
 
-  /** Adds a record to a frozen generation. */
+  /** Appends a record to a frozen generation. */
   async appendTo(generation: number, record: JournalRecord): Promise<void> {
     this.#assertOwned();
     const handle = await open(journalPath(this.#dir, generation), constants.O_WRONLY | constants.O_APPEND);
@@ -147,13 +153,15 @@ export class Journal {
     }
   }
 
+  /** Removes a frozen generation, durably. */
   async remove(generation: number): Promise<void> {
     this.#assertOwned();
     await rm(journalPath(this.#dir, generation), { force: true });
-    // One that comes back after its successors have gone would undo what they said.
+    // A removed journal that comes back after a crash, without its successors, would undo their changes.
     await this.#files.syncDirectory(this.#dir);
   }
 
+  /** Waits for queued records and closes the file. */
   async close(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing.catch(() => undefined);
     await this.#handle?.close();
@@ -161,7 +169,7 @@ export class Journal {
   }
 
   async #flush(): Promise<void> {
-    // What is asked for in the same turn goes into the same group.
+    // Collect everything that is appended in the same turn.
     await Promise.resolve();
     try {
       while (this.#queue.length > 0) {
@@ -172,7 +180,7 @@ export class Journal {
           const isOne = only !== undefined && group.length === 1;
           await this.#write(isOne ? only.frame : Buffer.concat(group.map(({ frame }) => frame)));
         } catch (error) {
-          // What was queued meanwhile was judged by what has now failed.
+          // Records that were queued meanwhile were checked against the failed ones, so they fail as well.
           const failed = [...group, ...this.#queue.filter(hasFrame)];
           this.#queue = this.#queue.filter((queued) => !hasFrame(queued));
           for (const { undo } of failed) undo();
@@ -186,7 +194,7 @@ export class Journal {
             apply({ generation: this.#generation, at: at - contentLength });
             resolve();
           } catch (error) {
-            // What it says would come back with the next start.
+            // The record is durable, so the next start would apply it, although this call fails.
             this.#broken = true;
             reject(error);
           }
@@ -197,7 +205,7 @@ export class Journal {
     }
   }
 
-  /** What can be written together. Does what has its turn before that. */
+  /** Takes the next records that can be written together. Runs the queued steps before them. */
   #nextGroup(): QueuedRecords[] {
     const group: QueuedRecords[] = [];
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
@@ -216,11 +224,11 @@ export class Journal {
   async #write(bytes: Buffer): Promise<void> {
     if (bytes.length === 0) return;
     this.#assertOwned();
-    if (this.#broken) throw new Error('the journal cannot be relied on, and is being replaced');
+    if (this.#broken) throw new Error('a write to the journal failed, and the journal is being replaced: try again');
     const handle = await this.#open();
     try {
       for (let at = 0; at < bytes.length;) {
-        // Into the kernel's memory: handing that to a thread takes longer.
+        // Synchronous: it only copies into the kernel's memory, and a thread would take longer.
         at += writeSync(handle.fd, bytes, at, bytes.length - at, this.#length + at);
       }
     } catch (error) {
@@ -232,9 +240,9 @@ export class Journal {
     try {
       await this.#files.syncData(handle);
     } catch (error) {
-      // The kernel may have dropped what it could not write, and a second sync would say that all is well.
+      // The kernel may have dropped unwritten pages, and a second sync would wrongly succeed.
       this.#broken = true;
-      // What is refused must not come back with the next start, if that comes before the new generation.
+      // A refused record must not come back if the process restarts before the new generation.
       await handle.truncate(this.#length).catch(() => undefined);
       throw error;
     }
@@ -244,7 +252,7 @@ export class Journal {
   async #open(): Promise<FileHandle> {
     if (this.#handle !== undefined) return this.#handle;
     await this.#files.makeDirectory(this.#dir);
-    // What an attempt that failed left has no record in it.
+    // A file that a failed attempt left has no records.
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
     const handle = await open(journalPath(this.#dir, this.#generation), flags, 0o644);
     try {

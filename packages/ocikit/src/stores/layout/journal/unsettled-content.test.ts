@@ -34,7 +34,7 @@ class TestFiles extends Files {
 }
 
 let dir: string;
-/** Where the journal is. */
+/** The directory of the journal. */
 let own: string;
 let files: TestFiles;
 let journal: Journal;
@@ -88,7 +88,7 @@ describe('what only a journal answers for', () => {
   test('is written again from the journal if it cannot be synchronised, and not only synchronised again', async () => {
     const [a, b] = [await journalled('a'), await journalled('b')];
     files.failing.add(a.path);
-    // What the kernel has may be anything now.
+    // The content that the kernel has is unknown now.
     await writeFile(a.path, 'lost');
     await content.settle(content.all());
     expect(await readFile(a.path, 'utf8')).toBe('a');

@@ -1,3 +1,4 @@
+// Small files whose bytes are durable only in the journal so far.
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -9,43 +10,48 @@ import type { Files, PrivateDirectory } from '../files/index.ts';
 import { readContent } from './journal-file.ts';
 import type { JournalPlace } from './journal-file.ts';
 
-/** A file whose bytes a journal has. */
+/** A small file whose bytes a journal has. */
 export interface JournalledFile extends JournalPlace {
+  /** The path of the file. */
   path: string;
+  /** The layout's directory below the root. */
   directory: string;
+  /** The digest of its bytes. */
   digest: Digest;
+  /** In bytes. */
   size: number;
+  /** The mask of its bytes in the journal. */
   mask: number;
-  /** Set when its bytes are durable. */
+  /** True when its bytes are durable. */
   isSynced?: boolean;
-  /** Set when its name is as well: the journal need not answer for it any more. */
+  /** True when its name is durable as well: the journal is no longer needed for the file. */
   isDurable?: boolean;
 }
 
 /**
- * As many files, or bytes of them, as may wait: what comes in the half a minute until the kernel writes them by itself. Beyond that,
- * new ones have to be durable at once: the disk does not keep up.
+ * Limits of files and bytes that may wait: about half a minute of pushes, after which the kernel writes them by
+ * itself. Beyond that the disk is too slow, and each new file is synced at once.
  */
 const mostFiles = 65_536;
 const mostBytes = 128 * 1024 * 1024;
-/** From this part of that on, the journal is folded for their sake. */
+/** From this part of the limits on, the journal is folded to settle the files. */
 const dueFullness = 0.125;
-/** From this part of it on, that does not rest. */
+/** From this part of the limits on, settling no longer pauses. */
 const urgentFullness = 0.75;
-/** Milliseconds between two synchronisations as long as somebody pushes: fewer, the more there are to do. */
+/** Milliseconds between two syncs while clients push. The pause gets shorter as more files wait. */
 const longestPause = 20;
-/** Synchronisations at a time: requests wait for the same threads. */
+/** Concurrent syncs. Requests need the same threads. */
 const concurrency = 3;
 
 /**
- * Small files that the journal answers for: who pushes them waits for the journal, once for all that wait, and the files
- * follow. Most have reached the disk by themselves when they are synchronised.
+ * Small files that the journal makes durable. A push waits only for the journal, one sync for all pushes that wait.
+ * The files are synced later; most have reached the disk by then.
  */
 export class UnsettledContent {
   readonly #private: PrivateDirectory;
   readonly #files: Files;
   readonly #unsettled = new Map<string, JournalledFile>();
-  /** Of those whose bytes are not durable. */
+  /** Files and bytes that are not synced yet. */
   readonly #waiting = { files: 0, bytes: 0 };
   #settling: Promise<void> = Promise.resolve();
 
@@ -54,10 +60,12 @@ export class UnsettledContent {
     this.#files = files;
   }
 
+  /** True if so many files wait that the journal should be folded. */
   get isDue(): boolean {
     return this.#fullness >= dueFullness;
   }
 
+  /** True if no more files may wait. */
   get isFull(): boolean {
     return this.#fullness >= 1;
   }
@@ -66,10 +74,12 @@ export class UnsettledContent {
     return Math.max(this.#waiting.files / mostFiles, this.#waiting.bytes / mostBytes);
   }
 
+  /** True if a file needs the journal. */
   has(path: string): boolean {
     return this.#unsettled.has(path);
   }
 
+  /** Adds a file that was just written. */
   add(file: JournalledFile): void {
     this.forget(file.path);
     this.#unsettled.set(file.path, file);
@@ -77,6 +87,7 @@ export class UnsettledContent {
     this.#waiting.bytes += file.size;
   }
 
+  /** Forgets a file that was removed. */
   forget(path: string): void {
     const file = this.#unsettled.get(path);
     if (file === undefined) return;
@@ -91,24 +102,24 @@ export class UnsettledContent {
     this.#waiting.bytes -= file.size;
   }
 
-  /** Makes files durable, and can be told to {@link forgetAll} them then. One after another, if it is called again. */
+  /** Syncs files, so that {@link forgetAll} can be called for them. Calls run one after another. */
   settle(files: readonly JournalledFile[]): Promise<void> {
     const before = this.#settling.catch(() => undefined);
     this.#settling = before.then(() => this.#settleAll(files));
     return this.#settling;
   }
 
-  /** Those that nothing but the journal answers for. */
+  /** The files that need the journal. */
   all(): JournalledFile[] {
     return [...this.#unsettled.values()];
   }
 
-  /** One that was written again meanwhile stays. */
+  /** Forgets settled files. A file that was written again meanwhile stays. */
   forgetAll(files: readonly JournalledFile[]): void {
     for (const file of files) if (this.#unsettled.get(file.path) === file) this.forget(file.path);
   }
 
-  /** Makes one file durable, which somebody wants to rely on without the journal. */
+  /** Syncs one file before a caller relies on it without the journal. */
   async settleOne(path: string): Promise<void> {
     const file = this.#unsettled.get(path);
     if (file === undefined) return;
@@ -131,7 +142,7 @@ export class UnsettledContent {
     await Promise.all(Array.from({ length: concurrency }, sync));
     for (const directory of directories) {
       await this.#files.syncDirectoryOf(join(directory, 'any'));
-      // It may have been made with the file.
+      // The directory may have been created with the file.
       await this.#files.syncDirectoryOf(directory);
     }
     for (const file of files) file.isDurable = true;
@@ -141,16 +152,16 @@ export class UnsettledContent {
     try {
       await this.#files.syncPath(file.path);
     } catch (error) {
-      // Nobody needs it any more.
+      // The file was removed meanwhile.
       if (isMissing(error)) return;
-      // The kernel may have dropped what it could not write, and a second time it would say that all is well.
+      // The kernel may have dropped unwritten pages, and a second sync would wrongly succeed: write the file again.
       await this.#write(file, this.#bytesOf(file), () => this.has(file.path));
     }
   }
 
   /**
-   * After a crash: makes a file be what the journal says of it. It may be empty, or have zeros where its bytes should be;
-   * and if it has them, they may not be durable yet.
+   * Restores a file from the journal after a crash. The file may be empty or have zeros; if it has its bytes, they
+   * may not be durable yet.
    */
   async recover(file: JournalledFile): Promise<void> {
     const bytes = this.#bytesOf(file);
@@ -165,9 +176,9 @@ export class UnsettledContent {
   }
 
   /**
-   * Durably. Not beside the blobs: whoever is killed in the middle must leave nothing there.
+   * Writes a file durably. The temporary file is not beside the blobs: a crash must leave nothing there.
    *
-   * @param isWanted asked in the same step in which it gets its name: somebody may have removed the file
+   * @param isWanted asked in the same step as the rename: the file may have been removed meanwhile
    */
   async #write({ path }: JournalledFile, bytes: Uint8Array, isWanted: () => boolean): Promise<void> {
     const temporary = this.#private.temporaryPath();

@@ -1,3 +1,4 @@
+// The deleting methods of a layout registry.
 import { assertRepository, assertTag, parseDigest } from '../../../model/index.ts';
 import type { CallContext, Deleter, Digest } from '../../../model/index.ts';
 
@@ -8,6 +9,7 @@ import type { Layout } from '../index/index.ts';
 import type { LayoutState } from './state.ts';
 import { withTagMoves } from './record-tag-moves.ts';
 
+/** The deleting methods of a layout registry. */
 export function layoutDeleter(state: LayoutState): Deleter {
   const { store } = state;
   return {
@@ -15,7 +17,7 @@ export function layoutDeleter(state: LayoutState): Deleter {
       options?.signal?.throwIfAborted();
       assertRepository(repository);
       parseDigest(digest);
-      // First: what is open is opened again then.
+      // First of all: becoming the writer opens all layouts again.
       await store.own();
       const layout = await store.layoutOf(repository);
       if ((await state.sizeOfBlob(layout, repository, digest)) === undefined) {
@@ -48,7 +50,10 @@ export function layoutDeleter(state: LayoutState): Deleter {
   };
 }
 
-/** The record first: a file that is removed before could be named by what a crash leaves. */
+/**
+ * Removes a manifest: first the record, then the file. The other way round, a crash could leave a record that names a
+ * missing file.
+ */
 export async function removeManifest(
   state: LayoutState,
   layout: Layout,
@@ -65,8 +70,9 @@ export async function removeManifest(
 }
 
 /**
- * Removes a manifest that nobody uses, unless somebody pushes it again meanwhile. Other tools read the index, so that is written
- * before the file goes: after a crash, too, it must not name what is gone. Those that are removed at the same time share it.
+ * Removes an unused manifest, unless it is pushed again meanwhile. Other tools read the index, so the index is
+ * written before the file goes: even after a crash it must not name a missing file. Concurrent removals share one
+ * fold.
  */
 export async function removeUnusedManifest(
   state: LayoutState,
@@ -85,6 +91,7 @@ export async function removeUnusedManifest(
   await forgetIfEmpty(state, layout, repository);
 }
 
+/** Removes a blob from a repository, and its file if no other repository has it. */
 export async function removeBlob(
   state: LayoutState,
   layout: Layout,
@@ -101,7 +108,7 @@ export async function removeBlob(
   await forgetIfEmpty(state, layout, repository);
 }
 
-/** Call it after content was removed. */
+/** Forgets the repository's name if nothing is left in it. Call it after removing content. */
 export async function forgetIfEmpty(state: LayoutState, layout: Layout, repository: string): Promise<void> {
   if (!(await state.exists(layout, repository))) await state.store.noteRepository(repository, false);
 }

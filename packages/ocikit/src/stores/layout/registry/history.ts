@@ -1,8 +1,10 @@
+// The history of tags of a layout registry.
 import { assertRepository, assertTag, limit as atMost } from '../../../model/index.ts';
 import type { History, MovesOptions, TagMove } from '../../../model/index.ts';
 
 import type { LayoutStore } from '../root/index.ts';
 
+/** The history of tags of a layout registry. */
 export function layoutHistory(store: LayoutStore): History {
   return {
     async *moves(repository, options = {}) {

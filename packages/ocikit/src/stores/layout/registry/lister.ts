@@ -1,3 +1,4 @@
+// The listing methods of a layout registry.
 import { assertRepository, limit as atMost, parseDigest, untilAborted } from '../../../model/index.ts';
 import type { Descriptor, Digest, Lister, ReferrersOptions } from '../../../model/index.ts';
 
@@ -8,6 +9,7 @@ import type { Layout } from '../index/index.ts';
 
 import type { LayoutState } from './state.ts';
 
+/** The listing methods of a layout registry. */
 export function layoutLister(state: LayoutState): Lister {
   const { store } = state;
   return {

@@ -32,7 +32,7 @@ function opened(registry: LayoutRegistry): { registry: LayoutRegistry; upkeep: M
   return { registry, upkeep };
 }
 
-/** Somebody is held up where he comes to it, until he is let go. */
+/** Holds a caller at this point until it is released. */
 function gate(): { come: () => Promise<void>; arrived: Promise<void>; open: () => void } {
   let [arrive, open] = [(): void => undefined, (): void => undefined];
   const arrived = new Promise<void>((resolve) => (arrive = resolve));

@@ -1,3 +1,4 @@
+// The maintenance interface of a layout registry: what garbage collection, checking and retention need.
 import { randomBytes } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
@@ -19,10 +20,11 @@ import { entriesIn, exploreAll, filesOf, Orphans } from './orphans.ts';
 import { isInAnyRepository } from './state.ts';
 import type { LayoutState } from './state.ts';
 
-/** Other tools' manifests are not bounded by what a push may bring. */
+/** Bytes. Other tools may write larger manifests than a push may bring. */
 const largestManifest = 64 * 1024 * 1024;
 const smallManifest = 64 * 1024;
 
+/** The maintenance interface of a layout registry. */
 export function layoutMaintenance(state: LayoutState, uploads: () => Promise<UploadSessions>): Maintenance {
   const { store, leases } = state;
   const orphans = new Orphans();
@@ -55,7 +57,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const ids = await store.ids();
       const names: string[] = [];
       for await (const { name } of entriesIn(store.private.uploads)) names.push(name);
-      // Those that are being written now are in the directory, too.
+      // The directory also has uploads that are being written now.
       const sessions = await uploads();
       const isWanted = (id: string): boolean => repository === undefined || ids.check(repository, id) !== undefined;
       for await (const id of page(names.filter(isWanted), options)) {
@@ -68,7 +70,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
     },
     async *orphans({ signal } = {}) {
       signal?.throwIfAborted();
-      // Elsewhere each file is its repository's.
+      // In a layout per repository, each file belongs to its repository.
       if (!store.isShared) return;
       const layout = await store.layoutOf('');
       for await (const digest of orphans.find(layout, signal)) {
@@ -88,7 +90,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       if (journalled !== undefined) return journalled;
       const path = layout.blobPath(digest);
       try {
-        // Handing what is small to a thread would take several times as long as reading it.
+        // A synchronous read of a small file is several times faster than one on a thread.
         if (size <= smallManifest) return readSmall(path);
         return new Uint8Array(await readFile(path, { flag: noFollow, signal: options.signal }));
       } catch (error) {
@@ -103,7 +105,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const layout = await store.layoutOf(repository);
       await layout.explore(repository);
       if (!has(layout, repository, digest)) return 'missing';
-      // They are compared with their digest.
+      // Reading from the journal compares the bytes with their digest.
       if (state.journalledBytes(layout, digest) !== undefined) return 'ok';
       return verifyFile(layout.blobPath(digest), digest, options.signal);
     },
@@ -113,7 +115,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       await store.own();
       const layout = await store.layoutOf(repository);
       await layout.explore(repository);
-      // From here until it is marked as being removed nothing waits.
+      // From here until the content is marked as being removed, nothing waits.
       if (state.isBeingRemoved(repository, digest) || leases.has(repository, digest)) return false;
       if (!isUnused(layout, digest, unusedSince)) return false;
       const manifest = layout.repositories.get(repository)?.index.manifests.get(digest);
@@ -133,7 +135,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const layout = await store.layoutOf('');
       await exploreAll(layout);
       if (await orphans.isMentioned(layout, digest)) return false;
-      // From here nothing waits.
+      // From here on nothing waits.
       const path = layout.blobPath(digest);
       if (isInAnyRepository(layout, digest) || sizeOfFile(path) === undefined) return false;
       if (!isUnused(layout, digest, unusedSince)) return false;
@@ -154,7 +156,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       if ((await verifyFile(path, digest, undefined)) !== 'corrupt') return false;
       const { files, private: own } = store;
       await files.makeDirectory(own.quarantine);
-      // From here until it is away nothing waits: whoever pushes the right bytes makes another file of them.
+      // From here until the file is moved, nothing waits. A push of the right bytes creates another file.
       if (state.isBeingWritten(path) || fileNumber(path) !== before) return false;
       store.assertOwned();
       renameSync(path, join(own.quarantine, `${digest.replace(':', '-')}.${randomBytes(8).toString('hex')}`));
@@ -210,7 +212,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       yield* index()?.blobs.keys() ?? [];
       return;
     }
-    // The file of a manifest is a blob only if it was pushed as one.
+    // A manifest's file is a blob only if it was pushed as one.
     const isBlob = (digest: Digest): boolean =>
       index()?.manifests.has(digest) !== true || index()?.blobs.has(digest) === true;
     for (const digest of store.journalledDigests(layout)) {
@@ -219,7 +221,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
     for await (const digest of filesOf(layout)) if (isBlob(digest)) yield digest;
   }
 
-  /** Undefined if the repository does not have such a blob. What a record says it has it has, if damaged. */
+  /** Undefined if the repository does not have such a blob. A record is enough, even if the file is damaged. */
   function sizeOf(layout: Layout, repository: string, digest: Digest): number | undefined {
     const recorded = layout.repositories.get(repository)?.index.blobs.get(digest)?.size;
     return recorded ?? (store.isShared ? undefined : sizeOfContent(layout, digest));
@@ -249,7 +251,7 @@ function readSmall(path: string): Uint8Array {
   }
 }
 
-/** Tells two files of the same name apart. */
+/** The inode number, which tells two files of the same name apart. */
 function fileNumber(path: string): bigint | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }

@@ -1,3 +1,4 @@
+// Finding files of a shared layout that belong to no repository.
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { opendir, readFile } from 'node:fs/promises';
@@ -11,30 +12,35 @@ import type { Layout } from '../index/index.ts';
 
 import { isInAnyRepository } from './state.ts';
 
-/** What is larger names nothing that anybody would have to keep: no tool reads such manifests. */
+/** Bytes. No tool reads larger manifests, so larger files keep nothing alive. */
 const largestManifest = 64 * 1024 * 1024;
 const beginningOfJson = /^\s*\{/;
 
 /**
- * The files of a shared layout that nobody has. A file is somebody's if a repository has it, or if anything of the layout
- * speaks of it: other tools' entries may mean nothing here, and their manifests may be of kinds that nobody here reads.
+ * The orphans of a shared layout: files that no repository has and no document of the layout mentions. Entries of
+ * other tools may belong to no repository here, and their manifests may have formats that are unknown here, so every
+ * digest in their text counts as mentioned.
  */
 export class Orphans {
-  /** What is spoken of and no repository's own, and of which state of the layout that is known. */
+  /** Digests that are mentioned but in no repository, by the version of the layout's content. */
   readonly #mentioned = new WeakMap<object, Promise<ReadonlySet<Digest>>>();
 
+  /** Lists the digests of all orphans. */
   async *find(layout: Layout, signal: AbortSignal | undefined): AsyncGenerator<Digest, void, undefined> {
     await exploreAll(layout);
     const slice = new TimeSlice();
     for await (const digest of filesOf(layout)) {
       signal?.throwIfAborted();
-      // Looking for what is spoken of takes a while; there is seldom any need.
+      // Finding all mentioned digests takes a while and is seldom needed.
       if (!isInAnyRepository(layout, digest) && !(await this.isMentioned(layout, digest))) yield digest;
       if (slice.isOver) await slice.giveWay();
     }
   }
 
-  /** True if a manifest or an entry names it without the repository having it. What is pushed later has what it names. */
+  /**
+   * True if a manifest or an entry mentions the digest and no repository has it. Later pushes need no look: a pushed
+   * manifest's content is in its repository.
+   */
   async isMentioned(layout: Layout, digest: Digest): Promise<boolean> {
     const version = layout.contentVersion;
     let mentioned = this.#mentioned.get(version);
@@ -47,16 +53,16 @@ export class Orphans {
   }
 }
 
-/** What other tools' manifests name belongs to their repositories only when it has been looked into. */
+/** Reads all manifests of other tools: only then does their content belong to repositories. */
 export async function exploreAll(layout: Layout): Promise<void> {
   for (const name of layout.repositories.keys()) await layout.explore(name);
 }
 
-/** The digests of a layout's files, in any order. */
+/** The digests of all files in a layout, in any order. */
 export async function* filesOf(layout: Layout): AsyncGenerator<Digest, void, undefined> {
   const blobs = join(layout.path, 'blobs');
   for await (const algorithm of entriesIn(blobs)) {
-    // Other tools may leave files of their own beside the directories.
+    // Other tools may leave files beside the directories.
     if (algorithm.isFile()) continue;
     for await (const encoded of entriesIn(join(blobs, algorithm.name))) {
       const digest = `${algorithm.name}:${encoded.name}`;
@@ -65,7 +71,10 @@ export async function* filesOf(layout: Layout): AsyncGenerator<Digest, void, und
   }
 }
 
-/** What a directory has; nothing only if there is none. Whoever removes what nothing names must not take a part for all. */
+/**
+ * The entries of a directory; none only if it does not exist. Any other error is thrown: a partial list could make
+ * used content look unused.
+ */
 export async function* entriesIn(dir: string): AsyncGenerator<Dirent, void, undefined> {
   try {
     yield* await opendir(dir, { bufferSize: 512 });
@@ -113,7 +122,7 @@ async function digestsNamedBy(path: string): Promise<Digest[]> {
   }
 }
 
-/** Most files are layers, which need not be read. */
+/** Most files are layers, which need not be read as a whole. */
 function beginsAsJson(path: string): boolean {
   const start = Buffer.alloc(64);
   try {

@@ -1,3 +1,4 @@
+// The reading methods of a layout registry.
 import { assertRepository, assertTag, parseDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../../model/index.ts';
 
@@ -8,17 +9,18 @@ import type { Layout } from '../index/index.ts';
 
 import type { LayoutState, ManifestFile } from './state.ts';
 
+/** The reading methods of a layout registry. */
 export function layoutReader(state: LayoutState): Reader {
   const { store } = state;
 
-  /** In each request one thing less to be waited for. */
+  /** Avoids a promise when the layout is open already, in nearly each request. */
   const layoutOf = (repository: string): Layout | Promise<Layout> =>
     store.loadedLayoutOf(repository) ?? store.layoutOf(repository);
 
-  /** Of manifests that were read lately: a path that is put together anew has to be hashed for each map that it is looked for in. */
+  /** Paths of recently used manifests. A newly built string would be hashed again for each map lookup. */
   const paths = new Recent<Descriptor, string>(4096);
 
-  /** @param descriptor the index's own */
+  /** @param descriptor the object from the index */
   function fileOf(layout: Layout, descriptor: Descriptor | undefined): ManifestFile | undefined {
     if (descriptor === undefined) return undefined;
     let path = paths.get(descriptor);
@@ -76,7 +78,7 @@ export function layoutReader(state: LayoutState): Reader {
       assertRepository(repository);
       parseDigest(digest);
       const layout = await layoutOf(repository);
-      // Before the look: who removes unused content meanwhile sees that it is used.
+      // Before the check, so that a concurrent removal of unused content sees the use.
       state.used.touch(layout.blobPath(digest));
       const size = await state.sizeOfBlob(layout, repository, digest);
       if (size !== undefined) return blobDescriptor(digest, size);
@@ -102,7 +104,7 @@ export function layoutReader(state: LayoutState): Reader {
     return state.readManifest(repository, file).then((all) => ({ descriptor: { ...file.descriptor }, bytes: all }));
   }
 
-  /** A manifest whose file is gone or cut short is not there, whatever the index says. */
+  /** A manifest whose file is missing or truncated counts as missing, even if the index lists it. */
   function present(repository: string, file: ManifestFile): Descriptor {
     if (state.hasManifestFile(file)) return { ...file.descriptor };
     throw manifestUnknown(repository, file.descriptor.digest);

@@ -1,3 +1,4 @@
+// Adding to journal records how they move tags.
 import type { CallContext, Digest } from '../../../model/index.ts';
 
 import { pooledRandomBytes } from '../files/index.ts';
@@ -5,10 +6,10 @@ import type { Layout } from '../index/index.ts';
 import type { JournalRecord, RecordedMove } from '../journal/index.ts';
 
 /**
- * Records that say of each tag how it moves by them; a manifest that is removed takes its tags with it. Call it in the step in
- * which they are queued: then a move begins where the one before it ends.
+ * Adds to each record how it moves a tag; removing a manifest removes its tags. Call it in the step that queues the
+ * records, so that each move starts where the one before ended.
  *
- * @param records of one push or deletion, which set a tag once
+ * @param records the records of one push or deletion, which set each tag at most once
  */
 export function withTagMoves(
   layout: Layout,

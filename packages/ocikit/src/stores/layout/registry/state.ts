@@ -1,3 +1,4 @@
+// State that the parts of a layout registry share: running writes and removals, cached manifests, checks of content.
 import { createReadStream, renameSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
@@ -16,26 +17,36 @@ const cachedBytes = 8 * 1024 * 1024;
 const rememberedBlobs = 5000;
 const largestCached = 64 * 1024;
 
-/** A manifest of a repository, and its file. */
+/** A manifest of a repository, with the path of its file. */
 export interface ManifestFile {
+  /** The layout that has it. */
   layout: Layout;
+  /** The path of the file. */
   path: string;
+  /** The descriptor in the index. */
   descriptor: Descriptor;
 }
 
-/** What the parts of a layout registry have in common. */
+/** State that the parts of a layout registry share. */
 export class LayoutState {
+  /** The root directory. */
   readonly store: LayoutStore;
+  /** True if manifests may name missing content. */
   readonly sparse: boolean;
+  /** True if content is hashed when it is read. */
   readonly verifyOnRead: boolean;
+  /** When content was last used. */
   readonly used: UsedTimes = new UsedTimes();
+  /** Content that must not be removed as unused. */
   readonly leases: Leases = new Leases();
-  /** Files that somebody is writing, or has written and not acknowledged: nobody may remove them. */
+  /**
+   * Files that are being written, or are written and not acknowledged yet: they must not be removed. Counts by path.
+   */
   readonly #writing = new Map<string, number>();
-  /** Small manifests that were read lately, by path. */
+  /** Small manifests that were read recently, by path. */
   readonly #manifests = new Map<string, Uint8Array>();
   #manifestBytes = 0;
-  /** For mounts that do not say from where: blobs that were used lately, and where. */
+  /** A repository for each recently used blob, for mounts without a source. */
   readonly #repositoriesWith = new Recent<Digest, string>(rememberedBlobs);
 
   constructor(store: LayoutStore, options: { sparse: boolean; verifyOnRead: boolean }) {
@@ -44,10 +55,10 @@ export class LayoutState {
     this.verifyOnRead = options.verifyOnRead;
   }
 
-  /** Manifests and blobs of repositories that are being removed because nobody uses them. */
+  /** Manifests and blobs that are being removed from a repository because they are unused. */
   readonly #removing = new Set<string>();
 
-  /** While it runs, the file is not removed. */
+  /** Protects a file from removal while `write` runs. */
   async whileWriting<T>(path: string, write: () => Promise<T>): Promise<T> {
     this.store.files.throttle.notePush();
     this.#writing.set(path, (this.#writing.get(path) ?? 0) + 1);
@@ -61,19 +72,21 @@ export class LayoutState {
   }
 
   /**
-   * @param write is told whether the file was there before, or somebody is writing it, and not because of the same manifest.
-   *   A blob that waits for the journal has no file yet, and its record was made when nobody knew of the manifest.
+   * @param write called with true if the file existed before, or is being written, for another reason than the same
+   *   manifest. A blob that waits for the journal has no file yet, and its record was made before the manifest was
+   *   known.
    */
   whileWritingManifest<T>(path: string, write: (isBlob: boolean) => Promise<T>): Promise<T> {
     const isBlob = !this.isManifestBeingWritten(path) && (this.#writing.has(path) || sizeOfFile(path) !== undefined);
     return this.whileWriting(path, () => this.whileWriting(`${path} as a manifest`, () => write(isBlob)));
   }
 
+  /** True if the file is being written as a manifest. */
   isManifestBeingWritten(path: string): boolean {
     return this.#writing.has(`${path} as a manifest`);
   }
 
-  /** While it runs, the repository does not have it for anybody who asks. */
+  /** Hides content of a repository while it is being removed. */
   async whileRemoving(repository: string, digest: Digest, remove: () => Promise<void>): Promise<void> {
     const key = `${repository}@${digest}`;
     this.#removing.add(key);
@@ -84,22 +97,26 @@ export class LayoutState {
     }
   }
 
-  /** Somebody has pushed it again: the repository has it, whoever is removing it. */
+  /** Makes content visible again that is being removed, because it was pushed again. */
   cancelRemoval(repository: string, digest: Digest): void {
     this.#removing.delete(`${repository}@${digest}`);
   }
 
+  /** True if the content is being removed from the repository. */
   isBeingRemoved(repository: string, digest: Digest): boolean {
     return this.#removing.has(`${repository}@${digest}`);
   }
 
+  /** True if the file is being written. */
   isBeingWritten(path: string): boolean {
     return this.#writing.has(path);
   }
 
   /**
-   * A manifest is being pushed, which is among these digests, and the others are what it names: until it is there, nobody
-   * removes any of them for want of use. They count as used now and, by calling what is returned, when it is done.
+   * Protects a manifest that is being pushed, and everything it names, from removal as unused. The content counts as
+   * used now, and again when the returned function is called at the end of the push.
+   *
+   * @param digests the manifest's digest and the digests that it names
    */
   holdForPush(layout: Layout, repository: string, digests: readonly Digest[]): () => void {
     const touch = (): void => {
@@ -113,7 +130,10 @@ export class LayoutState {
     };
   }
 
-  /** Removes a file that no repository of the layout has any more. In one step, so that nobody can come between. */
+  /**
+   * Removes a file that no repository of the layout has any more. Synchronous up to the removal, so that no push
+   * comes in between.
+   */
   async removeFile(layout: Layout, digest: Digest): Promise<void> {
     const path = layout.blobPath(digest);
     if (this.#writing.has(path) || isInAnyRepository(layout, digest)) return;
@@ -124,9 +144,9 @@ export class LayoutState {
   }
 
   /**
-   * Takes away a file again that was just written, unless somebody has it or is writing the same.
+   * Moves a file away that was just written, unless a repository has it or another push is writing it.
    *
-   * @returns whether it is at `to` now
+   * @returns true if it is at `to` now
    */
   moveFile(layout: Layout, digest: Digest, to: string): boolean {
     const path = layout.blobPath(digest);
@@ -136,7 +156,7 @@ export class LayoutState {
     return true;
   }
 
-  /** The size of a blob of the repository; undefined if it has none such. */
+  /** The size of a blob of the repository; undefined if the repository does not have the blob. */
   async sizeOfBlob(layout: Layout, repository: string, digest: Digest): Promise<number | undefined> {
     if (this.isBeingRemoved(repository, digest)) return undefined;
     if (!this.store.isShared) {
@@ -162,21 +182,24 @@ export class LayoutState {
     return undefined;
   }
 
-  /** What a repository that lacks the blob is to be answered with. */
+  /** The error for a repository that lacks the blob. */
   async blobUnknown(layout: Layout, repository: string, digest: Digest): Promise<RegistryError> {
     return (await this.exists(layout, repository)) ? blobUnknown(repository, digest) : nameUnknown(repository);
   }
 
+  /** The error for a repository that lacks the manifest or tag. */
   async manifestUnknown(layout: Layout, repository: string, reference: string): Promise<RegistryError> {
     return (await this.exists(layout, repository)) ? manifestUnknown(repository, reference) : nameUnknown(repository);
   }
 
+  /** True if the repository has any content. */
   async exists(layout: Layout, repository: string): Promise<boolean> {
     if (layout.repositories.has(repository)) return true;
     if (this.store.isShared) return false;
     return (await hasBlobs(layout.path)) || this.store.journalledDigests(layout).length > 0;
   }
 
+  /** The content of a blob, from the journal or its file. */
   async openBlob(layout: Layout, digest: Digest, size: number, options: GetBlobOptions): Promise<BlobContent> {
     const path = layout.blobPath(digest);
     const { range, signal } = options;
@@ -190,13 +213,13 @@ export class LayoutState {
     return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
   }
 
-  /** What another process has pushed, if it may not be in its file yet. */
+  /** The bytes that another process has pushed, if they may not be in their file yet. */
   journalledBytes(layout: Layout, digest: Digest): Uint8Array | undefined {
     const content = this.store.journalledContent(layout, digest);
     return content === undefined ? undefined : this.store.readJournalled(content);
   }
 
-  /** True if the manifest's file is there and as large as it ought to be. */
+  /** True if the manifest's file exists and has the right size. */
   hasManifestFile({ layout, path, descriptor: { digest, size } }: ManifestFile): boolean {
     if (this.#manifests.has(path)) return true;
     const found = this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(path);
@@ -206,22 +229,23 @@ export class LayoutState {
     return found === size;
   }
 
-  /** A repository that was seen to have the blob, and has it still as far as is known. */
+  /** A repository that had the blob when it was last seen. */
   repositoryWith(digest: Digest): string | undefined {
     return this.#repositoriesWith.get(digest);
   }
 
+  /** Notes that a repository has the blob. */
   noteRepositoryWith(digest: Digest, repository: string): void {
     this.#repositoriesWith.set(digest, repository);
   }
 
-  /** The bytes of a manifest that was read lately. They are the caller's own. */
+  /** The bytes of a recently read manifest. The caller may change them. */
   cachedManifest(path: string): Uint8Array | undefined {
     const bytes = this.#manifests.get(path);
     return bytes === undefined ? undefined : copyOf(bytes);
   }
 
-  /** The bytes of a manifest, which are as large as its descriptor says. They are the caller's own. */
+  /** The bytes of a manifest, checked for their size. The caller may change them. */
   async readManifest(repository: string, { layout, path, descriptor }: ManifestFile): Promise<Uint8Array> {
     let bytes: Uint8Array;
     try {
@@ -257,7 +281,7 @@ export class LayoutState {
     }
   }
 
-  /** Its bytes may be others now. */
+  /** Call it when the file may have other bytes. */
   forgetManifest(path: string): void {
     const bytes = this.#manifests.get(path);
     if (bytes === undefined) return;
@@ -265,14 +289,16 @@ export class LayoutState {
     this.#manifestBytes -= bytes.length + path.length;
   }
 
-  /** When a file was written, and when its content was used last. Of one that is gone only the use is known, if that. */
+  /**
+   * The times when a file was written and its content was last used. For a missing file only the use can be known.
+   */
   timesOf(path: string): { createdAt: Date; usedAt: Date } {
     const { birthtimeMs, mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { birthtimeMs: 0, mtimeMs: 0 };
     return { createdAt: new Date(birthtimeMs || mtimeMs), usedAt: new Date(this.used.of(path, mtimeMs)) };
   }
 }
 
-/** Whether any repository of the layout has it. */
+/** True if any repository of the layout has the digest. */
 export function isInAnyRepository({ repositories }: Layout, digest: Digest): boolean {
   for (const { index } of repositories.values()) {
     if (index.manifests.has(digest) || index.blobs.has(digest)) return true;
@@ -280,7 +306,7 @@ export function isInAnyRepository({ repositories }: Layout, digest: Digest): boo
   return false;
 }
 
-/** Many small ones share one piece of memory, which is much cheaper than one for each. */
+/** A small Buffer shares a pool, which is much cheaper than memory of its own. */
 function copyOf(bytes: Uint8Array): Uint8Array {
   const copy = Buffer.from(bytes);
   return new Uint8Array(copy.buffer, copy.byteOffset, copy.length);
@@ -295,7 +321,7 @@ async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Arra
     if (last !== undefined) yield last;
     last = bytes;
   }
-  // Before the last piece: who has been given all of it over HTTP would not be told.
+  // Before the last piece: an HTTP client that has received every byte would not notice an error.
   if (digester.digest() !== digest) throw wrongDigest(digest, digester.digest());
   if (last !== undefined) yield last;
 }

@@ -58,7 +58,7 @@ describe.each([
     await first.pushBlob('app', blob.descriptor, blob.bytes);
     await first.close();
     await makeOld(root);
-    // What the first one knew of it is of no use here.
+    // The times of the first process do not count here.
     await writeFile(join(root, '.ocikit/used'), '{}\n');
     registry = open(root);
     await registry.own();
@@ -98,7 +98,7 @@ describe.each([
     const copy = await copyOf();
     const again = open(copy);
     expect(await removeUnused(again)).toBe(false);
-    // Also for whoever comes after that.
+    // The process after that sees the same.
     await again.close();
     const third = open(copy);
     expect(await removeUnused(third)).toBe(false);
@@ -111,7 +111,7 @@ describe.each([
     await registry.close();
     await writeFile(join(root, '.ocikit/used'), '{}\n["app');
     expect(await removeUnused(open(root))).toBe(false);
-    expect(warnings).toEqual(['when content was used last cannot be read: all of it counts as used now']);
+    expect(warnings).toEqual(['the times of last use cannot be read: all content counts as used now']);
   });
 
   test('is not written by who is not the one that writes any more', async () => {
@@ -127,7 +127,7 @@ describe.each([
     await cp(join(root, '.ocikit/key'), join(used, 'in the way'), { recursive: true });
     await registry.close();
     expect(warnings).toEqual([
-      'when content was used last cannot be written: all of it will count as used at the next start',
+      'the times of last use cannot be saved: all content will count as used at the next start',
     ]);
     await rm(used, { recursive: true });
     expect(await removeUnused(open(root))).toBe(false);

@@ -1,3 +1,4 @@
+// Saving the times of last use when a process ends, and reading them when the next one starts.
 import { rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
@@ -7,21 +8,21 @@ import type { Files, Warn } from '../files/index.ts';
 import type { UsedTimes } from './used-times.ts';
 
 interface Head {
-  /** Milliseconds of the epoch. */
+  /** Milliseconds since the epoch. */
   unknownUntil?: number | undefined;
 }
 
 interface Options {
   root: string;
-  /** The file. It is there only while nobody writes to the root: a crash leaves none. */
+  /** The path of the file. It exists only while no process writes to the root, so after a crash there is none. */
   path: string;
   files: Files;
   warn: Warn;
 }
 
 /**
- * What is known of the last uses after a process has become the one that writes. If the one before it came to its end,
- * it has left all of it. If not, nobody knows what it promised at last: everything counts as used now.
+ * Reads the times that the previous writer saved. If it did not end cleanly there are none, and everything counts as
+ * used now, because its last uses are unknown.
  */
 export async function takeUsedTimes(used: UsedTimes, { root, path, files, warn }: Options): Promise<void> {
   try {
@@ -33,20 +34,20 @@ export async function takeUsedTimes(used: UsedTimes, { root, path, files, warn }
   } catch (error) {
     used.setUnknownUntil(Date.now());
     if (isMissing(error)) return;
-    warn('when content was used last cannot be read: all of it counts as used now', { file: path, error });
+    warn('the times of last use cannot be read: all content counts as used now', { file: path, error });
   }
-  // Before anything is promised that it does not say.
+  // Remove the file before any use that it does not contain.
   await rm(path, { force: true });
   await files.syncDirectoryOf(path);
 }
 
-/** Leaves what is known to the next process. At most as much as {@link UsedTimes} keeps in memory. */
+/** Saves the times for the next process: as many as {@link UsedTimes} keeps in memory. */
 export async function leaveUsedTimes(used: UsedTimes, { root, path, files, warn }: Options): Promise<void> {
   try {
     await used.settled();
     await files.replace(path, inSlices(linesOf(used, root)));
   } catch (error) {
-    warn('when content was used last cannot be written: all of it will count as used at the next start', {
+    warn('the times of last use cannot be saved: all content will count as used at the next start', {
       file: path,
       error,
     });

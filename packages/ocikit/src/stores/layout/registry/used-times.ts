@@ -1,9 +1,10 @@
+// When content was last used, in memory and, for older uses, in the times of the files.
 import { utimes } from 'node:fs/promises';
 
 interface Use {
-  /** By a clock that nobody sets: one that jumps must make nothing old, or younger than now. */
+  /** By a monotonic clock: a jump of the wall clock must make nothing older, or newer than now. */
   at: number;
-  /** Milliseconds of the epoch that the file itself has, as far as is known. */
+  /** The time of the file itself, in milliseconds since the epoch, if known. */
   writtenAt: number | undefined;
 }
 
@@ -11,13 +12,13 @@ interface Use {
 const nearly = 1000;
 
 /**
- * When content was used last. The newest times are in memory; when there are very many, the older ones become their
- * files' times.
+ * The times of last use. The newest are in memory. When there are too many, the older half becomes the modification
+ * times of the files.
  */
 export class UsedTimes {
   readonly #times = new Map<string, Use>();
   readonly #most: number;
-  /** Before it, nothing is known: everything may have been used until then. By the same clock. */
+  /** Everything counts as used until this time, because nothing is known about earlier uses. By the same clock. */
   #unknownUntil: number | undefined;
   readonly #writing = new Set<Promise<void>>();
 
@@ -25,9 +26,14 @@ export class UsedTimes {
     this.#most = most;
   }
 
-  /** @param writtenAt milliseconds of the epoch, if the file was written then and not since: it may have the time itself */
+  /**
+   * Notes a use.
+   *
+   * @param writtenAt milliseconds since the epoch if the file was written then and not since: the file may have this
+   *   time already
+   */
   touch(path: string, writtenAt?: number): void {
-    // Changed in place: to keep them in their order would take longer than to put them in order when that matters.
+    // Changed in place. Keeping the map in order would cost more than sorting it when the order matters.
     const use = this.#times.get(path);
     if (use === undefined) {
       this.#times.set(path, { at: performance.now(), writtenAt });
@@ -38,32 +44,37 @@ export class UsedTimes {
     if (writtenAt !== undefined) use.writtenAt = writtenAt;
   }
 
-  /** @param modified the time of the file, in milliseconds */
+  /**
+   * The time of last use, in milliseconds since the epoch.
+   *
+   * @param modified the file's modification time, in milliseconds since the epoch
+   */
   of(path: string, modified: number): number {
     const used = Math.max(this.#times.get(path)?.at ?? -Infinity, this.#unknownUntil ?? -Infinity);
     return used === -Infinity ? modified : Math.max(wallTime(used), modified);
   }
 
+  /** Forgets a removed file. */
   forget(path: string): void {
     this.#times.delete(path);
   }
 
-  /** Milliseconds of the epoch until which {@link UsedTimes.of} everything says that it was used, if it does. */
+  /** Milliseconds since the epoch up to which everything counts as used; undefined if there is no such time. */
   get unknownUntil(): number | undefined {
     return this.#unknownUntil === undefined ? undefined : wallTime(this.#unknownUntil);
   }
 
-  /** From now on everything counts as used at that time, or later. */
+  /** From now on everything counts as used at this time or later. */
   setUnknownUntil(time: number): void {
     this.#unknownUntil = Math.max(this.#unknownUntil ?? -Infinity, monotonicTime(time));
   }
 
-  /** What is in memory, in milliseconds of the epoch, the one that was used last at the end. */
+  /** The paths and times in memory, in milliseconds since the epoch, last used at the end. */
   *[Symbol.iterator](): Generator<[path: string, time: number]> {
     for (const [path, { at }] of this.#inOrder()) yield [path, wallTime(at)];
   }
 
-  /** Adds what an earlier process knew; what was used since counts. */
+  /** Adds the times that an earlier process saved. Uses since then win. */
   restore(times: readonly (readonly [path: string, time: number])[]): void {
     for (const [path, time] of times) {
       if (!this.#times.has(path)) this.#times.set(path, { at: monotonicTime(time), writtenAt: undefined });
@@ -71,12 +82,12 @@ export class UsedTimes {
     if (this.#times.size > this.#most) this.#writeOlder();
   }
 
-  /** Resolves when no file is being given a time any more. */
+  /** Resolves when no file's time is being written. */
   async settled(): Promise<void> {
     await Promise.all(this.#writing);
   }
 
-  /** The one that was used last at the end. */
+  /** Sorted, last used at the end. */
   #inOrder(): [path: string, use: Use][] {
     return [...this.#times].toSorted(([, one], [, other]) => one.at - other.at);
   }
@@ -85,10 +96,10 @@ export class UsedTimes {
     for (const [path, { at, writtenAt }] of this.#inOrder().slice(0, this.#times.size / 2)) {
       this.forget(path);
       const time = wallTime(at);
-      // Pushed and not used later, with a clock that nobody has set.
+      // Used only when it was pushed, and the clock has not jumped since: the file has the right time.
       if (writtenAt !== undefined && Math.abs(writtenAt - time) < nearly) continue;
       const seconds = time / 1000;
-      // A file that is gone needs no time.
+      // A removed file needs no time.
       const writing = utimes(path, seconds, seconds)
         .catch(() => undefined)
         .then(() => void this.#writing.delete(writing));
@@ -97,12 +108,12 @@ export class UsedTimes {
   }
 }
 
-/** Milliseconds of the epoch. Whole ones have passed, so that it is not before what the clock said then. */
+/** Milliseconds since the epoch. Rounded so that the result is never before the wall time at that moment. */
 function wallTime(monotonic: number): number {
   return Date.now() - Math.floor(performance.now() - monotonic);
 }
 
-/** No clock has to be right for it: a time that is still to come was just now. */
+/** A time in the future counts as now, so that no clock needs to be right. */
 function monotonicTime(wall: number): number {
   return performance.now() - Math.max(Date.now() - wall, 0);
 }

@@ -1,3 +1,4 @@
+// The writing methods of a layout registry: blobs, uploads, mounts and manifests.
 import { copyFile, link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -31,6 +32,7 @@ import { FileStage, inLargePieces, largePiece, restoreUpload } from '../uploads/
 import type { LayoutState } from './state.ts';
 import { withTagMoves } from './record-tag-moves.ts';
 
+/** The writing methods of a layout registry. */
 export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
   const { store } = state;
   return {
@@ -104,18 +106,18 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       try {
         await layout.explore(repository);
         if (!state.sparse) await assertLinksExist(state, layout, repository, links);
-        // An early answer, before anything is written; it is judged again when it counts.
+        // An early check before anything is written; the check that counts comes later.
         assertTagsMaySet(layout, repository, tags, options.ifTag);
 
         await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
           await layout.make();
-          // Also if it is there: it may be damaged.
+          // Written even if the file exists, because it may be damaged.
           const file = await writeManifest(state, layout, digest, pushed.bytes, stage);
           state.used.touch(layout.blobPath(digest));
           assertTagsMaySet(layout, repository, tags, options.ifTag);
           const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer }];
           for (const tag of tags) records.push({ op: 'tag', repository, tag, digest });
-          // Until now the file alone said it.
+          // So far only the file's existence said that it is a blob; as a manifest's file it needs a record.
           if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
@@ -134,7 +136,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
   };
 }
 
-/** Where uploads keep their bytes, and what becomes of them. */
+/** How uploads store their bytes and become blobs. */
 export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend<FileStage> {
   const { store } = state;
   const dir = store.private.uploads;
@@ -147,13 +149,13 @@ export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend
       return size === undefined ? undefined : { stage: stageOf(id, size), size };
     },
     async keep(repository, digest, size, stage, { signal }) {
-      // It may be an upload that never had a byte.
+      // An upload of zero bytes has no file yet.
       await keepBlob(state, repository, digest, size, stage, signal);
     },
   };
 }
 
-/** Makes a file of verified bytes a blob of the repository, durably. */
+/** Turns a file of verified bytes into a blob of the repository, durably. */
 async function keepBlob(
   state: LayoutState,
   repository: string,
@@ -169,7 +171,7 @@ async function keepBlob(
     await layout.make();
     const small = await writeSmall(state, stage, path);
     if (small === undefined) await stage.finish();
-    // Who has left while the disk was waited for will go on with the upload: it must not have ended.
+    // If the client disconnected during the sync, keep the upload: the client will resume it.
     signal?.throwIfAborted();
     layout.assertInsideRoot(digest);
     store.assertOwned();
@@ -192,10 +194,10 @@ async function keepBlob(
 }
 
 /**
- * Writes the file of a stage, which need not be durable as the journal gets its bytes.
+ * Writes a small stage to its file without a sync, if the journal takes the bytes.
  *
- * @param path where it is going to be
- * @returns them; undefined if they are too many, or the journal does not take them
+ * @param path the file's final path
+ * @returns the bytes; undefined if there are too many, or the journal takes no small files
  */
 async function writeSmall({ store }: LayoutState, stage: FileStage, path: string): Promise<Uint8Array | undefined> {
   const bytes = store.takesSmallFiles ? stage.smallBytes() : undefined;
@@ -205,15 +207,15 @@ async function writeSmall({ store }: LayoutState, stage: FileStage, path: string
   return bytes;
 }
 
-/** What could not be made a blob is an upload again, which can be tried again or given up. */
+/** Turns the file into an upload again after a failure, so that the client can retry. */
 async function giveBack(state: LayoutState, layout: Layout, digest: Digest, to: string): Promise<void> {
-  // Where a record says whose it is, nobody has seen it yet.
+  // In a shared layout a record makes it a blob. There is none yet, so no client has seen it.
   if (state.store.isShared && state.moveFile(layout, digest, to)) return;
-  // Not by a link to the same file: more may be appended to it. If there is no room, the upload is gone.
+  // Copied, not linked: more may be appended to the upload. If there is no room, the upload is lost.
   await copyFile(layout.blobPath(digest), to).catch(() => rm(to, { force: true }));
 }
 
-/** The file is there: says that it is this repository's. */
+/** Records that the repository has a blob whose file exists. */
 async function linkBlob(
   state: LayoutState,
   layout: Layout,
@@ -233,7 +235,7 @@ function blobRecords(
   digest: Digest,
   size: number,
 ): JournalRecord[] {
-  // With a layout for each repository the file says it, but for one that is a manifest's as well.
+  // In a layout per repository the file is enough, unless the file is a manifest as well.
   const isManifest = hasManifest(layout, repository, digest) || state.isManifestBeingWritten(layout.blobPath(digest));
   return state.store.isShared || isManifest ? [{ op: 'blob', repository, digest, size }] : [];
 }
@@ -256,7 +258,7 @@ async function mount(
   const origin = await store.layoutOf(source);
   const layout = await store.layoutOf(repository);
   const path = layout.blobPath(digest);
-  // Begun before the look: from then on the file stays.
+  // Before the check, so that the file cannot be removed after it.
   return state.whileWriting(path, async () => {
     state.used.touch(origin.blobPath(digest));
     const size = await state.sizeOfBlob(origin, source, digest);
@@ -275,25 +277,25 @@ function hasManifest(layout: Layout, repository: string, digest: Digest): boolea
   return layout.repositories.get(repository)?.index.manifests.has(digest) === true;
 }
 
-/** False if the file is gone by now, or cannot be in two places. */
+/** False if the file is gone, or the file system cannot link it. */
 async function hardLink(state: LayoutState, from: string, to: string): Promise<boolean> {
   const { files } = state.store;
   await files.makeDirectory(dirname(to));
-  // The journal knows it by its other name only.
+  // The journal only knows the file's other name.
   await state.store.settleFile(from);
   try {
     await link(from, to);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP')) return false;
     if (!hasCode(error, 'EEXIST')) throw error;
-    // One that is damaged has to be sent again.
+    // A damaged file must be pushed again.
     if (sizeOfFile(to) !== sizeOfFile(from)) return false;
   }
   await files.syncDirectory(dirname(to));
   return true;
 }
 
-/** A repository that has the blob, and that is good enough. */
+/** Finds a repository that has the blob and passes the test. */
 async function findAnywhere(
   state: LayoutState,
   digest: Digest,
@@ -309,7 +311,11 @@ async function findAnywhere(
   return home !== undefined && (await isGood(home)) ? home : undefined;
 }
 
-/** @returns undefined if the file has its name already, durably */
+/**
+ * Writes a manifest to its file.
+ *
+ * @returns the small file to commit; undefined if the file has its name already, durably
+ */
 async function writeManifest(
   state: LayoutState,
   layout: Layout,
@@ -335,7 +341,7 @@ async function writeManifest(
   return { digest, bytes: small, place };
 }
 
-/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first one that is missing */
+/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first missing content */
 async function assertLinksExist(
   state: LayoutState,
   layout: Layout,

@@ -31,7 +31,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-/** What is new is seen soon, not at once. */
+/** Changes are seen soon, not at once. */
 async function soon(check: () => Promise<void>): Promise<void> {
   await vi.waitFor(check, { timeout: 5000, interval: 20 });
 }
@@ -161,7 +161,7 @@ describe.each([
     await writeFile(path, '{"manif');
     await soon(async () => {
       expect(await collect(reader.tags('app'))).toEqual(['kept', 'v1']);
-      expect(warnings).toEqual(['what is new in a layout cannot be read']);
+      expect(warnings).toEqual(['changes to a layout cannot be read: its last known state is served']);
     });
     await new Promise((resolve) => setTimeout(resolve, 250));
     expect(await collect(reader.tags('app'))).toEqual(['kept', 'v1']);

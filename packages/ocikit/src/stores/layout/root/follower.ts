@@ -1,3 +1,4 @@
+// Following another process that writes to the same root: its index files and its journals.
 import type { Digest } from '../../../model/index.ts';
 
 import { identityOf } from '../files/index.ts';
@@ -6,22 +7,24 @@ import type { Layout } from '../index/index.ts';
 import { FoundJournals, recordsToReplay } from '../journal/index.ts';
 import type { JournalledContent } from '../journal/index.ts';
 
-/** Milliseconds between two looks at the disk. */
+/** Milliseconds between two checks of the disk. */
 const interval = 100;
 
-/** What a layout shows. */
+/** The state of the disk that a layout shows. */
 interface Shown {
   identity: string;
   journals: FoundJournals;
-  /** So many of the journals' records. */
+  /** The number of journal records that were applied. */
   records: number;
-  /** By a clock that nobody sets. */
+  /** The time of the last check, by a monotonic clock. */
   at: number;
   refreshing?: Promise<void> | undefined;
   hasFailed: boolean;
 }
 
-/** Reads layouts with what journals say on top of them, and again when another process has changed something. */
+/**
+ * Reads layouts with the journals' records on top, and reads them again when another process has changed something.
+ */
 export class Follower {
   readonly #dir: string;
   readonly #isShared: boolean;
@@ -29,21 +32,21 @@ export class Follower {
   readonly #shown = new WeakMap<Layout, Shown>();
   #journals: Promise<FoundJournals> | undefined;
 
-  /** @param dir of the journals */
+  /** @param dir the directory of the journals */
   constructor(dir: string, isShared: boolean, warn: Warn) {
     this.#dir = dir;
     this.#isShared = isShared;
     this.#warn = warn;
   }
 
-  /** Shows a layout that was not read yet. */
+  /** Reads a layout for the first time. */
   async open(layout: Layout): Promise<void> {
     while (!(await this.#read(layout))) {
-      // Whoever writes here has folded meanwhile.
+      // The writing process has folded in between: read again.
     }
   }
 
-  /** Makes a layout show what is new. Cheap if nothing is, and often nobody looks. */
+  /** Makes a layout show changes. Cheap if there are none, and checks the disk at most once per interval. */
   async refresh(layout: Layout): Promise<void> {
     const shown = this.#shown.get(layout);
     if (shown === undefined) return;
@@ -62,13 +65,17 @@ export class Follower {
       if (!(await this.#addTo(layout, shown))) await this.#read(layout);
       shown.hasFailed = false;
     } catch (error) {
-      // What was seen last is better than nothing. It is told once.
-      if (!shown.hasFailed) this.#warn('what is new in a layout cannot be read', { directory: layout.path, error });
+      // Keep showing the last state. Warn once.
+      if (!shown.hasFailed)
+        this.#warn('changes to a layout cannot be read: its last known state is served', {
+          directory: layout.path,
+          error,
+        });
       shown.hasFailed = true;
     }
   }
 
-  /** @returns false if it has to be read as a whole */
+  /** @returns false if the layout must be read as a whole */
   async #addTo(layout: Layout, shown: Shown): Promise<boolean> {
     const journals = await this.journals();
     if (journals !== shown.journals || (await identityOf(layout.indexPath)) !== shown.identity) return false;
@@ -78,7 +85,7 @@ export class Follower {
     return true;
   }
 
-  /** @returns false if whoever writes here may have folded between the looks at the journals and the index */
+  /** @returns false if the writing process may have folded between reading the journals and the index */
   async #read(layout: Layout): Promise<boolean> {
     const identity = await identityOf(layout.indexPath);
     const journals = await this.journals();
@@ -87,7 +94,7 @@ export class Follower {
     const all = journals.recordsOf(layout.directory);
     const { records, isKnown } = recordsToReplay(all, read.file?.sha256 ?? '');
     if (!isKnown) {
-      this.#warn('somebody else has edited an index: what was pushed here is kept', { directory: layout.path });
+      this.#warn('another tool has edited an index: content that was pushed here is kept', { directory: layout.path });
     }
     layout.show(read, records);
     const before = this.#shown.get(layout) ?? { at: performance.now(), hasFailed: false };
@@ -95,18 +102,18 @@ export class Follower {
     return true;
   }
 
-  /** Of a layout that is shown: a file that nothing but the journals answers for. */
+  /** Small content of a shown layout that only the journals make durable. */
   contentOf(layout: Layout, digest: Digest): JournalledContent | undefined {
     return this.#shown.get(layout)?.journals.contentOf(layout.directory, digest);
   }
 
-  /** Of a layout that is shown: those of all that {@link contentOf} has. */
+  /** The digests for which {@link contentOf} has content. */
   digestsOf(layout: Layout): Digest[] {
     const contents = this.#shown.get(layout)?.journals.contents ?? [];
     return contents.filter(({ directory }) => directory === layout.directory).map(({ digest }) => digest);
   }
 
-  /** The journals as they are now. */
+  /** The journals in their present state. */
   journals(): Promise<FoundJournals> {
     const before = this.#journals;
     const find = async (): Promise<FoundJournals> => {

@@ -1,41 +1,45 @@
+// The cache of open layouts: a bounded number, and never two of the same directory.
 import type { Layout } from '../index/index.ts';
 
 const maxOpen = 128;
 
 interface CachedLayout {
   opening: Promise<Layout>;
-  /** Undefined while it is being opened. */
+  /** Undefined while the layout is being opened. */
   layout: Layout | undefined;
 }
 
-/** The layouts that are open: a bounded number of them, and those that anybody still holds. */
+/** The layouts that are open: a bounded number, and those that are still referenced elsewhere. */
 export class LayoutCache {
   readonly #open: (directory: string) => Promise<Layout>;
   readonly #isBehind: (layout: Layout) => boolean;
-  /** Those that are kept open, in the order of their last use. */
+  /** The cached layouts, least recently used first. */
   readonly #cached = new Map<string, CachedLayout>();
   #newest: string | undefined;
-  /** All that anybody still holds: there are never two of one directory, or what one is told the other would lose. */
+  /**
+   * All layouts that are still referenced. A directory never has two: a change in one would be missing in the other.
+   */
   readonly #alive = new Map<string, WeakRef<Layout>>();
 
-  /** @param isBehind whether the index on the disk lacks something: such a layout stays open */
+  /** @param isBehind whether the index on disk lacks changes; such a layout is not evicted */
   constructor(open: (directory: string) => Promise<Layout>, isBehind: (layout: Layout) => boolean) {
     this.#open = open;
     this.#isBehind = isBehind;
   }
 
-  /** True if none can be closed, and there are too many. */
+  /** True if the cache is too large and no layout can be evicted. */
   get isFull(): boolean {
     return this.#cached.size > maxOpen;
   }
 
-  /** The layout, if nothing has to be waited for. */
+  /** The layout, if it is open already. */
   loaded(directory: string): Layout | undefined {
     const found = this.#cached.get(directory);
     if (found?.layout !== undefined) this.#use(directory, found);
     return found?.layout;
   }
 
+  /** Opens a layout, or returns the open one. */
   async get(directory: string): Promise<Layout> {
     const found = this.#cached.get(directory);
     if (found !== undefined) {
@@ -53,10 +57,10 @@ export class LayoutCache {
   }
 
   #use(directory: string, cached: CachedLayout): void {
-    // Many requests in a row are for the same one.
+    // Many requests in a row are for the same layout.
     if (directory === this.#newest && this.#cached.has(directory)) return;
     this.#newest = directory;
-    // Deleted and set again, it is the one that was used last.
+    // Deleting and setting moves it to the end, as the most recently used.
     this.#cached.delete(directory);
     this.#cached.set(directory, cached);
   }
@@ -69,13 +73,13 @@ export class LayoutCache {
     return layout;
   }
 
-  /** It has something to be written now. */
+  /** Keeps a layout in the cache because it has changes to write. */
   retain(layout: Layout): void {
     if (this.#cached.has(layout.directory)) return;
     this.#cached.set(layout.directory, { opening: Promise.resolve(layout), layout });
   }
 
-  /** As they are now: one that is used meanwhile changes its place. */
+  /** All cached layouts at this moment: using one later changes its place. */
   all(): Promise<Layout>[] {
     return Array.from(this.#cached.values(), ({ opening }) => opening);
   }
@@ -84,7 +88,7 @@ export class LayoutCache {
     if (this.#cached.size <= maxOpen) return;
     for (const directory of this.#cached.keys()) {
       const layout = this.#alive.get(directory)?.deref();
-      // One that is being opened is in use.
+      // A layout that is being opened is in use.
       if (layout === undefined || this.#isBehind(layout)) continue;
       this.#cached.delete(directory);
       if (this.#cached.size <= maxOpen) break;

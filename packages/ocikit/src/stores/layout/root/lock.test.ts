@@ -34,12 +34,12 @@ async function leave(change: Record<string, unknown>): Promise<void> {
 
 const acquiring = new Set<object>();
 
-/** Resolves when nobody is having the disk look at the lock: all wait for a timer. */
+/** Resolves when no check of the lock is running: all waiters wait for a timer. */
 async function looked(): Promise<void> {
   while (acquiring.size > 0 && vi.getTimerCount() === 0) await stat(dir);
 }
 
-/** So many seconds. Whoever looks at the lock meanwhile has all the real time that the disk takes. */
+/** So many seconds. A check of the lock meanwhile gets all the real time that the disk takes. */
 async function pass(seconds: number): Promise<void> {
   for (let i = 0; i < seconds * 4; i++) {
     await looked();
@@ -48,7 +48,7 @@ async function pass(seconds: number): Promise<void> {
   await looked();
 }
 
-/** What has become of it so far. */
+/** Its outcome so far. */
 function watch(promise: Promise<RootLock>): { state: unknown } {
   const watched: { state: unknown } = { state: 'waits' };
   acquiring.add(watched);
@@ -75,7 +75,7 @@ describe('the lock of a root', () => {
     const first = await acquire();
     await first.release();
     expect(await readdir(dir)).toEqual([]);
-    expect(() => first.assertOwned()).toThrow('must not write any more');
+    expect(() => first.assertOwned()).toThrow('no longer holds');
     const second = await acquire();
     await first.release();
     expect(() => second.assertOwned()).not.toThrow();
@@ -198,7 +198,7 @@ describe('the lock of a root', () => {
     for (let i = 0; i < 20; i++) {
       await rm(path);
       await writeFile(path, '{}');
-      expect(() => lock.assertOwned()).toThrow('was taken away');
+      expect(() => lock.assertOwned()).toThrow('no longer holds');
     }
     await lock.release();
     expect(await readFile(path, 'utf8')).toBe('{}');
@@ -207,7 +207,7 @@ describe('the lock of a root', () => {
   test('that is away for a moment is held again when it is put back', async () => {
     const lock = await acquire();
     await rename(path, `${path}.aside`);
-    expect(() => lock.assertOwned()).toThrow('was taken away');
+    expect(() => lock.assertOwned()).toThrow('no longer holds');
     await rename(`${path}.aside`, path);
     expect(() => lock.assertOwned()).not.toThrow();
   });

@@ -1,3 +1,4 @@
+// The lock file of a root: one process writes, and another may take over when that process is gone.
 import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, futimesSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
@@ -10,26 +11,29 @@ import type { ProcessIdentity } from '../../disk/index.ts';
 
 import { hasCode, isMissing, CheckedThisTurn } from '../files/index.ts';
 
+/** The owner of a lock, as the lock file names it. */
 export interface LockOwner extends ProcessIdentity {
+  /** Unique for each lock. */
   nonce: string;
 }
 
 const heartbeat = 5000;
-/** Of an owner that cannot be looked up nothing is known but that its heartbeat has stopped. */
+/** Milliseconds without a heartbeat. After these, an owner that cannot be looked up counts as gone. */
 const silence = 30_000;
 const pause = 500;
 
+/** Options for taking the lock. */
 export interface AcquireOptions {
-  /** Ends the waiting. */
+  /** Aborts the waiting. */
   signal?: AbortSignal | undefined;
-  /** Is told once if it takes a while to find out whether an owner lives that cannot be looked up. */
+  /** Called once if the lock's owner cannot be looked up, so that only its heartbeat can tell. */
   onWait?: ((owner: LockOwner | undefined) => void) | undefined;
 }
 
-/** Who may write to a root. Readers never lock. */
+/** The lock of the process that may write to a root. Readers never lock. */
 export class RootLock {
   readonly #path: string;
-  /** Open as long as the lock is held: the number of its inode cannot be given to another file meanwhile. */
+  /** Open while the lock is held, so that no other file can get its inode number. */
   readonly #file: number;
   readonly #ino: bigint;
   readonly #nonce: string;
@@ -48,7 +52,7 @@ export class RootLock {
   }
 
   /**
-   * Waits half a minute at the most: so long an owner on another host, or in another container, has to be silent.
+   * Takes the lock. Waits up to half a minute for a silent owner on another host or in another container.
    *
    * @throws RegistryError UNAVAILABLE, naming the owner
    */
@@ -77,10 +81,12 @@ export class RootLock {
       hasWaited = true;
       await delay(pause, signal);
     }
-    throw new RegistryError('UNAVAILABLE', `${dir}: the lock changes hands all the time`, { retryAfter: 1 });
+    throw new RegistryError('UNAVAILABLE', `${dir}: other processes keep taking the lock: try again`, {
+      retryAfter: 1,
+    });
   }
 
-  /** False if somebody took the lock away. */
+  /** False if another process has taken the lock. */
   get isOwned(): boolean {
     if (this.#isReleased) return false;
     if (this.#checked.has(this.#path)) return true;
@@ -90,12 +96,16 @@ export class RootLock {
     return true;
   }
 
-  /** @throws RegistryError UNAVAILABLE if somebody took the lock away */
+  /** @throws RegistryError UNAVAILABLE if another process has taken the lock */
   assertOwned(): void {
     if (this.isOwned) return;
-    throw new RegistryError('UNAVAILABLE', `${this.#path} was taken away: this process must not write any more`);
+    throw new RegistryError(
+      'UNAVAILABLE',
+      `this process no longer holds ${this.#path}, so it must not write: open the registry again`,
+    );
   }
 
+  /** Gives the lock up. */
   async release(): Promise<void> {
     if (this.#isReleased) return;
     this.#isReleased = true;
@@ -105,7 +115,7 @@ export class RootLock {
       const { nonce } = JSON.parse(readFileSync(this.#path, 'utf8')) as LockOwner;
       if (nonce === this.#nonce) rmSync(this.#path, { force: true });
     } catch {
-      // Somebody else's by now, or gone.
+      // The lock is gone, or belongs to another process by now.
     }
   }
 
@@ -115,7 +125,7 @@ export class RootLock {
       const now = new Date();
       futimesSync(this.#file, now, now);
     } catch {
-      // The next write says it.
+      // The next write reports it.
     }
   }
 }
@@ -124,7 +134,7 @@ async function makeDirectory(dir: string): Promise<void> {
   try {
     await mkdir(dir, { recursive: true });
   } catch (error) {
-    // On a file system that is read-only, Node says that what it could not make is missing.
+    // On a read-only file system, Node reports the directory that it could not create as missing.
     if (!isMissing(error)) throw error;
     await mkdir(dirname(dir), { recursive: true });
     await mkdir(dir);
@@ -149,10 +159,10 @@ function create(path: string, owner: LockOwner): number | undefined {
   }
 }
 
-/** A lock of somebody. */
+/** The lock file of another process. */
 interface LockFile {
   text: string;
-  /** Undefined if it is damaged, or its owner was gone before it was written. */
+  /** Undefined if the file is damaged, or the owner ended before writing it. */
   owner: LockOwner | undefined;
   /** Changes with each heartbeat. */
   beat: string;
@@ -160,7 +170,7 @@ interface LockFile {
 
 async function read(path: string): Promise<LockFile | undefined> {
   try {
-    // Opened each time: what a network's file system says of a file may be old until then.
+    // Opened each time: a network file system may show old data of a file until it is opened.
     const handle = await open(path, 'r');
     try {
       const text = await handle.readFile('utf8');
@@ -188,12 +198,12 @@ function stateOf(path: string, found: LockFile): 'alive' | 'gone' | 'unknown' {
   return seen === 'elsewhere' ? stateByHeartbeat(path, found) : seen;
 }
 
-/** What has been seen of locks whose owners cannot be looked up, by path. */
+/** Heartbeats seen of owners that cannot be looked up, by path of the lock. */
 const heartbeats = new Map<string, { text: string; beat: string; since: number; isAlive: boolean }>();
 
 /**
- * Their clock and the one here need not agree, and each may jump. So only whether the time of the lock changes counts,
- * and for how long it has not, by a clock that nobody sets.
+ * Clocks of two hosts may differ, and each may jump. So only two facts count: whether the lock's time changes, and
+ * for how long it has not, by a local monotonic clock.
  */
 function stateByHeartbeat(path: string, { text, beat }: LockFile): 'alive' | 'gone' | 'unknown' {
   const now = performance.now();
@@ -221,7 +231,7 @@ function delay(milliseconds: number, signal: AbortSignal | undefined): Promise<v
   });
 }
 
-/** Renaming it is the step that only one can do; who finds another's lock in its hands puts it back. */
+/** Only one process can succeed with the rename. If the renamed lock is not the expected one, it is put back. */
 async function takeAway(path: string, expected: LockFile): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
@@ -231,14 +241,14 @@ async function takeAway(path: string, expected: LockFile): Promise<void> {
     throw error;
   }
   const taken = await read(aside);
-  // Its owner may have come back to life at the last moment.
+  // The owner may have written a heartbeat at the last moment.
   if (taken?.text === expected.text && taken.beat === expected.beat) await rm(aside, { force: true });
   else await rename(aside, path);
   heartbeats.delete(path);
 }
 
 function locked(dir: string, owner: LockOwner | undefined): RegistryError {
-  const who = owner === undefined ? 'somebody' : `process ${owner.pid} on ${owner.host}`;
+  const who = owner === undefined ? 'another process' : `process ${owner.pid} on ${owner.host}`;
   return new RegistryError(
     'UNAVAILABLE',
     `${dir} is in use by ${who}: push to the registry that it serves, or stop it first`,

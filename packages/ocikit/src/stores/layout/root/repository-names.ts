@@ -1,3 +1,4 @@
+// The names of all repositories below a root with one layout per repository.
 import { join } from 'node:path';
 
 import { isRepository } from '../../../model/index.ts';
@@ -7,23 +8,23 @@ import { SortedNames } from '../../repository/index.ts';
 import { directoryOf, entriesOf, hasBlobs, repositoryOf } from '../files/index.ts';
 import { readIndex } from '../index/index.ts';
 
-/** Milliseconds between two walks through the directories, at the least. */
+/** Minimum milliseconds between two walks through the directories. */
 const interval = 100;
-/** Of the time, a walk may take one part in so many. */
+/** Walking takes at most one part in this many of the time. */
 const share = 20;
 
-/** The repositories that have a layout of their own below a root, and what may be left of some. */
+/** The repositories that have a layout of their own below a root. */
 export class RepositoryNames {
   readonly #root: string;
   #names: Promise<SortedNames> | undefined;
-  /** By a clock that nobody sets. */
+  /** By a monotonic clock. */
   #recentUntil = 0;
 
   constructor(root: string) {
     this.#root = root;
   }
 
-  /** As they were found once, and {@link note} has told since. */
+  /** The names from one walk, with the changes from {@link note} since. */
   all(): Promise<SortedNames> {
     this.#names ??= this.#find().catch((error: unknown) => {
       this.#names = undefined;
@@ -32,13 +33,16 @@ export class RepositoryNames {
     return this.#names;
   }
 
-  /** As they are on the disk, or were a short while ago: for as long as others write. */
+  /** The names on the disk, at most a short while old: use it while another process writes. */
   recent(): Promise<SortedNames> {
     if (performance.now() >= this.#recentUntil) this.#names = undefined;
     return this.all();
   }
 
-  /** If nobody has looked, or the look fails, the next one finds it on the disk. */
+  /**
+   * Notes that a repository appeared or is gone. Without a successful walk so far there is nothing to note: the next
+   * walk finds it.
+   */
   async note(name: string, exists: boolean): Promise<void> {
     const names = await this.#names?.catch(() => undefined);
     if (exists) names?.add(name);
@@ -57,13 +61,13 @@ export class RepositoryNames {
   }
 }
 
-/** A directory may be what is left of a repository. */
+/** A directory without content may be left from a removed repository. */
 async function hasContent(path: string): Promise<boolean> {
   if (await hasBlobs(path)) return true;
   try {
     return ((await readIndex(join(path, 'index.json')))?.entries.length ?? 0) > 0;
   } catch {
-    // Whoever asks for what is in it is told.
+    // Reading the repository reports the error.
     return true;
   }
 }

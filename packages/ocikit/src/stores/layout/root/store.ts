@@ -1,3 +1,4 @@
+// One root directory: who writes to it, recovery after a crash, committing records, and folding the journal.
 import { join } from 'node:path';
 
 import { createUploadIds, isRegistryError, RegistryError } from '../../../model/index.ts';
@@ -39,49 +40,64 @@ import { LayoutCache } from './layout-cache.ts';
 import { RootLock } from './lock.ts';
 import { RepositoryNames } from './repository-names.ts';
 
+/** The root directory and how it is used. */
 export interface StoreOptions {
+  /** The root directory. */
   root: string;
-  /** One layout for all repositories, or one for each. */
+  /** True if one layout holds all repositories, false if each has its own. */
   isShared: boolean;
+  /** The repository of index entries that name none. */
   defaultRepository: string | undefined;
+  /** How durable acknowledged content is. */
   durability: Durability;
+  /** Called for problems that do not stop the store. */
   warn: Warn;
+  /** Runs around being the process that writes. */
   ownership?: Ownership | undefined;
 }
 
-/** What depends on being the one that writes. */
+/** Steps around being the process that writes. */
 export interface Ownership {
-  /** Runs when this process has become it, before anybody else can rely on that. */
+  /** Runs when this process has become the writer, before any caller can rely on that. */
   begin(): Promise<void>;
-  /** Runs before it lets somebody else be it. */
+  /** Runs before this process stops being the writer. */
   end(): Promise<void>;
 }
 
-/** A small file that is written, and gets its name when the journal has its bytes. */
+/** A small file that is written. It gets its final name when the journal has its bytes. */
 export interface SmallFile {
+  /** The digest of the bytes. */
   digest: Digest;
+  /** All bytes of the file. */
   bytes: Uint8Array;
-  /** Gives it its name. */
+  /** Renames it to its final path. */
   place: () => void;
 }
 
-/** The journal is folded when it is larger than this, and larger than a quarter of the indexes that it extends. */
+/**
+ * Bytes. The journal is folded when it is larger than this and larger than a quarter of the indexes that it extends.
+ */
 const smallestFold = 4 * 1024 * 1024;
-/** So many bytes of small files it may have besides. */
+/** Bytes of small files that the journal may have in addition. */
 const largestContent = 64 * 1024 * 1024;
 const idleFold = 30_000;
 const entrySize = 200;
 
 /**
- * A root directory: its layouts, the journal that extends their indexes, and the right to write to it.
+ * A root directory: its layouts, the journal that extends their indexes, and the right to write.
  *
- * Reading needs no lock. What another process writes is seen soon after.
+ * Reading needs no lock. Changes by another process show up soon.
  */
 export class LayoutStore {
+  /** The root directory. */
   readonly root: string;
+  /** True if one layout holds all repositories. */
   readonly isShared: boolean;
+  /** Writes the files of the root. */
   readonly files: Files;
+  /** Called for problems that do not stop the store. */
   readonly warn: Warn;
+  /** Paths of the files that only ocikit reads. */
   readonly private: PrivateDirectory;
   readonly #defaultRepository: string | undefined;
   readonly #ownership: Ownership | undefined;
@@ -95,11 +111,11 @@ export class LayoutStore {
   #ids: UploadIds | undefined;
   #folding: Promise<void> | undefined;
   #nextFold: Promise<void> | undefined;
-  /** Generations that a fold has frozen and not removed yet, oldest first. */
+  /** Generations that a fold has frozen and not yet removed, oldest first. */
   readonly #frozen: number[] = [];
   #idle: ReturnType<typeof setTimeout> | undefined;
   #names: RepositoryNames;
-  /** Directories of layouts that the journal's current generation extends. */
+  /** Directories of layouts for which the current generation has a `base` record. */
   readonly #based = new Set<string>();
   #closing: Promise<void> | undefined;
   readonly #closed = new AbortController();
@@ -119,17 +135,17 @@ export class LayoutStore {
     this.#names = new RepositoryNames(this.root);
   }
 
-  /** The layout that has a repository, if nothing has to be waited for, as nearly always where this process writes. */
+  /** The layout of a repository, if no waiting is needed; nearly always so in the process that writes. */
   loadedLayoutOf(repository: string): Layout | undefined {
     if (this.#lock === undefined || this.#layouts.isFull) return undefined;
     return this.#layouts.loaded(this.isShared ? '' : directoryOf(repository));
   }
 
-  /** The layout that holds a repository, as far as it exists, with what other processes have written. */
+  /** The layout of a repository, including changes by other processes. The repository need not exist. */
   async layoutOf(repository: string): Promise<Layout> {
     const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
     if (this.#lock === undefined) await this.#follower.refresh(layout);
-    // All of them wait to be written.
+    // All of them have changes to write.
     else if (this.#layouts.isFull) this.#foldNow();
     return layout;
   }
@@ -137,7 +153,7 @@ export class LayoutStore {
   #newLayouts(): LayoutCache {
     return new LayoutCache(
       (directory) => this.#openLayout(directory),
-      // Of one that is only read, what is on the disk is not behind.
+      // A layout that is only read is never ahead of the disk.
       (layout) => this.#journal !== undefined && (layout.isDirty || layout.isWatching),
     );
   }
@@ -147,7 +163,7 @@ export class LayoutStore {
     const { snapshots } = this.private;
     const names = isShared ? sharedNames(this.#defaultRepository) : singleNames(repositoryOf(directory));
     const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn });
-    // Once this process writes, all journals of others have been folded.
+    // Once this process writes, all journals of other processes have been folded.
     if (this.#journal === undefined) await this.#follower.open(layout);
     else layout.show(await layout.read(), []);
     return layout;
@@ -157,7 +173,7 @@ export class LayoutStore {
     return new Follower(this.private.path, this.isShared, this.warn);
   }
 
-  /** What was read before may not be so any more. */
+  /** Discards everything that was read: it may be outdated. */
   #forgetAll(): void {
     this.#layouts = this.#newLayouts();
     this.#follower = this.#newFollower();
@@ -178,7 +194,7 @@ export class LayoutStore {
     const lock = await RootLock.acquire(this.private.path, {
       signal: this.#closed.signal,
       onWait: (owner) =>
-        this.warn('somebody elsewhere may be writing here: it takes half a minute to be sure', {
+        this.warn('another host or container may be writing here: waiting up to half a minute to be sure', {
           directory: this.root,
           pid: owner?.pid,
           host: owner?.host,
@@ -187,13 +203,13 @@ export class LayoutStore {
     try {
       this.#lock = lock;
       const assertOwned = (): void => lock.assertOwned();
-      // Until the lock was ours, others may have written.
+      // Other processes may have written until the lock was taken.
       this.#forgetAll();
       const journals = await this.#follower.journals();
       const { generations, directories, damaged, lastLength } = journals;
       for (const journal of damaged) {
         const file = await quarantine(this.private.path, journal.generation, journal.damaged);
-        this.warn('records of a journal cannot be read, and have been put aside', { file });
+        this.warn('a journal has damaged records: they were saved in a file and skipped', { file });
       }
       const last = generations.at(-1);
       const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
@@ -226,7 +242,7 @@ export class LayoutStore {
     }
   }
 
-  /** Ids of uploads, which stay good when the process is started again. */
+  /** Creates and checks upload ids, which stay valid after a restart. */
   async ids(): Promise<UploadIds> {
     await this.own();
     if (this.#ids === undefined) throw new TypeError('the store is not open');
@@ -234,28 +250,28 @@ export class LayoutStore {
   }
 
   /**
-   * Before each step that another process would see, and that no journal record goes with.
+   * Call it before each step that other processes would see and that has no journal record.
    *
-   * @throws RegistryError UNAVAILABLE if somebody took the lock away
+   * @throws RegistryError UNAVAILABLE if another process has taken the lock
    */
   assertOwned(): void {
     this.#lock?.assertOwned();
   }
 
-  /** Whether the journal can take small files, so that nobody has to wait for each of them. */
+  /** True if the journal can take small files, so that no push waits for a sync of its own. */
   get takesSmallFiles(): boolean {
     return this.files.durability === 'fsync' && !this.#unsettled.isFull;
   }
 
   /**
-   * Makes records of one layout durable, and then visible, all or none.
+   * Makes records of one layout durable and then visible, all or none.
    *
-   * @param file that gets its name in the same step
+   * @param file gets its name in the same step
    */
   async commit(layout: Layout, records: readonly JournalRecord[], file?: SmallFile): Promise<void> {
     const journal = this.#journal;
     if (journal === undefined || this.#closing !== undefined) throw closed();
-    // Nothing waits until they are queued: what the caller has seen still holds.
+    // Nothing waits before the records are queued, so the caller's checks still hold.
     const settle = layout.queue(records);
     const { directory } = layout;
     const before: (JournalRecord | ContentRecord)[] = [];
@@ -272,7 +288,7 @@ export class LayoutStore {
         { records: [...before, ...records], contents: file === undefined ? [] : [file.bytes] },
         {
           apply: (place) => {
-            // No longer judged by what is queued, whatever comes of it.
+            // The records are no longer queued, whatever happens next.
             settle();
             if (file !== undefined) this.#place(layout, file, { ...place, mask });
             for (const record of records) layout.apply(record);
@@ -297,27 +313,27 @@ export class LayoutStore {
     this.#unsettled.add({ ...at, path, directory: layout.directory, digest, size: bytes.length });
   }
 
-  /** What another process has pushed, and may not have written to its file yet. */
+  /** Small content that another process has pushed and may not have written to its file yet. */
   journalledContent(layout: Layout, digest: Digest): JournalledContent | undefined {
     return this.#lock === undefined ? this.#follower.contentOf(layout, digest) : undefined;
   }
 
-  /** Those that {@link journalledContent} has. */
+  /** The digests for which {@link journalledContent} has content. */
   journalledDigests(layout: Layout): Digest[] {
     return this.#lock === undefined ? this.#follower.digestsOf(layout) : [];
   }
 
-  /** @returns undefined if it is in its file by now */
+  /** @returns undefined if the content is in its file by now */
   readJournalled(content: JournalledContent): Uint8Array | undefined {
     return readContent(this.private.path, content);
   }
 
-  /** Before something else than the journal relies on a file. */
+  /** Syncs a file before something other than the journal relies on it. */
   async settleFile(path: string): Promise<void> {
     await this.#unsettled.settleOne(path);
   }
 
-  /** After a file was removed: what the journal says of it must not bring it back. */
+  /** Notes that a file was removed, so that the journal does not bring it back. */
   async noteRemoved(layout: Layout, digest: Digest): Promise<void> {
     const path = layout.blobPath(digest);
     const journal = this.#journal;
@@ -327,14 +343,14 @@ export class LayoutStore {
     try {
       await journal.append({ records }, noOutcome);
     } catch (error) {
-      // A new journal does without the old one's bytes. What is in this one may bring the file back until then.
+      // A new journal does not have the bytes. Until then, this journal may bring the file back.
       this.#foldNow();
       throw error;
     }
     this.#foldWhenIdle();
   }
 
-  /** Removes generations, the last of which is the newest, when the files are durable that only they answer for. */
+  /** Removes the oldest generations, after making the files durable that need them. */
   async #removeGenerations(journal: Journal, generations: number[]): Promise<void> {
     const newest = generations.at(-1);
     if (newest === undefined) return;
@@ -344,7 +360,7 @@ export class LayoutStore {
       await journal.remove(oldest);
       generations.shift();
     }
-    // Not before: as long as a journal is there, what it brings back has to be noted as removed.
+    // Not earlier: while a journal exists, a removed file must be noted in it.
     this.#unsettled.forgetAll(files);
   }
 
@@ -355,9 +371,10 @@ export class LayoutStore {
       assertInside(this.root, components);
       await this.#unsettled.recover({ ...content, path: join(this.root, ...components) });
     } catch (error) {
-      // Where a link is, or a directory, or a file in place of a directory, it would be so each time. All else may pass.
+      // With a symbolic link, a directory, or a file in place of a directory, recovery would fail each time. Other
+      // errors may pass.
       if (!isRegistryError(error) && !hasCode(error, 'EISDIR', 'ENOTDIR', 'EEXIST')) throw error;
-      this.warn('a file that is in the journal cannot be written', { error });
+      this.warn('a file cannot be restored from the journal', { error });
     }
   }
 
@@ -384,20 +401,20 @@ export class LayoutStore {
     this.#idle.unref();
   }
 
-  /** Nobody waits for it; if it fails, the journal still has everything. */
+  /** Folds in the background. If it fails, the journal still has everything. */
   #foldNow(): void {
     if (this.#folding !== undefined || this.#closing !== undefined) return;
     this.#foldNext().catch((error: unknown) => this.warn('the index could not be written', { error }));
   }
 
-  /** Writes every index that the journal extends, and begins a new journal. */
+  /** Writes every index that the journal extends, and starts a new journal. */
   fold(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
     return this.files.throttle.atFullSpeed(() => this.#foldNext());
   }
 
   #foldNext(): Promise<void> {
-    // One that runs already may have passed by what was pushed last.
+    // A running fold may have passed the layout that was changed last.
     this.#nextFold ??= (async (): Promise<void> => {
       await this.#folding?.catch(() => undefined);
       this.#nextFold = undefined;
@@ -414,7 +431,7 @@ export class LayoutStore {
     if (journal === undefined) return;
     const rotated = await journal.rotate(() => this.#based.clear());
     if (rotated !== undefined) this.#frozen.push(rotated);
-    // What a fold that failed has left is replayed before it, and must not outlive it.
+    // Generations left by a failed fold are replayed before this one, so they are removed with it.
     const frozen = this.#frozen.at(-1);
     let isWatching = false;
     for (const opening of this.#layouts.all()) {
@@ -429,32 +446,36 @@ export class LayoutStore {
     await this.#removeGenerations(journal, this.#frozen);
   }
 
-  /** @param frozen the newest generation that is going to be removed; undefined if there is none */
+  /**
+   * Folds one layout.
+   *
+   * @param frozen the newest generation that will be removed; undefined if there is none
+   */
   async #foldLayout(layout: Layout, journal: Journal, frozen: number | undefined): Promise<void> {
     const { directory } = layout;
     this.#lock?.assertOwned();
     await layout.fold(async (sha256) => {
-      // An index must not name what may not be there after a loss of power.
+      // An index must not name files that may be missing after a loss of power.
       await this.#unsettled.settle(this.#unsettled.all().filter((file) => file.directory === directory));
       if (frozen !== undefined) await journal.appendTo(frozen, { op: 'folded', directory, sha256 });
     });
-    // What came meanwhile said that it extends the index before this one.
+    // Records that came meanwhile named the previous index as their base.
     if (this.#based.has(directory)) {
       await journal.append({ records: [{ op: 'base', directory, sha256: layout.sha256 }] }, noOutcome);
     }
   }
 
-  /** How tags of the layout moved that has the repository, newest first. */
+  /** The moves of tags in the repository's layout, newest first. */
   movesOf(repository: string): AsyncIterable<TagMoveRecord> {
     const directory = this.isShared ? '' : directoryOf(repository);
     return this.#history.newestFirst(directory, async () => {
-      // Until this process writes, the journals are others'.
+      // Until this process writes, the journals belong to another process.
       if (this.#journal !== undefined) return this.#history.pending(directory);
       return (await this.#follower.journals()).recordsOf(directory);
     });
   }
 
-  /** Every repository, in byte order. */
+  /** All repositories, in byte order. */
   async names(): Promise<SortedNames> {
     if (this.isShared) {
       const names = new SortedNames();
@@ -465,11 +486,12 @@ export class LayoutStore {
     return this.#lock === undefined ? this.#names.recent() : this.#names.all();
   }
 
+  /** Notes that a repository appeared or is gone. */
   async noteRepository(name: string, exists: boolean): Promise<void> {
     if (!this.isShared) await this.#names.note(name, exists);
   }
 
-  /** Writes what is to be written, and lets somebody else write from now on. */
+  /** Writes everything, then lets another process write. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -483,7 +505,7 @@ export class LayoutStore {
       await this.#nextFold?.catch(() => undefined);
       await this.#folding?.catch(() => undefined);
       await this.#fold();
-      // The second time only for what somebody was just writing.
+      // The second fold writes only the edits that were made during the first.
       await this.#fold();
     } finally {
       for (const opening of this.#layouts.all()) (await opening.catch(() => undefined))?.release();

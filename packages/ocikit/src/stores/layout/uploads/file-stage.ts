@@ -1,3 +1,4 @@
+// The bytes of an upload or a blob push, in memory and then in a temporary file, until they become a blob.
 import { constants, rmSync, utimesSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -14,30 +15,30 @@ import type { Files } from '../files/index.ts';
 import { hashWorkers } from './hash-worker.ts';
 import type { HashedFile } from './hash-worker.ts';
 
-/** Up to here, bytes wait in memory for the file to be written in one step. */
+/** Bytes. Up to this size an upload waits in memory, to be written in one step. */
 const small = 64 * 1024;
-/** From so many bytes on, a piece is given to the thread that computes the digest, to be written there; one that it shares always is. */
+/** Bytes. From this size on, the hash worker writes a piece; it writes shared memory of any size. */
 const large = 256 * 1024;
-/** Bytes after which what was written is synchronised, while more is coming. */
+/** Bytes between two early synchronisations of a growing file. */
 const syncStep = 16 * 1024 * 1024;
 
-/** The bytes of an upload or of a blob that is being pushed: a file that becomes the blob when it is whole. */
+/** The bytes of an upload or of a blob push. The file becomes the blob when it is complete. */
 export class FileStage implements UploadStage {
   readonly #path: string;
   readonly #files: Files;
   #handle: FileHandle | undefined;
   #size: number;
-  /** All bytes, as long as there is no file. */
+  /** All bytes, while there is no file. */
   #held: Uint8Array[] = [];
   #hasFile: boolean;
   #writtenAt: number | undefined;
   #followed: HashedFile | undefined;
-  /** Bytes that were there when a synchronisation was begun last. */
+  /** Size of the file when the last synchronisation began. */
   #synced = 0;
   #syncing: Promise<void> | undefined;
   #syncError: { error: unknown } | undefined;
 
-  /** @param size of the file, if it is there already */
+  /** @param size size of the file, if it exists already */
   constructor(path: string, files: Files, size?: number) {
     this.#path = path;
     this.#files = files;
@@ -45,14 +46,14 @@ export class FileStage implements UploadStage {
     this.#hasFile = size !== undefined;
   }
 
-  /** Milliseconds of the epoch, if all of the file, the one that has been moved as well, was written at once. */
+  /** Milliseconds since the epoch if the whole file was written at once, also after the file was renamed. */
   get writtenAt(): number | undefined {
     return this.#writtenAt;
   }
 
   async append(bytes: Uint8Array): Promise<void> {
     if (!this.#hasFile && this.#size + bytes.length <= small) {
-      // A copy: `slice` of a Buffer is none, and the next piece may come in the same memory.
+      // `Buffer.from` copies; `slice` of a Buffer would not, and the next piece may come in the same memory.
       this.#held.push(Buffer.from(bytes));
       this.#size += bytes.length;
       return;
@@ -78,7 +79,7 @@ export class FileStage implements UploadStage {
     return this.#followed;
   }
 
-  /** What is on the disk already need not be waited for in the end. */
+  /** Syncs while more bytes come, so that less is left to sync at the end. */
   #syncEarly(handle: FileHandle): void {
     if (this.#syncing !== undefined || this.#size < this.#synced + syncStep) return;
     this.#synced = this.#size;
@@ -93,7 +94,7 @@ export class FileStage implements UploadStage {
   }
 
   async truncate(size: number): Promise<void> {
-    // What fails now is taken back, or was said before.
+    // A failed write is now cut off, or was reported already.
     await this.#followed?.settled().catch(() => undefined);
     this.#unfollow();
     this.#synced = Math.min(this.#synced, size);
@@ -110,16 +111,16 @@ export class FileStage implements UploadStage {
     return createContent({ descriptor, range, source });
   }
 
-  /** What was appended is in the file now, and survives the process. */
+  /** Writes the appended bytes to the file, so that they survive the process. */
   async release(): Promise<void> {
     if (this.#size > 0) await this.#write();
     await this.#close();
   }
 
-  /** Makes the bytes durable; {@link moveTo} can be called now. */
+  /** Makes the bytes durable, so that {@link moveTo} can be called. */
   async finish(): Promise<void> {
     await this.#syncing;
-    // The kernel may have dropped what it could not write, and a second time it would say that all is well.
+    // The kernel may have dropped unwritten pages, and a second sync would wrongly succeed.
     if (this.#syncError !== undefined) throw this.#syncError.error;
     if (this.#hasFile) await this.#files.syncData(await this.#open());
     else await this.#write('durably');
@@ -134,8 +135,8 @@ export class FileStage implements UploadStage {
   }
 
   /**
-   * Like {@link moveTo}, at once and not durably. A file that has the same bytes stays: it may be durable, and an index may
-   * name it.
+   * Like {@link moveTo}, but at once and not durable. An existing file with the same bytes stays: it may be durable,
+   * and an index may name it.
    */
   moveNow(path: string, bytes: Uint8Array): void {
     this.#unfollow();
@@ -148,7 +149,7 @@ export class FileStage implements UploadStage {
     this.#hasFile = false;
   }
 
-  /** Gives the file the name of what it is. */
+  /** Renames the file to its final path, durably. */
   async moveTo(path: string): Promise<void> {
     this.#unfollow();
     await this.#files.moveInto(this.#path, path, () => {
@@ -157,9 +158,9 @@ export class FileStage implements UploadStage {
   }
 
   /**
-   * After {@link moveTo}, when something else has failed: an upload can be tried again.
+   * Call it after {@link moveTo} if a later step failed: the upload can then be tried again.
    *
-   * @param giveBack makes the file again, if it can
+   * @param giveBack creates the file again, if possible
    */
   async restore(giveBack: (path: string) => Promise<void>): Promise<void> {
     if (this.#hasFile || this.#held.length > 0) return;
@@ -172,19 +173,20 @@ export class FileStage implements UploadStage {
     const hadFile = this.#hasFile;
     this.#hasFile = false;
     this.#held = [];
-    // An empty one goes at once: the upload's id is good still, and whoever sends again must not meet it, or lose theirs.
+    // Remove an empty file at once: the upload's id stays valid, so the client may send again, and a late removal would
+    // hit the new file.
     if (hadFile && this.#size === 0) rmSync(this.#path, { force: true });
     else if (hadFile) await rm(this.#path, { force: true });
     await this.#close();
   }
 
-  /** From now on there is a file. */
+  /** Writes the bytes from memory to the file. */
   async #write(how?: 'durably'): Promise<void> {
     if (this.#hasFile) return;
     try {
       await this.#files.writeSmall(this.#path, this.#held, how);
     } catch (error) {
-      // The bytes are here still, and can be written when there is room again.
+      // The bytes are still in memory and can be written when there is room again.
       await rm(this.#path, { force: true }).catch(() => undefined);
       throw error;
     }
@@ -210,21 +212,24 @@ export class FileStage implements UploadStage {
     return this.#handle;
   }
 
-  /** Never anew: what is missing would be there, as zeros. */
+  /** Opens the existing file and never creates one: missing bytes would become zeros. */
   async #openAgain(): Promise<FileHandle> {
     try {
       return await open(this.#path, constants.O_RDWR);
     } catch (cause) {
       if (!isMissing(cause)) throw cause;
-      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the bytes of the upload are gone', { cause });
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the bytes of the upload are gone: start it again', { cause });
     }
   }
 }
 
-/** The size of an upload that an earlier process left. It is used from now on, and does not expire meanwhile. */
+/**
+ * The size of an upload that an earlier process left; undefined if there is none. Its time is set to now, so that it
+ * does not expire.
+ */
 export function restoreUpload(path: string): number | undefined {
   const size = sizeOfFile(path);
-  // An empty one is as good as none.
+  // An empty upload is the same as none.
   if (size === undefined || size === 0) return undefined;
   utimesSync(path, new Date(), new Date());
   return size;

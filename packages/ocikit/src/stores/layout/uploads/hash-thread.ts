@@ -1,25 +1,27 @@
+// The code of the hash worker. It is sent to the worker as text, so it uses nothing from outside its function.
 import type * as Crypto from 'node:crypto';
 import type * as Fs from 'node:fs';
 import type * as WorkerThreads from 'node:worker_threads';
 
-/** What the worker is told of one file, in this order. */
+/** Messages to the worker about one file, in this order. */
 export type HashRequest =
   | { id: number; do: 'open'; path: string; algorithm: string }
-  /** Bytes in memory that both threads have, to be written and hashed. */
+  /** Bytes in shared memory, to be written and hashed. */
   | { id: number; do: 'write'; bytes: Uint8Array; position: number }
-  /** So many bytes are there. */
+  /** The file has this many bytes now. */
   | { id: number; do: 'read'; size: number }
   | { id: number; do: 'digest'; size: number }
   | { id: number; do: 'close' };
 
+/** Messages from the worker. */
 export type HashReply =
   /** Hexadecimal; undefined if the file could not be read. */
   { id: number; hash: string | undefined } | { id: number; written: WriteOutcome };
 
-/** What became of bytes that were to be written; `not` if there is nobody, or no file, to write them. */
+/** The result of a write; `not` if the worker has ended or the file is not open. */
 export type WriteOutcome = 'all' | 'not' | WriteFailure;
 
-/** Of an error of the system's, a message to another thread would lose all but the text. */
+/** The fields of a system error: a message to another thread would lose all but the text. */
 interface WriteFailure {
   message: string;
   code: string | undefined;
@@ -27,14 +29,14 @@ interface WriteFailure {
   syscall: string | undefined;
 }
 
-/** What runs in the worker, which has nothing but what it is given. */
+/** Runs in the worker, with nothing but its argument. */
 export function hashThread(load: (name: string) => unknown): void {
   const { createHash } = load('node:crypto') as typeof Crypto;
   const { closeSync, openSync, readSync, writeSync } = load('node:fs') as typeof Fs;
   const { parentPort: port } = load('node:worker_threads') as typeof WorkerThreads;
   const buffer = Buffer.allocUnsafe(1024 * 1024);
-  // Linux takes memory for its page cache in blocks as large as the write. Large blocks are those that a virtual machine has
-  // given back to its host, and to get them again takes far longer than the copying.
+  // Linux allocates page cache in blocks as large as the write. Large blocks are often memory that a virtual machine
+  // has given back to its host, and getting it again takes far longer than the copy.
   const writeStep = 32 * 1024;
   const files = new Map<number, { file: number; hash: Crypto.Hash; at: number; hasFailed: boolean }>();
 
@@ -44,7 +46,7 @@ export function hashThread(load: (name: string) => unknown): void {
     try {
       while (followed.at < size) {
         const count = readSync(followed.file, buffer, 0, Math.min(buffer.length, size - followed.at), followed.at);
-        if (count === 0) throw new Error('the file is shorter than was said');
+        if (count === 0) throw new Error('the file is shorter than announced');
         followed.hash.update(buffer.subarray(0, count));
         followed.at += count;
       }
@@ -68,7 +70,7 @@ export function hashThread(load: (name: string) => unknown): void {
   const write = (id: number, bytes: Uint8Array, position: number): void => {
     const followed = files.get(id);
     const written = followed === undefined ? 'not' : writeAll(followed.file, bytes, position);
-    // More can come while this is hashed.
+    // Reply before hashing, so that the next bytes can come.
     port?.postMessage({ id, written } satisfies HashReply);
     if (followed === undefined || written !== 'all') return;
     readTo(id, position);
@@ -90,7 +92,7 @@ export function hashThread(load: (name: string) => unknown): void {
         const { path, algorithm } = message;
         files.set(id, { file: openSync(path, 'r+'), hash: createHash(algorithm), at: 0, hasFailed: false });
       } catch {
-        // Whoever asks for the digest is told that there is none.
+        // The digest will be undefined.
       }
     } else if (message.do === 'close') {
       close(id);
@@ -101,7 +103,7 @@ export function hashThread(load: (name: string) => unknown): void {
       if (message.do === 'read') return;
       const followed = files.get(id);
       const isWhole = followed !== undefined && !followed.hasFailed && followed.at === message.size;
-      // More may be appended, so its state goes on.
+      // A copy, as more may be appended to this hash.
       const hash = isWhole ? followed.hash.copy().digest('hex') : undefined;
       port.postMessage({ id, hash } satisfies HashReply);
     }

@@ -1,3 +1,4 @@
+// Threads that write and hash large uploads, and the files that they work on.
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 
@@ -9,33 +10,34 @@ import type { StageDigest } from '../../blobs/index.ts';
 import { hashThread } from './hash-thread.ts';
 import type { HashReply, HashRequest, WriteOutcome } from './hash-thread.ts';
 
-/** Milliseconds after which a worker that has nothing to do is ended. */
+/** Milliseconds after which an idle worker is ended. */
 const idle = 300;
 const mostFiles = 64;
-/** One core writes and hashes more than a gigabyte in a second, and what the receiving thread can bring is not much more. */
+/** One core writes and hashes more than a gigabyte per second, and the receiving thread is not much faster. */
 const mostWorkers = 2;
-/** Bytes after which the worker is told that there are more. */
+/** Bytes between two messages that the file has grown. */
 const step = 1024 * 1024;
-/** Bytes that are given to the worker at a time: copied for it, or shared with it. */
+/** Bytes given to the worker at a time, copied into shared memory. */
 const slotSize = 1024 * 1024;
 const largestShared = 2 * 1024 * 1024;
 
 /**
- * Computes digests of files in a thread of its own, so that the one that receives them has that much more time for receiving.
- * Large pieces it is given, writes and hashes. Small ones it reads just behind whoever writes them: what was just written costs
- * little to read.
+ * Computes digests of files in a thread, so that the receiving thread has more time.
+ *
+ * The worker writes and hashes large pieces. It reads small pieces back, just behind the writer: reading fresh data
+ * costs little.
  */
 class HashWorker {
   #worker: Worker | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #files = new Map<number, (hash: string | undefined) => void>();
-  /** Who waits for bytes of a file to be written, in their order. */
+  /** Callers that wait for bytes of a file to be written, in order. */
   readonly #writes = new Map<number, ((outcome: WriteOutcome) => void)[]>();
   #last = 0;
-  /** Answers that somebody waits for. */
+  /** Replies that a caller waits for. */
   #awaited = 0;
 
-  /** Files that it follows now. */
+  /** Files that the worker has open. */
   get fileCount(): number {
     return this.#files.size;
   }
@@ -55,7 +57,7 @@ class HashWorker {
     return file;
   }
 
-  /** The process waits for this, even if it has nothing else to do: it would end in the middle of a push. */
+  /** Keeps the process alive while a caller waits: it could end in the middle of a push otherwise. */
   async #replyOf(id: number): Promise<string | undefined> {
     if (!this.#files.has(id)) return undefined;
     return this.#whileAwaited(new Promise((resolve) => this.#files.set(id, resolve)));
@@ -97,12 +99,12 @@ class HashWorker {
     worker.on('message', (answer: HashReply) => this.#receive(answer));
     worker.on('error', () => this.#forget(worker));
     worker.on('exit', () => this.#forget(worker));
-    // Nobody waits for a thread from which nothing is wanted. Said after the listeners, which take it back.
+    // An idle worker must not keep the process alive. This comes after the listeners, which undo it.
     worker.unref();
     return worker;
   }
 
-  /** It is gone: whoever waits for it reads the file by themselves. */
+  /** The worker has ended. Its users read the files themselves. */
   #forget(worker: Worker): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
@@ -134,16 +136,16 @@ interface HashChannel {
   end: () => void;
 }
 
-/** A file that is written, and read behind the writing. */
+/** A file that a hash worker writes, or reads just behind the writer. */
 export class HashedFile implements StageDigest {
   readonly #algorithm: string;
   readonly #channel: HashChannel;
   #reported = 0;
-  /** Whether the thread has written something of this file. */
+  /** True once the worker has written bytes of this file. */
   #hasWritten = false;
-  /** What becomes of the last bytes, if nobody has waited for them. */
+  /** The outcome of the last write, if no caller has waited for it. */
   #last: Promise<WriteOutcome> | undefined;
-  /** Two, as the worker still hashes one when the other one is filled. */
+  /** Two slots: the worker may still hash one while the other is filled. */
   #slots: { next: Uint8Array; last: Uint8Array } | undefined;
 
   constructor(algorithm: string, channel: HashChannel) {
@@ -151,7 +153,7 @@ export class HashedFile implements StageDigest {
     this.#channel = channel;
   }
 
-  /** So many bytes are written. */
+  /** Notes that the file has this many bytes. */
   grew(size: number): void {
     if (size < this.#reported + step) return;
     this.#reported = size;
@@ -159,20 +161,20 @@ export class HashedFile implements StageDigest {
   }
 
   /**
-   * Has bytes written, one call after another. Of bytes in memory that both threads have, the last ones may not have been written when
-   * it resolves, so that the thread need not wait for more: {@link settled} says when, and the next call fails for them.
+   * Lets the worker write bytes, one call after another. For shared memory, the call may resolve before the last
+   * bytes are written, so that the worker never waits for more: {@link settled} waits for them, and the next call
+   * reports their failure.
    *
-   * @param bytes if they are in such memory, they must not change before two more calls have ended: they are hashed after they have
-   * been written
-   * @returns how many of them were; fewer than all if nobody is there to do it
-   * @throws what the system says
+   * @param bytes shared memory must not change until two more calls have ended: the worker hashes it after writing
+   * @returns the number of bytes written; less than all if the worker has ended
+   * @throws the error of the system
    */
   async write(bytes: Uint8Array, position: number): Promise<number> {
     let at = 0;
     const isShared = bytes.buffer instanceof SharedArrayBuffer;
     while (at < bytes.length) {
       const part = bytes.subarray(at, at + (isShared ? largestShared : slotSize));
-      // Whether the thread is there, the first write has shown.
+      // Only the first write shows whether the worker is alive.
       const mayWait = isShared && this.#hasWritten;
       if (!mayWait) await this.settled();
       const written = this.#channel.write(isShared ? part : this.#copied(part), position + at);
@@ -192,7 +194,7 @@ export class HashedFile implements StageDigest {
     return at;
   }
 
-  /** Resolves when all is written. */
+  /** Resolves when all bytes are written. */
   async settled(): Promise<void> {
     const last = this.#last;
     this.#last = undefined;
@@ -207,7 +209,7 @@ export class HashedFile implements StageDigest {
     return next.subarray(0, part.length);
   }
 
-  /** Rejects as {@link settled} does. */
+  /** The digest of the file; undefined if the worker could not compute it. Rejects as {@link settled} does. */
   async digest(size: number): Promise<Digest | undefined> {
     await this.settled();
     const answer = this.#channel.reply();
@@ -223,7 +225,7 @@ export class HashedFile implements StageDigest {
 }
 
 function assertWritten(outcome: WriteOutcome = 'all'): void {
-  if (outcome === 'not') throw new Error('the thread that writes has ended');
+  if (outcome === 'not') throw new Error('the thread that writes the upload has ended: try again');
   if (outcome !== 'all') throw Object.assign(new Error(outcome.message), outcome);
 }
 
@@ -231,15 +233,15 @@ function newSlot(): Uint8Array {
   return new Uint8Array(new SharedArrayBuffer(slotSize));
 }
 
-/** The threads of the process for this: as many as there are files at the same time, but no more than cores, or than a few. */
+/** The process's hash workers: one per file, but no more than cores, nor than {@link mostWorkers}. */
 class HashWorkers {
   readonly #workers: HashWorker[] = [];
   readonly #most = Math.min(availableParallelism(), mostWorkers);
 
-  /** @returns undefined if there are too many already */
+  /** @returns undefined if the workers have too many files, or do not know the algorithm */
   follow(path: string, algorithm: string): HashedFile | undefined {
     const count = this.#workers.reduce((sum, { fileCount }) => sum + fileCount, 0);
-    // Another algorithm is its own library's, which the worker does not have.
+    // Other algorithms come from the user's own code, which the worker does not have.
     if (count >= mostFiles || !['sha256', 'sha512'].includes(algorithm)) return undefined;
     const [least] = this.#workers.toSorted((a, b) => a.fileCount - b.fileCount);
     if (least !== undefined && (least.fileCount === 0 || this.#workers.length >= this.#most)) {
@@ -251,4 +253,5 @@ class HashWorkers {
   }
 }
 
+/** The hash workers of this process. */
 export const hashWorkers: HashWorkers = new HashWorkers();

@@ -1,16 +1,18 @@
+// Gathering small pieces of a pushed blob into large ones, which are cheaper to write.
 import { readSource, untilAborted } from '../../../model/index.ts';
 import type { BlobContent, BlobSource } from '../../../model/index.ts';
 
-/** Bytes that are written in one go: a call for each piece that comes off a connection costs more than to copy it. */
+/** Bytes per write. A call for each piece that a connection delivers costs more than copying the bytes. */
 export const largePiece: number = 1024 * 1024;
 
-/** From so many bytes on, a piece that other threads can read is handed on as it is. */
+/** Bytes. A shared piece of at least this size is passed on without a copy. */
 const largeEnough = 128 * 1024;
 
 /**
- * The bytes of a source in larger pieces, which other threads can read. Each is good until the third after it is asked for.
+ * The bytes of a source in larger pieces, in shared memory. A piece stays valid until the third piece after it is
+ * requested.
  *
- * @param onBytes is told how many have come, again and again
+ * @param onBytes called with the count of new bytes, repeatedly
  */
 export async function* inLargePieces(
   source: BlobSource,
@@ -21,7 +23,10 @@ export async function* inLargePieces(
   const opened = typeof source === 'function' ? await source() : source;
   const pieces = isContent(opened) ? untilAborted(opened.lent(), signal) : readSource(opened, signal);
   const gathered = new GatheredBytes();
-  /** Pieces that have to follow on something lent before more may be asked for than it is good for. */
+  /**
+   * After a lent piece, this many pieces are yielded before they are full. Filling them would ask the source for so
+   * much that it reuses the lent memory.
+   */
   let owed = 0;
   for await (const piece of pieces) {
     if (piece.length >= largeEnough && isShared(piece)) {
@@ -42,7 +47,7 @@ export async function* inLargePieces(
   if (gathered.size > 0) yield gathered.take();
 }
 
-/** Gathers bytes in three buffers by turns, so that there is one to be filled while the others are used. */
+/** Gathers bytes in three buffers in turn, so that one can be filled while the others are used. */
 class GatheredBytes {
   size = 0;
   readonly #buffers: Uint8Array[] = [];
@@ -52,7 +57,7 @@ class GatheredBytes {
     return this.size === largePiece;
   }
 
-  /** @returns how many of them there was room for */
+  /** @returns the number of bytes that fitted */
   add(bytes: Uint8Array): number {
     const buffer = (this.#buffers[this.#turn] ??= new Uint8Array(new SharedArrayBuffer(largePiece)));
     const part = bytes.subarray(0, largePiece - this.size);

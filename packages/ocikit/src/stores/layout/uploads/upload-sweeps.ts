@@ -1,3 +1,4 @@
+// Removing uploads that an earlier process left and no client resumed.
 import { lstatSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -5,25 +6,27 @@ import { join } from 'node:path';
 import { isMissing } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
+/** The directory to sweep, and when an upload counts as expired. */
 export interface UploadSweepsOptions {
-  /** Where the files of uploads are. */
+  /** The directory of upload files. */
   dir: string;
-  /** Milliseconds after which an upload that nobody goes on with is gone. */
+  /** Milliseconds without activity after which an upload is removed. */
   expiry: number;
-  /** Whether this process knows the upload: it expires by itself. */
+  /** True if this process knows the upload, and expires it itself. */
   isInUse: (id: string) => boolean;
-  /** Throws if the directory is no longer this process's. */
+  /** Throws if another process has taken the lock. */
   assertOwned: () => void;
+  /** Called if a sweep fails. */
   warn: Warn;
 }
 
 const shortestInterval = 1000;
 const longestInterval = 60 * 60 * 1000;
 
-/** Removes the uploads that an earlier process left, when nobody goes on with them. Their age is their files'. */
+/** Removes uploads that an earlier process left and no client resumes. The time of its file tells an upload's age. */
 export class UploadSweeps {
   readonly #options: UploadSweepsOptions;
-  /** When `performance.now()` was 0. From then on no clock counts that somebody could set. */
+  /** Wall time when `performance.now()` was 0. Later changes of the clock then do not count. */
   readonly #origin = Date.now() - performance.now();
   #timer: ReturnType<typeof setInterval> | undefined;
   #isOver = false;
@@ -42,7 +45,7 @@ export class UploadSweeps {
     await this.#sweepOrWarn();
   }
 
-  /** For good. */
+  /** Stops for good. */
   stop(): void {
     this.#isOver = true;
     clearInterval(this.#timer);
@@ -50,9 +53,10 @@ export class UploadSweeps {
 
   async #sweepOrWarn(): Promise<void> {
     const { dir, warn } = this.#options;
-    await this.sweep().catch((error: unknown) => warn('old uploads cannot be removed', { directory: dir, error }));
+    await this.sweep().catch((error: unknown) => warn('expired uploads cannot be removed', { directory: dir, error }));
   }
 
+  /** Removes expired uploads once. */
   async sweep(): Promise<void> {
     const { dir, expiry, isInUse, assertOwned } = this.#options;
     const names = await readdir(dir).catch((error: unknown) => {
@@ -60,7 +64,7 @@ export class UploadSweeps {
       throw error;
     });
     for (const name of names) {
-      // In one step, so that nobody can go on with it in between.
+      // Synchronous, so that no client can resume it in between.
       if (this.#isOver || isInUse(name)) continue;
       const stats = lstatSync(join(dir, name), { throwIfNoEntry: false });
       if (stats === undefined || stats.mtimeMs + expiry >= this.#origin + performance.now()) continue;
