@@ -16,4 +16,5 @@ export { PrivateDirectory, nameOfLayout } from './private-directory.ts';
 export { pooledRandomBytes } from './random-bytes.ts';
 export { directoryOf, repositoryOf } from './repository-directory.ts';
 export { TimeSlice, inSlices } from './slices.ts';
+export type { Throttle } from './throttle.ts';
 export type { Warn } from './warn.ts';

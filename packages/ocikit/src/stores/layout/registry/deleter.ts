@@ -81,11 +81,11 @@ export async function removeUnusedManifest(
   digest: Digest,
 ): Promise<void> {
   const { store } = state;
-  await state.whileRemoving(repository, digest, async () => {
+  await state.claims.whileRemoving(repository, digest, async () => {
     await store.commit(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
     await store.fold();
     store.assertOwned();
-    if (state.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);
+    if (state.claims.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);
   });
   await store.files.syncDirectoryOf(layout.blobPath(digest));
   await forgetIfEmpty(state, layout, repository);

@@ -76,7 +76,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       for await (const digest of orphans.find(layout, signal)) {
         const path = layout.blobPath(digest);
         const size = sizeOfFile(path);
-        if (size !== undefined && !state.isBeingWritten(path)) yield { digest, size, ...state.timesOf(path) };
+        if (size !== undefined && !state.claims.isBeingWritten(path)) yield { digest, size, ...state.timesOf(path) };
       }
     },
     async readManifest(repository, digest, options = {}) {
@@ -116,7 +116,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const layout = await store.layoutOf(repository);
       await layout.explore(repository);
       // From here until the content is marked as being removed, nothing waits.
-      if (state.isBeingRemoved(repository, digest) || leases.has(repository, digest)) return false;
+      if (state.claims.isBeingRemoved(repository, digest) || leases.has(repository, digest)) return false;
       if (!isUnused(layout, digest, unusedSince)) return false;
       const manifest = layout.repositories.get(repository)?.index.manifests.get(digest);
       if (manifest !== undefined) {
@@ -125,7 +125,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
         return true;
       }
       if (!has(layout, repository, digest)) return false;
-      await state.whileRemoving(repository, digest, () => removeBlob(state, layout, repository, digest));
+      await state.claims.whileRemoving(repository, digest, () => removeBlob(state, layout, repository, digest));
       return true;
     },
     async removeOrphan(digest, { unusedSince }) {
@@ -157,7 +157,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const { files, private: own } = store;
       await files.makeDirectory(own.quarantine);
       // From here until the file is moved, nothing waits. A push of the right bytes creates another file.
-      if (state.isBeingWritten(path) || fileNumber(path) !== before) return false;
+      if (state.claims.isBeingWritten(path) || fileNumber(path) !== before) return false;
       store.assertOwned();
       renameSync(path, join(own.quarantine, `${digest.replace(':', '-')}.${randomBytes(8).toString('hex')}`));
       state.forgetManifest(path);
@@ -238,7 +238,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
 
   function isUnused(layout: Layout, digest: Digest, unusedSince: Date): boolean {
     const path = layout.blobPath(digest);
-    return !state.isBeingWritten(path) && state.timesOf(path).usedAt.getTime() < unusedSince.getTime();
+    return !state.claims.isBeingWritten(path) && state.timesOf(path).usedAt.getTime() < unusedSince.getTime();
   }
 }
 

@@ -33,7 +33,7 @@ export function layoutReader(state: LayoutState): Reader {
   }
 
   function found(layout: Layout, repository: string, digest: Digest): ManifestFile | undefined {
-    if (state.isBeingRemoved(repository, digest)) return undefined;
+    if (state.claims.isBeingRemoved(repository, digest)) return undefined;
     return fileOf(layout, layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor);
   }
 

@@ -11,6 +11,7 @@ import { blobDescriptor, hasBlobs, isMissing, noFollow, readerOf, sizeOfFile } f
 import type { Layout } from '../index/index.ts';
 import type { LayoutStore } from '../root/index.ts';
 
+import { Claims } from './claims.ts';
 import { UsedTimes } from './used-times.ts';
 
 const cachedBytes = 8 * 1024 * 1024;
@@ -39,10 +40,8 @@ export class LayoutState {
   readonly used: UsedTimes = new UsedTimes();
   /** Content that must not be removed as unused. */
   readonly leases: Leases = new Leases();
-  /**
-   * Files that are being written, or are written and not acknowledged yet: they must not be removed. Counts by path.
-   */
-  readonly #writing = new Map<string, number>();
+  /** Content that is being written or removed. */
+  readonly claims: Claims;
   /** Small manifests that were read recently, by path. */
   readonly #manifests = new Map<string, Uint8Array>();
   #manifestBytes = 0;
@@ -51,65 +50,9 @@ export class LayoutState {
 
   constructor(store: LayoutStore, options: { sparse: boolean; verifyOnRead: boolean }) {
     this.store = store;
+    this.claims = new Claims(store.files.throttle);
     this.sparse = options.sparse;
     this.verifyOnRead = options.verifyOnRead;
-  }
-
-  /** Manifests and blobs that are being removed from a repository because they are unused. */
-  readonly #removing = new Set<string>();
-
-  /** Protects a file from removal while `write` runs. */
-  async whileWriting<T>(path: string, write: () => Promise<T>): Promise<T> {
-    this.store.files.throttle.notePush();
-    this.#writing.set(path, (this.#writing.get(path) ?? 0) + 1);
-    try {
-      return await write();
-    } finally {
-      const left = (this.#writing.get(path) ?? 1) - 1;
-      if (left === 0) this.#writing.delete(path);
-      else this.#writing.set(path, left);
-    }
-  }
-
-  /**
-   * @param write called with true if the file existed before, or is being written, for another reason than the same
-   *   manifest. A blob that waits for the journal has no file yet, and its record was made before the manifest was
-   *   known.
-   */
-  whileWritingManifest<T>(path: string, write: (isBlob: boolean) => Promise<T>): Promise<T> {
-    const isBlob = !this.isManifestBeingWritten(path) && (this.#writing.has(path) || sizeOfFile(path) !== undefined);
-    return this.whileWriting(path, () => this.whileWriting(`${path} as a manifest`, () => write(isBlob)));
-  }
-
-  /** True if the file is being written as a manifest. */
-  isManifestBeingWritten(path: string): boolean {
-    return this.#writing.has(`${path} as a manifest`);
-  }
-
-  /** Hides content of a repository while it is being removed. */
-  async whileRemoving(repository: string, digest: Digest, remove: () => Promise<void>): Promise<void> {
-    const key = `${repository}@${digest}`;
-    this.#removing.add(key);
-    try {
-      await remove();
-    } finally {
-      this.#removing.delete(key);
-    }
-  }
-
-  /** Makes content visible again that is being removed, because it was pushed again. */
-  cancelRemoval(repository: string, digest: Digest): void {
-    this.#removing.delete(`${repository}@${digest}`);
-  }
-
-  /** True if the content is being removed from the repository. */
-  isBeingRemoved(repository: string, digest: Digest): boolean {
-    return this.#removing.has(`${repository}@${digest}`);
-  }
-
-  /** True if the file is being written. */
-  isBeingWritten(path: string): boolean {
-    return this.#writing.has(path);
   }
 
   /**
@@ -136,7 +79,7 @@ export class LayoutState {
    */
   async removeFile(layout: Layout, digest: Digest): Promise<void> {
     const path = layout.blobPath(digest);
-    if (this.#writing.has(path) || isInAnyRepository(layout, digest)) return;
+    if (this.claims.isBeingWritten(path) || isInAnyRepository(layout, digest)) return;
     rmSync(path, { force: true });
     this.used.forget(path);
     this.forgetManifest(path);
@@ -150,7 +93,7 @@ export class LayoutState {
    */
   moveFile(layout: Layout, digest: Digest, to: string): boolean {
     const path = layout.blobPath(digest);
-    if ((this.#writing.get(path) ?? 0) > 1 || isInAnyRepository(layout, digest)) return false;
+    if (this.claims.writersOf(path) > 1 || isInAnyRepository(layout, digest)) return false;
     renameSync(path, to);
     this.used.forget(path);
     return true;
@@ -158,10 +101,10 @@ export class LayoutState {
 
   /** The size of a blob of the repository; undefined if the repository does not have the blob. */
   async sizeOfBlob(layout: Layout, repository: string, digest: Digest): Promise<number | undefined> {
-    if (this.isBeingRemoved(repository, digest)) return undefined;
+    if (this.claims.isBeingRemoved(repository, digest)) return undefined;
     if (!this.store.isShared) {
       await layout.explore(repository);
-      if (this.isBeingRemoved(repository, digest)) return undefined;
+      if (this.claims.isBeingRemoved(repository, digest)) return undefined;
       if (layout.repositories.get(repository)?.index.manifests.has(digest) === true) {
         // A manifest's file is a blob only if it was pushed as one.
         if (layout.repositories.get(repository)?.index.blobs.has(digest) !== true) return undefined;
@@ -171,7 +114,7 @@ export class LayoutState {
     const entry = (): { size: number } | undefined => layout.repositories.get(repository)?.index.blobs.get(digest);
     if (entry() === undefined) await layout.explore(repository);
     const known = entry();
-    if (known === undefined || this.isBeingRemoved(repository, digest)) return undefined;
+    if (known === undefined || this.claims.isBeingRemoved(repository, digest)) return undefined;
     const size = this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(layout.blobPath(digest));
     if (size === known.size) return size;
     this.store.warn('a blob is missing or has the wrong size', {

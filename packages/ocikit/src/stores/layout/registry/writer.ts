@@ -109,7 +109,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
         // An early check before anything is written; the check that counts comes later.
         assertTagsMaySet(layout, repository, tags, options.ifTag);
 
-        await state.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
+        await state.claims.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
           await layout.make();
           // Written even if the file exists, because it may be damaged.
           const file = await writeManifest(state, layout, digest, pushed.bytes, stage);
@@ -123,7 +123,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
           }
           await store.commit(layout, withTagMoves(layout, records, options.context), file);
           state.used.touch(layout.blobPath(digest), stage.writtenAt);
-          state.cancelRemoval(repository, digest);
+          state.claims.cancelRemoval(repository, digest);
         });
       } finally {
         await stage.discard();
@@ -167,7 +167,7 @@ async function keepBlob(
   const { store } = state;
   const layout = await store.layoutOf(repository);
   const path = layout.blobPath(digest);
-  await state.whileWriting(path, async () => {
+  await state.claims.whileWriting(path, async () => {
     await layout.make();
     const small = await writeSmall(state, stage, path);
     if (small === undefined) await stage.finish();
@@ -236,13 +236,14 @@ function blobRecords(
   size: number,
 ): JournalRecord[] {
   // In a layout per repository the file is enough, unless the file is a manifest as well.
-  const isManifest = hasManifest(layout, repository, digest) || state.isManifestBeingWritten(layout.blobPath(digest));
+  const isManifest =
+    hasManifest(layout, repository, digest) || state.claims.isManifestBeingWritten(layout.blobPath(digest));
   return state.store.isShared || isManifest ? [{ op: 'blob', repository, digest, size }] : [];
 }
 
 async function noteBlob(state: LayoutState, repository: string, digest: Digest): Promise<void> {
   state.noteRepositoryWith(digest, repository);
-  state.cancelRemoval(repository, digest);
+  state.claims.cancelRemoval(repository, digest);
   await state.store.noteRepository(repository, true);
 }
 
@@ -259,7 +260,7 @@ async function mount(
   const layout = await store.layoutOf(repository);
   const path = layout.blobPath(digest);
   // Before the check, so that the file cannot be removed after it.
-  return state.whileWriting(path, async () => {
+  return state.claims.whileWriting(path, async () => {
     state.used.touch(origin.blobPath(digest));
     const size = await state.sizeOfBlob(origin, source, digest);
     if (size === undefined) return undefined;
@@ -357,7 +358,7 @@ async function assertLinksExist(
   await Promise.all(sizes);
   for (const child of manifests) {
     await check(child, async () => {
-      const isBeingRemoved = state.isBeingRemoved(repository, child.digest);
+      const isBeingRemoved = state.claims.isBeingRemoved(repository, child.digest);
       return !isBeingRemoved && hasManifest(layout, repository, child.digest);
     });
   }
