@@ -160,7 +160,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       if (state.claims.isBeingWritten(path) || fileNumber(path) !== before) return false;
       store.assertOwned();
       renameSync(path, join(own.quarantine, `${digest.replace(':', '-')}.${randomBytes(8).toString('hex')}`));
-      state.forgetManifest(path);
+      state.manifests.forget(path);
       await files.syncDirectory(own.quarantine);
       await files.syncDirectoryOf(path);
       await forgetIfEmpty(state, layout, repository);

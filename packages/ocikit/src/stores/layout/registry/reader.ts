@@ -99,7 +99,7 @@ export function layoutReader(state: LayoutState): Reader {
   };
 
   function read(repository: string, file: ManifestFile): Manifest | Promise<Manifest> {
-    const bytes = state.cachedManifest(file.path);
+    const bytes = state.manifests.get(file.path);
     if (bytes !== undefined) return { descriptor: { ...file.descriptor }, bytes };
     return state.readManifest(repository, file).then((all) => ({ descriptor: { ...file.descriptor }, bytes: all }));
   }

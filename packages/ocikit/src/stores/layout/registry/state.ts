@@ -1,4 +1,4 @@
-// State that the parts of a layout registry share: running writes and removals, cached manifests, checks of content.
+// State that the parts of a layout registry share, and their checks of content.
 import { createReadStream, renameSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
@@ -12,11 +12,10 @@ import type { Layout } from '../index/index.ts';
 import type { LayoutStore } from '../root/index.ts';
 
 import { Claims } from './claims.ts';
+import { copyOf, ManifestCache } from './manifest-cache.ts';
 import { UsedTimes } from './used-times.ts';
 
-const cachedBytes = 8 * 1024 * 1024;
 const rememberedBlobs = 5000;
-const largestCached = 64 * 1024;
 
 /** A manifest of a repository, with the path of its file. */
 export interface ManifestFile {
@@ -42,9 +41,8 @@ export class LayoutState {
   readonly leases: Leases = new Leases();
   /** Content that is being written or removed. */
   readonly claims: Claims;
-  /** Small manifests that were read recently, by path. */
-  readonly #manifests = new Map<string, Uint8Array>();
-  #manifestBytes = 0;
+  /** Small manifests that were read recently. */
+  readonly manifests: ManifestCache = new ManifestCache();
   /** A repository for each recently used blob, for mounts without a source. */
   readonly #repositoriesWith = new Recent<Digest, string>(rememberedBlobs);
 
@@ -82,7 +80,7 @@ export class LayoutState {
     if (this.claims.isBeingWritten(path) || isInAnyRepository(layout, digest)) return;
     rmSync(path, { force: true });
     this.used.forget(path);
-    this.forgetManifest(path);
+    this.manifests.forget(path);
     await this.store.noteRemoved(layout, digest);
   }
 
@@ -164,7 +162,7 @@ export class LayoutState {
 
   /** True if the manifest's file exists and has the right size. */
   hasManifestFile({ layout, path, descriptor: { digest, size } }: ManifestFile): boolean {
-    if (this.#manifests.has(path)) return true;
+    if (this.manifests.has(path)) return true;
     const found = this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(path);
     if (found !== undefined && found !== size) {
       this.store.warn('a manifest has the wrong size', { file: path, size: found, known: size });
@@ -180,12 +178,6 @@ export class LayoutState {
   /** Notes that a repository has the blob. */
   noteRepositoryWith(digest: Digest, repository: string): void {
     this.#repositoriesWith.set(digest, repository);
-  }
-
-  /** The bytes of a recently read manifest. The caller may change them. */
-  cachedManifest(path: string): Uint8Array | undefined {
-    const bytes = this.#manifests.get(path);
-    return bytes === undefined ? undefined : copyOf(bytes);
   }
 
   /** The bytes of a manifest, checked for their size. The caller may change them. */
@@ -206,30 +198,12 @@ export class LayoutState {
       this.store.warn('a manifest is damaged', { file: path });
       throw manifestUnknown(repository, descriptor.digest);
     }
-    this.#cacheManifest(path, bytes);
+    this.manifests.put(path, bytes);
     return copyOf(bytes);
   }
 
   async #readFile(layout: Layout, path: string, digest: Digest): Promise<Uint8Array> {
     return this.journalledBytes(layout, digest) ?? readFile(path, { flag: noFollow });
-  }
-
-  #cacheManifest(path: string, bytes: Uint8Array): void {
-    if (bytes.length > largestCached || this.#manifests.has(path)) return;
-    this.#manifests.set(path, bytes);
-    this.#manifestBytes += bytes.length + path.length;
-    for (const oldest of this.#manifests.keys()) {
-      if (this.#manifestBytes <= cachedBytes) return;
-      this.forgetManifest(oldest);
-    }
-  }
-
-  /** Call it when the file may have other bytes. */
-  forgetManifest(path: string): void {
-    const bytes = this.#manifests.get(path);
-    if (bytes === undefined) return;
-    this.#manifests.delete(path);
-    this.#manifestBytes -= bytes.length + path.length;
   }
 
   /**
@@ -247,12 +221,6 @@ export function isInAnyRepository({ repositories }: Layout, digest: Digest): boo
     if (index.manifests.has(digest) || index.blobs.has(digest)) return true;
   }
   return false;
-}
-
-/** A small Buffer shares a pool, which is much cheaper than memory of its own. */
-function copyOf(bytes: Uint8Array): Uint8Array {
-  const copy = Buffer.from(bytes);
-  return new Uint8Array(copy.buffer, copy.byteOffset, copy.length);
 }
 
 async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {

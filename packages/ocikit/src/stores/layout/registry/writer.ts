@@ -332,12 +332,12 @@ async function writeManifest(
   state.store.assertOwned();
   if (small === undefined) {
     await stage.moveTo(path);
-    state.forgetManifest(path);
+    state.manifests.forget(path);
     return undefined;
   }
   const place = (): void => {
     stage.moveNow(path, small);
-    state.forgetManifest(path);
+    state.manifests.forget(path);
   };
   return { digest, bytes: small, place };
 }
