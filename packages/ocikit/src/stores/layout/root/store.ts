@@ -1,43 +1,20 @@
-// One root directory: who writes to it, recovery after a crash, committing records, and folding the journal.
-import { join } from 'node:path';
-
-import { createUploadIds, isRegistryError, RegistryError } from '../../../model/index.ts';
+// One root directory: its layouts, becoming the process that writes, and committing records.
+import { createUploadIds, RegistryError } from '../../../model/index.ts';
 import type { Digest, UploadIds } from '../../../model/index.ts';
 
 import { SortedNames } from '../../repository/index.ts';
 
-import {
-  assertInside,
-  directoryOf,
-  Files,
-  hasCode,
-  PrivateDirectory,
-  repositoryOf,
-  TimeSlice,
-} from '../files/index.ts';
+import { directoryOf, Files, PrivateDirectory, repositoryOf } from '../files/index.ts';
 import type { Durability, Warn } from '../files/index.ts';
 import { Layout, sharedNames, singleNames } from '../index/index.ts';
-import {
-  Journal,
-  quarantine,
-  randomMask,
-  readContent,
-  HistoryFiles,
-  truncateJournal,
-  UnsettledContent,
-} from '../journal/index.ts';
-import type {
-  ContentRecord,
-  JournalledContent,
-  JournalPlace,
-  JournalRecord,
-  TagMoveRecord,
-  Outcome,
-} from '../journal/index.ts';
+import { HistoryFiles, Journal, randomMask, readContent, UnsettledContent } from '../journal/index.ts';
+import type { ContentRecord, JournalledContent, JournalPlace, JournalRecord, TagMoveRecord } from '../journal/index.ts';
 
+import { Folding, noOutcome } from './folding.ts';
 import { Follower } from './follower.ts';
 import { LayoutCache } from './layout-cache.ts';
 import { RootLock } from './lock.ts';
+import { recover, saveDamaged } from './recovery.ts';
 import { RepositoryNames } from './repository-names.ts';
 
 /** The root directory and how it is used. */
@@ -75,15 +52,6 @@ export interface SmallFile {
 }
 
 /**
- * Bytes. The journal is folded when it is larger than this and larger than a quarter of the indexes that it extends.
- */
-const smallestFold = 4 * 1024 * 1024;
-/** Bytes of small files that the journal may have in addition. */
-const largestContent = 64 * 1024 * 1024;
-const idleFold = 30_000;
-const entrySize = 200;
-
-/**
  * A root directory: its layouts, the journal that extends their indexes, and the right to write.
  *
  * Reading needs no lock. Changes by another process show up soon.
@@ -109,11 +77,7 @@ export class LayoutStore {
   #lock: RootLock | undefined;
   #owning: Promise<void> | undefined;
   #ids: UploadIds | undefined;
-  #folding: Promise<void> | undefined;
-  #nextFold: Promise<void> | undefined;
-  /** Generations that a fold has frozen and not yet removed, oldest first. */
-  readonly #frozen: number[] = [];
-  #idle: ReturnType<typeof setTimeout> | undefined;
+  readonly #folding: Folding;
   #names: RepositoryNames;
   /** Directories of layouts for which the current generation has a `base` record. */
   readonly #based = new Set<string>();
@@ -133,6 +97,16 @@ export class LayoutStore {
     this.#layouts = this.#newLayouts();
     this.#follower = this.#newFollower();
     this.#names = new RepositoryNames(this.root);
+    this.#folding = new Folding({
+      files: this.files,
+      warn: this.warn,
+      unsettled: this.#unsettled,
+      history: this.#history,
+      based: this.#based,
+      journal: () => this.#journal,
+      layouts: () => this.#layouts.all(),
+      assertOwned: () => this.assertOwned(),
+    });
   }
 
   /** The layout of a repository, if no waiting is needed; nearly always so in the process that writes. */
@@ -146,7 +120,7 @@ export class LayoutStore {
     const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
     if (this.#lock === undefined) await this.#follower.refresh(layout);
     // All of them have changes to write.
-    else if (this.#layouts.isFull) this.#foldNow();
+    else if (this.#layouts.isFull) this.#folding.now();
     return layout;
   }
 
@@ -206,32 +180,24 @@ export class LayoutStore {
       // Other processes may have written until the lock was taken.
       this.#forgetAll();
       const journals = await this.#follower.journals();
-      const { generations, directories, damaged, lastLength } = journals;
-      for (const journal of damaged) {
-        const file = await quarantine(this.private.path, journal.generation, journal.damaged);
-        this.warn('a journal has damaged records: they were saved in a file and skipped', { file });
-      }
-      const last = generations.at(-1);
-      const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
+      await saveDamaged(journals, this.private.path, this.warn);
+      const journal = new Journal(this.private.path, this.files, (journals.generations.at(-1) ?? 0) + 1, assertOwned);
       await this.private.removeLeftovers();
       this.#ids = createUploadIds(await this.private.uploadKey());
       await this.files.whileAlwaysDurable(async () => {
-        const slice = new TimeSlice();
-        for (const content of journals.contents) {
-          await this.#recover(content);
-          if (slice.isOver) await slice.giveWay();
-        }
-        if (last !== undefined && lastLength > 0) await truncateJournal(this.private.path, last, lastLength);
-        const frozen = lastLength > 0 ? last : undefined;
-        for (const directory of directories) {
-          const layout = await this.layoutOf(this.isShared ? '' : repositoryOf(directory));
-          if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
-          await this.#history.append(directory, journals.recordsOf(directory));
-        }
+        await recover(journals, journal, {
+          root: this.root,
+          dir: this.private.path,
+          warn: this.warn,
+          unsettled: this.#unsettled,
+          history: this.#history,
+          folding: this.#folding,
+          layoutIn: (directory) => this.layoutOf(this.isShared ? '' : repositoryOf(directory)),
+        });
         this.#journal = journal;
-        await this.#removeGenerations(journal, generations);
+        await this.#folding.removeGenerations(journal, journals.generations);
       });
-      this.#foldWhenIdle();
+      this.#folding.whenIdle();
       await this.#ownership?.begin();
     } catch (error) {
       this.#lock = undefined;
@@ -301,10 +267,10 @@ export class LayoutStore {
       );
     } catch (error) {
       this.#based.delete(directory);
-      if (journal.isBroken) this.#foldNow();
+      if (journal.isBroken) this.#folding.now();
       throw error;
     }
-    this.#foldSoon(journal, layout);
+    this.#folding.soon(journal, layout);
   }
 
   #place(layout: Layout, { digest, bytes, place }: SmallFile, at: JournalPlace & { mask: number }): void {
@@ -344,38 +310,10 @@ export class LayoutStore {
       await journal.append({ records }, noOutcome);
     } catch (error) {
       // A new journal does not have the bytes. Until then, this journal may bring the file back.
-      this.#foldNow();
+      this.#folding.now();
       throw error;
     }
-    this.#foldWhenIdle();
-  }
-
-  /** Removes the oldest generations, after making the files durable that need them. */
-  async #removeGenerations(journal: Journal, generations: number[]): Promise<void> {
-    const newest = generations.at(-1);
-    if (newest === undefined) return;
-    const files = this.#unsettled.all().filter(({ generation }) => generation <= newest);
-    await this.#unsettled.settle(files);
-    for (let oldest = generations[0]; oldest !== undefined; oldest = generations[0]) {
-      await journal.remove(oldest);
-      generations.shift();
-    }
-    // Not earlier: while a journal exists, a removed file must be noted in it.
-    this.#unsettled.forgetAll(files);
-  }
-
-  async #recover(content: JournalledContent): Promise<void> {
-    const { directory, digest } = content;
-    const components = [...directory.split('/').filter(Boolean), 'blobs', ...digest.split(':')];
-    try {
-      assertInside(this.root, components);
-      await this.#unsettled.recover({ ...content, path: join(this.root, ...components) });
-    } catch (error) {
-      // With a symbolic link, a directory, or a file in place of a directory, recovery would fail each time. Other
-      // errors may pass.
-      if (!isRegistryError(error) && !hasCode(error, 'EISDIR', 'ENOTDIR', 'EEXIST')) throw error;
-      this.warn('a file cannot be restored from the journal', { error });
-    }
+    this.#folding.whenIdle();
   }
 
   #noteNames(layout: Layout, records: readonly JournalRecord[]): void {
@@ -386,83 +324,10 @@ export class LayoutStore {
     }
   }
 
-  #foldSoon(journal: Journal, layout: Layout): void {
-    const { contentLength } = journal;
-    const length = journal.length - contentLength;
-    const isLong = length > Math.max(smallestFold, (layout.size * entrySize) / 4) || contentLength > largestContent;
-    if (isLong || this.#unsettled.isDue) this.#foldNow();
-    else this.#foldWhenIdle();
-  }
-
-  #foldWhenIdle(): void {
-    clearTimeout(this.#idle);
-    if (this.#closing !== undefined) return;
-    this.#idle = setTimeout(() => this.#foldNow(), idleFold);
-    this.#idle.unref();
-  }
-
-  /** Folds in the background. If it fails, the journal still has everything. */
-  #foldNow(): void {
-    if (this.#folding !== undefined || this.#closing !== undefined) return;
-    this.#foldNext().catch((error: unknown) => this.warn('the index could not be written', { error }));
-  }
-
   /** Writes every index that the journal extends, and starts a new journal. */
   fold(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
-    return this.files.throttle.atFullSpeed(() => this.#foldNext());
-  }
-
-  #foldNext(): Promise<void> {
-    // A running fold may have passed the layout that was changed last.
-    this.#nextFold ??= (async (): Promise<void> => {
-      await this.#folding?.catch(() => undefined);
-      this.#nextFold = undefined;
-      this.#folding = this.#fold().finally(() => {
-        this.#folding = undefined;
-      });
-      await this.#folding;
-    })();
-    return this.#nextFold;
-  }
-
-  async #fold(): Promise<void> {
-    const journal = this.#journal;
-    if (journal === undefined) return;
-    const rotated = await journal.rotate(() => this.#based.clear());
-    if (rotated !== undefined) this.#frozen.push(rotated);
-    // Generations left by a failed fold are replayed before this one, so they are removed with it.
-    const frozen = this.#frozen.at(-1);
-    let isWatching = false;
-    for (const opening of this.#layouts.all()) {
-      const layout = await opening.catch(() => undefined);
-      if (layout === undefined) continue;
-      await layout.mergeReplaced();
-      if (layout.isDirty) await this.#foldLayout(layout, journal, frozen);
-      isWatching ||= layout.isWatching;
-    }
-    if (isWatching) this.#foldWhenIdle();
-    await this.#history.flush();
-    await this.#removeGenerations(journal, this.#frozen);
-  }
-
-  /**
-   * Folds one layout.
-   *
-   * @param frozen the newest generation that will be removed; undefined if there is none
-   */
-  async #foldLayout(layout: Layout, journal: Journal, frozen: number | undefined): Promise<void> {
-    const { directory } = layout;
-    this.#lock?.assertOwned();
-    await layout.fold(async (sha256) => {
-      // An index must not name files that may be missing after a loss of power.
-      await this.#unsettled.settle(this.#unsettled.all().filter((file) => file.directory === directory));
-      if (frozen !== undefined) await journal.appendTo(frozen, { op: 'folded', directory, sha256 });
-    });
-    // Records that came meanwhile named the previous index as their base.
-    if (this.#based.has(directory)) {
-      await journal.append({ records: [{ op: 'base', directory, sha256: layout.sha256 }] }, noOutcome);
-    }
+    return this.#folding.fold();
   }
 
   /** The moves of tags in the repository's layout, newest first. */
@@ -498,15 +363,11 @@ export class LayoutStore {
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#idle);
+    this.#folding.stop();
     this.#closed.abort(closed());
     await this.#owning?.catch(() => undefined);
     try {
-      await this.#nextFold?.catch(() => undefined);
-      await this.#folding?.catch(() => undefined);
-      await this.#fold();
-      // The second fold writes only the edits that were made during the first.
-      await this.#fold();
+      await this.#folding.finish();
     } finally {
       for (const opening of this.#layouts.all()) (await opening.catch(() => undefined))?.release();
       await this.#journal?.close();
@@ -521,8 +382,6 @@ export class LayoutStore {
     await lock.release();
   }
 }
-
-const noOutcome: Outcome = { apply: () => undefined, undo: () => undefined };
 
 function closed(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'the registry has been closed');
