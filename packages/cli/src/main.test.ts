@@ -80,6 +80,12 @@ describe('ocikit', () => {
       'ocikit/src/stores/blobs',
       'ocikit/src/stores/disk',
       'ocikit/src/stores/layout',
+      'ocikit/src/stores/layout/files',
+      'ocikit/src/stores/layout/index',
+      'ocikit/src/stores/layout/journal',
+      'ocikit/src/stores/layout/registry',
+      'ocikit/src/stores/layout/root',
+      'ocikit/src/stores/layout/uploads',
       'ocikit/src/stores/repository',
       'ocikit/src/stores/uploads',
     ]);

@@ -11,7 +11,7 @@ import { imageOf, pushContent } from '../../testing/index.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
 
-/** What another tool does to an index in the middle of a fold. */
+/** An edit by another tool in the middle of a fold. */
 const others = vi.hoisted(() => {
   const state: { look?: ((path: string) => void) | undefined; rename?: ((path: string) => void) | undefined } = {};
   return {
@@ -61,7 +61,7 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-const edited = 'somebody else has edited an index: both changes are kept';
+const edited = 'another tool has edited an index: both changes are kept';
 
 /** An entry of another tool, with something that only it knows. */
 function theirs(name: string): Record<string, unknown> {
@@ -233,7 +233,7 @@ describe.each([
     await old.close();
     await registry.fold();
     await expectBoth();
-    expect(warnings).toEqual(['somebody was writing to an index while it was replaced: what it was is lost']);
+    expect(warnings).toEqual(['another tool was writing to an index while it was replaced: its edits are lost']);
   });
 
   test('that somebody is just filling is read when that is done', async () => {

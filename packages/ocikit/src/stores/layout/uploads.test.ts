@@ -192,7 +192,7 @@ describe.each([
         () => false,
       );
       disk.left = Infinity;
-      // Where the file says that it is there, nothing else is written.
+      // If the file itself shows the blob, no record is written.
       expect(pushed).toBe(kind === openLayouts);
       expect(await held()).toBe(0);
       if (!pushed) {

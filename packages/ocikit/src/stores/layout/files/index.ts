@@ -1,0 +1,20 @@
+export { blobDescriptor, hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
+export { CheckedThisTurn } from './checked-this-turn.ts';
+export {
+  Files,
+  assertInside,
+  entriesOf,
+  formatIdentity,
+  hasCode,
+  identityOf,
+  isMissing,
+  isTemporary,
+  readWhole,
+} from './files.ts';
+export type { Durability } from './files.ts';
+export { PrivateDirectory, nameOfLayout } from './private-directory.ts';
+export { pooledRandomBytes } from './random-bytes.ts';
+export { directoryOf, repositoryOf } from './repository-directory.ts';
+export { TimeSlice, inSlices } from './slices.ts';
+export type { Throttle } from './throttle.ts';
+export type { Warn } from './warn.ts';
