@@ -1,8 +1,7 @@
 import { RegistryError, untilAborted } from '../../model/index.ts';
-import { rawBody } from '../wire/index.ts';
+import { rawBody, lengthIn } from '../wire/index.ts';
 import type { RawBody, RawBytes } from '../wire/index.ts';
 
-import { lengthIn } from './answer-headers.ts';
 import { concat } from './bytes.ts';
 import { redactUrl } from './errors.ts';
 

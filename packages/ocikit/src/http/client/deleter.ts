@@ -3,7 +3,7 @@ import type { CallOptions, Deleter, ErrorCode, Reader } from '../../model/index.
 import { formatEntityTag } from '../wire/index.ts';
 
 import { blobAddress, manifestAddress, tagAddress } from './addresses.ts';
-import { repositoryScope } from './auth/index.ts';
+import { repositoryScope } from '../wire/index.ts';
 import { renamed } from './errors.ts';
 import { loaded } from './loaded.ts';
 import type { ReferrersListings } from './referrers-listings.ts';

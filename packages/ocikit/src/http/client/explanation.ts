@@ -1,6 +1,8 @@
 import type { CallOptions } from '../../model/index.ts';
 
-import type { Scope, TokenRequestInfo } from './auth/index.ts';
+import type { Scope } from '../wire/index.ts';
+
+import type { TokenRequestInfo } from './auth/index.ts';
 import { redactUrl } from './errors.ts';
 
 /** One request that was made, and what came of it. Without secrets. */

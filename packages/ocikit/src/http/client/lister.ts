@@ -3,8 +3,8 @@ import type { CallOptions, ErrorCode, Lister, ListOptions } from '../../model/in
 
 import { catalogAddress, tagsAddress } from './addresses.ts';
 import type { Query } from './addresses.ts';
-import { repositoryScope } from './auth/index.ts';
-import type { Scope } from './auth/index.ts';
+import { repositoryScope } from '../wire/index.ts';
+import type { Scope } from '../wire/index.ts';
 import type { ClientOptions } from './options.ts';
 import { pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';

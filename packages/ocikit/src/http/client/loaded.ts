@@ -1,6 +1,6 @@
 import { RegistryError } from '../../model/index.ts';
 
-import { orAborted } from './or-aborted.ts';
+import { abortable } from '../../transfer/index.ts';
 
 /**
  * A part that most calls do not need, and that is loaded for the first one that does: a page does not download it before.
@@ -13,5 +13,5 @@ export async function loaded<T>(part: Promise<T>, signal: AbortSignal | undefine
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new RegistryError('UNAVAILABLE', `a part of the client could not be loaded: ${reason}`, { cause });
   });
-  return orAborted(found, signal);
+  return abortable(found, signal);
 }

@@ -7,11 +7,12 @@ import {
   wrongDigest,
 } from '../../model/index.ts';
 import type { Descriptor, Digest, Manifest } from '../../model/index.ts';
+import { lengthIn } from '../wire/index.ts';
 
-import { digestIn, lengthIn } from './answer-headers.ts';
+import { digestIn } from './answer-headers.ts';
 import { fieldsIn } from './json.ts';
 import { schema1MediaTypes, unwrapSchema1 } from './schema1.ts';
-import type { Answer } from './transport.ts';
+import type { Answer } from './answers.ts';
 
 /** Bytes of a manifest that is read. Registries take 4 MiB, as the specification asks for, and some take more. */
 export const maxManifestSize: number = 16 * 1024 * 1024;

@@ -16,7 +16,8 @@ import { putManifest } from './put-manifest.ts';
 import type { PushedBytes } from './put-manifest.ts';
 import type { ReferrersListings } from './referrers-listings.ts';
 import { referrersTagsOf } from './referrers-tag-changes.ts';
-import type { Answer, Transport } from './transport.ts';
+import type { Answer } from './answers.ts';
+import type { Transport } from './transport.ts';
 
 /**
  * Pushes manifests. Several tags go in one request, and one by one to a registry that does not know how to do that. Where there is no

@@ -1,19 +1,8 @@
+import type { BackOff } from '../../transfer/index.ts';
 import type { Fetch } from '../wire/index.ts';
 
 import type { Credentials } from './auth/index.ts';
 import type { TransferStore } from './transfer-store.ts';
-
-/** How long to wait before attempt 2, 3, …, and when to stop. */
-export interface BackOff {
-  /** How often a request is sent at most, the first attempt included; 1: never again. Default: 6. */
-  attempts?: number | undefined;
-  /** Milliseconds before the second attempt; each further wait is twice as long. Default: 200. */
-  first?: number | undefined;
-  /** Milliseconds, the longest wait that is the client's own choice. Default: 10,000. */
-  longest?: number | undefined;
-  /** Milliseconds; a `Retry-After` beyond it is not waited for: the error is the caller's at once. Default: 60,000. */
-  longestRetryAfter?: number | undefined;
-}
 
 /** How large blobs are fetched over several connections. */
 export interface ParallelOptions {

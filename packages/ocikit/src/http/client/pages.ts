@@ -2,7 +2,8 @@ import { parseNextLink } from '../wire/index.ts';
 
 import { isSafe, urlIn } from './addresses.ts';
 import type { ClientRequest } from './request.ts';
-import type { Answer, Transport } from './transport.ts';
+import type { Answer } from './answers.ts';
+import type { Transport } from './transport.ts';
 
 /** A part of a list. */
 export interface Page {

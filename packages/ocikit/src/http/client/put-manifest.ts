@@ -2,9 +2,10 @@ import type { CallOptions, Digest, PushManifestOptions } from '../../model/index
 import { formatEntityTag } from '../wire/index.ts';
 
 import { manifestAddress, tagAddress } from './addresses.ts';
-import { assertStored } from './answer-headers.ts';
-import { repositoryScope } from './auth/index.ts';
-import type { Answer, Transport } from './transport.ts';
+import { assertStored } from './stored-digest.ts';
+import { repositoryScope } from '../wire/index.ts';
+import type { Answer } from './answers.ts';
+import type { Transport } from './transport.ts';
 
 /** A manifest with the name that it will have. */
 export interface PushedBytes {

@@ -1,5 +1,5 @@
-import type { BackOff } from './options.ts';
-import { sleep } from './retry.ts';
+import { sleep } from '../../transfer/index.ts';
+import type { BackOff } from '../../transfer/index.ts';
 
 /** What a registry said of how much may be asked of it. */
 export interface RateLimit {

@@ -2,12 +2,13 @@ import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../mo
 
 import { manifestAddress, tagAddress } from './addresses.ts';
 import { blobDescriptor } from './answer-headers.ts';
-import { repositoryScope } from './auth/index.ts';
+import { repositoryScope } from '../wire/index.ts';
 import { blobDownloads } from './blob-download.ts';
 import { acceptManifests, descriptorIn, readManifest } from './manifest-answers.ts';
 import type { ClientOptions } from './options.ts';
 import { remoteBlob } from './remote-blob.ts';
-import type { Answer, Transport } from './transport.ts';
+import type { Answer } from './answers.ts';
+import type { Transport } from './transport.ts';
 
 /** Distribution specification, "Pull". Everything that is read in full has been verified when its end is reached. */
 export function clientReader(transport: Transport, options: ClientOptions): Reader {

@@ -1,15 +1,15 @@
 import { digestOf, isRegistryError, mediaTypes, referrerDescriptor, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Reader } from '../../model/index.ts';
 import { referrersTag } from '../wire/index.ts';
+import { sleep } from '../../transfer/index.ts';
 
 import { referrersAddress } from './addresses.ts';
-import { repositoryScope } from './auth/index.ts';
+import { repositoryScope } from '../wire/index.ts';
 import { isClientError } from './errors.ts';
 import { putManifest } from './put-manifest.ts';
 import type { PushedBytes } from './put-manifest.ts';
 import type { ReferrersListings } from './referrers-listings.ts';
 import { documentOf, readReferrersTag } from './referrers-tag.ts';
-import { sleep } from './retry.ts';
 import type { Transport } from './transport.ts';
 
 /** How often a list is read and written anew when others write it at the same time. */

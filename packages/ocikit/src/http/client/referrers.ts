@@ -10,7 +10,7 @@ import {
 import type { Descriptor, Digest, Lister, Reader, ReferrersOptions } from '../../model/index.ts';
 
 import { referrersAddress } from './addresses.ts';
-import { repositoryScope } from './auth/index.ts';
+import { repositoryScope } from '../wire/index.ts';
 import { pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';
 import { provenReferrers, readReferrersTag } from './referrers-tag.ts';

@@ -1,13 +1,14 @@
 import { digestOf, resolveRange, splitDigest, wrongSize } from '../../model/index.ts';
 import type { ByteRange, CallOptions, Digest, ResolvedRange } from '../../model/index.ts';
-import { formatRange, parseContentRange } from '../wire/index.ts';
+import { formatRange, parseContentRange, lengthIn } from '../wire/index.ts';
 import type { ContentRange } from '../wire/index.ts';
 
 import { blobAddress } from './addresses.ts';
-import { digestIn, lengthIn } from './answer-headers.ts';
-import { repositoryScope } from './auth/index.ts';
-import type { Lane } from './request.ts';
-import type { Answer, Transport } from './transport.ts';
+import { digestIn } from './answer-headers.ts';
+import { repositoryScope } from '../wire/index.ts';
+import type { Lane } from './lanes.ts';
+import type { Answer } from './answers.ts';
+import type { Transport } from './transport.ts';
 
 /** A part of a blob, as an answer has it. */
 export interface BlobPart {

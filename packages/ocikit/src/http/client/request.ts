@@ -1,6 +1,7 @@
 import type { CallOptions, ErrorCode } from '../../model/index.ts';
+import type { Scope } from '../wire/index.ts';
 
-import type { Scope } from './auth/index.ts';
+import type { Lane } from './lanes.ts';
 
 /** A request to a registry, before it is known who asks and how often it takes. */
 export interface ClientRequest {
@@ -21,12 +22,9 @@ export interface ClientRequest {
    * Default: true for reads alone.
    */
   repeatable?: boolean | undefined;
-  /** Which of a host's connections it takes; see concurrency.ts. Default: `small`. */
+  /** Which of a host's connections it takes. Default: `small`. */
   lane?: Lane | undefined;
 }
-
-/** Small answers, blobs that come, blobs that go: one kind must not keep the other from its turn. */
-export type Lane = 'small' | 'download' | 'upload';
 
 /** Bytes to be sent. */
 export interface RequestBody {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
 import type { TransferEvent } from '../../model/index.ts';
+import { signalAfter } from '../../transfer/index.ts';
 
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
 
-import { isTemporaryFault, isTemporaryStatus, signalAfter } from './retry.ts';
+import { isTemporaryFault, isTemporaryStatus } from './temporary.ts';
 
 describe('a status', () => {
   test.each([408, 425, 429, 499, 500, 502, 503, 504, 507, 599])('%i may pass', (status) => {

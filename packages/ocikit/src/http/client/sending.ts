@@ -1,10 +1,10 @@
 import { HttpError, isRegistryError, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest } from '../../model/index.ts';
+import { sleep } from '../../transfer/index.ts';
 
 import type { ChunkLimit } from './chunk-limit.ts';
 import type { Payload } from './payload.ts';
 import type { RequestBody } from './request.ts';
-import { sleep } from './retry.ts';
 import { isBusy } from './upload-session.ts';
 import type { UploadSession } from './upload-session.ts';
 

@@ -7,7 +7,9 @@ import type { Fetch } from '../wire/index.ts';
 import { bodyOf } from '../../../test/listen.ts';
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
 
-import type { Authenticator, Authorization, Scope } from './auth/index.ts';
+import type { Scope } from '../wire/index.ts';
+
+import type { Authenticator, Authorization } from './auth/index.ts';
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);

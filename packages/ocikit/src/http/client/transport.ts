@@ -1,13 +1,14 @@
 import { HttpError, RegistryError } from '../../model/index.ts';
 import type { CallOptions } from '../../model/index.ts';
+import { createRetry } from '../../transfer/index.ts';
+import type { Attempt, Release, RetryRules } from '../../transfer/index.ts';
 import type { Fetch, RawBody } from '../wire/index.ts';
 
 import { FetchedAnswer } from './answers.ts';
 import type { Answer } from './answers.ts';
 import { registryBase } from './addresses.ts';
 import type { Authenticator, Authorization, TokenRequestInfo } from './auth/index.ts';
-import { Lanes } from './concurrency.ts';
-import type { Release } from './concurrency.ts';
+import { Lanes } from './lanes.ts';
 import { httpError, maxErrorBody, redactUrl, renamed } from './errors.ts';
 import { createTrails } from './explanation.ts';
 import type { ClientOptions } from './options.ts';
@@ -15,12 +16,9 @@ import { RateLimits } from './rate-limits.ts';
 import { follow } from './redirects.ts';
 import type { Hop } from './redirects.ts';
 import type { ClientRequest } from './request.ts';
-import { isTemporaryFault, isTemporaryStatus, repeating } from './retry.ts';
-import type { Attempt, RepeatOptions } from './retry.ts';
+import { isTemporaryFault, isTemporaryStatus } from './temporary.ts';
 import { SentBody } from './sent-body.ts';
 import { WarningsOnce } from './warnings.ts';
-
-export type { Answer } from './answers.ts';
 
 /**
  * Sends requests to one registry: authenticated, as often as it takes, after redirects, a bounded number at a time.
@@ -67,7 +65,7 @@ export function createTransport(options: ClientOptions, makeAuthenticator: MakeA
   const base = registryBase(options.host, options.scheme);
   const userAgent = options.userAgent ?? (isBrowser() ? undefined : 'ocikit');
   const lanes = new Lanes(options.concurrency);
-  const repeatUnexplained = repeating(options);
+  const repeatUnexplained = createRetry(options);
   const limits = new RateLimits(options.backOff);
   const warnings = new WarningsOnce(onWarning);
   const trails = createTrails();
@@ -77,7 +75,7 @@ export function createTransport(options: ClientOptions, makeAuthenticator: MakeA
   const isTemporary = (error: unknown): boolean => temporary.has(error as object);
   const requests = new WeakMap<Answer, ClientRequest>();
 
-  const repeat = async <T>(call: CallOptions, policy: RepeatOptions, run: Attempt<T>): Promise<T> => {
+  const repeat = async <T>(call: CallOptions, policy: RetryRules, run: Attempt<T>): Promise<T> => {
     try {
       return await repeatUnexplained(call, policy, run);
     } catch (error) {
@@ -211,7 +209,7 @@ export function createTransport(options: ClientOptions, makeAuthenticator: MakeA
     send(request) {
       const { call, method, scope, repeatable = isRead(method) } = request;
       const attempted: Attempted = { mayRepeat: true };
-      const policy: RepeatOptions = {
+      const policy: RetryRules = {
         // An answer below 500 says that nothing was done; a later one, and a connection that was cut, do not.
         isTemporary: (error) =>
           isTemporary(error) &&

@@ -4,12 +4,13 @@ import { formatChunkRange, parseUploadProgress } from '../wire/index.ts';
 
 import { isSafe, uploadsAddress, urlIn } from './addresses.ts';
 import type { Query } from './addresses.ts';
-import { assertStored } from './answer-headers.ts';
-import { repositoryScope } from './auth/index.ts';
-import type { Scope } from './auth/index.ts';
+import { assertStored } from './stored-digest.ts';
+import { repositoryScope } from '../wire/index.ts';
+import type { Scope } from '../wire/index.ts';
 import { renamed } from './errors.ts';
 import type { ClientRequest, RequestBody } from './request.ts';
-import type { Answer, Transport } from './transport.ts';
+import type { Answer } from './answers.ts';
+import type { Transport } from './transport.ts';
 import type { UploadPlaces } from './upload-places.ts';
 
 export interface BeginOptions {

@@ -1,10 +1,11 @@
 import { assertRepository, digestAlgorithm, isRegistryError, parseDigest, splitDigest } from '../../model/index.ts';
 import type { BlobUpload, Writer } from '../../model/index.ts';
 
-import { assertStored, blobDescriptor } from './answer-headers.ts';
-import { repositoryScope } from './auth/index.ts';
+import { blobDescriptor } from './answer-headers.ts';
+import { assertStored } from './stored-digest.ts';
+import { repositoryScope } from '../wire/index.ts';
 import type { PushingParts } from './push-payload.ts';
-import type { Answer } from './transport.ts';
+import type { Answer } from './answers.ts';
 import { clientUpload } from './upload.ts';
 import { beginUpload, sizeIn, UploadSession } from './upload-session.ts';
 

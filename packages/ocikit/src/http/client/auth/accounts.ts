@@ -1,11 +1,10 @@
 import { RegistryError } from '../../../model/index.ts';
+import { SingleFlight } from '../../../transfer/index.ts';
 import { remember } from '../remember.ts';
 
-import type { AuthenticatorOptions } from './authenticator.ts';
+import type { AuthenticatorOptions } from './options.ts';
 import { assertCredential } from './credentials.ts';
 import type { Credential } from './credentials.ts';
-import { flights } from './flights.ts';
-import type { Join } from './flights.ts';
 import type { GrantedToken } from './token-requests.ts';
 import { Tokens } from './tokens.ts';
 
@@ -13,7 +12,7 @@ import { Tokens } from './tokens.ts';
 export interface Account {
   readonly credential: Credential | undefined;
   readonly tokens: Tokens;
-  readonly join: Join<GrantedToken>;
+  readonly tokenRequests: SingleFlight<GrantedToken>;
   /**
    * A refresh token that a token server gave out, and the origin of that server, which alone is given it back. None if that
    * server gives them out but does not take them.
@@ -44,12 +43,12 @@ export interface Accounts {
 export function accountsAt({ origin, credentials }: Pick<AuthenticatorOptions, 'origin' | 'credentials'>): Accounts {
   const { host } = new URL(origin);
   const asked = new Map<string, { account: Account; at: number }>();
-  const asking = flights<Account>();
+  const asking = new SingleFlight<Account>('abort');
   /** By what proves who it is; the same account is used wherever it is the same. */
   const accounts = new Map<string, Account>();
 
   const ask = (repository: string | undefined, signal: AbortSignal | undefined): Promise<Account> =>
-    asking(repository ?? '', signal, async () => {
+    asking.join(repository ?? '', signal, async () => {
       let credential: Credential | undefined;
       try {
         credential = await credentials?.(host, repository);
@@ -62,7 +61,7 @@ export function accountsAt({ origin, credentials }: Pick<AuthenticatorOptions, '
       const account = accounts.get(key) ?? {
         credential,
         tokens: new Tokens(),
-        join: flights<GrantedToken>(),
+        tokenRequests: new SingleFlight<GrantedToken>('abort'),
         delivered: undefined,
         refreshing: Promise.resolve(),
       };

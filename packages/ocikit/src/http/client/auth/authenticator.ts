@@ -1,40 +1,13 @@
-import type { Fetch } from '../../wire/index.ts';
-import type { ClientOptions } from '../options.ts';
-
 import { accountsAt } from './accounts.ts';
 import type { Account } from './accounts.ts';
 import { offerOf } from './challenges.ts';
 import type { BearerChallenge, Offer } from './challenges.ts';
 import { basicAuthorization } from './credentials.ts';
-import type { Credentials } from './credentials.ts';
+import type { AuthenticatorOptions } from './options.ts';
 import { realmRule } from './realms.ts';
-import { parseScope, scopeContains, unionScopes } from './scope.ts';
-import type { Scope } from './scope.ts';
+import { parseScope, scopeContains, unionScopes } from '../../wire/index.ts';
+import type { Scope } from '../../wire/index.ts';
 import { isRefusal, keptBack, tokenSource } from './token-source.ts';
-
-export interface AuthenticatorOptions extends Pick<ClientOptions, 'backOff' | 'onRetry'> {
-  /** The registry's own origin: who it is to whom credentials belong. */
-  origin: string;
-  credentials: Credentials | undefined;
-  fetch: Fetch;
-  userAgent: string | undefined;
-  /** Origins of token servers that may be given stored secrets though they are not the registry's. */
-  trustedRealms: readonly string[];
-  /** Told of each request to a token server and of what came of it, without secrets. */
-  onTokenRequest?: ((request: TokenRequestInfo) => void) | undefined;
-}
-
-export interface TokenRequestInfo {
-  method: 'GET' | 'POST';
-  /** Without secrets. */
-  url: string;
-  status: number | undefined;
-  /** The scopes asked for. */
-  scope: readonly string[];
-  /** Those that the token is good for, where the server or the token itself says so. */
-  granted?: readonly string[] | undefined;
-  error?: unknown;
-}
 
 /** What was sent in `Authorization`, to be compared and never shown. */
 export interface Authorization {

@@ -2,7 +2,7 @@ import { parseChallenges } from '../../wire/index.ts';
 import { urlIn } from '../addresses.ts';
 import { redactUrl } from '../errors.ts';
 
-import type { AuthenticatorOptions } from './authenticator.ts';
+import type { AuthenticatorOptions } from './options.ts';
 import type { RealmRule } from './realms.ts';
 
 /** A token server, as a registry has named it. */

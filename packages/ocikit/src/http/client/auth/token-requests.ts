@@ -4,7 +4,7 @@ import { FetchedAnswer } from '../answers.ts';
 import { httpError, maxErrorBody, redactUrl } from '../errors.ts';
 import { fieldsIn } from '../json.ts';
 
-import type { AuthenticatorOptions, TokenRequestInfo } from './authenticator.ts';
+import type { AuthenticatorOptions, TokenRequestInfo } from './options.ts';
 import { basicAuthorization, hideSecrets } from './credentials.ts';
 import type { Credential } from './credentials.ts';
 import type { RealmRule } from './realms.ts';

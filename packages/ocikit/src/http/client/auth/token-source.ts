@@ -1,12 +1,13 @@
 import { HttpError, RegistryError } from '../../../model/index.ts';
-import { isTemporaryFault, isTemporaryStatus, repeating } from '../retry.ts';
+import { createRetry } from '../../../transfer/index.ts';
+import { isTemporaryFault, isTemporaryStatus } from '../temporary.ts';
 
 import type { Account } from './accounts.ts';
-import type { AuthenticatorOptions } from './authenticator.ts';
+import type { AuthenticatorOptions } from './options.ts';
 import type { BearerChallenge } from './challenges.ts';
 import type { RealmRule } from './realms.ts';
-import { formatScope, parseScope, scopeContains, unionScopes } from './scope.ts';
-import type { Scope } from './scope.ts';
+import { formatScope, parseScope, scopeContains, unionScopes } from '../../wire/index.ts';
+import type { Scope } from '../../wire/index.ts';
 import { requestToken } from './token-requests.ts';
 import type { GrantedToken, TokenRequest } from './token-requests.ts';
 
@@ -20,7 +21,7 @@ export type FetchToken = (
 
 /** Where tokens come from: the token servers that a registry names. */
 export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): FetchToken {
-  const repeat = repeating(options);
+  const retry = createRetry(options);
 
   const requestAs = async (
     account: Account,
@@ -98,8 +99,8 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
       return granted;
     };
     // Everybody who waits tries again for as long as their own signal lets them, and then waits together again.
-    const { token } = await repeat({ signal }, { isTemporary, onWait: () => undefined }, () =>
-      account.join(JSON.stringify([realm.href, service, asked]), signal, start),
+    const { token } = await retry({ signal }, { isTemporary, onWait: () => undefined }, () =>
+      account.tokenRequests.join(JSON.stringify([realm.href, service, asked]), signal, start),
     );
     return token;
   };

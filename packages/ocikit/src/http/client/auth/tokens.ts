@@ -1,5 +1,5 @@
-import { scopeContains } from './scope.ts';
-import type { Scope } from './scope.ts';
+import { scopeContains } from '../../wire/index.ts';
+import type { Scope } from '../../wire/index.ts';
 
 interface CachedToken {
   token: string;

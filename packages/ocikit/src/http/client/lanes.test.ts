@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { failureOf, requestTo, transportTo } from '../../../test/transport-to.ts';
 
-import { Lanes } from './concurrency.ts';
+import { Lanes } from './lanes.ts';
 
 describe('lanes', () => {
   test('let so many go, and then one for each that is done, in the order in which they came', async () => {
