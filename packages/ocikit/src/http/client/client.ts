@@ -3,12 +3,12 @@ import type { CallOptions, Lister, Registry } from '../../model/index.ts';
 import { createAuthenticator } from './auth/index.ts';
 import { clientDeleter } from './deleter.ts';
 import { clientLister } from './lister.ts';
-import { loaded } from './loaded.ts';
-import type { ClientOptions } from './options.ts';
-import { clientReader } from './reader.ts';
-import { ReferrersListings } from './referrers-listings.ts';
-import { createTransport } from './transport.ts';
-import { clientWriter } from './writer.ts';
+import { loaded } from './shared/index.ts';
+import type { ClientOptions } from './shared/index.ts';
+import { clientReader } from './pull/index.ts';
+import { ReferrersListings } from './referrers/index.ts';
+import { createTransport } from './transport/index.ts';
+import { clientWriter } from './push/index.ts';
 
 /**
  * A registry that is reached over HTTP: Docker Hub, GHCR, ECR, GitLab, Quay, Harbor, Artifactory, your own.
@@ -37,7 +37,7 @@ export function createClient(options: ClientOptions): Registry {
   const deleter = clientDeleter(transport, reader, listings);
   const lister = clientLister(transport, options);
   const referrers: Lister['referrers'] = async function* (repository, digest, call = {}) {
-    const { clientReferrers } = await loaded(import('./referrers.ts'), call.signal);
+    const { clientReferrers } = await loaded(import('./referrers/listing.ts'), call.signal);
     yield* clientReferrers(transport, reader)(repository, digest, call);
   };
 

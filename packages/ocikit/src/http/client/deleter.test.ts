@@ -6,9 +6,9 @@ import type { Deleter } from '../../model/index.ts';
 import { failureOf, transportTo } from '../../../test/transport-to.ts';
 
 import { clientDeleter } from './deleter.ts';
-import { clientReader } from './reader.ts';
-import { ReferrersListings } from './referrers-listings.ts';
-import type { Transport } from './transport.ts';
+import { clientReader } from './pull/index.ts';
+import { ReferrersListings } from './referrers/index.ts';
+import type { Transport } from './transport/index.ts';
 
 const digest = digestOf(new Uint8Array());
 

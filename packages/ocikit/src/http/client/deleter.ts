@@ -1,13 +1,10 @@
 import { isRegistryError, HttpError } from '../../model/index.ts';
 import type { CallOptions, Deleter, ErrorCode, Reader } from '../../model/index.ts';
-import { formatEntityTag } from '../wire/index.ts';
+import { formatEntityTag, repositoryScope } from '../wire/index.ts';
 
-import { blobAddress, manifestAddress, tagAddress } from './addresses.ts';
-import { repositoryScope } from '../wire/index.ts';
-import { renamed } from './errors.ts';
-import { loaded } from './loaded.ts';
-import type { ReferrersListings } from './referrers-listings.ts';
-import type { Transport } from './transport.ts';
+import { blobAddress, loaded, manifestAddress, renamed, tagAddress } from './shared/index.ts';
+import type { ReferrersListings } from './referrers/index.ts';
+import type { Transport } from './transport/index.ts';
 
 /** The specification wants 202; some registries answer with another success. */
 const deleted = [200, 202, 204];
@@ -54,7 +51,7 @@ export function clientDeleter(transport: Transport, reader: Reader, listings: Re
     },
     async deleteManifest(repository, digest, options = {}) {
       const url = manifestAddress(base, repository, digest);
-      const { referrersTagsOf } = await loaded(import('./referrers-tag-changes.ts'), options.signal);
+      const { referrersTagsOf } = await loaded(import('./referrers/tag-changes.ts'), options.signal);
       const takeOffItsList = await referrersTagsOf(transport, reader, listings).removal(repository, digest, options);
       await remove(url, repository, 'MANIFEST_UNKNOWN', options);
       await takeOffItsList?.();

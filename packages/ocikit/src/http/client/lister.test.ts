@@ -8,9 +8,9 @@ import type { ListOptions } from '../../model/index.ts';
 import { listen } from '../../../test/listen.ts';
 import { failureOf, transportTo } from '../../../test/transport-to.ts';
 
-import { explain } from './explanation.ts';
+import { explain } from './transport/index.ts';
 import { clientLister } from './lister.ts';
-import type { ClientOptions } from './options.ts';
+import type { ClientOptions } from './shared/index.ts';
 
 interface Answered {
   status?: number;

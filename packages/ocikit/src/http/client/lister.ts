@@ -1,14 +1,12 @@
 import { limit as atMost, untilAborted } from '../../model/index.ts';
 import type { CallOptions, ErrorCode, Lister, ListOptions } from '../../model/index.ts';
 
-import { catalogAddress, tagsAddress } from './addresses.ts';
-import type { Query } from './addresses.ts';
+import { catalogAddress, tagsAddress } from './shared/index.ts';
+import type { ClientOptions, Query } from './shared/index.ts';
 import { repositoryScope } from '../wire/index.ts';
 import type { Scope } from '../wire/index.ts';
-import type { ClientOptions } from './options.ts';
-import { pagesOf } from './pages.ts';
-import type { Page } from './pages.ts';
-import type { Transport } from './transport.ts';
+import { pagesOf } from './transport/index.ts';
+import type { Page, Transport } from './transport/index.ts';
 
 /** ECR takes no larger pages. */
 const defaultPageSize = 1000;

@@ -1,10 +1,10 @@
 import { RegistryError } from '../../../model/index.ts';
 import { SingleFlight } from '../../../transfer/index.ts';
-import { remember } from '../remember.ts';
+import { remember } from '../shared/index.ts';
 
 import type { AuthenticatorOptions } from './options.ts';
 import { assertCredential } from './credentials.ts';
-import type { Credential } from './credentials.ts';
+import type { Credential } from '../shared/index.ts';
 import type { GrantedToken } from './token-requests.ts';
 import { Tokens } from './tokens.ts';
 

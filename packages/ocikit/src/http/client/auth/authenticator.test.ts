@@ -11,11 +11,11 @@ import type {
   TokenServer,
   TokenServerOptions,
 } from '../../../../test/token-server.ts';
-import { explain } from '../explanation.ts';
+import { explain } from '../transport/index.ts';
 
 import { createAuthenticator } from './authenticator.ts';
 import type { Authorization } from './authenticator.ts';
-import type { Credential } from './credentials.ts';
+import type { Credential } from '../shared/index.ts';
 
 const open: LoopbackServer[] = [];
 

@@ -1,6 +1,5 @@
 import { parseChallenges } from '../../wire/index.ts';
-import { urlIn } from '../addresses.ts';
-import { redactUrl } from '../errors.ts';
+import { redactUrl, urlIn } from '../shared/index.ts';
 
 import type { AuthenticatorOptions } from './options.ts';
 import type { RealmRule } from './realms.ts';

@@ -2,7 +2,7 @@
 import type { RetryOptions } from '../../../transfer/index.ts';
 import type { Fetch } from '../../wire/index.ts';
 
-import type { Credentials } from './credentials.ts';
+import type { Credentials } from '../shared/index.ts';
 
 /** What the authenticator of one registry is given. */
 export interface AuthenticatorOptions extends RetryOptions {

@@ -1,4 +1,4 @@
-import { isSafe, urlIn } from '../addresses.ts';
+import { isSafe, urlIn } from '../shared/index.ts';
 
 /** Who may be a registry's token server, and whom stored secrets may be sent to. */
 export interface RealmRule {

@@ -11,7 +11,7 @@ import type {
   SeenRequest,
   TokenServerOptions,
 } from '../../../../test/token-server.ts';
-import type { ClientOptions } from '../options.ts';
+import type { ClientOptions } from '../shared/index.ts';
 
 const open: { close(): void }[] = [];
 

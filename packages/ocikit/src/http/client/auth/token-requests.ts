@@ -1,12 +1,9 @@
 import { fromBase64Url, HttpError, RegistryError } from '../../../model/index.ts';
-import { urlIn } from '../addresses.ts';
-import { FetchedAnswer } from '../answers.ts';
-import { httpError, maxErrorBody, redactUrl } from '../errors.ts';
-import { fieldsIn } from '../json.ts';
+import { FetchedAnswer, fieldsIn, httpError, maxErrorBody, redactUrl, urlIn } from '../shared/index.ts';
 
 import type { AuthenticatorOptions, TokenRequestInfo } from './options.ts';
 import { basicAuthorization, hideSecrets } from './credentials.ts';
-import type { Credential } from './credentials.ts';
+import type { Credential } from '../shared/index.ts';
 import type { RealmRule } from './realms.ts';
 
 /** What is asked of a token server. distribution, "Token Authentication Specification". */

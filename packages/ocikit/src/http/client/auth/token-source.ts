@@ -1,6 +1,6 @@
 import { HttpError, RegistryError } from '../../../model/index.ts';
 import { createRetry } from '../../../transfer/index.ts';
-import { isTemporaryFault, isTemporaryStatus } from '../temporary.ts';
+import { isTemporaryFault, isTemporaryStatus } from '../shared/index.ts';
 
 import type { Account } from './accounts.ts';
 import type { AuthenticatorOptions } from './options.ts';

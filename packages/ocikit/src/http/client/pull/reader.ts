@@ -1,0 +1,63 @@
+import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../../model/index.ts';
+
+import { blobDescriptor, manifestAddress, tagAddress } from '../shared/index.ts';
+import { repositoryScope } from '../../wire/index.ts';
+import { blobDownloads } from './blob-download.ts';
+import { acceptManifests, descriptorIn, readManifest } from '../manifests/index.ts';
+import type { Answer, ClientOptions } from '../shared/index.ts';
+import { remoteBlob } from './remote-blob.ts';
+import type { Transport } from '../transport/index.ts';
+
+/** Distribution specification, "Pull". Everything that is read in full has been verified when its end is reached. */
+export function clientReader(transport: Transport, options: ClientOptions): Reader {
+  const { base } = transport;
+
+  const ask = (
+    method: 'GET' | 'HEAD',
+    url: URL,
+    repository: string,
+    call: CallOptions,
+    expect: readonly number[],
+  ): Promise<Answer> =>
+    transport.send({
+      method,
+      url,
+      scope: repositoryScope(repository, 'pull'),
+      headers: { accept: acceptManifests },
+      expect,
+      missing: 'MANIFEST_UNKNOWN',
+      call,
+    });
+
+  /** All of it in one attempt, as it is short: what was cut is asked for again. */
+  const get = (url: URL, repository: string, call: CallOptions, digest?: Digest): Promise<Manifest> =>
+    transport.attempt(call, async () => {
+      const answer = await ask('GET', url, repository, call, [200]);
+      return readManifest(answer, digest);
+    });
+
+  const resolve = async (url: URL, repository: string, call: CallOptions, digest?: Digest): Promise<Descriptor> => {
+    const answer = await ask('HEAD', url, repository, call, [200, 405, 501]);
+    const descriptor = answer.status === 200 ? descriptorIn(answer, digest) : undefined;
+    return descriptor ?? (await get(url, repository, call, digest)).descriptor;
+  };
+
+  return {
+    getBlob: blobDownloads(transport, options),
+    async getManifest(repository, digest, call = {}) {
+      return get(manifestAddress(base, repository, digest), repository, call, digest);
+    },
+    async getTag(repository, tag, call = {}) {
+      return get(tagAddress(base, repository, tag), repository, call);
+    },
+    async resolveBlob(repository, digest, call = {}) {
+      return blobDescriptor(digest, await remoteBlob(transport, repository, digest, call).askSize());
+    },
+    async resolveManifest(repository, digest, call = {}) {
+      return resolve(manifestAddress(base, repository, digest), repository, call, digest);
+    },
+    async resolveTag(repository, tag, call = {}) {
+      return resolve(tagAddress(base, repository, tag), repository, call);
+    },
+  };
+}

@@ -1,0 +1,3 @@
+// Lists of referrers, by the API and under tags.
+export { ReferrersListings } from './known-listings.ts';
+export { referrersTagsOf } from './tag-changes.ts';

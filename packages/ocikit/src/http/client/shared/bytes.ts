@@ -1,0 +1,25 @@
+import { RegistryError } from '../../../model/index.ts';
+
+/** The bytes of all pieces; those of a single one are not copied. */
+export function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  if (pieces.length === 1 && first !== undefined) return first;
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/** @throws RegistryError SIZE_INVALID */
+export function assertSize(announced: number | undefined, found: number): void {
+  if (announced !== undefined && announced !== found) throw wrongSize(announced, found);
+}
+
+/** @param found how many have come, or at least so many if they are too many */
+export function wrongSize(announced: number, found: number): RegistryError {
+  const came = found > announced ? 'more' : `${found}`;
+  return new RegistryError('SIZE_INVALID', `${announced} bytes were announced, ${came} came`);
+}

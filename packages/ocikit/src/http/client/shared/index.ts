@@ -1,0 +1,26 @@
+// The ground floor of the client: addresses, errors, responses, options.
+export {
+  blobAddress,
+  catalogAddress,
+  isSafe,
+  manifestAddress,
+  referrersAddress,
+  registryBase,
+  tagAddress,
+  tagsAddress,
+  uploadsAddress,
+  urlIn,
+} from './addresses.ts';
+export type { Query } from './addresses.ts';
+export { remember } from './bounded-map.ts';
+export { assertSize, concat, wrongSize } from './bytes.ts';
+export type { Credential, Credentials } from './credentials.ts';
+export { httpError, isClientError, maxErrorBody, redactUrl, renamed } from './errors.ts';
+export { fieldsIn } from './json.ts';
+export { loaded } from './load-part.ts';
+export type { ClientOptions, ParallelOptions } from './options.ts';
+export { blobDescriptor, digestIn } from './response-headers.ts';
+export { discardBody, FetchedAnswer } from './response.ts';
+export type { Answer } from './response.ts';
+export { isTemporaryFault, isTemporaryStatus } from './temporary.ts';
+export type { PartialContent, TransferStore } from './transfer-store.ts';
