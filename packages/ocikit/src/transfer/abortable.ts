@@ -1,5 +1,6 @@
 /**
- * Waits for a promise until the signal is aborted, and then rejects with the signal's reason. The work behind the promise continues.
+ * Waits for a promise until the signal is aborted, and then rejects with the signal's reason. The work behind the
+ * promise continues.
  */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;

@@ -24,12 +24,12 @@ export interface RetryOptions {
 }
 
 /**
- * One attempt. It is given its number, from 1. It calls `progress` when the work has moved forward: attempts are then counted
- * from 1 again.
+ * One attempt. It is given its number, from 1. It calls `progress` when the work has moved forward: attempts are then
+ * counted from 1 again.
  */
 export type Attempt<T> = (attempt: number, progress: () => void) => Promise<T>;
 
-/** What one kind of work adds to the policy. */
+/** The rules that one kind of work adds to the policy. */
 export interface RetryRules {
   /** Whether another attempt after this error can succeed. */
   isTemporary: (error: unknown) => boolean;
@@ -37,7 +37,9 @@ export interface RetryRules {
   onWait: (error: unknown, delay: number, attempt: number) => void;
 }
 
-/** Runs attempts until one succeeds, or one fails for good. Rejects with the last error, or with the signal's reason. */
+/**
+ * Runs attempts until one succeeds, or one fails for good. Rejects with the last error, or with the signal's reason.
+ */
 export type Retry = <T>(
   call: { readonly signal?: AbortSignal | undefined },
   rules: RetryRules,
@@ -45,8 +47,8 @@ export type Retry = <T>(
 ) => Promise<T>;
 
 /**
- * One policy for all work that is tried again. An error that has used up its attempts is final: work around it that runs under the
- * same policy does not try it again.
+ * One policy for all work that is tried again. An error that has used up its attempts is final: work around it that
+ * runs under the same policy does not try it again.
  */
 export function createRetry({ backOff = {}, onRetry }: RetryOptions): Retry {
   const chosen: BackOff = backOff === false ? { attempts: 1 } : backOff;
@@ -87,8 +89,8 @@ export function createRetry({ backOff = {}, onRetry }: RetryOptions): Retry {
 }
 
 /**
- * Like `AbortSignal.timeout`, but the client knows when the time ends. It does not start a wait that would end too late: the call
- * then fails at once, with the error that it would have tried again after.
+ * Like `AbortSignal.timeout`, but the client knows when the time ends. It does not start a wait that would end too
+ * late: the call then fails at once, with the error that it would have tried again after.
  *
  * @param milliseconds from now
  * @example

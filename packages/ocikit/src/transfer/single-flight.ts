@@ -13,8 +13,8 @@ export class SingleFlight<T> {
   readonly #isAborted: boolean;
 
   /**
-   * @param abandoned the fate of an action when its last caller has left: `abort` aborts its signal, and a later caller starts it
-   * again; `finish` lets it run on, and a later caller can still join it
+   * @param abandoned the fate of an action when its last caller has left: `abort` aborts its signal, and a later
+   * caller starts it again; `finish` lets it run on, and a later caller can still join it
    */
   constructor(abandoned: 'abort' | 'finish') {
     this.#isAborted = abandoned === 'abort';

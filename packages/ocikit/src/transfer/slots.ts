@@ -29,7 +29,9 @@ export class Slots {
     };
   }
 
-  /** If the signal is aborted in the same moment as the slot is given, the slot is taken: the caller has to release it. */
+  /**
+   * If the signal is aborted in the same moment as the slot is given, the slot is taken: the caller has to release it.
+   */
   async #turn(signal: AbortSignal | undefined): Promise<void> {
     const hasTurn = await new Promise<boolean>((resolve) => {
       const end = (given: boolean): void => {

@@ -1,6 +1,6 @@
 /** One action on one resource, as token servers name it: `repository:library/alpine:pull`. */
 export interface ResourceScope {
-  /** `repository`, `registry`, or whatever a registry says; of what is not made of three parts, all of it. */
+  /** `repository`, `registry`, or another type; the whole text if it does not have three parts. */
   type: string;
   /** A repository's name; `catalog`. */
   resource: string;
@@ -8,17 +8,17 @@ export interface ResourceScope {
   action: string;
 }
 
-/** What a request needs. */
+/** The permissions that a request needs. */
 export type Scope = readonly ResourceScope[];
 
-/** What is done in a repository. Who pushes may also look: registries ask for both. */
+/** The permissions for actions in a repository. A push needs `pull` too: registries ask for both. */
 export function repositoryScope(resource: string, ...actions: ('pull' | 'push' | 'delete')[]): Scope {
   return actions.map((action) => ({ type: 'repository', resource, action }));
 }
 
 /**
- * Parses what is written in a challenge or a token's answer: `TYPE:RESOURCE:ACTION[,ACTION…]`, several parted by spaces.
- * What has another form is kept as it is. distribution, "Token Scope Documentation".
+ * Parses what is written in a challenge or a token's answer: `TYPE:RESOURCE:ACTION[,ACTION…]`, several parted by
+ * spaces. A part of another form is kept as it is. distribution, "Token Scope Documentation".
  */
 export function parseScope(text: string): Scope {
   return text.split(' ').flatMap((part) => {
@@ -43,12 +43,12 @@ export function formatScope(scope: Scope): string[] {
   return [...actions].map(([name, of]) => name + [...of].toSorted().join(',')).toSorted();
 }
 
-/** What allows both. */
+/** The scope that allows both. */
 export function unionScopes(one: Scope, other: Scope): Scope {
   return [...one, ...other.filter((wanted) => !allows(one, wanted))];
 }
 
-/** Whether whoever may do `scope` may do `wanted`. */
+/** Whether a token for `scope` is also good for `wanted`. */
 export function scopeContains(scope: Scope, wanted: Scope): boolean {
   return wanted.every((one) => allows(scope, one));
 }

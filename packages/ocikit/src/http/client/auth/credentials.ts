@@ -1,19 +1,24 @@
+// Credentials in headers and texts.
 import { RegistryError } from '../../../model/index.ts';
 
 import type { Credential } from '../shared/index.ts';
 
-/** RFC 7617, in UTF-8. */
+/** The `Authorization` of a user name and password. RFC 7617, in UTF-8. */
 export function basicAuthorization({ username, password }: { username: string; password: string }): string {
   return `Basic ${base64(`${username}:${password}`)}`;
 }
 
-/** @throws RegistryError UNAUTHORIZED if it cannot be sent; the error says why, without the secret */
+/**
+ * Checks that a credential can be sent.
+ *
+ * @throws RegistryError UNAUTHORIZED if it cannot; the error says why, without the secret
+ */
 export function assertCredential(credential: Credential): void {
   const refuse = (why: string): never => {
     throw new RegistryError('UNAUTHORIZED', `the credentials cannot be used: ${why}`);
   };
   if ('accessToken' in credential) {
-    // An error of `fetch` would quote it.
+    // `fetch` would refuse such a header, with an error that quotes it.
     if (!/^[\x21-\x7e]+$/.test(credential.accessToken))
       refuse('the access token has characters that no header can have');
   } else if ('password' in credential && credential.username.includes(':')) {
@@ -21,7 +26,7 @@ export function assertCredential(credential: Credential): void {
   }
 }
 
-/** A text from a server without a caller's secrets, however they may be written in it. */
+/** A server's text without the caller's secrets, in any form in which the text may have them. */
 export function hideSecrets(text: string, credential: Credential | undefined): string {
   if (credential === undefined || 'accessToken' in credential) return text;
   const secrets =

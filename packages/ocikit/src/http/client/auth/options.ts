@@ -1,14 +1,14 @@
-// What the authenticator of one registry is given.
+// The options of the authenticator.
 import type { RetryOptions } from '../../../transfer/index.ts';
 import type { Fetch } from '../../wire/index.ts';
 
 import type { Credentials } from '../shared/index.ts';
 
-/** What the authenticator of one registry is given. */
+/** The options of the authenticator of one registry. */
 export interface AuthenticatorOptions extends RetryOptions {
   /** The registry's own origin: credentials belong to its owner. */
   origin: string;
-  /** Where credentials come from; undefined: the registry is asked anonymously. */
+  /** The source of credentials; undefined: the registry is asked anonymously. */
   credentials: Credentials | undefined;
   /** Sends the requests to token servers. */
   fetch: Fetch;

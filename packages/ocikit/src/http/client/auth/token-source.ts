@@ -1,3 +1,4 @@
+// The source of tokens: the token servers that a registry names.
 import { HttpError, RegistryError } from '../../../model/index.ts';
 import { createRetry } from '../../../transfer/index.ts';
 import { isTemporaryFault, isTemporaryStatus } from '../shared/index.ts';
@@ -11,7 +12,7 @@ import type { Scope } from '../../wire/index.ts';
 import { requestToken } from './token-requests.ts';
 import type { GrantedToken, TokenRequest } from './token-requests.ts';
 
-/** Gets a token for what a challenge names and a request is known to need. */
+/** Gets a token for the scope of a challenge and the scope that the request is known to need. */
 export type FetchToken = (
   account: Account,
   challenge: BearerChallenge,
@@ -19,7 +20,7 @@ export type FetchToken = (
   signal: AbortSignal | undefined,
 ) => Promise<string>;
 
-/** Where tokens come from: the token servers that a registry names. */
+/** The source of tokens for one registry. */
 export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): FetchToken {
   const retry = createRetry(options);
 
@@ -38,7 +39,7 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
     return granted;
   };
 
-  /** With the latest refresh token of this server; with what the caller has if it is refused. */
+  /** Asks with the latest refresh token of this server; if that is refused, with the caller's own credentials. */
   const refresh = async (
     account: Account,
     credential: SentCredential,
@@ -59,7 +60,7 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
     try {
       return await requestAs(account, credential, request, signal);
     } catch (error) {
-      // Where refresh tokens are of no use, what anybody may have is still to be had.
+      // A server that accepts no refresh tokens still gives anonymous ones.
       if (!('refreshToken' in credential) || !isUnknownMethod(error)) throw error;
       return requestAs(account, undefined, request, signal);
     }
@@ -81,8 +82,8 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
     return result;
   };
 
-  // What the challenge names and the request is known to need together, so that a token serves more than one kind of
-  // request; if that is more than the server grants, what the challenge names alone.
+  // The scopes of the challenge and of the request are requested together, so that a token serves more than one kind
+  // of request. If the server refuses that, the scope of the challenge alone is requested.
   return async (account, { realm, service, scope }, wanted, signal) => {
     const named = parseScope(scope);
     const needed = unionScopes(named, wanted);
@@ -94,11 +95,11 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
         if (!isRefusal(error) || asked === exactly || exactly.length === 0) throw error;
         return requestFor(account, { ...request, scope: exactly }, ended);
       });
-      // Also where less was granted: whatever the registry named is enough for what was wanted.
+      // Also if less was granted: the scope that the registry named is enough for the request.
       account.tokens.add({ token: granted.token, scope: needed, expiresAt: granted.expiresAt });
       return granted;
     };
-    // Everybody who waits tries again for as long as their own signal lets them, and then waits together again.
+    // Each caller retries as long as its own signal allows, and joins the others again for each attempt.
     const { token } = await retry({ signal }, { isTemporary, onWait: () => undefined }, () =>
       account.tokenRequests.join(JSON.stringify([realm.href, service, asked]), signal, start),
     );
@@ -114,7 +115,7 @@ function isTemporary(error: unknown): boolean {
   return error instanceof RegistryError && error.code === 'UNAVAILABLE' && isTemporaryFault(error);
 }
 
-/** Whether a token server has said no, for good. */
+/** Whether a token server has refused for good. */
 export function isRefusal(error: unknown): boolean {
   return (
     (error instanceof HttpError && !isTemporaryStatus(error.status)) ||
@@ -126,6 +127,7 @@ function isUnknownMethod(error: unknown): boolean {
   return error instanceof HttpError && (error.status === 404 || error.status === 405);
 }
 
+/** The error for a token server that was asked anonymously, because it must not be sent the stored credentials. */
 export function keptBack({ realm }: Pick<TokenRequest, 'realm'>, cause?: unknown): RegistryError {
   return new RegistryError(
     'UNAUTHORIZED',

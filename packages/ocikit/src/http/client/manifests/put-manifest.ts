@@ -1,23 +1,28 @@
+// One request that stores a manifest.
 import type { CallOptions, Digest, PushManifestOptions } from '../../../model/index.ts';
 import { formatEntityTag, repositoryScope } from '../../wire/index.ts';
-
 import { manifestAddress, tagAddress } from '../shared/index.ts';
+import type { ClientResponse } from '../shared/index.ts';
 import { assertStored } from '../transport/index.ts';
-import type { Answer } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 
-/** A manifest with the name that it will have. */
+/** A manifest that is to be stored. */
 export interface PushedBytes {
+  /** The repository that stores it. */
   repository: string;
+  /** Its bytes. */
   bytes: Uint8Array;
+  /** Its media type, without parameters. */
   mediaType: string;
+  /** Its digest. */
   digest: Digest;
 }
 
 /**
- * One request that stores a manifest and sets tags.
+ * Stores a manifest and sets tags, in one request.
  *
  * @param tags if the first is undefined, the manifest is named by its digest alone
+ * @returns the response; its body has been dropped
  */
 export async function putManifest(
   transport: Transport,
@@ -25,11 +30,11 @@ export async function putManifest(
   [first, ...others]: readonly (string | undefined)[],
   ifTag: PushManifestOptions['ifTag'],
   call: CallOptions,
-): Promise<Answer> {
+): Promise<ClientResponse> {
   const { base } = transport;
   const url = first === undefined ? manifestAddress(base, repository, digest) : tagAddress(base, repository, first);
   for (const tag of others) if (tag !== undefined) url.searchParams.append('tag', tag);
-  const answer = await transport.send({
+  const response = await transport.send({
     method: 'PUT',
     url,
     scope: repositoryScope(repository, 'pull', 'push'),
@@ -37,15 +42,15 @@ export async function putManifest(
     body: { size: bytes.length, reopenable: true, open: () => bytes },
     expect: [200, 201, 202, 204],
     call,
-    // Done already, a condition does not hold any more.
+    // A condition no longer holds once the request has succeeded: sent again, it would fail.
     repeatable: ifTag === undefined,
   });
-  await answer.discard();
-  assertStored(transport, answer, digest);
-  return answer;
+  await response.discard();
+  assertStored(transport, response, digest);
+  return response;
 }
 
-/** RFC 9110, section 13.1; a tag's entity tag is the digest that it is at. */
+/** RFC 9110, section 13.1; a tag's entity tag is the digest that it names. */
 function condition(ifTag: Digest | null | undefined): Readonly<Record<string, string>> {
   if (ifTag === undefined) return {};
   return ifTag === null ? { 'if-none-match': '*' } : { 'if-match': formatEntityTag(ifTag) };

@@ -1,3 +1,4 @@
+// Manifests in the responses of a registry.
 import {
   digestOf,
   manifestMediaTypes,
@@ -8,46 +9,48 @@ import {
 } from '../../../model/index.ts';
 import type { Descriptor, Digest, Manifest } from '../../../model/index.ts';
 import { lengthIn } from '../../wire/index.ts';
-
 import { digestIn, fieldsIn } from '../shared/index.ts';
+import type { ClientResponse } from '../shared/index.ts';
+
 import { schema1MediaTypes, unwrapSchema1 } from './schema1.ts';
-import type { Answer } from '../shared/index.ts';
 
 /** Bytes of a manifest that is read. Registries take 4 MiB, as the specification asks for, and some take more. */
 export const maxManifestSize: number = 16 * 1024 * 1024;
 
-/** All that can be read, and whatever else a registry has. */
+/** The `Accept` header: all types that are known here, and any other that a registry has. */
 export const acceptManifests: string = [...manifestMediaTypes, ...Object.values(schema1MediaTypes), '*/*'].join(', ');
 
 /**
- * The descriptor of a manifest by the answer to a HEAD.
+ * The descriptor of a manifest, from the response to a HEAD.
  *
- * @param requested by which digest it was asked for, if not by a tag
- * @returns undefined if the answer does not say all of it (ECR names no digest; an envelope has another size than what is in it)
- * @throws RegistryError DIGEST_INVALID if it is about another manifest
+ * @param requested the digest that it was requested by; undefined: it was requested by a tag
+ * @returns undefined if the response lacks a part of it: ECR names no digest, and an envelope has another size than
+ * its content
+ * @throws RegistryError DIGEST_INVALID if the response is about another manifest
  */
-export function descriptorIn(answer: Answer, requested: Digest | undefined): Descriptor | undefined {
-  const said = digestIn(answer, requested);
+export function descriptorIn(response: ClientResponse, requested: Digest | undefined): Descriptor | undefined {
+  const said = digestIn(response, requested);
   const digest = requested ?? said;
-  const mediaType = mediaTypeIn(answer);
-  const size = lengthIn(answer);
+  const mediaType = mediaTypeIn(response);
+  const size = lengthIn(response);
   if (digest === undefined || mediaType === undefined || size === undefined) return undefined;
   return mediaType === schema1MediaTypes.signed ? undefined : { mediaType, digest, size };
 }
 
 /**
- * The manifest that an answer is.
+ * Reads the manifest in the response to a GET, and verifies it.
  *
- * @throws RegistryError DIGEST_INVALID if it does not have the digest by which it was requested, or that the answer names
+ * @param requested the digest that it was requested by; undefined: it was requested by a tag
+ * @throws RegistryError DIGEST_INVALID if it has another digest than the requested one, or than the response names
  */
-export async function readManifest(answer: Answer, requested: Digest | undefined): Promise<Manifest> {
-  const sent = await answer.bytes(maxManifestSize);
-  const said = digestIn(answer, requested);
-  const isSigned = mediaTypeIn(answer) === schema1MediaTypes.signed;
+export async function readManifest(response: ClientResponse, requested: Digest | undefined): Promise<Manifest> {
+  const sent = await response.bytes(maxManifestSize);
+  const said = digestIn(response, requested);
+  const isSigned = mediaTypeIn(response) === schema1MediaTypes.signed;
   const bytes = isSigned ? unwrapSchema1(sent) : sent;
   for (const digest of [requested, said]) if (digest !== undefined) assertDigest(bytes, digest);
   const digest = requested ?? said ?? digestOf(bytes);
-  const mediaType = isSigned ? schema1MediaTypes.unsigned : (mediaTypeIn(answer) ?? mediaTypeOf(bytes));
+  const mediaType = isSigned ? schema1MediaTypes.unsigned : (mediaTypeIn(response) ?? mediaTypeOf(bytes));
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }
 
@@ -57,11 +60,11 @@ function assertDigest(bytes: Uint8Array, expected: Digest): void {
 }
 
 /** Without its parameters, which mean nothing. Distribution specification, "Pulling manifests". */
-function mediaTypeIn({ headers }: Answer): string | undefined {
+function mediaTypeIn({ headers }: ClientResponse): string | undefined {
   return parseMediaType(headers.get('content-type') ?? '');
 }
 
-/** What a manifest says of itself, where the answer says nothing. */
+/** The media type that a manifest names itself, for a response that names none. */
 function mediaTypeOf(bytes: Uint8Array): string {
   const { mediaType } = fieldsIn(new TextDecoder().decode(bytes));
   return manifestMediaTypes.find((known) => known === mediaType) ?? mediaTypes.octetStream;

@@ -63,7 +63,7 @@ describe('a download that is cut', () => {
     if (parallel === false) expect(hosted.requests).toHaveLength(11);
   });
 
-  test('goes on as long as each attempt brings a byte, though there are more cuts than attempts', async () => {
+  test('continues as long as each attempt brings a byte, though there are more cuts than attempts', async () => {
     const blob = randomBlob(50);
     const hosted = await hostBlob(blob, (answer) => ({ ...answer, cutAfter: 1 }));
     const content = await clientTo(hosted, { backOff: { first: 1, attempts: 2 } }).getBlob('a', blob.descriptor.digest);
@@ -81,7 +81,7 @@ describe('a download that is cut', () => {
     expect(explain(error)?.requests).toHaveLength(4);
   });
 
-  test('is not gone on with if nothing is to be tried again', async () => {
+  test('is not resumed if nothing is to be tried again', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob, (answer) => ({ ...answer, cutAfter: 2000 }));
     const content = await clientTo(hosted, { backOff: false }).getBlob('a', blob.descriptor.digest);
@@ -89,7 +89,7 @@ describe('a download that is cut', () => {
     expect(hosted.requests).toHaveLength(1);
   });
 
-  test('is gone on with where the registry refuses a moment with 503', async () => {
+  test('is resumed if the registry refuses for a moment with 503', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob, (answer, { number }) => {
       if (number === 1) return { ...answer, cutAfter: 2000 };
@@ -100,7 +100,7 @@ describe('a download that is cut', () => {
     expect(hosted.requests.map(({ range }) => range?.start)).toEqual([undefined, 2000, 2000, 2000]);
   });
 
-  test('skips what it has where the registry ignores ranges, but not for ever', async () => {
+  test('skips the bytes that it has if the registry ignores ranges, but not for ever', async () => {
     const blob = randomBlob(MiB);
     const ignores = (answer: HostedAnswer): HostedAnswer => ({
       ...answer,
@@ -158,7 +158,7 @@ describe('a download that is cut', () => {
         body: new Uint8Array(),
       }),
     ],
-  ])('is not gone on with by an answer that %s', async (what, change) => {
+  ])('is not resumed by an answer that %s', async (what, change) => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob, (answer, { number }) =>
       number === 1 ? { ...answer, cutAfter: 2000 } : change(answer),
@@ -172,7 +172,7 @@ describe('a download that is cut', () => {
     expect(explain(error)?.requests).toHaveLength(count);
   });
 
-  test('is not gone on with by an answer that names another digest', async () => {
+  test('is not resumed by an answer that names another digest', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob, (answer, { number }) =>
       number === 1
@@ -184,7 +184,7 @@ describe('a download that is cut', () => {
     expect(hosted.requests).toHaveLength(2);
   });
 
-  test('goes on after answers that are shorter than what was asked for', async () => {
+  test('continues after answers that are shorter than requested', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob, (answer, { number, range = { start: 0, end: 5000 } }) => {
       if (number === 1) return { ...answer, cutAfter: 1500 };
@@ -200,7 +200,7 @@ describe('a download that is cut', () => {
     expect(hosted.requests.map(({ range }) => range?.start)).toEqual([undefined, 1500, 2500, 3500, 4500]);
   });
 
-  test('tells of it, and ends when it is told to', async () => {
+  test('reports it, and ends with its signal', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob, (answer) => ({ ...answer, cutAfter: 1000 }));
     const retried: unknown[] = [];
@@ -368,7 +368,7 @@ describe('a registry with habits of its own', () => {
     }
   });
 
-  test('that never says their size is told so', async () => {
+  test('that never says their size gets an error for it', async () => {
     const blob = randomBlob(3000);
     const hosted = await hostBlob(blob, (answer) => withoutLength({ ...answer, status: 200, body: blob.bytes }));
     const client = clientTo(hosted);
@@ -398,7 +398,7 @@ describe('a registry with habits of its own', () => {
     expect(equal(await content.bytes(), blob.bytes.subarray(start, end))).toBe(true);
   });
 
-  test('may not know the size of what it gives a part of', async () => {
+  test('may not know the size of the blob that it gives a part of', async () => {
     const blob = randomBlob(3000);
     const hosted = await hostBlob(blob, (answer, { range }) =>
       range === undefined
@@ -410,7 +410,7 @@ describe('a registry with habits of its own', () => {
     expect(equal(await content.bytes(), blob.bytes.subarray(100, 200))).toBe(true);
   });
 
-  test('may refuse what lies past the end without saying where that is', async () => {
+  test('may refuse a range past the end without naming the end', async () => {
     const blob = randomBlob(3000);
     const hosted = await hostBlob(blob, (answer) =>
       answer.status === 416 ? { ...answer, headers: { 'content-length': '0' } } : answer,
@@ -422,7 +422,7 @@ describe('a registry with habits of its own', () => {
 });
 
 describe('a part of a blob', () => {
-  test('goes on where it was cut, up to its end', async () => {
+  test('is resumed after a cut, up to its end', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob, (answer) => ({ ...answer, cutAfter: 700 }));
     const content = await clientTo(hosted).getBlob('a', blob.descriptor.digest, { range: { start: 1000, end: 3000 } });
@@ -453,7 +453,7 @@ describe('a part of a blob', () => {
 });
 
 describe('what was fetched before', () => {
-  test('is kept when a process stops in the middle, and the next one goes on', async () => {
+  test('is kept when a process stops in the middle, and the next one resumes it', async () => {
     const blob = randomBlob(3 * MiB);
     const hosted = await hostBlob(blob);
     const directory = await newDirectory();
@@ -477,7 +477,7 @@ describe('what was fetched before', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  /** What an earlier process has left of the blob. */
+  /** The part of the blob that an earlier process has saved. */
   async function kept(
     hosted: BlobHost,
     digest: string,
@@ -502,7 +502,7 @@ describe('what was fetched before', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test('is done without if there is too much of it', async () => {
+  test('is ignored if it is larger than the blob', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob);
     const { directory, client } = await kept(hosted, blob.descriptor.digest, new Uint8Array(5001));
@@ -548,7 +548,7 @@ describe('what was fetched before', () => {
     expect(await readdir(directory)).toHaveLength(1);
   });
 
-  test('is not shown to whoever asks another repository for it', async () => {
+  test('is not shown to a caller of another repository', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob);
     const { client } = await kept(hosted, blob.descriptor.digest, blob.bytes.subarray(0, 1000));
@@ -570,7 +570,7 @@ describe('what was fetched before', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test('is let go of, and kept, by cancel()', async () => {
+  test('is released, and kept, by cancel()', async () => {
     const blob = randomBlob(5000);
     const hosted = await hostBlob(blob);
     const { client } = await kept(hosted, blob.descriptor.digest, blob.bytes.subarray(0, 1000));
@@ -623,7 +623,7 @@ describe('what was fetched before', () => {
   });
 });
 
-test('a content that nobody reads lets go of its connection, and is read later all the same', async () => {
+test('a content that is not read releases its connection, and can be read later all the same', async () => {
   const blob = randomBlob(5 * MiB);
   const hosted = await hostBlob(blob);
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });

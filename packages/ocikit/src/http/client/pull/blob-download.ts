@@ -1,3 +1,4 @@
+// Reading a blob: verified, resumed after a cut, and over several connections if it is large and they help.
 import {
   createContent,
   digestOf,
@@ -18,25 +19,31 @@ import type {
   ResolvedRange,
 } from '../../../model/index.ts';
 import { formatRange } from '../../wire/index.ts';
-
-import { blobDescriptor, loaded } from '../shared/index.ts';
-import { KeptPart } from './saved-part.ts';
-import type { ClientOptions } from '../shared/index.ts';
-import { isWorthParallel, parallelOf } from './parallel.ts';
-import { remoteBlob } from './remote-blob.ts';
-import type { BlobPart } from './remote-blob.ts';
+import { blobDescriptor, loadPart } from '../shared/index.ts';
+import type { ClientOptions, TransferStore } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 
+import type { BlobPart } from './blob-part.ts';
+import { isWorthParallel, parallelOf } from './parallel.ts';
+import type { Parallel } from './parallel.ts';
+import { RemoteBlob } from './remote-blob.ts';
+import { SavedPart } from './saved-part.ts';
+
 /**
- * How blobs are read: what is whole is verified, what is cut is gone on with, and what is large and slow comes over several
- * connections.
+ * Reads blobs: a whole blob is verified, a cut one is resumed, and a large one that comes slowly is fetched over
+ * several connections.
  */
 export function blobDownloads(transport: Transport, options: ClientOptions): Reader['getBlob'] {
-  const readings: Readings = { count: 0 };
+  const registry: DownloadingRegistry = {
+    transport,
+    parallel: parallelOf(options.parallel),
+    transfers: options.transfers,
+    readings: 0,
+  };
   return async (repository, digest, { range, verify = true, ...call } = {}) => {
     const link = linkSignal(call.signal);
     try {
-      const download = blobDownload(transport, options, readings, repository, digest, call, link);
+      const download = new BlobDownload(registry, repository, digest, { call, link });
       const isWhole = range === undefined || ('start' in range && range.start === 0 && range.end === undefined);
       return await (isWhole ? download.openWhole(verify) : download.openPart(range));
     } catch (error) {
@@ -46,183 +53,209 @@ export function blobDownloads(transport: Transport, options: ClientOptions): Rea
   };
 }
 
-/** How many contents of one registry are being read. */
-interface Readings {
-  count: number;
+/** The state that all downloads from one registry share. */
+interface DownloadingRegistry {
+  readonly transport: Transport;
+  readonly parallel: Parallel | undefined;
+  readonly transfers: TransferStore | undefined;
+  /** The number of contents that are being read. */
+  readings: number;
 }
 
-interface BlobDownload {
-  /** @param verify whether its digest is computed here */
-  openWhole(verify: boolean): Promise<BlobContent>;
-  openPart(range: ByteRange): Promise<BlobContent>;
+/** The call of a download. */
+interface DownloadCall {
+  /** The caller's options. */
+  readonly call: CallOptions;
+  /** The signal of its requests: `cancel` ends them, as the caller's own signal does. */
+  readonly link: LinkedSignal;
 }
 
-/** One reading of a blob. */
-function blobDownload(
-  transport: Transport,
-  options: ClientOptions,
-  readings: Readings,
-  repository: string,
-  digest: Digest,
-  given: CallOptions,
-  link: LinkedSignal,
-): BlobDownload {
-  const { signal, onEvent } = given;
-  const parallel = parallelOf(options.parallel);
-  /** What its requests are made with: `cancel` ends them, as the caller's signal does. */
-  const call: CallOptions = { ...given, signal: link.signal };
-  const blob = remoteBlob(transport, repository, digest, call);
+/** A content that was opened: its first response has come, its bytes have not been read. */
+interface OpenedBlob {
+  readonly range: ResolvedRange;
+  /** Bytes of the whole blob. */
+  readonly size: number;
+  /** The response that continues after the saved part. */
+  readonly first: BlobPart;
+  /** The bytes of the range that an earlier process has saved. */
+  readonly saved: SavedPart;
+  /** Whether the bytes are compared with the digest. */
+  readonly isVerified: boolean;
+}
 
-  /** Bytes of the whole blob, wherever that is said. */
-  const sizeOf = async ({ answer, size }: BlobPart): Promise<number> => {
+/** One download of a blob. */
+class BlobDownload {
+  readonly #registry: DownloadingRegistry;
+  readonly #repository: string;
+  readonly #digest: Digest;
+  /** The caller's options. */
+  readonly #given: CallOptions;
+  readonly #link: LinkedSignal;
+  /** The options of its requests. */
+  readonly #call: CallOptions;
+  readonly #blob: RemoteBlob;
+
+  constructor(registry: DownloadingRegistry, repository: string, digest: Digest, { call, link }: DownloadCall) {
+    this.#registry = registry;
+    this.#repository = repository;
+    this.#digest = digest;
+    this.#given = call;
+    this.#link = link;
+    this.#call = { ...call, signal: link.signal };
+    this.#blob = new RemoteBlob(registry.transport, repository, digest, this.#call);
+  }
+
+  /** @param verify whether the bytes are compared with the digest here */
+  async openWhole(verify: boolean): Promise<BlobContent> {
+    const { transport, transfers } = this.#registry;
+    // The key names the repository: a caller that may read one repository need not be allowed to read another one with
+    // the same blob.
+    const key = `blob ${transport.base.href} ${this.#repository} ${this.#digest}`;
+    const saved = new SavedPart(await transfers?.openPartial(key));
     try {
-      return size ?? (await blob.askSize());
+      const first = await this.#blob.get(saved.size === 0 ? undefined : { start: saved.size });
+      const size = await this.#wholeSize(first);
+      if (saved.size > size) {
+        await first.response.discard();
+        await saved.remove();
+        return await this.openWhole(verify);
+      }
+      if (size === 0) this.#assertEmpty();
+      return this.#contentOf({ range: { start: 0, end: size }, size, first, saved, isVerified: verify });
     } catch (error) {
-      await answer.discard();
+      await saved.close();
       throw error;
     }
-  };
+  }
 
-  const nothing = (range: ByteRange, size: number): BlobContent => {
-    link.unlink();
-    return createContent({ descriptor: blobDescriptor(digest, size), range, signal, source: { pieces: [] } });
-  };
+  async openPart(range: ByteRange): Promise<BlobContent> {
+    // A malformed range throws here, before a request is sent; the size does not matter for that.
+    resolveRange(range, 0);
+    if (formatRange(range) === undefined) return this.#nothing(range, await this.#blob.askSize());
+    const first = await this.#blob.get(range);
+    const size = await this.#wholeSize(first);
+    const { start, end } = resolveRange(range, size);
+    if (start === end) {
+      await first.response.discard();
+      return this.#nothing(range, size);
+    }
+    const isVerified = start === 0 && end === size;
+    return this.#contentOf({ range: { start, end }, size, first, saved: new SavedPart(undefined), isVerified });
+  }
 
-  /** @param verified whether all of it is read and compared with the digest */
-  const contentOf = (
-    range: ResolvedRange,
-    size: number,
-    first: BlobPart,
-    kept: KeptPart,
-    verified: boolean,
-  ): BlobContent =>
-    createContent({
-      descriptor: blobDescriptor(digest, size),
+  /** Bytes of the whole blob, from the response or from another request. */
+  async #wholeSize({ response, size }: BlobPart): Promise<number> {
+    try {
+      return size ?? (await this.#blob.askSize());
+    } catch (error) {
+      await response.discard();
+      throw error;
+    }
+  }
+
+  /** An empty blob is never read, so its digest is checked when it is opened. */
+  #assertEmpty(): void {
+    const found = digestOf(new Uint8Array(), splitDigest(this.#digest).algorithm);
+    if (found !== this.#digest) throw wrongDigest(this.#digest, found);
+  }
+
+  /** A content without bytes. */
+  #nothing(range: ByteRange, size: number): BlobContent {
+    const { signal } = this.#given;
+    this.#link.unlink();
+    return createContent({
+      descriptor: blobDescriptor(this.#digest, size),
       range,
       signal,
+      source: { pieces: [] },
+    });
+  }
+
+  #contentOf(opened: OpenedBlob): BlobContent {
+    const { range, size, first, saved } = opened;
+    return createContent({
+      descriptor: blobDescriptor(this.#digest, size),
+      range,
+      signal: this.#given.signal,
       source: {
-        iterate: (_, how) => read(range, size, first, kept, verified, how),
-        async cancel() {
-          link.unlink();
-          link.abort(new DOMException('the content was cancelled', 'AbortError'));
-          await first.answer.discard();
-          await kept.close();
+        iterate: (_, how) => this.#read(opened, how),
+        cancel: async () => {
+          this.#link.unlink();
+          this.#link.abort(new DOMException('the content was cancelled', 'AbortError'));
+          await first.response.discard();
+          await saved.close();
         },
       },
     });
+  }
 
-  async function* read(
-    range: ResolvedRange,
-    size: number,
-    first: BlobPart,
-    kept: KeptPart,
-    verified: boolean,
-    how: 'lent' | undefined,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    const about = { repository, digest, size };
-    readings.count += 1;
+  /** The bytes, verified and reported. */
+  async *#read(opened: OpenedBlob, how: 'lent' | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+    const { size, first, saved, isVerified } = opened;
+    const { onEvent } = this.#given;
+    const about = { repository: this.#repository, digest: this.#digest, size };
+    this.#registry.readings += 1;
     try {
       onEvent?.({ type: 'started', ...about });
-      if (kept.size > 0) onEvent?.({ type: 'resumed', ...about, at: kept.size });
-      const pieces = piecesOf(range, size, first, kept, how);
+      if (saved.size > 0) onEvent?.({ type: 'resumed', ...about, at: saved.size });
+      const pieces = this.#pieces(opened, how);
       let transferred = 0;
-      for await (const piece of verified ? new VerifyingReader(pieces, about) : pieces) {
+      for await (const piece of isVerified ? new VerifyingReader(pieces, about) : pieces) {
         yield piece;
         transferred += piece.length;
         onEvent?.({ type: 'bytes', ...about, transferred });
       }
-      await kept.remove();
-      if (verified) onEvent?.({ type: 'verified', ...about });
+      await saved.remove();
+      if (isVerified) onEvent?.({ type: 'verified', ...about });
       onEvent?.({ type: 'done', ...about });
     } catch (error) {
-      // What is wrong would be wrong each time.
-      if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID')) await kept.remove();
-      transport.note(error, call);
+      // Wrong bytes would be wrong each time.
+      if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID')) await saved.remove();
+      this.#registry.transport.note(error, this.#call);
       throw error;
     } finally {
-      readings.count -= 1;
-      link.unlink();
-      await first.answer.discard();
-      await kept.close();
+      this.#registry.readings -= 1;
+      this.#link.unlink();
+      await first.response.discard();
+      await saved.close();
     }
   }
 
-  /** @param first an answer that begins with the range */
-  const piecesAfter = async (
-    first: BlobPart,
-    range: ResolvedRange,
-    size: number,
-    how: 'lent' | undefined,
-  ): Promise<AsyncIterable<Uint8Array>> => {
-    if (parallel === undefined || !isWorthParallel(parallel, range, first)) return blob.pieces(range, size, first, how);
-    const { piecesInParallel } = await loaded(import('./parallel-ranges.ts'), link.signal);
-    return piecesInParallel(blob, range, size, first, {
-      parallel,
-      signal: link.signal,
-      how,
-      readings: () => readings.count,
-    });
-  };
-
-  /** What was kept, and then what comes. */
-  async function* piecesOf(
-    { start, end }: ResolvedRange,
-    size: number,
-    first: BlobPart,
-    kept: KeptPart,
-    how: 'lent' | undefined,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    let at = start;
-    const expected = start + kept.size;
-    for await (const piece of kept.read()) {
+  /** The saved bytes, and then those that are fetched. */
+  async *#pieces(opened: OpenedBlob, how: 'lent' | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+    const { range, first, saved } = opened;
+    let at = range.start;
+    const expected = range.start + saved.size;
+    for await (const piece of saved.read()) {
       at += piece.length;
       yield piece;
     }
-    if (at !== expected) await first.answer.discard();
-    const rest = { start: at, end };
-    const coming =
-      at === expected ? await piecesAfter(first, rest, size, how) : blob.pieces(rest, size, undefined, how);
-    for await (const piece of coming) {
-      await kept.append(piece);
+    // If not all saved bytes could be read, the first response begins too late.
+    if (at !== expected) await first.response.discard();
+    const rest = { start: at, end: range.end };
+    for await (const piece of await this.#fetched(rest, opened.size, at === expected ? first : undefined, how)) {
+      await saved.append(piece);
       yield piece;
     }
   }
 
-  const openWhole = async (verify: boolean): Promise<BlobContent> => {
-    // Who may read a repository need not be allowed to read another one that has the blob as well.
-    const key = `blob ${transport.base.href} ${repository} ${digest}`;
-    const kept = new KeptPart(await options.transfers?.openPartial(key));
-    try {
-      const first = await blob.get(kept.size === 0 ? undefined : { start: kept.size });
-      const size = await sizeOf(first);
-      if (kept.size > size) {
-        await first.answer.discard();
-        await kept.remove();
-        return await openWhole(verify);
-      }
-      // Of nothing there is nothing to read, so that nobody would find out later.
-      const found = size === 0 ? digestOf(new Uint8Array(), splitDigest(digest).algorithm) : digest;
-      if (found !== digest) throw wrongDigest(digest, found);
-      return contentOf({ start: 0, end: size }, size, first, kept, verify);
-    } catch (error) {
-      await kept.close();
-      throw error;
+  /** The bytes of a range, over one connection or several. @param first a response that begins with the range */
+  async #fetched(
+    range: ResolvedRange,
+    size: number,
+    first: BlobPart | undefined,
+    how: 'lent' | undefined,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const { parallel } = this.#registry;
+    if (parallel === undefined || first === undefined || !isWorthParallel(parallel, range, first)) {
+      return this.#blob.pieces(range, size, first, how);
     }
-  };
-
-  return {
-    openWhole,
-    async openPart(range) {
-      // What is malformed is so whatever the size.
-      resolveRange(range, 0);
-      if (formatRange(range) === undefined) return nothing(range, await blob.askSize());
-      const first = await blob.get(range);
-      const size = await sizeOf(first);
-      const { start, end } = resolveRange(range, size);
-      const isWhole = start === 0 && end === size;
-      if (start < end) return contentOf({ start, end }, size, first, new KeptPart(undefined), isWhole);
-      await first.answer.discard();
-      return nothing(range, size);
-    },
-  };
+    const { piecesInParallel } = await loadPart(import('./parallel-ranges.ts'), this.#link.signal);
+    return piecesInParallel(this.#blob, range, size, first, {
+      parallel,
+      signal: this.#link.signal,
+      how,
+      readings: () => this.#registry.readings,
+    });
+  }
 }

@@ -54,7 +54,7 @@ describe('a large blob', () => {
     }
     expect(read).toBe(blob.bytes.length);
     expect(hosted.requests.length).toBeGreaterThan(10);
-    // What is being read now is not ahead.
+    // The bytes that are being read now are not ahead.
     expect(ahead).toBeLessThanOrEqual(parallel.memory + parallel.memory / parallel.ranges);
     expect(ahead).toBeGreaterThan(parallel.memory / 4);
   });
@@ -70,7 +70,7 @@ describe('a large blob', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(16 * MiB);
   });
 
-  test('comes over several connections where one is slow, if nothing else is asked for', async () => {
+  test('comes over several connections if one is slow, by default', async () => {
     const blob = randomBlob(48 * MiB);
     const hosted = await hostBlob(blob, (answer) => ({ ...answer, speed: 16 * MiB }));
     const content = await clientTo(hosted, { parallel: undefined }).getBlob('a', blob.descriptor.digest);
@@ -79,7 +79,7 @@ describe('a large blob', () => {
     expect(hosted.sent).toBeLessThan(1.1 * blob.bytes.length);
   });
 
-  test('comes over one connection where that is fast, however slow its reader is', async () => {
+  test('comes over one connection if that is fast, however slow its reader is', async () => {
     const { descriptor, bytes } = randomBlob(40 * MiB);
     const registry = createMemoryRegistry();
     await registry.pushBlob('a', descriptor, bytes);
@@ -117,7 +117,7 @@ describe('a large blob', () => {
     body: new Uint8Array(),
   });
 
-  test('comes over one connection where the registry refuses others', async () => {
+  test('comes over one connection if the registry refuses others', async () => {
     const blob = randomBlob(20 * MiB);
     let refusals = 0;
     const hosted = await hostBlob(blob, (answer, { range }) =>
@@ -127,7 +127,7 @@ describe('a large blob', () => {
     expect(equal(await content.bytes(), blob.bytes)).toBe(true);
   });
 
-  test('comes over one connection where the registry ignores ranges', async () => {
+  test('comes over one connection if the registry ignores ranges', async () => {
     const blob = randomBlob(20 * MiB);
     const hosted = await hostBlob(blob, (answer) => ({
       ...answer,
@@ -155,7 +155,7 @@ describe('a large blob', () => {
     await expect(content.bytes()).rejects.toMatchObject({ code: 'DENIED' });
   });
 
-  test('of which a range is wrong is found out, and not tried again', async () => {
+  test('with a wrong range is detected, and not tried again', async () => {
     const blob = randomBlob(20 * MiB);
     const hosted = await hostBlob(blob, (answer, { number }) =>
       number === 3 ? { ...answer, body: new Uint8Array(answer.body.length) } : answer,
@@ -166,7 +166,7 @@ describe('a large blob', () => {
     expect(new Set(starts).size).toBe(starts.length);
   });
 
-  test('is left, and its connections end', async () => {
+  test('can be left, and its connections end', async () => {
     const blob = randomBlob(20 * MiB);
     const hosted = await hostBlob(blob, (answer) => ({ ...answer, speed: 20 * MiB }));
     const reason = new Error('no longer wanted');

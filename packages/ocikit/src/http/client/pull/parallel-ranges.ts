@@ -1,30 +1,43 @@
+// The bytes of a large blob over several connections.
 import { linkSignal } from '../../../model/index.ts';
 import type { LinkedSignal, ResolvedRange } from '../../../model/index.ts';
 
+import type { BlobPart } from './blob-part.ts';
 import type { Parallel } from './parallel.ts';
-import type { BlobPart, RemoteBlob } from './remote-blob.ts';
+import type { RemoteBlob } from './remote-blob.ts';
 
 const MiB = 1024 * 1024;
 
-/** Bytes after which a connection's speed is judged, and of the first chunk, as nothing is known before. */
+/**
+ * Bytes after which a connection's speed is judged; also the size of the first chunk, as the speed is not known
+ * before.
+ */
 const probe = 4 * MiB;
+
+/** Bytes of a chunk at least. */
 const smallestChunk = MiB;
-/** Milliseconds of waiting before a connection is called slow: on a busy machine a fast one stops now and then. */
+
+/** Milliseconds of waiting before a connection counts as slow: on a busy machine, a fast one stops now and then. */
 const waitedLong = 500;
-/** Milliseconds that a chunk ought to take: long enough for requests not to matter, short enough to see that speed changes. */
+
+/** Milliseconds that a chunk ought to take: requests must not matter, and a change of speed must show soon. */
 const chunkTime = 2000;
 
+/** How a content is read over several connections. */
 export interface ParallelReading {
+  /** The limits. */
   parallel: Parallel;
+  /** Ends all requests. */
   signal: AbortSignal | undefined;
+  /** `lent`: each piece is valid only until the third piece after it is requested. */
   how: 'lent' | undefined;
-  /** How many contents are being read now, this one included: together they are as fast as their line. */
+  /** The number of contents that are being read now, this one included: they share the speed of the line. */
   readings: () => number;
 }
 
 /**
- * The bytes of a part of a large blob in their order: first over one connection, and over several where one is slow.
- * It is a matter of speed alone: where it does not work, one connection goes on.
+ * The bytes of a part of a large blob in their order: first over one connection, and over several if that one is slow.
+ * If several connections do not work, a single one fetches the rest.
  */
 export async function* piecesInParallel(
   blob: RemoteBlob,
@@ -56,14 +69,14 @@ export async function* piecesInParallel(
       yield piece;
     }
     window.close();
-    // What several connections could not bring, one may; and if it cannot, it says why.
+    // A single connection may bring what several could not; if it cannot, its error says why.
     if (at < range.end) yield* blob.pieces({ start: at, end: range.end }, size, undefined, how);
   } finally {
     window.close();
   }
 }
 
-/** Bytes in the time that was spent waiting for them. What the reader does with them does not count. */
+/** Bytes per time spent waiting for them. The time that the reader takes does not count. */
 class Speed {
   bytes = 0;
   milliseconds = 0;
@@ -89,12 +102,12 @@ class Speed {
 }
 
 interface Chunk extends ResolvedRange {
-  /** What has come and was not handed on. */
+  /** Pieces that have come and were not handed on. */
   readonly pieces: Uint8Array[];
   state: 'coming' | 'whole' | 'failed';
 }
 
-/** Chunks that are fetched ahead of the reader, each over a connection of its own, of a bounded number of bytes in all. */
+/** Chunks that are fetched ahead of the reader, each over its own connection, with a bounded number of bytes in all. */
 class ChunkWindow {
   readonly #blob: RemoteBlob;
   readonly #end: number;
@@ -103,9 +116,9 @@ class ChunkWindow {
   readonly #link: LinkedSignal;
   readonly #chunks: Chunk[] = [];
   #chunkSize: number;
-  /** Where the next chunk begins. */
+  /** The position of the next chunk. */
   #next: number;
-  /** Bytes of all chunks that have begun and were not handed on. */
+  /** Bytes of all chunks that were begun and not handed on. */
   #held = 0;
   #running = 0;
   #connections = 0;
@@ -123,10 +136,10 @@ class ChunkWindow {
   }
 
   /**
-   * Begins to fetch what follows the next chunk, which is the reader's own.
+   * Begins to fetch the chunks after the next one; the reader fetches that one itself.
    *
-   * @param perSecond bytes, if anything is known of the speed
-   * @returns where that chunk ends
+   * @param perSecond the speed of a connection in bytes, if it is known
+   * @returns the end of that chunk
    */
   begin(at: number, perSecond?: number): number {
     if (perSecond !== undefined) this.#adapt(perSecond);
@@ -159,7 +172,7 @@ class ChunkWindow {
   close(): void {
     this.#isClosed = true;
     this.#link.unlink();
-    this.#link.abort(new DOMException('nobody wants the chunk any more', 'AbortError'));
+    this.#link.abort(new DOMException('the chunk is no longer wanted', 'AbortError'));
   }
 
   #fill(): void {
@@ -175,7 +188,7 @@ class ChunkWindow {
     }
   }
 
-  /** Does not reject: whoever reads goes on by other means, and learns then what is wrong. */
+  /** Does not reject: a single connection fetches the rest, and its error says what is wrong. */
   async #fetch(chunk: Chunk): Promise<void> {
     const began = performance.now();
     try {
@@ -188,7 +201,7 @@ class ChunkWindow {
         chunk.state = 'whole';
         this.#adapt(((chunk.end - chunk.start) * 1000) / Math.max(performance.now() - began, 1));
       } else {
-        await part.answer.discard();
+        await part.response.discard();
       }
     } catch {
       // See above.

@@ -1,7 +1,8 @@
+// Whether a blob is fetched over several connections.
 import type { ResolvedRange } from '../../../model/index.ts';
-
 import type { ClientOptions } from '../shared/index.ts';
-import type { BlobPart } from './remote-blob.ts';
+
+import type { BlobPart } from './blob-part.ts';
 
 const MiB = 1024 * 1024;
 
@@ -13,24 +14,28 @@ export interface Parallel {
   readonly threshold: number;
   /** Bytes that may be ahead of the reader. */
   readonly memory: number;
-  /** Bytes per second: one connection that gives as much is left alone. */
+  /** Bytes per second; a connection that gives as much stays the only one. */
   readonly enough: number;
 }
 
-/** A registry on the same machine, or next to it, gives more than this; several connections would only cost processor time. */
+/**
+ * Bytes per second. A registry on the same machine, or near it, gives more: there, more connections only cost
+ * processor time.
+ */
 const fastConnection = 32 * MiB;
 
+/** The option with its defaults; undefined: never. */
 export function parallelOf(option: ClientOptions['parallel']): Parallel | undefined {
   if (option === false) return undefined;
   const { ranges = 4, threshold = 32 * MiB, memory = 64 * MiB } = option ?? {};
   return { ranges, threshold, memory, enough: option === undefined ? fastConnection : Number.POSITIVE_INFINITY };
 }
 
-/** Whether several connections may be worth it: a registry that knows no ranges would send all of it over each. */
+/** Whether more connections may help. A registry without ranges would send the whole blob over each. */
 export function isWorthParallel(
   { ranges, threshold }: Parallel,
   { start, end }: ResolvedRange,
   first: BlobPart,
 ): boolean {
-  return ranges >= 2 && end - start >= threshold && first.answer.headers.get('accept-ranges') !== 'none';
+  return ranges >= 2 && end - start >= threshold && first.response.headers.get('accept-ranges') !== 'none';
 }

@@ -1,14 +1,18 @@
+// Reading blobs, manifests and tags.
 import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../../model/index.ts';
 
 import { blobDescriptor, manifestAddress, tagAddress } from '../shared/index.ts';
 import { repositoryScope } from '../../wire/index.ts';
 import { blobDownloads } from './blob-download.ts';
 import { acceptManifests, descriptorIn, readManifest } from '../manifests/index.ts';
-import type { Answer, ClientOptions } from '../shared/index.ts';
-import { remoteBlob } from './remote-blob.ts';
+import type { ClientResponse, ClientOptions } from '../shared/index.ts';
+import { RemoteBlob } from './remote-blob.ts';
 import type { Transport } from '../transport/index.ts';
 
-/** Distribution specification, "Pull". Everything that is read in full has been verified when its end is reached. */
+/**
+ * The `Reader` of a registry. Content that is read as a whole has been verified at its end. Distribution
+ * specification, "Pull".
+ */
 export function clientReader(transport: Transport, options: ClientOptions): Reader {
   const { base } = transport;
 
@@ -18,7 +22,7 @@ export function clientReader(transport: Transport, options: ClientOptions): Read
     repository: string,
     call: CallOptions,
     expect: readonly number[],
-  ): Promise<Answer> =>
+  ): Promise<ClientResponse> =>
     transport.send({
       method,
       url,
@@ -29,16 +33,16 @@ export function clientReader(transport: Transport, options: ClientOptions): Read
       call,
     });
 
-  /** All of it in one attempt, as it is short: what was cut is asked for again. */
+  /** A manifest is short: if it was cut, it is requested again as a whole. */
   const get = (url: URL, repository: string, call: CallOptions, digest?: Digest): Promise<Manifest> =>
     transport.attempt(call, async () => {
-      const answer = await ask('GET', url, repository, call, [200]);
-      return readManifest(answer, digest);
+      const response = await ask('GET', url, repository, call, [200]);
+      return readManifest(response, digest);
     });
 
   const resolve = async (url: URL, repository: string, call: CallOptions, digest?: Digest): Promise<Descriptor> => {
-    const answer = await ask('HEAD', url, repository, call, [200, 405, 501]);
-    const descriptor = answer.status === 200 ? descriptorIn(answer, digest) : undefined;
+    const response = await ask('HEAD', url, repository, call, [200, 405, 501]);
+    const descriptor = response.status === 200 ? descriptorIn(response, digest) : undefined;
     return descriptor ?? (await get(url, repository, call, digest)).descriptor;
   };
 
@@ -51,7 +55,7 @@ export function clientReader(transport: Transport, options: ClientOptions): Read
       return get(tagAddress(base, repository, tag), repository, call);
     },
     async resolveBlob(repository, digest, call = {}) {
-      return blobDescriptor(digest, await remoteBlob(transport, repository, digest, call).askSize());
+      return blobDescriptor(digest, await new RemoteBlob(transport, repository, digest, call).askSize());
     },
     async resolveManifest(repository, digest, call = {}) {
       return resolve(manifestAddress(base, repository, digest), repository, call, digest);

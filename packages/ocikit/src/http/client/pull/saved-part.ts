@@ -1,10 +1,11 @@
+// The part of a blob that is saved for the next process.
 import type { PartialContent } from '../shared/index.ts';
 
 /**
- * What of a blob is kept for the next process. It only saves time, so nothing fails because of it: what cannot be kept, or
- * read any more, is fetched again.
+ * The part of a blob that is saved for the next process. It only saves time, so no call fails because of it: bytes
+ * that cannot be saved, or read again, are fetched again.
  */
-export class KeptPart {
+export class SavedPart {
   #partial: PartialContent | undefined;
 
   constructor(partial: PartialContent | undefined) {
@@ -16,7 +17,7 @@ export class KeptPart {
     return this.#partial?.size ?? 0;
   }
 
-  /** What was kept, or as much of it as can be read. */
+  /** Reads the saved bytes, up to the first one that cannot be read. */
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
     if (this.#partial === undefined) return;
     const pieces = this.#partial.read()[Symbol.asyncIterator]();
@@ -32,22 +33,24 @@ export class KeptPart {
     }
   }
 
+  /** Saves the bytes that follow. */
   async append(bytes: Uint8Array): Promise<void> {
     try {
       await this.#partial?.append(bytes);
     } catch {
-      // The disk is full, for example; a part with a gap would be worse than none.
+      // For example, the disk is full. A part with a gap would be worse than none.
       await this.remove();
     }
   }
 
-  /** It is whole, or wrong. */
+  /** Deletes the saved bytes: the blob is whole, or they are wrong. */
   async remove(): Promise<void> {
     const partial = this.#partial;
     this.#partial = undefined;
     await partial?.remove().catch(() => undefined);
   }
 
+  /** Releases the saved bytes and keeps them. */
   async close(): Promise<void> {
     const partial = this.#partial;
     this.#partial = undefined;

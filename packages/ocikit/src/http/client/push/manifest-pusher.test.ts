@@ -67,7 +67,7 @@ describe('pushing a manifest', () => {
     expect(await collect(store.tags('a/b'))).toEqual(['v1', 'v2', 'v3', 'v4']);
   });
 
-  test('sets tags one by one where the registry does not set them together', async () => {
+  test('sets tags one by one if the registry does not set them together', async () => {
     const { store, registry, seen } = await setUp({ middleware: [withoutTagParameters] });
     const { bytes, mediaType } = await imageIn(store);
     await registry.pushManifest('a/b', bytes, mediaType, { tags: ['v1', 'v2', 'v3'] });
@@ -87,7 +87,7 @@ describe('pushing a manifest', () => {
     expect(await collect(store.tags('a/b'))).toEqual(['v1', 'v2', 'v3']);
   });
 
-  test.each([400, 405, 414])('sets tags one by one where the registry answers %i to several', async (status) => {
+  test.each([400, 405, 414])('sets tags one by one if the registry answers %i to several', async (status) => {
     const refuse: Middleware = (exchange, next) =>
       exchange.query === '' ? next(exchange) : Promise.resolve({ status, headers: { 'Content-Length': '0' } });
     const { store, registry } = await setUp({ middleware: [refuse] });
@@ -96,7 +96,7 @@ describe('pushing a manifest', () => {
     expect(await collect(store.tags('a/b'))).toEqual(['v1', 'v2']);
   });
 
-  test('is not tried tag by tag if the manifest is what is wrong, and explains itself', async () => {
+  test('is not tried tag by tag if the manifest itself is refused, and its error can be explained', async () => {
     const { registry, seen } = await setUp();
     const { bytes, mediaType } = imageOf();
     const error = await registry.pushManifest('a/b', bytes, mediaType, { tags: ['v1', 'v2'] }).catch((e: unknown) => e);
@@ -115,7 +115,7 @@ describe('pushing a manifest', () => {
     expect((await store.resolveTag('a/b', 'v1')).digest).toBe(digest);
   });
 
-  test('refuses what the registry could take for something else, without asking', async () => {
+  test('refuses names that the registry could misread, without a request', async () => {
     const { registry, seen } = await setUp();
     const { bytes } = imageOf();
     const push = (mediaType: string): Promise<unknown> => registry.pushManifest('a/b', bytes, mediaType);
@@ -128,7 +128,7 @@ describe('pushing a manifest', () => {
     expect(seen).toEqual([]);
   });
 
-  test('under a condition is done though the answer was lost, and fails if somebody else was faster', async () => {
+  test('under a condition succeeds though the answer was lost, and fails if another client was faster', async () => {
     let lost = 0;
     const lose: Middleware = async (exchange, next) => {
       const reply = await next(exchange);
@@ -144,7 +144,7 @@ describe('pushing a manifest', () => {
     await expect(push).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
   });
 
-  test('is not believed if the registry speaks of another digest', async () => {
+  test('fails if the registry names another digest', async () => {
     const { digest } = imageOf().descriptor;
     const lie: Middleware = async (exchange, next) => {
       const reply = await next(exchange);

@@ -1,3 +1,4 @@
+// Pushing manifests and their tags.
 import {
   assertRepository,
   assertTag,
@@ -14,29 +15,31 @@ import type { CallOptions, PushManifestOptions, Reader, Writer } from '../../../
 
 import { putManifest } from '../manifests/index.ts';
 import type { PushedBytes } from '../manifests/index.ts';
-import type { ReferrersListings } from '../referrers/index.ts';
-import { referrersTagsOf } from '../referrers/index.ts';
-import type { Answer } from '../shared/index.ts';
+import type { ReferrersListings, ReferrersTags } from '../referrers/index.ts';
+import type { ClientResponse } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 
 /**
- * Pushes manifests. Several tags go in one request, and one by one to a registry that does not know how to do that. Where there is no
- * API for referrers, they are listed under a tag, which this keeps. Distribution specification, "Pushing Manifests".
+ * Pushes manifests. Several tags go in one request; a registry that does not support it gets one request for each. If
+ * a registry has no API for referrers, this adds the manifest to their list under a tag. Distribution specification,
+ * "Pushing Manifests".
  */
 export function manifestPusher(
   transport: Transport,
-  reader: Pick<Reader, 'resolveTag' | 'getTag' | 'getManifest'>,
+  reader: Pick<Reader, 'resolveTag'>,
   listings: ReferrersListings,
+  referrersTags: ReferrersTags,
 ): Writer['pushManifest'] {
-  const referrersTags = referrersTagsOf(transport, reader, listings);
-
-  /** Once more, if the answer to a request with a condition was lost: it may have been done. */
+  /**
+   * Sends a request again if the answer to it was lost. A condition may then fail because the first request has
+   * succeeded.
+   */
   const putUnderCondition = async (
     manifest: PushedBytes,
     named: readonly (string | undefined)[],
     ifTag: PushManifestOptions['ifTag'],
     call: CallOptions,
-  ): Promise<Answer> => {
+  ): Promise<ClientResponse> => {
     let lost = false;
     return transport.attempt(call, async () => {
       try {
@@ -64,17 +67,17 @@ export function manifestPusher(
     return true;
   };
 
-  /** Sets all tags, in as few requests as the registry needs. @returns the answer that speaks of the manifest */
+  /** Sets all tags, in as few requests as the registry needs. @returns the response that is about the manifest */
   const putTagged = async (
     manifest: PushedBytes,
     tags: readonly string[],
     ifTag: PushManifestOptions['ifTag'],
     call: CallOptions,
-  ): Promise<Answer> => {
-    // Named by a tag, a manifest has the registry's own choice of a digest.
+  ): Promise<ClientResponse> => {
+    // For a manifest named by a tag, the registry itself chooses the algorithm of the digest.
     const named = splitDigest(manifest.digest).algorithm === 'sha256' && tags.length > 0 ? tags : [undefined, ...tags];
     const set = new Set<string | undefined>([named[0]]);
-    let first: Answer | undefined;
+    let first: ClientResponse | undefined;
     try {
       first = await putUnderCondition(manifest, named, ifTag, call);
       for (const tag of (first.headers.get('oci-tag') ?? '').split(',')) set.add(tag.trim());
@@ -84,10 +87,11 @@ export function manifestPusher(
     }
     for (const tag of named) {
       if (set.has(tag)) continue;
-      const answer = await putUnderCondition(manifest, [tag], ifTag, call);
-      first ??= answer;
+      const response = await putUnderCondition(manifest, [tag], ifTag, call);
+      first ??= response;
     }
-    if (first === undefined) throw new RegistryError('UNKNOWN', 'nothing was sent');
+    if (first === undefined)
+      throw new RegistryError('UNKNOWN', `no request was sent for the manifest ${manifest.digest}`);
     return first;
   };
 
@@ -100,12 +104,15 @@ export function manifestPusher(
     tags.forEach(assertTag);
     const type = parseMediaType(mediaType);
     if (type === undefined) {
-      throw new RegistryError('UNSUPPORTED_MEDIA_TYPE', `${JSON.stringify(mediaType)} is not a media type`);
+      throw new RegistryError(
+        'UNSUPPORTED_MEDIA_TYPE',
+        `${JSON.stringify(mediaType)} is not a media type, such as application/vnd.oci.image.manifest.v1+json`,
+      );
     }
     const unique = [...new Set(tags)];
     const manifest = { repository, bytes, mediaType: type, digest };
-    const answer = await putTagged(manifest, unique, ifTag, call);
-    const said = answer.headers.get('oci-subject');
+    const response = await putTagged(manifest, unique, ifTag, call);
+    const said = response.headers.get('oci-subject');
     const subject = said === null ? await referrersTags.add(manifest, call) : said;
     if (said !== null) listings.learn(repository, 'api');
     const descriptor = { mediaType: type, digest, size: bytes.length };
@@ -114,7 +121,7 @@ export function manifestPusher(
   };
 }
 
-/** A query that is too long, or that a registry does not want; nothing that is said of the manifest. */
+/** Whether the registry refuses the query, for example as too long; an error about the manifest is not meant. */
 function refusesParameters(error: unknown): boolean {
   return (
     isRegistryError(error, 'BAD_REQUEST', 'UNSUPPORTED', 'HEADERS_TOO_LARGE') ||

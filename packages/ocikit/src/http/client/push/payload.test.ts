@@ -77,7 +77,7 @@ describe.each(sources)('a payload of %s', (_what, of) => {
 });
 
 describe('a payload of a stream', () => {
-  test('is at hand if it is short, and can be sent again', async () => {
+  test('is in memory if it is short, and can be sent again', async () => {
     const bytes = bytesOf(70_000);
     const payload = await openPayload(pieces(bytes), {});
     expect(payload).toMatchObject({ size: 70_000, inMemory: true });
@@ -85,7 +85,7 @@ describe('a payload of a stream', () => {
     expect(Buffer.compare(await read(payload, 0), bytes)).toBe(0);
   });
 
-  test('goes on where it was left, skips what is not needed, and does not go back', async () => {
+  test('continues where it was left, skips bytes that are not needed, and does not go back', async () => {
     const bytes = bytesOf(large);
     const payload = await openPayload(pieces(bytes), { size: large });
     expect(Buffer.compare(await read(payload, 0, 1000), bytes.subarray(0, 1000))).toBe(0);
@@ -95,7 +95,7 @@ describe('a payload of a stream', () => {
     await expect(read(payload, 900_000)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  test('gives what was taken into memory again, from any byte of it', async () => {
+  test('gives the bytes in memory again, from any byte of them', async () => {
     const bytes = bytesOf(large);
     const payload = await openPayload(pieces(bytes), {});
     expect(payload.size).toBeUndefined();
@@ -106,7 +106,7 @@ describe('a payload of a stream', () => {
     expect(payload.size).toBe(large);
   });
 
-  test('says why it failed, and keeps what came before', async () => {
+  test('says why it failed, and keeps the bytes before the error', async () => {
     const error = new Error('the disk is gone');
     const short = await openPayload(failing(bytesOf(1000), error), { size: 5000 });
     expect(short).toMatchObject({ size: 1000, failure: { error } });
@@ -124,7 +124,7 @@ describe('a payload of a stream', () => {
     expect(Buffer.compare(await read(payload, 10), bytes.subarray(10))).toBe(0);
   });
 
-  test('is not read by two at a time: what a given-up reading waits for goes to the next one', async () => {
+  test('is not read by two at a time: the piece that a given-up reading waits for goes to the next one', async () => {
     const bytes = bytesOf(large);
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -145,7 +145,7 @@ describe('a payload of a stream', () => {
     expect(Buffer.compare(await second, bytes.subarray(2_000_000))).toBe(0);
   });
 
-  test('is left when it is closed, also if it hangs and the call has been ended', async () => {
+  test('is released when it is closed, also if it hangs and the call has been ended', async () => {
     let left = false;
     const controller = new AbortController();
     let begun = (): void => undefined;

@@ -1,40 +1,43 @@
+// The bytes of a push, to be read from any position as far as their source allows it.
 import { readSource, RegistryError } from '../../../model/index.ts';
 import type { BlobSource } from '../../../model/index.ts';
 
-import { assertSize, concat, wrongSize } from '../shared/index.ts';
+import { assertSize, concat, sizeMismatch } from '../shared/index.ts';
 
-/** A stream that ends within so many bytes is sent as bytes at hand: their number is known, and they can be sent again. */
+/** A stream of at most this many bytes is read into memory: its size is then known, and it can be sent again. */
 const heldAtStart = 1024 * 1024;
 
-/** What is to be sent, to be read from any position as far as its source allows it. */
+/** The bytes of a push, to be read from any position as far as their source allows it. */
 export interface Payload {
   /** Bytes; undefined as long as only the end of the source will tell. */
   readonly size: number | undefined;
-  /** What the source has failed with. What came before is `size` bytes, if the source was a short one. */
+  /** The error of the source. If the source was a short one, `size` bytes came before it. */
   readonly failure: { error: unknown } | undefined;
   /** Whether it can be read from any position on, as often as needed. */
   readonly reopenable: boolean;
-  /** Whether it can be read from there on now. */
+  /** Whether it can be read from this position on now. */
   canOpen(position: number): boolean;
-  /** Whether it is in memory. What is not is taken there if it is short: not every browser sends streams. */
+  /** Whether it is in memory. Other payloads are taken into memory in pieces, as not every browser sends streams. */
   readonly inMemory: boolean;
-  /** From `start` up to but not including `end`; to the end of the source if it is left out. */
+  /** Reads from `start` up to but not including `end`; to the end of the source if `end` is left out. */
   open(start: number, end?: number): Uint8Array | AsyncIterable<Uint8Array>;
-  /** The next bytes, in memory: `length` of them, or fewer. They can be taken again until others are taken. */
+  /** Reads `length` bytes or fewer into memory. They can be taken again until others are taken. */
   take(start: number, length: number): Promise<Uint8Array>;
-  /** Lets go of the source. */
+  /** Releases the source. */
   close(): Promise<void>;
 }
 
+/** How a source is opened. */
 export interface PayloadOptions {
-  /** How many bytes the source has to have. */
+  /** Bytes that the source has to have; undefined: any number. */
   size?: number | undefined;
+  /** Ends the reading of the source. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Opens a source. A source of bytes at hand, or a short one, is compared with its announced size at once; a longer stream is when it ends,
- * before its last bytes are handed on.
+ * Opens a source. The size of bytes in memory, and of a short source, is checked at once. The size of a longer stream
+ * is checked when it ends, before its last bytes are handed on.
  *
  * @throws RegistryError SIZE_INVALID
  */
@@ -65,7 +68,7 @@ function heldPayload(bytes: Uint8Array, size: number | undefined, failure?: { er
     open: (start, end) => bytes.subarray(start, end),
     take: async (start, length) => bytes.subarray(start, start + length),
     async close() {
-      // There is nothing to let go of.
+      // There is nothing to release.
     },
   };
 }
@@ -85,7 +88,9 @@ function blobPayload(blob: Blob, signal: AbortSignal | undefined): Payload {
   };
 }
 
-/** A stream, of which a reading goes on where the one before ended. Going back opens its source again, if it can be. */
+/**
+ * A stream. A reading continues where the one before ended; a reading from an earlier position opens the source again.
+ */
 class StreamPayload implements Payload {
   size: number | undefined;
   failure: { error: unknown } | undefined;
@@ -94,13 +99,13 @@ class StreamPayload implements Payload {
   readonly #again: BlobSource | undefined;
   readonly #signal: AbortSignal | undefined;
   #pieces: AsyncGenerator<Uint8Array, void, undefined> | undefined;
-  /** What was read and not handed on; its first byte is at `position`. */
+  /** Bytes that were read and not handed on; the first one is at `position`. */
   #rest: Uint8Array[] = [];
   #position = 0;
   #taken: { start: number; bytes: Uint8Array } | undefined;
   #filling: Promise<void> | undefined;
   #ended = false;
-  /** The number of the latest reading: an earlier one, of a request that was cut, must take nothing any more. */
+  /** The number of the latest reading. An earlier one, of a request that was cut, must take no more bytes. */
   #reading = 0;
 
   constructor(
@@ -125,7 +130,7 @@ class StreamPayload implements Payload {
         if (piece === undefined) return heldPayload(concat(pieces), this.size);
         pieces.push(piece);
         count += piece.length;
-        if (this.size !== undefined && count > this.size) throw wrongSize(this.size, count);
+        if (this.size !== undefined && count > this.size) throw sizeMismatch(this.size, count);
       }
     } catch (error) {
       await this.close();
@@ -154,7 +159,7 @@ class StreamPayload implements Payload {
     try {
       for await (const piece of this.#read(start, start + length)) pieces.push(piece);
     } catch (error) {
-      // What came before is sent all the same.
+      // The bytes before the error are sent all the same.
       if (this.failure === undefined || pieces.length === 0) throw error;
     }
     const bytes = concat(pieces);
@@ -174,7 +179,8 @@ class StreamPayload implements Payload {
     while (this.#position < end) {
       const piece = await this.#next(reading);
       if (piece === undefined) {
-        if (this.size !== undefined && this.size !== this.#position) this.#fail(wrongSize(this.size, this.#position));
+        if (this.size !== undefined && this.size !== this.#position)
+          this.#fail(sizeMismatch(this.size, this.#position));
         this.size = this.#position;
         return;
       }
@@ -188,7 +194,11 @@ class StreamPayload implements Payload {
 
   async #seek(start: number, reading: number): Promise<void> {
     if (start < this.#position || this.failure !== undefined) {
-      if (this.#again === undefined) throw new RegistryError('UNAVAILABLE', 'the source can be read only once');
+      if (this.#again === undefined)
+        throw new RegistryError(
+          'UNAVAILABLE',
+          'the source can be read only once, and has to be sent again; pass a function that opens it',
+        );
       await this.close();
       this.failure = undefined;
       this.#ended = false;
@@ -197,21 +207,21 @@ class StreamPayload implements Payload {
     }
     while (this.#position < start) {
       const piece = await this.#next(reading);
-      if (piece === undefined) this.#fail(wrongSize(this.size ?? start, this.#position));
+      if (piece === undefined) this.#fail(sizeMismatch(this.size ?? start, this.#position));
       const passed = Math.min(piece.length, start - this.#position);
       if (passed < piece.length) this.#rest.unshift(piece.subarray(passed));
       this.#position += passed;
     }
   }
 
-  /** Before the last bytes are handed on, as they would make the content whole. */
+  /** Called before the last bytes are handed on, as these make the content whole. */
   async #assertEnd(size: number, reading: number): Promise<void> {
-    if (this.#position > size || (await this.#next(reading)) !== undefined) this.#fail(wrongSize(size, size + 1));
+    if (this.#position > size || (await this.#next(reading)) !== undefined) this.#fail(sizeMismatch(size, size + 1));
   }
 
   async #next(reading: number): Promise<Uint8Array | undefined> {
     for (;;) {
-      if (reading !== this.#reading) throw new RegistryError('UNAVAILABLE', 'the request has been given up');
+      if (reading !== this.#reading) throw new RegistryError('UNAVAILABLE', 'the request was given up');
       const piece = this.#rest.shift();
       if (piece !== undefined || this.#ended) return piece;
       this.#filling ??= this.#fill();
@@ -225,7 +235,7 @@ class StreamPayload implements Payload {
       if (next === undefined || next.done === true) this.#ended = true;
       else if (next.value.length > 0) this.#rest.push(next.value);
     } catch (error) {
-      // Whoever ended the call knows why.
+      // If the caller has ended the call, it knows why.
       if (this.#signal?.aborted !== true) this.failure = { error };
       throw error;
     } finally {
@@ -243,7 +253,7 @@ class StreamPayload implements Payload {
     const pieces = this.#pieces;
     this.#pieces = undefined;
     const left = pieces?.return();
-    // A source that hangs would never say that it has been left.
+    // A source that hangs would never confirm that it was closed.
     if (this.#signal?.aborted === true) left?.catch(() => undefined);
     else await left;
   }

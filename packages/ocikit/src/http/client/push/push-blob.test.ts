@@ -51,7 +51,7 @@ interface Setting {
   store: Registry;
   client: (changes?: Partial<ClientOptions>) => Registry;
   port: number;
-  /** What the server was asked, in order. */
+  /** The requests to the server, in order. */
   requests: Requested[];
   methods: () => string[];
 }
@@ -177,7 +177,7 @@ describe('pushing a blob', () => {
     await expectStored(store, blob);
   });
 
-  test('goes on where the registry stands if it has kept less or more than was thought', async () => {
+  test('continues at the registry’s position if it has kept less or more than assumed', async () => {
     const half: Middleware = async (exchange, next) => {
       const bytes: Uint8Array[] = [];
       for await (const piece of exchange.body ?? []) bytes.push(piece.slice());
@@ -204,7 +204,7 @@ describe('pushing a blob', () => {
     await expectStored(store, blob);
   });
 
-  test('asks the session after a 416, and goes on', async () => {
+  test('asks the session after a 416, and continues', async () => {
     const { store, client, methods } = await setUp({ middleware: [first(1, 'PATCH', refuse(416))] });
     const blob = blobOf(5 * mebibyte);
     await client().pushBlob('a/b', blob, blob.bytes);
@@ -229,7 +229,7 @@ describe('pushing a blob', () => {
       const blob = blobOf(size);
       await registry.pushBlob('a/b', blob, blob.bytes);
       await expectStored(store, blob);
-      // What it has learnt holds for the next one.
+      // The next push knows the limit already.
       requests.length = 0;
       const next = blobOf(size);
       await registry.pushBlob('a/b', next, pieces(next.bytes));
@@ -310,7 +310,7 @@ describe('pushing a blob', () => {
     await expectStored(store, blob);
   });
 
-  test('gives its upload up when it fails', async () => {
+  test('cancels its upload when it fails', async () => {
     const { client, methods } = await setUp();
     const blob = blobOf(5 * mebibyte);
     const wrong = blobOf(5 * mebibyte).digest;
@@ -319,7 +319,7 @@ describe('pushing a blob', () => {
     expect(methods()).toEqual(['POST', 'PATCH', 'PUT', 'DELETE']);
   });
 
-  test('does not read a source that can be read only once before it knows that it may push', async () => {
+  test('does not read a source that can be read only once before the push is authorized', async () => {
     const { client } = await setUp({ middleware: [first(1000, 'POST', refuse(401))] });
     let taken = 0;
     const source = (async function* () {
@@ -351,7 +351,7 @@ describe('pushing a blob', () => {
   });
 });
 
-describe('a push with a place for what was transferred', () => {
+describe('a push with a transfer store', () => {
   async function stateDirectory(): Promise<string> {
     const directory = await mkdtemp(join(tmpdir(), 'ocikit-push-'));
     ends.push(() => rm(directory, { recursive: true, force: true }));
@@ -366,7 +366,7 @@ describe('a push with a place for what was transferred', () => {
           pieces(bytes),
     ],
     ['a stream', (bytes: Uint8Array<ArrayBuffer>): BlobSource => pieces(bytes)],
-  ])('of %s is gone on with by another client, and leaves nothing behind', async (_, of) => {
+  ])('of %s is resumed by another client, and leaves nothing behind', async (_, of) => {
     const { store, client, requests } = await setUp();
     const directory = await stateDirectory();
     const blob = blobOf(16 * mebibyte);
@@ -391,7 +391,7 @@ describe('a push with a place for what was transferred', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test('begins anew if the registry has forgotten the upload, or if what was sent was wrong', async () => {
+  test('begins anew if the registry has forgotten the upload, or if the sent bytes were wrong', async () => {
     const { store, client } = await setUp();
     const transfers = openTransfers(await stateDirectory());
     const blob = blobOf(8 * mebibyte);
@@ -413,7 +413,7 @@ describe('a push with a place for what was transferred', () => {
     await expectStored(store, next);
   });
 
-  test('is not gone on with by two at a time', async () => {
+  test('is not resumed by two at a time', async () => {
     const { store, client } = await setUp();
     const transfers = openTransfers(await stateDirectory());
     const blob = blobOf(8 * mebibyte);

@@ -1,11 +1,15 @@
+// Pushing a whole blob.
 import { assertRepository, parseDigest } from '../../../model/index.ts';
 import type { BlobIdentity, BlobSource, CallOptions, Descriptor } from '../../../model/index.ts';
+import { blobDescriptor, loadPart } from '../shared/index.ts';
 
-import { blobDescriptor, loaded } from '../shared/index.ts';
 import { openPayload } from './payload.ts';
 import type { PushingParts } from './push-payload.ts';
 
-/** Pushes a whole blob. Its source is opened before what sends it is loaded: a stream may fail meanwhile, and somebody has to notice. */
+/**
+ * Pushes a whole blob. Its source is opened before the code that sends it is loaded: a stream may fail meanwhile, and
+ * its error must be caught.
+ */
 export async function pushBlob(
   parts: PushingParts,
   repository: string,
@@ -21,7 +25,7 @@ export async function pushBlob(
   const payload = await openPayload(source, { size, signal });
   try {
     if (payload.failure !== undefined) throw payload.failure.error;
-    const { pushPayload } = await loaded(import('./push-payload.ts'), signal);
+    const { pushPayload } = await loadPart(import('./push-payload.ts'), signal);
     const stored = await pushPayload(parts, { repository, digest, payload, call });
     onEvent?.({ type: 'verified', repository, digest, size: stored });
     onEvent?.({ type: 'done', repository, digest, size: stored });

@@ -1,43 +1,55 @@
+// A payload pushed as a blob: in one request, or in chunks that can be resumed.
 import { HttpError, isRegistryError, splitDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest } from '../../../model/index.ts';
 
 import { isClientError, isSafe, urlIn } from '../shared/index.ts';
 import type { ChunkLimit } from './chunk-limit.ts';
 import type { Payload } from './payload.ts';
-import { createSending } from './sending.ts';
+import { Sending } from './sending.ts';
 import type { TransferStore } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 import type { UploadPlaces } from './upload-places.ts';
 import { beginUpload, UploadSession } from './upload-session.ts';
 
-/** From so many bytes on, a blob is sent so that it can go on from its byte after a cut: one request more. */
+/** Bytes from which on a blob is sent so that it can be resumed after a cut; that takes one more request. */
 const large = 4 * 1024 * 1024;
 
-/** Uploads in which a push is begun: sessions may be lost, and what an earlier process has sent may be wrong. */
+/** Uploads that one push may begin: a session may be lost, and bytes of an earlier process may be wrong. */
 const maxUploads = 3;
 
-/** Milliseconds that giving up an upload may take. */
+/** Milliseconds that the cancelling of an upload may take. */
 const cancelTimeout = 5000;
 
+/** The parts that all pushes to one registry share. */
 export interface PushingParts {
+  /** Sends the requests. */
   transport: Transport;
+  /** The places of uploads. */
   places: UploadPlaces;
+  /** The largest request. */
   limit: ChunkLimit;
+  /** Keeps notes of unfinished uploads; undefined: they are not noted. */
   transfers: TransferStore | undefined;
+  /** Gets the descriptor of a blob. */
   resolve: (repository: string, digest: Digest, call: CallOptions) => Promise<Descriptor>;
 }
 
+/** A payload that is to become a blob. */
 export interface PushedPayload {
+  /** The repository that stores it. */
   repository: string;
+  /** The digest that it has to have. */
   digest: Digest;
+  /** The bytes. */
   payload: Payload;
+  /** The call that the requests belong to. */
   call: CallOptions;
 }
 
 /**
- * POST and PUT, and for large payloads PATCH in between. The POST is a cheap request, which finds out who may do this before a source is
- * sent that can be read only once. What is worth it is noted, so that another process can go on. Distribution specification,
- * "Pushing blobs".
+ * Pushes a payload by POST and PUT, with PATCH in between for a large one. The POST is a cheap request: it is
+ * authorized before a source is sent that can be read only once. Large uploads are noted, so that another process can
+ * resume them. Distribution specification, "Pushing blobs".
  *
  * @returns the size of the blob
  */
@@ -48,7 +60,7 @@ export async function pushPayload(parts: PushingParts, pushed: PushedPayload): P
   if (transfers === undefined || size === undefined || size < large) return sendPayload(parts, pushed, undefined);
   const key = `upload ${transport.base.href} ${repository} ${digest}`;
   const holder = await transfers.openPartial(key);
-  // Somebody else goes on with the upload that was left.
+  // Another holder is resuming the noted upload.
   if (holder === undefined) return sendPayload(parts, pushed, undefined);
   let done = false;
   try {
@@ -69,7 +81,7 @@ async function sendPayload(
   { repository, digest, payload, call }: PushedPayload,
   note: Note | undefined,
 ): Promise<number> {
-  /** What was sent before a cut, or by an earlier process, is part of it. */
+  /** Whether the upload has bytes from before a cut, or from an earlier process. */
   const state = { resumed: false };
   const onResumed = (at: number): void => {
     state.resumed = true;
@@ -79,32 +91,33 @@ async function sendPayload(
   const begin = async (): Promise<UploadSession> => {
     const { algorithm } = splitDigest(digest);
     const query = { 'digest-algorithm': algorithm === 'sha256' ? undefined : algorithm };
-    const answer = await beginUpload(transport, repository, call, { query, expect: [202] });
-    const session = UploadSession.begun(transport, places, repository, answer);
+    const response = await beginUpload(transport, repository, call, { query, expect: [202] });
+    const session = UploadSession.begun(transport, places, repository, response);
     await note?.write(session.location.href);
     return session;
   };
 
-  /** An upload that an earlier process has begun, if it can be gone on with. */
-  const leftOver = async (): Promise<UploadSession | undefined> => {
+  /** The upload that an earlier process has begun, if it can be resumed. */
+  const resumed = async (): Promise<UploadSession | undefined> => {
     const url = urlIn(await note?.read());
     if (url === undefined || !isSafe(url, transport.base)) return undefined;
-    const session = new UploadSession(transport, places, repository, url, Number.NaN);
+    const session = new UploadSession(transport, places, repository, url, undefined);
+    let size: number | undefined;
     try {
-      await session.ask(call);
+      size = await session.ask(call);
     } catch (error) {
-      // It has ended, or the registry does not say how far it has come.
+      // The upload has ended, or the registry does not say its size.
       if (isClientError(error) && !mayPass(error, call)) return undefined;
       throw error;
     }
-    if (!(session.size > 0 && session.size <= (payload.size ?? 0) && payload.canOpen(session.size))) return undefined;
-    onResumed(session.size);
+    if (size === undefined || !(size > 0 && size <= (payload.size ?? 0) && payload.canOpen(size))) return undefined;
+    onResumed(size);
     return session;
   };
 
   const send = async (session: UploadSession): Promise<number> => {
     const { size } = payload;
-    const sending = createSending({
+    const sending = new Sending({
       session,
       payload,
       limit,
@@ -114,13 +127,13 @@ async function sendPayload(
       onResumed,
       resolve: () => resolve(repository, digest, call),
     });
-    // What is large and can be sent again in part, or is of unknown length, which a PUT is not everywhere allowed to be.
+    // In chunks if it is large and can be resumed. Also if its size is unknown: not every registry takes such a PUT.
     const inParts = size === undefined || (size >= large && (payload.reopenable || note !== undefined));
     if (inParts) await sending.append();
-    return sending.commit(digest);
+    return (await sending.commit(digest)) ?? (await resolve(repository, digest, call)).size;
   };
 
-  let session = await leftOver();
+  let session = await resumed();
   for (let upload = 1; ; upload++) {
     session ??= await begin();
     try {
@@ -140,29 +153,32 @@ async function sendPayload(
   }
 }
 
-/** A registry keeps what was sent for hours, and may allow only so many uploads. */
+/** Cancels an upload: a registry keeps its bytes for hours, and may allow only a few uploads. */
 async function giveUp(session: UploadSession, { signal }: CallOptions): Promise<void> {
   const cancelled = session
     .cancel({ signal: AbortSignal.timeout(cancelTimeout) })
-    // It is forgotten without our help, only later.
+    // The registry discards the upload by itself, only later.
     .catch(() => undefined);
-  // Who has ended the call does not wait.
+  // A caller that has ended the call does not wait.
   if (signal?.aborted !== true) await cancelled;
 }
 
-/** Where an upload that can be gone on with is noted. */
+/** The note of an upload, so that it can be resumed. */
 interface Note {
   read: () => Promise<string | undefined>;
   write: (location: string | undefined) => Promise<void>;
 }
 
-/** Whether what an upload holds is still good: its registry could not be reached, it had no time, or nobody wanted to wait. */
+/**
+ * Whether the upload may still be resumed after an error: the registry could not be reached, it was busy, or the
+ * caller has ended the call.
+ */
 function mayPass(error: unknown, { signal }: CallOptions): boolean {
   if (signal?.aborted === true || !isRegistryError(error)) return true;
   return error.status >= 500 || [401, 408, 425, 429].includes(error.status);
 }
 
-/** Whether the upload is gone, or as good as gone because its registry does not say how far it has come. */
+/** Whether the upload is gone, or of no use because the registry does not say its size. */
 function isLost(error: unknown): boolean {
   if (isRegistryError(error, 'BLOB_UPLOAD_UNKNOWN')) return true;
   return error instanceof HttpError && error.method === 'GET' && (error.status === 400 || error.status === 405);

@@ -83,7 +83,7 @@ describe('an upload', () => {
     expect(uploads.seen).toEqual(['POST', 'PATCH 0-0', 'POST', 'PATCH 1-1']);
   });
 
-  test('whose single byte nobody remembers is found out about when bytes are refused at its start', async () => {
+  test('with a single forgotten byte is recognized when bytes are refused at its start', async () => {
     const uploads = new OldUploads();
     const host = await listen(uploads.handle);
     const registry = createClient({ host });
@@ -97,7 +97,7 @@ describe('an upload', () => {
     expect(await resumed.commit(digest)).toMatchObject({ digest, size: 3 });
   });
 
-  test('goes on at the Location that the registry gives, also from its id, in this client only', async () => {
+  test('continues at the Location that the registry gives, also from its id, in this client only', async () => {
     const uploads = new OldUploads();
     const host = await listen(uploads.handle);
     const registry = createClient({ host });
@@ -112,7 +112,7 @@ describe('an upload', () => {
     });
   });
 
-  test('is looked for nowhere but where the registry has the uploads of the repository', async () => {
+  test('is looked for only below the repository’s uploads', async () => {
     const { registry, url, seen } = await setUp();
     const uploads = `${url}/v2/a/b/blobs/uploads`;
     const ids = [
@@ -143,7 +143,7 @@ describe('an upload', () => {
     expect(seen).toEqual([]);
   });
 
-  test('is gone on with by a client that knows only its id', async () => {
+  test('is resumed by a client that knows only its id', async () => {
     const { store, registry, url } = await setUp();
     const { descriptor, bytes } = randomBlob(10_000);
     const upload = await registry.startUpload('a/b');
@@ -155,7 +155,7 @@ describe('an upload', () => {
     expect((await store.resolveBlob('a/b', descriptor.digest)).size).toBe(10_000);
   });
 
-  test('goes on by itself after a cut, in the middle of a chunk and of the last one', async () => {
+  test('is resumed after a cut, in the middle of a chunk and of the last one', async () => {
     const { store, port } = await setUp();
     const { descriptor, bytes } = randomBlob(24 * 1024 * 1024);
     const half = bytes.length / 2;
@@ -172,7 +172,7 @@ describe('an upload', () => {
     expect(Buffer.compare(await stored.bytes(), bytes)).toBe(0);
   });
 
-  test('says how much the registry has of a stream that was cut, so that its owner can go on', async () => {
+  test('says how much the registry has of a stream that was cut, so that the caller can resume it', async () => {
     const { port } = await setUp();
     const { descriptor, bytes } = randomBlob(12 * 1024 * 1024);
     const proxy = await cuttingProxy(port, [6_000_000]);
@@ -214,7 +214,7 @@ describe('an upload', () => {
     expect(String(error)).not.toContain('secret');
   });
 
-  test('stays with https where its registry does not know that it is reached so', async () => {
+  test('stays with https if its registry does not know of it', async () => {
     const urls: string[] = [];
     const fetch = async (url: string, init: RequestInit): Promise<Response> => {
       urls.push(`${init.method} ${url}`);
@@ -238,7 +238,7 @@ describe('an upload', () => {
 });
 
 describe('a mount', () => {
-  test('goes on as an upload if the blob is not there, and takes one request if it is', async () => {
+  test('becomes an upload if the blob is not there, and takes one request if it is', async () => {
     const { store, registry, seen } = await setUp();
     const { descriptor, bytes } = randomBlob(1000);
     const { digest } = descriptor;
@@ -251,7 +251,7 @@ describe('a mount', () => {
     expect((await store.resolveBlob('other', digest)).size).toBe(1000);
   });
 
-  test.each([403, 404, 405])('goes on as an upload if the registry answers %i', async (status) => {
+  test.each([403, 404, 405])('becomes an upload if the registry answers %i', async (status) => {
     const queries: (string | undefined)[] = [];
     const host = await listen((request, response) => {
       queries.push(request.url);

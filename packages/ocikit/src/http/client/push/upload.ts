@@ -1,38 +1,44 @@
+// An upload that a caller fills step by step.
 import { parseDigest, RegistryError } from '../../../model/index.ts';
 import type { AppendOptions, BlobSource, BlobUpload, CallOptions, Descriptor, Digest } from '../../../model/index.ts';
-
 import { blobDescriptor } from '../shared/index.ts';
+
 import type { ChunkLimit } from './chunk-limit.ts';
 import { openPayload } from './payload.ts';
 import type { Payload } from './payload.ts';
-import { createSending } from './sending.ts';
-import type { Sending } from './sending.ts';
+import { Sending } from './sending.ts';
+import { plus } from './upload-session.ts';
 import type { UploadSession } from './upload-session.ts';
 
+/** The parts of an upload. */
 export interface UploadParts {
+  /** The upload at the registry. */
   session: UploadSession;
+  /** The largest request. */
   limit: ChunkLimit;
+  /** Gets the descriptor of a blob. */
   resolve: (digest: Digest, call: CallOptions) => Promise<Descriptor>;
-  /** Bytes that the upload had when this client last heard of it, for one that is gone on with without asking. */
+  /** Bytes that the upload had when this client last heard of it, for an upload that is resumed without asking. */
   lastKnown?: number | undefined;
 }
 
 /**
  * An upload at a registry. Distribution specification, "Pushing a blob in chunks".
  *
- * Of a source of more than 1 MiB that ends with another size than announced, the registry keeps what came.
+ * If a source of more than 1 MiB ends with another size than announced, the registry keeps the bytes that came.
  */
 export function clientUpload({ session, limit, resolve, lastKnown }: UploadParts): BlobUpload {
   const { repository } = session;
   let state: 'open' | 'busy' | 'ended' = 'open';
 
-  /** Where the upload stands may have changed since it was last heard of, so the registry has the last word. */
+  /** Another client may have moved the upload, so the registry is asked before a position is called wrong. */
   const assertAt = async ({ at, ...call }: AppendOptions): Promise<void> => {
-    if (at === undefined || at === session.size || Number.isNaN(session.size)) return;
-    await session.ask(call);
-    const { size } = session;
+    if (at === undefined || at === session.size || session.size === undefined) return;
+    const size = await session.ask(call);
     if (at === size) return;
-    throw new RegistryError('RANGE_INVALID', `the upload stands at byte ${size}, not at ${at}`, { detail: { size } });
+    throw new RegistryError('RANGE_INVALID', `the upload stands at byte ${size ?? '(unknown)'}, not at ${at}`, {
+      detail: { size },
+    });
   };
 
   const alone = async <T>(
@@ -42,16 +48,21 @@ export function clientUpload({ session, limit, resolve, lastKnown }: UploadParts
   ): Promise<T> => {
     const { at, size, signal, onEvent } = options;
     signal?.throwIfAborted();
-    if (state === 'busy') throw new RegistryError('BLOB_UPLOAD_INVALID', 'another call is running');
-    if (state === 'ended') throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the upload has ended');
+    if (state === 'busy')
+      throw new RegistryError(
+        'BLOB_UPLOAD_INVALID',
+        `another call of this upload to ${repository} is running; wait for its end`,
+      );
+    if (state === 'ended')
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `the upload to ${repository} has ended; start a new one`);
     state = 'busy';
     let payload: Payload | undefined;
     try {
       const opened = await openPayload(source, options);
       payload = opened;
       await assertAt(options);
-      return await run(opened, () =>
-        createSending({
+      const sending = (): Sending =>
+        new Sending({
           session,
           payload: opened,
           limit,
@@ -60,10 +71,10 @@ export function clientUpload({ session, limit, resolve, lastKnown }: UploadParts
           onBytes: (transferred) => onEvent?.({ type: 'bytes', repository, size, transferred }),
           onResumed: (resumedAt) => onEvent?.({ type: 'resumed', repository, size, at: resumedAt }),
           resolve: (digest) => resolve(digest, options),
-        }),
-      );
+        });
+      return await run(opened, sending);
     } finally {
-      // Set by what the call has done meanwhile.
+      // The call may have ended the upload meanwhile.
       if ((state as string) === 'busy') state = 'open';
       await payload?.close();
     }
@@ -74,7 +85,7 @@ export function clientUpload({ session, limit, resolve, lastKnown }: UploadParts
       return session.location.href;
     },
     get size() {
-      return Number.isNaN(session.size) ? undefined : session.size;
+      return session.size;
     },
     get minimumChunk() {
       return session.minimumChunk;
@@ -83,9 +94,15 @@ export function clientUpload({ session, limit, resolve, lastKnown }: UploadParts
       return alone(source, options, async (payload, sending) => {
         await sending().append();
         if (payload.failure !== undefined) throw payload.failure.error;
-        if (Number.isNaN(session.size)) await session.ask(options);
-        lastKnown = session.size;
-        return lastKnown;
+        const stored = session.size ?? (await session.ask(options));
+        if (stored === undefined) {
+          throw new RegistryError(
+            'UNKNOWN',
+            `the registry does not say how many bytes the upload to ${repository} has`,
+          );
+        }
+        lastKnown = stored;
+        return stored;
       });
     },
     async commit(digest, options = {}) {
@@ -93,14 +110,13 @@ export function clientUpload({ session, limit, resolve, lastKnown }: UploadParts
       parseDigest(digest);
       return alone(source, options, async (payload, sending) => {
         if (payload.failure !== undefined) {
-          // Who does not say where the bytes belong will send all of them again.
+          // A caller that does not name a position will send all bytes again.
           if (at !== undefined) await sending().append();
           throw payload.failure.error;
         }
-        let size = await sending().commit(digest);
+        const found = await sending().commit(digest);
         state = 'ended';
-        if (Number.isNaN(size)) size = (lastKnown ?? Number.NaN) + (payload.size ?? Number.NaN);
-        if (Number.isNaN(size)) ({ size } = await resolve(digest, options));
+        const size = found ?? plus(lastKnown, payload.size) ?? (await resolve(digest, options)).size;
         onEvent?.({ type: 'verified', repository, digest, size });
         onEvent?.({ type: 'done', repository, digest, size });
         return blobDescriptor(digest, size);

@@ -1,3 +1,4 @@
+// Beginning, resuming and mounting uploads.
 import { assertRepository, digestAlgorithm, isRegistryError, parseDigest, splitDigest } from '../../../model/index.ts';
 import type { BlobUpload, Writer } from '../../../model/index.ts';
 
@@ -5,11 +6,14 @@ import { blobDescriptor } from '../shared/index.ts';
 import { assertStored } from '../transport/index.ts';
 import { repositoryScope } from '../../wire/index.ts';
 import type { PushingParts } from './push-payload.ts';
-import type { Answer } from '../shared/index.ts';
+import type { ClientResponse } from '../shared/index.ts';
 import { clientUpload } from './upload.ts';
 import { beginUpload, sizeIn, UploadSession } from './upload-session.ts';
 
-/** Distribution specification, "Pushing a blob in chunks" and "Mounting a blob from another repository". */
+/**
+ * The methods of a `Writer` that give uploads. Distribution specification, "Pushing a blob in chunks" and "Mounting a
+ * blob from another repository".
+ */
 export function clientUploads({
   transport,
   places,
@@ -18,8 +22,8 @@ export function clientUploads({
 }: PushingParts): Pick<Writer, 'startUpload' | 'resumeUpload' | 'mountBlob'> {
   const uploadOf = (repository: string, session: UploadSession, lastKnown?: number): BlobUpload =>
     clientUpload({ session, limit, lastKnown, resolve: (digest, call) => resolve(repository, digest, call) });
-  const uploadBegun = (repository: string, answer: Answer): BlobUpload =>
-    uploadOf(repository, UploadSession.begun(transport, places, repository, answer));
+  const uploadBegun = (repository: string, response: ClientResponse): BlobUpload =>
+    uploadOf(repository, UploadSession.begun(transport, places, repository, response));
 
   const startUpload: Writer['startUpload'] = async (repository, { algorithm, ...call } = {}) => {
     if (algorithm !== undefined) digestAlgorithm(algorithm);
@@ -34,7 +38,7 @@ export function clientUploads({
       call.signal?.throwIfAborted();
       assertRepository(repository);
       const place = places.find(repository, id);
-      const size = typeof offset === 'number' ? offset : Number.NaN;
+      const size = typeof offset === 'number' ? offset : undefined;
       const session = new UploadSession(transport, places, repository, place.location, size);
       if (offset !== undefined) return uploadOf(repository, session, place.size);
       session.size = place.size ?? 0;
@@ -46,29 +50,29 @@ export function clientUploads({
       parseDigest(digest);
       if (typeof from === 'string') assertRepository(from);
       if (algorithm !== undefined) digestAlgorithm(algorithm);
-      // The registry would not ask it, and what it might find may be nothing that the caller may read.
+      // A registry cannot call the function, and might mount a blob that the caller may not read.
       if (typeof from === 'function') {
         const { algorithm: named } = splitDigest(digest);
         return { upload: await startUpload(repository, { algorithm: algorithm ?? named, ...call }) };
       }
       const query = { mount: digest, from, 'digest-algorithm': algorithm };
       const scope = from === undefined ? [] : repositoryScope(from, 'pull');
-      let answer: Answer;
+      let response: ClientResponse;
       try {
-        answer = await beginUpload(transport, repository, call, { query, scope, expect: [201, 202] });
+        response = await beginUpload(transport, repository, call, { query, scope, expect: [201, 202] });
       } catch (error) {
-        // What cannot be mounted can be sent.
+        // A blob that cannot be mounted can be sent.
         if (!isRegistryError(error, ...notMountable)) throw error;
         return { upload: await startUpload(repository, { algorithm, ...call }) };
       }
-      if (answer.status === 202) return { upload: uploadBegun(repository, answer) };
-      assertStored(transport, answer, digest);
-      const size = sizeIn(answer) ?? (await resolve(repository, digest, call)).size;
+      if (response.status === 202) return { upload: uploadBegun(repository, response) };
+      assertStored(transport, response, digest);
+      const size = sizeIn(response) ?? (await resolve(repository, digest, call)).size;
       call.onEvent?.({ type: 'mounted', repository, digest, size, from });
       return { descriptor: blobDescriptor(digest, size) };
     },
   };
 }
 
-/** The other repository is not there, or not for this caller, or the registry cannot mount at all. */
+/** The other repository does not exist, or not for this caller, or the registry cannot mount at all. */
 const notMountable = ['UNSUPPORTED', 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND', 'DENIED', 'UNAUTHORIZED'] as const;

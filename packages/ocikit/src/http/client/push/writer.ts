@@ -1,17 +1,19 @@
+// Pushing blobs and manifests. The code that sends is loaded for the first call that needs it, as most pages only read.
 import type { CallOptions, Reader, Writer } from '../../../model/index.ts';
+import { loadReferrersTags } from '../referrers/index.ts';
+import type { ReferrersListings } from '../referrers/index.ts';
+import { loadPart } from '../shared/index.ts';
+import type { ClientOptions } from '../shared/index.ts';
+import type { Transport } from '../transport/index.ts';
 
 import { ChunkLimit } from './chunk-limit.ts';
-import { loaded } from '../shared/index.ts';
-import type { ClientOptions } from '../shared/index.ts';
 import { pushBlob } from './push-blob.ts';
 import type { PushingParts } from './push-payload.ts';
-import type { ReferrersListings } from '../referrers/index.ts';
-import type { Transport } from '../transport/index.ts';
 import { UploadPlaces } from './upload-places.ts';
 
 type Uploads = Pick<Writer, 'startUpload' | 'resumeUpload' | 'mountBlob'>;
 
-/** Distribution specification, "Push". What sends is loaded for the first call that needs it, as most pages only read. */
+/** The `Writer` of a registry. Distribution specification, "Push". */
 export function clientWriter(
   transport: Transport,
   options: Pick<ClientOptions, 'chunkSize' | 'transfers'>,
@@ -27,7 +29,7 @@ export function clientWriter(
   };
 
   const uploads = async ({ signal }: CallOptions): Promise<Uploads> => {
-    const { clientUploads } = await loaded(import('./uploads.ts'), signal);
+    const { clientUploads } = await loadPart(import('./uploads.ts'), signal);
     return clientUploads(parts);
   };
 
@@ -38,8 +40,11 @@ export function clientWriter(
     mountBlob: async (from, repository, digest, call = {}) =>
       (await uploads(call)).mountBlob(from, repository, digest, call),
     async pushManifest(repository, bytes, mediaType, call = {}) {
-      const { manifestPusher } = await loaded(import('./manifest-pusher.ts'), call.signal);
-      return manifestPusher(transport, reader, listings)(repository, bytes, mediaType, call);
+      const [{ manifestPusher }, referrersTags] = await Promise.all([
+        loadPart(import('./manifest-pusher.ts'), call.signal),
+        loadReferrersTags(transport, reader, listings, call),
+      ]);
+      return manifestPusher(transport, reader, listings, referrersTags)(repository, bytes, mediaType, call);
     },
   };
 }

@@ -1,3 +1,4 @@
+// Listing the referrers of a manifest.
 import {
   HttpError,
   limit as atMost,
@@ -7,29 +8,34 @@ import {
   parseMediaType,
   untilAborted,
 } from '../../../model/index.ts';
-import type { Descriptor, Digest, Lister, Reader, ReferrersOptions } from '../../../model/index.ts';
-
-import { referrersAddress } from '../shared/index.ts';
+import type { Descriptor, Digest, Reader, ReferrersOptions } from '../../../model/index.ts';
 import { repositoryScope } from '../../wire/index.ts';
+import { referrersAddress } from '../shared/index.ts';
 import { pagesOf } from '../transport/index.ts';
 import type { Page, Transport } from '../transport/index.ts';
+
 import { provenReferrers, readReferrersTag } from './tag-list.ts';
 
-type ManifestReader = Pick<Reader, 'getManifest' | 'getTag'>;
-
-/** Distribution specification, "Listing Referrers", and where a registry has no API for them, "Referrers Tag Schema". */
-export function clientReferrers(transport: Transport, reader: ManifestReader): Lister['referrers'] {
-  return async function* referrers(repository, digest, options = {}) {
-    const { startAfter = '', limit, signal } = options;
-    const listed = await listReferrers(transport, repository, digest, options);
-    const found = listed ?? (await readReferrersTag(reader, repository, digest, options))?.list.manifests ?? [];
-    const inOrder = [...new Map(found.map((descriptor) => [descriptor.digest, descriptor])).values()]
-      .filter((descriptor) => descriptor.digest > startAfter)
-      .toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
-    const referring =
-      listed === undefined ? provenReferrers(reader, repository, digest, inOrder, options) : iterate(inOrder);
-    yield* atMost(untilAborted(referring, signal), limit);
-  };
+/**
+ * The referrers of a manifest, sorted by digest. Distribution specification, "Listing Referrers"; "Referrers Tag
+ * Schema" for a registry without an API for them.
+ */
+export async function* listReferrers(
+  transport: Transport,
+  reader: Pick<Reader, 'getManifest' | 'getTag'>,
+  repository: string,
+  digest: Digest,
+  options: ReferrersOptions,
+): AsyncGenerator<Descriptor, void, undefined> {
+  const { startAfter = '', limit, signal } = options;
+  const listed = await listByApi(transport, repository, digest, options);
+  const found = listed ?? (await readReferrersTag(reader, repository, digest, options))?.list.manifests ?? [];
+  const inOrder = [...new Map(found.map((descriptor) => [descriptor.digest, descriptor])).values()]
+    .filter((descriptor) => descriptor.digest > startAfter)
+    .toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
+  const referring =
+    listed === undefined ? provenReferrers(reader, repository, digest, inOrder, options) : iterate(inOrder);
+  yield* atMost(untilAborted(referring, signal), limit);
 }
 
 async function* iterate<T>(items: Iterable<T>): AsyncGenerator<T, void, undefined> {
@@ -37,7 +43,7 @@ async function* iterate<T>(items: Iterable<T>): AsyncGenerator<T, void, undefine
 }
 
 /** @returns undefined if the registry does not have the API */
-async function listReferrers(
+async function listByApi(
   transport: Transport,
   repository: string,
   digest: Digest,
@@ -67,16 +73,16 @@ async function listReferrers(
 }
 
 /**
- * Whatever else a 404 says: the API knows no unknown repository or manifest. Some registries know no such address, and
- * say that in other ways.
+ * Whether the registry does not have the API. A 404 always says so, whatever its code: the API answers 200 about
+ * unknown repositories and manifests. Some registries refuse the address in other ways.
  */
 function isUnsupported(error: unknown): boolean {
   return error instanceof HttpError && ([404, 405, 501].includes(error.status) || error.code === 'UNSUPPORTED');
 }
 
-/** A list of names, in which there may be others one day. */
-function isFiltered({ answer }: Page): boolean {
-  const applied = answer.headers.get('oci-filters-applied')?.split(',') ?? [];
+/** Whether the registry has filtered by type. The header is a list of names, which may grow. */
+function isFiltered({ response }: Page): boolean {
+  const applied = response.headers.get('oci-filters-applied')?.split(',') ?? [];
   return applied.some((name) => name.trim() === 'artifactType');
 }
 
@@ -85,16 +91,16 @@ function isOfType(artifactType: string): (descriptor: Descriptor) => boolean {
 }
 
 /** @throws RegistryError UNKNOWN if the page is no index */
-function entriesIn(transport: Transport, { answer, body }: Page): readonly Descriptor[] {
-  const said = parseMediaType(answer.headers.get('content-type') ?? '') ?? mediaTypes.imageIndex;
-  // Quay, for one, says only that it is JSON.
+function entriesIn(transport: Transport, { response, body }: Page): readonly Descriptor[] {
+  const said = parseMediaType(response.headers.get('content-type') ?? '') ?? mediaTypes.imageIndex;
+  // Quay says only that the page is JSON.
   if (said !== mediaTypes.imageIndex && said !== 'application/json') {
-    throw transport.wrongAnswer(answer, `is ${said}, not an image index`);
+    throw transport.wrongResponse(response, `is ${said}, not an image index`);
   }
   try {
     const document = parseManifest(new TextEncoder().encode(JSON.stringify(body)), mediaTypes.imageIndex);
     return linksOf(document).manifests;
   } catch (error) {
-    throw transport.wrongAnswer(answer, `is no image index: ${error instanceof Error ? error.message : ''}`);
+    throw transport.wrongResponse(response, `is no image index: ${error instanceof Error ? error.message : ''}`);
   }
 }

@@ -138,7 +138,7 @@ describe('a registry without the referrers API', () => {
     expect(await collect(client.referrers('a', image.descriptor.digest))).toEqual([]);
   });
 
-  test('tells when its list cannot be read', async () => {
+  test('rejects if its list cannot be read', async () => {
     const { client } = await serve({ disableReferrersApi: true }, (path, response) => {
       if (!path.includes('/manifests/')) return false;
       response.writeHead(403).end();
@@ -246,7 +246,7 @@ describe('the answer of the referrers API', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('goes on over pages, and a page that is missing is an error', async () => {
+  test('continues over pages, and a page that is missing is an error', async () => {
     const { registry, client, asked } = await serve({}, (path, response) => {
       if (!path.includes('last=')) return false;
       response.writeHead(404).end();

@@ -1,48 +1,52 @@
+// The lists of referrers under tags, changed: a client that pushes or deletes a manifest with a subject keeps them.
 import { digestOf, isRegistryError, mediaTypes, referrerDescriptor, RegistryError } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Reader } from '../../../model/index.ts';
-import { referrersTag, repositoryScope } from '../../wire/index.ts';
 import { sleep } from '../../../transfer/index.ts';
-
-import { isClientError, referrersAddress } from '../shared/index.ts';
+import { referrersTag, repositoryScope } from '../../wire/index.ts';
 import { putManifest } from '../manifests/index.ts';
 import type { PushedBytes } from '../manifests/index.ts';
-import type { ReferrersListings } from './known-listings.ts';
-import { documentOf, readReferrersTag } from './tag-list.ts';
+import { isClientError, referrersAddress } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 
-/** How often a list is read and written anew when others write it at the same time. */
+import type { ReferrersListings } from './known-listings.ts';
+import { documentOf, readReferrersTag } from './tag-list.ts';
+
+/** How often a list is read and written again when other clients write it at the same time. */
 const maxConflicts = 20;
 
-/** Lists of referrers under tags, where a registry has no API for them. Whoever pushes or deletes a manifest with a subject keeps them. */
+/** The lists of referrers under tags, where a registry has no API for them. */
 export interface ReferrersTags {
   /**
-   * Lists a manifest that was pushed to a registry which did not say that it has listed it.
+   * Lists a manifest that was pushed, if the registry did not say that it has listed it.
    *
    * @returns its subject, if it has one
    */
   add(manifest: PushedBytes, call: CallOptions): Promise<Digest | undefined>;
   /**
-   * To be called before a manifest is deleted.
+   * Prepares the deletion of a manifest; call it before the manifest is deleted.
    *
-   * @returns what takes it off its subject's list afterwards; undefined if nothing needs to be done
+   * @returns the function that removes it from its subject's list afterwards; undefined if there is nothing to do
    */
   removal(repository: string, digest: Digest, call: CallOptions): Promise<(() => Promise<void>) | undefined>;
 }
 
-/** @param change gives the new entries; undefined: nothing has to be written */
+/** Gives the new entries of a list; undefined: the list stays as it is. */
 type Change = (entries: readonly Descriptor[]) => readonly Descriptor[] | undefined;
 
-/** Distribution specification, "Pushing Manifests with Subject", "Deleting Manifests", "Referrers Tag Schema". */
+/**
+ * Keeps the lists of referrers under tags. Distribution specification, "Pushing Manifests with Subject", "Deleting
+ * Manifests", "Referrers Tag Schema".
+ */
 export function referrersTagsOf(
   transport: Transport,
   reader: Pick<Reader, 'getTag' | 'getManifest'>,
   listings: ReferrersListings,
 ): ReferrersTags {
-  /** Asked once: a registry that has the API answers 200, also about what it does not know. */
+  /** Asked once per repository: a registry with the API answers 200, also about an unknown digest. */
   const hasApi = async (repository: string, digest: Digest, call: CallOptions): Promise<boolean> => {
     const found = listings.of(repository);
     if (found !== undefined) return found === 'api';
-    const answer = await unlessRefused(
+    const response = await unlessRefused(
       transport.send({
         method: 'GET',
         url: referrersAddress(transport.base, repository, digest),
@@ -51,9 +55,9 @@ export function referrersTagsOf(
         call,
       }),
     );
-    await answer?.discard();
-    listings.learn(repository, answer === undefined ? 'tag' : 'api');
-    return answer !== undefined;
+    await response?.discard();
+    listings.learn(repository, response === undefined ? 'tag' : 'api');
+    return response !== undefined;
   };
 
   const change = (repository: string, subject: Digest, call: CallOptions, entries: Change): Promise<void> =>
@@ -67,7 +71,7 @@ export function referrersTagsOf(
       if (found === undefined) {
         throw new RegistryError(
           'MANIFEST_INVALID',
-          `${repository}:${tag} ought to list the referrers of ${subject}, but it is something else: it is left alone`,
+          `${repository}:${tag} ought to list the referrers of ${subject}, but it names something else, and stays as it is`,
         );
       }
       const { at, list } = found;
@@ -76,7 +80,7 @@ export function referrersTagsOf(
       const bytes = new TextEncoder().encode(JSON.stringify({ ...list, manifests }));
       const pushed = { repository, bytes, mediaType: mediaTypes.imageIndex, digest: digestOf(bytes) };
       try {
-        // A condition that does not hold though nothing has changed is one that the registry understands otherwise.
+        // If a condition is refused though the tag has not moved, the registry reads conditions otherwise: send none.
         await putManifest(transport, pushed, [tag], at === refused ? undefined : at, call);
         return;
       } catch (error) {
@@ -101,7 +105,7 @@ export function referrersTagsOf(
     },
     async removal(repository, digest, call) {
       if (await hasApi(repository, digest, call)) return undefined;
-      // Whether it can be deleted is the registry's to say.
+      // If the manifest cannot be read, the registry decides whether it can be deleted.
       const manifest = await unlessRefused(reader.getManifest(repository, digest, call));
       const document = manifest && documentOf(manifest.bytes, manifest.descriptor.mediaType);
       const subject = document?.manifest.subject?.digest;
@@ -115,7 +119,7 @@ export function referrersTagsOf(
   };
 }
 
-/** Whoever may not ask, or asks for what is not there, does without. */
+/** Undefined if the registry refuses the request, or does not have what it asks for. */
 async function unlessRefused<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;

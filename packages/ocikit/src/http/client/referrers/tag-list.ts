@@ -1,3 +1,4 @@
+// The list of a manifest's referrers under a tag, read. Distribution specification, "Referrers Tag Schema".
 import { isRegistryError, mediaTypes, parseManifest, referrerDescriptor } from '../../../model/index.ts';
 import type {
   CallOptions,
@@ -10,16 +11,21 @@ import type {
 } from '../../../model/index.ts';
 import { referrersTag } from '../../wire/index.ts';
 
-/** Manifests that are looked into at a time. */
-const lookedInto = 8;
+/** Manifests that are read at a time. */
+const readAtOnce = 8;
 
-/** The list of a manifest's referrers where it is kept under a tag, and the digest at which the tag is; null if there is none. */
+/** The list of a manifest's referrers under a tag. */
 interface ReferrersTag {
+  /** The digest that the tag names; null if there is no such tag. */
   readonly at: Digest | null;
   readonly list: ImageIndex;
 }
 
-/** @returns undefined if the tag names something else */
+/**
+ * Reads the list of a manifest's referrers; it is empty if the tag does not exist.
+ *
+ * @returns undefined if the tag names something else
+ */
 export async function readReferrersTag(
   reader: Pick<Reader, 'getTag'>,
   repository: string,
@@ -30,7 +36,7 @@ export async function readReferrersTag(
   try {
     const { descriptor, bytes } = await reader.getTag(repository, referrersTag(subject), call);
     const { digest, mediaType } = descriptor;
-    // GitLab takes the tag for the subject itself, as their names are the same but for the colon.
+    // GitLab mistakes the tag for the subject's digest, as the two differ only in the colon.
     if (digest === subject) return none;
     const document = mediaType === mediaTypes.imageIndex ? documentOf(bytes, mediaType) : undefined;
     return document?.kind === 'index' ? { at: digest, list: document.manifest } : undefined;
@@ -45,8 +51,9 @@ function isMissing(error: unknown): boolean {
 }
 
 /**
- * Those that really refer to the subject, described by what they say themselves. Anybody may have pushed an index under that
- * tag, and clients that do not know of it delete referrers without changing it.
+ * The entries that do refer to the subject, each described from its own manifest. The list itself proves nothing: any
+ * client may push an index under that tag, and a client that does not know the tag deletes referrers without changing
+ * the list.
  */
 export async function* provenReferrers(
   reader: Pick<Reader, 'getManifest'>,
@@ -59,25 +66,28 @@ export async function* provenReferrers(
   const isCandidate = (entry: Descriptor): boolean =>
     artifactType === undefined || (entry.artifactType ?? '') === '' || entry.artifactType === artifactType;
   const candidates = entries.filter(isCandidate);
-  const look = async ({ digest }: Descriptor): Promise<Descriptor | undefined> => {
+  const prove = async ({ digest }: Descriptor): Promise<Descriptor | undefined> => {
     try {
       const { descriptor, bytes } = await reader.getManifest(repository, digest, { signal, context });
       const document = documentOf(bytes, descriptor.mediaType);
       return document?.manifest.subject?.digest === subject ? referrerDescriptor(document, descriptor) : undefined;
     } catch (error) {
-      // What is gone refers to nothing.
+      // A deleted manifest refers to nothing.
       if (isMissing(error)) return undefined;
       throw error;
     }
   };
-  for (let at = 0; at < candidates.length; at += lookedInto) {
-    for (const found of await Promise.all(candidates.slice(at, at + lookedInto).map(look))) {
+  for (let at = 0; at < candidates.length; at += readAtOnce) {
+    for (const found of await Promise.all(candidates.slice(at, at + readAtOnce).map(prove))) {
       if (found !== undefined && (artifactType === undefined || found.artifactType === artifactType)) yield found;
     }
   }
 }
 
-/** A registry may take what this does not know: undefined. It then has no subject here. */
+/**
+ * Parses a manifest; undefined if its form is unknown here, though the registry has accepted it. It then has no
+ * subject here.
+ */
 export function documentOf(bytes: Uint8Array, mediaType: string): ManifestDocument | undefined {
   try {
     return parseManifest(bytes, mediaType);

@@ -1,10 +1,10 @@
-/** Adds to what is remembered of a bounded number of things: beyond it, the oldest is forgotten. */
-export function remember<K, V>(known: Map<K, V>, key: K, value: V, most: number): void {
-  known.delete(key);
-  known.set(key, value);
-  if (known.size <= most) return;
-  for (const oldest of known.keys()) {
-    known.delete(oldest);
+/** Sets an entry in a map of at most `most` entries. Beyond that, the oldest entry is removed. */
+export function setBounded<K, V>(map: Map<K, V>, key: K, value: V, most: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= most) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
     return;
   }
 }

@@ -1,3 +1,4 @@
+// Pieces of bytes, and their announced size.
 import { RegistryError } from '../../../model/index.ts';
 
 /** The bytes of all pieces; those of a single one are not copied. */
@@ -13,13 +14,22 @@ export function concat(pieces: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** @throws RegistryError SIZE_INVALID */
+/**
+ * Compares the size of content with the announced one.
+ *
+ * @param announced bytes; undefined: any size is right
+ * @throws RegistryError SIZE_INVALID
+ */
 export function assertSize(announced: number | undefined, found: number): void {
-  if (announced !== undefined && announced !== found) throw wrongSize(announced, found);
+  if (announced !== undefined && announced !== found) throw sizeMismatch(announced, found);
 }
 
-/** @param found how many have come, or at least so many if they are too many */
-export function wrongSize(announced: number, found: number): RegistryError {
+/**
+ * The error for a source of another size than announced.
+ *
+ * @param found bytes that came; if there are too many, any number above the announced one
+ */
+export function sizeMismatch(announced: number, found: number): RegistryError {
   const came = found > announced ? 'more' : `${found}`;
   return new RegistryError('SIZE_INVALID', `${announced} bytes were announced, ${came} came`);
 }

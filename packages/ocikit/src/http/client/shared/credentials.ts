@@ -1,4 +1,4 @@
-// What a caller proves its identity with.
+// The credentials of a caller.
 
 /** How a caller proves its identity at one registry. */
 export type Credential =
@@ -9,11 +9,12 @@ export type Credential =
   | { accessToken: string };
 
 /**
- * Gives credentials for a registry. The client calls it for the first request to a repository, and again, at most once a minute,
- * when the registry has refused the credentials.
+ * Gives credentials for a registry. The client calls it for the first request to a repository, and again, at most once
+ * a minute, when the registry has refused the credentials.
  *
  * @param host as it is in the registry's URL, with its port if that has one
- * @param repository the subject of the request, if there is one: some callers keep other credentials for a part of a registry
+ * @param repository the subject of the request, if there is one: some callers keep other credentials for a part of a
+ * registry
  * @returns undefined if there are none: the registry is asked anonymously
  */
 export type Credentials = (

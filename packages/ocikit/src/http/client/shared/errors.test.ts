@@ -57,7 +57,7 @@ describe('an HTTP error', () => {
   });
 });
 
-test('keeps of a query what helps and can be no secret', () => {
+test('redacting a URL keeps the parameters that help and are never secret', () => {
   const plain =
     'https://a.test/v2/?scope=a&service=b&n=1&last=c&digest=d&mount=e&from=f&artifactType=g&tag=h&tag=i&ns=j';
   expect(redactUrl(new URL(plain))).toBe(plain);

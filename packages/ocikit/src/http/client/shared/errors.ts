@@ -1,3 +1,4 @@
+// The errors that a registry answers with, and URLs that may be shown in an error.
 import { HttpError, isRegistryError } from '../../../model/index.ts';
 import type { ErrorCode, ErrorInfo } from '../../../model/index.ts';
 
@@ -6,18 +7,26 @@ import { fieldsIn } from './json.ts';
 /** Bytes of an error's body that are kept. */
 export const maxErrorBody: number = 8 * 1024;
 
-/** What is said of an answer that is an error. */
-export interface RefusedAnswer {
+/** A response that is an error. */
+export interface RefusedResponse {
+  /** The method of the request. */
   method: string;
+  /** The URL of the request; secrets are removed before it is shown. */
   url: URL;
+  /** The status of the response. */
   status: number;
+  /** The headers of the response. */
   headers: Headers;
-  /** At most {@link maxErrorBody} bytes of it. */
+  /** The body, at most {@link maxErrorBody} bytes of it. */
   body: Uint8Array;
 }
 
-/** @param missing what a 404 says is missing if it does not say so itself, as that to a HEAD */
-export function httpError({ method, url, status, headers, body }: RefusedAnswer, missing?: ErrorCode): HttpError {
+/**
+ * The error that a response is.
+ *
+ * @param missing the code of a 404 that names none itself, such as the response to a HEAD
+ */
+export function httpError({ method, url, status, headers, body }: RefusedResponse, missing?: ErrorCode): HttpError {
   const text = new TextDecoder().decode(body);
   const said = errorsIn(text);
   const silent = said.length === 0 && status === 404 ? missing : undefined;
@@ -31,18 +40,18 @@ export function httpError({ method, url, status, headers, body }: RefusedAnswer,
   });
 }
 
-/** The same error by the name that the specification has for it. */
+/** The same error under the code that the specification has for it. */
 export function renamed(error: HttpError, code: ErrorCode): HttpError {
   const { method, url, status, body = '', errors, retryAfter } = error;
   return new HttpError({ method, url, status, body, errors: [{ code }, ...errors], retryAfter });
 }
 
-/** RFC 9110, section 15.5: whoever asks is to ask otherwise, or not at all. */
+/** Whether the request itself was refused: the same request will be refused again. RFC 9110, section 15.5. */
 export function isClientError(error: unknown): boolean {
   return isRegistryError(error) && error.status >= 400 && error.status < 500;
 }
 
-/** Whatever its Content-Type is: some registries do not say that it is JSON. */
+/** The Content-Type is ignored: some registries do not say that an error is JSON. */
 function errorsIn(text: string): ErrorInfo[] {
   const { errors } = fieldsIn(text);
   if (!Array.isArray(errors)) return [];
@@ -54,7 +63,7 @@ function errorsIn(text: string): ErrorInfo[] {
   });
 }
 
-/** Seconds from now, from seconds or a date; undefined if it says nothing. RFC 9110, section 10.2.3. */
+/** Seconds from now, from seconds or a date; undefined if the header has neither. RFC 9110, section 10.2.3. */
 export function parseRetryAfter(header: string | null): number | undefined {
   if (header === null) return undefined;
   if (/^\s*\d+\s*$/.test(header)) return Number(header);
@@ -62,8 +71,8 @@ export function parseRetryAfter(header: string | null): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, (date - Date.now()) / 1000);
 }
 
-/** What of a query can be no secret, and helps. */
-const plainParameters = new Set([
+/** Parameters of a query that are never secret, and help the reader of an error. */
+const publicParameters = new Set([
   'scope',
   'service',
   'n',
@@ -76,14 +85,14 @@ const plainParameters = new Set([
   'ns',
 ]);
 
-/** A URL without secrets: no user, and of the query only what is known to be none. */
+/** A URL without secrets: without its user, and with the values of unknown parameters replaced. */
 export function redactUrl(url: URL): string {
   const redacted = new URL(url);
   redacted.username = '';
   redacted.password = '';
   redacted.hash = '';
   for (const name of new Set(redacted.searchParams.keys())) {
-    if (!plainParameters.has(name)) redacted.searchParams.set(name, 'redacted');
+    if (!publicParameters.has(name)) redacted.searchParams.set(name, 'redacted');
   }
   return redacted.href;
 }

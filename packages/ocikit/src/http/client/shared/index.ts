@@ -12,15 +12,15 @@ export {
   urlIn,
 } from './addresses.ts';
 export type { Query } from './addresses.ts';
-export { remember } from './bounded-map.ts';
-export { assertSize, concat, wrongSize } from './bytes.ts';
+export { setBounded } from './bounded-map.ts';
+export { assertSize, concat, sizeMismatch } from './bytes.ts';
 export type { Credential, Credentials } from './credentials.ts';
 export { httpError, isClientError, maxErrorBody, redactUrl, renamed } from './errors.ts';
 export { fieldsIn } from './json.ts';
-export { loaded } from './load-part.ts';
+export { loadPart } from './load-part.ts';
 export type { ClientOptions, ParallelOptions } from './options.ts';
 export { blobDescriptor, digestIn } from './response-headers.ts';
-export { discardBody, FetchedAnswer } from './response.ts';
-export type { Answer } from './response.ts';
+export { discardBody, FetchedResponse } from './response.ts';
+export type { ClientResponse } from './response.ts';
 export { isTemporaryFault, isTemporaryStatus } from './temporary.ts';
 export type { PartialContent, TransferStore } from './transfer-store.ts';

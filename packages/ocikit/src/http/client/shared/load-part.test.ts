@@ -4,16 +4,16 @@ import { expect, test } from 'vitest';
 
 import { failureOf } from '../../../../test/transport-to.ts';
 
-import { loaded } from './load-part.ts';
+import { loadPart } from './load-part.ts';
 
-test('what has been loaded is handed on', async () => {
-  const { loaded: itself } = await loaded(import('./load-part.ts'), new AbortController().signal);
-  expect(itself).toBe(loaded);
+test('a loaded part is handed on', async () => {
+  const { loadPart: itself } = await loadPart(import('./load-part.ts'), new AbortController().signal);
+  expect(itself).toBe(loadPart);
 });
 
-test('what cannot be loaded is said to be unavailable, and why', async () => {
+test('a part that cannot be loaded is UNAVAILABLE, and its error says why', async () => {
   const missing = './no-such-module.ts';
-  const failure = await failureOf(loaded(import(/* @vite-ignore */ missing), undefined));
+  const failure = await failureOf(loadPart(import(/* @vite-ignore */ missing), undefined));
   expect(failure).toMatchObject({ code: 'UNAVAILABLE' });
   expect(failure).toHaveProperty(
     'message',
@@ -22,10 +22,10 @@ test('what cannot be loaded is said to be unavailable, and why', async () => {
   expect(failure).toHaveProperty('cause', expect.any(Error));
 });
 
-test('a signal ends the wait for what is being loaded', async () => {
+test('a signal ends the wait for a part', async () => {
   const reason = new Error('enough');
   const controller = new AbortController();
-  const waiting = loaded(new Promise<never>(() => undefined), controller.signal);
+  const waiting = loadPart(new Promise<never>(() => undefined), controller.signal);
   await delay(1);
   controller.abort(reason);
   await expect(waiting).rejects.toBe(reason);
@@ -34,6 +34,6 @@ test('a signal ends the wait for what is being loaded', async () => {
 test('a part that fails to load after the signal rejects nothing else', async () => {
   const reason = new Error('enough');
   const late = delay(5).then(() => Promise.reject(new Error('too late')));
-  await expect(loaded(late, AbortSignal.abort(reason))).rejects.toBe(reason);
+  await expect(loadPart(late, AbortSignal.abort(reason))).rejects.toBe(reason);
   await delay(10);
 });

@@ -1,14 +1,15 @@
+// Parts of the client that are loaded only when a call needs them.
 import { RegistryError } from '../../../model/index.ts';
-
 import { abortable } from '../../../transfer/index.ts';
 
 /**
- * A part that most calls do not need, and that is loaded for the first one that does: a page does not download it before.
+ * Waits for a part that most calls do not need. It is loaded for the first call that does, so a page does not download
+ * it before.
  *
- * @param part what `import()` gives, which keeps what it has loaded
+ * @param part the result of `import()`, which keeps what it has loaded
  * @throws RegistryError UNAVAILABLE if it cannot be loaded
  */
-export async function loaded<T>(part: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function loadPart<T>(part: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   const found = part.catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new RegistryError('UNAVAILABLE', `a part of the client could not be loaded: ${reason}`, { cause });

@@ -1,24 +1,26 @@
+// The headers of a response that are about its content.
 import { isDigest, mediaTypes, splitDigest, wrongDigest } from '../../../model/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
-import type { Answer } from './response.ts';
+import type { ClientResponse } from './response.ts';
 
 /**
- * The digest that the answer names; undefined if it names none (ECR), or one that cannot be computed here.
+ * The digest that a response names; undefined if it names none (ECR), or one that cannot be computed here.
  *
- * @throws RegistryError DIGEST_INVALID if it names another one than was asked for: whatever came, it is not what is wanted
+ * @throws RegistryError DIGEST_INVALID if it is another digest than was asked for: the content is then not the wanted
+ * one
  */
-export function digestIn({ headers }: Answer, requested: Digest | undefined): Digest | undefined {
+export function digestIn({ headers }: ClientResponse, requested: Digest | undefined): Digest | undefined {
   const digest = headers.get('docker-content-digest')?.trim() ?? '';
   if (!isDigest(digest)) return undefined;
   if (requested === undefined) return digest;
-  // Content has a digest for each algorithm: of another one nothing can be said.
+  // Content has a digest for each algorithm: two of different algorithms cannot be compared.
   const sameAlgorithm = splitDigest(digest).algorithm === splitDigest(requested).algorithm;
   if (sameAlgorithm && digest !== requested) throw wrongDigest(requested, digest);
   return digest;
 }
 
-/** Of a blob no registry knows more than this. */
+/** The descriptor of a blob. A registry knows no media type of a blob. */
 export function blobDescriptor(digest: Digest, size: number): Descriptor {
   return { mediaType: mediaTypes.octetStream, digest, size };
 }

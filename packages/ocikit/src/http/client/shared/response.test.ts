@@ -27,7 +27,7 @@ describe('the body of an answer', () => {
     expect(await failureOf(answer.bytes(5))).toBeInstanceOf(TypeError);
   });
 
-  test('of more bytes than wanted is refused, whether it says so before or not', async () => {
+  test('of more bytes than wanted is refused, whether it announces them or not', async () => {
     const transport = await transportTo((request, response) => {
       if (request.url === '/announced') response.writeHead(200, { 'content-length': '6' });
       response.write('123');
@@ -50,7 +50,7 @@ describe('the body of an answer', () => {
     expect(await failureOf(answer.bytes(10))).toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  test('that ends before its announced length fails, also where fetch does not mind', async () => {
+  test('that ends before its announced length fails, also if fetch accepts it', async () => {
     const headers = { 'content-length': '10' };
     const transport = await transportTo(() => undefined, {
       fetch: () => Promise.resolve(new Response('12345', { headers })),
@@ -88,7 +88,7 @@ describe('the body of an answer', () => {
     expect(text(await (await transport.send(requestTo(transport))).bytes(10))).toBe('raw');
   });
 
-  test('can be discarded while somebody waits for it', async () => {
+  test('can be discarded while a reader waits for it', async () => {
     const transport = await transportTo((_, response) => response.write('hel'));
     const answer = await transport.send(requestTo(transport));
     const reading = answer.body()[Symbol.asyncIterator]();
@@ -106,7 +106,7 @@ describe('the body of an answer', () => {
     });
     for (let i = 0; i < 3; i++) {
       await (await transport.send(requestTo(transport))).discard();
-      // What sends requests has to see the end as well.
+      // The sender of requests has to see the end as well.
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(ports.size).toBe(1);

@@ -1,75 +1,85 @@
+// A response to a request of the client, and its body.
 import { RegistryError, untilAborted } from '../../../model/index.ts';
-import { rawBody, lengthIn } from '../../wire/index.ts';
+import { lengthIn, rawBody } from '../../wire/index.ts';
 import type { RawBody, RawBytes } from '../../wire/index.ts';
 
 import { concat } from './bytes.ts';
 import { redactUrl } from './errors.ts';
 
-/** An answer to a request. It holds a connection until its body has been read or discarded, or 30 s have passed unread. */
-export interface Answer {
+/** A response. It holds a connection until its body has been read or discarded, or 30 s have passed unread. */
+export interface ClientResponse {
+  /** The status code. */
   readonly status: number;
+  /** The headers. */
   readonly headers: Headers;
-  /** Where it came from, after redirects. */
+  /** The URL that the response came from, after redirects. */
   readonly url: URL;
   /**
-   * The body as it comes; once. Leaving the iteration ends the connection. A cut connection throws; nothing is tried again here.
+   * The body as it comes; it can be read once. Leaving the iteration ends the connection. A cut connection throws; it
+   * is not tried again here.
    *
-   * @param how `lent`: each piece is good only until the third after it is asked for
+   * @param how `lent`: each piece is valid only until the third piece after it is requested
    */
   body(how?: 'lent'): AsyncIterable<Uint8Array>;
-  /** All of it. Rejects with CONTENT_TOO_LARGE if there are more bytes than that. */
+  /** The whole body. Rejects with CONTENT_TOO_LARGE if it has more than `limit` bytes. */
   bytes(limit: number): Promise<Uint8Array>;
-  /** A JSON document of at most so many bytes. Rejects with UNKNOWN if it is none. */
+  /** The body as a JSON document of at most `limit` bytes. Rejects with UNKNOWN if it is none. */
   json(limit: number): Promise<unknown>;
-  /** Nobody wants the body, or no more of it: a short rest is read, so that the connection can be used again. */
+  /** Drops the body, or the rest of it. A short rest is read, so that the connection can be used again. */
   discard(): Promise<void>;
 }
 
-export interface FetchedAnswerOptions {
+/** A response of `fetch`, and what is to happen with its connection. */
+export interface FetchedResponseOptions {
+  /** The method of the request: the response to a HEAD has no body. */
   method: string;
+  /** The URL that the response came from. */
   url: URL;
+  /** The response itself. */
   response: Response & RawBody;
+  /** Ends the reading of the body. */
   signal: AbortSignal | undefined;
   /** Called once, when the connection is free again. */
   onEnd: () => void;
   /**
-   * Called when nobody has wanted bytes for a while: others need not wait for it any more. Else whoever opens more contents than
-   * there may be requests, and reads them one after another or by turns, would wait for ever.
+   * Called when no bytes have been read for half a second: other requests need not wait for this one any longer.
+   * Otherwise a caller would wait for ever that opens more contents than requests may run, and reads them one after
+   * another or by turns.
    */
   onIdle?: (() => void) | undefined;
   /** Makes the error for a body that was cut. */
   cut: (cause: unknown) => Error;
 }
 
-/** Milliseconds after which an answer that nobody reads lets go of its connection. */
+/** Milliseconds after which an unread response releases its connection. */
 const unreadFor = 30_000;
 
-/** Milliseconds after which an answer that nobody reads does not keep others from their turn. */
+/** Milliseconds after which an unread response no longer keeps other requests from their turn. */
 const idleFor = 500;
 
-/** Milliseconds for the body of an error to come. */
+/** Milliseconds within which the body of an error has to come. */
 const beginningWithin = 5000;
 
-/** Bytes that are rather read than given up with their connection. */
+/** Bytes up to which a rest is read rather than given up with its connection. */
 const shortRest = 64 * 1024;
 
-/** An answer that came through `fetch`. */
-export class FetchedAnswer implements Answer {
+/** A response that came through `fetch`. */
+export class FetchedResponse implements ClientResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly url: URL;
-  readonly #options: FetchedAnswerOptions;
-  /** Bytes that ought to come, if the answer says so. */
+  readonly #options: FetchedResponseOptions;
+  /** Bytes that have to come, if the response says how many. */
   readonly #announced: number | undefined;
   readonly #raw: RawBytes | undefined;
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #idleTimer: ReturnType<typeof setInterval> | undefined;
-  /** Since when nobody has wanted bytes; undefined while they are waited for. */
+  /** Since when the reader has not asked for bytes; undefined while it waits for some. */
   #idleSince: number | undefined = Date.now();
   #state: 'unread' | 'reading' | 'discarded' | 'ended' = 'unread';
 
-  constructor(options: FetchedAnswerOptions) {
+  constructor(options: FetchedResponseOptions) {
     const { method, url, response, signal } = options;
     this.#options = options;
     this.status = response.status;
@@ -83,15 +93,15 @@ export class FetchedAnswer implements Answer {
       this.#end();
       return;
     }
-    signal?.addEventListener('abort', this.#letGo);
-    this.#timer = setTimeout(this.#letGo, unreadFor);
-    this.#idleTimer = setInterval(this.#lookWhetherIdle, idleFor);
-    // A program need not wait for them.
+    signal?.addEventListener('abort', this.#release);
+    this.#timer = setTimeout(this.#release, unreadFor);
+    this.#idleTimer = setInterval(this.#checkIdle, idleFor);
+    // A program need not wait for these timers before it ends.
     if (typeof this.#timer === 'object') this.#timer.unref();
     if (typeof this.#idleTimer === 'object') this.#idleTimer.unref();
   }
 
-  readonly #lookWhetherIdle = (): void => {
+  readonly #checkIdle = (): void => {
     if (this.#idleSince === undefined || Date.now() - this.#idleSince < idleFor) return;
     clearInterval(this.#idleTimer);
     this.#options.onIdle?.();
@@ -159,11 +169,11 @@ export class FetchedAnswer implements Answer {
     }
   }
 
-  /** Its first bytes, for an error that quotes them. What is wrong with the rest does not matter. */
+  /** The first bytes, for an error that quotes them. A fault in the rest is ignored. */
   async beginning(limit: number): Promise<Uint8Array> {
     const pieces: Uint8Array[] = [];
     let size = 0;
-    const timer = setTimeout(this.#letGo, beginningWithin);
+    const timer = setTimeout(this.#release, beginningWithin);
     try {
       for await (const piece of this.body()) {
         const kept = piece.subarray(0, limit - size);
@@ -181,14 +191,14 @@ export class FetchedAnswer implements Answer {
 
   async discard(): Promise<void> {
     if (this.#state === 'unread' && this.#announced !== undefined && this.#announced <= shortRest) {
-      // What is wrong with a body that nobody wants does not matter.
+      // The body is not wanted, so a fault in it is ignored.
       await this.bytes(shortRest).catch(() => undefined);
       return;
     }
-    this.#letGo();
+    this.#release();
   }
 
-  readonly #letGo = (): void => {
+  readonly #release = (): void => {
     if (this.#state === 'ended' || this.#state === 'discarded') return;
     this.#end();
     this.#state = 'discarded';
@@ -198,14 +208,14 @@ export class FetchedAnswer implements Answer {
     this.#state = 'ended';
     clearInterval(this.#idleTimer);
     this.#stopWaiting();
-    // The end of a connection may take its time, and nobody waits for it.
+    // The end of a connection may take its time; it is not waited for.
     this.#pieces?.return?.().catch(() => undefined);
     this.#options.onEnd();
   }
 
   #stopWaiting(): void {
     clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener('abort', this.#letGo);
+    this.#options.signal?.removeEventListener('abort', this.#release);
   }
 }
 
@@ -213,13 +223,13 @@ function announcedLength(response: Response): number | undefined {
   return [204, 205, 304].includes(response.status) ? 0 : lengthIn(response);
 }
 
-/** Lets go of an answer that nobody looks at. */
+/** Releases the connection of a response whose body is not wanted. */
 export async function discardBody(response: Response & RawBody): Promise<void> {
   const body = response[rawBody] ?? response.body;
   if (body !== null) await iteratorOf(body).return?.();
 }
 
-/** Unlike a stream's own iterator, it can be left while it waits; and not every browser has one. */
+/** An iterator that can be ended while it waits, unlike a stream's own one, which not every browser has. */
 function iteratorOf(body: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>): AsyncIterator<Uint8Array> {
   if (!('getReader' in body)) return body[Symbol.asyncIterator]();
   const reader = body.getReader();

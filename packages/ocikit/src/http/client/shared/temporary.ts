@@ -1,6 +1,8 @@
 // Which answers and faults may pass, so that the same request can succeed later.
 
-/** RFC 9110 and RFC 6585: the statuses that speak of a moment, and a proxy's 499. All others of 400 to 499 are final. */
+/**
+ * RFC 9110 and RFC 6585: the statuses that speak of a moment, and a proxy's 499. All others of 400 to 499 are final.
+ */
 const temporaryStatuses = new Set([408, 425, 429, 499]);
 const permanentStatuses = new Set([501, 505, 511]);
 

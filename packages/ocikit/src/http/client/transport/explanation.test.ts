@@ -6,7 +6,7 @@ import { failureOf, requestTo, transportTo } from '../../../../test/transport-to
 import { explain } from './explanation.ts';
 
 describe('an explanation', () => {
-  test('has the requests, where they were sent on to, what was asked for, and what was tried again', async () => {
+  test('has the requests, their redirects, the challenges and the attempts', async () => {
     const storage = await listen((_, response) =>
       response.writeHead(404, { 'docker-content-digest': 'sha256:0' }).end(),
     );
@@ -21,7 +21,7 @@ describe('an explanation', () => {
       {
         authenticator: {
           authorize: () => Promise.resolve(undefined),
-          answer: () => Promise.resolve({ header: 'Bearer hidden' }),
+          reauthorize: () => Promise.resolve({ header: 'Bearer hidden' }),
         },
       },
     );
@@ -69,7 +69,7 @@ describe('an explanation', () => {
     const call = {};
     await transport.send(requestTo(transport, { call: {} }));
     const answer = await transport.send(requestTo(transport, { call }));
-    const error = new Error('around', { cause: transport.wrongAnswer(answer, 'is wrong') });
+    const error = new Error('around', { cause: transport.wrongResponse(answer, 'is wrong') });
     expect(explain(error)?.requests).toHaveLength(1);
   });
 
@@ -84,13 +84,13 @@ describe('an explanation', () => {
     expect(explain(error)?.requests.at(-1)).toMatchObject({ status: 400 });
   });
 
-  test('is there for nothing else', () => {
+  test('is there for no other error', () => {
     for (const other of [new Error('mine'), undefined, null, 'text', 5, {}]) expect(explain(other)).toBeUndefined();
   });
 });
 
 describe('calls with the same options', () => {
-  test('are told apart, and options that are made of a call’s belong to it', async () => {
+  test('are told apart, and a copy of a call’s options belongs to the call', async () => {
     const transport = await transportTo((_, response) => response.writeHead(404).end());
     const options = {};
     for (let i = 0; i < 3; i++) {

@@ -1,3 +1,4 @@
+// How an error of the client came about: the requests of its call.
 import type { CallOptions } from '../../../model/index.ts';
 
 import type { Scope } from '../../wire/index.ts';
@@ -5,47 +6,52 @@ import type { Scope } from '../../wire/index.ts';
 import type { TokenRequestInfo } from '../auth/index.ts';
 import { redactUrl } from '../shared/index.ts';
 
-/** One request that was made, and what came of it. Without secrets. */
+/** One request of a call and its outcome, without secrets. */
 export interface ExplainedRequest {
+  /** The method. */
   method: string;
+  /** The URL, without secrets. */
   url: string;
   /** When it was sent, in milliseconds since the call's first request. */
   at: number;
-  /** Undefined if there was no answer. */
+  /** The status of the answer; undefined if there was none. */
   status?: number | undefined;
-  /** What there was instead of an answer. */
+  /** Why there was no answer. */
   failure?: string | undefined;
   /** Whether it was sent with `Authorization`. */
   authorized: boolean;
-  /** Where it was sent on to. */
+  /** The redirects that were followed. */
   redirects: { status: number; to: string }[];
   /** The `WWW-Authenticate` of the answer. */
   challenge?: string | undefined;
   /** The `Docker-Content-Digest` of the answer. */
   digest?: string | undefined;
-  /** Milliseconds that were waited before the next attempt. */
+  /** Milliseconds between this attempt and the next one. */
   retriedAfter?: number | undefined;
 }
 
-/** A token request, and how long after the call's first request it was made, in milliseconds. */
+/** One request to a token server and its outcome, without secrets. */
 export interface ExplainedTokenRequest extends TokenRequestInfo {
+  /** When it was sent, in milliseconds since the call's first request. */
   at: number;
 }
 
 /** How an error came about. `String()` makes lines of it. */
 export interface Explanation {
-  /** What the call needed: `repository:library/alpine:pull`. */
+  /** The permissions that the call needed: `repository:library/alpine:pull`. */
   scope: readonly string[];
+  /** The requests to the registry, in the order in which they were sent: the last 50. */
   requests: readonly ExplainedRequest[];
-  /** Those that were made during the call, also if another call needed them. */
+  /** The token requests during the call, also if another call needed them. */
   tokenRequests: readonly ExplainedTokenRequest[];
+  /** All of it as text, one line for each request and its details. */
   toString(): string;
 }
 
-/** Requests of one call that are remembered: the last ones. */
+/** The number of requests that are remembered: the last ones of a call. */
 const maxRequests = 50;
 
-/** What one call has done so far. */
+/** The requests of one call so far. */
 interface Trail {
   /** In milliseconds since 1970. */
   readonly began: number;
@@ -56,10 +62,10 @@ interface Trail {
 const explanations = new WeakMap<object, Explanation>();
 
 /**
- * How an error of a client came about: the requests that were made for the failed call, where they were sent on to, what
- * the registry asked for, which tokens were asked for, what was tried again. It holds no secrets.
+ * How an error of a client came about: the requests of the failed call, their redirects, the registry's challenges,
+ * the token requests, and the attempts. It holds no secrets.
  *
- * @returns undefined for what is no error of a client's
+ * @returns undefined if the error is not one of a client
  * @example
  * try {
  *   await client.getTag('library/alpine', '3');
@@ -77,25 +83,27 @@ export function explain(error: unknown): Explanation | undefined {
   return undefined;
 }
 
-/** Where options that were given to a call carry its trail, so that options which are made of them do, too. */
+/** The key under which a call's options carry its trail. Options that are copied from them carry it, too. */
 const trailOf: unique symbol = Symbol('trail');
 
-/** The trails of calls, each known by its options. */
+/** The trails of calls, each found by the call's options. */
 export interface Trails {
-  /** The options of a new call, even if they were used for another one before. */
+  /** Makes the options of a new call, also from options that another call has used. */
   readonly begin: <T extends CallOptions>(options: T | undefined) => T;
-  /** A request of the call. What becomes of it is added to what this gives. */
+  /** Notes a request of the call. Its outcome is added to the returned entry. */
   request(call: CallOptions, method: string, url: URL, scope: Scope, authorized: boolean): ExplainedRequest;
-  /** The last request of the call failed, and another follows. */
+  /** Notes that the last request of the call failed, and another one follows. */
   retried(call: CallOptions, delay: number): void;
+  /** Notes a token request. */
   readonly tokenRequest: (info: TokenRequestInfo) => void;
-  /** From now on {@link explain} knows the error. */
+  /** Lets {@link explain} know an error of the call. */
   readonly note: (error: unknown, call: CallOptions) => void;
 }
 
+/** Makes the trails of one registry's calls. */
 export function createTrails(): Trails {
   const trails = new WeakMap<CallOptions, Trail>();
-  /** The latest ones; several calls may have waited for one. */
+  /** The latest token requests; several calls may have waited for the same one. */
   const tokenRequests: ExplainedTokenRequest[] = [];
 
   const trailFrom = (): Trail => ({ began: Date.now(), scope: new Set(), requests: [] });
@@ -110,13 +118,13 @@ export function createTrails(): Trails {
     request(call, method, url, needed, authorized) {
       const { began, scope, requests } = of(call);
       for (const { type, resource, action } of needed) scope.add(`${type}:${resource}:${action}`);
-      return remember(requests, { method, url: redactUrl(url), at: Date.now() - began, authorized, redirects: [] });
+      return keepLatest(requests, { method, url: redactUrl(url), at: Date.now() - began, authorized, redirects: [] });
     },
     retried(call, delay) {
       const last = of(call).requests.at(-1);
       if (last !== undefined) last.retriedAfter = delay;
     },
-    tokenRequest: (info) => void remember(tokenRequests, { ...info, at: Date.now() }),
+    tokenRequest: (info) => void keepLatest(tokenRequests, { ...info, at: Date.now() }),
     note(error, call) {
       if (typeof error !== 'object' || error === null) return;
       const { began, scope, requests } = of(call);
@@ -128,7 +136,7 @@ export function createTrails(): Trails {
   };
 }
 
-function remember<T>(latest: T[], added: T): T {
+function keepLatest<T>(latest: T[], added: T): T {
   latest.push(added);
   if (latest.length > maxRequests) latest.shift();
   return added;

@@ -5,7 +5,7 @@ import { failureOf, requestTo, transportTo } from '../../../../test/transport-to
 import { Lanes } from './lanes.ts';
 
 describe('lanes', () => {
-  test('let so many go, and then one for each that is done, in the order in which they came', async () => {
+  test('let a fixed number of requests run, and then one for each that ends, in their order', async () => {
     const lanes = new Lanes({ small: 2 });
     const order: string[] = [];
     const first = await lanes.take('small');
@@ -46,7 +46,7 @@ describe('lanes', () => {
     expect(waiting).not.toHaveBeenCalled();
   });
 
-  test('forget who has given up waiting', async () => {
+  test('forget a request that has given up waiting', async () => {
     const lanes = new Lanes({ small: 1 });
     const release = await lanes.take('small');
     const leaving = new AbortController();
@@ -67,7 +67,7 @@ describe('lanes', () => {
 });
 
 describe('requests', () => {
-  test('run so many at a time until their bodies have been read', async () => {
+  test('run a fixed number at a time until their bodies have been read', async () => {
     let running = 0;
     let most = 0;
     const transport = await transportTo(
@@ -112,7 +112,7 @@ describe('requests', () => {
     await (await transport.send(requestTo(transport))).bytes(1_000_000);
   });
 
-  test('free their place when nobody has read their body for 30 seconds, or their signal is aborted', async () => {
+  test('free their place when their body was not read for 30 seconds, or their signal is aborted', async () => {
     const transport = await transportTo((_, response) => response.end('x'.repeat(1_000_000)), {
       concurrency: { small: 1 },
     });

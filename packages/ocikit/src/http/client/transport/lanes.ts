@@ -7,7 +7,9 @@ export type Lane = 'small' | 'download' | 'upload';
 
 const defaults: Readonly<Record<Lane, number>> = { small: 16, download: 6, upload: 6 };
 
-/** The connections of a registry: a bounded number of requests of each kind at a time, in the order in which they came. */
+/**
+ * The connections of a registry: a bounded number of requests of each kind at a time, in the order in which they came.
+ */
 export class Lanes {
   readonly #lanes: Readonly<Record<Lane, Slots>>;
 

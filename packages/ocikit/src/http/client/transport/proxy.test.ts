@@ -15,7 +15,9 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-/** A store, a registry in front of it, and `hops - 1` proxies one before the other; with what each of them was asked. */
+/**
+ * A store, a registry in front of it, and `hops - 1` proxies one before the other; with what each of them was asked.
+ */
 async function chain(hops: number): Promise<{ store: Registry; url: string; seen: string[][]; clear: () => void }> {
   const store = createMemoryRegistry();
   const seen: string[][] = [];

@@ -4,7 +4,7 @@ import { failureOf, requestTo, transportTo } from '../../../../test/transport-to
 
 import { parseRateLimit } from './rate-limits.ts';
 
-describe('what is left', () => {
+describe('the requests that are left', () => {
   test.each<[string, Record<string, string>, { remaining: number; reset: number } | undefined]>([
     [
       'of Docker Hub',
@@ -61,7 +61,7 @@ describe('requests', () => {
     let count = 0;
     const transport = await transportTo((_, response) => {
       count++;
-      // What was left when it came, whatever follows.
+      // The number that was left when the request came.
       setTimeout(() => response.writeHead(200, { ratelimit: '"default";r=2;t=50' }).end(), 20);
     });
     await transport.send(requestTo(transport));

@@ -1,16 +1,17 @@
+// The limits that a registry announces, and the waits that they ask for.
 import { sleep } from '../../../transfer/index.ts';
 import type { BackOff } from '../../../transfer/index.ts';
 
-/** What a registry said of how much may be asked of it. */
+/** A limit that a registry has announced. */
 export interface RateLimit {
   /** Requests that are left. */
   remaining: number;
-  /** Seconds until there are more, or at most so many. */
+  /** Seconds until more requests are allowed, at most. */
   reset: number;
 }
 
 /**
- * The limit that is nearest, from the headers of an answer: Docker Hub's `RateLimit-Remaining: 76;w=21600`, the IETF's
+ * The nearest limit in the headers of a response: Docker Hub's `RateLimit-Remaining: 76;w=21600`, the IETF's
  * `RateLimit: "default";r=50;t=30` and its drafts' `RateLimit: limit=10, remaining=4, reset=50` and
  * `RateLimit-Remaining` with `RateLimit-Reset`.
  */
@@ -30,29 +31,30 @@ export function parseRateLimit(headers: Headers): RateLimit | undefined {
   return limits.toSorted((a, b) => a.remaining - b.remaining || b.reset - a.reset)[0];
 }
 
-/** GitLab gives the time, others the time that is left. */
+/** GitLab gives the time of the reset, other registries the time until then. */
 function secondsUntil(reset: number): number {
   return reset > 1_000_000_000 ? Math.max(0, reset - Date.now() / 1000) : reset;
 }
 
-/** Waits before a request that would be refused, so far as that is known and the wait is short. */
+/** Delays a request that would be refused, if the limit is known and the wait is short. */
 export class RateLimits {
   readonly #longestWait: number;
   #remaining = Number.POSITIVE_INFINITY;
   #resetAt = 0;
-  /** Requests that were sent and not yet answered: what the next answer says is left, they may have used up. */
+  /** Requests that were sent and not yet answered: they may use up what the next response says is left. */
   #underWay = 0;
 
   constructor(backOff: BackOff | false | undefined) {
     this.#longestWait = backOff === false ? 0 : (backOff?.longestRetryAfter ?? 60_000);
   }
 
-  /** Call {@link RateLimits.answered} after each. */
+  /** Waits until the next request may be sent. Call {@link RateLimits.answered} after each request. */
   async wait(signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       const left = this.#resetAt - Date.now();
       if (left <= 0) this.#remaining = Number.POSITIVE_INFINITY;
-      // A limit for hours concerns only a part of all requests, as Docker Hub's: the registry may yet answer.
+      // A limit for hours, as Docker Hub's, concerns only a part of all requests: the registry may still answer this
+      // one.
       if (this.#remaining > 0 || left > this.#longestWait) break;
       await sleep(left, signal);
     }
@@ -60,7 +62,11 @@ export class RateLimits {
     this.#underWay++;
   }
 
-  /** @param headers undefined if there was no answer */
+  /**
+   * Learns from a response.
+   *
+   * @param headers undefined if there was none
+   */
   answered(headers: Headers | undefined): void {
     this.#underWay--;
     const limit = headers === undefined ? undefined : parseRateLimit(headers);

@@ -7,7 +7,7 @@ import type { Authenticator } from '../auth/index.ts';
 
 const authenticator: Authenticator = {
   authorize: () => Promise.resolve({ header: 'Bearer secret' }),
-  answer: () => Promise.resolve({ header: 'Bearer other' }),
+  reauthorize: () => Promise.resolve({ header: 'Bearer other' }),
 };
 
 interface Seen {
@@ -74,7 +74,7 @@ describe('a redirect', () => {
     ]);
   });
 
-  test('with 303 leads to what came of it, to be read', async () => {
+  test('with 303 leads to the outcome, which is read', async () => {
     const seen: unknown[] = [];
     const transport = await transportTo(async (request, response) => {
       const body = await bodyOf(request);
@@ -148,13 +148,13 @@ describe('a redirect', () => {
     expect(urls).toEqual(['https://registry.test/v2/']);
   });
 
-  test('to nowhere is an answer like any other', async () => {
+  test('without a Location is an answer like any other', async () => {
     const transport = await transportTo((_, response) => response.writeHead(307).end());
     expect(await failureOf(transport.send(requestTo(transport)))).toMatchObject({ status: 307 });
     expect((await transport.send(requestTo(transport, { expect: [307] }))).status).toBe(307);
   });
 
-  test('to a place that asks for credentials does not make anybody look for them', async () => {
+  test('to a place that asks for credentials does not make the client look for them', async () => {
     const elsewhere = await listen((_, response) => {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="x"', warning: '299 - "no"' }).end();
     });
@@ -166,7 +166,7 @@ describe('a redirect', () => {
         onWarning: (warning) => warnings.push(warning),
         authenticator: {
           ...authenticator,
-          answer: () => {
+          reauthorize: () => {
             asked++;
             return Promise.resolve(undefined);
           },
@@ -178,11 +178,11 @@ describe('a redirect', () => {
     expect(warnings).toEqual([]);
   });
 
-  test('that a browser does not show is left to it, from then on without asking first', async () => {
+  test('that a browser hides is left to the browser, from then on at once', async () => {
     const modes: unknown[] = [];
     const transport = await transportTo(() => undefined, {
       host: 'registry.test',
-      // What browsers answer to `redirect: 'manual'`, and to `follow`.
+      // The responses of browsers to `redirect: 'manual'` and to `follow`.
       fetch: (_url, init) => {
         modes.push(init.redirect);
         const response = new Response(init.redirect === 'follow' ? 'ok' : null);

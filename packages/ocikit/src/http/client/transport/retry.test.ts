@@ -112,7 +112,7 @@ describe('a request', () => {
     expect(count()).toBe(1);
   });
 
-  test('that must not be done twice is not sent again when nobody knows what became of it', async () => {
+  test('that must not be done twice is not sent again if its outcome is unknown', async () => {
     for (const [status, times] of [
       [0, 1],
       [500, 1],
@@ -135,7 +135,7 @@ describe('a request', () => {
     expect(count()).toBe(1);
   });
 
-  test('to where nobody listens fails with UNAVAILABLE, and the reason', async () => {
+  test('to a closed port fails with UNAVAILABLE, and the reason', async () => {
     const { handle, count } = answering();
     const transport = await transportTo(handle, { host: '127.0.0.1:1', backOff: false });
     const error = await failureOf(transport.send(requestTo(transport)));
@@ -179,7 +179,7 @@ describe('Retry-After', () => {
     }
   });
 
-  test('beyond the longest wait is the caller’s', async () => {
+  test('beyond the longest wait fails the call', async () => {
     const { handle, count } = refusing('61');
     const transport = await transportTo(handle);
     const began = performance.now();
@@ -188,7 +188,7 @@ describe('Retry-After', () => {
     expect(count()).toBe(1);
   });
 
-  test('beyond the deadline of the signal is the caller’s at once', async () => {
+  test('beyond the deadline of the signal fails the call at once', async () => {
     const { handle, count } = refusing('5');
     const transport = await transportTo(handle);
     const began = performance.now();
@@ -268,7 +268,7 @@ describe('an action of several requests', () => {
     await failureOf(
       transport.attempt({}, async () => {
         runs++;
-        throw transport.wrongAnswer(await transport.send(requestTo(transport)), 'is wrong');
+        throw transport.wrongResponse(await transport.send(requestTo(transport)), 'is wrong');
       }),
     );
     expect(runs).toBe(3);

@@ -1,19 +1,23 @@
+// The body of a request, as `fetch` takes it.
 import { takesIterables } from '../../wire/index.ts';
 import type { Fetch } from '../../wire/index.ts';
+import { assertSize, sizeMismatch } from '../shared/index.ts';
 
-import { assertSize, wrongSize } from '../shared/index.ts';
 import type { RequestBody } from './request.ts';
 
-/** What of a `RequestInit` concerns the body. */
+/** The part of a `RequestInit` that concerns the body. */
 export interface BodyInit {
+  /** The bytes. */
   body?: RequestInit['body'] | AsyncIterable<Uint8Array>;
+  /** `half` for streams: the response comes after the body. */
   duplex?: 'half';
 }
 
-/** A request's body on its way, once. */
+/** The body of a request that is sent once. */
 export class SentBody {
+  /** How `fetch` is given the body. */
   readonly init: BodyInit;
-  /** What its source has failed with: the reason of whatever then becomes of the request. */
+  /** The error of the source, which then is the reason of the request's failure. */
   failure: { error: unknown } | undefined;
   readonly #iterator: AsyncIterator<Uint8Array> | undefined;
 
@@ -29,12 +33,12 @@ export class SentBody {
     this.init = fetch[takesIterables] === true ? { body: iterator } : { body: streamOf(iterator), duplex: 'half' };
   }
 
-  /** Lets go of the source, if not all of it has been sent. */
+  /** Releases the source, if it has not been sent to its end. */
   abandon(): void {
     this.#iterator?.return?.().catch(() => undefined);
   }
 
-  /** The bytes, exactly as many as were announced if it was said how many: a connection would not get over another number. */
+  /** Exactly the announced number of bytes, if one was announced: a connection does not survive any other number. */
   async *#counted(
     pieces: AsyncIterable<Uint8Array>,
     size: number | undefined,
@@ -43,7 +47,7 @@ export class SentBody {
     try {
       for await (const piece of pieces) {
         count += piece.length;
-        if (size !== undefined && count > size) throw wrongSize(size, count);
+        if (size !== undefined && count > size) throw sizeMismatch(size, count);
         if (piece.length > 0) yield piece;
       }
       assertSize(size, count);

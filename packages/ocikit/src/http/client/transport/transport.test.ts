@@ -31,7 +31,7 @@ describe('a transport', () => {
     expect(error).toMatchObject({ status: 418, body: 'short and stout', method: 'GET' });
   });
 
-  test('takes bytes as they are stored, and says who asks', async () => {
+  test('takes bytes as they are stored, and names its program', async () => {
     const transport = await transportTo((request, response) => {
       response.end(`${request.headers['accept-encoding'] ?? ''} ${request.headers['user-agent'] ?? ''}`);
     });
@@ -56,7 +56,7 @@ describe('a transport', () => {
     expect(count).toBe(1);
   });
 
-  test('says for which registry it pulls, if the caller does', async () => {
+  test('names the registry that it pulls for, if the caller does', async () => {
     const urls: (string | undefined)[] = [];
     const transport = await transportTo((request, response) => {
       urls.push(request.url);
@@ -77,10 +77,10 @@ describe('a transport', () => {
     ]);
   });
 
-  test('has an error for what a registry must not answer', async () => {
+  test('has an error for an answer that a registry must not give', async () => {
     const transport = await transportTo((_, response) => response.end());
     const answer = await transport.send(requestTo(transport, { path: '/v2/?token=secret' }));
-    const error = transport.wrongAnswer(answer, 'has no digest');
+    const error = transport.wrongResponse(answer, 'has no digest');
     expect(error).toMatchObject({ code: 'UNKNOWN' });
     expect(error.message).toBe(
       `the answer to GET ${new URL('/v2/?token=redacted', transport.base).href} has no digest`,
@@ -156,7 +156,7 @@ describe('a body', () => {
     expect(count).toBeLessThanOrEqual(1);
   });
 
-  test('is let go of when the registry does not want it', async () => {
+  test('is released when the registry does not want it', async () => {
     const transport = await transportTo((_, response) => response.writeHead(413, { connection: 'close' }).end());
     let ended = false;
     const endless = async function* (): AsyncGenerator<Uint8Array> {
@@ -187,15 +187,15 @@ function authenticatorOf(...headers: string[]): Authenticator & { asked: unknown
       asked.push(scope);
       return Promise.resolve(undefined);
     },
-    answer: (challenges, _scope, refused) => {
+    reauthorize: (challenges, _scope, refused) => {
       asked.push([...challenges, refused?.header]);
       return Promise.resolve(next());
     },
   };
 }
 
-describe('an answer that asks who it is', () => {
-  test('is answered, and the request sent again with its body', async () => {
+describe('an answer that asks for credentials', () => {
+  test('is answered by the same request with credentials, and with its body', async () => {
     const authenticator = authenticatorOf('Bearer right');
     const bodies: string[] = [];
     const transport = await transportTo(
@@ -236,7 +236,7 @@ describe('an answer that asks who it is', () => {
     ]);
   });
 
-  test('is the caller’s if nothing can be said', async () => {
+  test('is handed to the caller if there are no credentials', async () => {
     let count = 0;
     const transport = await transportTo(
       (_, response) => {
@@ -267,7 +267,7 @@ describe('an answer that asks who it is', () => {
     }
   });
 
-  test('is the caller’s if the body is gone', async () => {
+  test('is handed to the caller if the body is gone', async () => {
     const authenticator = authenticatorOf('Bearer right');
     const transport = await transportTo(
       (request, response) => {

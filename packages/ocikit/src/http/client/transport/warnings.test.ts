@@ -5,7 +5,7 @@ import { requestTo, transportTo } from '../../../../test/transport-to.ts';
 import { WarningsOnce } from './warnings.ts';
 
 describe('warnings', () => {
-  test('of a registry are told once each', async () => {
+  test('of a registry are handed on once each', async () => {
     const told: string[] = [];
     let count = 0;
     const transport = await transportTo(

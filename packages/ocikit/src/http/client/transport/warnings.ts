@@ -1,8 +1,8 @@
+// The warnings of a registry.
 import { parseWarnings } from '../../wire/index.ts';
+import { setBounded } from '../shared/index.ts';
 
-import { remember } from '../shared/index.ts';
-
-/** Texts that are remembered. Whoever says more that is new is told again. */
+/** Texts that are remembered. A text that was forgotten is handed on again. */
 const maxRemembered = 200;
 
 /** Hands each warning of a registry on once. Distribution specification, "Warnings". */
@@ -14,12 +14,13 @@ export class WarningsOnce {
     this.#onWarning = onWarning;
   }
 
+  /** Hands on the warnings of a response that are new. */
   learn(headers: Headers): void {
     const header = headers.get('warning');
     if (header === null || this.#onWarning === undefined) return;
     for (const text of parseWarnings(header)) {
       if (this.#seen.has(text)) continue;
-      remember(this.#seen, text, true, maxRemembered);
+      setBounded(this.#seen, text, true, maxRemembered);
       this.#onWarning(text);
     }
   }
