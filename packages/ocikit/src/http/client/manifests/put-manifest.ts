@@ -1,9 +1,8 @@
 // One request that stores a manifest.
 import type { CallOptions, Digest, PushManifestOptions } from '../../../model/index.ts';
 import { formatEntityTag, repositoryScope } from '../../wire/index.ts';
-import { manifestAddress, tagAddress } from '../shared/index.ts';
+import { assertStored, manifestAddress, tagAddress } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
-import { assertStored } from '../transport/index.ts';
 import type { Transport } from '../transport/index.ts';
 
 /** A manifest that is to be stored. */

@@ -15,7 +15,8 @@ import type { CallOptions, PushManifestOptions, Reader, Writer } from '../../../
 
 import { putManifest } from '../manifests/index.ts';
 import type { PushedBytes } from '../manifests/index.ts';
-import type { ReferrersListings, ReferrersTags } from '../referrers/index.ts';
+import { referrersTagsOf } from '../referrers/index.ts';
+import type { ReferrersListings } from '../referrers/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 
@@ -26,10 +27,11 @@ import type { Transport } from '../transport/index.ts';
  */
 export function manifestPusher(
   transport: Transport,
-  reader: Pick<Reader, 'resolveTag'>,
+  reader: Pick<Reader, 'getManifest' | 'getTag' | 'resolveTag'>,
   listings: ReferrersListings,
-  referrersTags: ReferrersTags,
 ): Writer['pushManifest'] {
+  const referrersTags = referrersTagsOf(transport, reader, listings);
+
   /**
    * Sends a request again if the answer to it was lost. A condition may then fail because the first request has
    * succeeded.
@@ -104,10 +106,7 @@ export function manifestPusher(
     tags.forEach(assertTag);
     const type = parseMediaType(mediaType);
     if (type === undefined) {
-      throw new RegistryError(
-        'UNSUPPORTED_MEDIA_TYPE',
-        `${JSON.stringify(mediaType)} is not a media type, such as application/vnd.oci.image.manifest.v1+json`,
-      );
+      throw new RegistryError('UNSUPPORTED_MEDIA_TYPE', `${JSON.stringify(mediaType)} is not a media type`);
     }
     const unique = [...new Set(tags)];
     const manifest = { repository, bytes, mediaType: type, digest };

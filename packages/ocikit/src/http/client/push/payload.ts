@@ -195,10 +195,7 @@ class StreamPayload implements Payload {
   async #seek(start: number, reading: number): Promise<void> {
     if (start < this.#position || this.failure !== undefined) {
       if (this.#again === undefined)
-        throw new RegistryError(
-          'UNAVAILABLE',
-          'the source can be read only once, and has to be sent again; pass a function that opens it',
-        );
+        throw new RegistryError('UNAVAILABLE', 'the source can be read only once; to send it again, pass a function');
       await this.close();
       this.failure = undefined;
       this.#ended = false;

@@ -3,9 +3,8 @@ import { HttpError, isRegistryError, mediaTypes } from '../../../model/index.ts'
 import type { CallOptions, Digest } from '../../../model/index.ts';
 import { formatChunkRange, parseUploadProgress, repositoryScope } from '../../wire/index.ts';
 import type { Scope } from '../../wire/index.ts';
-import { isSafe, renamed, uploadsAddress, urlIn } from '../shared/index.ts';
+import { assertStored, isSafe, renamed, uploadsAddress, urlIn } from '../shared/index.ts';
 import type { ClientResponse, Query } from '../shared/index.ts';
-import { assertStored } from '../transport/index.ts';
 import type { ClientRequest, RequestBody, Transport } from '../transport/index.ts';
 
 import type { UploadPlaces } from './upload-places.ts';

@@ -2,8 +2,7 @@
 import { assertRepository, digestAlgorithm, isRegistryError, parseDigest, splitDigest } from '../../../model/index.ts';
 import type { BlobUpload, Writer } from '../../../model/index.ts';
 
-import { blobDescriptor } from '../shared/index.ts';
-import { assertStored } from '../transport/index.ts';
+import { assertStored, blobDescriptor } from '../shared/index.ts';
 import { repositoryScope } from '../../wire/index.ts';
 import type { PushingParts } from './push-payload.ts';
 import type { ClientResponse } from '../shared/index.ts';

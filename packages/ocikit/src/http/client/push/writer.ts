@@ -1,6 +1,5 @@
 // Pushing blobs and manifests. The code that sends is loaded for the first call that needs it, as most pages only read.
 import type { CallOptions, Reader, Writer } from '../../../model/index.ts';
-import { loadReferrersTags } from '../referrers/index.ts';
 import type { ReferrersListings } from '../referrers/index.ts';
 import { loadPart } from '../shared/index.ts';
 import type { ClientOptions } from '../shared/index.ts';
@@ -40,11 +39,8 @@ export function clientWriter(
     mountBlob: async (from, repository, digest, call = {}) =>
       (await uploads(call)).mountBlob(from, repository, digest, call),
     async pushManifest(repository, bytes, mediaType, call = {}) {
-      const [{ manifestPusher }, referrersTags] = await Promise.all([
-        loadPart(import('./manifest-pusher.ts'), call.signal),
-        loadReferrersTags(transport, reader, listings, call),
-      ]);
-      return manifestPusher(transport, reader, listings, referrersTags)(repository, bytes, mediaType, call);
+      const { manifestPusher } = await loadPart(import('./manifest-pusher.ts'), call.signal);
+      return manifestPusher(transport, reader, listings)(repository, bytes, mediaType, call);
     },
   };
 }

@@ -1,4 +1,4 @@
 // Lists of referrers, by the API and under tags.
 export { ReferrersListings } from './known-listings.ts';
 export { clientReferrers, loadReferrersTags } from './lazy.ts';
-export type { ReferrersTags } from './tag-changes.ts';
+export { referrersTagsOf } from './tag-changes.ts';

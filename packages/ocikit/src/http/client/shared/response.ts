@@ -29,6 +29,12 @@ export interface ClientResponse {
   discard(): Promise<void>;
 }
 
+/** Makes errors about responses. */
+export interface ResponseFaults {
+  /** The error for a response that a registry must not give. It is never tried again, and `explain` knows it. */
+  wrongResponse(response: ClientResponse, what: string): Error;
+}
+
 /** A response of `fetch`, and what is to happen with its connection. */
 export interface FetchedResponseOptions {
   /** The method of the request: the response to a HEAD has no body. */

@@ -5,6 +5,5 @@ export type { Lane } from './lanes.ts';
 export { pagesOf } from './pages.ts';
 export type { Page } from './pages.ts';
 export type { ClientRequest, RequestBody } from './request.ts';
-export { assertStored } from './stored-digest.ts';
 export { createTransport } from './transport.ts';
 export type { Transport } from './transport.ts';

@@ -6,17 +6,20 @@ import type { Attempt, Retry, RetryRules } from '../../../transfer/index.ts';
 import type { Fetch } from '../../wire/index.ts';
 import type { Authenticator, TokenRequestInfo } from '../auth/index.ts';
 import { redactUrl, registryBase } from '../shared/index.ts';
-import type { ClientOptions, ClientResponse } from '../shared/index.ts';
+import type { ClientOptions, ClientResponse, ResponseFaults } from '../shared/index.ts';
 
+import { AttemptedRequest } from './attempted-request.ts';
+import type { RequestParts } from './attempted-request.ts';
 import { createTrails } from './explanation.ts';
-import type { Trails } from './explanation.ts';
+import { Lanes } from './lanes.ts';
+import { RateLimits } from './rate-limits.ts';
 import { isRead } from './request.ts';
 import type { ClientRequest } from './request.ts';
-import { Sender } from './sender.ts';
 import { TemporaryErrors } from './temporary-errors.ts';
+import { WarningsOnce } from './warnings.ts';
 
 /** Sends requests to one registry: authorized, as often as needed, after redirects, a bounded number at a time. */
-export interface Transport {
+export interface Transport extends ResponseFaults {
   /** The registry's base, for example `https://registry.example.com/`. */
   readonly base: URL;
   /**
@@ -39,8 +42,6 @@ export interface Transport {
    * attempts are then counted from 1 again.
    */
   attempt<T>(call: CallOptions, run: Attempt<T>): Promise<T>;
-  /** The error for a response that a registry must not give. It is never tried again, and `explain` knows it. */
-  wrongResponse(response: ClientResponse, what: string): Error;
   /** The options of a new call of the caller: `explain` tells the requests of two calls apart by their options. */
   begin<T extends CallOptions>(options: T | undefined): T;
   /** Lets `explain` know an error of a call. */
@@ -66,9 +67,7 @@ export function createTransport(options: ClientOptions, makeAuthenticator: MakeA
 class RegistryTransport implements Transport {
   readonly base: URL;
   readonly #retry: Retry;
-  readonly #trails: Trails = createTrails();
-  readonly #temporary = new TemporaryErrors();
-  readonly #sender: Sender;
+  readonly #parts: RequestParts;
   /** The requests of responses that were handed on. */
   readonly #requests = new WeakMap<ClientResponse, ClientRequest>();
 
@@ -77,27 +76,32 @@ class RegistryTransport implements Transport {
     const { fetch: fetcher = (url, init) => fetch(url, init) } = options;
     this.base = registryBase(options.host, options.scheme);
     this.#retry = createRetry(options);
-    const authenticator = makeAuthenticator(this.base, fetcher, this.#trails.tokenRequest);
-    this.#sender = new Sender(options, {
+    const trails = createTrails();
+    this.#parts = {
       base: this.base,
       fetch: fetcher,
-      authenticator,
-      trails: this.#trails,
-      temporary: this.#temporary,
-    });
+      userAgent: options.userAgent ?? (isBrowser() ? undefined : 'ocikit'),
+      authenticator: makeAuthenticator(this.base, fetcher, trails.tokenRequest),
+      lanes: new Lanes(options.concurrency),
+      limits: new RateLimits(options.backOff),
+      warnings: new WarningsOnce(options.onWarning),
+      trails,
+      temporary: new TemporaryErrors(),
+    };
   }
 
   async send(request: ClientRequest): Promise<ClientResponse> {
     const { call, scope, repeatable = isRead(request.method) } = request;
-    const sending = this.#sender.begin(request);
-    const response = await this.#attempt(call, () => sending.send(), {
+    const { trails, temporary } = this.#parts;
+    const attempted = new AttemptedRequest(this.#parts, request);
+    const response = await this.#attempt(call, () => attempted.send(), {
       // A status below 500 says that nothing was done; a later status and a cut connection do not.
       isTemporary: (error) =>
-        this.#temporary.has(error) &&
-        sending.isRepeatable &&
+        temporary.has(error) &&
+        attempted.isRepeatable &&
         (repeatable || (error instanceof HttpError && error.status < 500)),
       onWait: (error, delay, attempt) => {
-        this.#trails.retried(call, delay);
+        trails.retried(call, delay);
         const repository = scope.find(({ type }) => type === 'repository')?.resource;
         if (repository !== undefined) call.onEvent?.({ type: 'retried', repository, attempt, delay, error });
       },
@@ -108,8 +112,8 @@ class RegistryTransport implements Transport {
 
   attempt<T>(call: CallOptions, run: Attempt<T>): Promise<T> {
     return this.#attempt(call, run, {
-      isTemporary: (error) => this.#temporary.has(error),
-      onWait: (_, delay) => this.#trails.retried(call, delay),
+      isTemporary: (error) => this.#parts.temporary.has(error),
+      onWait: (_, delay) => this.#parts.trails.retried(call, delay),
     });
   }
 
@@ -117,7 +121,7 @@ class RegistryTransport implements Transport {
     try {
       return await this.#retry(call, rules, run);
     } catch (error) {
-      this.#trails.note(error, call);
+      this.#parts.trails.note(error, call);
       throw error;
     }
   }
@@ -125,15 +129,20 @@ class RegistryTransport implements Transport {
   wrongResponse(response: ClientResponse, what: string): Error {
     const { method = '', url = response.url, call = {} } = this.#requests.get(response) ?? {};
     const error = new RegistryError('UNKNOWN', `the answer to ${method} ${redactUrl(url)} ${what}`);
-    this.#trails.note(error, call);
+    this.#parts.trails.note(error, call);
     return error;
   }
 
   begin<T extends CallOptions>(options: T | undefined): T {
-    return this.#trails.begin(options);
+    return this.#parts.trails.begin(options);
   }
 
   note(error: unknown, call: CallOptions): void {
-    this.#trails.note(error, call);
+    this.#parts.trails.note(error, call);
   }
+}
+
+/** Node, Deno, Bun and Workers name themselves; all browsers are Mozilla. */
+function isBrowser(): boolean {
+  return 'navigator' in globalThis && navigator.userAgent.startsWith('Mozilla/');
 }

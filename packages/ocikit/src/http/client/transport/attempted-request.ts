@@ -5,27 +5,35 @@ import type { Release } from '../../../transfer/index.ts';
 import type { Fetch, RawBody } from '../../wire/index.ts';
 import type { Authenticator, Authorization } from '../auth/index.ts';
 import { FetchedResponse, httpError, maxErrorBody, redactUrl, renamed } from '../shared/index.ts';
-import type { ClientOptions, ClientResponse } from '../shared/index.ts';
+import type { ClientResponse } from '../shared/index.ts';
 
 import type { ExplainedRequest, Trails } from './explanation.ts';
-import { Lanes } from './lanes.ts';
-import { RateLimits } from './rate-limits.ts';
+import type { Lanes } from './lanes.ts';
+import type { RateLimits } from './rate-limits.ts';
 import { follow } from './redirects.ts';
 import type { Followed, Hop } from './redirects.ts';
 import { isRead } from './request.ts';
 import type { ClientRequest } from './request.ts';
 import { SentBody } from './sent-body.ts';
 import type { TemporaryErrors } from './temporary-errors.ts';
-import { WarningsOnce } from './warnings.ts';
+import type { WarningsOnce } from './warnings.ts';
 
 /** The parts that all requests to one registry share. */
-export interface SenderParts {
+export interface RequestParts {
   /** The registry's base. */
   readonly base: URL;
   /** Sends each request. */
   readonly fetch: Fetch;
+  /** The `User-Agent` of requests; undefined: that of `fetch`. */
+  readonly userAgent: string | undefined;
   /** Finds the `Authorization` of requests; undefined: they are sent without. */
   readonly authenticator: Authenticator | undefined;
+  /** The turns of requests. */
+  readonly lanes: Lanes;
+  /** The limits that the registry has announced. */
+  readonly limits: RateLimits;
+  /** The warnings of the registry. */
+  readonly warnings: WarningsOnce;
   /** Notes requests for `explain`. */
   readonly trails: Trails;
   /** Notes errors whose reason may pass. */
@@ -35,53 +43,16 @@ export interface SenderParts {
 /** Attempts to find an `Authorization` that is accepted: without any, with a token, with a token that allows more. */
 const maxAuthorizations = 3;
 
-/** Sends requests to one registry, each once. */
-export class Sender {
-  /** The parts that all requests share. */
-  readonly parts: SenderParts;
-  /** The turns of requests. */
-  readonly lanes: Lanes;
-  /** The limits that the registry has announced. */
-  readonly limits: RateLimits;
-  /** The warnings of the registry. */
-  readonly warnings: WarningsOnce;
-  readonly #userAgent: string | undefined;
-
-  constructor(options: ClientOptions, parts: SenderParts) {
-    this.parts = parts;
-    this.lanes = new Lanes(options.concurrency);
-    this.limits = new RateLimits(options.backOff);
-    this.warnings = new WarningsOnce(options.onWarning);
-    this.#userAgent = options.userAgent ?? (isBrowser() ? undefined : 'ocikit');
-  }
-
-  /** A request that is to be sent, perhaps several times. */
-  begin(request: ClientRequest): AttemptedRequest {
-    return new AttemptedRequest(this, request);
-  }
-
-  /** The headers of a request, without its `Authorization`. */
-  headersOf({ headers, body }: ClientRequest): Readonly<Record<string, string>> {
-    return {
-      // Bytes are compared with their digest as they are stored. Browsers ignore this header.
-      'accept-encoding': 'identity',
-      ...(this.#userAgent === undefined ? {} : { 'user-agent': this.#userAgent }),
-      ...(body?.size === undefined ? {} : { 'content-length': String(body.size) }),
-      ...headers,
-    };
-  }
-}
-
 /** A request with all its attempts. */
-class AttemptedRequest {
-  readonly #sender: Sender;
+export class AttemptedRequest {
+  readonly #parts: RequestParts;
   readonly #request: ClientRequest;
   /** The body of the latest attempt. */
   #body: SentBody | undefined;
   #isRepeatable = true;
 
-  constructor(sender: Sender, request: ClientRequest) {
-    this.#sender = sender;
+  constructor(parts: RequestParts, request: ClientRequest) {
+    this.#parts = parts;
     this.#request = request;
   }
 
@@ -97,7 +68,7 @@ class AttemptedRequest {
    */
   async send(): Promise<ClientResponse> {
     const { lane = 'small', call } = this.#request;
-    const release = await this.#sender.lanes.take(lane, call.signal);
+    const release = await this.#parts.lanes.take(lane, call.signal);
     try {
       return await this.#authorized(release);
     } catch (error) {
@@ -108,7 +79,7 @@ class AttemptedRequest {
 
   async #authorized(release: Release): Promise<ClientResponse> {
     const { expect, scope, call } = this.#request;
-    const { authenticator } = this.#sender.parts;
+    const { authenticator } = this.#parts;
     let authorization = await authenticator?.authorize(scope, call.signal);
     for (let sent = 1; ; sent++) {
       const { response, own } = await this.#sendWith(authorization, release);
@@ -131,7 +102,7 @@ class AttemptedRequest {
     const { status, headers } = response;
     const body = await response.beginning(maxErrorBody);
     const error = httpError({ method, url, status, headers, body }, missing);
-    this.#sender.parts.temporary.learn(error);
+    this.#parts.temporary.learn(error);
     return error;
   }
 
@@ -141,11 +112,11 @@ class AttemptedRequest {
     release: Release,
   ): Promise<{ response: FetchedResponse; own: boolean }> {
     const { method, call, scope } = this.#request;
-    const { limits, warnings, parts } = this.#sender;
+    const { limits, warnings, trails } = this.#parts;
     const url = addressOf(this.#request);
     await limits.wait(call.signal);
     let headers: Headers | undefined;
-    const entry = parts.trails.request(call, method, url, scope, authorization !== undefined);
+    const entry = trails.request(call, method, url, scope, authorization !== undefined);
     try {
       const followed = await this.#follow(url, authorization, entry);
       entry.status = followed.response.status;
@@ -166,14 +137,27 @@ class AttemptedRequest {
 
   #follow(url: URL, authorization: Authorization | undefined, entry: ExplainedRequest): Promise<Followed> {
     const { method, expect } = this.#request;
-    const { base, fetch } = this.#sender.parts;
-    return follow({ method, url, headers: this.#sender.headersOf(this.#request) }, fetch, {
+    const { base, fetch } = this.#parts;
+    return follow({ method, url, headers: this.#headers() }, fetch, {
       base,
       authorization: authorization?.header,
       expect,
       send: (hop, redirect) => this.#fetchHop(hop, redirect),
       onRedirect: (status, to) => entry.redirects.push({ status, to: redactUrl(to) }),
     });
+  }
+
+  /** The headers of the request, without its `Authorization`. */
+  #headers(): Readonly<Record<string, string>> {
+    const { headers, body } = this.#request;
+    const { userAgent } = this.#parts;
+    return {
+      // Bytes are compared with their digest as they are stored. Browsers ignore this header.
+      'accept-encoding': 'identity',
+      ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
+      ...(body?.size === undefined ? {} : { 'content-length': String(body.size) }),
+      ...headers,
+    };
   }
 
   #received(followed: Followed, release: Release): FetchedResponse {
@@ -187,13 +171,13 @@ class AttemptedRequest {
         this.#body?.abandon();
       },
       onIdle: release,
-      cut: (cause) => this.#sender.parts.temporary.unavailable(method, followed.url, cause),
+      cut: (cause) => this.#parts.temporary.unavailable(method, followed.url, cause),
     });
   }
 
   async #fetchHop(hop: Hop, redirect: RequestRedirect): Promise<Response & RawBody> {
     const { signal } = this.#request.call;
-    const { fetch, temporary } = this.#sender.parts;
+    const { fetch, temporary } = this.#parts;
     const body = this.#openBody(hop);
     const init = { method: hop.method, headers: hop.headers, redirect, ...body?.init };
     try {
@@ -212,11 +196,11 @@ class AttemptedRequest {
     if (sends && !this.#isRepeatable) {
       throw new RegistryError(
         'UNKNOWN',
-        `${method} ${redactUrl(hop.url)}: redirected, but the body can be sent only once; pass a function that opens its source`,
+        `${method} ${redactUrl(hop.url)}: redirected, but its body can be sent only once`,
       );
     }
     this.#body?.abandon();
-    this.#body = sends ? new SentBody(body, this.#sender.parts.fetch) : undefined;
+    this.#body = sends ? new SentBody(body, this.#parts.fetch) : undefined;
     if (sends) this.#isRepeatable = body.reopenable;
     return this.#body;
   }
@@ -237,9 +221,4 @@ function challengesOf({ status, headers }: ClientResponse): readonly string[] {
   const header = headers.get('www-authenticate');
   if (header === null) return [];
   return status === 401 || (status === 403 && header.includes('insufficient_scope')) ? [header] : [];
-}
-
-/** Node, Deno, Bun and Workers name themselves; all browsers are Mozilla. */
-function isBrowser(): boolean {
-  return 'navigator' in globalThis && navigator.userAgent.startsWith('Mozilla/');
 }
