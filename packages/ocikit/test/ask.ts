@@ -1,10 +1,9 @@
 import { inspect } from 'node:util';
 
 import { createAuthenticator } from '../src/http/client/auth/index.ts';
-import { parseScope } from '../src/http/client/auth/scope.ts';
-import { explain } from '../src/http/client/explanation.ts';
+import { parseScope } from '../src/http/wire/index.ts';
+import { createTransport, explain } from '../src/http/client/transport/index.ts';
 import type { ClientOptions } from '../src/http/client/index.ts';
-import { createTransport } from '../src/http/client/transport.ts';
 
 export { failureOf } from './failure-of.ts';
 

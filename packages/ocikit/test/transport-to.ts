@@ -1,8 +1,7 @@
 import type { Authenticator } from '../src/http/client/auth/index.ts';
-import type { ClientOptions } from '../src/http/client/options.ts';
-import type { ClientRequest } from '../src/http/client/request.ts';
-import { createTransport } from '../src/http/client/transport.ts';
-import type { Transport } from '../src/http/client/transport.ts';
+import type { ClientOptions } from '../src/http/client/shared/index.ts';
+import type { ClientRequest, Transport } from '../src/http/client/transport/index.ts';
+import { createTransport } from '../src/http/client/transport/index.ts';
 
 import { listen } from './listen.ts';
 import type { Handle } from './listen.ts';
