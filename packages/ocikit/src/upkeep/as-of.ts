@@ -1,7 +1,8 @@
 import { collect, limit as atMost, partialRegistry, RegistryError } from '../model/index.ts';
 import type { CallOptions, Digest, ListOptions, Registry } from '../model/index.ts';
 
-import { movedSince, remembered } from './moves.ts';
+import { remembered } from './maintained.ts';
+import { movedSince } from './moves.ts';
 import { tagAt } from './tag-at.ts';
 
 /**

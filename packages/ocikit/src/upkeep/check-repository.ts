@@ -1,8 +1,7 @@
 import type { Digest, Maintenance, Registry } from '../model/index.ts';
 
-import type { CheckEvent } from './check.ts';
 import { cutOffBefore } from './cut-off.ts';
-import type { Finding } from './findings.ts';
+import type { CheckEvent, Finding } from './findings.ts';
 import { mapAhead } from './map-ahead.ts';
 import type { NamedContent } from './named.ts';
 import { RepositoryGraph } from './repository-graph.ts';

@@ -3,7 +3,7 @@ import type { Registry } from '../model/index.ts';
 
 import { checkRepository } from './check-repository.ts';
 import { cutOffBefore } from './cut-off.ts';
-import type { Finding } from './findings.ts';
+import type { CheckEvent, Finding } from './findings.ts';
 import { maintained } from './maintained.ts';
 
 export interface CheckOptions {
@@ -17,16 +17,6 @@ export interface CheckOptions {
   /** Called synchronously; what it throws ends the check. */
   onEvent?: ((event: CheckEvent) => void) | undefined;
 }
-
-/**
- * | type | meaning |
- * |---|---|
- * | repository | it is looked into now |
- * | checked | this content has been looked at; `size` bytes of it were read |
- */
-export type CheckEvent =
-  | { type: 'repository'; repository: string }
-  | { type: 'checked'; repository: string; size: number };
 
 const defaultGracePeriod = 60 * 60 * 1000;
 

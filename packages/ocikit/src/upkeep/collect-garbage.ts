@@ -2,13 +2,14 @@ import { isRegistryError } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
 
 import { cutOffBefore } from './cut-off.ts';
-import { add, emptyReport } from './garbage.ts';
-import type { Collection, GarbageEvent, GarbageReport } from './garbage.ts';
-import { maintained } from './maintained.ts';
+import type { Collection } from './garbage.ts';
+import { emptyReport } from './garbage-report.ts';
+import type { GarbageEvent, GarbageReport } from './garbage-report.ts';
+import { maintained, remembered } from './maintained.ts';
 import { mapAhead } from './map-ahead.ts';
-import { remembered } from './moves.ts';
 import { openUploads } from './open-uploads.ts';
 import { sweepRepository } from './sweep-repository.ts';
+import { add } from './tally.ts';
 
 export interface CollectGarbageOptions {
   /** Milliseconds for which what was pushed, read or asked for stays, reached or not. Default: one hour. */

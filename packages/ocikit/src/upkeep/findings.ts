@@ -30,3 +30,13 @@ export interface Finding {
 export function isDamage({ kind }: Finding): boolean {
   return kind === 'missing' || kind === 'corrupt';
 }
+
+/**
+ * | type | meaning |
+ * |---|---|
+ * | repository | it is looked into now |
+ * | checked | this content has been looked at; `size` bytes of it were read |
+ */
+export type CheckEvent =
+  | { type: 'repository'; repository: string }
+  | { type: 'checked'; repository: string; size: number };

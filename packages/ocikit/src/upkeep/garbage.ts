@@ -1,42 +1,7 @@
-import type { Digest, History, Maintenance, Registry } from '../model/index.ts';
+import type { History, Maintenance, Registry } from '../model/index.ts';
 
+import type { GarbageEvent, GarbageReport } from './garbage-report.ts';
 import type { OpenUploads } from './open-uploads.ts';
-
-/**
- * | type | meaning |
- * |---|---|
- * | repository | it is looked into now |
- * | garbage | it was removed; in a dry run, it would be. `repository` is undefined for what no repository has |
- * | kept | it could not be removed: somebody has begun to use it, or holds a lease |
- * | skipped | nothing of this repository is removed, as a manifest that is reached cannot be read: it may name anything |
- */
-export type GarbageEvent =
-  | { type: 'repository'; repository: string }
-  | { type: 'garbage'; repository: string | undefined; kind: GarbageKind; digest: Digest; size: number }
-  | { type: 'kept'; repository: string; kind: GarbageKind; digest: Digest }
-  | { type: 'skipped'; repository: string; digest: Digest; state: 'missing' | 'corrupt' };
-
-export type GarbageKind = 'manifest' | 'blob' | 'orphan';
-
-/** How many, and how many bytes. */
-export interface Tally {
-  count: number;
-  size: number;
-}
-
-/** What a collection has done, in a form that stays. */
-export interface GarbageReport {
-  dryRun: boolean;
-  /** Those that were looked into. */
-  repositories: number;
-  /** Those of them in which nothing could be removed: see {@link GarbageEvent}. */
-  skipped: number;
-  /** What was removed, or would be; content that several repositories had is counted once for each. */
-  manifests: Tally;
-  blobs: Tally;
-  /** Of what no repository had. */
-  orphans: Tally;
-}
 
 /** What one collection has settled. */
 export interface Collection {
@@ -53,17 +18,4 @@ export interface Collection {
   uploads: OpenUploads;
   report: GarbageReport;
   onEvent: (event: GarbageEvent) => void;
-}
-
-export function add(tally: Tally, size: number): void {
-  tally.count++;
-  tally.size += size;
-}
-
-export function noTally(): Tally {
-  return { count: 0, size: 0 };
-}
-
-export function emptyReport(dryRun: boolean): GarbageReport {
-  return { dryRun, repositories: 0, skipped: 0, manifests: noTally(), blobs: noTally(), orphans: noTally() };
 }

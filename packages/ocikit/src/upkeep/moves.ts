@@ -1,15 +1,4 @@
-import { historyOf, RegistryError } from '../model/index.ts';
-import type { CallOptions, Digest, History, Registry } from '../model/index.ts';
-
-/** @throws RegistryError UNSUPPORTED if the registry does not know how its tags moved */
-export function remembered(registry: Registry): History {
-  const found = historyOf(registry);
-  if (found !== undefined) return found;
-  throw new RegistryError(
-    'UNSUPPORTED',
-    'this registry has no history of its tags: ask the one that keeps its content',
-  );
-}
+import type { CallOptions, Digest, History } from '../model/index.ts';
 
 /** Where tags were at a time that have moved since. What is not in it has been where it is. */
 export async function movedSince(

@@ -2,11 +2,11 @@ import { isRegistryError } from '../model/index.ts';
 import type { Digest } from '../model/index.ts';
 
 import { cutOffBefore } from './cut-off.ts';
-import { add } from './garbage.ts';
 import type { Collection } from './garbage.ts';
 import { mapAhead } from './map-ahead.ts';
 import { removalOrderOf } from './removal-order.ts';
 import { RepositoryGraph } from './repository-graph.ts';
+import { add } from './tally.ts';
 
 /** Somebody may delete a manifest while it is about to be read: then it is gone the second time. */
 const attempts = 2;

@@ -1,7 +1,7 @@
 import { isRegistryError, RegistryError } from '../model/index.ts';
 import type { CallOptions, Digest, Registry, TagMove } from '../model/index.ts';
 
-import { remembered } from './moves.ts';
+import { remembered } from './maintained.ts';
 import { currentDigest } from './tag-at.ts';
 
 /** What an undo has done to a tag. */
