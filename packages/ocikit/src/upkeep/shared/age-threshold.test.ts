@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { cutOffBefore } from './cut-off.ts';
+import { cutOffBefore } from './age-threshold.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });

@@ -1,15 +1,13 @@
-import { isRegistryError } from '../model/index.ts';
-import type { Registry } from '../model/index.ts';
+import { isRegistryError } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
 
-import { cutOffBefore } from './cut-off.ts';
-import type { Collection } from './garbage.ts';
+import { add, cutOffBefore, maintained, mapAhead, remembered } from '../shared/index.ts';
+
+import type { Collection } from './collection.ts';
 import { emptyReport } from './garbage-report.ts';
 import type { GarbageEvent, GarbageReport } from './garbage-report.ts';
-import { maintained, remembered } from './maintained.ts';
-import { mapAhead } from './map-ahead.ts';
 import { openUploads } from './open-uploads.ts';
 import { sweepRepository } from './sweep-repository.ts';
-import { add } from './tally.ts';
 
 export interface CollectGarbageOptions {
   /** Milliseconds for which what was pushed, read or asked for stays, reached or not. Default: one hour. */

@@ -1,4 +1,4 @@
-import type { CallOptions, Digest, History } from '../model/index.ts';
+import type { CallOptions, Digest, History } from '../../model/index.ts';
 
 /** Where tags were at a time that have moved since. What is not in it has been where it is. */
 export async function movedSince(

@@ -1,8 +1,8 @@
-import { isRegistryError, TimeSlice } from '../model/index.ts';
-import type { Descriptor, Digest, Maintenance, Registry } from '../model/index.ts';
+import { isRegistryError, TimeSlice } from '../../model/index.ts';
+import type { Descriptor, Digest, Maintenance, Registry } from '../../model/index.ts';
 
-import { readNamed } from './named.ts';
-import type { Named } from './named.ts';
+import { readNamed } from './manifest-links.ts';
+import type { Named } from './manifest-links.ts';
 
 /** A manifest that the repository had when its manifests were listed. */
 export interface ListedManifest {

@@ -1,8 +1,9 @@
-import { isRegistryError } from '../model/index.ts';
-import type { CallOptions, Digest, Registry } from '../model/index.ts';
+import { isRegistryError } from '../../model/index.ts';
+import type { CallOptions, Digest, Registry } from '../../model/index.ts';
 
-import { remembered } from './maintained.ts';
-import { movedSince } from './moves.ts';
+import { remembered } from '../shared/index.ts';
+
+import { movedSince } from './moved-tags.ts';
 
 /**
  * Where a tag was at a time. What the registry has forgotten, or did not do itself, counts as never done: then the oldest

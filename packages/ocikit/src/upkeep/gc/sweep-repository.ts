@@ -1,12 +1,10 @@
-import { isRegistryError } from '../model/index.ts';
-import type { Digest } from '../model/index.ts';
+import { isRegistryError } from '../../model/index.ts';
+import type { Digest } from '../../model/index.ts';
 
-import { cutOffBefore } from './cut-off.ts';
-import type { Collection } from './garbage.ts';
-import { mapAhead } from './map-ahead.ts';
-import { removalOrderOf } from './removal-order.ts';
-import { RepositoryGraph } from './repository-graph.ts';
-import { add } from './tally.ts';
+import { removalOrderOf, RepositoryGraph } from '../graph/index.ts';
+import { add, cutOffBefore, mapAhead } from '../shared/index.ts';
+
+import type { Collection } from './collection.ts';
 
 /** Somebody may delete a manifest while it is about to be read: then it is gone the second time. */
 const attempts = 2;

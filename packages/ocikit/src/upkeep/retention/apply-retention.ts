@@ -1,12 +1,12 @@
-import { isRegistryError } from '../model/index.ts';
-import type { Digest, Registry } from '../model/index.ts';
+import { isRegistryError } from '../../model/index.ts';
+import type { Digest, Registry } from '../../model/index.ts';
 
-import { maintained } from './maintained.ts';
+import { add, maintained, noTally } from '../shared/index.ts';
+import type { Tally } from '../shared/index.ts';
+
 import { planRetention } from './plan-retention.ts';
 import type { RetentionStep } from './plan-retention.ts';
 import type { RetentionRules } from './retention-rules.ts';
-import { add, noTally } from './tally.ts';
-import type { Tally } from './tally.ts';
 
 export interface ApplyRetentionOptions {
   /** Make the plan, and do nothing of it. Default: false. */

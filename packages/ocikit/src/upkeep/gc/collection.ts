@@ -1,4 +1,4 @@
-import type { History, Maintenance, Registry } from '../model/index.ts';
+import type { History, Maintenance, Registry } from '../../model/index.ts';
 
 import type { GarbageEvent, GarbageReport } from './garbage-report.ts';
 import type { OpenUploads } from './open-uploads.ts';

@@ -5,15 +5,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { collect, isRegistryError, maintenance, maintenanceOf, partialRegistry } from '../model/index.ts';
-import type { Digest, Maintenance, Registry } from '../model/index.ts';
-import { openLayout, openLayouts } from '../stores/layout/index.ts';
-import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { artifactOf, imageOf, indexOf, pushContent, randomBlob } from '../testing/index.ts';
-import type { TestManifest } from '../testing/index.ts';
+import { collect, isRegistryError, maintenance, maintenanceOf, partialRegistry } from '../../model/index.ts';
+import type { Digest, Maintenance, Registry } from '../../model/index.ts';
+import { openLayout, openLayouts } from '../../stores/layout/index.ts';
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
 
-import { collectGarbage } from './index.ts';
-import type { GarbageEvent } from './index.ts';
+import { collectGarbage } from '../index.ts';
+import type { GarbageEvent } from '../index.ts';
+
+import { artifactOf, imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.ts';
+import type { TestManifest } from '../../testing/index.ts';
 
 let dir: string;
 const closing: (() => Promise<void>)[] = [];

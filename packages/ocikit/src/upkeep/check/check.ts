@@ -1,10 +1,10 @@
-import { isRegistryError } from '../model/index.ts';
-import type { Registry } from '../model/index.ts';
+import { isRegistryError } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+
+import { cutOffBefore, maintained } from '../shared/index.ts';
 
 import { checkRepository } from './check-repository.ts';
-import { cutOffBefore } from './cut-off.ts';
 import type { CheckEvent, Finding } from './findings.ts';
-import { maintained } from './maintained.ts';
 
 export interface CheckOptions {
   /** Milliseconds for which what is not reached is no finding: it is being pushed, or will go by itself. Default: one hour. */

@@ -1,5 +1,5 @@
-import { digestOf, digestsIn, isRegistryError, linksOf, parseManifest, splitDigest } from '../model/index.ts';
-import type { Descriptor, Digest, Maintenance } from '../model/index.ts';
+import { digestOf, digestsIn, isRegistryError, linksOf, parseManifest, splitDigest } from '../../model/index.ts';
+import type { Descriptor, Digest, Maintenance } from '../../model/index.ts';
 
 /** What a manifest names. */
 export interface Named {

@@ -1,7 +1,7 @@
 import { array, assert, nat, option, property, record } from 'fast-check';
 import { expect, test } from 'vitest';
 
-import type { Digest } from '../model/index.ts';
+import type { Digest } from '../../model/index.ts';
 
 import { RemovalOrder } from './removal-order.ts';
 

@@ -1,8 +1,9 @@
-import { collect, limit as atMost, partialRegistry, RegistryError } from '../model/index.ts';
-import type { CallOptions, Digest, ListOptions, Registry } from '../model/index.ts';
+import { collect, limit as atMost, partialRegistry, RegistryError } from '../../model/index.ts';
+import type { CallOptions, Digest, ListOptions, Registry } from '../../model/index.ts';
 
-import { remembered } from './maintained.ts';
-import { movedSince } from './moves.ts';
+import { remembered } from '../shared/index.ts';
+
+import { movedSince } from './moved-tags.ts';
 import { tagAt } from './tag-at.ts';
 
 /**

@@ -1,7 +1,8 @@
-import { isRegistryError, RegistryError } from '../model/index.ts';
-import type { CallOptions, Digest, Registry, TagMove } from '../model/index.ts';
+import { isRegistryError, RegistryError } from '../../model/index.ts';
+import type { CallOptions, Digest, Registry, TagMove } from '../../model/index.ts';
 
-import { remembered } from './maintained.ts';
+import { remembered } from '../shared/index.ts';
+
 import { currentDigest } from './tag-at.ts';
 
 /** What an undo has done to a tag. */

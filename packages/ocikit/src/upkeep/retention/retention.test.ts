@@ -2,15 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
 
-import { collect, maintenance, maintenanceOf, partialRegistry } from '../model/index.ts';
-import type { Maintenance, Registry } from '../model/index.ts';
-import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { artifactOf, imageOf, indexOf, pushContent } from '../testing/index.ts';
+import { collect, maintenance, maintenanceOf, partialRegistry } from '../../model/index.ts';
+import type { Maintenance, Registry } from '../../model/index.ts';
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { artifactOf, imageOf, indexOf, pushContent } from '../../testing/index.ts';
 
-import { stores } from '../../test/stores.ts';
+import { applyRetention, carryOutRetention, collectGarbage, planRetention } from '../index.ts';
+import type { RetentionEvent, RetentionRules, RetentionStep } from '../index.ts';
 
-import { applyRetention, carryOutRetention, collectGarbage, planRetention } from './index.ts';
-import type { RetentionEvent, RetentionRules, RetentionStep } from './index.ts';
+import { stores } from '../../../test/stores.ts';
 
 /** Pushes an image for each tag, so that their times differ. */
 async function pushTags(registry: Registry, repository: string, ...tags: string[]): Promise<void> {

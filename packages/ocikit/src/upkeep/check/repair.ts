@@ -1,5 +1,5 @@
-import { digestOf, isRegistryError, linksOf, parseManifest, splitDigest, wrongDigest } from '../model/index.ts';
-import type { Descriptor, Digest, Registry } from '../model/index.ts';
+import { digestOf, isRegistryError, linksOf, parseManifest, splitDigest, wrongDigest } from '../../model/index.ts';
+import type { Descriptor, Digest, Registry } from '../../model/index.ts';
 
 import { isDamage } from './findings.ts';
 import type { Finding } from './findings.ts';

@@ -1,10 +1,10 @@
-import type { Digest, Maintenance, Registry } from '../model/index.ts';
+import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 
-import { cutOffBefore } from './cut-off.ts';
+import { RepositoryGraph } from '../graph/index.ts';
+import type { NamedContent } from '../graph/index.ts';
+import { cutOffBefore, mapAhead } from '../shared/index.ts';
+
 import type { CheckEvent, Finding } from './findings.ts';
-import { mapAhead } from './map-ahead.ts';
-import type { NamedContent } from './named.ts';
-import { RepositoryGraph } from './repository-graph.ts';
 
 /** What one check has settled. */
 export interface SettledCheck {

@@ -1,4 +1,4 @@
-import type { Maintenance, StoredUpload } from '../model/index.ts';
+import type { Maintenance, StoredUpload } from '../../model/index.ts';
 
 /** Since when somebody has been pushing to each repository. */
 export interface OpenUploads {

@@ -1,10 +1,9 @@
-import { isRegistryError } from '../model/index.ts';
-import type { Digest, Registry } from '../model/index.ts';
+import { isRegistryError } from '../../model/index.ts';
+import type { Digest, Registry } from '../../model/index.ts';
 
-import { cutOffBefore } from './cut-off.ts';
-import { maintained } from './maintained.ts';
-import { removalOrderOf } from './removal-order.ts';
-import { RepositoryGraph } from './repository-graph.ts';
+import { removalOrderOf, RepositoryGraph } from '../graph/index.ts';
+import { cutOffBefore, maintained } from '../shared/index.ts';
+
 import { readRules } from './retention-rules.ts';
 import type { ReadTagRule, ReadUntaggedRule, RetentionRules } from './retention-rules.ts';
 

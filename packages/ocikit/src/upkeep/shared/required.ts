@@ -1,5 +1,5 @@
-import { historyOf, maintenanceOf, RegistryError } from '../model/index.ts';
-import type { History, Maintenance, Registry } from '../model/index.ts';
+import { historyOf, maintenanceOf, RegistryError } from '../../model/index.ts';
+import type { History, Maintenance, Registry } from '../../model/index.ts';
 
 /** @throws RegistryError UNSUPPORTED if the registry cannot be maintained */
 export function maintained(registry: Registry): Maintenance {

@@ -2,14 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
 
-import { collect, history, historyOf, isRegistryError, partialRegistry } from '../model/index.ts';
-import type { Registry, TagMove } from '../model/index.ts';
-import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { imageOf, pushContent } from '../testing/index.ts';
+import { collect, history, historyOf, isRegistryError, partialRegistry } from '../../model/index.ts';
+import type { Registry, TagMove } from '../../model/index.ts';
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { imageOf, pushContent } from '../../testing/index.ts';
 
-import { stores } from '../../test/stores.ts';
+import { asOf, collectGarbage, tagAt, undoTag } from '../index.ts';
 
-import { asOf, collectGarbage, tagAt, undoTag } from './index.ts';
+import { stores } from '../../../test/stores.ts';
 
 const [first, second, third] = [imageOf(), imageOf(), imageOf()];
 const [a, b, c] = [first.descriptor.digest, second.descriptor.digest, third.descriptor.digest];

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
-import { collect } from '../model/index.ts';
+import { collect } from '../../model/index.ts';
 
 import { mapAhead } from './map-ahead.ts';
 

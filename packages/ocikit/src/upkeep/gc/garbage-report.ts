@@ -1,7 +1,7 @@
-import type { Digest } from '../model/index.ts';
+import type { Digest } from '../../model/index.ts';
 
-import { noTally } from './tally.ts';
-import type { Tally } from './tally.ts';
+import { noTally } from '../shared/index.ts';
+import type { Tally } from '../shared/index.ts';
 
 /**
  * | type | meaning |

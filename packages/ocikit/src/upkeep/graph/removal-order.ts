@@ -1,4 +1,4 @@
-import type { Digest } from '../model/index.ts';
+import type { Digest } from '../../model/index.ts';
 
 import type { RepositoryGraph } from './repository-graph.ts';
 

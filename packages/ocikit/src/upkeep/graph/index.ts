@@ -1,0 +1,3 @@
+export type { NamedContent } from './manifest-links.ts';
+export { removalOrderOf } from './removal-order.ts';
+export { RepositoryGraph } from './repository-graph.ts';
