@@ -1,8 +1,8 @@
 import type { ClientRequest } from 'node:http';
 
-import { readSource } from '../model/index.ts';
+import { readSource } from '../../../model/index.ts';
 
-import type { StandStill } from './stand-still.ts';
+import type { StandStill } from './idle-timer.ts';
 
 /**
  * Bytes that may wait to be sent when more are handed over. TLS copies what waits into one piece, so there nothing should:

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { shown } from '../../test/ask.ts';
-import { failureOf } from '../../test/failure-of.ts';
-import { temporaryDirectory } from '../../test/temporary-directory.ts';
-import type { Credential } from '../http/client/index.ts';
+import type { Credential } from '../../../http/client/index.ts';
+
+import { shown } from '../../../../test/ask.ts';
+import { failureOf } from '../../../../test/failure-of.ts';
+import { temporaryDirectory } from '../../../../test/temporary-directory.ts';
 
 import { dockerCredentials } from './docker-credentials.ts';
 

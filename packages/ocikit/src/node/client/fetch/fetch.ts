@@ -1,17 +1,17 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 
-import { rawBody, takesIterables } from '../http/wire/index.ts';
-import type { Fetch, RawBody } from '../http/wire/index.ts';
+import { rawBody, takesIterables } from '../../../http/wire/index.ts';
+import type { Fetch, RawBody } from '../../../http/wire/index.ts';
 
 import { Connections } from './connections.ts';
 import type { ConnectionOptions } from './connections.ts';
-import { ConnectionBody } from './connection-body.ts';
-import { MessageBody } from './message-body.ts';
-import type { AnswerBody } from './message-body.ts';
-import { canBeTakenOver } from './plain-connection.ts';
+import { ConnectionBody } from './direct-body.ts';
+import { canBeTakenOver } from './direct-read-socket.ts';
+import { StandStill } from './idle-timer.ts';
 import { BodySender, contentOf } from './request-body.ts';
 import type { RequestContent } from './request-body.ts';
-import { StandStill } from './stand-still.ts';
+import { MessageBody } from './response-body.ts';
+import type { AnswerBody } from './response-body.ts';
 
 export interface NodeFetchOptions extends ConnectionOptions {
   /**

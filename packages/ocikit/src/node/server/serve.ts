@@ -2,11 +2,11 @@ import { createServer as createHttpServer, ServerResponse } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { createServer } from '../http/server/index.ts';
-import type { ServerLimits, ServerOptions } from '../http/server/index.ts';
-import { errorBody } from '../http/wire/index.ts';
-import type { ErrorCode, Registry } from '../model/index.ts';
-import { statusOfCode } from '../model/index.ts';
+import { createServer } from '../../http/server/index.ts';
+import type { ServerLimits, ServerOptions } from '../../http/server/index.ts';
+import { errorBody } from '../../http/wire/index.ts';
+import { statusOfCode } from '../../model/index.ts';
+import type { ErrorCode, Registry } from '../../model/index.ts';
 
 export interface ServeLimits extends ServerLimits {
   /** Bytes of all headers of a request; more is answered 431. Default: 16 KiB. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-import type { Credential } from '../http/client/index.ts';
+import type { Credential } from '../../../http/client/index.ts';
 
 import type { Environment } from './docker-config.ts';
 

@@ -3,9 +3,10 @@ import type { Socket } from 'node:net';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { rawBody } from '../http/client/index.ts';
-import type { RawBody, RawBytes } from '../http/client/index.ts';
-import { listenOnFreePort } from '../../test/free-port.ts';
+import { rawBody } from '../../../http/client/index.ts';
+import type { RawBody, RawBytes } from '../../../http/client/index.ts';
+
+import { listenOnFreePort } from '../../../../test/free-port.ts';
 
 import { nodeFetch } from './fetch.ts';
 import type { NodeFetch } from './fetch.ts';

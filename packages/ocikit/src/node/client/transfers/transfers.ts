@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { PartialContent, TransferStore } from '../http/client/index.ts';
+import type { PartialContent, TransferStore } from '../../../http/client/index.ts';
 
 import { TransferLock } from './transfer-lock.ts';
 

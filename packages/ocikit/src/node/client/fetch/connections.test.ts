@@ -7,10 +7,11 @@ import type { Duplex } from 'node:stream';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { imageOf, randomBlob, testCertificate } from '../testing/node.ts';
-import { testClient } from '../testing/test-client.ts';
-import { listenOnFreePort } from '../../test/free-port.ts';
-import { startTestServer } from '../../test/start-test-server.ts';
+import { imageOf, randomBlob, testCertificate } from '../../../testing/node.ts';
+import { testClient } from '../../../testing/test-client.ts';
+
+import { listenOnFreePort } from '../../../../test/free-port.ts';
+import { startTestServer } from '../../../../test/start-test-server.ts';
 
 import { nodeFetch } from './fetch.ts';
 import type { NodeFetch, NodeFetchOptions } from './fetch.ts';

@@ -1,4 +1,4 @@
-import type { Credential, Credentials } from '../http/client/index.ts';
+import type { Credential, Credentials } from '../../../http/client/index.ts';
 
 import { askHelper } from './credential-helper.ts';
 import type { HelperAnswer, HelperOptions } from './credential-helper.ts';

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, rmSync, utimesSync, writeSync } from 'node:fs';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 
-import { lookUp, thisProcess } from '../stores/disk/index.ts';
-import type { ProcessIdentity } from '../stores/disk/index.ts';
+import { lookUp, thisProcess } from '../../../stores/disk/index.ts';
+import type { ProcessIdentity } from '../../../stores/disk/index.ts';
 
 interface Owner extends ProcessIdentity {
   nonce: string;

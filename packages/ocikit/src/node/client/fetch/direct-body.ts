@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-import { AnswerBody } from './message-body.ts';
-import { takeOver } from './plain-connection.ts';
-import type { Taker } from './plain-connection.ts';
-import type { StandStill } from './stand-still.ts';
+import { takeOver } from './direct-read-socket.ts';
+import type { Taker } from './direct-read-socket.ts';
+import type { StandStill } from './idle-timer.ts';
+import { AnswerBody } from './response-body.ts';
 
 /** Pieces that are good at the same time. */
 const lentAtOnce = 3;

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
-import type { PartialContent } from '../http/client/index.ts';
-import { collect } from '../model/index.ts';
-import { randomBlob } from '../testing/index.ts';
-import { temporaryDirectory } from '../../test/temporary-directory.ts';
+import type { PartialContent } from '../../../http/client/index.ts';
+import { collect } from '../../../model/index.ts';
+import { randomBlob } from '../../../testing/index.ts';
+
+import { temporaryDirectory } from '../../../../test/temporary-directory.ts';
 
 import { openTransfers } from './transfers.ts';
 

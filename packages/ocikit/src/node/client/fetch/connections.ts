@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
 import type { Duplex } from 'node:stream';
 
-import { connectPlain } from './plain-connection.ts';
+import { connectPlain } from './direct-read-socket.ts';
 import { plainHost, proxyChoice } from './proxies.ts';
 import type { ProxyOptions } from './proxies.ts';
 

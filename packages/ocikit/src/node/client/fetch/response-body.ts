@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { StandStill } from './stand-still.ts';
+import type { StandStill } from './idle-timer.ts';
 
 /** Bytes that may wait to be read before the connection is held up. */
 const ahead = 2 * 1024 * 1024;

@@ -7,9 +7,10 @@ import { gzipSync } from 'node:zlib';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { rawBody, takesIterables } from '../http/client/index.ts';
-import type { RawBody } from '../http/client/index.ts';
-import { listenOnFreePort } from '../../test/free-port.ts';
+import { rawBody, takesIterables } from '../../../http/client/index.ts';
+import type { RawBody } from '../../../http/client/index.ts';
+
+import { listenOnFreePort } from '../../../../test/free-port.ts';
 
 import { nodeFetch } from './fetch.ts';
 import type { NodeFetch, NodeFetchOptions } from './fetch.ts';

@@ -1,0 +1,2 @@
+export { dockerCredentials } from './docker-credentials.ts';
+export type { DockerCredentialsOptions } from './docker-credentials.ts';

@@ -1,0 +1,3 @@
+export type { Address } from './connections.ts';
+export { nodeFetch } from './fetch.ts';
+export type { NodeFetch, NodeFetchOptions } from './fetch.ts';

@@ -1,0 +1,6 @@
+export { dockerCredentials } from './docker/index.ts';
+export type { DockerCredentialsOptions } from './docker/index.ts';
+export { nodeFetch } from './fetch/index.ts';
+export type { Address, NodeFetch, NodeFetchOptions } from './fetch/index.ts';
+export { openTransfers } from './transfers/index.ts';
+export type { TransfersOptions } from './transfers/index.ts';

@@ -1,0 +1,2 @@
+export { openTransfers } from './transfers.ts';
+export type { TransfersOptions } from './transfers.ts';

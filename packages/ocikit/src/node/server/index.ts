@@ -1,0 +1,2 @@
+export { serve } from './serve.ts';
+export type { ServeLimits, ServeOptions, ServeTls, Serving } from './serve.ts';
