@@ -1,0 +1,2 @@
+export { push } from './push.ts';
+export type { PushOptions } from './push.ts';
