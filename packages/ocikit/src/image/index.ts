@@ -1,11 +1,11 @@
-export { contentOf, emptyContent, jsonContent, keptSource, registrySource } from './content/index.ts';
+export { contentOf, emptyContent, jsonContent, contentSource, registrySource } from './content/index.ts';
 export type {
   BytesContent,
   ContentOptions,
   ImageContent,
   ImageReader,
   ImageSource,
-  KeptContent,
+  ReopenableContent,
   ReadVerifiedOptions,
 } from './content/index.ts';
 export { FileTree, layoutFiles, readLayout, readLayoutIndex } from './layout/index.ts';

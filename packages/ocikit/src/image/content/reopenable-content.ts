@@ -8,7 +8,7 @@ import type { ImageSource } from './source.ts';
 type Arriving = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
 /** Bytes that can be read again: at hand, in a `Blob` or `File`, or opened by a function each time. */
-export type KeptContent =
+export type ReopenableContent =
   | Uint8Array
   | Blob
   | (() => Arriving | Uint8Array | Blob | Promise<Arriving | Uint8Array | Blob>);
@@ -17,7 +17,7 @@ export type KeptContent =
 export interface ImageContent {
   readonly descriptor: Descriptor;
   /** Compared with the descriptor when it is read. */
-  readonly content: KeptContent;
+  readonly content: ReopenableContent;
 }
 
 /** One that is at hand. */
@@ -65,13 +65,13 @@ export function emptyContent(options: ContentOptions = {}): BytesContent {
  * Contents that are at hand, as the source of an image. It knows no manifests.
  *
  * @example
- * const image = createRef({ bytes, mediaType: mediaTypes.imageManifest, source: keptSource([config, layer]) });
+ * const image = createRef({ bytes, mediaType: mediaTypes.imageManifest, source: contentSource([config, layer]) });
  */
-export function keptSource(contents: Iterable<ImageContent>): ImageSource {
-  const byDigest = new Map<Digest, KeptContent>();
+export function contentSource(contents: Iterable<ImageContent>): ImageSource {
+  const byDigest = new Map<Digest, ReopenableContent>();
   for (const { descriptor, content } of contents) byDigest.set(descriptor.digest, content);
   return {
-    openBlob: async (descriptor, options) => openKept(descriptor, byDigest.get(descriptor.digest), options),
+    openBlob: async (descriptor, options) => openContent(descriptor, byDigest.get(descriptor.digest), options),
     getManifest: async ({ digest }) => {
       throw new RegistryError('MANIFEST_UNKNOWN', `there is no manifest ${digest}`);
     },
@@ -79,9 +79,9 @@ export function keptSource(contents: Iterable<ImageContent>): ImageSource {
 }
 
 /** What is kept, or a part of it. Rejects with BLOB_UNKNOWN if it is undefined. */
-export function openKept(
+export function openContent(
   descriptor: Descriptor,
-  content: KeptContent | undefined,
+  content: ReopenableContent | undefined,
   { range, signal }: GetBlobOptions,
 ): BlobContent {
   if (content === undefined) throw new RegistryError('BLOB_UNKNOWN', `there is no blob ${descriptor.digest}`);
@@ -94,7 +94,7 @@ export function openKept(
     ...about,
     source: {
       iterate: (part) => {
-        pieces = readKept(content, part, descriptor.size, signal);
+        pieces = readReopenable(content, part, descriptor.size, signal);
         return pieces;
       },
       // Whoever reads a stream may have forgotten it. What is being waited for may never come, so nobody waits for it here.
@@ -103,8 +103,8 @@ export function openKept(
   });
 }
 
-function readKept(
-  content: Exclude<KeptContent, Uint8Array>,
+function readReopenable(
+  content: Exclude<ReopenableContent, Uint8Array>,
   { start, end }: ResolvedRange,
   size: number,
   signal: AbortSignal | undefined,
@@ -116,7 +116,7 @@ function readKept(
 }
 
 /** Bytes; undefined if only reading it tells. */
-export function sizeOf(content: KeptContent): number | undefined {
+export function sizeOf(content: ReopenableContent): number | undefined {
   if (content instanceof Uint8Array) return content.length;
   return content instanceof Blob ? content.size : undefined;
 }

@@ -26,8 +26,8 @@ export function registrySource(registry: ImageReader, repository: string): Image
 /** The same source, asked on behalf of an earlier call as well: its signal ends the later ones too. */
 export function boundSource(source: ImageSource, call: CallOptions): ImageSource {
   return {
-    openBlob: (descriptor, options) => source.openBlob(descriptor, onBehalfOf(call, options)),
-    getManifest: (descriptor, options) => source.getManifest(descriptor, onBehalfOf(call, options)),
+    openBlob: (descriptor, options) => source.openBlob(descriptor, inheritCall(call, options)),
+    getManifest: (descriptor, options) => source.getManifest(descriptor, inheritCall(call, options)),
     sourceOf: (descriptor) => {
       const other = source.sourceOf?.(descriptor);
       return other === undefined ? undefined : boundSource(other, call);
@@ -36,7 +36,7 @@ export function boundSource(source: ImageSource, call: CallOptions): ImageSource
 }
 
 /** The options of a call that an earlier one made possible: what it says itself counts, and either signal ends it. */
-export function onBehalfOf<T extends CallOptions>(earlier: CallOptions, options: T): T {
+export function inheritCall<T extends CallOptions>(earlier: CallOptions, options: T): T {
   return {
     ...options,
     onEvent: options.onEvent ?? earlier.onEvent,

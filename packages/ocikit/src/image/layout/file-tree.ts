@@ -1,5 +1,5 @@
 import { sizeOf } from '../content/index.ts';
-import type { KeptContent } from '../content/index.ts';
+import type { ReopenableContent } from '../content/index.ts';
 
 export interface TreeEntryOptions {
   /** Permission bits. Default: 0o644 for a file, 0o755 for a directory. */
@@ -14,7 +14,7 @@ export interface PlaceFileOptions extends TreeEntryOptions {
   size?: number | undefined;
 }
 
-interface EntryOfTree {
+interface TreeEntry {
   /** From the root, with `/` between its names. */
   readonly path: string;
   readonly mode: number;
@@ -22,20 +22,20 @@ interface EntryOfTree {
   readonly system?: unknown;
 }
 
-export interface TreeFile extends EntryOfTree {
+export interface TreeFile extends TreeEntry {
   readonly type: 'file';
   readonly size: number;
   /** Opened when somebody reads it. */
-  readonly content: KeptContent;
+  readonly content: ReopenableContent;
 }
 
-export interface TreeDirectory extends EntryOfTree {
+export interface TreeDirectory extends TreeEntry {
   readonly type: 'directory';
 }
 
-interface Node {
+interface TreeNode {
   entry: Omit<TreeFile, 'path'> | Omit<TreeDirectory, 'path'>;
-  children: Map<string, Node>;
+  children: Map<string, TreeNode>;
 }
 
 /**
@@ -51,14 +51,14 @@ interface Node {
  * }
  */
 export class FileTree {
-  readonly #root: Node = { entry: directory({}), children: new Map() };
+  readonly #root: TreeNode = { entry: directory({}), children: new Map() };
 
   /**
    * Places a file, and directories above it where there are none.
    *
    * @throws TypeError if the path is malformed, is taken, or leads through a file; if nothing tells the size
    */
-  placeFile(path: string, content: KeptContent, options: PlaceFileOptions = {}): void {
+  placeFile(path: string, content: ReopenableContent, options: PlaceFileOptions = {}): void {
     const { mode = 0o644, modified, system } = options;
     const size = options.size ?? sizeOf(content);
     if (size === undefined) throw new TypeError(`the size of ${JSON.stringify(path)} is not known`);
@@ -74,12 +74,12 @@ export class FileTree {
     this.#place(path, { entry: directory(options), children: copyOf(tree.#root.children) });
   }
 
-  #place(path: string, node: Node): void {
+  #place(path: string, node: TreeNode): void {
     const names = namesIn(path);
     const last = names.pop() ?? '';
     let at = this.#root;
     for (const name of names) {
-      const next: Node = at.children.get(name) ?? { entry: directory({}), children: new Map() };
+      const next: TreeNode = at.children.get(name) ?? { entry: directory({}), children: new Map() };
       if (next.entry.type === 'file') throw new TypeError(`${JSON.stringify(path)} leads through a file`);
       at.children.set(name, next);
       at = next;
@@ -90,7 +90,7 @@ export class FileTree {
 
   /** What is at a path, if anything is. */
   get(path: string): TreeFile | TreeDirectory | undefined {
-    let at: Node | undefined = this.#root;
+    let at: TreeNode | undefined = this.#root;
     for (const name of namesIn(path)) at = at?.children.get(name);
     return at === undefined ? undefined : { ...at.entry, path };
   }
@@ -102,7 +102,7 @@ export class FileTree {
 }
 
 function* walkNodes(
-  nodes: ReadonlyMap<string, Node>,
+  nodes: ReadonlyMap<string, TreeNode>,
   above: string,
 ): Generator<TreeFile | TreeDirectory, void, undefined> {
   for (const [name, { entry, children }] of nodes) {
@@ -115,15 +115,15 @@ function directory({ mode = 0o755, modified, system }: TreeEntryOptions): Omit<T
   return { type: 'directory', mode, modified, system };
 }
 
-function copyOf(nodes: ReadonlyMap<string, Node>): Map<string, Node> {
+function copyOf(nodes: ReadonlyMap<string, TreeNode>): Map<string, TreeNode> {
   return new Map([...nodes].map(([name, { entry, children }]) => [name, { entry, children: copyOf(children) }]));
 }
 
 /** What leads out of a directory on any system, or is no text, is no path here. */
-const unfit = /^\.{0,2}$|[\\\0]|\p{Surrogate}/u;
+const invalidName = /^\.{0,2}$|[\\\0]|\p{Surrogate}/u;
 
 function namesIn(path: string): string[] {
   const names = path.split('/');
-  if (names.some((name) => unfit.test(name))) throw new TypeError(`${JSON.stringify(path)} is not a file's path`);
+  if (names.some((name) => invalidName.test(name))) throw new TypeError(`${JSON.stringify(path)} is not a file's path`);
   return names;
 }

@@ -23,7 +23,7 @@ import {
   readLayoutIndex,
   walk,
 } from '../index.ts';
-import type { FileTree, KeptContent, LayoutFile, Ref } from '../index.ts';
+import type { FileTree, ReopenableContent, LayoutFile, Ref } from '../index.ts';
 
 import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 
@@ -187,7 +187,7 @@ describe('reading a layout', () => {
   const text = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
   const marker = text({ imageLayoutVersion: '1.0.0' });
   const files =
-    (found: Readonly<Record<string, KeptContent>>): LayoutFile =>
+    (found: Readonly<Record<string, ReopenableContent>>): LayoutFile =>
     (path) =>
       found[path];
   const indexed = (...manifests: readonly Descriptor[]): Uint8Array => text({ schemaVersion: 2, manifests });
@@ -223,7 +223,7 @@ describe('reading a layout', () => {
     expect((await readLayoutIndex(files({ ...stored, 'index.json': indexed() }))).manifests).toEqual([]);
   });
 
-  test.each<[string, Readonly<Record<string, KeptContent>>, string]>([
+  test.each<[string, Readonly<Record<string, ReopenableContent>>, string]>([
     ['no marker', { 'index.json': indexed() }, 'UNSUPPORTED'],
     [
       'another version',

@@ -27,7 +27,7 @@ export interface LayoutEntry extends IndexEntry {
  */
 export async function layoutFiles(entries: readonly LayoutEntry[], options: WalkOptions = {}): Promise<FileTree> {
   for (const { tag } of entries) if (tag !== undefined) assertTag(tag);
-  const index = { schemaVersion: 2, mediaType: mediaTypes.imageIndex, manifests: entries.map(named) };
+  const index = { schemaVersion: 2, mediaType: mediaTypes.imageIndex, manifests: entries.map(layoutDescriptor) };
   const tree = new FileTree();
   tree.placeFile(layoutMarker, encode(`${JSON.stringify({ imageLayoutVersion: layoutVersion })}\n`));
   tree.placeFile(layoutIndex, encode(`${JSON.stringify(index, undefined, '\t')}\n`));
@@ -52,18 +52,18 @@ export function blobPath(digest: Digest): string {
 
 function placeBlobs(tree: FileTree, image: Image, placed: Set<Digest>): void {
   for (const blob of [image.config, ...image.layers]) {
-    if (placed.has(blob.digest) || isElsewhere(blob)) continue;
+    if (placed.has(blob.digest) || isNondistributable(blob)) continue;
     placed.add(blob.digest);
     tree.placeFile(blobPath(blob.digest), () => image.openBlob(blob), { size: blob.size });
   }
 }
 
 /** What may not be distributed is fetched from its maker. Image specification, "Image Layer Filesystem Changeset". */
-function isElsewhere({ urls = [], mediaType }: Descriptor): boolean {
+function isNondistributable({ urls = [], mediaType }: Descriptor): boolean {
   return urls.length > 0 && /nondistributable|foreign/.test(mediaType);
 }
 
-function named(entry: LayoutEntry): Descriptor {
+function layoutDescriptor(entry: LayoutEntry): Descriptor {
   const { tag, annotations } = entry;
   if (tag === undefined) return entryDescriptor(entry);
   return entryDescriptor({ ...entry, annotations: { ...annotations, [refNameAnnotation]: tag } });

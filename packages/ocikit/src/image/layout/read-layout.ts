@@ -1,8 +1,8 @@
 import { collect, mediaTypes, parseDigest, readSource, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor } from '../../model/index.ts';
 
-import { assertDescriptor, defaultLimit, openKept, parseJsonObject } from '../content/index.ts';
-import type { ImageSource, KeptContent } from '../content/index.ts';
+import { assertDescriptor, defaultLimit, openContent, parseJsonObject } from '../content/index.ts';
+import type { ImageSource, ReopenableContent } from '../content/index.ts';
 import { asIndex, createRef } from '../ref/index.ts';
 import type { Index, Ref } from '../ref/index.ts';
 
@@ -12,7 +12,7 @@ import { blobPath, layoutIndex, layoutMarker, layoutVersion, refNameAnnotation }
  * The files of a layout, wherever they are: the content at a path from its root, as `blobs/sha256/…`; undefined if there is none. What it
  * throws ends the reading.
  */
-export type LayoutFile = (path: string) => KeptContent | undefined | Promise<KeptContent | undefined>;
+export type LayoutFile = (path: string) => ReopenableContent | undefined | Promise<ReopenableContent | undefined>;
 
 export interface ReadLayoutOptions extends CallOptions {
   /** Which of the entries. Default: the only one. */
@@ -70,18 +70,18 @@ function assertVersion(marker: Uint8Array | undefined): void {
 /** The content of a layout's files. */
 function layoutSource(file: LayoutFile): ImageSource {
   return {
-    openBlob: async (descriptor, options) => openKept(descriptor, await fileOf(file, descriptor), options),
+    openBlob: async (descriptor, options) => openContent(descriptor, await fileOf(file, descriptor), options),
     getManifest: async (descriptor, { signal }) => {
       const content = await fileOf(file, descriptor);
       if (content === undefined) {
         throw new RegistryError('MANIFEST_UNKNOWN', `the layout has no manifest ${descriptor.digest}`);
       }
-      return { descriptor, bytes: await openKept(descriptor, content, { signal }).bytes(defaultLimit) };
+      return { descriptor, bytes: await openContent(descriptor, content, { signal }).bytes(defaultLimit) };
     },
   };
 }
 
-async function fileOf(file: LayoutFile, descriptor: Descriptor): Promise<KeptContent | undefined> {
+async function fileOf(file: LayoutFile, descriptor: Descriptor): Promise<ReopenableContent | undefined> {
   assertDescriptor(descriptor);
   return file(blobPath(parseDigest(descriptor.digest)));
 }

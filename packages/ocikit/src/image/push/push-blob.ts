@@ -15,10 +15,10 @@ export interface BlobTarget {
 }
 
 /** Makes sure that a blob of an image is in a repository, in the cheapest way that there is. */
-export async function pushBlobOf(target: BlobTarget, blob: Descriptor): Promise<void> {
+export async function ensureBlob(target: BlobTarget, blob: Descriptor): Promise<void> {
   const { registry, repository, image, from, call } = target;
   if (await isThere(target, blob)) return;
-  if (isElsewhere(blob) && !(await isInSource(target, blob))) return;
+  if (hasUrls(blob) && !(await isInSource(target, blob))) return;
   // Not verified here, as whoever stores it verifies it, and not twice; nor by a client on the way, if the store is at hand.
   const verify = registry[verifiesPushes] !== true;
   const open = async (): Promise<Uint8Array | BlobContent> =>
@@ -52,7 +52,7 @@ async function isThere({ registry, repository, call }: BlobTarget, { digest, siz
 }
 
 /** Layers that may not be distributed, as those of Windows, are fetched from their makers. */
-function isElsewhere({ urls = [] }: Descriptor): boolean {
+function hasUrls({ urls = [] }: Descriptor): boolean {
   return urls.length > 0;
 }
 

@@ -5,7 +5,7 @@ import { walk } from '../ref/index.ts';
 import type { Image, Ref } from '../ref/index.ts';
 
 import { inParallel } from './in-parallel.ts';
-import { pushBlobOf } from './push-blob.ts';
+import { ensureBlob } from './push-blob.ts';
 
 export interface PushOptions extends CallOptions {
   /** Tags of the image or index itself; what an index names gets none. */
@@ -66,7 +66,7 @@ async function pushBlobs(
   const blobs = new Map([image.config, ...image.layers].map((blob) => [blob.digest, blob]));
   for (const { digest, size } of blobs.values()) call.onEvent?.({ type: 'planned', repository, digest, size });
   await inParallel([...blobs.values()], { concurrency, signal: call.signal }, (blob, signal) =>
-    pushBlobOf({ registry, repository, image, from: from(blob), call: { ...call, signal } }, blob),
+    ensureBlob({ registry, repository, image, from: from(blob), call: { ...call, signal } }, blob),
   );
 }
 

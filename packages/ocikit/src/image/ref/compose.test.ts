@@ -13,11 +13,11 @@ import {
   createIndex,
   emptyContent,
   jsonContent,
-  keptSource,
+  contentSource,
   pull,
   walk,
 } from '../index.ts';
-import type { Image, ImageContent, KeptContent } from '../index.ts';
+import type { Image, ImageContent, ReopenableContent } from '../index.ts';
 
 const bytes = new TextEncoder().encode('some content of a layer');
 const layer = contentOf(bytes, mediaTypes.layer);
@@ -153,11 +153,11 @@ describe('content that is kept', () => {
   async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
     yield* pieces;
   }
-  const imageWith = (content: KeptContent): Image => {
+  const imageWith = (content: ReopenableContent): Image => {
     const kept: ImageContent = { descriptor, content };
     return createImage({ config, layers: [kept] });
   };
-  const forms: readonly [string, (these: Uint8Array) => KeptContent][] = [
+  const forms: readonly [string, (these: Uint8Array) => ReopenableContent][] = [
     ['bytes', (these) => these],
     ['a Blob', (these) => new Blob([new Uint8Array(these)])],
     ['a function that gives bytes', (these) => () => these],
@@ -223,7 +223,7 @@ describe('content that is kept', () => {
   });
 
   test('knows no manifests', async () => {
-    const source = keptSource([layer]);
+    const source = contentSource([layer]);
     await expect(source.getManifest(descriptor, {})).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
   });
 });

@@ -1,7 +1,7 @@
 import { mediaTypes, referrerDescriptor } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Platform } from '../../model/index.ts';
 
-import { emptyContent, jsonContent, keptSource } from '../content/index.ts';
+import { emptyContent, jsonContent, contentSource } from '../content/index.ts';
 import type { ImageContent, ImageSource } from '../content/index.ts';
 
 import { asImage, asIndex, createRef } from './ref.ts';
@@ -56,7 +56,7 @@ export function createImage(options: CreateImageOptions): Image {
     annotations: options.annotations,
   };
   const { content, descriptor } = jsonContent(document, mediaType, { algorithm });
-  const source = keptSource([config, ...layers]);
+  const source = contentSource([config, ...layers]);
   return asImage(createRef({ bytes: content, mediaType, digest: descriptor.digest, source }));
 }
 
@@ -127,7 +127,7 @@ function artifactTypeOf(ref: Ref): string | undefined {
 /** Each of these, with all that it reaches, from where it comes. */
 function refsSource(refs: readonly Ref[]): ImageSource {
   const sources = new Map(refs.map((ref) => [ref.descriptor.digest, sourceWith(ref)]));
-  return { ...keptSource([]), sourceOf: ({ digest }) => sources.get(digest) };
+  return { ...contentSource([]), sourceOf: ({ digest }) => sources.get(digest) };
 }
 
 /** The source of a ref, which need not be asked for the ref's own manifest. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { digestOf, mediaTypes, parsePlatform } from '../../model/index.ts';
 import type { Descriptor, Digest, Platform } from '../../model/index.ts';
 
-import { createImage, createIndex, createRef, hostPlatforms, imageFor, jsonContent, keptSource } from '../index.ts';
+import { createImage, createIndex, createRef, hostPlatforms, imageFor, jsonContent, contentSource } from '../index.ts';
 import type { Image, ImageSource, Index, IndexEntry, Ref } from '../index.ts';
 
 const imageOn = (name: string): Image => {
@@ -84,7 +84,7 @@ describe('an index that names without end', () => {
     };
     const root = make(9, '');
     const source: ImageSource = {
-      ...keptSource([]),
+      ...contentSource([]),
       getManifest: async (descriptor) => {
         fetched++;
         return { descriptor, bytes: manifests.get(descriptor.digest) ?? new Uint8Array() };

@@ -31,19 +31,19 @@ const maxFetches = 100;
 export async function imageFor(ref: Ref, options: ImageForOptions = {}): Promise<Image> {
   if (ref.kind === 'image') return ref;
   const { platforms = hostPlatforms(), ...call } = options;
-  const search = new Search(call);
+  const search = new ImageSearch(call);
   for (const wanted of platforms) {
-    const found = await search.in(ref, wanted);
+    const found = await search.find(ref, wanted);
     if (found !== undefined) return found;
   }
   throw new RegistryError(
     'MANIFEST_UNKNOWN',
-    `${ref.descriptor.digest} has no image for ${platforms.map(shown).join(' or ')}: there is ${offeredBy(ref)}`,
+    `${ref.descriptor.digest} has no image for ${platforms.map(platformText).join(' or ')}: there is ${offeredBy(ref)}`,
   );
 }
 
 /** Remembers what was fetched for one platform, as it may do for the next. */
-class Search {
+class ImageSearch {
   readonly #call: CallOptions;
   readonly #refs = new Map<Digest, Ref>();
   readonly #platforms = new Map<Digest, Platform | undefined>();
@@ -52,17 +52,17 @@ class Search {
     this.#call = call;
   }
 
-  async in(index: Index, wanted: Platform, depth: number = maxDepth): Promise<Image | undefined> {
+  async find(index: Index, wanted: Platform, depth: number = maxDepth): Promise<Image | undefined> {
     if (depth <= 0) return undefined;
     for (const entry of matchingEntries(index.manifests, wanted)) {
       const ref = await this.#fetch(index, entry);
-      const found = ref?.kind === 'index' ? await this.in(ref, wanted, depth - 1) : ref;
+      const found = ref?.kind === 'index' ? await this.find(ref, wanted, depth - 1) : ref;
       if (found !== undefined) return found;
     }
     for (const entry of index.manifests.filter(isUndescribed)) {
       const ref = await this.#fetch(index, entry);
       if (ref === undefined) return undefined;
-      const found = ref.kind === 'index' ? await this.in(ref, wanted, depth - 1) : await this.#ifFor(ref, wanted);
+      const found = ref.kind === 'index' ? await this.find(ref, wanted, depth - 1) : await this.#ifFor(ref, wanted);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -98,7 +98,7 @@ function offeredBy({ manifests }: Index): string {
 }
 
 function describe({ platform }: Descriptor): string | undefined {
-  return platform === undefined ? undefined : shown(platform).slice(0, 100);
+  return platform === undefined ? undefined : platformText(platform).slice(0, 100);
 }
 
-const shown = (platform: Partial<Platform>): string => formatPlatform({ os: '', architecture: '', ...platform });
+const platformText = (platform: Partial<Platform>): string => formatPlatform({ os: '', architecture: '', ...platform });

@@ -5,10 +5,10 @@ import type { BlobContent, Descriptor, Manifest } from '../../model/index.ts';
 import { blobOf, imageOf, indexOf, manifestOf } from '../../testing/index.ts';
 import type { TestManifest } from '../../testing/index.ts';
 
-import { asImage, asIndex, contentOf, createRef, keptSource } from '../index.ts';
+import { asImage, asIndex, contentOf, createRef, contentSource } from '../index.ts';
 import type { Image, ImageSource, Index, Ref } from '../index.ts';
 
-const nothing = keptSource([]);
+const nothing = contentSource([]);
 
 function refOf(manifest: TestManifest, source: ImageSource = nothing): Ref {
   return createRef({ bytes: manifest.bytes, mediaType: manifest.mediaType, source });
@@ -143,7 +143,7 @@ describe('a child of an index', () => {
 
   test('comes from where its source says, and so does what it names', async () => {
     const inner = indexOf([image]);
-    const elsewhere: ImageSource = { ...keptSource(kept(image)), getManifest: async () => image };
+    const elsewhere: ImageSource = { ...contentSource(kept(image)), getManifest: async () => image };
     const source: ImageSource = {
       ...giving(inner),
       sourceOf: ({ digest }) => (digest === image.descriptor.digest ? elsewhere : undefined),

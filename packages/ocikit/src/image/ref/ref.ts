@@ -24,7 +24,7 @@ import {
   boundSource,
   defaultLimit,
   inlineData,
-  onBehalfOf,
+  inheritCall,
   openVerified,
   readVerified,
   wrongSize,
@@ -128,8 +128,8 @@ function imageOf(content: RefContent, manifest: ImageManifest, source: ImageSour
     manifest,
     config: manifest.config,
     layers: manifest.layers ?? [],
-    openBlob: async (descriptor, options = {}) => openVerified(source, descriptor, onBehalfOf(call, options)),
-    readVerified: async (descriptor, options = {}) => readVerified(source, descriptor, onBehalfOf(call, options)),
+    openBlob: async (descriptor, options = {}) => openVerified(source, descriptor, inheritCall(call, options)),
+    readVerified: async (descriptor, options = {}) => readVerified(source, descriptor, inheritCall(call, options)),
   };
 }
 
@@ -140,7 +140,7 @@ function indexOf(content: RefContent, manifest: ImageIndex, source: ImageSource,
     manifest,
     manifests: manifest.manifests ?? [],
     child: async (descriptor, options = {}) => {
-      const { signal, ...rest } = onBehalfOf(call, options);
+      const { signal, ...rest } = inheritCall(call, options);
       signal?.throwIfAborted();
       assertDescriptor(descriptor);
       assertRefType(descriptor.mediaType);

@@ -1,12 +1,12 @@
-import { createServer as createHttpServer, ServerResponse } from 'node:http';
+import { createServer as createHttpServer } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { createServer } from '../../http/server/index.ts';
 import type { ServerLimits, ServerOptions } from '../../http/server/index.ts';
-import { errorBody } from '../../http/wire/index.ts';
-import { statusOfCode } from '../../model/index.ts';
-import type { ErrorCode, Registry } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+
+import { refuseMalformedRequest } from './malformed-request.ts';
 
 export interface ServeLimits extends ServerLimits {
   /** Bytes of all headers of a request; more is answered 431. Default: 16 KiB. */
@@ -72,7 +72,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     },
     node,
   );
-  server.on('clientError', answerBrokenRequest);
+  server.on('clientError', refuseMalformedRequest);
   takeConnections(server, tls === undefined ? 'connection' : 'secureConnection', (socket, handOver) =>
     connection(socket, headersSize, handOver),
   );
@@ -153,54 +153,4 @@ function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: numbe
     });
     server.closeIdleConnections();
   });
-}
-
-/** What Node's parser refuses never becomes a request; the client gets the same kind of answer all the same. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
-  // What comes after it is broken as well, and is not to cut the answer off.
-  if (broken.has(socket)) return;
-  const response = answerUnderWay(socket);
-  // A request before the broken one: what is said now would be taken for its answer.
-  if (response?.req.complete === true && error.code !== 'ECONNRESET') {
-    socket.pause();
-    if (!response.destroyed) response.once('close', () => answerBrokenRequest(error, socket));
-    return;
-  }
-  // An answer that has begun must not have another one in its middle.
-  if (error.code === 'ECONNRESET' || !socket.writable || response?.headersSent === true) {
-    socket.destroy();
-    return;
-  }
-  broken.add(socket);
-  const [code, message] = brokenRequest(error.code);
-  const status = statusOfCode[code];
-  const body = errorBody({ errors: [{ code, message }] });
-  socket.end(
-    `HTTP/1.1 ${status} ${reasonOf[status] ?? 'Bad Request'}\r\nContent-Type: application/json\r\n` +
-      `Docker-Distribution-API-Version: registry/2.0\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-  // A client that does not close its side would hold the connection for ever.
-  setTimeout(() => socket.destroy(), 1000).unref();
-}
-
-/** Those whose request was answered here: they end. */
-const broken = new WeakSet<Socket>();
-
-const reasonOf: Readonly<Record<number, string>> = {
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-};
-
-function brokenRequest(cause: string | undefined): [ErrorCode, string] {
-  if (cause === 'HPE_HEADER_OVERFLOW') return ['HEADERS_TOO_LARGE', 'the headers of the request are too long'];
-  if (cause === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return ['REQUEST_TIMEOUT', 'the headers of the request did not come in time'];
-  return ['BAD_REQUEST', 'the request is not HTTP'];
-}
-
-/** The answer that is sent next on a connection. Node keeps it where only its own code looks. */
-function answerUnderWay(socket: Socket): ServerResponse | undefined {
-  const response: unknown = Reflect.get(socket, '_httpMessage');
-  return response instanceof ServerResponse ? response : undefined;
 }

@@ -7,7 +7,7 @@ import type { Credential } from '../../../http/client/index.ts';
 import type { Environment } from './docker-config.ts';
 
 /** What a helper said: a credential, that it has none, or that there is no such program. */
-export type HelperAnswer = { credential: Credential } | 'unknown' | 'no program';
+export type HelperResult = { credential: Credential } | 'unknown' | 'no program';
 
 export interface HelperOptions {
   env: Environment;
@@ -28,7 +28,7 @@ const tokenUser = '<token>';
  *
  * @throws Error if it fails in any other way than by having none; without what it printed if that may be secret
  */
-export async function askHelper(name: string, server: string, options: HelperOptions): Promise<HelperAnswer> {
+export async function askHelper(name: string, server: string, options: HelperOptions): Promise<HelperResult> {
   const program = `docker-credential-${name}`;
   // It must not become the path of another program.
   if (!/^[\w.+-]+$/.test(name)) throw new Error(`${JSON.stringify(name)} is not the name of a credential helper`);

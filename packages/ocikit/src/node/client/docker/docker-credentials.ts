@@ -1,7 +1,7 @@
 import type { Credential, Credentials } from '../../../http/client/index.ts';
 
 import { askHelper } from './credential-helper.ts';
-import type { HelperAnswer, HelperOptions } from './credential-helper.ts';
+import type { HelperResult, HelperOptions } from './credential-helper.ts';
 import { readDockerConfigs } from './docker-config.ts';
 import type { DockerAuth, DockerConfig, Environment } from './docker-config.ts';
 
@@ -17,7 +17,7 @@ const hubHosts = ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'regis
 const hubUrl = 'https://index.docker.io/v1/';
 
 /** Milliseconds for which what a helper said is taken to be true, as one may take a while. */
-const answerLife = 30_000;
+const resultLifetime = 30_000;
 
 /**
  * The credentials that `docker login` and `podman login` left on this machine.
@@ -35,7 +35,7 @@ const answerLife = 30_000;
  */
 export function dockerCredentials(options: DockerCredentialsOptions = {}): Credentials {
   const { env = process.env, helperTimeout: timeout = 30_000 } = options;
-  const ask = remembering({ env, timeout });
+  const ask = cachingLookup({ env, timeout });
   return async (host, repository) => {
     const hosts = hostsFor(host);
     for (const config of await readDockerConfigs(env)) {
@@ -46,11 +46,11 @@ export function dockerCredentials(options: DockerCredentialsOptions = {}): Crede
   };
 }
 
-type Ask = (helper: string, server: string) => Promise<HelperAnswer>;
+type HelperLookup = (helper: string, server: string) => Promise<HelperResult>;
 
 /** Asks a helper about a server once, however many want to know, and not again for a while. */
-function remembering(options: HelperOptions): Ask {
-  const answers = new Map<string, { answer: Promise<HelperAnswer>; until: number }>();
+function cachingLookup(options: HelperOptions): HelperLookup {
+  const answers = new Map<string, { answer: Promise<HelperResult>; until: number }>();
   return (helper, server) => {
     const now = Date.now();
     for (const [key, { until }] of answers) if (until <= now) answers.delete(key);
@@ -58,7 +58,7 @@ function remembering(options: HelperOptions): Ask {
     const known = answers.get(key);
     if (known !== undefined) return known.answer;
     const answer = askHelper(helper, server, options);
-    answers.set(key, { answer, until: now + answerLife });
+    answers.set(key, { answer, until: now + resultLifetime });
     // A failure may pass, as when a keychain is unlocked.
     answer.catch(() => answers.delete(key));
     return answer;
@@ -74,7 +74,7 @@ function hostsFor(host: string): string[] {
 async function fromHelpers(
   { source, auths, credHelpers, credsStore }: DockerConfig,
   hosts: readonly string[],
-  ask: Ask,
+  ask: HelperLookup,
 ): Promise<Credential | undefined> {
   const servers = serversFor(hosts, auths);
   const helper = hosts.map((host) => valueFor(credHelpers, host)).find((name) => name !== undefined);

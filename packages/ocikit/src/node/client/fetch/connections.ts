@@ -7,8 +7,8 @@ import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
 import type { Duplex } from 'node:stream';
 
-import { connectPlain } from './direct-read-socket.ts';
-import { plainHost, proxyChoice } from './proxies.ts';
+import { connectForDirectReads } from './direct-read-socket.ts';
+import { hostForLookup, proxyChoice } from './proxies.ts';
 import type { ProxyOptions } from './proxies.ts';
 
 /** Where a host is really reached. */
@@ -34,7 +34,7 @@ export interface ConnectionOptions extends ProxyOptions {
   keepAlive?: number | undefined;
 }
 
-type Created = (error: Error | null, socket?: Duplex) => void;
+type ConnectCallback = (error: Error | null, socket?: Duplex) => void;
 
 /** Opens connections, keeps them for further requests, and knows which of them go through a proxy. */
 export class Connections {
@@ -56,7 +56,7 @@ export class Connections {
     const options: RequestOptions = {
       method,
       headers,
-      hostname: plainHost(url.hostname),
+      hostname: hostForLookup(url.hostname),
       port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port,
       path: url.pathname + url.search,
       agent: this.#agentFor(url, proxy),
@@ -86,7 +86,7 @@ export class Connections {
       };
       agent = url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
       agent.createConnection = (to: ClientRequestArgs, created?: (error: Error | null, socket: Duplex) => void) => {
-        void this.#connect(url.protocol === 'https:', to, proxy, (created ?? (() => undefined)) as Created);
+        void this.#connect(url.protocol === 'https:', to, proxy, (created ?? (() => undefined)) as ConnectCallback);
         return undefined;
       };
       this.#agents.set(key, agent);
@@ -94,7 +94,12 @@ export class Connections {
     return agent;
   }
 
-  async #connect(secure: boolean, to: ClientRequestArgs, proxy: URL | undefined, created: Created): Promise<void> {
+  async #connect(
+    secure: boolean,
+    to: ClientRequestArgs,
+    proxy: URL | undefined,
+    created: ConnectCallback,
+  ): Promise<void> {
     let socket: Socket;
     try {
       socket = await this.#open(secure, to, proxy);
@@ -112,7 +117,7 @@ export class Connections {
     if (proxy === undefined) {
       const address = (await this.#options.resolve?.(host, port)) ?? { host, port };
       // What TLS decrypts has buffers of its own.
-      if (!secure) return established(connectPlain(address), 'connect', limit);
+      if (!secure) return established(connectForDirectReads(address), 'connect', limit);
       const socket = await established(connectTcp({ ...address, noDelay: true }), 'connect', limit);
       return this.#secure(socket, host, limit);
     }
@@ -123,7 +128,7 @@ export class Connections {
   }
 
   async #toProxy(proxy: URL, limit: AbortSignal): Promise<Socket> {
-    const host = plainHost(proxy.hostname);
+    const host = hostForLookup(proxy.hostname);
     const port = proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : Number(proxy.port);
     const socket = await established(connectTcp({ host, port, noDelay: true }), 'connect', limit);
     return proxy.protocol === 'https:' ? this.#secure(socket, host, limit) : socket;

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-import { takeOver } from './direct-read-socket.ts';
-import type { Taker } from './direct-read-socket.ts';
-import type { StandStill } from './idle-timer.ts';
-import { AnswerBody } from './response-body.ts';
+import { readDirectly } from './direct-read-socket.ts';
+import type { DirectReceiver } from './direct-read-socket.ts';
+import type { IdleTimer } from './idle-timer.ts';
+import { ResponseBody } from './response-body.ts';
 
 /** Pieces that are good at the same time. */
 const lentAtOnce = 3;
@@ -21,7 +21,7 @@ let lending = 0;
  * The body of a large answer whose length is known, read off a plain connection without the HTTP parser, which would copy each piece
  * into memory of its own. The connection ends with it, as the parser still waits for the body.
  */
-export class ConnectionBody extends AnswerBody implements Taker {
+export class DirectBody extends ResponseBody implements DirectReceiver {
   /** Bytes that have not been handed on. */
   #left: number;
   /** Of the beginning, what came with the head, and so through the parser. */
@@ -34,10 +34,10 @@ export class ConnectionBody extends AnswerBody implements Taker {
   #lends = false;
 
   /** @param size its Content-Length */
-  constructor(message: IncomingMessage, size: number, standStill: StandStill) {
-    super(message, standStill);
+  constructor(message: IncomingMessage, size: number, idleTimer: IdleTimer) {
+    super(message, idleTimer);
     this.#left = size;
-    takeOver(message.socket, this);
+    readDirectly(message.socket, this);
   }
 
   protected override get hasEnded(): boolean {
@@ -61,7 +61,7 @@ export class ConnectionBody extends AnswerBody implements Taker {
     return new Uint8Array(new SharedArrayBuffer(lending === 1 ? bufferSize.lent : bufferSize.lentBySeveral));
   }
 
-  took(count: number, buffer: Uint8Array): boolean {
+  received(count: number, buffer: Uint8Array): boolean {
     this.#read.push({ count, buffer });
     this.settle();
     return false;

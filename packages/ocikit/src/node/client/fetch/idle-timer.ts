@@ -1,5 +1,5 @@
 /** Watches over waits for the other side, so that none takes for ever. The own side may take its time. */
-export class StandStill {
+export class IdleTimer {
   readonly #timer: NodeJS.Timeout;
   #since: number | undefined;
 
@@ -17,11 +17,11 @@ export class StandStill {
     this.#timer.unref();
   }
 
-  begin(): void {
+  startWait(): void {
     this.#since = performance.now();
   }
 
-  end(): void {
+  endWait(): void {
     this.#since = undefined;
   }
 

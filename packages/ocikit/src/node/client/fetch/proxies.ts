@@ -58,7 +58,7 @@ function exemptions(list: string): (url: URL) => boolean {
     .filter((entry) => entry !== '')
     .map(exemption);
   return (url) => {
-    const host = plainHost(url.hostname);
+    const host = hostForLookup(url.hostname);
     if (isThisMachine(host)) return true;
     const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
     return all.some((entry) => (entry.port === undefined || entry.port === port) && entry.matches(host));
@@ -71,7 +71,7 @@ function exemption(text: string): Exemption {
   if (subnet !== null) return { port: undefined, matches: inSubnet(subnet[1] ?? '', Number(subnet[2])) };
   // An IPv6 address without brackets has no port.
   const [, host = text, port] = isIP(text) === 6 ? [] : (/^(.*?)(?::(\d+))?$/.exec(text) ?? []);
-  const name = plainHost(host.toLowerCase()).replace(/^\*?\.?/, '');
+  const name = hostForLookup(host.toLowerCase()).replace(/^\*?\.?/, '');
   // A name with a dot before it means only those below it.
   const itself = !/^\*?\./.test(host);
   return {
@@ -93,6 +93,6 @@ function isThisMachine(host: string): boolean {
 }
 
 /** The host of a URL as it is looked up: an IPv6 address without its brackets. */
-export function plainHost(hostname: string): string {
+export function hostForLookup(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
 }

@@ -2,7 +2,7 @@ import type { ClientRequest } from 'node:http';
 
 import { readSource } from '../../../model/index.ts';
 
-import type { StandStill } from './idle-timer.ts';
+import type { IdleTimer } from './idle-timer.ts';
 
 /**
  * Bytes that may wait to be sent when more are handed over. TLS copies what waits into one piece, so there nothing should:
@@ -42,7 +42,7 @@ export class BodySender {
   readonly #request: ClientRequest;
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #size: number | undefined;
-  readonly #standStill: StandStill;
+  readonly #idleTimer: IdleTimer;
   readonly #ahead: number;
   #sent = 0;
   #stopped = false;
@@ -52,12 +52,12 @@ export class BodySender {
     request: ClientRequest,
     pieces: AsyncIterable<Uint8Array>,
     size: number | undefined,
-    standStill: StandStill,
+    idleTimer: IdleTimer,
   ) {
     this.#request = request;
     this.#pieces = pieces[Symbol.asyncIterator]();
     this.#size = size;
-    this.#standStill = standStill;
+    this.#idleTimer = idleTimer;
     this.#ahead = request.protocol === 'https:' ? ahead['https:'] : ahead['http:'];
   }
 
@@ -80,7 +80,7 @@ export class BodySender {
     }
     if (this.#size !== undefined && this.#sent < this.#size) throw this.#wrongSize('fewer');
     request.end();
-    this.#standStill.begin();
+    this.#idleTimer.startWait();
   }
 
   /** Nobody wants the rest: leaves the source. */
@@ -92,7 +92,7 @@ export class BodySender {
   }
 
   async #room(): Promise<void> {
-    this.#standStill.begin();
+    this.#idleTimer.startWait();
     await new Promise<void>((resolve) => {
       const settle = (): void => {
         this.#request.removeListener('drain', settle);
@@ -102,7 +102,7 @@ export class BodySender {
       this.#request.on('drain', settle);
       this.#request.on('close', settle);
     });
-    this.#standStill.end();
+    this.#idleTimer.endWait();
   }
 
   #wrongSize(than: string): TypeError {

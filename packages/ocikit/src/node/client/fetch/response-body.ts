@@ -1,24 +1,21 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { StandStill } from './idle-timer.ts';
-
-/** Bytes that may wait to be read before the connection is held up. */
-const ahead = 2 * 1024 * 1024;
+import type { IdleTimer } from './idle-timer.ts';
 
 /** The body of an answer. It is read once. Leaving the iteration ends the connection. */
-export abstract class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> {
+export abstract class ResponseBody implements AsyncIterableIterator<Uint8Array, undefined> {
   protected readonly message: IncomingMessage;
-  readonly #standStill: StandStill;
+  readonly #idleTimer: IdleTimer;
   #begun = false;
   #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
   lend?(): void;
 
-  constructor(message: IncomingMessage, standStill: StandStill) {
+  constructor(message: IncomingMessage, idleTimer: IdleTimer) {
     this.message = message;
-    this.#standStill = standStill;
-    message.on('error', (error) => this.fail(cutOff(error)));
-    message.on('close', () => this.fail(cutOff(undefined)));
+    this.#idleTimer = idleTimer;
+    message.on('error', (error) => this.fail(connectionLost(error)));
+    message.on('close', () => this.fail(connectionLost(undefined)));
   }
 
   /** Whether somebody reads it. */
@@ -55,12 +52,12 @@ export abstract class AnswerBody implements AsyncIterableIterator<Uint8Array, un
       if (piece !== undefined) return { done: false, value: piece };
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.hasEnded) return { done: true, value: undefined };
-      this.#standStill.begin();
+      this.#idleTimer.startWait();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         this.awaitMore();
       });
-      this.#standStill.end();
+      this.#idleTimer.endWait();
     }
   }
 
@@ -83,52 +80,6 @@ export abstract class AnswerBody implements AsyncIterableIterator<Uint8Array, un
   }
 }
 
-/** A body in the pieces in which the HTTP parser hands it on, none of them copied again. */
-export class MessageBody extends AnswerBody {
-  readonly #pieces: Uint8Array[] = [];
-  #size = 0;
-  #ended = false;
-
-  constructor(message: IncomingMessage, standStill: StandStill) {
-    super(message, standStill);
-    message.on('end', () => {
-      this.#ended = true;
-      this.settle();
-    });
-  }
-
-  protected override get hasEnded(): boolean {
-    return this.#ended;
-  }
-
-  protected override begin(hasFailed: boolean): void {
-    if (this.#ended || hasFailed) return;
-    this.message.on('data', (piece: Uint8Array) => {
-      this.#pieces.push(piece);
-      this.#size += piece.length;
-      if (this.#size >= ahead) this.message.pause();
-      this.settle();
-    });
-  }
-
-  protected override take(): Uint8Array | undefined {
-    const piece = this.#pieces.shift();
-    if (piece === undefined) return undefined;
-    this.#size -= piece.length;
-    if (this.#size === 0 && this.message.isPaused()) this.message.resume();
-    return piece;
-  }
-
-  protected override awaitMore(): void {
-    // It comes by itself.
-  }
-
-  protected override drop(): void {
-    this.#pieces.length = 0;
-    this.#ended = true;
-  }
-}
-
-export function cutOff(cause: Error | undefined): TypeError {
+export function connectionLost(cause: Error | undefined): TypeError {
   return new TypeError('the connection ended in the middle of the body', { cause });
 }

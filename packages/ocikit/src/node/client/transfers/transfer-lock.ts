@@ -11,7 +11,7 @@ interface Owner extends ProcessIdentity {
 
 const heartbeat = 2000;
 /** Of a process that cannot be seen from here nothing is known but that its heartbeat has stopped. */
-const silence = 10_000;
+const heartbeatTimeout = 10_000;
 
 /**
  * Who goes on with a transfer. Should two ever do so, none of them reads wrong bytes, as both verify what they read; but what
@@ -40,11 +40,11 @@ export class TransferLock {
   static async acquire(path: string): Promise<TransferLock | undefined> {
     const nonce = randomUUID();
     for (let attempt = 0; attempt < 3; attempt++) {
-      if (create(path, { ...thisProcess(), nonce })) return new TransferLock(path, nonce);
-      const found = await read(path);
+      if (createLockFile(path, { ...thisProcess(), nonce })) return new TransferLock(path, nonce);
+      const found = await readLockFile(path);
       if (found === undefined) continue;
       if (isHeld(found.text, found.mtimeMs)) return undefined;
-      await takeAway(path, found.text);
+      await removeStaleLock(path, found.text);
     }
     return undefined;
   }
@@ -52,12 +52,12 @@ export class TransferLock {
   async release(): Promise<void> {
     clearInterval(this.#timer);
     const text = await readFile(this.#path, 'utf8').catch(() => '');
-    if (ownerIn(text)?.nonce === this.#nonce) await rm(this.#path, { force: true });
+    if (parseOwner(text)?.nonce === this.#nonce) await rm(this.#path, { force: true });
   }
 }
 
 /** Without a pause between its name and its content, so that it is hardly ever seen empty. */
-function create(path: string, owner: Owner): boolean {
+function createLockFile(path: string, owner: Owner): boolean {
   let file: number;
   try {
     file = openSync(path, 'wx', 0o600);
@@ -76,7 +76,7 @@ function create(path: string, owner: Owner): boolean {
   }
 }
 
-async function read(path: string): Promise<{ text: string; mtimeMs: number } | undefined> {
+async function readLockFile(path: string): Promise<{ text: string; mtimeMs: number } | undefined> {
   try {
     return { text: await readFile(path, 'utf8'), mtimeMs: (await stat(path)).mtimeMs };
   } catch {
@@ -85,7 +85,7 @@ async function read(path: string): Promise<{ text: string; mtimeMs: number } | u
 }
 
 /** Renaming is the step that only one can do; who finds another's lock in its hands puts it back. */
-async function takeAway(path: string, expected: string): Promise<void> {
+async function removeStaleLock(path: string, expected: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);
@@ -97,14 +97,14 @@ async function takeAway(path: string, expected: string): Promise<void> {
 }
 
 function isHeld(text: string, mtimeMs: number): boolean {
-  const owner = ownerIn(text);
+  const owner = parseOwner(text);
   const seen = owner === undefined ? 'elsewhere' : lookUp(owner);
   if (seen !== 'elsewhere') return seen === 'alive';
-  return Math.abs(Date.now() - mtimeMs) <= silence;
+  return Math.abs(Date.now() - mtimeMs) <= heartbeatTimeout;
 }
 
 /** Undefined if it is being written, or its writer was killed in the middle. */
-function ownerIn(text: string): Owner | undefined {
+function parseOwner(text: string): Owner | undefined {
   try {
     return (JSON.parse(text) as Owner | null) ?? undefined;
   } catch {

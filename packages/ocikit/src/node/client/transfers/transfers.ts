@@ -31,7 +31,7 @@ export function openTransfers(directory: string, { keep = week }: TransfersOptio
       prepared = undefined;
       throw error;
     }));
-  const pathOf = (key: string, kind: Kind): string =>
+  const pathOf = (key: string, kind: FileKind): string =>
     join(directory, `${createHash('sha256').update(key).digest('hex')}.${kind}`);
   return {
     async note(key) {
@@ -75,7 +75,7 @@ export function openTransfers(directory: string, { keep = week }: TransfersOptio
 }
 
 /** The names in the directory: a key's hash, and what it is. */
-type Kind = 'note' | 'part' | 'lock';
+type FileKind = 'note' | 'part' | 'lock';
 const ownName = /^[0-9a-f]{64}\.(?:note|part|lock)(?:\.[0-9a-f-]{36})?$/;
 
 async function prepareDirectory(directory: string, keep: number): Promise<void> {
