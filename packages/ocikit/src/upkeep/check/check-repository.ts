@@ -1,23 +1,31 @@
+// Checks the manifests and blobs of one repository.
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 
 import { RepositoryGraph } from '../graph/index.ts';
-import type { NamedContent } from '../graph/index.ts';
-import { cutOffBefore, mapAhead } from '../shared/index.ts';
+import type { LinkedContent } from '../graph/index.ts';
+import { ageThreshold, mapAhead } from '../shared/index.ts';
 
 import type { CheckEvent, Finding } from './findings.ts';
 
-/** What one check has settled. */
-export interface SettledCheck {
+/** The registry and the options of a check, with their defaults. */
+export interface CheckSettings {
+  /** The registry that is checked. */
   registry: Registry;
+  /** The registry's maintenance. */
   maintenance: Maintenance;
+  /** Milliseconds for which unreachable content is no finding. */
   gracePeriod: number;
+  /** Whether indexes may name missing manifests. */
   sparse: boolean;
+  /** How many manifests or blobs are read at a time. */
   concurrency: number;
+  /** Ends the check. */
   signal: AbortSignal | undefined;
+  /** Is told of each step. */
   onEvent: (event: CheckEvent) => void;
 }
 
-/** Something that a manifest names. */
+/** Content that a manifest names. */
 interface Need {
   content: 'manifest' | 'blob';
   size: number | undefined;
@@ -25,17 +33,17 @@ interface Need {
   neededBy: Digest;
 }
 
-/** What is wrong in one repository. Rejects with NAME_UNKNOWN if it is gone. */
+/** Yields the findings of one repository. Rejects with NAME_UNKNOWN if the repository is gone. */
 export async function* checkRepository(
-  settled: SettledCheck,
+  settings: CheckSettings,
   repository: string,
 ): AsyncGenerator<Finding, void, undefined> {
-  const { registry, maintenance, gracePeriod, concurrency, signal, onEvent } = settled;
-  const unusedSince = cutOffBefore(gracePeriod)().getTime();
+  const { registry, maintenance, gracePeriod, concurrency, signal, onEvent } = settings;
+  const unusedSince = ageThreshold(gracePeriod)().getTime();
   const graph = new RepositoryGraph(registry, maintenance, repository, signal);
   await graph.mark(({ tags, usedAt }) => tags.length > 0 || usedAt.getTime() >= unusedSince);
 
-  const { needs, unreadable } = await lookIntoManifests(graph, settled);
+  const { needs, unreadable } = await readManifests(graph, settings);
   for (const [digest, kind] of unreadable) {
     if (kind === 'missing' && !(await isListed(maintenance, repository, digest))) {
       unreadable.delete(digest);
@@ -46,7 +54,7 @@ export async function* checkRepository(
     const neededBy = needs.get(digest)?.neededBy;
     yield { kind, repository, digest, content: 'manifest', size, mediaType, neededBy };
   }
-  // What cannot be read may name anything.
+  // A manifest that cannot be read may name any content.
   const canTell = unreadable.size === 0;
   const isUnreachable = (digest: Digest): boolean => canTell && !graph.reached.has(digest);
   for (const { descriptor } of graph.manifests.values()) {
@@ -69,7 +77,7 @@ export async function* checkRepository(
     const need = needs.get(digest);
     const blob = { repository, digest, content: 'blob', size, mediaType: need?.mediaType } as const;
     const finding = { ...blob, neededBy: need?.neededBy };
-    // What is missing is a finding if something names it, and comes below.
+    // Missing content is a finding only if a manifest names it: see below.
     if (verdict !== 'missing') needs.delete(digest);
     if (verdict === 'corrupt') yield { kind: 'corrupt', ...finding };
     if (isOld && isUnreachable(digest)) yield { kind: 'unreachable', ...finding };
@@ -77,15 +85,15 @@ export async function* checkRepository(
   for (const [digest, need] of needs) {
     if (graph.manifests.has(digest)) continue;
     await graph.giveWay();
-    // It may have come since the lists were read.
+    // It may have been pushed after the lists were read.
     const verdict = await maintenance.verify(repository, digest, { signal });
     if (verdict === 'missing') yield { kind: 'missing', repository, digest, ...need };
   }
 }
 
-/** Somebody may have deleted a manifest between the list and the look into it. */
+/** Whether the repository still lists a manifest: a client may have deleted it since it was listed. */
 async function isListed(maintenance: Maintenance, repository: string, digest: Digest): Promise<boolean> {
-  // Nothing else is between the digest and what of it comes before its last character.
+  // Without its last character, the digest sorts directly before itself.
   const startAfter = digest.slice(0, -1);
   for await (const { descriptor } of maintenance.manifests(repository, { startAfter, limit: 1 })) {
     return descriptor.digest === digest;
@@ -98,33 +106,33 @@ interface Manifests {
   unreadable: Map<Digest, 'missing' | 'corrupt'>;
 }
 
-async function lookIntoManifests(graph: RepositoryGraph, settled: SettledCheck): Promise<Manifests> {
+async function readManifests(graph: RepositoryGraph, settings: CheckSettings): Promise<Manifests> {
   const { repository } = graph;
   const needs = new Map<Digest, Need>();
   const unreadable = new Map<Digest, 'missing' | 'corrupt'>();
   const listed = graph.manifests.values();
-  const read = mapAhead(listed, settled.concurrency, async ({ descriptor }) => ({
+  const read = mapAhead(listed, settings.concurrency, async ({ descriptor }) => ({
     descriptor,
-    named: await graph.named(descriptor),
+    links: await graph.linksOf(descriptor),
   }));
-  for await (const { descriptor, named } of read) {
+  for await (const { descriptor, links } of read) {
     await graph.giveWay();
-    settled.onEvent({ type: 'checked', repository, size: descriptor.size });
-    if (typeof named === 'string') {
-      unreadable.set(descriptor.digest, named);
+    settings.onEvent({ type: 'checked', repository, size: descriptor.size });
+    if (typeof links === 'string') {
+      unreadable.set(descriptor.digest, links);
       continue;
     }
     const neededBy = descriptor.digest;
-    for (const blob of named.blobs) addNeed(needs, 'blob', blob, neededBy);
-    if (settled.sparse) continue;
-    for (const manifest of named.manifests) addNeed(needs, 'manifest', manifest, neededBy);
+    for (const blob of links.blobs) addNeed(needs, 'blob', blob, neededBy);
+    if (settings.sparse) continue;
+    for (const manifest of links.manifests) addNeed(needs, 'manifest', manifest, neededBy);
   }
   return { needs, unreadable };
 }
 
-/** Manifests come in the order of their digests: the first one that names it stays. */
-function addNeed(needs: Map<Digest, Need>, content: Need['content'], named: NamedContent, neededBy: Digest): void {
-  const { digest, size, mediaType, isElsewhere } = named;
+/** Notes that a manifest names some content. Manifests come in the order of their digests, and the first one counts. */
+function addNeed(needs: Map<Digest, Need>, content: Need['content'], linked: LinkedContent, neededBy: Digest): void {
+  const { digest, size, mediaType, isElsewhere } = linked;
   if (isElsewhere || needs.has(digest)) return;
   needs.set(digest, { content, size, mediaType, neededBy });
 }

@@ -10,12 +10,11 @@ import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { diskBlobs } from '../../stores/blobs/node.ts';
 import { openLayout, openLayouts } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { artifactOf, imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.ts';
+import type { TestManifest } from '../../testing/index.ts';
 
 import { check, isDamage, repair } from '../index.ts';
 import type { CheckEvent, CheckOptions, Finding } from '../index.ts';
-
-import { artifactOf, imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.ts';
-import type { TestManifest } from '../../testing/index.ts';
 
 let dir: string;
 const closing: (() => Promise<void>)[] = [];

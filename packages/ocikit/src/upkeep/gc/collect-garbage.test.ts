@@ -9,12 +9,11 @@ import { collect, isRegistryError, maintenance, maintenanceOf, partialRegistry }
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { openLayout, openLayouts } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { artifactOf, imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.ts';
+import type { TestManifest } from '../../testing/index.ts';
 
 import { collectGarbage } from '../index.ts';
 import type { GarbageEvent } from '../index.ts';
-
-import { artifactOf, imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.ts';
-import type { TestManifest } from '../../testing/index.ts';
 
 let dir: string;
 const closing: (() => Promise<void>)[] = [];

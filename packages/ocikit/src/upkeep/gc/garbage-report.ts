@@ -1,15 +1,18 @@
+// The events and the report of a garbage collection.
 import type { Digest } from '../../model/index.ts';
 
-import { noTally } from '../shared/index.ts';
+import { emptyTally } from '../shared/index.ts';
 import type { Tally } from '../shared/index.ts';
 
 /**
+ * A step of a garbage collection.
+ *
  * | type | meaning |
  * |---|---|
- * | repository | it is looked into now |
- * | garbage | it was removed; in a dry run, it would be. `repository` is undefined for what no repository has |
- * | kept | it could not be removed: somebody has begun to use it, or holds a lease |
- * | skipped | nothing of this repository is removed, as a manifest that is reached cannot be read: it may name anything |
+ * | repository | the collection starts with this repository |
+ * | garbage | this content was removed; in a dry run, it would be. `repository` is undefined for orphans |
+ * | kept | this content was not removed: a client started to use it, or it is leased |
+ * | skipped | nothing is removed from this repository: a reachable manifest cannot be read, and may name any content |
  */
 export type GarbageEvent =
   | { type: 'repository'; repository: string }
@@ -17,22 +20,26 @@ export type GarbageEvent =
   | { type: 'kept'; repository: string; kind: GarbageKind; digest: Digest }
   | { type: 'skipped'; repository: string; digest: Digest; state: 'missing' | 'corrupt' };
 
+/** A kind of garbage. An `orphan` is content that no repository has. */
 export type GarbageKind = 'manifest' | 'blob' | 'orphan';
 
-/** What a collection has done, in a form that stays. */
+/** The outcome of a garbage collection. It is plain data, and can be stored as JSON. */
 export interface GarbageReport {
+  /** True if nothing was removed: the other fields say what would be. */
   dryRun: boolean;
-  /** Those that were looked into. */
+  /** How many repositories were examined. */
   repositories: number;
-  /** Those of them in which nothing could be removed: see {@link GarbageEvent}. */
+  /** How many of them were skipped: see {@link GarbageEvent}. */
   skipped: number;
-  /** What was removed, or would be; content that several repositories had is counted once for each. */
+  /** Removed manifests. A manifest of several repositories is counted once for each. */
   manifests: Tally;
+  /** Removed blobs. A blob of several repositories is counted once for each. */
   blobs: Tally;
-  /** Of what no repository had. */
+  /** Removed content that no repository had. */
   orphans: Tally;
 }
 
+/** The report of a collection that has not started. */
 export function emptyReport(dryRun: boolean): GarbageReport {
-  return { dryRun, repositories: 0, skipped: 0, manifests: noTally(), blobs: noTally(), orphans: noTally() };
+  return { dryRun, repositories: 0, skipped: 0, manifests: emptyTally(), blobs: emptyTally(), orphans: emptyTally() };
 }

@@ -1,14 +1,16 @@
+// Finds how long pushes to each repository have been running, as their blobs are not named by a manifest yet.
 import type { Maintenance, StoredUpload } from '../../model/index.ts';
 
-/** Since when somebody has been pushing to each repository. */
+/** The uploads that are open in a registry. */
 export interface OpenUploads {
-  /** Milliseconds of the epoch at which the oldest open upload of the repository began; undefined if there is none. */
+  /** When the oldest open upload of a repository began, in milliseconds of the epoch; undefined if none is open. */
   oldestIn(repository: string): Promise<number | undefined>;
 }
 
 /**
- * Looks at all uploads once. Only if there are some of which nobody can tell whose they are, each repository has to be
- * asked. One that has had no byte for the time of grace is not open: whoever sent it has given up, or will begin anew.
+ * Lists all uploads once. Some stores cannot tell an upload's repository; only then the uploads of each repository are
+ * listed too. An upload without a new byte within the grace period does not count as open: its client gave up, or will
+ * start again.
  *
  * @param gracePeriod in milliseconds
  */

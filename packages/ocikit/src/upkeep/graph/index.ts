@@ -1,3 +1,3 @@
-export type { NamedContent } from './manifest-links.ts';
+export type { LinkedContent } from './manifest-links.ts';
 export { removalOrderOf } from './removal-order.ts';
 export { RepositoryGraph } from './repository-graph.ts';

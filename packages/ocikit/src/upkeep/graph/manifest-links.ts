@@ -1,35 +1,41 @@
+// Reads the links of a manifest: the content that it names.
 import { digestOf, digestsIn, isRegistryError, linksOf, parseManifest, splitDigest } from '../../model/index.ts';
 import type { Descriptor, Digest, Maintenance } from '../../model/index.ts';
 
-/** What a manifest names. */
-export interface Named {
-  /** Config, layers, an artifact's blobs; of what is no known kind of manifest, everything that looks like a digest. */
-  blobs: readonly NamedContent[];
+import { hasUrls } from '../shared/index.ts';
+
+/** The content that a manifest names. */
+export interface ManifestLinks {
+  /** Config, layers, an artifact's blobs. For a manifest of unknown format: every digest in its text. */
+  blobs: readonly LinkedContent[];
   /** An index's entries. */
-  manifests: readonly NamedContent[];
+  manifests: readonly LinkedContent[];
+  /** The manifest that this one refers to, if any. */
   subject: Digest | undefined;
 }
 
-export interface NamedContent {
+/** A blob or manifest that a manifest names. */
+export interface LinkedContent {
+  /** Its digest. */
   digest: Digest;
-  /** As it is named; undefined if the manifest does not say. */
+  /** Its media type; undefined if the manifest does not say. */
   mediaType: string | undefined;
-  /** Bytes; undefined if the manifest does not say. */
+  /** Its bytes; undefined if the manifest does not say. */
   size: number | undefined;
-  /** It can be had elsewhere, so it need not be here. */
+  /** The content may be missing here: other servers offer it, or the manifest's format is unknown. */
   isElsewhere: boolean;
 }
 
 /**
- * Looks into a manifest without using it. What is damaged may say anything, so it says nothing.
+ * Reads a manifest's links. Reading does not count as using the manifest. The text of a damaged manifest is ignored.
  *
- * @returns `missing` or `corrupt` if it cannot be known
+ * @returns `missing` or `corrupt` if the links cannot be known
  */
-export async function readNamed(
+export async function readManifestLinks(
   maintenance: Maintenance,
   repository: string,
   { digest, mediaType }: Descriptor,
-): Promise<Named | 'missing' | 'corrupt'> {
+): Promise<ManifestLinks | 'missing' | 'corrupt'> {
   let bytes: Uint8Array;
   try {
     bytes = await maintenance.readManifest(repository, digest);
@@ -38,22 +44,23 @@ export async function readNamed(
     throw error;
   }
   if (digestOf(bytes, splitDigest(digest).algorithm) !== digest) return 'corrupt';
-  return namedBy(bytes, mediaType);
+  return linksIn(bytes, mediaType);
 }
 
-function namedBy(bytes: Uint8Array, mediaType: string): Named {
+function linksIn(bytes: Uint8Array, mediaType: string): ManifestLinks {
   try {
     const { blobs, manifests, subject } = linksOf(parseManifest(bytes, mediaType));
     return { blobs: blobs.map(contentOf), manifests: manifests.map(contentOf), subject: subject?.digest };
   } catch (error) {
     if (!isRegistryError(error)) throw error;
-    // Another tool's. It is right by its digest, so what it speaks of is what it names.
+    // Unknown format but intact: treat every digest in its text as referenced.
     const digests = digestsIn(new TextDecoder().decode(bytes));
     const blobs = digests.map((digest) => ({ digest, mediaType: undefined, size: undefined, isElsewhere: true }));
     return { blobs, manifests: [], subject: undefined };
   }
 }
 
-function contentOf({ digest, mediaType, size, urls }: Descriptor): NamedContent {
-  return { digest, mediaType, size, isElsewhere: urls !== undefined && urls.length > 0 };
+function contentOf(descriptor: Descriptor): LinkedContent {
+  const { digest, mediaType, size } = descriptor;
+  return { digest, mediaType, size, isElsewhere: hasUrls(descriptor) };
 }

@@ -1,23 +1,30 @@
+// The order in which manifests may be removed while clients use the registry.
 import type { Digest } from '../../model/index.ts';
 
 import type { RepositoryGraph } from './repository-graph.ts';
 
 /**
- * The order in which manifests that nobody reaches may go: one after all that name it, and after its subject. Whoever
- * needs one of them again while they are removed names it or its parent, which is then found to be in use, with all that it names
- * still there.
+ * The order in which unreachable manifests may be removed: each after all manifests that name it, and after its
+ * subject.
+ *
+ * A client may start to use such a manifest again during the removal. It then uses the manifest or a parent of it.
+ * Because parents are removed first, everything below the used manifest is still there.
  */
 export class RemovalOrder {
-  /** How many manifests name it that have not gone. */
+  /** For each manifest that is still to be removed: how many others of them name it. */
   readonly #parents = new Map<Digest, number>();
-  /** Those that wait for their subject. */
+  /** Manifests whose subject has to be removed first. */
   readonly #subjects = new Set<Digest>();
   readonly #children = new Map<Digest, readonly Digest[]>();
   readonly #referrers = new Map<Digest, Digest[]>();
-  /** What has to go before it. */
+  /** The manifests that have to be removed before each one. */
   readonly #before = new Map<Digest, Digest[]>();
 
-  /** @param among what may be named: everything else need not wait */
+  /**
+   * Adds a manifest that is to be removed.
+   *
+   * @param among tells whether a linked manifest is to be removed too; the others do not delay anything
+   */
   add(
     digest: Digest,
     { manifests, subject }: { manifests: readonly Digest[]; subject: Digest | undefined },
@@ -38,7 +45,7 @@ export class RemovalOrder {
     else referrers.push(digest);
   }
 
-  /** What names it, and its subject, as far as they are to go too. */
+  /** The manifests that have to be removed before this one: those that name it, and its subject. */
   before(digest: Digest): readonly Digest[] {
     return this.#before.get(digest) ?? [];
   }
@@ -49,13 +56,13 @@ export class RemovalOrder {
     else before.push(first);
   }
 
-  /** Sets of manifests, each of which may go when those before have. */
+  /** Gives sets of manifests. Each set may be removed when the sets before it are gone. */
   *waves(): Generator<Digest[], void, undefined> {
-    let ready = this.#without((digest) => !this.#subjects.has(digest));
+    let ready = this.#withoutParents((digest) => !this.#subjects.has(digest));
     while (this.#parents.size > 0) {
-      // A manifest may name its subject's parent. What names something counts for more than what refers to it.
-      const wave = ready.length > 0 ? ready : this.#without(() => true);
-      // Nothing names itself by way of others: that would take a digest that is known before its content.
+      // A manifest may name its own subject's parent: a circle. Then naming counts and the subject does not.
+      const wave = ready.length > 0 ? ready : this.#withoutParents(() => true);
+      // Manifests cannot name each other in a circle: a digest is known only after its content.
       if (wave.length === 0) return;
       ready = [];
       for (const digest of wave) this.#parents.delete(digest);
@@ -64,11 +71,11 @@ export class RemovalOrder {
     }
   }
 
-  #without(also: (digest: Digest) => boolean): Digest[] {
+  #withoutParents(also: (digest: Digest) => boolean): Digest[] {
     return [...this.#parents].filter(([digest, parents]) => parents === 0 && also(digest)).map(([digest]) => digest);
   }
 
-  /** What waited for this one alone. */
+  /** Notes that a manifest is gone, and gives those that waited for it alone. */
   #release(gone: Digest): Digest[] {
     const freed: Digest[] = [];
     const free = (digest: Digest): void => {
@@ -87,13 +94,13 @@ export class RemovalOrder {
   }
 }
 
-/** The order of those that are not reached. */
+/** Gives the removal order for all unreachable manifests of a graph. */
 export async function removalOrderOf(graph: RepositoryGraph): Promise<RemovalOrder> {
   const order = new RemovalOrder();
   const isUnreached = (digest: Digest): boolean => graph.manifests.has(digest) && !graph.reached.has(digest);
   for (const { descriptor } of graph.unreached()) {
-    const named = await graph.named(descriptor);
-    const { manifests, subject } = typeof named === 'string' ? { manifests: [], subject: undefined } : named;
+    const links = await graph.linksOf(descriptor);
+    const { manifests, subject } = typeof links === 'string' ? { manifests: [], subject: undefined } : links;
     const digests = manifests.map(({ digest }) => digest);
     order.add(descriptor.digest, { manifests: digests, subject }, isUnreached);
     await graph.giveWay();

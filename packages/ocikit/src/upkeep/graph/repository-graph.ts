@@ -1,30 +1,38 @@
+// The reachable content of one repository, found by following manifests from a set of roots.
 import { isRegistryError, TimeSlice } from '../../model/index.ts';
 import type { Descriptor, Digest, Maintenance, Registry } from '../../model/index.ts';
 
-import { readNamed } from './manifest-links.ts';
-import type { Named } from './manifest-links.ts';
+import { readManifestLinks } from './manifest-links.ts';
+import type { ManifestLinks } from './manifest-links.ts';
 
 /** A manifest that the repository had when its manifests were listed. */
 export interface ListedManifest {
+  /** Its media type, digest and size. */
   descriptor: Descriptor;
+  /** When it was last used, in milliseconds of the epoch. */
   usedAt: number;
 }
 
-/** A manifest that is reached and cannot be read: it may name anything. */
+/** A reachable manifest that cannot be read. It may name any content of the repository. */
 export interface Unreadable {
+  /** The manifest's digest. */
   digest: Digest;
+  /** Why it cannot be read. */
   state: 'missing' | 'corrupt';
 }
 
 /**
- * What is reached in one repository. From a manifest one reaches what it names, its subject, and the manifests whose
- * subject it is. The digests of the repository are in memory, and of manifests nothing else.
+ * The reachable content of one repository. A reachable manifest makes reachable: the content that it names, its
+ * subject, and its referrers. Memory holds the repository's digests, but no manifest's bytes.
  */
 export class RepositoryGraph {
+  /** The repository's name. */
   readonly repository: string;
+  /** All manifests of the repository. */
   readonly manifests: Map<Digest, ListedManifest> = new Map();
-  /** Manifests and blobs that are reached, whether they are there or not. */
+  /** Reachable manifests and blobs, whether the repository has them or not. */
   readonly reached: Set<Digest> = new Set();
+  /** Reachable manifests that cannot be read. */
   readonly unreadable: Unreadable[] = [];
   readonly #registry: Registry;
   readonly #maintenance: Maintenance;
@@ -39,9 +47,9 @@ export class RepositoryGraph {
   }
 
   /**
-   * Lists the manifests, and reaches what can be reached from some of them.
+   * Lists the repository's manifests, and marks all content that is reachable from the roots.
    *
-   * @param isRoot whether a manifest counts as reached by itself
+   * @param isRoot tells whether a manifest is reachable by itself
    */
   async mark(isRoot: (manifest: { tags: readonly string[]; usedAt: Date }) => boolean): Promise<void> {
     const { repository } = this;
@@ -54,12 +62,12 @@ export class RepositoryGraph {
     await this.reach(roots);
   }
 
-  /** Manifests that are not reached. */
+  /** Gives the manifests that are not reachable. */
   *unreached(): Generator<ListedManifest> {
     for (const manifest of this.manifests.values()) if (!this.reached.has(manifest.descriptor.digest)) yield manifest;
   }
 
-  /** These are reached, and with them what is reached from them. */
+  /** Marks this content as reachable, with all that it makes reachable. */
   async reach(digests: Iterable<Digest>): Promise<void> {
     const waiting = [...digests];
     for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
@@ -67,20 +75,20 @@ export class RepositoryGraph {
       this.reached.add(digest);
       const manifest = this.manifests.get(digest);
       if (manifest === undefined) continue;
-      const named = await this.named(manifest.descriptor);
-      if (typeof named === 'string') {
-        this.unreadable.push({ digest, state: named });
+      const links = await this.linksOf(manifest.descriptor);
+      if (typeof links === 'string') {
+        this.unreadable.push({ digest, state: links });
       } else {
-        for (const content of named.blobs) this.#reachNamed(content.digest, waiting);
-        for (const content of named.manifests) this.#reachNamed(content.digest, waiting);
-        if (named.subject !== undefined) this.#reachNamed(named.subject, waiting);
+        for (const content of links.blobs) this.#reachNamed(content.digest, waiting);
+        for (const content of links.manifests) this.#reachNamed(content.digest, waiting);
+        if (links.subject !== undefined) this.#reachNamed(links.subject, waiting);
       }
       await this.#addReferrers(digest, waiting);
       await this.giveWay();
     }
   }
 
-  /** What is no manifest leads nowhere, so it need not wait. */
+  /** Blobs have no links, so they need not be queued. */
   #reachNamed(digest: Digest, waiting: Digest[]): void {
     if (this.manifests.has(digest)) waiting.push(digest);
     else this.reached.add(digest);
@@ -95,11 +103,12 @@ export class RepositoryGraph {
     }
   }
 
-  named(descriptor: Descriptor): Promise<Named | 'missing' | 'corrupt'> {
-    return readNamed(this.#maintenance, this.repository, descriptor);
+  /** Reads a manifest's links from the store. */
+  linksOf(descriptor: Descriptor): Promise<ManifestLinks | 'missing' | 'corrupt'> {
+    return readManifestLinks(this.#maintenance, this.repository, descriptor);
   }
 
-  /** Ends if nobody wants it any more; lets others have their turn. */
+  /** Lets other tasks run, if this one has run for long. Rejects if the caller has aborted. */
   async giveWay(): Promise<void> {
     this.#signal?.throwIfAborted();
     if (this.#slice.isOver) await this.#slice.giveWay();

@@ -1,36 +1,42 @@
+// A view of a registry with its tags as they were at an earlier time.
 import { collect, limit as atMost, partialRegistry, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Digest, ListOptions, Registry } from '../../model/index.ts';
 
-import { remembered } from '../shared/index.ts';
+import { requireHistory } from '../shared/index.ts';
 
-import { movedSince } from './moved-tags.ts';
+import { tagsMovedSince } from './moved-tags.ts';
 import { tagAt } from './tag-at.ts';
 
 /**
- * The registry with its tags where they were at a time, to read only. All else is as it is now: a tag whose content is gone by now
- * is listed, and MANIFEST_UNKNOWN to who gets it. What is not known is as {@link tagAt} says.
+ * Gives a read-only registry whose tags are as they were at an earlier time. Everything else is as it is now: if the
+ * content of a tag is gone, the tag is still listed, but getting it rejects with MANIFEST_UNKNOWN. See {@link tagAt}
+ * for moves that the registry does not know.
  *
- * Listing tags takes memory for the names of all tags of the repository.
+ * Listing tags holds the names of all tags of the repository in memory.
  *
  * @throws RegistryError UNSUPPORTED if the registry has no history
  * @example const image = await asOf(registry, new Date('2026-03-01')).getTag('team/app', 'latest');
  */
 export function asOf(registry: Registry, time: Date): Registry {
-  const history = remembered(registry);
+  const history = requireHistory(registry);
 
   const resolve = async (repository: string, tag: string, options: CallOptions | undefined): Promise<Digest> => {
     const digest = await tagAt(registry, repository, tag, time, options);
     if (digest !== undefined) return digest;
-    throw new RegistryError('MANIFEST_UNKNOWN', `${repository} had no tag ${tag} at ${time.toISOString()}`, {
-      detail: { tag },
-    });
+    throw new RegistryError(
+      'MANIFEST_UNKNOWN',
+      `${repository} had no tag ${tag} at ${time.toISOString()}, as far as its history tells`,
+      {
+        detail: { tag },
+      },
+    );
   };
 
   async function* tags(repository: string, options: ListOptions): AsyncGenerator<string, void, undefined> {
     const { startAfter, signal, context } = options;
-    // First where they are now: who moves one meanwhile is seen below.
+    // Read the current tags before the moves: a tag that moves in between is then among the moves.
     const now = await collect(registry.tags(repository, { startAfter, signal, context }));
-    const before = await movedSince(history, repository, time, { signal, context });
+    const before = await tagsMovedSince(history, repository, time, { signal, context });
     const names = new Set(now);
     for (const [tag, digest] of before) {
       if (digest === undefined) names.delete(tag);
@@ -55,6 +61,6 @@ export function asOf(registry: Registry, time: Date): Registry {
       },
       tags: (repository, options = {}) => atMost(tags(repository, options), options.limit),
     },
-    { missing: () => new RegistryError('UNSUPPORTED', 'the past is read-only') },
+    { missing: () => new RegistryError('UNSUPPORTED', 'a registry as of an earlier time is read-only') },
   );
 }

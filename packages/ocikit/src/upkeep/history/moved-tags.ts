@@ -1,7 +1,8 @@
+// Reads from the history which tags have moved since a time.
 import type { CallOptions, Digest, History } from '../../model/index.ts';
 
-/** Where tags were at a time that have moved since. What is not in it has been where it is. */
-export async function movedSince(
+/** Gives the tags that have moved since a time, with their digests at that time: undefined if a tag did not exist. */
+export async function tagsMovedSince(
   history: History,
   repository: string,
   time: Date,

@@ -1,17 +1,18 @@
+// Finds the digest that a tag had at an earlier time.
 import { isRegistryError } from '../../model/index.ts';
 import type { CallOptions, Digest, Registry } from '../../model/index.ts';
 
-import { remembered } from '../shared/index.ts';
+import { requireHistory } from '../shared/index.ts';
 
-import { movedSince } from './moved-tags.ts';
+import { tagsMovedSince } from './moved-tags.ts';
 
 /**
- * Where a tag was at a time. What the registry has forgotten, or did not do itself, counts as never done: then the oldest
- * state that it knows of is given.
+ * Gives the digest that a tag had at an earlier time. Moves that the registry has forgotten, or that another program
+ * made, are unknown: before the first known move, the tag counts as unmoved.
  *
  * Rejects with UNSUPPORTED if the registry has no history.
  *
- * @returns undefined if it did not exist
+ * @returns undefined if the tag did not exist
  * @example const yesterday = await tagAt(registry, 'team/app', 'latest', new Date(Date.now() - 24 * 60 * 60 * 1000));
  */
 export async function tagAt(
@@ -21,13 +22,13 @@ export async function tagAt(
   time: Date,
   options: CallOptions = {},
 ): Promise<Digest | undefined> {
-  // First where it is now: who moves it meanwhile is seen below.
+  // Read the current digest before the moves: a move in between is then among the moves.
   const now = await currentDigest(registry, repository, tag, options);
-  const moved = await movedSince(remembered(registry), repository, time, { ...options, tag });
+  const moved = await tagsMovedSince(requireHistory(registry), repository, time, { ...options, tag });
   return moved.has(tag) ? moved.get(tag) : now;
 }
 
-/** Undefined if the tag does not exist. */
+/** Gives the digest that a tag has now; undefined if the tag does not exist. */
 export async function currentDigest(
   registry: Registry,
   repository: string,

@@ -1,28 +1,30 @@
+// Undoes the last move of a tag.
 import { isRegistryError, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Digest, Registry, TagMove } from '../../model/index.ts';
 
-import { remembered } from '../shared/index.ts';
+import { requireHistory } from '../shared/index.ts';
 
 import { currentDigest } from './tag-at.ts';
 
-/** What an undo has done to a tag. */
+/** The outcome of an undo. */
 export interface UndoneTag {
-  /** The move that was taken back. */
+  /** The move that was undone. */
   move: TagMove;
-  /** Where the tag is now; undefined: it did not exist before the move, and is deleted. */
+  /** The tag's digest now; undefined if the tag was deleted, as it did not exist before the move. */
   digest: Digest | undefined;
 }
 
 /**
- * Takes back the last move of a tag: sets it to where it was, makes it again if it was deleted, deletes it if it was new. That is a
- * move too: done twice, the tag is where it was. Nobody can come between, where the registry has `ifTag`.
+ * Undoes the last move of a tag: sets it to its former digest, creates it again if it was deleted, or deletes it if
+ * it was new. An undo is a move too: a second undo restores the tag. If another client moves the tag during the undo,
+ * the undo fails, provided that the registry supports `ifTag`.
  *
  * Rejects with
  *
- * - UNSUPPORTED: the registry has no history, or does not let the tag be moved
- * - MANIFEST_UNKNOWN: no move of the tag is known, or the content that it was at is gone
- * - PRECONDITION_FAILED: the tag is elsewhere than its last known move says, as somebody moves it just now or has moved it
- *   without the registry
+ * - UNSUPPORTED: the registry has no history, or does not allow the tag to move
+ * - MANIFEST_UNKNOWN: the history has no move of the tag, or the manifest of the former digest is gone
+ * - PRECONDITION_FAILED: the tag does not have the digest of its last known move. Another client moves it right now, or
+ *   another program moved it without the registry
  *
  * @example await undoTag(registry, 'team/app', 'latest');
  */
@@ -37,7 +39,8 @@ export async function undoTag(
   if (now !== move.digest) {
     throw new RegistryError(
       'PRECONDITION_FAILED',
-      `${repository}:${tag} is ${now === undefined ? 'gone' : `at ${now}`}, and its last known move says otherwise`,
+      `${repository}:${tag} ${now === undefined ? 'does not exist' : `is ${now}`}, but its last known move ` +
+        `${move.digest === undefined ? 'deleted it' : `set it to ${move.digest}`}: another client moved it`,
       { detail: { tag, found: now, expected: move.digest } },
     );
   }
@@ -47,7 +50,7 @@ export async function undoTag(
 }
 
 async function lastMove(registry: Registry, repository: string, tag: string, options: CallOptions): Promise<TagMove> {
-  for await (const move of remembered(registry).moves(repository, { ...options, tag, limit: 1 })) return move;
+  for await (const move of requireHistory(registry).moves(repository, { ...options, tag, limit: 1 })) return move;
   throw new RegistryError('MANIFEST_UNKNOWN', `no move of ${repository}:${tag} is known`, { detail: { tag } });
 }
 

@@ -1,47 +1,58 @@
+// Retention: deletes the tags and removes the untagged manifests that the rules do not keep.
 import { isRegistryError } from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
 
-import { add, maintained, noTally } from '../shared/index.ts';
+import { addToTally, requireMaintenance, emptyTally } from '../shared/index.ts';
 import type { Tally } from '../shared/index.ts';
 
 import { planRetention } from './plan-retention.ts';
 import type { RetentionStep } from './plan-retention.ts';
 import type { RetentionRules } from './retention-rules.ts';
 
+/** Options of {@link applyRetention} and {@link carryOutRetention}. */
 export interface ApplyRetentionOptions {
-  /** Make the plan, and do nothing of it. Default: false. */
+  /** Report the steps of the plan, and carry out none. Default: false. */
   dryRun?: boolean | undefined;
+  /** Ends the run. */
   signal?: AbortSignal | undefined;
-  /** Called synchronously; what it throws ends it. */
+  /** Called synchronously after each step. An error that it throws ends the run. */
   onEvent?: ((event: RetentionEvent) => void) | undefined;
 }
 
-/**
- * What became of a step: `done` (in a dry run, it would be); `kept`, as the tag has moved, the manifest is in use, or what names it
- * stays; `gone`, as somebody else was first.
- */
+/** The outcome of one step of a plan. */
 export interface RetentionEvent {
+  /** The step of the plan. */
   step: RetentionStep;
+  /**
+   * | outcome | meaning |
+   * |---|---|
+   * | done | the tag was deleted, or the manifest removed; in a dry run, it would be |
+   * | kept | the tag has moved, the manifest is in use, or a manifest that names it stays |
+   * | gone | another client deleted the tag first |
+   */
   outcome: 'done' | 'kept' | 'gone';
 }
 
-/** What was done, in a form that stays. */
+/** The outcome of a retention run. It is plain data, and can be stored as JSON. */
 export interface RetentionReport {
+  /** True if nothing was changed: the other fields say what would be. */
   dryRun: boolean;
-  /** Tags that were deleted, or would be. */
+  /** How many tags were deleted, or would be. */
   tags: number;
   /** Untagged manifests that were removed, or would be. */
   manifests: Tally;
-  /** Tags and manifests that stay though they were to go: see {@link RetentionEvent}. */
+  /** How many tags and manifests of the plan stay: see {@link RetentionEvent}. */
   kept: number;
 }
 
 /**
- * Deletes the tags and removes the untagged manifests that the rules do not keep. The plan for a repository is made first
- * and then carried out: a tag that moves meanwhile stays, and so does a manifest that is used, with what it names. What is no longer
- * reached stays until {@link collectGarbage} comes.
+ * Deletes the tags and removes the untagged manifests that the rules do not keep.
  *
- * Rejects as {@link planRetention}; with UNSUPPORTED where tags are immutable.
+ * Each repository's plan is complete before its first step is carried out. A tag that moves meanwhile stays. A manifest
+ * that a client uses meanwhile stays too, with all that it names. Content that no tag reaches any more is left to
+ * {@link collectGarbage}.
+ *
+ * Rejects like {@link planRetention}, and with UNSUPPORTED if tags are immutable.
  *
  * @example
  * const day = 24 * 60 * 60 * 1000;
@@ -58,15 +69,17 @@ export async function applyRetention(
   return carryOutRetention(registry, planRetention(registry, rules, { signal: options.signal }), options);
 }
 
-/** Does what a plan says: one of {@link planRetention}, perhaps made earlier. */
+/**
+ * Carries out a plan of {@link planRetention}, which may have been made earlier. Rejects like {@link applyRetention}.
+ */
 export async function carryOutRetention(
   registry: Registry,
   plan: AsyncIterable<RetentionStep> | Iterable<RetentionStep>,
   { dryRun = false, signal, onEvent = () => undefined }: ApplyRetentionOptions = {},
 ): Promise<RetentionReport> {
-  const report: RetentionReport = { dryRun, tags: 0, manifests: noTally(), kept: 0 };
+  const report: RetentionReport = { dryRun, tags: 0, manifests: emptyTally(), kept: 0 };
   for await (const steps of byRepository(plan)) {
-    /** What something in the repository may still name. */
+    /** Manifests of this repository that stay: the manifests that they name must stay too. */
     const kept = new Set<Digest>();
     for (const step of steps) {
       signal?.throwIfAborted();
@@ -75,13 +88,13 @@ export async function carryOutRetention(
       if (outcome === 'kept') report.kept++;
       if (outcome !== 'done') continue;
       if (step.type === 'tag') report.tags++;
-      else add(report.manifests, step.size);
+      else addToTally(report.manifests, step.size);
     }
   }
   return report;
 }
 
-/** All steps of a repository before any of them is taken: its plan is of one moment. */
+/** Collects all steps of a repository before the first is carried out, so that its plan shows one moment. */
 async function* byRepository(
   plan: AsyncIterable<RetentionStep> | Iterable<RetentionStep>,
 ): AsyncGenerator<RetentionStep[], void, undefined> {
@@ -106,7 +119,7 @@ async function carryOut(
   if (step.type === 'tag') return deleteTag(registry, step);
   const mayGo = !step.after.some((other) => kept.has(other));
   const unusedSince = new Date(step.unusedSince);
-  if (mayGo && (await maintained(registry).removeUnused(repository, digest, { unusedSince }))) return 'done';
+  if (mayGo && (await requireMaintenance(registry).removeUnused(repository, digest, { unusedSince }))) return 'done';
   kept.add(digest);
   return 'kept';
 }

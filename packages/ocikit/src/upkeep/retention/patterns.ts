@@ -1,8 +1,9 @@
+// Patterns with wildcards, for names of repositories and tags.
 /**
- * Patterns of names: `*` stands for any characters but a slash, `**` for any, `?` for one that is no slash; everything
- * else for itself.
+ * Compiles patterns of names. `*` matches any text without a slash, `**` any text, and `?` one character that is no
+ * slash. Every other character matches itself.
  *
- * @returns whether a name matches one of them
+ * @returns a function that tells whether a name matches at least one of the patterns
  */
 export function namePatterns(patterns: readonly string[]): (name: string) => boolean {
   const parsed = patterns.map(tokensOf);
@@ -13,7 +14,7 @@ function tokensOf(pattern: string): string[] {
   return pattern.match(/\*\*|[^]/g) ?? [];
 }
 
-/** Each character once, with all places of the pattern where it may be: nobody can write a name that takes long. */
+/** Follows all possible places in the pattern at once, one character at a time. So no name takes long to match. */
 function matches(tokens: readonly string[], name: string): boolean {
   let places = withSkipped(tokens, [0]);
   for (const char of name) {
@@ -28,7 +29,7 @@ function matches(tokens: readonly string[], name: string): boolean {
   return places.has(tokens.length);
 }
 
-/** A star may stand for nothing. */
+/** Adds the places after stars, as a star may match the empty text. */
 function withSkipped(tokens: readonly string[], places: readonly number[]): Set<number> {
   const all = new Set<number>();
   for (let place of places) {

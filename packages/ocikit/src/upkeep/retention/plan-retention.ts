@@ -1,49 +1,57 @@
+// Plans retention: which tags and untagged manifests have to go by the rules.
 import { isRegistryError } from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
 
 import { removalOrderOf, RepositoryGraph } from '../graph/index.ts';
-import { cutOffBefore, maintained } from '../shared/index.ts';
+import { ageThreshold, requireMaintenance } from '../shared/index.ts';
 
-import { readRules } from './retention-rules.ts';
-import type { ReadTagRule, ReadUntaggedRule, RetentionRules } from './retention-rules.ts';
+import { parseRules } from './retention-rules.ts';
+import type { ParsedTagRule, ParsedUntaggedRule, RetentionRules } from './retention-rules.ts';
 
-/** What is to go, as data: it can be shown, kept as JSON, and carried out later. */
+/** A tag or a manifest that has to go. It is plain data: it can be shown, stored as JSON, and carried out later. */
 export type RetentionStep =
   | {
       type: 'tag';
       repository: string;
       tag: string;
-      /** Where the tag is: it goes only as long as it is there. */
+      /** The tag's digest. The tag is deleted only while it has this digest. */
       digest: Digest;
-      /** Which of the rules for tags says so, from 0. */
+      /** The index of the rule that applies, in {@link RetentionRules.tags}. */
       rule: number;
-      /** Of the manifest; RFC 3339. */
+      /** When the manifest was stored; RFC 3339. */
       createdAt: string;
+      /** When the manifest was last used; RFC 3339. */
       usedAt: string;
     }
   | {
       type: 'manifest';
       repository: string;
       digest: Digest;
-      /** Bytes. */
+      /** The manifest's bytes. */
       size: number;
-      /** Which of the rules for untagged manifests says so, from 0. */
+      /** The index of the rule that applies, in {@link RetentionRules.untagged}. */
       rule: number;
-      /** It goes only if nobody has used it since; RFC 3339. */
+      /** The manifest is removed only if no client has used it since this time; RFC 3339. */
       unusedSince: string;
-      /** Manifests that name it, and its subject: it goes only if all of these have gone. */
+      /** The manifests that name it, and its subject. It is removed only after all of these. */
       after: readonly Digest[];
     };
 
+/** Options of {@link planRetention}. */
 export interface PlanRetentionOptions {
+  /** Ends the planning. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * What the rules say is to go. Changes nothing, and counts as no use. Repository by repository, in each of them first tags and then
- * untagged manifests, those before which others have to go later; what loses its last tag by this plan is not among them.
+ * Yields the tags and untagged manifests that have to go by the rules. Changes nothing, and does not count as a use
+ * of the content.
  *
- * Rejects with UNSUPPORTED if the registry cannot be maintained; with TypeError if a rule makes no sense, before anything is looked at.
+ * Steps come repository by repository: first tags, then untagged manifests in an order in which they can be removed. A
+ * manifest that loses its last tag by this plan is not a step of the same plan.
+ *
+ * Rejects with UNSUPPORTED if the registry has no `Maintenance`, and with TypeError, before anything is read, if a
+ * rule is malformed.
  *
  * @example
  * const rules = { tags: [{ tags: ['pr-*'], keep: { usedWithin: 14 * 24 * 60 * 60 * 1000 } }] };
@@ -54,16 +62,16 @@ export async function* planRetention(
   rules: RetentionRules,
   { signal }: PlanRetentionOptions = {},
 ): AsyncGenerator<RetentionStep, void, undefined> {
-  const { tags, untagged } = readRules(rules);
-  maintained(registry);
+  const { tags, untagged } = parseRules(rules);
+  requireMaintenance(registry);
   for await (const repository of registry.repositories({ signal })) {
     try {
-      const tagRules = tags.filter((rule) => rule.isFor(repository));
+      const tagRules = tags.filter((rule) => rule.appliesTo(repository));
       if (tagRules.length > 0) yield* planTags(registry, repository, tagRules, signal);
-      const rule = untagged.find(({ isFor }) => isFor(repository));
+      const rule = untagged.find(({ appliesTo }) => appliesTo(repository));
       if (rule !== undefined) yield* planUntagged(registry, repository, rule, signal);
     } catch (error) {
-      // It is gone by now.
+      // The repository is gone.
       if (!isRegistryError(error, 'NAME_UNKNOWN')) throw error;
     }
   }
@@ -79,22 +87,24 @@ interface TagTimes {
 async function* planTags(
   registry: Registry,
   repository: string,
-  rules: readonly ReadTagRule[],
+  rules: readonly ParsedTagRule[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<RetentionStep, void, undefined> {
   const now = Date.now();
-  const found = new Map<ReadTagRule, TagTimes[]>(rules.map((rule) => [rule, []]));
-  for await (const { descriptor, tags, createdAt, usedAt } of maintained(registry).manifests(repository, { signal })) {
+  const found = new Map<ParsedTagRule, TagTimes[]>(rules.map((rule) => [rule, []]));
+  for await (const { descriptor, tags, createdAt, usedAt } of requireMaintenance(registry).manifests(repository, {
+    signal,
+  })) {
     const times = { digest: descriptor.digest, createdAt: createdAt.getTime(), usedAt: usedAt.getTime() };
     for (const tag of tags) {
-      const rule = rules.find(({ speaksOf }) => speaksOf(tag));
+      const rule = rules.find(({ appliesToTag }) => appliesToTag(tag));
       if (rule !== undefined) found.get(rule)?.push({ tag, ...times });
     }
   }
   for (const [rule, tags] of found) {
     const newest = tags.toSorted((a, b) => b.createdAt - a.createdAt || (a.tag < b.tag ? 1 : -1));
     for (const { tag, digest, createdAt, usedAt } of newest.slice(rule.last)) {
-      if (rule.keepsName(tag) || usedAt > now - rule.usedWithin || createdAt > now - rule.createdWithin) continue;
+      if (rule.keepsTag(tag) || usedAt > now - rule.usedWithin || createdAt > now - rule.createdWithin) continue;
       const times = { createdAt: new Date(createdAt).toISOString(), usedAt: new Date(usedAt).toISOString() };
       yield { type: 'tag', repository, tag, digest, rule: rule.number, ...times };
     }
@@ -104,13 +114,13 @@ async function* planTags(
 async function* planUntagged(
   registry: Registry,
   repository: string,
-  { number, keepUsedWithin }: ReadUntaggedRule,
+  { number, keepUsedWithin }: ParsedUntaggedRule,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<RetentionStep, void, undefined> {
-  const unusedSince = cutOffBefore(keepUsedWithin)();
-  const graph = new RepositoryGraph(registry, maintained(registry), repository, signal);
+  const unusedSince = ageThreshold(keepUsedWithin)();
+  const graph = new RepositoryGraph(registry, requireMaintenance(registry), repository, signal);
   await graph.mark(({ tags, usedAt }) => tags.length > 0 || usedAt.getTime() >= unusedSince.getTime());
-  // What cannot be read may name anything.
+  // A manifest that cannot be read may name any other: plan nothing.
   if (graph.unreadable.length > 0) return;
   const order = await removalOrderOf(graph);
   for (const wave of order.waves()) {

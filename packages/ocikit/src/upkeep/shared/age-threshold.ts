@@ -1,16 +1,18 @@
+// The time that separates old content from recent content, safe against clocks that are set meanwhile.
 /**
- * The time before which what nobody has used is old: so many milliseconds before now, by whatever clock the store notes
- * its times with. It is asked anew for each removal: set back meanwhile, a clock makes what is used now look older than
- * it is, and set forward, what was used before.
+ * Gives the time before which unused content counts as old: `age` milliseconds before this call.
+ *
+ * Call the returned function again for each removal. If the clock is set back meanwhile, content that is used now gets
+ * times that look old; the threshold then moves back too. If the clock is set forward, the threshold stays.
  *
  * @param age in milliseconds
  */
-export function cutOffBefore(age: number): () => Date {
+export function ageThreshold(age: number): () => Date {
   const wall = Date.now();
   const monotonic = performance.now();
   return () => {
     const began = Math.min(wall, Date.now() - (performance.now() - monotonic));
-    // A store's times are whole milliseconds, and may be of the one before.
+    // A store rounds its times down to whole milliseconds.
     return new Date(Math.floor(began) - 1 - age);
   };
 }

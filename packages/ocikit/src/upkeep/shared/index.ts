@@ -1,5 +1,7 @@
-export { cutOffBefore } from './age-threshold.ts';
+export { ageThreshold } from './age-threshold.ts';
+export { assertAtLeast } from './assert-at-least.ts';
+export { hasUrls } from './has-urls.ts';
 export { mapAhead } from './map-ahead.ts';
-export { maintained, remembered } from './required.ts';
-export { add, noTally } from './tally.ts';
+export { requireMaintenance, requireHistory } from './required.ts';
+export { addToTally, emptyTally } from './tally.ts';
 export type { Tally } from './tally.ts';

@@ -1,6 +1,7 @@
+// Works on several items of a sequence at a time, and gives the results in order.
 /**
- * What comes of each item, in their order, with so many at work at a time: no more items are asked for than that. When
- * one fails, or nobody wants more, those that have begun come to their end before the sequence does.
+ * Gives the result for each item, in the order of the items. At most `concurrency` items are taken and worked on at a
+ * time. If one fails, or the caller stops iterating, the sequence ends after all work that has started has ended.
  */
 export async function* mapAhead<T, R>(
   items: AsyncIterable<T> | Iterable<T>,
@@ -11,7 +12,7 @@ export async function* mapAhead<T, R>(
   try {
     for await (const item of items) {
       const begun = work(item);
-      // Its turn to be thrown comes later.
+      // A failure is thrown when its turn comes; until then it must not count as unhandled.
       begun.catch(() => undefined);
       running.push(begun);
       if (running.length < concurrency) continue;

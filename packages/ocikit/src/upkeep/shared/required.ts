@@ -1,22 +1,31 @@
+// The optional parts of a registry that upkeep needs, or an error that says which one is missing.
 import { historyOf, maintenanceOf, RegistryError } from '../../model/index.ts';
 import type { History, Maintenance, Registry } from '../../model/index.ts';
 
-/** @throws RegistryError UNSUPPORTED if the registry cannot be maintained */
-export function maintained(registry: Registry): Maintenance {
+/**
+ * Gives the registry's `Maintenance`.
+ *
+ * @throws RegistryError UNSUPPORTED if it has none
+ */
+export function requireMaintenance(registry: Registry): Maintenance {
   const found = maintenanceOf(registry);
   if (found !== undefined) return found;
   throw new RegistryError(
     'UNSUPPORTED',
-    'this registry offers no maintenance: look after the one that keeps its content',
+    'this registry offers no maintenance: run upkeep on the registry that stores its content',
   );
 }
 
-/** @throws RegistryError UNSUPPORTED if the registry does not know how its tags moved */
-export function remembered(registry: Registry): History {
+/**
+ * Gives the registry's history of tag moves.
+ *
+ * @throws RegistryError UNSUPPORTED if it has none
+ */
+export function requireHistory(registry: Registry): History {
   const found = historyOf(registry);
   if (found !== undefined) return found;
   throw new RegistryError(
     'UNSUPPORTED',
-    'this registry has no history of its tags: ask the one that keeps its content',
+    'this registry has no history of its tags: ask the registry that stores its content',
   );
 }
