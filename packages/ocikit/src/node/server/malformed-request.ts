@@ -1,3 +1,4 @@
+// Answers requests that Node's HTTP parser refuses, with the registry's kind of error.
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -5,18 +6,18 @@ import { errorBody } from '../../http/wire/index.ts';
 import { statusOfCode } from '../../model/index.ts';
 import type { ErrorCode } from '../../model/index.ts';
 
-/** What Node's parser refuses never becomes a request; the client gets the same kind of answer all the same. */
+/** Answers a request that Node's parser refused, as a listener of the server's event `clientError`. */
 export function refuseMalformedRequest(error: Error & { code?: string }, socket: Socket): void {
-  // What comes after it is broken as well, and is not to cut the answer off.
+  // Ignore the malformed bytes that follow: they must not cut the answer off.
   if (refused.has(socket)) return;
   const response = pendingResponse(socket);
-  // A request before the broken one: what is said now would be taken for its answer.
+  // An earlier request is still being answered. An answer now would be taken for its answer, so wait.
   if (response?.req.complete === true && error.code !== 'ECONNRESET') {
     socket.pause();
     if (!response.destroyed) response.once('close', () => refuseMalformedRequest(error, socket));
     return;
   }
-  // An answer that has begun must not have another one in its middle.
+  // Do not write an answer into the middle of another.
   if (error.code === 'ECONNRESET' || !socket.writable || response?.headersSent === true) {
     socket.destroy();
     return;
@@ -30,11 +31,11 @@ export function refuseMalformedRequest(error: Error & { code?: string }, socket:
       `Docker-Distribution-API-Version: registry/2.0\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
-  // A client that does not close its side would hold the connection for ever.
+  // Close the connection even if the client does not close its side.
   setTimeout(() => socket.destroy(), 1000).unref();
 }
 
-/** Those whose request was answered here: they end. */
+/** Connections whose malformed request was answered here. They are about to end. */
 const refused = new WeakSet<Socket>();
 
 const reasonOf: Readonly<Record<number, string>> = {
@@ -43,13 +44,14 @@ const reasonOf: Readonly<Record<number, string>> = {
 };
 
 function errorFor(cause: string | undefined): [ErrorCode, string] {
-  if (cause === 'HPE_HEADER_OVERFLOW') return ['HEADERS_TOO_LARGE', 'the headers of the request are too long'];
+  if (cause === 'HPE_HEADER_OVERFLOW')
+    return ['HEADERS_TOO_LARGE', 'the headers of the request are longer than this server allows'];
   if (cause === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return ['REQUEST_TIMEOUT', 'the headers of the request did not come in time'];
-  return ['BAD_REQUEST', 'the request is not HTTP'];
+    return ['REQUEST_TIMEOUT', 'the headers of the request did not arrive in time'];
+  return ['BAD_REQUEST', 'the request is not valid HTTP'];
 }
 
-/** The answer that is sent next on a connection. Node keeps it where only its own code looks. */
+/** The response that a connection sends next. Node keeps it in an internal field. */
 function pendingResponse(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, '_httpMessage');
   return response instanceof ServerResponse ? response : undefined;

@@ -1,3 +1,4 @@
+// Serves a registry on a port.
 import { createServer as createHttpServer } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
@@ -8,53 +9,59 @@ import type { Registry } from '../../model/index.ts';
 
 import { refuseMalformedRequest } from './malformed-request.ts';
 
+/** The limits of {@link serve}. */
 export interface ServeLimits extends ServerLimits {
-  /** Bytes of all headers of a request; more is answered 431. Default: 16 KiB. */
+  /** Bytes of all headers of a request. Longer headers are answered with 431. Default: 16,384 (16 KiB). */
   headersSize?: number | undefined;
-  /** Milliseconds within which all headers have to come; later is answered 408. Default: 30,000. */
+  /** Milliseconds within which all headers must arrive. Later ones are answered with 408. Default: 30,000. */
   headersTimeout?: number | undefined;
 }
 
-/** What a server proves by that it is the one. */
+/** The server's TLS certificate and key. */
 export interface ServeTls {
-  /** Its certificate (PEM), and those between it and an authority after it. */
+  /** The server's certificate (PEM), followed by the intermediate certificates. */
   cert: string | Uint8Array;
-  /** Its private key (PEM). */
+  /** The certificate's private key (PEM). */
   key: string | Uint8Array;
 }
 
+/** Options of {@link serve}. */
 export interface ServeOptions extends ServerOptions {
-  /** Default: 127.0.0.1, this machine only. */
+  /** The address to listen on; `0.0.0.0` for all IPv4 addresses. Default: `127.0.0.1`, for this machine only. */
   host?: string | undefined;
-  /** 0: any free one. Default: 5000. */
+  /** The port to listen on; 0: any free port. Default: 5000. */
   port?: number | undefined;
-  /** Serves HTTPS. Default: HTTP. */
+  /** Serve HTTPS with this certificate. Default: HTTP. */
   tls?: ServeTls | undefined;
+  /** Limits for requests. */
   limits?: ServeLimits | undefined;
 }
 
+/** A running server. */
 export interface Serving {
-  /** `http://HOST:PORT`, or `https://…` */
+  /** `http://HOST:PORT`, or `https://HOST:PORT`. */
   readonly url: string;
+  /** The address that it listens on. */
   readonly host: string;
+  /** The port that it listens on. */
   readonly port: number;
   /**
-   * Takes no further requests and waits for the running ones.
+   * Accepts no further requests, and waits for the running ones.
    *
-   * @param grace milliseconds after which those that still run are cut off; default: 10,000
+   * @param grace milliseconds after which the requests that still run are cut off. Default: 10,000
    */
   close(grace?: number): Promise<void>;
 }
 
 /**
- * Serves a registry on a port.
+ * Serves a registry on a port. Resolves when the server accepts connections.
  *
  * @example
  * const serving = await serve(createMemoryRegistry(), { port: 0 });
  * // … docker push 127.0.0.1:PORT/app:1
  * await serving.close();
  *
- * @throws Error as `node:net` gives it, for example EADDRINUSE
+ * @throws Error of `node:net`, for example EADDRINUSE if the port is in use
  */
 export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
   const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;
@@ -67,7 +74,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       headersTimeout: limits.headersTimeout ?? 30_000,
       connectionsCheckingInterval: 1000,
       keepAliveTimeout: 60_000,
-      // A large push takes its time: what may not happen is a pause, and that is the handler's to watch.
+      // A large push may take long. The request handler limits the pauses instead.
       requestTimeout: 0,
     },
     node,
@@ -79,7 +86,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
   const open = openConnections(server);
   await listen(server, host, port);
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('the server has no port');
+  if (address === null || typeof address === 'string') throw new TypeError('the server listens on no TCP port');
   const { port: bound } = address;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
@@ -103,9 +110,9 @@ async function httpServer(
 }
 
 /**
- * Puts `take` before what the server does with a connection.
+ * Gives each new connection to `take` instead of the server. `take` may hand it over to the server.
  *
- * @param event what the server is told of a connection by
+ * @param event the server's event for a new connection
  */
 function takeConnections(
   server: HttpServer,

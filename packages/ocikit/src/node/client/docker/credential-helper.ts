@@ -1,3 +1,4 @@
+// Runs the credential helpers of docker and podman: programs that print the credentials for a host.
 import { spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -6,41 +7,50 @@ import type { Credential } from '../../../http/client/index.ts';
 
 import type { Environment } from './docker-config.ts';
 
-/** What a helper said: a credential, that it has none, or that there is no such program. */
+/** The result of a helper: a credential, `unknown` if it has none, or `no program` if it is not installed. */
 export type HelperResult = { credential: Credential } | 'unknown' | 'no program';
 
+/** Options for running helpers. */
 export interface HelperOptions {
+  /** The helper's environment. */
   env: Environment;
-  /** Milliseconds. */
+  /** Milliseconds that a helper may take. */
   timeout: number;
 }
 
-/** Bytes of what a helper prints; more is no credential. */
+/** Bytes that a helper may print; more cannot be a credential. */
 const maxOutput = 1024 * 1024;
 
-/** What helpers say, as an error, when they have nothing for a host; and as the user name of a refresh token. */
+/** The error text of helpers that have no credential for a host. */
 const notFound = 'credentials not found in native keychain';
+/** The user name that stands for a refresh token. */
 const tokenUser = '<token>';
 
 /**
- * Asks the program `docker-credential-NAME`, found by `PATH`, for what it keeps for a server. docker-credential-helpers,
- * "Development".
+ * Asks the program `docker-credential-NAME`, found by `PATH`, for the credential of a server. See "Development" of
+ * docker-credential-helpers.
  *
- * @throws Error if it fails in any other way than by having none; without what it printed if that may be secret
+ * @throws Error if the helper fails. The message does not show the output if that may contain a secret
  */
 export async function askHelper(name: string, server: string, options: HelperOptions): Promise<HelperResult> {
   const program = `docker-credential-${name}`;
-  // It must not become the path of another program.
-  if (!/^[\w.+-]+$/.test(name)) throw new Error(`${JSON.stringify(name)} is not the name of a credential helper`);
+  // The name must not become the path of another program.
+  if (!/^[\w.+-]+$/.test(name)) {
+    throw new Error(
+      `docker's configuration names ${JSON.stringify(name)}, which is not the name of a credential helper`,
+    );
+  }
   const result = await run(program, server, options);
   if (result === 'no program') return result;
   const { code, stdout, stderr } = result;
   if (code !== 0) {
     if (stdout.includes(notFound) || stderr.includes(notFound)) return 'unknown';
-    throw new Error(`${program} failed for ${server}: ${reasonIn(`${stdout}\n${stderr}`) ?? `it ended with ${code}`}`);
+    throw new Error(
+      `${program} failed for ${server}: ${reasonIn(`${stdout}\n${stderr}`) ?? `it ended with status ${code}`}`,
+    );
   }
   const answer = parseAnswer(stdout);
-  if (answer === undefined) throw new Error(`${program} gave no credentials for ${server} that can be read`);
+  if (answer === undefined) throw new Error(`${program} gave no readable credentials for ${server}`);
   const { username, secret } = answer;
   if (secret === '' && username === '') return 'unknown';
   return { credential: username === tokenUser ? { refreshToken: secret } : { username, password: secret } };
@@ -60,7 +70,7 @@ function run(program: string, input: string, { env, timeout }: HelperOptions): P
     const fail = (why: string): void => {
       clearTimeout(timer);
       child.kill('SIGKILL');
-      // What it has started may live on and hold these.
+      // Its child processes may live on and hold the pipes open.
       child.stdout.destroy();
       child.stderr.destroy();
       child.stdin.destroy();
@@ -83,10 +93,12 @@ function run(program: string, input: string, { env, timeout }: HelperOptions): P
         reject(error);
         return;
       }
-      // The same is said of a script whose interpreter is missing: that is a failure.
+      // Node reports the same for a script whose interpreter is missing, which is a failure.
       isOnPath(program, env).then(
         (found) =>
-          found ? reject(new Error(`${program} cannot be run: its interpreter is missing`)) : resolve('no program'),
+          found
+            ? reject(new Error(`${program} cannot be run: its interpreter is not installed`))
+            : resolve('no program'),
         reject,
       );
     });
@@ -94,7 +106,7 @@ function run(program: string, input: string, { env, timeout }: HelperOptions): P
       clearTimeout(timer);
       if (started) resolve({ code: code ?? signal ?? 'no status', ...output });
     });
-    // Some answer without reading the question.
+    // Some helpers answer without reading their input.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
   });
@@ -106,13 +118,13 @@ async function isOnPath(program: string, env: Environment): Promise<boolean> {
       await access(join(directory, program), constants.X_OK);
       return true;
     } catch {
-      // Not there: in the next one, perhaps.
+      // Try the next directory.
     }
   }
   return false;
 }
 
-/** What a helper says of its failure, unless there may be a credential in it. */
+/** The helper's own message about its failure; undefined if it may contain a credential. */
 function reasonIn(output: string): string | undefined {
   const text = output.trim().replaceAll(/\s+/g, ' ');
   return text === '' || /[{}]|\b(?:secret|password|username)\b['"]?\s*[:=]/i.test(text)
@@ -128,7 +140,7 @@ function parseAnswer(stdout: string): { username: string; secret: string } | und
     const secret: unknown = Reflect.get(parsed, 'Secret') ?? '';
     return typeof username === 'string' && typeof secret === 'string' ? { username, secret } : undefined;
   } catch {
-    // What a parser says quotes the text.
+    // The parser's message quotes the text, which is secret.
     return undefined;
   }
 }

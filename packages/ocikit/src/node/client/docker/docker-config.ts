@@ -1,31 +1,38 @@
+// Reads the files in which docker and podman keep credentials.
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** One file of credentials, as docker and podman write it. */
+/** A file of credentials, as docker and podman write it. */
 export interface DockerConfig {
-  /** Where it was read: a path, or the name of a variable. */
+  /** The path of the file, or the name of the environment variable. For messages. */
   source: string;
-  /** By host, by host and a part of its repositories, or by a URL. */
+  /** Credentials, by host, by host and path prefix of repositories, or by URL. */
   auths: Readonly<Record<string, DockerAuth>>;
-  /** The program that knows the credentials of a host, by host. */
+  /** The credential helper of each host. */
   credHelpers: Readonly<Record<string, string>>;
-  /** The program that knows those of all other hosts. */
+  /** The credential helper of all other hosts. */
   credsStore: string | undefined;
 }
 
-/** An entry of `auths`. What is there is a text, but may be empty. */
+/** An entry of `auths`. Fields that are empty in the file are left out. */
 export type DockerAuth = Readonly<
   Partial<Record<'auth' | 'username' | 'password' | 'identitytoken' | 'registrytoken', string>>
 >;
 
+/** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads all files of credentials that there are, those that count most first: `DOCKER_AUTH_CONFIG`, which is one itself;
- * `config.json` in `DOCKER_CONFIG`, or else, after podman's own variable, in `.docker` at home; podman's `auth.json`.
+ * Reads all files of credentials that exist, in the order of their priority:
  *
- * @throws Error if one cannot be read or is malformed; the error has nothing of what is in it
+ * 1. the content of the variable `DOCKER_AUTH_CONFIG`
+ * 2. `config.json` in the directory `DOCKER_CONFIG`
+ * 3. the file `REGISTRY_AUTH_FILE`
+ * 4. `.docker/config.json` in the home directory, unless `DOCKER_CONFIG` is set
+ * 5. podman's `containers/auth.json`, in the run-time directory and in the configuration directory
+ *
+ * @throws Error if a file cannot be read or is malformed. The message shows none of its content
  */
 export async function readDockerConfigs(env: Environment): Promise<DockerConfig[]> {
   const inline = env['DOCKER_AUTH_CONFIG'];
@@ -35,7 +42,7 @@ export async function readDockerConfigs(env: Environment): Promise<DockerConfig[
 }
 
 function placesOf(env: Environment): string[] {
-  // Whoever gives another environment means another home as well.
+  // Another environment means another home directory as well.
   const own = env === process.env;
   const home = env[process.platform === 'win32' ? 'USERPROFILE' : 'HOME'] ?? (own ? homedir() : undefined);
   const docker = env['DOCKER_CONFIG'];
@@ -64,17 +71,21 @@ async function readConfig(path: string): Promise<DockerConfig | undefined> {
   return parseDockerConfig(text, path);
 }
 
-/** @throws Error without a cause: what a JSON parser says quotes the text, and that is secret */
+/**
+ * Parses a file of credentials.
+ *
+ * @throws Error without a cause: a JSON parser's message quotes the text, which is secret
+ */
 export function parseDockerConfig(text: string, source: string): DockerConfig {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
-    throw new Error(`${source} is not JSON`);
+    throw new Error(`${source} is not JSON: correct or remove it`);
   }
   const config = objectIn(parsed, source);
   const credsStore = config['credsStore'] ?? '';
-  if (typeof credsStore !== 'string') throw new Error(`credsStore in ${source} is not a text`);
+  if (typeof credsStore !== 'string') throw new Error(`credsStore in ${source} is not a string`);
   const auths = Object.entries(objectIn(config['auths'] ?? {}, `auths in ${source}`));
   const helpers = Object.entries(objectIn(config['credHelpers'] ?? {}, `credHelpers in ${source}`));
   return {
@@ -101,6 +112,6 @@ function objectIn(value: unknown, what: string): Record<string, unknown> {
 }
 
 function textIn(value: unknown, what: string): string {
-  if (typeof value !== 'string') throw new Error(`${what} is not a text`);
+  if (typeof value !== 'string') throw new Error(`${what} is not a string`);
   return value;
 }

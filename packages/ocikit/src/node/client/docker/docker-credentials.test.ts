@@ -143,7 +143,7 @@ describe('where credentials are looked for', () => {
   test('a variable that is malformed is an error, and its content is not shown', async () => {
     env['DOCKER_AUTH_CONFIG'] = 'hunter2';
     const error = await failureOf(find('example.com'));
-    expect(String(error)).toBe('Error: DOCKER_AUTH_CONFIG is not JSON');
+    expect(String(error)).toBe('Error: DOCKER_AUTH_CONFIG is not JSON: correct or remove it');
     expect(shown(error)).not.toContain('hunter2');
   });
 
@@ -358,7 +358,7 @@ describe('a credential helper', () => {
   test('of a host that is not installed is an error', async () => {
     await write(home, { credHelpers: { 'example.com': 'missing' }, auths: { 'example.com': auth('alice:hunter2') } });
     expect(String(await failureOf(find('example.com')))).toMatch(
-      /docker-credential-missing, which .*config\.json names for example\.com, is not installed/,
+      /config\.json names docker-credential-missing for example\.com, but this program is not installed/,
     );
     expect(await find('example.org')).toBeUndefined();
   });

@@ -1,3 +1,4 @@
+// Finds a registry's credentials in the configuration of docker and podman.
 import type { Credential, Credentials } from '../../../http/client/index.ts';
 
 import { askHelper } from './credential-helper.ts';
@@ -5,30 +6,33 @@ import type { HelperResult, HelperOptions } from './credential-helper.ts';
 import { readDockerConfigs } from './docker-config.ts';
 import type { DockerAuth, DockerConfig, Environment } from './docker-config.ts';
 
+/** Options of {@link dockerCredentials}. */
 export interface DockerCredentialsOptions {
-  /** Where files and helpers are looked for, and what helpers run with. Default: this process's. */
+  /** The environment in which files and helpers are searched, and in which helpers run. Default: `process.env`. */
   env?: Environment | undefined;
   /** Milliseconds that a credential helper may take. Default: 30,000. */
   helperTimeout?: number | undefined;
 }
 
-/** Docker Hub's names; docker keeps its credentials by the URL. */
+/** Docker Hub's host names. Docker stores its credentials under the URL. */
 const hubHosts = ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'];
 const hubUrl = 'https://index.docker.io/v1/';
 
-/** Milliseconds for which what a helper said is taken to be true, as one may take a while. */
+/** Milliseconds for which a helper's result is reused, as running a helper may take long. */
 const resultLifetime = 30_000;
 
 /**
- * The credentials that `docker login` and `podman login` left on this machine.
+ * Gives the credentials that `docker login` and `podman login` stored on this machine.
  *
- * They are looked for in `DOCKER_AUTH_CONFIG`, `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, `REGISTRY_AUTH_FILE`
- * and podman's `auth.json`; the first of these that has some for the host counts. In each of them the helper of the host
- * (`credHelpers`) comes first, then that of all hosts (`credsStore`), then what is in the file (`auths`), where the entry
- * of the smallest part of the registry that the repository is in counts. The files are read anew each time.
+ * Searches these places, and uses the first one that has credentials for the host: the variable `DOCKER_AUTH_CONFIG`,
+ * `$DOCKER_CONFIG/config.json`, the file `REGISTRY_AUTH_FILE`, `~/.docker/config.json` (unless `DOCKER_CONFIG` is
+ * set), and podman's `auth.json`. In each place, the helper of the host (`credHelpers`) comes first, then the helper
+ * of all hosts (`credsStore`), then the entries of the file itself (`auths`), where the entry with the longest
+ * matching path of the repository is used. Files are read for each call, so a later login is seen.
  *
- * What it returns rejects with an Error if a file is malformed, a helper fails, or two URLs give different credentials for the
- * host. There are no secrets in these errors.
+ * The returned function rejects with an Error if a file is malformed, if a helper fails, or if two URLs of the host
+ * have different credentials. Its messages contain no secrets.
+ *
  *
  * @example
  * const client = createClient({ host: 'ghcr.io', fetch: nodeFetch(), credentials: dockerCredentials() });
@@ -48,7 +52,7 @@ export function dockerCredentials(options: DockerCredentialsOptions = {}): Crede
 
 type HelperLookup = (helper: string, server: string) => Promise<HelperResult>;
 
-/** Asks a helper about a server once, however many want to know, and not again for a while. */
+/** Runs a helper once per server at a time, and reuses its result for {@link resultLifetime}. */
 function cachingLookup(options: HelperOptions): HelperLookup {
   const answers = new Map<string, { answer: Promise<HelperResult>; until: number }>();
   return (helper, server) => {
@@ -59,13 +63,13 @@ function cachingLookup(options: HelperOptions): HelperLookup {
     if (known !== undefined) return known.answer;
     const answer = askHelper(helper, server, options);
     answers.set(key, { answer, until: now + resultLifetime });
-    // A failure may pass, as when a keychain is unlocked.
+    // Do not reuse a failure: it may be temporary, such as a locked keychain.
     answer.catch(() => answers.delete(key));
     return answer;
   };
 }
 
-/** The names under which there may be credentials for a host: the one asked for first. */
+/** The names under which credentials for a host may be stored, the host's own name first. */
 function hostsFor(host: string): string[] {
   const asked = withoutDefaultPort(host.toLowerCase());
   return hubHosts.includes(asked) ? [asked, ...hubHosts.filter((name) => name !== asked)] : [asked];
@@ -84,14 +88,14 @@ async function fromHelpers(
     const answer = await ask(name, server);
     if (answer === 'no program') {
       if (helper === undefined) return undefined;
-      throw new Error(`docker-credential-${name}, which ${source} names for ${hosts[0]}, is not installed`);
+      throw new Error(`${source} names docker-credential-${name} for ${hosts[0]}, but this program is not installed`);
     }
     if (answer !== 'unknown') return answer.credential;
   }
   return undefined;
 }
 
-/** What a helper may know a registry by: for Docker Hub first its URL, for others the host; and how `auths` spells it. */
+/** The names to ask a helper for: Docker Hub's URL, the host's names, and the URLs of the host in `auths`. */
 function serversFor(hosts: readonly string[], auths: DockerConfig['auths']): Set<string> {
   const [host = ''] = hosts;
   const spelled = Object.keys(auths).filter((key) => isUrl(key) && hosts.includes(hostOf(key)));
@@ -119,7 +123,9 @@ function fromAuths(
       const different = new Set(found.map(({ credential }) => JSON.stringify(credential)));
       if (different.size > 1) {
         const names = found.map(({ key }) => key).toSorted((a, b) => (a < b ? -1 : 1));
-        throw new Error(`${source} has different credentials for ${host}: ${names.join(', ')}`);
+        throw new Error(
+          `${source} has different credentials for ${host}, under ${names.join(', ')}: remove all but one`,
+        );
       }
       const [first] = found;
       if (first !== undefined) return first.credential;
@@ -128,7 +134,7 @@ function fromAuths(
   return undefined;
 }
 
-/** A repository, what it is in, what that is in, and the whole registry. */
+/** A repository's path, each path above it, and the empty path of the whole registry. */
 function partsOf(repository: string | undefined): string[] {
   const parts: string[] = [];
   for (let part = repository ?? ''; part !== ''; part = part.slice(0, Math.max(0, part.lastIndexOf('/'))))
@@ -140,13 +146,13 @@ function isUrl(key: string): boolean {
   return key.includes('//');
 }
 
-/** The host of a key, whether it is a URL, has a path or is only that. */
+/** The host of a key, which may be a URL, a host with a path, or a host alone. */
 function hostOf(key: string): string {
   const [host = ''] = key.replace(/^[^/]*\/\//, '').split('/');
   return withoutDefaultPort(host.toLowerCase());
 }
 
-/** The part of a registry that a key is about. A URL is about all of it, as docker has it, and so is one of an API. */
+/** The path of the repositories that a key covers. A URL or an API path covers the whole registry, as in docker. */
 function pathOf(key: string): string {
   if (isUrl(key)) return '';
   const path = key.replace(/^[^/]*/, '').replaceAll(/^\/|\/$/g, '');
@@ -157,12 +163,12 @@ function withoutDefaultPort(host: string): string {
   return host.replace(/:443$/, '');
 }
 
-/** @throws Error if what is there cannot be read, without showing it */
+/** @throws Error if the entry is malformed. The message does not show it */
 function credentialOf(entry: DockerAuth, where: string): Credential | undefined {
   const { auth, registrytoken, identitytoken } = entry;
   const { username, password = '' } = auth === undefined ? entry : decodeAuth(auth, where);
   if (registrytoken !== undefined) return { accessToken: registrytoken };
-  // Azure gives a user name beside it, which says only that there is a token.
+  // Azure stores a user name with the token; it only marks the entry as a token.
   if (identitytoken !== undefined) return { refreshToken: identitytoken, username };
   return username === undefined ? undefined : { username, password };
 }
@@ -171,7 +177,7 @@ function decodeAuth(auth: string, where: string): { username: string; password: 
   const bare = auth.trim();
   const decoded = /^[A-Za-z0-9+/]*={0,2}$/.test(bare) ? Buffer.from(bare, 'base64').toString() : '';
   const colon = decoded.indexOf(':');
-  if (colon < 1) throw new Error(`auth of ${where} is not the base64 of USER:PASSWORD`);
-  // Some pad it.
+  if (colon < 1) throw new Error(`auth of ${where} is not the base64 of USER:PASSWORD: correct it, or log in again`);
+  // Some tools pad the password with zero bytes.
   return { username: decoded.slice(0, colon), password: decoded.slice(colon + 1).replace(/\0+$/, '') };
 }

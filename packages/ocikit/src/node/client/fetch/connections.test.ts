@@ -161,7 +161,7 @@ describe('through a proxy', () => {
   test('a tunnel that does not come to stand in time is an error', async () => {
     const proxy = await startProxy({ port: 1, hangs: true });
     const fetch = open({ proxy: `http://127.0.0.1:${proxy.port}`, connectTimeout: 100 });
-    await expect(fetch(`https://${domain}/v2/`, {})).rejects.toThrow('did not stand in time');
+    await expect(fetch(`https://${domain}/v2/`, {})).rejects.toThrow('was not established in time');
   });
 
   test('an address of version 6 is asked for in brackets', async () => {

@@ -1,3 +1,4 @@
+// Opens TCP, TLS and proxy connections, and keeps them for further requests.
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import type { AgentOptions, ClientRequest, ClientRequestArgs, RequestOptions } from 'node:http';
@@ -11,32 +12,36 @@ import { connectForDirectReads } from './direct-read-socket.ts';
 import { hostForLookup, proxyChoice } from './proxies.ts';
 import type { ProxyOptions } from './proxies.ts';
 
-/** Where a host is really reached. */
+/** The address of a server. */
 export interface Address {
+  /** A host name or an IP address. */
   host: string;
+  /** The TCP port. */
   port: number;
 }
 
+/** The connection options of {@link nodeFetch}. */
 export interface ConnectionOptions extends ProxyOptions {
-  /** Certificates (PEM) of authorities that are trusted besides those that Node trusts. */
+  /** Certificates (PEM) of authorities to trust, in addition to those that Node trusts. */
   ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
-  /** The certificate (PEM) by which the client proves who it is, and its key. */
+  /** The client's certificate (PEM). */
   cert?: string | Uint8Array | undefined;
+  /** The private key (PEM) of the client's certificate. */
   key?: string | Uint8Array | undefined;
   /**
-   * Where to connect to instead; undefined: where the URL says. Names in certificates and `Host` stay as they are. It is asked for each
-   * new connection that goes through no proxy.
+   * Gives another address to connect to; undefined: the address in the URL. The name in certificates and in `Host` is
+   * still the URL's. Called for each new connection without a proxy.
    */
   resolve?: ((host: string, port: number) => Address | undefined | Promise<Address | undefined>) | undefined;
-  /** Milliseconds within which a connection has to stand, TLS included. Default: 15,000. */
+  /** Milliseconds that opening a connection may take, including TLS. Default: 15,000. */
   connectTimeout?: number | undefined;
-  /** Milliseconds that an unused connection is kept for the next request. Default: 30,000. */
+  /** Milliseconds that an unused connection stays open for the next request. Default: 30,000. */
   keepAlive?: number | undefined;
 }
 
 type ConnectCallback = (error: Error | null, socket?: Duplex) => void;
 
-/** Opens connections, keeps them for further requests, and knows which of them go through a proxy. */
+/** Opens connections, directly or through a proxy, and keeps them for further requests. */
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #proxyOf: (url: URL) => URL | undefined;
@@ -50,7 +55,7 @@ export class Connections {
     this.#connectTimeout = options.connectTimeout ?? 15_000;
   }
 
-  /** A request that has not been sent yet. */
+  /** Creates a request, which is not sent yet. */
   request(url: URL, method: string, headers: Record<string, string>): ClientRequest {
     const proxy = this.#proxyOf(url);
     const options: RequestOptions = {
@@ -63,14 +68,14 @@ export class Connections {
     };
     if (url.protocol === 'https:') return httpsRequest(options);
     if (proxy !== undefined) {
-      // Through a proxy that sees the request anyway no tunnel is needed, and many refuse one to port 80.
+      // An unencrypted request needs no tunnel, and many proxies refuse tunnels to port 80.
       options.path = `${url.origin}${url.pathname}${url.search}`;
       options.headers = { host: url.host, ...headers, ...authorizationOf(proxy) };
     }
     return httpRequest(options);
   }
 
-  /** Ends all connections. */
+  /** Closes all connections. */
   close(): void {
     for (const agent of this.#agents.values()) agent.destroy();
   }
@@ -116,7 +121,7 @@ export class Connections {
     const limit = AbortSignal.timeout(this.#connectTimeout);
     if (proxy === undefined) {
       const address = (await this.#options.resolve?.(host, port)) ?? { host, port };
-      // What TLS decrypts has buffers of its own.
+      // TLS has its own buffers for decrypted bytes, so direct reads help only without TLS.
       if (!secure) return established(connectForDirectReads(address), 'connect', limit);
       const socket = await established(connectTcp({ ...address, noDelay: true }), 'connect', limit);
       return this.#secure(socket, host, limit);
@@ -136,7 +141,7 @@ export class Connections {
 
   #secure(socket: Socket, host: string, limit: AbortSignal): Promise<Socket> {
     const { cert, key } = this.#options;
-    // Reading all the authorities' certificates takes longer than the handshake.
+    // Create the context once: parsing all authorities' certificates takes longer than a handshake.
     this.#secureContext ??= tls.createSecureContext({
       ...(this.#options.ca === undefined ? {} : { ca: [...defaultAuthorities(), ...listOf(this.#options.ca)] }),
       ...(cert === undefined ? {} : { cert: Buffer.from(cert) }),
@@ -145,7 +150,7 @@ export class Connections {
     const secured = tls.connect({
       socket,
       secureContext: this.#secureContext,
-      // Addresses are not sent by name. RFC 6066, section 3.
+      // An IP address is not a server name. RFC 6066, section 3.
       ...(/^[\d.]+$|:/.test(host) ? { host } : { servername: host }),
       ALPNProtocols: ['http/1.1'],
     });
@@ -158,11 +163,11 @@ function listOf(ca: NonNullable<ConnectionOptions['ca']>): (string | Buffer)[] {
   return all.map((one) => (typeof one === 'string' ? one : Buffer.from(one)));
 }
 
-/** What Node trusts if nobody names authorities: naming some takes their place. */
+/** The authorities that Node trusts by default. Giving `ca` replaces them, so they have to be added to it. */
 function defaultAuthorities(): string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
   if (getCACertificates !== undefined) return getCACertificates('default');
-  // Node 20 does not say what it has read from there.
+  // Node 20 cannot list the certificates of NODE_EXTRA_CA_CERTS.
   const file = process.env['NODE_EXTRA_CA_CERTS'];
   return file === undefined || file === '' ? [...tls.rootCertificates] : [...tls.rootCertificates, read(file)];
 }
@@ -171,7 +176,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    // Node starts without it, with a warning.
+    // Node itself only warns about a missing file.
     return '';
   }
 }
@@ -190,12 +195,12 @@ function established<T extends Socket>(socket: T, event: 'connect' | 'secureConn
     };
     const onError = (error: Error): void => {
       settle();
-      // What follows from it is nobody's any more.
+      // Ignore later errors of this socket.
       socket.on('error', () => undefined);
       socket.destroy();
       reject(error);
     };
-    const onClose = (): void => onError(new Error('the connection ended before it stood'));
+    const onClose = (): void => onError(new Error('the server closed the connection before it was established'));
     const onLimit = (): void => onError(tooSlow());
     socket.on(event, onReady);
     socket.on('error', onError);
@@ -206,10 +211,10 @@ function established<T extends Socket>(socket: T, event: 'connect' | 'secureConn
 }
 
 function tooSlow(): Error {
-  return new Error('the connection did not stand in time');
+  return new Error('the connection was not established in time (connectTimeout)');
 }
 
-/** Asks a proxy for a connection to a host. RFC 9110, section 9.3.6. */
+/** Asks a proxy for a tunnel to a host. RFC 9110, section 9.3.6. */
 function tunnel(socket: Socket, proxy: URL, authority: string, limit: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({

@@ -1,3 +1,4 @@
+// A large response's body, read from the socket past Node's HTTP parser.
 import type { IncomingMessage } from 'node:http';
 
 import { readDirectly } from './direct-read-socket.ts';
@@ -5,35 +6,36 @@ import type { DirectReceiver } from './direct-read-socket.ts';
 import type { IdleTimer } from './idle-timer.ts';
 import { ResponseBody } from './response-body.ts';
 
-/** Pieces that are good at the same time. */
+/** How many lent pieces stay valid at the same time. */
 const lentAtOnce = 3;
 
 /**
- * Bytes that are read at a time: where pieces are copied, and where they are lent, by the only body that does so or by one of several. The
- * larger they are, the fewer times other threads have to be woken for them.
+ * Bytes per read: if pieces are copied, if this is the only body that lends pieces, and if several do. Larger pieces
+ * wake other threads less often.
  */
 const bufferSize = { kept: 64 * 1024, lent: 2 * 1024 * 1024, lentBySeveral: 1024 * 1024 };
 
-/** Bodies that lend their pieces now. */
+/** The number of open bodies that lend their pieces. */
 let lending = 0;
 
 /**
- * The body of a large answer whose length is known, read off a plain connection without the HTTP parser, which would copy each piece
- * into memory of its own. The connection ends with it, as the parser still waits for the body.
+ * The body of a large response of known length, read from an unencrypted connection past the HTTP parser. The parser
+ * would copy each piece into newly allocated memory. The connection is closed after the body, as the parser still
+ * waits for it.
  */
 export class DirectBody extends ResponseBody implements DirectReceiver {
-  /** Bytes that have not been handed on. */
+  /** Bytes that the reader has not taken yet. */
   #left: number;
-  /** Of the beginning, what came with the head, and so through the parser. */
+  /** The body's first bytes, if they arrived together with the headers and so went through the parser. */
   #parsed: Uint8Array | undefined;
-  /** What was read and not handed on: one piece, but for the rare case in which Node goes on reading by itself. */
+  /** Buffers that were read and not taken yet: at most one, except when Node reads on by itself, which is rare. */
   readonly #read: Filled[] = [];
   readonly #free: Uint8Array[] = [];
-  /** Buffers whose bytes were handed on and are still good: the last three. */
+  /** Lent buffers that the reader may still use: the last three. */
   readonly #lent: Uint8Array[] = [];
   #lends = false;
 
-  /** @param size its Content-Length */
+  /** @param size the response's Content-Length */
   constructor(message: IncomingMessage, size: number, idleTimer: IdleTimer) {
     super(message, idleTimer);
     this.#left = size;
@@ -47,20 +49,22 @@ export class DirectBody extends ResponseBody implements DirectReceiver {
   override lend(): void {
     this.#lends = true;
     this.#free.length = 0;
-    // Of one that has been closed nothing says any more that it is.
+    // A closed message emits no further `close`: do not count it as lending.
     if (this.message.closed) return;
     lending += 1;
     this.message.once('close', () => (lending -= 1));
   }
 
+  /** Gives the buffer for the next read. */
   nextBuffer(): Uint8Array {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (!this.#lends) return new Uint8Array(bufferSize.kept);
-    // It can be given to other threads. From such memory copying is slow.
+    // Lent pieces may go to other threads, so they are shared memory. Copying out of shared memory would be slow.
     return new Uint8Array(new SharedArrayBuffer(lending === 1 ? bufferSize.lent : bufferSize.lentBySeveral));
   }
 
+  /** Notes a filled buffer. The socket pauses until the reader wants more. */
   received(count: number, buffer: Uint8Array): boolean {
     this.#read.push({ count, buffer });
     this.settle();
@@ -69,7 +73,7 @@ export class DirectBody extends ResponseBody implements DirectReceiver {
 
   protected override begin(hasFailed: boolean): void {
     if (hasFailed) {
-      // What the parser had may be gone, and what came after it must not take its place.
+      // The parser may have lost its bytes. Later bytes must not be taken for them.
       this.#read.length = 0;
       return;
     }

@@ -1,21 +1,24 @@
+// TCP sockets whose bytes can be read past Node's HTTP parser, into a caller's buffers.
 import { connect } from 'node:net';
 import type { NetConnectOpts, Socket } from 'node:net';
 
+/** The size, in bytes, of the one buffer that a socket reads into while the HTTP parser listens. */
 const bufferSize = 64 * 1024;
 
-/** Is given what comes off a connection, past the HTTP parser. */
+/** Receives the bytes of a socket in place of the HTTP parser. */
 export interface DirectReceiver {
-  /** Where the next bytes are to be read into. It is asked after each read. */
+  /** Gives the buffer for the next read. Called after each read. */
   nextBuffer(): Uint8Array;
-  /** So many bytes have been read into a buffer. False: nothing more is to be read for now. */
+  /** Tells that `count` bytes were read into the buffer. Returns false to pause the socket. */
   received(count: number, buffer: Uint8Array): boolean;
 }
 
 const receivers = new WeakMap<Socket, { receiver: DirectReceiver | undefined }>();
 
 /**
- * A connection that reads into one buffer. Else each read takes 64 KiB of memory anew, and with large bodies collecting that takes
- * longer than reading. Node's HTTP parser, which listens at first, copies what it hands on.
+ * Opens a TCP connection that reads into one buffer. By default Node allocates 64 KiB for each read, and for large
+ * bodies collecting that memory takes longer than reading. The HTTP parser, which listens at first, copies the bytes
+ * it delivers.
  */
 export function connectForDirectReads(address: NetConnectOpts & { host: string; port: number }): Socket {
   const buffer = Buffer.allocUnsafeSlow(bufferSize);
@@ -36,18 +39,18 @@ export function connectForDirectReads(address: NetConnectOpts & { host: string; 
   return socket;
 }
 
-/** Whether what comes off this connection can be had past the HTTP parser. */
+/** Whether {@link readDirectly} works for this socket. */
 export function canReadDirectly(socket: Socket): boolean {
   const slot = receivers.get(socket);
   return slot !== undefined && slot.receiver === undefined;
 }
 
 /**
- * Has all given to `receiver` that is read from now on. The HTTP parser sees none of it, so no other answer can come this way.
- * Called while the parser is given bytes: the next buffer is asked for then.
+ * Gives all bytes that are read from now on to `receiver`. The HTTP parser sees none of them, so the connection cannot
+ * carry another response. Call it while the parser handles bytes: the receiver is asked for a buffer right after.
  */
 export function readDirectly(socket: Socket, receiver: DirectReceiver): void {
   const slot = receivers.get(socket);
-  if (slot?.receiver !== undefined) throw new TypeError('the connection has been taken over');
+  if (slot?.receiver !== undefined) throw new TypeError('another receiver already reads from this connection');
   if (slot !== undefined) slot.receiver = receiver;
 }

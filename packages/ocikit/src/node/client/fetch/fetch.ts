@@ -1,3 +1,4 @@
+// A `fetch` over node:http and node:https, for clients on Node.
 import { takesIterables } from '../../../http/wire/index.ts';
 import type { Fetch } from '../../../http/wire/index.ts';
 
@@ -8,27 +9,30 @@ import { contentOf } from './request-body.ts';
 import type { RequestContent } from './request-body.ts';
 import { responseOf } from './response.ts';
 
+/** Options of {@link nodeFetch}. */
 export interface NodeFetchOptions extends ConnectionOptions {
   /**
-   * Milliseconds for which the other side may take nothing of a body and send nothing of an answer. Own pauses do not
-   * count. Default: 300,000.
+   * Milliseconds for which the server may be silent: take no byte of the request's body, and send no byte of the
+   * response. Pauses of the caller do not count. Default: 300,000.
    */
   idleTimeout?: number | undefined;
 }
 
-/** A `fetch` that keeps connections. */
+/** A `fetch` that keeps its connections open for further requests. */
 export interface NodeFetch extends Fetch, Disposable {
+  /** The body of a request may be an AsyncIterable of bytes. */
   readonly [takesIterables]: true;
-  /** Ends all connections, also those in use. It need not be called: unused ones do not keep the process alive. */
+  /** Closes all connections, also those in use. Optional: unused connections do not keep the process alive. */
   close(): void;
 }
 
 /**
- * A `fetch` over `node:http` and `node:https`: faster with large bodies than Node's own, and it knows authorities, proxies and
- * addresses. It follows no redirects, whatever `redirect` says, and decodes no `Content-Encoding`.
+ * Creates a `fetch` over `node:http` and `node:https`. It is faster with large bodies than Node's own, and supports
+ * private certificate authorities, client certificates, proxies and fixed addresses. It never follows redirects,
+ * whatever `redirect` says, and does not decode `Content-Encoding`.
  *
- * It rejects as `fetch` does: with the signal's reason, with a body's own error, else with a TypeError whose `cause` is what
- * Node said.
+ * It rejects like `fetch`: with the signal's reason, with the error of the request's body, or else with a TypeError
+ * whose `cause` is Node's error.
  *
  * @example
  * const registry = createClient({ host: 'registry.example.com', fetch: nodeFetch({ ca: await readFile('ca.pem') }) });
@@ -39,10 +43,10 @@ export function nodeFetch(options: NodeFetchOptions = {}): NodeFetch {
   const send = async (url: string, init: RequestInit): Promise<Response> => {
     const target = new URL(url);
     if (target.protocol !== 'http:' && target.protocol !== 'https:') {
-      throw new TypeError(`fetch failed: nothing is known of ${target.protocol}`);
+      throw new TypeError(`fetch failed: the protocol ${target.protocol} is not supported, only http: and https:`);
     }
     if (target.username !== '' || target.password !== '') {
-      throw new TypeError('fetch failed: credentials belong in a header, not in a URL');
+      throw new TypeError('fetch failed: the URL contains credentials; send them in the Authorization header');
     }
     const { signal } = init;
     signal?.throwIfAborted();
@@ -62,7 +66,7 @@ export function nodeFetch(options: NodeFetchOptions = {}): NodeFetch {
 }
 
 function methodOf({ method = 'GET' }: RequestInit): string {
-  // As `fetch` does: PATCH is the only one that has to be written in capitals.
+  // As in `fetch`: these methods may be written in lower case, PATCH may not.
   return /^(?:delete|get|head|options|post|put)$/i.test(method) ? method.toUpperCase() : method;
 }
 
@@ -71,7 +75,7 @@ function headersOf(init: RequestInit, { content, size, type }: RequestContent): 
   if (type !== undefined && type !== '') headers['content-type'] ??= type;
   if (content === undefined) return headers;
   if (size !== undefined) headers['content-length'] = `${size}`;
-  // A method that usually has no body would be sent without saying where it ends.
+  // For methods that usually have no body, Node would not mark its end.
   else if (headers['content-length'] === undefined) headers['transfer-encoding'] = 'chunked';
   return headers;
 }

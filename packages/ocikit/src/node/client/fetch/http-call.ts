@@ -1,3 +1,4 @@
+// One HTTP request and its response, with time-outs and cancellation.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 
 import { DirectBody } from './direct-body.ts';
@@ -8,38 +9,41 @@ import { BodySender } from './request-body.ts';
 import type { RequestContent } from './request-body.ts';
 import type { ResponseBody } from './response-body.ts';
 
-/** Bytes of a body from which on it is worth a connection of its own. */
+/** Bytes of a response's body from which on it is read directly, which costs the connection. */
 const large = 1024 * 1024;
 
-/** Methods whose effect is the same if a request arrives twice. RFC 9110, section 9.2.2. */
+/** Methods whose requests may arrive twice without harm. RFC 9110, section 9.2.2. */
 const idempotent: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PUT']);
 
-/** A request and its answer. */
+/** A request and its response. */
 export class HttpCall {
   readonly #request: ClientRequest;
-  readonly #body: RequestContent;
+  readonly #requestBody: RequestContent;
   readonly #idleTimer: IdleTimer;
   #sender: BodySender | undefined;
   #message: IncomingMessage | undefined;
-  #answer: ResponseBody | undefined;
+  #responseBody: ResponseBody | undefined;
   #failure: { error: unknown; isOfConnection: boolean } | undefined;
   #reject: ((error: unknown) => void) | undefined;
   #release: (() => void) | undefined;
 
   constructor(request: ClientRequest, body: RequestContent, idleTimeout: number) {
     this.#request = request;
-    this.#body = body;
+    this.#requestBody = body;
     this.#idleTimer = new IdleTimer(idleTimeout, (error) => this.fail(error));
   }
 
-  /** The body of the answer. */
-  get answer(): ResponseBody | undefined {
-    return this.#answer;
+  /** The response's body; undefined if it has none, or has not arrived. */
+  get body(): ResponseBody | undefined {
+    return this.#responseBody;
   }
 
-  /** True if a kept connection had ended before the request came. RFC 9112, section 9.3.1. */
+  /**
+   * Whether the request failed because the server had closed the kept connection before the request came, and may be
+   * sent again. RFC 9112, section 9.3.1.
+   */
   mayBeRepeated(method: string): boolean {
-    const { content } = this.#body;
+    const { content } = this.#requestBody;
     return (
       this.#failure?.isOfConnection === true &&
       this.#request.reusedSocket &&
@@ -49,6 +53,7 @@ export class HttpCall {
     );
   }
 
+  /** Sends the request. Resolves when the response's headers have arrived. */
   run(signal: AbortSignal | undefined): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const request = this.#request;
@@ -75,20 +80,20 @@ export class HttpCall {
     });
   }
 
-  /** Ends it, wherever it is. */
+  /** Ends the call with an error, in any state. */
   fail(error: unknown, isOfConnection: boolean = false): void {
     this.#failure ??= { error, isOfConnection };
     this.#sender?.stop();
     this.#reject?.(error);
-    this.#answer?.fail(error);
+    this.#responseBody?.fail(error);
     this.#request.destroy();
   }
 
   #send(): void {
-    const { content } = this.#body;
+    const { content } = this.#requestBody;
     const length = this.#request.getHeader('content-length');
     if (content === undefined || content instanceof Uint8Array) {
-      // Buffers are written without a copy, and all at once.
+      // A buffer is written at once, without a copy.
       this.#request.end(content);
       this.#idleTimer.startWait();
       return;
@@ -102,20 +107,20 @@ export class HttpCall {
     this.#message = message;
     this.#idleTimer.endWait();
     const { statusCode = 0 } = message;
-    // An answer that refuses the request does not wait for the rest of it.
+    // A response that refuses the request may come before the server has read the body: stop sending it.
     if (statusCode >= 300 && this.#sender?.isUnderWay === true) {
       this.#sender.stop();
       message.once('close', () => this.#request.destroy());
       message.once('end', () => this.#request.destroy());
     }
     if (hasNoBody(this.#request.method, message)) message.resume();
-    else this.#answer = bodyOf(message, this.#idleTimer);
+    else this.#responseBody = bodyOf(message, this.#idleTimer);
   }
 }
 
 function bodyOf(message: IncomingMessage, idleTimer: IdleTimer): ResponseBody {
   const { headers, socket } = message;
-  // Chunks are the parser's.
+  // Only the parser can decode chunks.
   const size = headers['transfer-encoding'] === undefined ? Number(headers['content-length']) : 0;
   return size >= large && canReadDirectly(socket)
     ? new DirectBody(message, size, idleTimer)
@@ -123,7 +128,7 @@ function bodyOf(message: IncomingMessage, idleTimer: IdleTimer): ResponseBody {
 }
 
 function reasonOf(error: NodeJS.ErrnoException): string {
-  // When several addresses were tried there is no message.
+  // After several addresses were tried, Node's error has no message.
   return error.message === '' ? (error.code ?? error.name) : error.message;
 }
 

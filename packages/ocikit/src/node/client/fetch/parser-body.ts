@@ -1,12 +1,13 @@
+// A response's body, as Node's HTTP parser delivers it.
 import type { IncomingMessage } from 'node:http';
 
 import type { IdleTimer } from './idle-timer.ts';
 import { ResponseBody } from './response-body.ts';
 
-/** Bytes that may wait to be read before the connection is held up. */
+/** Bytes that may wait for the reader before the socket is paused. */
 const ahead = 2 * 1024 * 1024;
 
-/** A body in the pieces in which the HTTP parser hands it on, none of them copied again. */
+/** A body in the pieces that the HTTP parser delivers. None of them is copied again. */
 export class ParserBody extends ResponseBody {
   readonly #pieces: Uint8Array[] = [];
   #size = 0;
@@ -43,7 +44,7 @@ export class ParserBody extends ResponseBody {
   }
 
   protected override awaitMore(): void {
-    // It comes by itself.
+    // The parser delivers pieces without being asked.
   }
 
   protected override drop(): void {

@@ -1,22 +1,29 @@
+// Chooses the proxy for a URL, by options and by the usual environment variables.
 import { BlockList, isIP } from 'node:net';
 
-/** Which proxy a request goes through. */
+/** The proxy options of {@link nodeFetch}. */
 export interface ProxyOptions {
   /**
-   * `http://[USER:PASSWORD@]HOST[:PORT]`, or `https://`; `false`: none. Default: what `HTTPS_PROXY`, `HTTP_PROXY` or
-   * `ALL_PROXY` say, also in lower case.
+   * The proxy's URL: `http://[USER:PASSWORD@]HOST[:PORT]`, or `https://…`; `false`: no proxy. Default: the environment
+   * variables `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, also in lower case.
    */
   proxy?: string | URL | false | undefined;
   /**
-   * Hosts that are reached without a proxy, separated by commas or spaces: `*`, `example.com` (also those below it), `.example.com`,
-   * `10.0.0.0/8`; each may have a `:PORT`. Default: what `NO_PROXY` says. This machine always is.
+   * Hosts that are reached without a proxy, separated by commas or spaces: `*`, `example.com` (with its subdomains),
+   * `.example.com` (its subdomains only), `10.0.0.0/8`. A name may end in `:PORT`. Default: `NO_PROXY` of the
+   * environment. This machine is always reached without a proxy.
    */
   noProxy?: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @returns for a URL the proxy that it is reached through; undefined if there is none */
+/**
+ * Reads the options and the environment once.
+ *
+ * @returns a function that gives the proxy for a URL; undefined if the URL is reached directly
+ * @throws TypeError if the proxy's URL has another protocol than `http:` or `https:`
+ */
 export function proxyChoice(
   options: ProxyOptions,
   environment: Environment = process.env,
@@ -26,7 +33,7 @@ export function proxyChoice(
     nonEmpty(environment[name.toLowerCase()]) ?? nonEmpty(environment[name]);
   if (proxy === false) return () => undefined;
   const all = proxy ?? either('ALL_PROXY');
-  // In a CGI program HTTP_PROXY is a header of the request: anybody could choose the proxy.
+  // In a CGI program, HTTP_PROXY comes from a header of the request, so any client could choose the proxy.
   const isCgi = environment['REQUEST_METHOD'] !== undefined;
   const http = parseProxy(proxy ?? (isCgi ? nonEmpty(environment['http_proxy']) : either('HTTP_PROXY')) ?? all);
   const https = parseProxy(proxy ?? either('HTTPS_PROXY') ?? all);
@@ -42,8 +49,10 @@ function parseProxy(proxy: string | URL | undefined): URL | undefined {
   if (proxy === undefined) return undefined;
   const text = String(proxy);
   const url = URL.canParse(text) && text.includes('://') ? new URL(text) : new URL(`http://${text}`);
-  // Not with its text, which may hold a password.
-  if (!['http:', 'https:'].includes(url.protocol)) throw new TypeError(`a proxy cannot be reached by ${url.protocol}`);
+  if (!['http:', 'https:'].includes(url.protocol)) {
+    // Do not show the URL: it may contain a password.
+    throw new TypeError(`a proxy cannot be reached by ${url.protocol}; its URL must begin with http:// or https://`);
+  }
   return url;
 }
 
@@ -72,7 +81,7 @@ function exemption(text: string): Exemption {
   // An IPv6 address without brackets has no port.
   const [, host = text, port] = isIP(text) === 6 ? [] : (/^(.*?)(?::(\d+))?$/.exec(text) ?? []);
   const name = hostForLookup(host.toLowerCase()).replace(/^\*?\.?/, '');
-  // A name with a dot before it means only those below it.
+  // A name that begins with a dot means its subdomains only.
   const itself = !/^\*?\./.test(host);
   return {
     port,
@@ -92,7 +101,7 @@ function isThisMachine(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** The host of a URL as it is looked up: an IPv6 address without its brackets. */
+/** Gives a URL's host in the form for DNS and sockets: without the brackets of an IPv6 address, and a final dot. */
 export function hostForLookup(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
 }

@@ -1,3 +1,4 @@
+// The body of a request: its forms, and sending it piece by piece.
 import type { ClientRequest } from 'node:http';
 
 import { readSource } from '../../../model/index.ts';
@@ -5,22 +6,22 @@ import { readSource } from '../../../model/index.ts';
 import type { IdleTimer } from './idle-timer.ts';
 
 /**
- * Bytes that may wait to be sent when more are handed over. TLS copies what waits into one piece, so there nothing should:
- * the next piece is fetched while the last one is sent, and that is enough.
+ * Bytes that may wait in the socket's queue when the next piece is written. TLS copies all waiting bytes into one
+ * piece, so with TLS none should wait. Fetching the next piece while one is sent is enough.
  */
 const ahead = { 'http:': 1024 * 1024, 'https:': 0 };
 
-/** What a request sends. */
+/** The body of a request. */
 export interface RequestContent {
-  /** Bytes at hand can be sent again. */
+  /** The body. A `Uint8Array` can be sent again. Undefined: no body. */
   content: Uint8Array | AsyncIterable<Uint8Array> | undefined;
-  /** Bytes, if they are known. */
+  /** The body's bytes, if known. */
   size?: number | undefined;
-  /** The Content-Type that goes with it if nobody says another one. */
+  /** The Content-Type to send if the caller gives none. */
   type?: string | undefined;
 }
 
-/** Everything that `fetch` takes as a body, and AsyncIterables of bytes. */
+/** Reads a body in any form that `fetch` takes, or an AsyncIterable of bytes. */
 export async function contentOf(body: unknown): Promise<RequestContent> {
   if (body === undefined || body === null) return { content: undefined };
   if (body instanceof Uint8Array) return { content: body, size: body.length };
@@ -28,7 +29,7 @@ export async function contentOf(body: unknown): Promise<RequestContent> {
   if (body instanceof ReadableStream) return { content: readSource(body as ReadableStream<Uint8Array>) };
   if (body instanceof Blob) return { content: readSource(body), size: body.size, type: body.type };
   if (typeof body === 'object' && Symbol.asyncIterator in body) return { content: body as AsyncIterable<Uint8Array> };
-  // What texts, parameters and forms look like, Response knows.
+  // Let Response encode texts, parameters and forms.
   const response = new Response(body as BodyInit);
   return { ...atHand(new Uint8Array(await response.arrayBuffer())), type: response.headers.get('content-type') ?? '' };
 }
@@ -37,7 +38,7 @@ function atHand(content: Uint8Array): RequestContent {
   return { content, size: content.length };
 }
 
-/** Sends a body that comes piece by piece. */
+/** Sends a body piece by piece. */
 export class BodySender {
   readonly #request: ClientRequest;
   readonly #pieces: AsyncIterator<Uint8Array>;
@@ -61,12 +62,12 @@ export class BodySender {
     this.#ahead = request.protocol === 'https:' ? ahead['https:'] : ahead['http:'];
   }
 
-  /** Whether bytes are missing that were announced, or may come. */
+  /** Whether bytes of the body are still to be sent. */
   get isUnderWay(): boolean {
     return !this.#stopped && !this.#request.writableEnded && this.#sent !== this.#size;
   }
 
-  /** Resolves when all is handed over, or it was stopped. Rejects with the source's own error. */
+  /** Resolves when all bytes are written, or sending was stopped. Rejects with the source's own error. */
   async send(): Promise<void> {
     const request = this.#request;
     for (;;) {
@@ -75,7 +76,7 @@ export class BodySender {
       if (next.done === true) break;
       this.#sent += next.value.length;
       if (this.#size !== undefined && this.#sent > this.#size) throw this.#wrongSize('more');
-      if (request.writableNeedDrain && request.writableLength > this.#ahead) await this.#room();
+      if (request.writableNeedDrain && request.writableLength > this.#ahead) await this.#waitForDrain();
       request.write(next.value);
     }
     if (this.#size !== undefined && this.#sent < this.#size) throw this.#wrongSize('fewer');
@@ -83,15 +84,15 @@ export class BodySender {
     this.#idleTimer.startWait();
   }
 
-  /** Nobody wants the rest: leaves the source. */
+  /** Stops sending, and ends the source's iteration. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    // A source that hangs would never say that it has been left, and how it takes it matters to nobody.
+    // Do not wait for the source: it may hang. Its error does not matter any more.
     this.#pieces.return?.().catch(() => undefined);
   }
 
-  async #room(): Promise<void> {
+  async #waitForDrain(): Promise<void> {
     this.#idleTimer.startWait();
     await new Promise<void>((resolve) => {
       const settle = (): void => {
@@ -106,6 +107,6 @@ export class BodySender {
   }
 
   #wrongSize(than: string): TypeError {
-    return new TypeError(`the body has ${than} bytes than the ${this.#size} of its Content-Length`);
+    return new TypeError(`the request's body has ${than} bytes than the ${this.#size} of its Content-Length`);
   }
 }

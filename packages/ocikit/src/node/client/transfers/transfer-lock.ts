@@ -1,3 +1,4 @@
+// A lock file, so that only one process writes a partial transfer.
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, rmSync, utimesSync, writeSync } from 'node:fs';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
@@ -9,13 +10,16 @@ interface Owner extends ProcessIdentity {
   nonce: string;
 }
 
+/** Milliseconds between two updates of the lock file's time. */
 const heartbeat = 2000;
-/** Of a process that cannot be seen from here nothing is known but that its heartbeat has stopped. */
+/**
+ * Milliseconds after which a lock without a heartbeat is stale, if its owner runs on another host or in a container.
+ */
 const heartbeatTimeout = 10_000;
 
 /**
- * Who goes on with a transfer. Should two ever do so, none of them reads wrong bytes, as both verify what they read; but what
- * they keep may be of no use. So it need not be as strict as a lock on what is stored.
+ * The right to write one partial transfer. If two processes ever had it, neither would read wrong bytes, as both verify
+ * the content; only the partial file would be useless. So this lock need not be as strict as a store's.
  */
 export class TransferLock {
   readonly #path: string;
@@ -30,13 +34,17 @@ export class TransferLock {
       try {
         utimesSync(path, now, now);
       } catch {
-        // It was taken away; see above.
+        // Another process has removed the lock: see above.
       }
     }, heartbeat);
     this.#timer.unref();
   }
 
-  /** @returns undefined if somebody else has it */
+  /**
+   * Takes the lock.
+   *
+   * @returns undefined if another process, or another call, has it
+   */
   static async acquire(path: string): Promise<TransferLock | undefined> {
     const nonce = randomUUID();
     for (let attempt = 0; attempt < 3; attempt++) {
@@ -49,6 +57,7 @@ export class TransferLock {
     return undefined;
   }
 
+  /** Releases the lock, if it is still this one's. */
   async release(): Promise<void> {
     clearInterval(this.#timer);
     const text = await readFile(this.#path, 'utf8').catch(() => '');
@@ -56,7 +65,7 @@ export class TransferLock {
   }
 }
 
-/** Without a pause between its name and its content, so that it is hardly ever seen empty. */
+/** Creates and fills the file synchronously, so that other processes hardly ever see it empty. */
 function createLockFile(path: string, owner: Owner): boolean {
   let file: number;
   try {
@@ -84,7 +93,7 @@ async function readLockFile(path: string): Promise<{ text: string; mtimeMs: numb
   }
 }
 
-/** Renaming is the step that only one can do; who finds another's lock in its hands puts it back. */
+/** Removes a stale lock. Only one process can rename it. If the renamed file is another, newer lock, it is put back. */
 async function removeStaleLock(path: string, expected: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
@@ -103,7 +112,7 @@ function isHeld(text: string, mtimeMs: number): boolean {
   return Math.abs(Date.now() - mtimeMs) <= heartbeatTimeout;
 }
 
-/** Undefined if it is being written, or its writer was killed in the middle. */
+/** Undefined if the file is incomplete: it is being written, or its writer was killed. */
 function parseOwner(text: string): Owner | undefined {
   try {
     return (JSON.parse(text) as Owner | null) ?? undefined;

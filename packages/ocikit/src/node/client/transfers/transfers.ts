@@ -1,3 +1,4 @@
+// Keeps unfinished transfers in a directory, so that a later process can resume them.
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -7,19 +8,25 @@ import type { PartialContent, TransferStore } from '../../../http/client/index.t
 
 import { TransferLock } from './transfer-lock.ts';
 
+/** Options of {@link openTransfers}. */
 export interface TransfersOptions {
-  /** Milliseconds after which what nobody has gone on with is removed, when the first transfer begins. Default: 7 days. */
+  /**
+   * Milliseconds. Transfers that were not resumed within this time are removed when the first transfer begins. Default:
+   * 604,800,000 (7 days).
+   */
   keep?: number | undefined;
 }
 
 const week = 7 * 24 * 60 * 60 * 1000;
 
 /**
- * Keeps unfinished transfers in a directory, so that another process can go on with them. Several may share it: what one
- * holds, the others do without. What has been transferred leaves nothing behind.
+ * Keeps unfinished transfers in a directory, so that another process can resume them. Several processes may share the
+ * directory: while one holds a transfer, the others transfer the same content without it. A finished transfer leaves no
+ * files.
  *
- * @param directory is made if it is missing. Whoever may write to it may spoil a transfer, which is noticed, as all content is
- * verified; whoever may read it sees what is on its way.
+ * @param directory is created if it is missing. A program that can read the directory sees the content. A program
+ * that can write to it can damage a transfer, but the damage is detected, as all content is verified.
+ *
  *
  * @example
  * const client = createClient({ host: 'registry.example.com', transfers: openTransfers('/var/cache/pulls') });
@@ -47,7 +54,7 @@ export function openTransfers(directory: string, { keep = week }: TransfersOptio
       await prepare();
       const temporary = `${path}.${randomUUID()}`;
       try {
-        // A session's URL is as good as a password where the registry signs it.
+        // The URL of an upload may be as secret as a password, if the registry signs it: only the owner may read it.
         const handle = await open(temporary, 'wx', 0o600);
         try {
           await handle.writeFile(JSON.stringify({ key, value }));
@@ -74,7 +81,7 @@ export function openTransfers(directory: string, { keep = week }: TransfersOptio
   };
 }
 
-/** The names in the directory: a key's hash, and what it is. */
+/** The files of a transfer. Their names are the hash of the transfer's key, and this. */
 type FileKind = 'note' | 'part' | 'lock';
 const ownName = /^[0-9a-f]{64}\.(?:note|part|lock)(?:\.[0-9a-f-]{36})?$/;
 
@@ -97,7 +104,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** Undefined if the note is torn, as a machine that lost its power leaves it. */
+/** Undefined if the note is incomplete, as after a power failure. */
 function valueIn(text: string, key: string): string | undefined {
   try {
     const note = JSON.parse(text) as { key?: unknown; value?: unknown } | null;
@@ -107,11 +114,12 @@ function valueIn(text: string, key: string): string | undefined {
   }
 }
 
+/** Bytes that are read at a time. */
 const pieceSize = 1024 * 1024;
 
 /**
- * A file that grows. Its end may be missing, when its writer was killed, and is fetched again; it may be wrong, when the
- * machine stopped, and is found out, as whoever reads it verifies the whole.
+ * A file that grows as content arrives. If its writer was killed, the end is missing and is fetched again. If the
+ * machine crashed, the end may be wrong; the reader finds out, as it verifies the whole content.
  */
 class PartialFile implements PartialContent {
   readonly #path: string;
@@ -147,7 +155,9 @@ class PartialFile implements PartialContent {
     for (let at = 0; at < size;) {
       const buffer = new Uint8Array(Math.min(pieceSize, size - at));
       const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) throw new Error(`${this.#path} has become shorter while it was read`);
+      if (bytesRead === 0) {
+        throw new Error(`${this.#path} became shorter while it was read: another program changed it`);
+      }
       at += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
