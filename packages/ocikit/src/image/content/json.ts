@@ -1,6 +1,12 @@
+// Parses JSON from other programs.
+/** A parsed JSON object, with unknown values. */
 export type JsonObject = Record<string, unknown>;
 
-/** The object that bytes are as JSON, without the fields that are null: so Go programs write what is not there. */
+/**
+ * Parses a JSON object. Fields that are null are left out: Go programs write missing values as null.
+ *
+ * @returns undefined if the bytes are not the JSON of an object
+ */
 export function parseJsonObject(bytes: Uint8Array): JsonObject | undefined {
   let value: unknown;
   try {
@@ -12,6 +18,7 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject | undefined {
   return Object.fromEntries(Object.entries(value).filter(([, content]) => content !== null));
 }
 
+/** Whether a JSON value is an object, and no array. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

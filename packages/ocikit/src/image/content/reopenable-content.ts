@@ -1,3 +1,4 @@
+// Content that the caller has, as the content of an image.
 import { createContent, digestOf, mediaTypes, readSource, RegistryError } from '../../model/index.ts';
 import type { BlobContent, Descriptor, Digest, GetBlobOptions, ResolvedRange } from '../../model/index.ts';
 
@@ -5,36 +6,43 @@ import { wrongSize } from './descriptor-checks.ts';
 import { toBase64 } from './inline-data.ts';
 import type { ImageSource } from './source.ts';
 
-type Arriving = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
+type Pieces = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
-/** Bytes that can be read again: at hand, in a `Blob` or `File`, or opened by a function each time. */
+/**
+ * Content that can be read several times: bytes, a `Blob` or `File`, or a function that opens the content each time.
+ */
 export type ReopenableContent =
   | Uint8Array
   | Blob
-  | (() => Arriving | Uint8Array | Blob | Promise<Arriving | Uint8Array | Blob>);
+  | (() => Pieces | Uint8Array | Blob | Promise<Pieces | Uint8Array | Blob>);
 
-/** A config or layer, and what names it. */
+/** A config or layer, with its descriptor. */
 export interface ImageContent {
+  /** The content's media type, digest and size. */
   readonly descriptor: Descriptor;
-  /** Compared with the descriptor when it is read. */
+  /** The content. It is compared with the descriptor when it is read. */
   readonly content: ReopenableContent;
 }
 
-/** One that is at hand. */
+/** A config or layer in memory. */
 export interface BytesContent extends ImageContent {
+  /** The content's bytes. */
   readonly content: Uint8Array;
 }
 
+/** Options for a descriptor. */
 export interface ContentOptions {
+  /** The descriptor's annotations. Default: none. */
   annotations?: Readonly<Record<string, string>> | undefined;
-  /** `sha256` if it is left out. */
+  /** The algorithm of the digest. Default: `sha256`. */
   algorithm?: string | undefined;
-  /** Whether the descriptor carries the content itself, so that nobody has to fetch it. For short content. Default: false. */
+  /** Let the descriptor carry the content, so that clients need not fetch it. For short content. Default: false. */
   inline?: boolean | undefined;
 }
 
 /**
- * Bytes that are at hand as the content of an image. What is in a file is `{ descriptor, content: () => createReadStream(path) }`.
+ * Makes a config or layer of bytes in memory. For a file, write
+ * `{ descriptor, content: () => createReadStream(path) }` instead.
  *
  * @example
  * const layer = contentOf(tar, mediaTypes.layer);
@@ -51,18 +59,23 @@ export function contentOf(bytes: Uint8Array, mediaType: string, options: Content
   return { descriptor, content: bytes };
 }
 
-/** A value as JSON. */
+/**
+ * Makes a config or layer of a value, as JSON.
+ *
+ * @example
+ * const config = jsonContent({ os: 'linux', architecture: 'amd64' }, mediaTypes.imageConfig);
+ */
 export function jsonContent(value: object, mediaType: string, options: ContentOptions = {}): BytesContent {
   return contentOf(new TextEncoder().encode(JSON.stringify(value)), mediaType, options);
 }
 
-/** `{}`: a config or layer that says nothing. Image specification, "Guidance for an Empty Descriptor". */
+/** Makes the empty config or layer: `{}`. Image specification, "Guidance for an Empty Descriptor". */
 export function emptyContent(options: ContentOptions = {}): BytesContent {
   return jsonContent({}, mediaTypes.empty, { inline: true, ...options });
 }
 
 /**
- * Contents that are at hand, as the source of an image. It knows no manifests.
+ * Makes the source of an image from the caller's configs and layers. It has no manifests.
  *
  * @example
  * const image = createRef({ bytes, mediaType: mediaTypes.imageManifest, source: contentSource([config, layer]) });
@@ -73,18 +86,22 @@ export function contentSource(contents: Iterable<ImageContent>): ImageSource {
   return {
     openBlob: async (descriptor, options) => openContent(descriptor, byDigest.get(descriptor.digest), options),
     getManifest: async ({ digest }) => {
-      throw new RegistryError('MANIFEST_UNKNOWN', `there is no manifest ${digest}`);
+      throw new RegistryError(
+        'MANIFEST_UNKNOWN',
+        `the manifest ${digest} is not among the contents of this source, which has configs and layers only`,
+      );
     },
   };
 }
 
-/** What is kept, or a part of it. Rejects with BLOB_UNKNOWN if it is undefined. */
+/** Opens the content of a descriptor, or a range of it. Throws BLOB_UNKNOWN if the content is undefined. */
 export function openContent(
   descriptor: Descriptor,
   content: ReopenableContent | undefined,
   { range, signal }: GetBlobOptions,
 ): BlobContent {
-  if (content === undefined) throw new RegistryError('BLOB_UNKNOWN', `there is no blob ${descriptor.digest}`);
+  if (content === undefined)
+    throw new RegistryError('BLOB_UNKNOWN', `the source of this image has no blob ${descriptor.digest}`);
   const about = { descriptor, range, signal };
   const found = sizeOf(content);
   if (found !== undefined && found !== descriptor.size) throw wrongSize(descriptor, found);
@@ -97,7 +114,7 @@ export function openContent(
         pieces = readReopenable(content, part, descriptor.size, signal);
         return pieces;
       },
-      // Whoever reads a stream may have forgotten it. What is being waited for may never come, so nobody waits for it here.
+      // Do not wait for the pieces to end: a piece that is being waited for may never arrive.
       cancel: async () => void pieces?.return().catch(() => undefined),
     },
   });
@@ -111,11 +128,11 @@ function readReopenable(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (content instanceof Blob) return readSource(content.slice(start, end), signal);
   const pieces = readSource(content, signal);
-  // What goes on after the announced end is to be noticed.
+  // Read the whole content to its real end, so that extra bytes are noticed.
   return start === 0 && end === size ? pieces : partOf(pieces, { start, end });
 }
 
-/** Bytes; undefined if only reading it tells. */
+/** The content's bytes; undefined if only reading it tells. */
 export function sizeOf(content: ReopenableContent): number | undefined {
   if (content instanceof Uint8Array) return content.length;
   return content instanceof Blob ? content.size : undefined;

@@ -1,21 +1,22 @@
+// The sources of images: where configs, layers and manifests are fetched.
 import type { BlobContent, CallOptions, Descriptor, GetBlobOptions, Manifest, Reader } from '../../model/index.ts';
 
 /**
- * Where the content of an image or an index comes from. It need not verify anything: whoever reads through a `Ref` does.
+ * A source of configs, layers and manifests. It need not verify them: an `Image` or `Index` verifies what it reads.
  */
 export interface ImageSource {
-  /** The bytes of a config or layer, or a part of them. Rejects with BLOB_UNKNOWN. */
+  /** Opens a config or layer, or a range of it. Rejects with BLOB_UNKNOWN. */
   openBlob(descriptor: Descriptor, options: GetBlobOptions): Promise<BlobContent>;
-  /** A manifest that an index names. Rejects with MANIFEST_UNKNOWN. */
+  /** Gets a manifest that an index names. Rejects with MANIFEST_UNKNOWN. */
   getManifest(descriptor: Descriptor, options: CallOptions): Promise<Manifest>;
-  /** Where an entry of an index and what it names come from; from here if this is left out or gives undefined. */
+  /** Gives the source of an index's entry and of all that the entry names. Default, or undefined: this source. */
   sourceOf?(descriptor: Descriptor): ImageSource | undefined;
 }
 
-/** What of a registry is needed to read images. */
+/** The part of a registry that is needed to read images. */
 export type ImageReader = Pick<Reader, 'getBlob' | 'getManifest' | 'getTag'>;
 
-/** The content of one repository: in a registry, in a layout, wherever a {@link Reader} can look. */
+/** Makes a source of one repository, in any registry. */
 export function registrySource(registry: ImageReader, repository: string): ImageSource {
   return {
     openBlob: (descriptor, options) => registry.getBlob(repository, descriptor.digest, options),
@@ -23,7 +24,7 @@ export function registrySource(registry: ImageReader, repository: string): Image
   };
 }
 
-/** The same source, asked on behalf of an earlier call as well: its signal ends the later ones too. */
+/** Wraps a source so that an earlier call's options apply to it too: the call's signal also ends later reads. */
 export function boundSource(source: ImageSource, call: CallOptions): ImageSource {
   return {
     openBlob: (descriptor, options) => source.openBlob(descriptor, inheritCall(call, options)),
@@ -35,7 +36,7 @@ export function boundSource(source: ImageSource, call: CallOptions): ImageSource
   };
 }
 
-/** The options of a call that an earlier one made possible: what it says itself counts, and either signal ends it. */
+/** Merges the options of a call with those of an earlier call. Its own options win, and either signal ends it. */
 export function inheritCall<T extends CallOptions>(earlier: CallOptions, options: T): T {
   return {
     ...options,
@@ -45,7 +46,7 @@ export function inheritCall<T extends CallOptions>(earlier: CallOptions, options
   };
 }
 
-/** A signal that is the only one stays itself, with all that it knows of its deadline. */
+/** Combines two signals. A single signal is kept as it is, as it may carry a deadline. */
 function eitherSignal(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
   if (a === undefined || a === b) return b;
   return b === undefined ? a : AbortSignal.any([a, b]);

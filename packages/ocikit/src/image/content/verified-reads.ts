@@ -1,3 +1,4 @@
+// Reads content from a source, and verifies it against its descriptor.
 import { createContent, VerifyingReader } from '../../model/index.ts';
 import type { BlobContent, CallOptions, Descriptor, GetBlobOptions } from '../../model/index.ts';
 
@@ -5,15 +6,16 @@ import { assertDescriptor, assertFits, wrongSize } from './descriptor-checks.ts'
 import { inlineData } from './inline-data.ts';
 import type { ImageSource } from './source.ts';
 
-/** Bytes: what is read into memory at once, if nothing else is said. */
+/** Bytes that are read into memory if the caller gives no limit: 50 MiB. */
 export const defaultLimit: number = 50 * 1024 * 1024;
 
+/** Options for reading content into memory. */
 export interface ReadVerifiedOptions extends CallOptions {
-  /** Bytes; what is larger is refused before it is asked for. Default: 50 MiB. */
+  /** Bytes. Larger content is refused before it is fetched. Default: 52,428,800 (50 MiB). */
   limit?: number | undefined;
 }
 
-/** What a descriptor names, verified by whoever reads it to its end. A part of it cannot be verified. */
+/** Opens the content of a descriptor. Reading all of it verifies the digest. A range cannot be verified. */
 export async function openVerified(
   source: ImageSource,
   descriptor: Descriptor,
@@ -45,7 +47,7 @@ export async function openVerified(
   });
 }
 
-/** All of what a descriptor names, verified, in memory. */
+/** Reads the content of a descriptor into memory, verified. */
 export async function readVerified(
   source: ImageSource,
   descriptor: Descriptor,

@@ -1,3 +1,4 @@
+// Makes the files of an image layout from images and indexes.
 import { assertTag, mediaTypes, splitDigest } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
 
@@ -6,21 +7,29 @@ import type { Image, IndexEntry, WalkOptions } from '../ref/index.ts';
 
 import { FileTree } from './file-tree.ts';
 
+/** The file that marks a directory as an image layout. */
 export const layoutMarker: string = 'oci-layout';
+/** The file that lists the layout's images. */
 export const layoutIndex: string = 'index.json';
+/** The version of the image layout. */
 export const layoutVersion: string = '1.0.0';
+/** The annotation that holds an entry's tag. */
 export const refNameAnnotation: string = 'org.opencontainers.image.ref.name';
 
-/** What an image layout has an entry for. */
+/** An image or index to put into a layout. */
 export interface LayoutEntry extends IndexEntry {
+  /** The entry's tag. Default: none. */
   tag?: string | undefined;
 }
 
 /**
- * An image layout of these images and indexes, as files: in a directory, an archive, wherever they are written to. All manifests are fetched
- * now, blobs when their file is read, and they are verified then; each is there once. Image specification, "Image Layout".
+ * Makes the files of an image layout that holds these images and indexes. All manifests are fetched now. A blob is
+ * fetched and verified when its file is read. Content that several images share becomes one file. Image
+ * specification, "Image Layout".
  *
- * A directory that is a registry as well is what `openLayout` of `ocikit/layout` makes.
+ * For a directory that works as a registry too, use `openLayout` of `ocikit/layout`.
+ *
+ * Rejects with MANIFEST_INVALID if a tag is malformed, and like {@link walk}.
  *
  * @example
  * const tree = await layoutFiles([{ ref: await pull(registry, 'library/alpine', { tag: 'latest' }), tag: 'latest' }]);
@@ -44,7 +53,7 @@ export async function layoutFiles(entries: readonly LayoutEntry[], options: Walk
   return tree;
 }
 
-/** Where a layout keeps what has this digest. */
+/** Gives the path of a blob or manifest in a layout. */
 export function blobPath(digest: Digest): string {
   const { algorithm, encoded } = splitDigest(digest);
   return `blobs/${algorithm}/${encoded}`;
@@ -58,7 +67,10 @@ function placeBlobs(tree: FileTree, image: Image, placed: Set<Digest>): void {
   }
 }
 
-/** What may not be distributed is fetched from its maker. Image specification, "Image Layer Filesystem Changeset". */
+/**
+ * Layers that may not be distributed are fetched from their makers. Image specification, "Image Layer Filesystem
+ * Changeset".
+ */
 function isNondistributable({ urls = [], mediaType }: Descriptor): boolean {
   return urls.length > 0 && /nondistributable|foreign/.test(mediaType);
 }

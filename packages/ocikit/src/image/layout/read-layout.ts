@@ -1,3 +1,4 @@
+// Reads images and indexes from the files of an image layout.
 import { collect, mediaTypes, parseDigest, readSource, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor } from '../../model/index.ts';
 
@@ -9,21 +10,22 @@ import type { Index, Ref } from '../ref/index.ts';
 import { blobPath, layoutIndex, layoutMarker, layoutVersion, refNameAnnotation } from './layout-files.ts';
 
 /**
- * The files of a layout, wherever they are: the content at a path from its root, as `blobs/sha256/…`; undefined if there is none. What it
- * throws ends the reading.
+ * Gives the content of a layout's file, by its path from the root, such as `index.json` or `blobs/sha256/…`;
+ * undefined if there is no such file. An error that it throws ends the reading.
  */
 export type LayoutFile = (path: string) => ReopenableContent | undefined | Promise<ReopenableContent | undefined>;
 
+/** Options of {@link readLayout}. */
 export interface ReadLayoutOptions extends CallOptions {
-  /** Which of the entries. Default: the only one. */
+  /** The tag of the entry. Default: the layout's only entry. */
   tag?: string | undefined;
 }
 
 /**
- * The one image or index of a layout.
+ * Reads one image or index of a layout.
  *
- * Rejects with MANIFEST_UNKNOWN if there is none, or none of that tag; MANIFEST_INVALID if there are several; as {@link readLayoutIndex} and
- * `Index.child`.
+ * Rejects with MANIFEST_UNKNOWN if the layout has none, or none with this tag; with MANIFEST_INVALID if several entries
+ * match; and like {@link readLayoutIndex} and `Index.child`.
  *
  * @example
  * const ref = await readLayout((path) => () => createReadStream(join('./image', path)));
@@ -40,16 +42,17 @@ export async function readLayout(file: LayoutFile, options: ReadLayoutOptions = 
   if (entries.some(({ digest }) => digest !== entry.digest)) {
     throw new RegistryError(
       'MANIFEST_INVALID',
-      `the layout has ${entries.length} entries, of which one has to be chosen`,
+      `the layout has ${entries.length} entries, of which one has to be chosen by a tag that only it has`,
     );
   }
   return index.child(entry);
 }
 
 /**
- * All that a layout has, as an index. Image specification, "Image Layout".
+ * Reads the index of a layout, which lists all its images. Image specification, "Image Layout".
  *
- * Rejects with UNSUPPORTED if it is of another version, or no layout at all; MANIFEST_INVALID if its index is none.
+ * Rejects with UNSUPPORTED if the files are no layout, or a layout of another version; with MANIFEST_INVALID if its
+ * index is missing or malformed; and with CONTENT_TOO_LARGE if its index has more than 50 MiB.
  */
 export async function readLayoutIndex(file: LayoutFile, call: CallOptions = {}): Promise<Index> {
   assertVersion(await readSmall(file, layoutMarker, call));
@@ -60,14 +63,14 @@ export async function readLayoutIndex(file: LayoutFile, call: CallOptions = {}):
 
 function assertVersion(marker: Uint8Array | undefined): void {
   if (marker === undefined)
-    throw new RegistryError('UNSUPPORTED', `there is no ${layoutMarker}: this is no image layout`);
+    throw new RegistryError('UNSUPPORTED', `the file ${layoutMarker} is missing: this is no image layout`);
   const version = parseJsonObject(marker)?.['imageLayoutVersion'];
   if (version === layoutVersion) return;
   const shown = typeof version === 'string' ? JSON.stringify(version.slice(0, 200)) : 'not said';
   throw new RegistryError('UNSUPPORTED', `the image layout's version is ${shown}, not ${layoutVersion}`);
 }
 
-/** The content of a layout's files. */
+/** Makes a source of a layout's files. */
 function layoutSource(file: LayoutFile): ImageSource {
   return {
     openBlob: async (descriptor, options) => openContent(descriptor, await fileOf(file, descriptor), options),
@@ -86,7 +89,7 @@ async function fileOf(file: LayoutFile, descriptor: Descriptor): Promise<Reopena
   return file(blobPath(parseDigest(descriptor.digest)));
 }
 
-/** @throws RegistryError CONTENT_TOO_LARGE */
+/** Reads one of the layout's own files. Rejects with CONTENT_TOO_LARGE. */
 async function readSmall(file: LayoutFile, path: string, { signal }: CallOptions): Promise<Uint8Array | undefined> {
   signal?.throwIfAborted();
   const content = await file(path);

@@ -1,18 +1,23 @@
+// Hashes content in chunks, so that each part can be verified as soon as it is read.
 import { digestOf, RegistryError } from '../../model/index.ts';
 
 import { toBase64 } from '../content/index.ts';
 
-/** What is known of a content in advance: the hash of each of its chunks, all but the last one of the same size. */
+/** The known hashes of a content's chunks. All chunks but the last have the same size. */
 export interface HashedChunks {
-  /** Bytes of all of it. */
+  /** The content's bytes. */
   size: number;
-  /** Bytes of a chunk. */
+  /** Bytes of each chunk but the last. */
   chunkSize: number;
-  /** The sha256 of each chunk as base64 without padding. */
+  /** The sha256 of each chunk, as base64 without padding. */
   hashes: readonly string[];
 }
 
-/** @param chunkSize in bytes */
+/**
+ * Hashes content in chunks: the sha256 of each, as base64 without padding.
+ *
+ * @param chunkSize in bytes
+ */
 export function hashChunks(bytes: Uint8Array, chunkSize: number): string[] {
   const hashes: string[] = [];
   for (let at = 0; at < bytes.length; at += chunkSize) hashes.push(hashOf(bytes.subarray(at, at + chunkSize)));
@@ -20,11 +25,11 @@ export function hashChunks(bytes: Uint8Array, chunkSize: number): string[] {
 }
 
 /**
- * Hands on a content chunk by chunk, each after it has been verified, so that what was read can be relied on before the end is reached.
- * Rejects with DIGEST_INVALID, SIZE_INVALID.
+ * * Yields a content chunk by chunk, each one verified. The caller can use a chunk before the content ends. Rejects
+ * with DIGEST_INVALID or SIZE_INVALID.
  *
- * @param pieces the content from the start of chunk `first` on
- * @param last the chunk at whose end it stops: what follows is not read, unless it is the last of all, which nothing may follow
+ * @param pieces the content, from the start of chunk `first`
+ * @param last the chunk after which reading stops. After the content's last chunk, further bytes are an error
  */
 export async function* verifiedChunks(
   pieces: AsyncIterable<Uint8Array>,
@@ -47,7 +52,7 @@ export async function* verifiedChunks(
       if (found !== hashes[index]) {
         throw new RegistryError(
           'DIGEST_INVALID',
-          `the hash of chunk ${index} is ${found}, not ${hashes[index] ?? 'known'}`,
+          `chunk ${index} has the hash ${found}, but its expected hash is ${hashes[index] ?? 'missing'}`,
         );
       }
       yield chunk;
@@ -57,7 +62,10 @@ export async function* verifiedChunks(
     }
   }
   if (chunk.length > 0) {
-    throw new RegistryError('SIZE_INVALID', `the content ends in chunk ${index} of ${hashes.length}`);
+    throw new RegistryError(
+      'SIZE_INVALID',
+      `the content ends in chunk ${index} of ${hashes.length}, before all ${size} bytes came`,
+    );
   }
 }
 

@@ -1,46 +1,58 @@
+// The config of an image of an operating system, and its validation.
 import { RegistryError } from '../../model/index.ts';
 
 import { isJsonObject, parseJsonObject } from '../content/index.ts';
 import type { JsonObject } from '../content/index.ts';
 
-/** Bytes: a chunk is in memory before it is handed on. */
+/** The largest size of a chunk, in bytes, as each chunk is held in memory: 16 MiB. */
 export const maxChunkSize: number = 16 * 1024 * 1024;
 
-/** What an image of an operating system is. Not all who build one say all of it. */
+/** The description of an operating system. Many builders leave out fields. */
 export interface OsProductInfo {
   /** As `ID` in os-release: `metropolis-node`. */
   id: string;
+  /** Its name, for people. */
   name?: string;
+  /** Its version. */
   version?: string;
-  /** The architecture, and flags of the build behind dashes: `x86_64-debug`. */
+  /** The architecture, followed by the build's flags: `x86_64-debug`. */
   variant?: string;
+  /** The commit that it was built from. */
   commit_hash?: string;
+  /** The date of that commit. */
   commit_date?: string;
+  /** Whether the source had changes that were not committed. */
   build_tree_dirty?: boolean;
+  /** The versions of its parts. */
   components?: readonly { id: string; version: string }[];
 }
 
+/** The description of one payload, such as a kernel or a partition. */
 export interface OsPayloadInfo {
-  /** Letters, digits, `.`, `_` and `-`, at most 80 of them: `kernel.efi`. */
+  /** Its name: at most 80 letters, digits, `.`, `_` and `-`, such as `kernel.efi`. */
   name: string;
-  /** Bytes when it is not compressed. */
+  /** Its bytes, without compression. */
   size: number;
-  /** Bytes of all chunks but the last one; at most 16 MiB. */
+  /** The bytes of each chunk but the last: at most 16 MiB. */
   hash_chunk_size: number;
-  /** The sha256 of each chunk, not compressed, as base64 without padding. */
+  /** The sha256 of each chunk, without compression, as base64 without padding. */
   chunk_hashes_sha256: readonly string[];
 }
 
 /** The config of an image of an operating system, format version 1. */
 export interface OsImageConfig {
+  /** The version of the format. */
   format_version: '1';
+  /** The operating system. */
   product_info: OsProductInfo;
-  /** One for each layer of the image, in the same order. */
+  /** One payload for each layer of the image, in the same order. */
   payloads: readonly OsPayloadInfo[];
 }
 
 /**
- * @throws RegistryError UNSUPPORTED if it is of another version; MANIFEST_INVALID, naming the field
+ * Parses and validates a config.
+ *
+ * @throws RegistryError UNSUPPORTED if it has another version; MANIFEST_INVALID, naming the field
  */
 export function parseOsImageConfig(bytes: Uint8Array): OsImageConfig {
   const config = parseJsonObject(bytes);
@@ -54,7 +66,7 @@ export function parseOsImageConfig(bytes: Uint8Array): OsImageConfig {
 function assertFields(config: JsonObject): asserts config is JsonObject & OsImageConfig {
   const { format_version: version, product_info: product, payloads } = config;
   if (version !== '1') {
-    throw new RegistryError('UNSUPPORTED', 'the version of the config’s format is another one than 1');
+    throw new RegistryError('UNSUPPORTED', 'the config’s format_version is not 1, the only version that can be read');
   }
   if (!isJsonObject(product) || typeof product['id'] !== 'string') throw invalid('product_info');
   if (!Array.isArray(payloads)) throw invalid('payloads');
@@ -67,7 +79,7 @@ function assertFields(config: JsonObject): asserts config is JsonObject & OsImag
   }
 }
 
-/** It becomes the name of a file or a partition somewhere. */
+/** The names of payloads become names of files and partitions, so they must be safe there. */
 const namePattern = /^(?![._])[0-9A-Za-z._-]{1,80}(?<!\.)$/;
 
 function checkPayload(payload: JsonObject, path: string): void {

@@ -1,3 +1,4 @@
+// Images of operating systems: reading and creating them.
 import { mediaTypes, readSource, RegistryError, resolveRange } from '../../model/index.ts';
 import type { BlobContent, ByteRange, CallOptions, Descriptor } from '../../model/index.ts';
 
@@ -19,41 +20,45 @@ export const osImageTypes: Readonly<Record<'artifact' | 'config' | 'payload' | '
   payloadZstd: 'application/zstd',
 };
 
-type Bytes = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
+type Pieces = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
+/** Options of {@link OsImage.readPayload}. */
 export interface ReadPayloadOptions extends CallOptions {
-  /** A part of it: reading goes on where it ended. Default: all. */
+  /** The range to read, in bytes without compression; the end is exclusive. Default: all. */
   range?: ByteRange | undefined;
   /**
-   * Decompresses Zstandard, which no Web API does.
+   * Decompresses Zstandard, as no Web API does. Needed only for compressed payloads.
    *
    * @example
    * const decompress = (content) => pipeline(content, createZstdDecompress(), () => undefined); // Node 22.15
    */
-  decompress?: ((compressed: BlobContent) => Bytes) | undefined;
+  decompress?: ((compressed: BlobContent) => Pieces) | undefined;
 }
 
-/** An image of an operating system: named payloads, of which every part can be verified before it is used. */
+/** An image of an operating system: named payloads. Each part of a payload is verified before the caller gets it. */
 export interface OsImage {
+  /** The image in the registry. */
   readonly image: Image;
+  /** The image's config. */
   readonly config: OsImageConfig;
   /**
-   * The bytes of a payload, not compressed. They come in parts of at most 16 MiB, each of them verified: what was read before an error is
-   * right, and reading can go on there. Only the chunks of the range are fetched if the payload is stored uncompressed.
+   * Yields the bytes of a payload, without compression, in verified parts of at most 16 MiB. After an error, the
+   * parts read so far are correct, and a later call with `range` can resume there. If the payload is stored without
+   * compression, only the chunks of the range are fetched.
    *
-   * Rejects with NOT_FOUND if there is no such payload; UNSUPPORTED if it is stored in a way that cannot be read; DIGEST_INVALID,
-   * SIZE_INVALID, BLOB_UNKNOWN.
+   * Rejects with NOT_FOUND if there is no such payload; UNSUPPORTED if its media type is unknown, or `decompress` is
+   * missing; and with DIGEST_INVALID, SIZE_INVALID or BLOB_UNKNOWN.
    */
   readPayload(name: string, options?: ReadPayloadOptions): AsyncIterable<Uint8Array>;
-  /** The layer in which a payload is stored, for those who verify it by themselves. Throws NOT_FOUND. */
+  /** Gives the layer that stores a payload, for callers that verify it themselves. Throws NOT_FOUND. */
   layerOf(name: string): Descriptor;
 }
 
 /**
- * An image of an operating system, after its config has been read and verified.
+ * * Reads an image of an operating system: fetches and verifies its config.
  *
- * Rejects with UNSUPPORTED_MEDIA_TYPE if it is none; UNSUPPORTED if it is of another version; MANIFEST_INVALID, naming the field; as
- * `Image.readVerified`.
+ * Rejects with UNSUPPORTED_MEDIA_TYPE if the image is of another kind; UNSUPPORTED if its config has another version;
+ * MANIFEST_INVALID, naming the field; and like `Image.readVerified`.
  *
  * @example
  * const os = await readOsImage(asImage(await pull(registry, 'os', { tag: 'v1' })));
@@ -62,18 +67,27 @@ export interface OsImage {
 export async function readOsImage(image: Image, options: ReadVerifiedOptions = {}): Promise<OsImage> {
   const { artifactType } = image.manifest;
   if (artifactType !== osImageTypes.artifact || image.config.mediaType !== osImageTypes.config) {
-    throw new RegistryError('UNSUPPORTED_MEDIA_TYPE', `${image.descriptor.digest} is no image of an operating system`);
+    throw new RegistryError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `${image.descriptor.digest} is not an image of an operating system, by its artifact type and its config's type`,
+    );
   }
   const config = parseOsImageConfig(await image.readVerified(image.config, options));
   const { payloads } = config;
   if (payloads.length !== image.layers.length) {
-    throw new RegistryError('MANIFEST_INVALID', `${image.layers.length} layers are not ${payloads.length} payloads`);
+    throw new RegistryError(
+      'MANIFEST_INVALID',
+      `${image.descriptor.digest} has ${image.layers.length} layers for ${payloads.length} payloads`,
+    );
   }
   const find = (name: string): { info: OsPayloadInfo; layer: Descriptor } => {
     const at = payloads.findIndex((payload) => payload.name === name);
     const [info, layer] = [payloads[at], image.layers[at]];
     if (info !== undefined && layer !== undefined) return { info, layer };
-    throw new RegistryError('NOT_FOUND', `there is no payload ${JSON.stringify(name.slice(0, 200))}`);
+    throw new RegistryError(
+      'NOT_FOUND',
+      `${image.descriptor.digest} has no payload ${JSON.stringify(name.slice(0, 200))}`,
+    );
   };
   return {
     image,
@@ -109,15 +123,22 @@ async function* readChunks(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { size, chunkSize } = chunks;
   if (layer.mediaType === osImageTypes.payload) {
-    if (layer.size !== size) throw new RegistryError('SIZE_INVALID', `${layer.size} bytes are stored, not ${size}`);
+    if (layer.size !== size)
+      throw new RegistryError(
+        'SIZE_INVALID',
+        `the layer ${layer.digest} has ${layer.size} bytes, but its payload has ${size}`,
+      );
     const range = { start: first * chunkSize, end: Math.min(size, (last + 1) * chunkSize) };
     yield* verifiedChunks(await image.openBlob(layer, { ...call, range }), chunks, first, last);
     return;
   }
   if (layer.mediaType !== osImageTypes.payloadZstd || decompress === undefined) {
-    throw new RegistryError('UNSUPPORTED', `a payload of ${layer.mediaType} needs to be decompressed`);
+    throw new RegistryError(
+      'UNSUPPORTED',
+      `the layer ${layer.digest} is ${layer.mediaType}: give options.decompress for ${osImageTypes.payloadZstd}`,
+    );
   }
-  // What is compressed can only be read from its start.
+  // Compressed content can only be read from its start.
   const content = await image.openBlob(layer, call);
   let index = 0;
   try {
@@ -129,18 +150,20 @@ async function* readChunks(
   }
 }
 
+/** A payload for {@link createOsImage}. */
 export interface OsPayload {
+  /** Its name: at most 80 letters, digits, `.`, `_` and `-`. */
   name: string;
-  /** Not compressed. */
+  /** Its bytes, without compression. */
   bytes: Uint8Array;
-  /** The same as Zstandard, to be stored in its place. */
+  /** The same bytes, compressed with Zstandard. They are stored instead. Default: store `bytes`. */
   compressed?: Uint8Array | undefined;
-  /** Bytes, at most 16 MiB. Default: 16 MiB. */
+  /** The bytes of each chunk but the last, at most 16 MiB. Default: 16,777,216 (16 MiB). */
   chunkSize?: number | undefined;
 }
 
 /**
- * An image of an operating system, of payloads that are at hand.
+ * Creates an image of an operating system from payloads in memory.
  *
  * @throws RegistryError MANIFEST_INVALID, naming the field
  *
@@ -155,7 +178,7 @@ export function createOsImage(product: OsProductInfo, payloads: readonly OsPaylo
 }
 
 function infoOf({ name, bytes, chunkSize = maxChunkSize }: OsPayload): OsPayloadInfo {
-  // What is no size is found out with the rest of the config, and does not hash for ever.
+  // Do not hash with an invalid chunk size, which might never end. Validating the config refuses it.
   const hashes = chunkSize >= 1 ? hashChunks(bytes, chunkSize) : [];
   return { name, size: bytes.length, hash_chunk_size: chunkSize, chunk_hashes_sha256: hashes };
 }

@@ -1,3 +1,4 @@
+// Compares platforms: whether an image for one runs on another, and which image fits best.
 import type { Platform } from '../../model/index.ts';
 
 const architectures: Readonly<Record<string, string>> = {
@@ -14,10 +15,10 @@ const architectures: Readonly<Record<string, string>> = {
 
 const operatingSystems: Readonly<Record<string, string>> = { macos: 'darwin' };
 
-/** The variant that is meant where none is named. */
+/** The variant of an architecture if none is given. */
 const baseVariants: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8', arm: 'v7' };
 
-/** A platform as Go names it, whatever it was called: `Linux/x86_64` is `linux/amd64`, `arm64/v8` is `arm64`. */
+/** Converts a platform to Go's names: `Linux/x86_64` becomes `linux/amd64`, and `arm64/v8` becomes `arm64`. */
 export function normalizePlatform(platform: Partial<Platform>): Platform {
   const os = (platform.os ?? '').toLowerCase();
   const named = (platform.architecture ?? '').toLowerCase();
@@ -37,10 +38,9 @@ export function normalizePlatform(platform: Partial<Platform>): Platform {
 }
 
 /**
- * Whether what was made for one platform runs on another: of the same system and architecture, for a variant that the other one
- * has as well (`arm/v6` on `arm/v7`), for the same build of Windows, and needing no feature that is not there.
- *
- * Image specification, "Image Index".
+ * * Tells whether an image for one platform runs on another. The system and the architecture must be the same. The
+ * variant must be supported (`arm/v6` runs on `arm/v7`), the build of Windows the same, and all needed features
+ * present. Image specification, "Image Index".
  */
 export function runsOn(offered: Partial<Platform>, wanted: Platform): boolean {
   const [made, host] = [normalizePlatform(offered), normalizePlatform(wanted)];
@@ -56,16 +56,16 @@ export function runsOn(offered: Partial<Platform>, wanted: Platform): boolean {
 function hasVariant(made: Platform, host: Platform): boolean {
   if (made.variant === host.variant) return true;
   const [low, high] = [variantNumber(made), variantNumber(host)];
-  // What has no numbers says nothing of what else runs there; what needs no variant always does.
+  // Variants without numbers cannot be compared. An image without a variant runs on all of them.
   if (low === undefined || high === undefined) return made.variant === undefined;
   return low <= high;
 }
 
-/** Without either of the versions there is nothing to compare. */
+/** A missing version fits every version. */
 function hasVersion(made: Platform, host: Platform): boolean {
   const [offered, wanted] = [made['os.version'], host['os.version']];
   if (offered === undefined || wanted === undefined || offered === wanted) return true;
-  // Of `10.0.17763.1234`, the last number is the patch level.
+  // The last number of `10.0.17763.1234` is the patch level.
   return host.os === 'windows' && buildOf(offered) === buildOf(wanted);
 }
 
@@ -76,14 +76,15 @@ function variantNumber({ architecture, variant = baseVariants[architecture] }: P
   return match === null ? undefined : Number(match[1]);
 }
 
-/** What has a platform, as the entries of an index have. */
+/** Something for a platform, such as an entry of an index. */
 export interface ForPlatform {
+  /** The platform that it is made for. */
   readonly platform?: Platform | undefined;
 }
 
 /**
- * Those entries that run on a platform, the best first: of the highest variant, then one that names the version if one is wanted, then
- * of the highest version. Those that are equally good stay in their order. Entries without a platform are not among them.
+ * * Gives the entries that run on a platform, the best first: by the highest variant, then by the highest version of
+ * the system. Equally good entries keep their order. Entries without a platform are left out.
  */
 export function matchingEntries<T extends ForPlatform>(entries: readonly T[], wanted: Platform): T[] {
   return entries
@@ -92,7 +93,7 @@ export function matchingEntries<T extends ForPlatform>(entries: readonly T[], wa
 }
 
 /**
- * The entry of an index to use on the first of these platforms that there is one for.
+ * Chooses the best entry of an index for the first of these platforms that has one.
  *
  * @example
  * const entry = chooseEntry(index.manifests, [parsePlatform('linux/arm/v7')]);

@@ -1,11 +1,15 @@
+// Runs a task for several items at a time.
+/** Options of {@link inParallel}. */
 export interface InParallelOptions {
-  /** How many at a time. */
+  /** How many tasks run at a time. At least 1. */
   concurrency: number;
+  /** Ends all tasks. */
   signal: AbortSignal | undefined;
 }
 
 /**
- * Runs something for each item. When one fails, the others are aborted, and the first error is thrown when nothing runs any more.
+ * Runs a task for each item. If one fails, the others are aborted. The first error is thrown when no task runs any
+ * more.
  */
 export async function inParallel<T>(
   items: readonly T[],
@@ -13,10 +17,10 @@ export async function inParallel<T>(
   run: (item: T, signal: AbortSignal | undefined) => Promise<void>,
 ): Promise<void> {
   signal?.throwIfAborted();
-  if (!(concurrency >= 1)) throw new TypeError(`concurrency is ${concurrency}, and has to be 1 or more`);
+  if (!(concurrency >= 1)) throw new TypeError(`concurrency is ${concurrency}, but must be a number of at least 1`);
   const stop = new AbortController();
-  // A signal that is the only one stays itself, with all that it knows of its deadline. Else each item has its own: Node takes more
-  // than ten listeners of one for a leak, and says so.
+  // A single item gets the caller's signal itself, which may carry a deadline. Several items get signals of their
+  // own, as Node warns of a leak if one signal has more than ten listeners.
   const signalOf = (): AbortSignal | undefined =>
     items.length < 2 ? signal : AbortSignal.any([stop.signal, ...(signal === undefined ? [] : [signal])]);
   let failure: { error: unknown } | undefined;

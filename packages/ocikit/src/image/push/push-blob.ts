@@ -1,25 +1,30 @@
+// Brings one blob of an image into a repository: found there, mounted, or sent.
 import { isRegistryError, verifiesPushes } from '../../model/index.ts';
 import type { BlobContent, BlobUpload, CallOptions, Descriptor, Registry } from '../../model/index.ts';
 
 import { inlineData } from '../content/index.ts';
 import type { Image } from '../ref/index.ts';
 
-/** Where a blob of an image is to be, and where it may come from. */
+/** The target of a blob, and the places it may come from. */
 export interface BlobTarget {
+  /** The registry to push to. */
   registry: Registry;
+  /** The repository to push to. */
   repository: string;
+  /** The image whose blob it is. */
   image: Image;
-  /** A repository of the registry that may have it. */
+  /** A repository of the same registry to mount the blob from; undefined: none. */
   from: string | undefined;
+  /** The options of the push. */
   call: CallOptions;
 }
 
-/** Makes sure that a blob of an image is in a repository, in the cheapest way that there is. */
+/** Makes sure that a repository has a blob of an image, in the cheapest way. */
 export async function ensureBlob(target: BlobTarget, blob: Descriptor): Promise<void> {
   const { registry, repository, image, from, call } = target;
   if (await isThere(target, blob)) return;
   if (hasUrls(blob) && !(await isInSource(target, blob))) return;
-  // Not verified here, as whoever stores it verifies it, and not twice; nor by a client on the way, if the store is at hand.
+  // The registry verifies each push. If it says so, the source need not verify the blob too.
   const verify = registry[verifiesPushes] !== true;
   const open = async (): Promise<Uint8Array | BlobContent> =>
     inlineData(blob) ?? image.source.openBlob(blob, { signal: call.signal, verify });
@@ -32,7 +37,7 @@ export async function ensureBlob(target: BlobTarget, blob: Descriptor): Promise<
   try {
     await upload.commit(blob.digest, { ...call, source: open, size: blob.size });
   } catch (error) {
-    // The error that matters is the first one; what nobody goes on with expires.
+    // Report the first error. An upload that cannot be cancelled expires.
     await upload.cancel().catch(() => undefined);
     throw error;
   }
@@ -41,7 +46,7 @@ export async function ensureBlob(target: BlobTarget, blob: Descriptor): Promise<
 async function isThere({ registry, repository, call }: BlobTarget, { digest, size }: Descriptor): Promise<boolean> {
   try {
     const found = await registry.resolveBlob(repository, digest, call);
-    // One of another size is damaged, there or in what names it: storing it finds out.
+    // A different size means damage, there or in the manifest. Storing the blob again shows which.
     if (found.size !== size) return false;
   } catch (error) {
     if (isUnknown(error)) return false;
@@ -51,7 +56,7 @@ async function isThere({ registry, repository, call }: BlobTarget, { digest, siz
   return true;
 }
 
-/** Layers that may not be distributed, as those of Windows, are fetched from their makers. */
+/** Clients fetch such a layer from its maker, as those of Windows, which may not be distributed. */
 function hasUrls({ urls = [] }: Descriptor): boolean {
   return urls.length > 0;
 }
@@ -67,7 +72,7 @@ async function isInSource({ image, call }: BlobTarget, blob: Descriptor): Promis
   }
 }
 
-/** @returns undefined where nothing can be mounted */
+/** @returns undefined if the registry does not support mounts */
 async function mount(
   { registry, repository, call }: BlobTarget,
   { digest }: Descriptor,

@@ -1,3 +1,4 @@
+// Pushes an image or an index, with all that it names.
 import { assertRepository, assertTag, isRegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, PushedManifest, Registry } from '../../model/index.ts';
 
@@ -7,24 +8,27 @@ import type { Image, Ref } from '../ref/index.ts';
 import { inParallel } from './in-parallel.ts';
 import { ensureBlob } from './push-blob.ts';
 
+/** Options of {@link push}. */
 export interface PushOptions extends CallOptions {
-  /** Tags of the image or index itself; what an index names gets none. */
+  /** Tags for the image or index itself. The manifests that an index names get none. Default: none. */
   tags?: readonly string[] | undefined;
-  /** Set the tags only if each of them is at this digest now; null: only if none of them exists. */
+  /** Set the tags only if each of them has this digest now; null: only if none of them exists. */
   ifTag?: Digest | null | undefined;
-  /** A repository of the same registry that may have a blob, so that it need not be sent. */
+  /** A repository of the same registry to mount blobs from, so that they need not be sent. Default: none. */
   mountFrom?: string | ((blob: Descriptor) => string | undefined) | undefined;
-  /** Blobs that are sent at a time. Default: 4. */
+  /** How many blobs are sent at a time. Default: 4. */
   concurrency?: number | undefined;
-  /** How many indexes deep an image may lie. Default: 8. */
+  /** How many indexes may be nested. Default: 8. */
   depth?: number | undefined;
 }
 
 /**
- * Stores an image or index with all that it reaches, wherever it comes from: blobs before the manifests that name them, children before
- * parents, and what is there already is not sent. Blobs that are found elsewhere (`urls`) and not in the source are left out.
+ * Pushes an image or index with all that it names, from any source: blobs before the manifests that name them, and
+ * children before parents. Content that the repository has already is not sent. A blob with `urls` is left out if the
+ * source does not have it.
  *
- * Rejects as `Registry.pushBlob`, `Registry.pushManifest` and the source do. What was stored before stays; nothing is tagged then.
+ * Rejects like `Registry.pushBlob`, `Registry.pushManifest` and the source. Content that was stored before the error
+ * stays, but nothing is tagged.
  *
  * @example
  * await using layout = openLayout('./images');
@@ -38,7 +42,7 @@ export async function push(
   options: PushOptions = {},
 ): Promise<PushedManifest> {
   const { tags = [], ifTag, mountFrom, concurrency = 4, depth, ...call } = options;
-  // Before anything is sent that a wrong name would leave behind.
+  // Check names first: an invalid name must not leave content behind.
   assertRepository(repository);
   for (const tag of tags) assertTag(tag);
   const from = typeof mountFrom === 'function' ? mountFrom : () => mountFrom;
@@ -70,7 +74,7 @@ async function pushBlobs(
   );
 }
 
-/** An entry of an index. It has no tags that would have to be set. */
+/** Pushes a manifest that an index names, without tags, if the repository does not have it. */
 async function pushChild(registry: Registry, repository: string, ref: Ref, call: CallOptions): Promise<void> {
   const { digest, size, mediaType } = ref.descriptor;
   call.onEvent?.({ type: 'planned', repository, digest, size });

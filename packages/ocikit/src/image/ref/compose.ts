@@ -1,3 +1,4 @@
+// Creates images and indexes from content and from other images.
 import { mediaTypes, referrerDescriptor } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Platform } from '../../model/index.ts';
 
@@ -8,28 +9,32 @@ import { asImage, asIndex, createRef } from './ref.ts';
 import type { Image, Index, Ref } from './ref.ts';
 
 interface ComposeOptions {
-  /** What it is, if it is no image for containers. */
+  /** The type of an artifact that is no container image. Default: none. */
   artifactType?: string | undefined;
-  /** What it says something about. */
+  /** The manifest that it refers to, such as the image that a signature is for. Default: none. */
   subject?: Descriptor | undefined;
+  /** Annotations of the manifest. Default: none. */
   annotations?: Readonly<Record<string, string>> | undefined;
-  /** Of its digest. `sha256` if it is left out. */
+  /** The algorithm of its digest. Default: `sha256`. */
   algorithm?: string | undefined;
 }
 
+/** Options of {@link createImage}. */
 export interface CreateImageOptions extends ComposeOptions {
-  /** Default: an OCI image manifest. */
+  /** The manifest's media type. Default: an OCI image manifest. */
   mediaType?: typeof mediaTypes.imageManifest | typeof mediaTypes.dockerManifest | undefined;
-  /** Default: the empty one, which needs an `artifactType`. */
+  /** The config. Default: the empty config, which needs an `artifactType`. */
   config?: ImageContent | undefined;
-  /** Default: the empty one, if the config is empty as well; else none. */
+  /** The layers. Default: none; if there is no config either, one empty layer. */
   layers?: readonly ImageContent[] | undefined;
 }
 
 /**
- * An image of contents that are at hand, to be pushed or read from. Image specification, "Image Manifest".
+ * Creates an image from configs and layers that the caller has. It can be pushed or read. Image specification, "Image
+ * Manifest".
  *
- * @throws TypeError if it has neither a config nor an `artifactType`; RegistryError MANIFEST_INVALID, naming the field
+ * @throws TypeError if neither a config nor an `artifactType` is given; RegistryError MANIFEST_INVALID, naming the
+ * field
  *
  * @example
  * const config = { os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [digestOf(tar)] } };
@@ -60,21 +65,24 @@ export function createImage(options: CreateImageOptions): Image {
   return asImage(createRef({ bytes: content, mediaType, digest: descriptor.digest, source }));
 }
 
-/** An entry of an index, with what only the index says of it. */
+/** An entry for an index. */
 export interface IndexEntry {
+  /** The image or index. */
   ref: Ref;
-  /** What it runs on; `platformOf` reads it from an image's config. */
+  /** The platform that it runs on. `platformOf` reads it from an image's config. Default: none. */
   platform?: Platform | undefined;
+  /** Annotations of the entry, not of the image. Default: none. */
   annotations?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Options of {@link createIndex}. */
 export interface CreateIndexOptions extends ComposeOptions {
-  /** Default: an OCI image index. */
+  /** The manifest's media type. Default: an OCI image index. */
   mediaType?: typeof mediaTypes.imageIndex | typeof mediaTypes.dockerManifestList | undefined;
 }
 
 /**
- * An index of images and indexes, wherever each of them comes from. Image specification, "Image Index".
+ * Creates an index of images and indexes, which may come from different sources. Image specification, "Image Index".
  *
  * @throws RegistryError MANIFEST_INVALID, naming the field
  *
@@ -89,21 +97,21 @@ export interface CreateIndexOptions extends ComposeOptions {
  */
 export function createIndex(entries: readonly (Ref | IndexEntry)[], options: CreateIndexOptions = {}): Index {
   const { mediaType = mediaTypes.imageIndex, algorithm } = options;
-  const named = entries.map((entry): IndexEntry => ('ref' in entry ? entry : { ref: entry }));
+  const items = entries.map((entry): IndexEntry => ('ref' in entry ? entry : { ref: entry }));
   const document = {
     schemaVersion: 2,
     mediaType,
     artifactType: options.artifactType,
-    manifests: named.map(entryDescriptor),
+    manifests: items.map(entryDescriptor),
     subject: options.subject,
     annotations: options.annotations,
   };
   const { content, descriptor } = jsonContent(document, mediaType, { algorithm });
-  const source = refsSource(named.map(({ ref }) => ref));
+  const source = refsSource(items.map(({ ref }) => ref));
   return asIndex(createRef({ bytes: content, mediaType, digest: descriptor.digest, source }));
 }
 
-/** What an index says of an entry: its artifact type too, unless it is an ordinary image. */
+/** Makes the descriptor of an index's entry. It has an artifact type, unless the entry is a container image. */
 export function entryDescriptor({ ref, platform, annotations }: IndexEntry): Descriptor {
   const artifactType = artifactTypeOf(ref);
   return {
@@ -124,13 +132,13 @@ function artifactTypeOf(ref: Ref): string | undefined {
   return artifactType === mediaTypes.imageConfig || artifactType === mediaTypes.dockerConfig ? undefined : artifactType;
 }
 
-/** Each of these, with all that it reaches, from where it comes. */
+/** Makes a source that reads each entry, and all that it names, from the entry's own source. */
 function refsSource(refs: readonly Ref[]): ImageSource {
   const sources = new Map(refs.map((ref) => [ref.descriptor.digest, sourceWith(ref)]));
   return { ...contentSource([]), sourceOf: ({ digest }) => sources.get(digest) };
 }
 
-/** The source of a ref, which need not be asked for the ref's own manifest. */
+/** The source of a ref, plus the ref's own manifest, which is in memory and need not be fetched. */
 function sourceWith({ source, descriptor, bytes }: Ref): ImageSource {
   return {
     openBlob: (blob, options) => source.openBlob(blob, options),

@@ -1,3 +1,4 @@
+// The config of a container image.
 import { mediaTypes, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Digest, Platform } from '../../model/index.ts';
 
@@ -7,49 +8,68 @@ import { normalizePlatform } from '../platform/index.ts';
 
 import type { Image } from './ref.ts';
 
-/** What a container is started with. Image specification, "Image Configuration". */
+/** The settings with which a container starts. Image specification, "Image Configuration". */
 export interface ContainerConfig {
+  /** The user that the process runs as: a name or an id, with `:GROUP` if needed. */
   User?: string;
+  /** The ports that the container listens on: `80/tcp`. */
   ExposedPorts?: Readonly<Record<string, object>>;
-  /** `NAME=VALUE` */
+  /** Environment variables: `NAME=VALUE`. */
   Env?: readonly string[];
+  /** The program to run, and its first arguments. */
   Entrypoint?: readonly string[];
+  /** The arguments of the entry point. Without an entry point: the program to run. */
   Cmd?: readonly string[];
+  /** Directories for data of the container. */
   Volumes?: Readonly<Record<string, object>>;
+  /** The working directory of the process. */
   WorkingDir?: string;
+  /** Labels of the container. */
   Labels?: Readonly<Record<string, string>>;
+  /** The signal that stops the container: `SIGTERM`. */
   StopSignal?: string;
 }
 
-/** The step of a build that made a layer, or no layer. */
+/** A step of the build. */
 export interface HistoryEntry {
+  /** When the step ran; RFC 3339. */
   created?: string;
+  /** The command of the step. */
   created_by?: string;
+  /** The author of the step. */
   author?: string;
+  /** A comment of the author or the builder. */
   comment?: string;
+  /** True if the step made no layer. */
   empty_layer?: boolean;
 }
 
-/** The config of an image for containers. Image specification, "Image Configuration". */
+/** The config of a container image. Image specification, "Image Configuration". */
 export interface ImageConfig extends Platform {
+  /** When the image was created; RFC 3339. */
   created?: string;
+  /** The image's author. */
   author?: string;
+  /** The settings with which a container starts. */
   config?: ContainerConfig;
+  /** The layers. */
   rootfs: {
     type: 'layers';
-    /** The digests of the layers when they are not compressed. */
+    /** The digests of the layers, without compression. */
     diff_ids: readonly Digest[];
   };
+  /** The steps of the build, the first one first. */
   history?: readonly HistoryEntry[];
 }
 
 const configTypes: ReadonlySet<string> = new Set([mediaTypes.imageConfig, mediaTypes.dockerConfig]);
 
 /**
- * The config of an image, verified and parsed. Of its fields, those of the platform and `rootfs` are checked; the others are as whoever
- * built the image wrote them.
+ * * Reads the config of a container image, verified and parsed. Only the fields of the platform and `rootfs` are
+ * validated. The other fields are as the builder of the image wrote them.
  *
- * Rejects with UNSUPPORTED_MEDIA_TYPE if the image is none for containers; MANIFEST_INVALID; all that `Image.readVerified` does.
+ * Rejects with UNSUPPORTED_MEDIA_TYPE if the image is no container image; MANIFEST_INVALID, naming the field; and like
+ * `Image.readVerified`.
  *
  * @example
  * const { config } = await readConfig(image);
@@ -58,7 +78,10 @@ const configTypes: ReadonlySet<string> = new Set([mediaTypes.imageConfig, mediaT
 export async function readConfig(image: Image, options: ReadVerifiedOptions = {}): Promise<ImageConfig> {
   const { mediaType, digest } = image.config;
   if (!configTypes.has(mediaType)) {
-    throw new RegistryError('UNSUPPORTED_MEDIA_TYPE', `${image.descriptor.digest} has a config of ${mediaType}`);
+    throw new RegistryError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `${image.descriptor.digest} is no container image: its config is ${mediaType}`,
+    );
   }
   const value = parseJsonObject(await image.readVerified(image.config, options));
   if (value === undefined) throw new RegistryError('MANIFEST_INVALID', `the config ${digest} is not a JSON object`);
@@ -80,7 +103,8 @@ function assertFields(config: JsonObject, digest: Digest): asserts config is Jso
 }
 
 /**
- * What an image runs on, as its config says; undefined if it is none for containers.
+ * Reads from its config the platform that an image runs on; undefined if it is no container image. Rejects like
+ * {@link readConfig}.
  *
  * @example
  * const index = createIndex([{ ref: image, platform: await platformOf(image) }]);

@@ -1,3 +1,4 @@
+// Finds the image for a platform in an index.
 import { formatPlatform, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Platform } from '../../model/index.ts';
 
@@ -7,22 +8,24 @@ import { platformOf } from './image-config.ts';
 import { refMediaTypes } from './ref.ts';
 import type { Image, Index, Ref } from './ref.ts';
 
+/** Options of {@link imageFor}. */
 export interface ImageForOptions extends CallOptions {
-  /** What it has to run on: the first one that there is an image for. Default: {@link hostPlatforms}. */
+  /** The wanted platforms, the best first. Default: {@link hostPlatforms}. */
   platforms?: readonly Platform[] | undefined;
 }
 
-/** How many indexes deep an image is looked for. */
+/** How many nested indexes are searched. */
 const maxDepth = 8;
 
-/** How many manifests are fetched to find it: an index may name anything, and as much as it likes. */
+/** How many manifests are fetched at most: an index may name any number of others. */
 const maxFetches = 100;
 
 /**
- * The image for a platform. An image that lies in no index is given as it is, whatever it was made for. Entries that name a platform come
- * first; only where none of them fits are the configs of the others read.
+ * * Finds the image for the first of the wanted platforms that has one. If the ref is an image, it is the result,
+ * whatever its platform is. Entries that name a platform are searched first. Only if none of them fits, the configs
+ * of the other entries are read.
  *
- * Rejects with MANIFEST_UNKNOWN, naming the platforms that there are; as `Index.child` does.
+ * Rejects with MANIFEST_UNKNOWN, naming the platforms that the index has, and like `Index.child`.
  *
  * @example
  * const ref = await pull(registry, 'library/alpine', { tag: 'latest' });
@@ -42,7 +45,7 @@ export async function imageFor(ref: Ref, options: ImageForOptions = {}): Promise
   );
 }
 
-/** Remembers what was fetched for one platform, as it may do for the next. */
+/** One search. It keeps fetched manifests, as they may be needed for the next platform. */
 class ImageSearch {
   readonly #call: CallOptions;
   readonly #refs = new Map<Digest, Ref>();

@@ -1,3 +1,4 @@
+// Pulls an image or an index from a registry.
 import { parseDigest } from '../../model/index.ts';
 import type { CallOptions, Digest } from '../../model/index.ts';
 
@@ -7,21 +8,22 @@ import type { ImageReader } from '../content/index.ts';
 import { createRef } from './ref.ts';
 import type { Ref } from './ref.ts';
 
-/** At least one of tag and digest. The options of the call hold for all later reads of what is pulled as well. */
+/** Options of {@link pull}: a tag, a digest or both. The call's options apply to all later reads of the image too. */
 export interface PullOptions extends CallOptions {
-  /** What is asked for. Without a digest, the registry is trusted to say what it names. */
+  /** The tag to pull. Without a digest, the registry is trusted to give the right manifest. */
   tag?: string | undefined;
-  /** What the answer has to be. Without a tag it is asked for itself. */
+  /** The manifest's digest, which is verified. Without a tag, the manifest is requested by this digest. */
   digest?: Digest | undefined;
 }
 
 /**
- * An image or an index of a registry, a layout, or whatever else can be read: its manifest is fetched now and verified, the rest when
- * it is read. With both a tag and a digest, the tag is asked for and the digest verifies the answer, so that a cache on the way
- * knows the tag.
+ * * Pulls an image or an index from a registry, a layout or another store. The manifest is fetched now and verified;
+ * the config, layers and children are fetched when they are read. With both a tag and a digest, the tag is requested
+ * and the digest is verified, so that a cache in between learns the tag.
  *
- * Rejects with TypeError if there is neither a tag nor a digest; MANIFEST_UNKNOWN, NAME_UNKNOWN; DIGEST_INVALID if the manifest is another
- * one; UNSUPPORTED_MEDIA_TYPE if it is neither an image nor an index; MANIFEST_INVALID.
+ * Rejects with TypeError if neither a tag nor a digest is given; with MANIFEST_UNKNOWN or NAME_UNKNOWN; with
+ * DIGEST_INVALID if the manifest does not match the digest; with UNSUPPORTED_MEDIA_TYPE if it is neither an image nor
+ * an index; and with MANIFEST_INVALID if it is malformed.
  *
  * @example
  * const registry = createClient({ host: 'docker.io' });
@@ -31,7 +33,7 @@ export interface PullOptions extends CallOptions {
 export async function pull(registry: ImageReader, repository: string, options: PullOptions): Promise<Ref> {
   const { tag, digest, ...call } = options;
   if (tag === undefined && digest === undefined) {
-    throw new TypeError(`which image of ${repository}? A tag or a digest is needed, or both`);
+    throw new TypeError(`no image of ${repository} was named. A tag or a digest is needed, or both`);
   }
   call.signal?.throwIfAborted();
   if (digest !== undefined) parseDigest(digest);

@@ -1,3 +1,4 @@
+// Images and indexes as objects: a verified manifest, and verified reading of all that it names.
 import {
   digestOf,
   mediaTypes,
@@ -31,54 +32,62 @@ import {
 } from '../content/index.ts';
 import type { ImageSource, ReadVerifiedOptions } from '../content/index.ts';
 
-/** An image or an index: `kind` says which. */
+/** An image or an index. `kind` tells which. */
 export type Ref = Image | Index;
 
 interface RefContent {
-  /** Media type, digest and size of the manifest; nothing else. */
+  /** The manifest's media type, digest and size, and nothing else. */
   readonly descriptor: Descriptor;
-  /** The manifest as it is. Its digest has been verified. */
+  /** The manifest's exact bytes. Their digest has been verified. */
   readonly bytes: Uint8Array;
-  /** Where the content comes from, unverified, with the options of the call that this ref is from. */
+  /** The source of its content, which does not verify. The options of the call that made this ref apply to it. */
   readonly source: ImageSource;
 }
 
-/** An OCI image or a Docker one. Image specification, "Image Manifest". */
+/** An OCI or Docker image. Image specification, "Image Manifest". */
 export interface Image extends RefContent {
+  /** Tells an image from an index. */
   readonly kind: 'image';
+  /** The parsed manifest. */
   readonly manifest: ImageManifest;
+  /** The config's descriptor. */
   readonly config: Descriptor;
+  /** The layers' descriptors, the lowest first. */
   readonly layers: readonly Descriptor[];
   /**
-   * The bytes of the config or of a layer, or a part of them. Whoever reads all of it without an error has read the right bytes; a
-   * part is what the source gives. What the descriptor carries as `data` is not fetched.
+   * Opens the config or a layer, or a range of it. If all of it is read without an error, the bytes are correct; a
+   * range is not verified. Content that the descriptor carries as `data` is not fetched.
    *
-   * Rejects with BLOB_UNKNOWN; SIZE_INVALID, DIGEST_INVALID if the bytes are others, at their end at the latest.
+   * Rejects with BLOB_UNKNOWN. Rejects with SIZE_INVALID or DIGEST_INVALID, at the latest at the content's end, if
+   * the bytes are wrong.
    */
   openBlob(descriptor: Descriptor, options?: GetBlobOptions): Promise<BlobContent>;
   /**
-   * The same, all of it and in memory. Nothing that fails here is tried again: that is the client's business.
+   * Reads all of the config or of a layer into memory, verified. It does not retry: the client does.
    *
-   * Rejects with CONTENT_TOO_LARGE as well, before anything is fetched.
+   * Rejects like {@link openBlob}, and with CONTENT_TOO_LARGE before anything is fetched.
    */
   readVerified(descriptor: Descriptor, options?: ReadVerifiedOptions): Promise<Uint8Array>;
 }
 
 /** An OCI index or a Docker manifest list. Image specification, "Image Index". */
 export interface Index extends RefContent {
+  /** Tells an index from an image. */
   readonly kind: 'index';
+  /** The parsed manifest. */
   readonly manifest: ImageIndex;
+  /** The descriptors of its entries. */
   readonly manifests: readonly Descriptor[];
   /**
-   * What an entry names, after its size, type and digest have been compared with what the entry says.
+   * Fetches the image or index of an entry, and compares its size, type and digest with the entry.
    *
-   * Rejects with MANIFEST_UNKNOWN; UNSUPPORTED_MEDIA_TYPE if it is neither an image nor an index; CONTENT_TOO_LARGE beyond
-   * 50 MiB; SIZE_INVALID, DIGEST_INVALID, MANIFEST_INVALID.
+   * Rejects with MANIFEST_UNKNOWN; UNSUPPORTED_MEDIA_TYPE if it is neither an image nor an index; CONTENT_TOO_LARGE
+   * if it has more than 50 MiB; and with SIZE_INVALID, DIGEST_INVALID or MANIFEST_INVALID.
    */
   child(descriptor: Descriptor, options?: CallOptions): Promise<Ref>;
 }
 
-/** The media types of what can be a {@link Ref}. */
+/** The media types of images and indexes. */
 export const refMediaTypes: readonly string[] = [
   mediaTypes.imageManifest,
   mediaTypes.imageIndex,
@@ -86,31 +95,33 @@ export const refMediaTypes: readonly string[] = [
   mediaTypes.dockerManifestList,
 ];
 
-/** The options of the call hold for all later reads as well. */
+/** Options of {@link createRef}. The call's options apply to all later reads of the image too. */
 export interface CreateRefOptions extends CallOptions {
-  /** The manifest as it is. */
+  /** The manifest's exact bytes. */
   bytes: Uint8Array;
-  /** One of {@link refMediaTypes}. */
+  /** The manifest's media type: one of {@link refMediaTypes}. */
   mediaType: string;
-  /** The digest that the bytes have to have. Default: their sha256. */
+  /** The expected digest of the bytes. Default: their sha256, unverified. */
   digest?: Digest | undefined;
-  /** Where configs, layers and children are. */
+  /** The source of configs, layers and children. */
   source: ImageSource;
 }
 
 /**
- * An image or an index of a manifest that is at hand. Nothing is fetched.
+ * Makes an image or an index of a manifest in memory. Nothing is fetched.
  *
- * @throws RegistryError DIGEST_INVALID; UNSUPPORTED_MEDIA_TYPE; MANIFEST_INVALID, naming the field
+ * @throws RegistryError DIGEST_INVALID if the bytes do not match the digest; UNSUPPORTED_MEDIA_TYPE if it is neither an
+ * image nor an index; MANIFEST_INVALID, naming the field
  *
  * @example
- * const ref = createRef({ bytes, mediaType: mediaTypes.imageManifest, source: registrySource(registry, 'library/alpine') });
+ * const source = registrySource(registry, 'library/alpine');
+ * const ref = createRef({ bytes, mediaType: mediaTypes.imageManifest, source });
  * if (ref.kind === 'image') await ref.readVerified(ref.config);
  */
 export function createRef(options: CreateRefOptions): Ref {
   const { bytes: given, mediaType, digest: expected, source, signal, onEvent, context } = options;
   const call: CallOptions = { signal, onEvent, context };
-  // Nobody changes what has been verified. (A slice of a Buffer would be the same bytes.)
+  // Copy the bytes, so that the caller cannot change them after they were verified. (A Buffer's slice is no copy.)
   const bytes = new Uint8Array(given);
   const digest = digestOf(bytes, expected === undefined ? undefined : splitDigest(parseDigest(expected)).algorithm);
   if (expected !== undefined && digest !== expected) throw wrongDigest(expected, digest);
@@ -160,13 +171,14 @@ async function manifestBytes(source: ImageSource, descriptor: Descriptor, call: 
   return bytes;
 }
 
-/** @throws RegistryError MANIFEST_INVALID if an entry says another type than the manifest's own source does */
+/** @throws RegistryError MANIFEST_INVALID if the entry and the source give different media types */
 function assertSameType(entry: Descriptor, found: Manifest['descriptor']): void {
-  // That is what is said where nothing is known.
+  // Sources that do not know the type give `application/octet-stream`.
   if (found.mediaType === entry.mediaType || found.mediaType === mediaTypes.octetStream) return;
   throw new RegistryError(
     'MANIFEST_INVALID',
-    `${entry.digest} was announced as ${entry.mediaType} and is ${JSON.stringify(found.mediaType.slice(0, 200))}`,
+    `${entry.digest} is ${entry.mediaType} according to its index, but ` +
+      `${JSON.stringify(found.mediaType.slice(0, 200))} according to its source`,
   );
 }
 
@@ -182,13 +194,24 @@ function notARef(mediaType: string): RegistryError {
   );
 }
 
-/** @throws RegistryError UNSUPPORTED_MEDIA_TYPE if it is an index */
+/**
+ * Gives the ref as an image.
+ *
+ * @throws RegistryError UNSUPPORTED_MEDIA_TYPE if it is an index
+ */
 export function asImage(ref: Ref): Image {
   if (ref.kind === 'image') return ref;
-  throw new RegistryError('UNSUPPORTED_MEDIA_TYPE', `${ref.descriptor.digest} is an index, not an image`);
+  throw new RegistryError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    `${ref.descriptor.digest} is an index, not an image: imageFor finds the image of a platform`,
+  );
 }
 
-/** @throws RegistryError UNSUPPORTED_MEDIA_TYPE if it is an image */
+/**
+ * Gives the ref as an index.
+ *
+ * @throws RegistryError UNSUPPORTED_MEDIA_TYPE if it is an image
+ */
 export function asIndex(ref: Ref): Index {
   if (ref.kind === 'index') return ref;
   throw new RegistryError('UNSUPPORTED_MEDIA_TYPE', `${ref.descriptor.digest} is an image, not an index`);

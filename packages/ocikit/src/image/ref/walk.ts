@@ -1,18 +1,22 @@
+// Visits an image or an index, and all manifests below it.
 import { RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest } from '../../model/index.ts';
 
 import type { Ref } from './ref.ts';
 
+/** Options of {@link walk}. */
 export interface WalkOptions extends CallOptions {
-  /** How many indexes deep an image may lie; what lies deeper is MANIFEST_INVALID. Default: 8. */
+  /** How many indexes may be nested; deeper ones are MANIFEST_INVALID. Default: 8. */
   depth?: number | undefined;
 }
 
 /**
- * An image or index and all that it reaches: depth first, in the order of the entries, children before parents, each digest once. So
- * whatever is stored in this order never names what is not there yet. Each is fetched when it is its turn, and forgotten.
+ * * Yields an image or index and all images and indexes below it: children before parents, in the order of the
+ * entries, each digest once. Manifests that are stored in this order never name a missing manifest. Each one is
+ * fetched when its turn comes, and not kept.
  *
- * Rejects as `Index.child` does: with what is no image and no index as well.
+ * Rejects like `Index.child`, also if an entry is neither an image nor an index, and with MANIFEST_INVALID if indexes
+ * are nested too deeply.
  *
  * @example
  * for await (const ref of walk(await pull(registry, 'library/alpine', { tag: 'latest' }))) {
@@ -41,7 +45,7 @@ async function* visit(
       if (depth <= 0) {
         throw new RegistryError(
           'MANIFEST_INVALID',
-          `${ref.descriptor.digest} lies in too many indexes to have entries`,
+          `the index ${ref.descriptor.digest} is nested more deeply than options.depth allows`,
         );
       }
       seen.set(entry.digest, entry);
@@ -52,11 +56,12 @@ async function* visit(
   yield ref;
 }
 
-/** What was verified as one thing cannot be another as well. */
+/** Two entries of the same digest must agree: content that was verified with one size and type has no other. */
 function assertSame(entry: Descriptor, known: Descriptor): void {
   if (entry.mediaType === known.mediaType && entry.size === known.size) return;
   throw new RegistryError(
     'MANIFEST_INVALID',
-    `${entry.digest} is announced as ${entry.size} bytes of ${entry.mediaType}, and as ${known.size} of ${known.mediaType}`,
+    `two entries of ${entry.digest} disagree: ${entry.size} bytes of ${entry.mediaType}, and ` +
+      `${known.size} bytes of ${known.mediaType}`,
   );
 }
