@@ -1,3 +1,4 @@
+// Images and indexes: pulled and verified, created, pushed, and as the files of a layout.
 export { contentOf, emptyContent, jsonContent, contentSource, registrySource } from './content/index.ts';
 export type {
   BytesContent,

@@ -1,3 +1,4 @@
+// The parts of the library that need Node: for clients, and for servers.
 export { dockerCredentials, nodeFetch, openTransfers } from './client/index.ts';
 export type {
   Address,

@@ -1,3 +1,4 @@
+// Keeping a registry in order: garbage collection, checks and repair, retention, and the history of tags.
 export { check, isDamage, repair } from './check/index.ts';
 export type { CheckEvent, CheckOptions, Finding, FindingKind, Repair, RepairOptions } from './check/index.ts';
 export { collectGarbage } from './gc/index.ts';

@@ -1,3 +1,4 @@
+// The content of images: sources, and reading that verifies.
 export { assertDescriptor, assertFits, wrongSize } from './descriptor-checks.ts';
 export { inlineData, toBase64 } from './inline-data.ts';
 export { isJsonObject, parseJsonObject } from './json.ts';

@@ -20,7 +20,7 @@ test('a file is placed with the directories above it', () => {
   expect(tree.get('a/b/c/d')).toBeUndefined();
 });
 
-test('it has a mode, a time and whatever its system has to know, and a size where its content tells none', () => {
+test('a file has a mode, a time, data for its system, and a given size if its content has none', () => {
   const tree = new FileTree();
   const modified = new Date(0);
   tree.placeFile('run', () => bytes, { mode: 0o755, modified, size: 3, system: { xattrs: {} } });
@@ -32,14 +32,14 @@ test('it has a mode, a time and whatever its system has to know, and a size wher
   expect(() => tree.placeFile('unknown', () => bytes)).toThrow(/the size of "unknown" is not known/);
 });
 
-test('walking gives each directory before what is in it, in the order in which they were placed', () => {
+test('a walk gives each directory before its entries, in the order in which they were placed', () => {
   const tree = new FileTree();
   for (const path of ['b/2', 'a', 'b/1/x', 'c/1', 'b/3']) tree.placeFile(path, bytes);
   expect(paths(tree)).toEqual(['b/', 'b/2', 'b/1/', 'b/1/x', 'b/3', 'a', 'c/', 'c/1']);
   expect(paths(new FileTree())).toEqual([]);
 });
 
-test('a tree is placed in another one, as it is then', () => {
+test('a tree is placed in another one as a copy', () => {
   const inner = new FileTree();
   inner.placeFile('x/y', bytes);
   const outer = new FileTree();
@@ -81,13 +81,13 @@ describe('refused is', () => {
     },
   );
 
-  test('nothing that is fit for a name', () => {
+  test('no valid name', () => {
     const names = ['...', '.hidden', 'ä', 'a b', '😀', '__proto__', 'constructor'];
     for (const name of names) tree.placeFile(name, bytes);
     for (const name of names) expect(tree.get(name)).toMatchObject({ path: name });
   });
 
-  test('a path, before anything of it is placed', () => {
+  test('a path, before any part of it is placed', () => {
     const other = new FileTree();
     expect(() => other.placeFile('a/../b', bytes)).toThrow(TypeError);
     expect(paths(other)).toEqual([]);

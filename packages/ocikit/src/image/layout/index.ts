@@ -1,3 +1,4 @@
+// Image layouts as files.
 export { FileTree } from './file-tree.ts';
 export type { PlaceFileOptions, TreeDirectory, TreeEntryOptions, TreeFile } from './file-tree.ts';
 export { layoutFiles } from './layout-files.ts';

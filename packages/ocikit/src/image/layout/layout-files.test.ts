@@ -27,7 +27,7 @@ import type { FileTree, ReopenableContent, LayoutFile, Ref } from '../index.ts';
 
 import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 
-/** Writes a tree as anybody would. */
+/** Writes a tree to a directory. */
 async function write(tree: FileTree, dir: string): Promise<void> {
   for (const entry of tree.walk()) {
     const path = join(dir, entry.path);
@@ -64,7 +64,7 @@ async function contentOfAll(ref: Ref): Promise<Record<string, Uint8Array>> {
   return all;
 }
 
-describe('a layout, as files,', () => {
+describe('a layout as files', () => {
   test('has each content once', async () => {
     const tree = await layoutFiles([{ ref: image, tag: 'v1' }, { ref: createIndex([image]) }]);
     const blobs = [config.descriptor, layer.descriptor, image.descriptor, createIndex([image]).descriptor];
@@ -79,7 +79,7 @@ describe('a layout, as files,', () => {
     expect(await textOf(tree, 'oci-layout')).toBe('{"imageLayoutVersion":"1.0.0"}\n');
   });
 
-  test('says in its index what each entry is', async () => {
+  test('describes each entry in its index', async () => {
     const artifact = createImage({ artifactType: 'a/b' });
     const platform = { os: 'linux', architecture: 'amd64' };
     const index = createIndex([image]);
@@ -124,7 +124,7 @@ describe('a layout, as files,', () => {
     expect(opened).toBe(3);
   });
 
-  test('leaves out what may not be distributed, and nothing else that is found elsewhere', async () => {
+  test('leaves out layers that may not be distributed, but not other content with URLs', async () => {
     const urls = ['https://layers.example.com/1'];
     const types = ['application/vnd.oci.image.layer.nondistributable.v1.tar', mediaTypes.layer];
     const layers = types.map((mediaType, i) => {
@@ -136,7 +136,7 @@ describe('a layout, as files,', () => {
     expect(found).toEqual([undefined, 'file']);
   });
 
-  test('is refused with a malformed tag, or a child that is not there', async () => {
+  test('is refused with a malformed tag or a missing child', async () => {
     await expect(layoutFiles([{ ref: image, tag: '-' }])).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });
     const sparse = createMemoryRegistry({ sparse: true });
     const missing = { mediaType: mediaTypes.imageManifest, digest: digestOf(new Uint8Array(3)), size: 3 };
@@ -150,7 +150,7 @@ describe('a layout, as files,', () => {
     await expect(layoutFiles([{ ref: image }], { signal })).rejects.toThrow('enough');
   });
 
-  test('is the same again when it is read', async () => {
+  test('is the same when it is read again', async () => {
     const index = createIndex([image, createImage({ artifactType: 'a/b', algorithm: 'sha512' })]);
     const tree = await layoutFiles([{ ref: index, tag: 'v1' }]);
     const read = await readLayout(filesOf(tree));
@@ -159,8 +159,8 @@ describe('a layout, as files,', () => {
   });
 });
 
-describe('in a directory', () => {
-  test('it is a registry', async () => {
+describe('a layout in a directory', () => {
+  test('is a registry', async () => {
     const dir = await temporaryDirectory();
     const index = createIndex([image]);
     await write(await layoutFiles([{ ref: index, tag: 'v1' }]), dir);
@@ -170,7 +170,7 @@ describe('in a directory', () => {
     expect(await contentOfAll(pulled)).toEqual(await contentOfAll(index));
   });
 
-  test('it is read with its files as streams', async () => {
+  test('is read with its files as streams', async () => {
     const dir = await temporaryDirectory();
     await write(await layoutFiles([{ ref: image }]), dir);
     const read = asImage(await readLayout((path) => () => createReadStream(join(dir, path))));
@@ -268,7 +268,7 @@ describe('reading a layout', () => {
     await expect(readLayout(files(found))).rejects.toMatchObject({ code });
   });
 
-  test('with an index that has no end is given up', async () => {
+  test('with an endless index is refused', async () => {
     const endless = async function* endless(): AsyncGenerator<Uint8Array> {
       for (;;) yield new Uint8Array(1024 * 1024);
     };
@@ -276,12 +276,12 @@ describe('reading a layout', () => {
     await expect(readLayout(found)).rejects.toMatchObject({ code: 'CONTENT_TOO_LARGE' });
   });
 
-  test('a blob that is not there is unknown', async () => {
+  test('with a missing blob rejects with BLOB_UNKNOWN', async () => {
     const read = asImage(await readLayout(files({ ...stored, 'index.json': indexed(image.descriptor) })));
     await expect(read.readVerified(layer.descriptor)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
   });
 
-  test('ends with its signal, also later', async () => {
+  test('ends with its signal, also in later reads', async () => {
     const reason = new Error('enough');
     const found = files({
       ...stored,
@@ -296,7 +296,7 @@ describe('reading a layout', () => {
     await expect(read.readVerified(layer.descriptor)).rejects.toBe(reason);
   });
 
-  test('of other tools, whose index names no media type, is no different', async () => {
+  test('of other tools, whose index names no media type, works too', async () => {
     const pushed = imageOf();
     const index = asIndex(
       await readLayoutIndex(files({ 'oci-layout': marker, 'index.json': indexed(pushed.descriptor) })),

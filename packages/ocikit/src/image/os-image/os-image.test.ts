@@ -92,7 +92,7 @@ describe.each(forms)('a payload that is stored %s', (_what, image, options) => {
     expect(await read(image, { ...options, range: { start, end } })).toEqual(bytes.subarray(start, end));
   });
 
-  test('that nobody reads to its end is let go of', async () => {
+  test('that is not read to its end is cancelled', async () => {
     const os = await readOsImage(image);
     for await (const part of os.readPayload('system', options)) {
       expect(part).toEqual(bytes.subarray(0, 1000));
@@ -100,7 +100,7 @@ describe.each(forms)('a payload that is stored %s', (_what, image, options) => {
     }
   });
 
-  test('is read until its signal ends it', async () => {
+  test('is read until its signal is aborted', async () => {
     const controller = new AbortController();
     const os = await readOsImage(image);
     const reading = os.readPayload('system', { ...options, signal: controller.signal })[Symbol.asyncIterator]();
@@ -109,7 +109,7 @@ describe.each(forms)('a payload that is stored %s', (_what, image, options) => {
     const rest = async (): Promise<void> => {
       while ((await reading.next()).done !== true);
     };
-    // What is decompressed already may still come.
+    // Bytes that are decompressed already may still come.
     await expect(rest()).rejects.toThrow('enough');
   });
 });
@@ -153,7 +153,7 @@ describe('damage', () => {
     ['as it is', stored, (these) => these, osImageTypes.payload, {}],
     ['compressed', compressed, gzipSync, osImageTypes.payloadZstd, { decompress }],
   ])(
-    'in a payload that is stored %s is found before any byte of its chunk is handed on',
+    'in a payload that is stored %s is detected before any byte of its chunk is yielded',
     async (_what, of, form, type, options) => {
       const os = await readOsImage(await withLayer(of, form(wrong), type));
       const parts: Uint8Array[] = [];
@@ -171,7 +171,7 @@ describe('damage', () => {
     ['too short by a chunk', bytes.subarray(0, 4000)],
     ['too long', new Uint8Array([...bytes, 0])],
     ['much too long', new Uint8Array(1_000_000)],
-  ])('that makes a payload %s is found', async (_what, content) => {
+  ])('that makes a payload %s is detected', async (_what, content) => {
     const options = { decompress };
     const packed = await withLayer(compressed, gzipSync(content), osImageTypes.payloadZstd);
     const code = content.length > 100_000 ? 'DIGEST_INVALID' : 'SIZE_INVALID';
@@ -180,7 +180,7 @@ describe('damage', () => {
     await expect(read(plain)).rejects.toMatchObject({ code: 'SIZE_INVALID' });
   });
 
-  describe('in the middle of what arrives', () => {
+  describe('in the middle of the content', () => {
     const packed = gzipSync(bytes);
     const { descriptor } = contentOf(packed, osImageTypes.payloadZstd);
     async function withContent(content: () => AsyncGenerator<Uint8Array>): Promise<Image> {
@@ -188,7 +188,7 @@ describe('damage', () => {
       return createImage({ artifactType: osImageTypes.artifact, config, layers: [{ descriptor, content }] });
     }
 
-    test('is passed on, and ends it', async () => {
+    test('is passed on as an error, and ends the reading', async () => {
       const broken = await withContent(async function* failing() {
         yield packed.subarray(0, 2000);
         throw new Error('the disk is gone');
@@ -196,7 +196,7 @@ describe('damage', () => {
       await expect(read(broken, { decompress })).rejects.toThrow('the disk is gone');
     });
 
-    test('nobody is kept waiting who has what was wanted', async () => {
+    test('does not delay a reader that has all that it wanted', async () => {
       let left = 0;
       const slow = await withContent(async function* slowly() {
         try {
@@ -213,7 +213,7 @@ describe('damage', () => {
       await vi.waitFor(() => expect(left).toBe(1));
     });
 
-    test('it is let go of, also if what decompresses it forgets to', async () => {
+    test('cancels the content, also if the decompressor does not', async () => {
       let left = 0;
       const { descriptor: plain } = contentOf(bytes, osImageTypes.payloadZstd);
       const content = async function* content(): AsyncGenerator<Uint8Array> {
@@ -241,20 +241,20 @@ describe('damage', () => {
     });
   });
 
-  test('of what is compressed is found', async () => {
+  test('of compressed content is detected', async () => {
     const broken = await withLayer(compressed, gzipSync(bytes).subarray(0, 2000), osImageTypes.payloadZstd);
     await expect(read(broken, { decompress })).rejects.toThrow();
   });
 });
 
 describe('refused is', () => {
-  test('a payload that is not there', async () => {
+  test('a missing payload', async () => {
     await expect(read(stored, {}, 'initrd')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     const os = await readOsImage(stored);
     expect(() => os.layerOf('initrd')).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
   });
 
-  test('a payload that nobody can decompress', async () => {
+  test('a payload without a way to decompress it', async () => {
     await expect(read(compressed)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   });
 
@@ -284,7 +284,7 @@ describe('refused is', () => {
       'name',
       { ...good, name },
     ]),
-  ])('a payload of which the %s is malformed: %j', async (field, payload) => {
+  ])('a payload with a malformed %s: %j', async (field, payload) => {
     const config = { format_version: '1', product_info: product, payloads: [payload] };
     await expect(readOsImage(imageOf(config))).rejects.toMatchObject({
       code: 'MANIFEST_INVALID',
@@ -292,7 +292,7 @@ describe('refused is', () => {
     });
   });
 
-  test('a config of another version, or that is malformed', async () => {
+  test('a config of another version, or a malformed one', async () => {
     const config = { format_version: '1', product_info: product, payloads: [good] };
     await readOsImage(imageOf(config));
     const refuse = async (other: object, code: string): Promise<void> => {
@@ -310,7 +310,7 @@ describe('refused is', () => {
     );
   });
 
-  test('a payload that is made with a malformed name or chunk size', () => {
+  test('a new payload with a malformed name or chunk size', () => {
     const payload = { name: 'system', bytes };
     for (const more of [
       { name: 'a/b' },

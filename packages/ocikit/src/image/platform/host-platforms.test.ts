@@ -26,7 +26,7 @@ test.each<[HostProcess, string[]]>([
   expect(named(host)).toEqual(platforms);
 });
 
-test('by default it is the machine that this runs on', () => {
+test('the default is the machine that runs the test', () => {
   expect(named()).toEqual(named(process));
 });
 

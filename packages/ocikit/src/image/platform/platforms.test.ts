@@ -80,7 +80,7 @@ test.each([
   expect(runsOn(parsePlatform(offered), parsePlatform(wanted))).toBe(runs);
 });
 
-test('what needs a feature runs only where it is', () => {
+test('an image that needs a feature runs only on platforms with it', () => {
   const plain = parsePlatform('windows/amd64');
   const needy = { ...plain, 'os.features': ['win32k'] };
   expect(runsOn(needy, plain)).toBe(false);
@@ -88,30 +88,30 @@ test('what needs a feature runs only where it is', () => {
   expect(runsOn(plain, needy)).toBe(true);
 });
 
-test('a platform of which parts are missing runs nowhere', () => {
+test('a platform with missing parts runs nowhere', () => {
   for (const part of [{}, { os: 'linux' }, { architecture: 'amd64' }]) {
     expect(runsOn(part, parsePlatform('linux/amd64'))).toBe(false);
   }
 });
 
-describe('of several entries', () => {
+describe('among several entries', () => {
   const entriesOf = (...platforms: readonly (string | undefined)[]): { platform?: Platform; at: number }[] =>
     platforms.map((text, at) => (text === undefined ? { at } : { platform: parsePlatform(text), at }));
   const order = (wanted: string, ...platforms: readonly (string | undefined)[]): number[] =>
     matchingEntries(entriesOf(...platforms), parsePlatform(wanted)).map(({ at }) => at);
 
-  test('the one of the highest variant that runs comes first', () => {
+  test('the one with the highest variant that runs comes first', () => {
     expect(order('linux/arm/v7', 'linux/arm/v5', 'linux/arm/v8', 'linux/arm/v7', 'linux/arm/v6')).toEqual([2, 3, 0]);
     expect(order('linux/amd64/v3', 'linux/amd64', 'linux/amd64/v2', 'linux/amd64/v4')).toEqual([1, 0]);
   });
 
-  test('the one of the newest build of a Windows comes first, and one that names none last', () => {
+  test('the one with the newest build of Windows comes first, and one without a build last', () => {
     const builds = ['', ':10.0.17763.99', ':10.0.20348.1', ':10.0.17763.1234'].map((it) => `windows/amd64${it}`);
     expect(order('windows/amd64:10.0.17763.1', ...builds)).toEqual([3, 1, 0]);
     expect(order('windows/amd64', ...builds)).toEqual([2, 3, 1, 0]);
   });
 
-  test('those that are equally good stay in their order', () => {
+  test('equally good ones keep their order', () => {
     expect(order('linux/arm64', 'linux/arm64', 'linux/amd64', 'linux/arm64/v8', 'linux/aarch64')).toEqual([0, 2, 3]);
   });
 
@@ -120,7 +120,7 @@ describe('of several entries', () => {
     expect(order('linux/arm64', undefined)).toEqual([]);
   });
 
-  test('one is chosen for the first platform that there is one for', () => {
+  test('one is chosen for the first platform that has one', () => {
     const entries = entriesOf('linux/amd64', 'linux/arm64', 'darwin/amd64');
     const choose = (...wanted: readonly string[]): number | undefined =>
       chooseEntry(entries, wanted.map(parsePlatform))?.at;

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 import { inParallel } from './in-parallel.ts';
 
-test('as many run at a time as there may be, and each item once', async () => {
+test('as many tasks run at a time as allowed, and one for each item', async () => {
   for (const concurrency of [1, 3, 100, Number.POSITIVE_INFINITY]) {
     const items = Array.from({ length: 10 }, (_, i) => i);
     const done: number[] = [];
@@ -22,7 +22,7 @@ test('as many run at a time as there may be, and each item once', async () => {
   await inParallel([], { concurrency: 1, signal: undefined }, () => Promise.reject(new Error('there is none')));
 });
 
-test('the first error aborts the others, and comes when nothing runs any more', async () => {
+test('the first error aborts the others, and is thrown when no task runs any more', async () => {
   let running = 0;
   const begun: number[] = [];
   const failing = inParallel([0, 1, 2, 3, 4], { concurrency: 3, signal: undefined }, async (item, signal) => {
@@ -39,7 +39,7 @@ test('the first error aborts the others, and comes when nothing runs any more', 
   expect([running, begun]).toEqual([0, [0, 1, 2]]);
 });
 
-test('the signal ends all', async () => {
+test('the signal ends all tasks', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   for (const items of [[0], [0, 1, 2]]) {
@@ -54,11 +54,11 @@ test('the signal ends all', async () => {
   await expect(waiting).rejects.toBe(reason);
 });
 
-test.each([0, -1, Number.NaN])('a concurrency of %d is none', async (concurrency) => {
+test.each([0, -1, Number.NaN])('a concurrency of %d is refused', async (concurrency) => {
   await expect(inParallel([1], { concurrency, signal: undefined }, () => Promise.resolve())).rejects.toThrow(TypeError);
 });
 
-test('each item has a signal of its own: of many listeners to one, Node warns', async () => {
+test('each item has a signal of its own, as Node warns of many listeners to one', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error): number => warnings.push(warning);
   process.on('warning', onWarning);

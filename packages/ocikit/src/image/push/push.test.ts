@@ -53,7 +53,7 @@ async function readAll(ref: Ref): Promise<Digest[]> {
 }
 
 describe.each(kinds)('into %s', (_name, start) => {
-  test('what was pushed is pulled again', async () => {
+  test('a pushed image is pulled again', async () => {
     const registry = await start();
     const image = createImage({ config, layers: [layerOf(300_000), layerOf(0), layerOf(5_000_000)] });
     const index = createIndex([image, createIndex([createImage({ artifactType: 'a/b' }), image])]);
@@ -64,7 +64,7 @@ describe.each(kinds)('into %s', (_name, start) => {
     expect(await readAll(pulled)).toEqual(await readAll(index));
   });
 
-  test('pushing it again sends nothing', async () => {
+  test('a second push sends nothing', async () => {
     const registry = await start();
     const image = createImage({ config, layers: [layerOf(1000)] });
     const index = createIndex([image]);
@@ -77,7 +77,7 @@ describe.each(kinds)('into %s', (_name, start) => {
     expect((await registry.resolveTag('a', 'v1')).digest).toBe(index.descriptor.digest);
   });
 
-  test('what another repository has is not sent', async () => {
+  test('a blob of another repository is mounted, not sent', async () => {
     const registry = await start();
     const shared = layerOf(1000);
     const image = createImage({ config, layers: [shared, layerOf(2000)] });
@@ -89,7 +89,7 @@ describe.each(kinds)('into %s', (_name, start) => {
     expect(await readAll(await pull(registry, 'app', { tag: 'v1' }))).toEqual([image.descriptor.digest]);
   });
 
-  test('a tag is moved only if it is where it was', async () => {
+  test('a tag is moved only if it has the expected digest', async () => {
     const registry = await start();
     const [first, second] = [createImage({ config }), createImage({ config, layers: [layerOf(10)] })];
     await push(registry, 'a', first, { tags: ['v1'], ifTag: null });
@@ -117,7 +117,7 @@ describe.each(kinds)('into %s', (_name, start) => {
     }
   });
 
-  test('an aborted signal ends it in the middle', async () => {
+  test('an aborted signal ends the push in the middle', async () => {
     const registry = await start();
     const controller = new AbortController();
     const reason = new Error('enough');
@@ -132,7 +132,7 @@ describe.each(kinds)('into %s', (_name, start) => {
     await expect(registry.resolveTag('a', 'v1')).rejects.toBeInstanceOf(RegistryError);
   });
 
-  test('what is found elsewhere may be left out', async () => {
+  test('blobs with URLs may be left out', async () => {
     const registry = await start();
     const { descriptor } = layerOf(1000);
     const foreign = { ...descriptor, urls: ['https://layers.example.com/1'] };
@@ -153,7 +153,7 @@ describe.each(kinds)('into %s', (_name, start) => {
   });
 });
 
-test('from any registry into any other, all of it arrives', async () => {
+test('an image arrives completely, from any registry in any other', async () => {
   const registries = await Promise.all(kinds.map(async ([, start]) => start()));
   const pushed = indexOf([imageOf({ mediaType: mediaTypes.dockerManifest }), imageOf({ algorithm: 'sha512' })]);
   const [first] = registries;
@@ -168,7 +168,7 @@ test('from any registry into any other, all of it arrives', async () => {
   }
 });
 
-test('an index of a layout is entered as an index, with what it is', async () => {
+test('an index of a layout keeps its type and its artifact type', async () => {
   const dir = await temporaryDirectory();
   const index = createIndex([createImage({ config, layers: [layerOf(10)] })]);
   const registry = openLayout(dir, { durability: 'none', defaultRepository: 'a' });
@@ -193,7 +193,7 @@ test('blobs come before the manifest that names them, and children before their 
   expect([place(config.descriptor.digest), sent.length]).toEqual([0, 6]);
 });
 
-test('a blob that two layers and the config are is sent once', async () => {
+test('a blob that is the config and two layers is sent once', async () => {
   const { server, registry } = await startServer();
   await push(registry, 'a', createImage({ artifactType: 'a/b' }));
   expect(server.requests.map(({ method }) => method)).toEqual(['HEAD', 'POST', 'PUT', 'PUT']);
@@ -208,7 +208,7 @@ test.each([
   expect(server.requests).toEqual([]);
 });
 
-test('children that are not there end it', async () => {
+test('missing children end the push', async () => {
   const sparse = createMemoryRegistry({ sparse: true });
   const missing = { mediaType: mediaTypes.imageManifest, digest: digestOf(bytesOf(3)), size: 3 };
   await pushContent(sparse, 'a', indexOf([missing]), { tags: ['v1'] });
@@ -217,7 +217,7 @@ test('children that are not there end it', async () => {
   await expect(push(registry, 'a', ref, { tags: ['v1'] })).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
 });
 
-test('blobs that are not there end it', async () => {
+test('missing blobs end the push', async () => {
   const sparse = createMemoryRegistry({ sparse: true });
   const image = imageOf();
   await sparse.pushManifest('a', image.bytes, image.mediaType, { tags: ['v1'] });
@@ -225,7 +225,7 @@ test('blobs that are not there end it', async () => {
   await expect(push(createMemoryRegistry(), 'a', ref)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
 });
 
-test('a source that is damaged on the way is found out', async () => {
+test('damage between source and registry is detected', async () => {
   const { server, registry } = await startServer();
   await server.addRef('a', 'v1', imageOf());
   const ref = await pull(registry, 'a', { tag: 'v1' });
@@ -235,7 +235,7 @@ test('a source that is damaged on the way is found out', async () => {
   await expect(memory.resolveTag('a', 'v1')).rejects.toBeInstanceOf(RegistryError);
 });
 
-test('a blob is verified once: by the store, or on its way where nobody knows what the registry does', async () => {
+test('a blob is verified once: by the store, or on its way if the registry may not verify', async () => {
   const { server, registry } = await startServer();
   await server.addRef('a', 'v1', imageOf());
   const verified = async (target: Registry): Promise<(boolean | undefined)[]> => {
@@ -259,7 +259,7 @@ describe('mounts', () => {
   const layer = layerOf(1000);
   const image: Image = createImage({ config, layers: [layer] });
 
-  test('are asked for where the caller says so, for each blob', async () => {
+  test('are requested if the caller says so, for each blob', async () => {
     const registry = createMemoryRegistry();
     await push(registry, 'base', image);
     const events: TransferEvent[] = [];
@@ -272,7 +272,7 @@ describe('mounts', () => {
     ]);
   });
 
-  test('that find nothing go on as an upload, which is given up if it fails', async () => {
+  test('that find nothing continue as an upload, which is cancelled if it fails', async () => {
     const memory = createMemoryRegistry();
     let sent = 0;
     const registry: Registry = {
@@ -306,7 +306,7 @@ describe('mounts', () => {
     expect(cancelled).toBe(1);
   });
 
-  test('from the repository itself, or where the registry has none, are not asked for', async () => {
+  test('from the repository itself, or in a registry without mounts, are not requested', async () => {
     const memory = createMemoryRegistry();
     const registry = partialRegistry({
       resolveBlob: memory.resolveBlob.bind(memory),
@@ -317,13 +317,13 @@ describe('mounts', () => {
     await push({ ...memory, mountBlob: () => Promise.reject(new Error('asked')) }, 'c', image, { mountFrom: 'c' });
   });
 
-  test('that fail end it', async () => {
+  test('that fail end the push', async () => {
     const failing = { ...createMemoryRegistry(), mountBlob: () => Promise.reject(new RegistryError('DENIED', 'no')) };
     await expect(push(failing, 'a', image, { mountFrom: 'b' })).rejects.toMatchObject({ code: 'DENIED' });
   });
 });
 
-test('a registry that cannot be asked what it has ends it', async () => {
+test('a registry that cannot resolve blobs ends the push', async () => {
   const failing: Registry = {
     ...createMemoryRegistry(),
     resolveBlob: () => Promise.reject(new RegistryError('UNAVAILABLE', 'not now')),
@@ -337,7 +337,7 @@ test('a registry that cannot be asked what it has ends it', async () => {
   await expect(push(unsure, 'a', createIndex([image]))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
 });
 
-test('a blob that is there with another size is stored again', async () => {
+test('a blob that the registry has with another size is stored again', async () => {
   const memory = createMemoryRegistry();
   const image = createImage({ config });
   await push(memory, 'a', image);

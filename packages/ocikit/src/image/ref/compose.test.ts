@@ -59,7 +59,7 @@ test('an artifact needs a type and nothing else', async () => {
   expect(() => createImage({ layers: [layer] })).toThrow(/needs an artifactType/);
 });
 
-test('what is malformed is no manifest', () => {
+test('malformed options are refused', () => {
   const broken: Descriptor = { ...layer.descriptor, size: -1 };
   expect(() => createImage({ config, layers: [{ descriptor: broken, content: bytes }] })).toThrow(/layers\[0\]\.size/);
   expect(() => createImage({ config, artifactType: 'not a type' })).toThrow(/artifactType/);
@@ -81,7 +81,7 @@ test('other algorithms and Docker’s types are possible', () => {
 });
 
 describe('an index', () => {
-  test('says of its entries what they are', () => {
+  test('describes its entries', () => {
     const [image, artifact] = [createImage({ config, layers: [layer] }), createImage({ artifactType: 'a/b' })];
     const helm = createImage({ config: jsonContent({}, 'application/vnd.cncf.helm.config.v1+json') });
     const platform = { os: 'linux', architecture: 'amd64' };
@@ -102,7 +102,7 @@ describe('an index', () => {
     ]);
   });
 
-  test('has its children from where each of them comes', async () => {
+  test('reads each child from the child’s own source', async () => {
     const registries = [createMemoryRegistry(), createMemoryRegistry()] as const;
     const pushed = [imageOf(), imageOf()] as const;
     await pushContent(registries[0], 'a', pushed[0], { tags: ['v1'] });
@@ -131,7 +131,7 @@ describe('an index', () => {
     await expect(index.child(made.descriptor)).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
   });
 
-  test('whose child was pulled with a signal reads it no longer when that is aborted', async () => {
+  test('whose child was pulled with a signal cannot read the child after the signal is aborted', async () => {
     const registry = createMemoryRegistry();
     await pushContent(registry, 'a', imageOf(), { tags: ['v1'] });
     const controller = new AbortController();
@@ -147,7 +147,7 @@ describe('an index', () => {
   });
 });
 
-describe('content that is kept', () => {
+describe('reopenable content', () => {
   const { descriptor } = layer;
   const cut = (at: number): Uint8Array[] => [bytes.subarray(0, at), bytes.subarray(at)];
   async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
@@ -166,7 +166,7 @@ describe('content that is kept', () => {
     ['a function that gives a stream', (these) => () => new Blob([new Uint8Array(these)]).stream()],
   ];
 
-  test.each(forms)('may be %s, and is read again and again, whole and in parts', async (_what, form) => {
+  test.each(forms)('may be %s, and is read several times, whole and in parts', async (_what, form) => {
     const image = imageWith(form(bytes));
     for (let times = 0; times < 2; times++) expect(await image.readVerified(descriptor)).toEqual(bytes);
     for (const [start, end] of [
@@ -193,7 +193,7 @@ describe('content that is kept', () => {
     }
   });
 
-  test('is opened only when it is read, and no further than it is wanted', async () => {
+  test('is opened only when it is read, and no further than needed', async () => {
     const taken: Uint8Array[] = [];
     let opened = 0;
     const image = imageWith(async function* content() {
@@ -216,7 +216,7 @@ describe('content that is kept', () => {
     await expect(imageWith(failing).readVerified(descriptor)).rejects.toThrow('the disk is gone');
   });
 
-  test('has annotations, and is inlined, where that is wanted', () => {
+  test('has annotations and inline data if the options say so', () => {
     const { descriptor: empty } = emptyContent({ annotations: { a: 'b' }, inline: false, algorithm: 'sha512' });
     const digest = digestOf(new TextEncoder().encode('{}'), 'sha512');
     expect(empty).toEqual({ mediaType: mediaTypes.empty, digest, size: 2, annotations: { a: 'b' } });

@@ -22,7 +22,7 @@ test.each([mediaTypes.imageConfig, mediaTypes.dockerConfig])('a config of %s is 
   expect(await readConfig(imageOf(value, mediaType))).toEqual(value);
 });
 
-test('what is not there is null in some configs, and nothing here', async () => {
+test('fields that are null in a config are left out', async () => {
   const value = { ...platform, rootfs: { type: 'layers' }, variant: null, 'os.features': null, history: null };
   expect(await readConfig(imageOf(value))).toEqual({ ...platform, rootfs: { type: 'layers', diff_ids: [] } });
 });
@@ -44,18 +44,18 @@ test.each(['', '[]', 'null', '"text"', '{'])('a config that is %s is refused', a
   await expect(readConfig(createImage({ config }))).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });
 });
 
-test('one that is larger than the limit is refused', async () => {
+test('a config that is larger than the limit is refused', async () => {
   const image = imageOf({ ...platform, rootfs });
   await expect(readConfig(image, { limit: 10 })).rejects.toMatchObject({ code: 'CONTENT_TOO_LARGE' });
 });
 
-test('what is no image for containers has none, and no platform', async () => {
+test('an image that is no container image has no config and no platform', async () => {
   const image = createImage({ artifactType: 'a/b' });
   await expect(readConfig(image)).rejects.toMatchObject({ code: 'UNSUPPORTED_MEDIA_TYPE' });
   expect(await platformOf(image)).toBeUndefined();
 });
 
-test('the platform is what the config says, as Go names it', async () => {
+test('the platform is the config’s, in Go’s names', async () => {
   const windows = { os: 'windows', architecture: 'x86_64', 'os.version': '10.0.17763.1', rootfs };
   expect(await platformOf(imageOf(windows))).toEqual({
     os: 'windows',

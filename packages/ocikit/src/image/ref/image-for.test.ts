@@ -15,35 +15,35 @@ const find = async (ref: Ref, ...platforms: readonly string[]): Promise<Digest> 
   (await imageFor(ref, { platforms: platforms.map(parsePlatform) })).descriptor.digest;
 const digestOn = (name: string): Digest => imageOn(name).descriptor.digest;
 
-test('an image that lies in no index is given as it is', async () => {
+test('an image is the result itself', async () => {
   expect(await find(imageOn('linux/arm64'), 'windows/amd64')).toBe(digestOn('linux/arm64'));
 });
 
-test('of an index it is the entry that runs there', async () => {
+test('the image of an index is the entry that runs on the platform', async () => {
   const index = createIndex(['linux/amd64', 'linux/arm64', 'linux/arm/v6'].map(entryOn));
   expect(await find(index, 'linux/arm64')).toBe(digestOn('linux/arm64'));
   expect(await find(index, 'linux/arm/v7')).toBe(digestOn('linux/arm/v6'));
   expect(await find(index, 'darwin/arm64', 'linux/arm64')).toBe(digestOn('linux/arm64'));
 });
 
-test('by default it is the one for the machine that this runs on', async () => {
+test('the default platform is the machine that runs the test', async () => {
   const [mine] = hostPlatforms();
   if (mine === undefined) throw new Error('there is no platform');
   const index = createIndex([entryOn('plan9/386'), { ref: imageOn('linux/386'), platform: mine }]);
   expect((await imageFor(index)).descriptor.digest).toBe(digestOn('linux/386'));
 });
 
-test('it may lie in an index within the index', async () => {
+test('the image may be in a nested index', async () => {
   const inner = createIndex([entryOn('linux/amd64'), entryOn('linux/arm64')]);
   expect(await find(createIndex([entryOn('plan9/386'), inner]), 'linux/arm64')).toBe(digestOn('linux/arm64'));
   const described = createIndex([{ ref: inner, platform: parsePlatform('linux/arm64') }]);
   expect(await find(described, 'linux/arm64')).toBe(digestOn('linux/arm64'));
 });
 
-test('where no entry names the platform, the configs do', async () => {
+test('the configs are read if no entry names the platform', async () => {
   const index = createIndex([imageOn('linux/amd64'), createImage({ artifactType: 'a/b' }), imageOn('linux/arm64')]);
   expect(await find(index, 'linux/arm64')).toBe(digestOn('linux/arm64'));
-  // What is said is believed, and nothing else is looked at.
+  // The platform in the entry is believed, and no config is read.
   const said = createIndex([
     imageOn('linux/arm64'),
     { ref: imageOn('linux/386'), platform: parsePlatform('linux/arm64') },
@@ -51,14 +51,14 @@ test('where no entry names the platform, the configs do', async () => {
   expect(await find(said, 'linux/arm64')).toBe(digestOn('linux/386'));
 });
 
-test('attestations are never it', async () => {
+test('attestations are never the image', async () => {
   const attestation = { ref: imageOn('linux/amd64'), platform: { os: 'unknown', architecture: 'unknown' } };
   const index = createIndex([attestation, entryOn('linux/arm64')]);
   expect(await find(index, 'linux/arm64')).toBe(digestOn('linux/arm64'));
   await expect(find(index, 'linux/amd64')).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
 });
 
-test('where there is none, the error says what was wanted and what there is', async () => {
+test('the error for a missing platform names the wanted platforms and those that there are', async () => {
   const index = createIndex([...['linux/amd64', 'windows/amd64:10.0.1.2'].map(entryOn), imageOn('linux/386')]);
   await expect(find(index, 'darwin/arm64', 'linux/arm64')).rejects.toThrow(
     /no image for darwin\/arm64 or linux\/arm64: there is linux\/amd64, windows\/amd64:10\.0\.1\.2$/,
@@ -68,10 +68,10 @@ test('where there is none, the error says what was wanted and what there is', as
   await expect(find(many, 'linux/arm64')).rejects.toThrow(/os19\/x …$/);
 });
 
-describe('an index that names without end', () => {
+describe('an endless index', () => {
   const platform: Platform = { os: 'linux', architecture: 'arm64' };
 
-  /** Every manifest in it is an index of two others that nobody has seen before. */
+  /** Every manifest in it is an index of two others that did not occur before. */
   function endless(more: Partial<Descriptor>): { index: Index; fetched: () => number } {
     let fetched = 0;
     const manifests = new Map<Digest, Uint8Array>();
@@ -98,14 +98,14 @@ describe('an index that names without end', () => {
   test.each([
     ['with platforms', { platform }],
     ['without platforms', {}],
-  ])('%s is given up', async (_what, more) => {
+  ])('%s is refused', async (_what, more) => {
     const { index, fetched } = endless(more);
     await expect(imageFor(index, { platforms: [platform] })).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
     expect(fetched()).toBe(100);
   });
 });
 
-test('what was fetched for one platform is not fetched again for the next', async () => {
+test('a manifest that was fetched for one platform is not fetched again for the next', async () => {
   const asked: Digest[] = [];
   const images = ['linux/amd64', 'linux/386'].map(imageOn);
   const built = createIndex(images);
@@ -126,7 +126,7 @@ test('what was fetched for one platform is not fetched again for the next', asyn
   expect(asked).toEqual(images.flatMap(({ descriptor, config }) => [descriptor.digest, config.digest]));
 });
 
-test('its signal ends the search', async () => {
+test('the signal ends the search', async () => {
   const reason = new Error('enough');
   const index = createIndex([entryOn('linux/arm64')]);
   const options = { platforms: [parsePlatform('linux/arm64')], signal: AbortSignal.abort(reason) };

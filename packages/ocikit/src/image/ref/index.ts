@@ -1,3 +1,4 @@
+// Images and indexes as objects.
 export { createImage, createIndex, entryDescriptor } from './compose.ts';
 export type { CreateImageOptions, CreateIndexOptions, IndexEntry } from './compose.ts';
 export { platformOf, readConfig } from './image-config.ts';

@@ -103,7 +103,7 @@ describe.each(kinds)('from %s', (_name, start) => {
     },
   );
 
-  test('what is not there is unknown', async () => {
+  test('missing content is unknown', async () => {
     const registry = await start();
     await pushContent(registry, 'a', imageOf(), { tags: ['v1'] });
     await expect(pull(registry, 'a', { tag: 'v2' })).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
@@ -131,7 +131,7 @@ describe.each(kinds)('from %s', (_name, start) => {
         controller.abort(reason);
       }
     };
-    // What is in memory comes in one piece, and is verified after it.
+    // Content in memory comes in one piece, and is verified after it.
     await expect(reading()).rejects.toBe(reason);
     await expect(image.readVerified(image.config)).rejects.toBe(reason);
     await expect(image.openBlob(layer)).rejects.toBe(reason);
@@ -148,12 +148,12 @@ describe.each(kinds)('from %s', (_name, start) => {
   });
 });
 
-test('without a tag and a digest there is nothing to pull, and the error says so', async () => {
+test('a pull without a tag and a digest is refused, and the error says why', async () => {
   await expect(pull(createMemoryRegistry(), 'a', {})).rejects.toThrow(/A tag or a digest is needed/);
 });
 
 test.each(['', 'sha256:', 'sha256:abc', `md5:${'0'.repeat(32)}`, `sha256:${'A'.repeat(64)}`])(
-  'a malformed digest (%s) is refused before anything is asked',
+  'a malformed digest (%s) is refused before any request',
   async (text) => {
     const asked: string[] = [];
     const registry = partialRegistry({
@@ -168,7 +168,7 @@ test.each(['', 'sha256:', 'sha256:abc', `md5:${'0'.repeat(32)}`, `sha256:${'A'.r
   },
 );
 
-test('the tag is what is asked for, also if there is a digest', async () => {
+test('the tag is requested, also if there is a digest', async () => {
   const server = await startTestServer();
   const registry = createClient({ host: server.host, fetch: server.fetch });
   const pushed = imageOf();
@@ -197,7 +197,7 @@ describe('a registry that does not verify', () => {
       getManifest: async () => ({ descriptor: manifest.descriptor, bytes }),
     });
 
-  test('is not believed about a manifest', async () => {
+  test('does not make a wrong manifest valid', async () => {
     const manifest = imageOf();
     const wrong = { code: 'DIGEST_INVALID' };
     for (const bytes of [new Uint8Array(), manifest.bytes.subarray(1), new Uint8Array([...manifest.bytes, 10])]) {
@@ -223,7 +223,7 @@ describe('damage on the way', () => {
     ['corrupt', 'DIGEST_INVALID', corruptAnswers],
     ['too long', 'SIZE_INVALID', () => resizeAnswers({ by: 1 })],
     ['too short', 'SIZE_INVALID', () => resizeAnswers({ by: -1 })],
-  ])('a %s blob is found out, and is asked for once', async (_what, code, fault) => {
+  ])('a %s blob is detected, and is requested once', async (_what, code, fault) => {
     const server = await startTestServer();
     const registry = createClient({ host: server.host, fetch: server.fetch, ...once });
     await server.addRef('a', 'v1', imageOf());
@@ -234,7 +234,7 @@ describe('damage on the way', () => {
     expect(server.requests.length).toBe(before + 1);
   });
 
-  test('a corrupt manifest is found out, and is asked for once', async () => {
+  test('a corrupt manifest is detected, and is requested once', async () => {
     const server = await startTestServer();
     const registry = createClient({ host: server.host, fetch: server.fetch, ...once });
     const index = indexOf([imageOf()]);
@@ -248,7 +248,7 @@ describe('damage on the way', () => {
     expect(server.requests.length).toBe(before + 2);
   });
 
-  test('a cut is mended', async () => {
+  test('a cut is resumed', async () => {
     const server = await startTestServer();
     const registry = createClient({ host: server.host, fetch: server.fetch, ...once });
     const pushed = imageOf({ layers: [randomBlob(300_000)] });
@@ -263,7 +263,7 @@ describe('damage on the way', () => {
     ['truncated', 'BLOB_UNKNOWN', async (path: string) => truncate(path, 500)],
     ['extended', 'BLOB_UNKNOWN', async (path: string) => writeFile(path, 'X', { flag: 'a' })],
     ['missing', 'BLOB_UNKNOWN', async (path: string) => rm(path)],
-  ])('a %s file of a layout is found out', async (_what, code, damage) => {
+  ])('a %s file of a layout is detected', async (_what, code, damage) => {
     const { registry, dir } = await startLayout();
     const bytes = new TextEncoder().encode('y'.repeat(1000));
     const layer = { descriptor: { mediaType: mediaTypes.layer, digest: digestOf(bytes), size: bytes.length }, bytes };
@@ -280,7 +280,7 @@ describe('damage on the way', () => {
   });
 });
 
-test('what is told to the pull is told to later calls as well', async () => {
+test('the options of the pull apply to later calls as well', async () => {
   const memory = createMemoryRegistry();
   await pushContent(memory, 'a', indexOf([imageOf()]), { tags: ['v1'] });
   const calls: CallOptions[] = [];
@@ -303,6 +303,6 @@ test('what is told to the pull is told to later calls as well', async () => {
   await image.readVerified(image.config);
   const own = { caller: 'another' };
   await image.readVerified(image.config, { context: own });
-  // What is read through the image is verified by it.
+  // The image verifies all that is read through it.
   expect(calls).toEqual([call, { ...call, verify: false }, { ...call, context: own, verify: false }]);
 });

@@ -25,7 +25,7 @@ function only<T>(items: readonly T[]): T {
   return item;
 }
 
-describe('a manifest that is at hand', () => {
+describe('a manifest in memory', () => {
   test('becomes an image or an index', () => {
     const image = imageOf();
     expect(refOf(image)).toMatchObject({ kind: 'image', descriptor: image.descriptor, bytes: image.bytes });
@@ -33,7 +33,7 @@ describe('a manifest that is at hand', () => {
     expect(refOf(index)).toMatchObject({ kind: 'index', descriptor: index.descriptor, manifests: [image.descriptor] });
   });
 
-  test('has the digest that is expected', () => {
+  test('has the expected digest', () => {
     const { bytes, mediaType } = imageOf();
     for (const algorithm of ['sha256', 'sha512']) {
       const digest = digestOf(bytes, algorithm);
@@ -46,7 +46,7 @@ describe('a manifest that is at hand', () => {
     expect(() => createRef({ bytes, mediaType, digest: 'sha256:', source: nothing })).toThrow(RegistryError);
   });
 
-  test('lists nothing where it names nothing', () => {
+  test('lists nothing if it names nothing', () => {
     const image = refOf(imageOf({ fields: { layers: undefined } }));
     expect(asImage(image).layers).toEqual([]);
     expect(asIndex(refOf(indexOf([], { fields: { manifests: undefined } }))).manifests).toEqual([]);
@@ -66,7 +66,7 @@ describe('a manifest that is at hand', () => {
     expect(() => refOf(manifest)).toThrow(expect.objectContaining({ code }));
   });
 
-  test('is taken for what it is only', () => {
+  test('is either an image or an index', () => {
     const [image, index] = [refOf(imageOf()), refOf(indexOf([]))];
     expect(asImage(image)).toBe(image);
     expect(asIndex(index)).toBe(index);
@@ -81,7 +81,7 @@ describe('a child of an index', () => {
   const child = (manifest: Manifest, entry: Partial<Descriptor> = {}): Promise<Ref> =>
     asIndex(refOf(indexOf([image]), giving(manifest))).child({ ...image.descriptor, ...entry });
 
-  test('is what the entry says', async () => {
+  test('matches its entry', async () => {
     expect((await index.child(only(index.manifests))).descriptor).toEqual(image.descriptor);
   });
 
@@ -106,12 +106,12 @@ describe('a child of an index', () => {
     await expect(child(manifest, entry)).rejects.toMatchObject({ code });
   });
 
-  test('whose source knows no type is what the entry says', async () => {
+  test('whose source knows no type has the entry’s type', async () => {
     const descriptor = { ...image.descriptor, mediaType: mediaTypes.octetStream };
     expect((await child({ ...image, descriptor })).descriptor).toEqual(image.descriptor);
   });
 
-  test('that is too large is not asked for', async () => {
+  test('that is too large is not requested', async () => {
     let asked = 0;
     const source: ImageSource = {
       ...nothing,
@@ -128,12 +128,12 @@ describe('a child of an index', () => {
     expect(asked).toBe(1);
   });
 
-  test('that is not there is unknown', async () => {
+  test('that is missing is unknown', async () => {
     const other = asIndex(refOf(indexOf([image])));
     await expect(other.child(image.descriptor)).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
   });
 
-  test('is not asked for where the entry carries it', async () => {
+  test('is not requested if the entry carries it', async () => {
     const data = Buffer.from(image.bytes).toString('base64');
     const other = asIndex(refOf(indexOf([image])));
     expect((await other.child({ ...image.descriptor, data })).bytes).toEqual(image.bytes);
@@ -141,7 +141,7 @@ describe('a child of an index', () => {
     await expect(other.child({ ...image.descriptor, data: wrong })).rejects.toMatchObject({ code: 'DIGEST_INVALID' });
   });
 
-  test('comes from where its source says, and so does what it names', async () => {
+  test('comes from the source that sourceOf gives, with all that it names', async () => {
     const inner = indexOf([image]);
     const elsewhere: ImageSource = { ...contentSource(kept(image)), getManifest: async () => image };
     const source: ImageSource = {
@@ -165,7 +165,7 @@ describe('reading a blob', () => {
   const contentWith = (pieces: readonly Uint8Array[], size: number = descriptor.size): BlobContent =>
     createContent({ descriptor: { ...descriptor, size }, source: { iterate: () => iterate(pieces) } });
 
-  test('gives what the descriptor names', async () => {
+  test('gives the content of the descriptor', async () => {
     const image = imageWith({ openBlob: async () => contentWith([bytes.subarray(0, 5), bytes.subarray(5)]) });
     expect(await image.readVerified(descriptor)).toEqual(bytes);
     expect(new Uint8Array(await new Response((await image.openBlob(descriptor)).stream()).arrayBuffer())).toEqual(
@@ -200,7 +200,7 @@ describe('reading a blob', () => {
   });
 
   test.each([descriptor.size + 1, descriptor.size - 1])(
-    'rejects a source that announces %d bytes before it is read, and lets go of it',
+    'rejects a source that announces %d bytes before it is read, and cancels it',
     async (size) => {
       const content = contentWith([bytes], size);
       const image = imageWith({ openBlob: async () => content });
@@ -209,7 +209,7 @@ describe('reading a blob', () => {
     },
   );
 
-  test('of malformed descriptors asks for nothing', async () => {
+  test('of malformed descriptors makes no request', async () => {
     const image = imageWith({
       openBlob: async () => {
         throw new Error('asked');
@@ -224,7 +224,7 @@ describe('reading a blob', () => {
     });
   });
 
-  test('refuses what is too large before it is asked for', async () => {
+  test('refuses content that is too large before it is requested', async () => {
     const asked: number[] = [];
     const image = imageWith({
       openBlob: async ({ size }) => {
@@ -257,7 +257,7 @@ describe('reading a blob', () => {
     await expect(reading()).rejects.toBe(reason);
   });
 
-  test('lets go of the source when it is left', async () => {
+  test('cancels the source when it is left', async () => {
     let left = 0;
     const source = {
       iterate: () => iterate([bytes.subarray(0, 5), bytes.subarray(5)]),
@@ -308,12 +308,12 @@ describe('inline data', () => {
     ],
     ['without its padding', { data: 'YQ' }, 'MANIFEST_INVALID'],
     ['with padding only', { data: '====' }, 'MANIFEST_INVALID'],
-  ])('%s is refused, and nothing is fetched in its place', async (_what, more, code) => {
+  ])('%s is refused, and no other content is fetched instead', async (_what, more, code) => {
     await expect(image.readVerified({ ...descriptor, ...more })).rejects.toMatchObject({ code });
     await expect(image.openBlob({ ...descriptor, ...more })).rejects.toMatchObject({ code });
   });
 
-  test('that is empty is the empty content, and no content of any other', async () => {
+  test('that is empty is the content of an empty blob only', async () => {
     const empty = contentOf(new Uint8Array(), 'text/plain').descriptor;
     expect(await image.readVerified({ ...empty, data: '' })).toEqual(new Uint8Array());
     await expect(image.readVerified({ ...descriptor, data: '' })).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });

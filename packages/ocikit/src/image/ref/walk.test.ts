@@ -43,12 +43,12 @@ test('children come before their parents, each digest once, in the order of the 
   expect(await digestsOf(ref)).toEqual([a, b, inner, c, outer].map(digest));
 });
 
-test('an image is all that it reaches', async () => {
+test('a walk of an image yields the image alone', async () => {
   const image = imageOf();
   expect(await digestsOf(refOf(image, registryOf()))).toEqual([digest(image)]);
 });
 
-test('each is fetched once, and only when it is its turn', async () => {
+test('each manifest is fetched once, and only when its turn comes', async () => {
   const [a, b] = [imageOf(), imageOf()];
   const registry = registryOf(a, b);
   const walking = walk(refOf(indexOf([a, b, a]), registry));
@@ -68,7 +68,7 @@ test('a ladder of indexes, each naming the next one twice, costs as many steps a
   expect(await digestsOf(refOf(top, registryOf(...rungs)), { depth: 40 })).toEqual(rungs.map(digest));
 });
 
-test('what lies too deep ends it', async () => {
+test('indexes that are nested too deeply end the walk', async () => {
   const rungs: TestManifest[] = [imageOf()];
   for (let i = 0; i < 9; i++) rungs.push(indexOf(rungs.slice(-1)));
   const registry = registryOf(...rungs);
@@ -80,11 +80,11 @@ test('what lies too deep ends it', async () => {
   expect(await digestsOf(at(0), { depth: 0 })).toHaveLength(1);
 });
 
-describe('it ends with', () => {
+describe('a walk ends with', () => {
   const image = imageOf();
   const missing = { mediaType: mediaTypes.imageManifest, digest: digestOf(new Uint8Array()), size: 0 };
 
-  test('a child that is not there', async () => {
+  test('a missing child', async () => {
     const memory = createMemoryRegistry({ sparse: true });
     await pushContent(memory, 'a', indexOf([image, missing]), { tags: ['v1'] });
     const ref = await pull(memory, 'a', { tag: 'v1' });

@@ -1,3 +1,4 @@
+// For clients on Node: HTTP, docker's credentials, and transfers that can be resumed.
 export { dockerCredentials } from './docker/index.ts';
 export type { DockerCredentialsOptions } from './docker/index.ts';
 export { nodeFetch } from './fetch/index.ts';

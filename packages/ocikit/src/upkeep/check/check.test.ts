@@ -28,7 +28,7 @@ afterEach(async () => {
 
 interface Store {
   registry: Registry;
-  /** Where the bytes are; undefined if a manifest's are in memory. */
+  /** Gives the file of a blob or manifest; undefined if manifests are in memory. */
   pathOf: (repository: string, digest: Digest) => string;
 }
 
@@ -67,7 +67,7 @@ describe.each([
   ['a shared layout', shared],
   ['a layout for each repository', single],
 ])('in %s', (_name, create) => {
-  test('a whole registry has no findings, and all of it has been looked at', async () => {
+  test('an intact registry has no findings, and all of its content was checked', async () => {
     const { registry } = create();
     const image = imageOf();
     const signature = artifactOf({ artifactType: 'application/vnd.test', subject: image.descriptor });
@@ -99,13 +99,13 @@ describe.each([
       { kind: 'corrupt', repository: 'app', digest: digestOf(image), neededBy: image.descriptor.digest },
     ]);
     expect(findings.every(isDamage)).toBe(true);
-    // Repaired by whoever pushes it.
+    // Pushing it again repairs it.
     const blob = image.blobs[1];
     if (blob !== undefined) await registry.pushBlob('app', blob.descriptor, blob.bytes);
     expect(await checkNow(registry)).toEqual([]);
   });
 
-  test('a blob that is gone is missing once, whoever of several needs it', async () => {
+  test('a blob that is gone is missing once, however many manifests name it', async () => {
     const { registry, pathOf } = create();
     const layer = randomBlob(300);
     const images = [imageOf({ layers: [layer] }), imageOf({ layers: [layer] })];
@@ -125,7 +125,7 @@ describe.each([
     ]);
   });
 
-  test('what an index names and was never there is missing, unless the registry is sparse', async () => {
+  test('a manifest that an index names and that was never pushed is missing, unless the registry is sparse', async () => {
     const { registry } = create({ sparse: true });
     const absent = imageOf();
     const index = indexOf([absent.descriptor]);
@@ -136,7 +136,7 @@ describe.each([
     expect(await checkNow(registry, { sparse: true })).toEqual([]);
   });
 
-  test('neither a layer that is found elsewhere nor a subject has to be there', async () => {
+  test('neither a layer with URLs nor a subject has to be there', async () => {
     const { registry } = create();
     const layer = { ...randomBlob().descriptor, urls: ['https://example.com/layer'] };
     const image = imageOf({ layers: [layer], subject: imageOf().descriptor });
@@ -144,7 +144,7 @@ describe.each([
     expect(await checkNow(registry)).toEqual([]);
   });
 
-  test('what no tag reaches is unreachable when the grace period is over', async () => {
+  test('content that no tag reaches is unreachable when the grace period is over', async () => {
     const { registry } = create();
     const [kept, gone] = [imageOf(), imageOf()];
     await pushContent(registry, 'app', kept, { tags: ['v1'] });
@@ -157,7 +157,7 @@ describe.each([
     expect(found.some(isDamage)).toBe(false);
   });
 
-  test('looking does not count as a use', async () => {
+  test('a check does not count as a use', async () => {
     const { registry } = create();
     await pushContent(registry, 'app', imageOf());
     await pause(60);
@@ -165,7 +165,7 @@ describe.each([
     expect(await collect(check(registry, { gracePeriod: 50 }))).toHaveLength(3);
   });
 
-  test('it ends in the middle when nobody wants it any more', async () => {
+  test('a check ends in the middle when it is aborted or left', async () => {
     const { registry } = create();
     for (let i = 0; i < 10; i++) await pushContent(registry, 'app', imageOf());
     const controller = new AbortController();
@@ -181,7 +181,7 @@ describe.each([
     expect(seen).toBeLessThan(30);
   });
 
-  test('repairing fetches what is missing and what is corrupt, and says what cannot be had', async () => {
+  test('a repair fetches missing and corrupt content, and reports content that cannot be fetched', async () => {
     const { registry, pathOf } = create();
     const peer = createMemoryRegistry();
     const [image, other] = [imageOf(), imageOf()];
@@ -202,7 +202,7 @@ describe.each([
     expect((await checkNow(registry)).map(({ digest }) => digest)).toEqual([digestOf(other)]);
   });
 
-  test('repairing stores nothing that is not what it should be', async () => {
+  test('a repair stores nothing that does not match its digest', async () => {
     const { registry, pathOf } = create();
     const image = imageOf();
     await pushContent(registry, 'app', image, { tags: ['v1'] });
@@ -281,7 +281,7 @@ test('a file that no repository of a shared layout has is orphaned', async () =>
   ]);
 });
 
-test('a directory that somebody else writes to can be looked at, and is not written to', async () => {
+test('a directory that another process writes to can be checked, and is not written to', async () => {
   const writer = openLayouts(dir);
   closing.push(() => writer.close());
   const image = imageOf();
@@ -296,7 +296,7 @@ test('a directory that somebody else writes to can be looked at, and is not writ
   expect(await readdir(join(dir, '.ocikit'))).toEqual(before);
 });
 
-test('a manifest that is deleted while it is looked at is not missing', async () => {
+test('a manifest that is deleted during the check is not missing', async () => {
   const registry = createMemoryRegistry();
   const inner = maintenanceOf(registry);
   if (inner === undefined) throw new Error('it has no maintenance');
@@ -312,7 +312,7 @@ test('a manifest that is deleted while it is looked at is not missing', async ()
   expect(await collect(check(busy))).toEqual([]);
 });
 
-test('what needs no repair is refused', async () => {
+test('a finding that needs no repair is refused', async () => {
   const registry = createMemoryRegistry();
   await pushContent(registry, 'app', imageOf());
   const [finding] = await checkNow(registry);
@@ -320,6 +320,6 @@ test('what needs no repair is refused', async () => {
   await expect(repair(registry, finding, registry)).rejects.toThrow('needs no repair');
 });
 
-test('a registry that cannot be maintained is refused', async () => {
+test('a registry without maintenance is refused', async () => {
   await expect(collect(check(partialRegistry({})))).rejects.toMatchObject({ code: 'UNSUPPORTED' });
 });

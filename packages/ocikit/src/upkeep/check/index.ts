@@ -1,3 +1,4 @@
+// Checking a registry, and repairing it from another one.
 export { check } from './check.ts';
 export type { CheckOptions } from './check.ts';
 export { isDamage } from './findings.ts';

@@ -89,7 +89,7 @@ function beforeRemoval(registry: Registry, happen: (digest: Digest) => Promise<u
 }
 
 describe.each(stores)('in %s', (_name, create) => {
-  test('what no tag reaches goes, and what one reaches stays', async () => {
+  test('content that no tag reaches goes, and content that one reaches stays', async () => {
     const registry = create();
     const shared = randomBlob(500);
     const kept = imageOf({ layers: [shared] });
@@ -126,7 +126,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await contentOf(registry, 'app')).toEqual([]);
   });
 
-  test('what a sparse index has of its children it keeps', async () => {
+  test('a sparse index keeps the children that are there', async () => {
     const registry = create({ sparse: true });
     const [here, elsewhere] = [imageOf(), imageOf()];
     const index = indexOf([here, elsewhere.descriptor]);
@@ -161,7 +161,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await contentOf(registry, 'app')).toEqual(digestsOf(image, signature));
   });
 
-  test('a referrer whose subject is not there goes, unless it is tagged or such are kept', async () => {
+  test('a referrer whose subject is missing goes, unless it is tagged or dangling ones are kept', async () => {
     const registry = create();
     const [dangling, tagged] = [1, 2].map(() =>
       artifactOf({ artifactType: 'application/vnd.test.signature', subject: imageOf().descriptor }),
@@ -174,7 +174,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await contentOf(registry, 'app')).toEqual(digestsOf(tagged));
   });
 
-  test('untagged manifests stay with all that they name if they are to be kept', async () => {
+  test('untagged manifests stay, with all that they name, if the options say so', async () => {
     const registry = create();
     const image = imageOf();
     await pushContent(registry, 'app', image);
@@ -185,19 +185,19 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await contentOf(registry, 'app')).toEqual(digestsOf(image));
   });
 
-  test('what was used within the grace period stays, with all that it names', async () => {
+  test('content that was used within the grace period stays, with all that it names', async () => {
     const registry = create();
     const [index, old] = [indexOf([imageOf()]), imageOf()];
     await pushContent(registry, 'app', index);
     await pushContent(registry, 'app', old);
     await pause(1000);
-    // What it names is old.
+    // Its content is old.
     await registry.resolveManifest('app', index.descriptor.digest);
     await collectGarbage(registry, { gracePeriod: 800 });
     expect(await contentOf(registry, 'app')).toEqual(digestsOf(index));
   });
 
-  test('looking for garbage is no use of it', async () => {
+  test('a collection does not count as a use of content', async () => {
     const registry = create();
     await pushContent(registry, 'app', indexOf([imageOf()]));
     await collectNow(registry, { dryRun: true });
@@ -207,7 +207,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(report.manifests.count).toBe(2);
   });
 
-  test('a dry run says all that would go, and removes nothing', async () => {
+  test('a dry run reports all that would go, and removes nothing', async () => {
     const registry = create();
     const [kept, gone] = [imageOf(), indexOf([imageOf()])];
     await pushContent(registry, 'app', kept, { tags: ['v1'] });
@@ -221,7 +221,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await collectNow(registry)).toEqual({ ...dry, dryRun: false });
   });
 
-  test('what is leased stays with all that it names until the lease ends', async () => {
+  test('leased content stays, with all that it names, until the lease ends', async () => {
     const registry = create();
     const index = indexOf([imageOf()]);
     await pushContent(registry, 'app', index);
@@ -233,7 +233,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await contentOf(registry, 'app')).toEqual([]);
   });
 
-  test('what was sent since an upload began stays as long as more comes', async () => {
+  test('content that was sent since an upload began stays as long as the upload gets bytes', async () => {
     const registry = create();
     await pushContent(registry, 'other', imageOf());
     await pause(800);
@@ -297,7 +297,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await contentOf(registry, 'app')).toEqual(digestsOf(image, signature));
   });
 
-  test('aborted in the middle, it ends, and the next one goes on', async () => {
+  test('a collection that is aborted ends in the middle, and the next one continues', async () => {
     const registry = create();
     for (let i = 0; i < 40; i++) await pushContent(registry, 'app', imageOf());
     const controller = new AbortController();
@@ -319,7 +319,7 @@ describe.each(stores)('in %s', (_name, create) => {
   });
 
   test(
-    '1,000 pushes beside it lose nothing that was acknowledged, and leave no garbage',
+    '1,000 pushes during collections lose nothing that was acknowledged, and leave no garbage',
     { timeout: 120_000 },
     async () => {
       const registry = create();
@@ -343,7 +343,7 @@ describe.each(stores)('in %s', (_name, create) => {
               await pushContent(registry, repository, image, { tags: [tag] });
               break;
             } catch (error) {
-              // It was removed before the manifest came: whoever is told so sends it again.
+              // The blob was removed before the manifest came: the client sees the error and sends it again.
               if (!isRegistryError(error, 'MANIFEST_BLOB_UNKNOWN')) throw error;
               refused++;
             }
@@ -381,7 +381,7 @@ describe.each(stores)('in %s', (_name, create) => {
   );
 });
 
-test('a repository with a damaged manifest that is reached is skipped, as it may name anything', async () => {
+test('a repository with a damaged reachable manifest is skipped, as it may name any content', async () => {
   const registry = opened(openLayouts(dir));
   const image = imageOf();
   await pushContent(registry, 'app', image, { tags: ['v1'] });
@@ -399,7 +399,7 @@ test('a repository with a damaged manifest that is reached is skipped, as it may
     state: 'corrupt',
   });
   expect(await contentOf(registry, 'app')).toEqual(before);
-  // Whoever sends it again has it repaired.
+  // Pushing it again repairs it.
   await registry.pushManifest('app', image.bytes, image.mediaType);
   expect((await collectNow(registry)).skipped).toBe(0);
   expect(await contentOf(registry, 'app')).toEqual(digestsOf(image));
@@ -408,7 +408,7 @@ test('a repository with a damaged manifest that is reached is skipped, as it may
 describe('orphans of a shared layout', () => {
   const files = (): Promise<string[]> => readdir(join(dir, 'blobs', 'sha256'));
 
-  test('are what no repository has and nothing speaks of', async () => {
+  test('are files that no repository has and no manifest names', async () => {
     const first = openLayout(dir);
     const image = imageOf();
     await pushContent(first, 'app', image, { tags: ['v1'] });
@@ -441,7 +441,7 @@ describe('orphans of a shared layout', () => {
     );
   });
 
-  test('are none as soon as somebody has pushed the same', async () => {
+  test('are no orphans any more when a client pushes the same content', async () => {
     const registry = opened(openLayout(dir));
     await pushContent(registry, 'app', imageOf(), { tags: ['v1'] });
     const blob = randomBlob();
@@ -456,17 +456,17 @@ describe('orphans of a shared layout', () => {
   });
 });
 
-test('a registry that cannot be maintained is refused', async () => {
+test('a registry without maintenance is refused', async () => {
   await expect(collectGarbage(partialRegistry({}))).rejects.toMatchObject({ code: 'UNSUPPORTED' });
 });
 
-test('a grace period that is none is refused', async () => {
+test('an invalid grace period is refused', async () => {
   const registry = createMemoryRegistry();
   await expect(collectGarbage(registry, { gracePeriod: -1 })).rejects.toThrow(TypeError);
   await expect(collectGarbage(registry, { gracePeriod: Number.NaN })).rejects.toThrow(TypeError);
 });
 
-test('timers have their turn while a large repository is collected', { timeout: 60_000 }, async () => {
+test('timers fire while a large repository is collected', { timeout: 60_000 }, async () => {
   const registry = createMemoryRegistry({ sparse: true });
   const layers = Array.from({ length: 20 }, () => randomBlob(10).descriptor);
   for (let i = 0; i < 5000; i++) {
@@ -481,6 +481,6 @@ test('timers have their turn while a large repository is collected', { timeout: 
   const { user, system } = process.cpuUsage(before);
   clearInterval(timer);
   expect(report.manifests.count).toBe(2500);
-  // Of the time of the processor, as others may be using it too.
+  // Measure processor time, as other programs may use the processor too.
   expect((user + system) / 1000 / turns).toBeLessThan(30);
 });

@@ -25,7 +25,7 @@ function wavesOf(nodes: readonly Node[]): Digest[][] {
   return [...order.waves()];
 }
 
-test('what names something goes first, and so does a subject', () => {
+test('a manifest goes after its parents and after its subject', () => {
   expect(wavesOf([{ manifests: [1, 2] }, {}, { manifests: [1] }, { subject: 0 }])).toEqual([
     [digestOf(0)],
     [digestOf(2), digestOf(3)],
@@ -33,11 +33,11 @@ test('what names something goes first, and so does a subject', () => {
   ]);
 });
 
-test('an index that has its own entry as its subject goes before it', () => {
+test('an index whose subject is its own entry goes before that entry', () => {
   expect(wavesOf([{ manifests: [1], subject: 1 }, {}])).toEqual([[digestOf(0)], [digestOf(1)]]);
 });
 
-test('all go, once, after all that name them, whatever refers to what', () => {
+test('all manifests go, once, after their parents, whatever refers to what', () => {
   const nodes = array(
     record({
       manifests: array(nat(30), { maxLength: 4 }),
@@ -47,7 +47,7 @@ test('all go, once, after all that name them, whatever refers to what', () => {
   );
   assert(
     property(nodes, (drawn) => {
-      // What names something has been made after it.
+      // A manifest is made after the content that it names.
       const graph = drawn.map(({ manifests, subject }, i) => ({
         manifests: manifests.filter((other) => other > i),
         ...(subject === undefined ? {} : { subject }),

@@ -61,7 +61,7 @@ describe.each(stores)('in %s', (_name, create) => {
     await expect(collect(then.tags('nowhere'))).rejects.toEqual(failsWith('NAME_UNKNOWN'));
   });
 
-  test('what is gone by now is listed as of its time, and is unknown to who gets it', async () => {
+  test('a tag whose content is gone is listed as of its time, but getting it rejects', async () => {
     const registry = create();
     await pushContent(registry, 'app', first, { tags: ['old'] });
     const time = await moment();
@@ -82,7 +82,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect((await registry.getTag('app', 'latest')).bytes).toEqual(second.bytes);
   });
 
-  test('a tag that was deleted comes back, and one that was new goes', async () => {
+  test('an undo brings a deleted tag back, and deletes a new one', async () => {
     const registry = create();
     await pushContent(registry, 'app', first, { tags: ['latest'] });
     await registry.deleteTag('app', 'latest');
@@ -93,7 +93,7 @@ describe.each(stores)('in %s', (_name, create) => {
     await expect(registry.resolveTag('app', 'new')).rejects.toEqual(failsWith('MANIFEST_UNKNOWN'));
   });
 
-  test('an undo says so if the content is gone, or if nothing is known of the tag, and changes nothing', async () => {
+  test('an undo rejects if the content is gone or no move of the tag is known, and changes nothing', async () => {
     const registry = create();
     await pushContent(registry, 'app', first, { tags: ['latest'] });
     await pushContent(registry, 'app', second, { tags: ['latest'] });
@@ -105,11 +105,11 @@ describe.each(stores)('in %s', (_name, create) => {
     await expect(undoTag(registry, 'app', 'other')).rejects.toThrow('no move of app:other is known');
   });
 
-  test('of who moves a tag while it is undone one is told that it has moved', async () => {
+  test('an undo rejects if another client moves the tag meanwhile', async () => {
     const registry = create();
     await pushContent(registry, 'app', first, { tags: ['latest'] });
     await pushContent(registry, 'app', second, { tags: ['latest'] });
-    // Somebody comes when the content has been read, just before the tag is set back.
+    // Another client moves the tag after the content was read, just before the tag is set back.
     const busy: Registry = {
       ...registry,
       async getManifest(...args) {
@@ -121,7 +121,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect((await registry.resolveTag('app', 'latest')).digest).toBe(c);
   });
 
-  test('a collection leaves what tags were at within the time that is to be kept', async () => {
+  test('a collection keeps the former content of tags for the time of keepHistory', async () => {
     const registry = create();
     await pushContent(registry, 'app', first, { tags: ['latest'] });
     await pushContent(registry, 'app', second, { tags: ['latest'] });
@@ -140,7 +140,7 @@ describe.each(stores)('in %s', (_name, create) => {
   });
 });
 
-test('what has no history says so', async () => {
+test('a registry without a history is refused', async () => {
   const registry: Registry = { ...createMemoryRegistry(), [history]: undefined };
   const unsupported = failsWith('UNSUPPORTED');
   await expect(undoTag(registry, 'app', 'latest')).rejects.toEqual(unsupported);
@@ -149,7 +149,7 @@ test('what has no history says so', async () => {
   expect(() => asOf(partialRegistry({}), new Date())).toThrow('no history');
 });
 
-test('a tag that somebody else has moved since is not undone', async () => {
+test('a tag that moved after its last known move is not undone', async () => {
   const registry = createMemoryRegistry();
   await pushContent(registry, 'app', first, { tags: ['latest'] });
   const known = historyOf(registry)?.moves('app');

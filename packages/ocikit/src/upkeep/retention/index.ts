@@ -1,3 +1,4 @@
+// Retention: rules for the tags and manifests that stay.
 export { applyRetention, carryOutRetention } from './apply-retention.ts';
 export type { ApplyRetentionOptions, RetentionEvent, RetentionReport } from './apply-retention.ts';
 export { planRetention } from './plan-retention.ts';

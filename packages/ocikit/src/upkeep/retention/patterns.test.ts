@@ -23,7 +23,7 @@ test.each([
   expect(namePatterns([pattern])(name)).toBe(expected);
 });
 
-test('one of several is enough, and of none there is none', () => {
+test('a name matches if one of several patterns does, and never if there are none', () => {
   expect(namePatterns(['a', 'b*'])('bc')).toBe(true);
   expect(namePatterns([])('a')).toBe(false);
 });

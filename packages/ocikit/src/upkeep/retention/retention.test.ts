@@ -38,7 +38,7 @@ function aged(registry: Registry, age: (tag: string | undefined) => { created?: 
 }
 
 describe.each(stores)('in %s', (_name, create) => {
-  test('the newest tags of a repository stay, and those that have a name to be kept', async () => {
+  test('the newest tags of a repository stay, and so do tags with a kept name', async () => {
     const registry = create();
     await pushTags(registry, 'team/app', 'latest', '1', '2', '10', '9', 'v1.0');
     await pushTags(registry, 'team/other', '1', '2', '3');
@@ -49,7 +49,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await tagsOf(registry, 'team/other')).toEqual(['1', '2', '3']);
   });
 
-  test('of several rules the first one that speaks of a tag counts, and none speaks of the rest', async () => {
+  test('the first rule that matches a tag applies, and tags without a rule stay', async () => {
     const registry = create();
     await pushTags(registry, 'app', 'pr-1', 'pr-2', 'pr-3', 'nightly-1', 'nightly-2', 'v1');
     await applyRetention(registry, {
@@ -93,7 +93,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await applyRetention(registry, rules)).toMatchObject({ tags: 2, manifests: { count: 1 } });
   });
 
-  test('a plan can be kept as JSON; a tag that has moved since stays, and what has gone is no error', async () => {
+  test('a plan can be stored as JSON: a tag that has moved since stays, and missing content is no error', async () => {
     const registry = create();
     await pushTags(registry, 'app', 'a', 'b', 'c');
     const plan = JSON.stringify(await collect(planRetention(registry, { tags: [{ keep: { last: 0 } }] })));
@@ -109,7 +109,7 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(await tagsOf(registry, 'app')).toEqual(['a']);
   });
 
-  test('untagged manifests go that nothing reaches; children, signatures and what they sign stay', async () => {
+  test('unreachable manifests go; children, signatures and signed images of tags stay', async () => {
     const registry = create();
     const [child, alone] = [imageOf(), imageOf()];
     const index = indexOf([child]);
@@ -142,7 +142,7 @@ describe.each(stores)('in %s', (_name, create) => {
     ).toMatchObject({ kept: 0 });
   });
 
-  test('what loses its last tag is collected', async () => {
+  test('a manifest that loses its last tag is left to garbage collection', async () => {
     const registry = create();
     await pushTags(registry, 'app', '1', '2');
     await applyRetention(registry, { tags: [{ keep: { last: 1 } }] });
@@ -152,7 +152,7 @@ describe.each(stores)('in %s', (_name, create) => {
   });
 });
 
-test('tags of the same time are in byte order', async () => {
+test('tags of the same time count in byte order', async () => {
   const registry = createMemoryRegistry();
   await pushContent(registry, 'app', imageOf(), { tags: ['a', 'c', 'b'] });
   await applyRetention(registry, { tags: [{ keep: { last: 2 } }] });
@@ -179,6 +179,6 @@ test('immutable tags are not deleted', async () => {
   });
 });
 
-test('a registry that cannot be maintained is refused', async () => {
+test('a registry without maintenance is refused', async () => {
   await expect(applyRetention(partialRegistry({}), {})).rejects.toMatchObject({ code: 'UNSUPPORTED' });
 });

@@ -9,14 +9,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('is so long before the beginning, however long it takes', () => {
+test('the threshold stays the same, however long the run takes', () => {
   const threshold = ageThreshold(1000);
   expect(threshold().getTime()).toBe(998_999);
   vi.advanceTimersByTime(5000);
   expect(threshold().getTime()).toBe(998_999);
 });
 
-test('a clock that is set back makes nothing old that was used since the beginning', () => {
+test('a clock that is set back does not make content old that was used during the run', () => {
   const threshold = ageThreshold(1000);
   vi.advanceTimersByTime(100);
   vi.setSystemTime(500_000);
@@ -26,12 +26,12 @@ test('a clock that is set back makes nothing old that was used since the beginni
   expect(threshold().getTime()).toBe(498_899);
 });
 
-test('a clock that is set forward makes nothing old either', () => {
+test('a clock that is set forward does not make content old either', () => {
   const threshold = ageThreshold(1000);
   vi.setSystemTime(9_000_000);
   expect(threshold().getTime()).toBe(998_999);
 });
 
-test('what is used in the millisecond in which it begins is not old, if no grace is given', () => {
+test('content that is used in the millisecond of the start is not old, even without a grace period', () => {
   expect(ageThreshold(0)().getTime()).toBeLessThan(Date.now());
 });

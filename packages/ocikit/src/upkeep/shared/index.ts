@@ -1,3 +1,4 @@
+// The small parts that all of upkeep uses.
 export { ageThreshold } from './age-threshold.ts';
 export { assertAtLeast } from './assert-at-least.ts';
 export { hasUrls } from './has-urls.ts';

@@ -6,7 +6,7 @@ import { collect } from '../../model/index.ts';
 
 import { mapAhead } from './map-ahead.ts';
 
-test('gives what comes of each in their order, with no more at work than allowed, and no more asked for', async () => {
+test('results come in the order of the items, with no more items taken and worked on than allowed', async () => {
   let [asked, working, most] = [0, 0, 0];
   const items = function* (): Generator<number> {
     for (; asked < 20;) yield asked++;
@@ -26,7 +26,7 @@ test('gives what comes of each in their order, with no more at work than allowed
   expect(most).toBe(4);
 });
 
-test('fails when one does, after those that have begun', async () => {
+test('the sequence fails when one item does, after all work that has started has ended', async () => {
   let ended = 0;
   const work = async (item: number): Promise<number> => {
     await pause(item === 1 ? 1 : 20);
@@ -41,7 +41,7 @@ test('fails when one does, after those that have begun', async () => {
   expect(ended).toBe(before);
 });
 
-test('ends the sequence that it reads when nobody wants more', async () => {
+test('ending the iteration early ends the sequence of items too', async () => {
   let isOver = false;
   const items = async function* (): AsyncGenerator<number> {
     try {

@@ -36,7 +36,7 @@ async function write(path: string, content: unknown): Promise<void> {
 
 const home = '.docker/config.json';
 
-/** A program that is a credential helper. What it is asked is noted in a file. */
+/** A program that is a credential helper. Its input is noted in a file. */
 async function helper(name: string, script: string, interpreter = '/bin/sh'): Promise<void> {
   const path = join(root, 'bin', `docker-credential-${name}`);
   const noting = interpreter === '/bin/sh' ? `server=$(cat); echo "$1 $server" >> '${root}/asked'\n` : '';
@@ -57,7 +57,7 @@ function find(host: string, repository?: string): Promise<Credential | undefined
 }
 
 describe('where credentials are looked for', () => {
-  test('there may be nothing at all', async () => {
+  test('no place has to exist', async () => {
     expect(await find('example.com')).toBeUndefined();
     env = {};
     expect(await find('example.com')).toBeUndefined();
@@ -86,7 +86,7 @@ describe('where credentials are looked for', () => {
     expect(await find('example.com')).toStrictEqual(alice);
   });
 
-  test('each place counts more than the next, for each host by itself', async () => {
+  test('each place comes before the next, for each host by itself', async () => {
     const only =
       (...hosts: string[]) =>
       (user: string) => ({
@@ -111,13 +111,13 @@ describe('where credentials are looked for', () => {
     ]);
   });
 
-  test('not at home if DOCKER_CONFIG names another directory, even one that does not exist', async () => {
+  test('not in the home directory if DOCKER_CONFIG names a directory, even one that does not exist', async () => {
     await write(home, { auths: { 'example.com': auth('alice:hunter2') } });
     env['DOCKER_CONFIG'] = join(root, 'nowhere');
     expect(await find('example.com')).toBeUndefined();
   });
 
-  test('anew each time, so that a login is seen', async () => {
+  test('again for each call, so that a login is seen', async () => {
     const credentials = dockerCredentials({ env });
     expect(await credentials('example.com')).toBeUndefined();
     await write(home, { auths: { 'example.com': auth('alice:hunter2') } });
@@ -133,7 +133,7 @@ describe('where credentials are looked for', () => {
     '{"auths":{"example.com":{"auth":["hunter2"]}}}',
     '{"auths":{},"credsStore":{"hunter2":1}}',
     '{"auths":{},"credHelpers":{"example.com":["hunter2"]}}',
-  ])('a file such as %s is malformed: the error names it, and shows nothing of it', async (content) => {
+  ])('a file such as %s is malformed: the error names the file, and does not show its content', async (content) => {
     await write(home, content);
     const error = await failureOf(find('example.com'));
     expect(String(error)).toContain(join(root, home));
@@ -152,7 +152,7 @@ describe('where credentials are looked for', () => {
     expect(await failureOf(find('example.com'))).toMatchObject({ code: 'EISDIR' });
   });
 
-  test('a file may have nothing of what is looked for', async () => {
+  test('a file may lack all of the fields', async () => {
     await write(home, { auths: null, credHelpers: null, credsStore: '', HttpHeaders: {} });
     expect(await find('example.com')).toBeUndefined();
   });
@@ -183,7 +183,7 @@ describe('an entry', () => {
   });
 
   test.each(['hunter2!', base64('hunter2'), base64(':hunter2'), 'aHVu dGVyMg=='])(
-    'of %j is malformed: the error names it without showing it, and other hosts are not concerned',
+    'of %j is malformed: the error names it without showing it, and other hosts are not affected',
     async (text) => {
       await write(home, { auths: { 'example.com': { auth: text }, 'example.org': auth('alice:hunter2') } });
       const error = await failureOf(find('example.com'));
@@ -209,7 +209,7 @@ describe('an entry', () => {
     ['example.com:443', 'example.com'],
     ['[::1]:5000', '[::1]:5000'],
     ['localhost:5000', 'localhost:5000'],
-  ])('at %s is for %s', async (key, host) => {
+  ])('for %s applies to %s', async (key, host) => {
     await write(home, { auths: { [key]: auth('alice:hunter2') } });
     expect(await find(host)).toStrictEqual(alice);
     expect(await find(host, 'any/repository')).toStrictEqual(alice);
@@ -224,7 +224,7 @@ describe('an entry', () => {
     ['a/bb', 'host'],
     ['a', 'host'],
     [undefined, 'host'],
-  ])('for a part of a registry counts for what is in it: %s', async (repository, user) => {
+  ])('for a path of a registry applies to the repositories below it: %s', async (repository, user) => {
     await write('.config/containers/auth.json', {
       auths: {
         'example.com': auth('host:x'),
@@ -236,20 +236,20 @@ describe('an entry', () => {
     expect(await find('example.com', repository)).toMatchObject({ username: user });
   });
 
-  test('for a part of a registry is for nothing else there', async () => {
+  test('for a path of a registry applies to nothing else there', async () => {
     await write(home, { auths: { 'example.com/a': auth('alice:hunter2') } });
     expect(await find('example.com', 'b')).toBeUndefined();
     expect(await find('example.com')).toBeUndefined();
   });
 
-  test('at the host itself counts more than one at a URL', async () => {
+  test('for the host itself comes before one for a URL', async () => {
     await write(home, {
       auths: { 'https://example.com/v1/': auth('url:x'), 'example.com': auth('alice:hunter2') },
     });
     expect(await find('example.com')).toStrictEqual(alice);
   });
 
-  test('at one URL of a host and another one at another: the error names both, for that host only', async () => {
+  test('for one URL of a host that differs from one for another URL is an error that names both, for that host only', async () => {
     await write(home, {
       auths: {
         'https://example.com/v2/': auth('one:x'),
@@ -262,7 +262,7 @@ describe('an entry', () => {
     expect(await find('example.org')).toStrictEqual(alice);
   });
 
-  test('at two URLs of a host is no doubt if both say the same, or one says nothing', async () => {
+  test('for two URLs of a host is no error if both are the same, or one is empty', async () => {
     await write(home, {
       auths: {
         'https://example.com/v1/': auth('alice:hunter2'),
@@ -279,7 +279,7 @@ describe('an entry', () => {
     'index.docker.io',
     'registry-1.docker.io',
     'registry.hub.docker.com',
-  ])('at %s is for Docker Hub by any of its names', async (key) => {
+  ])('for %s applies to Docker Hub by any of its names', async (key) => {
     await write(home, { auths: { [key]: auth('alice:hunter2') } });
     for (const host of ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com']) {
       expect(await find(host)).toStrictEqual(alice);
@@ -287,7 +287,7 @@ describe('an entry', () => {
     expect(await find('evil-docker.io')).toBeUndefined();
   });
 
-  test('for the name of Docker Hub that is asked for counts most', async () => {
+  test('for the requested name of Docker Hub comes first', async () => {
     await write(home, {
       auths: {
         'docker.io': auth('bob:x'),
@@ -302,14 +302,14 @@ describe('an entry', () => {
 });
 
 describe('a credential helper', () => {
-  test('is asked for a host, which it is given as it is, and what it says counts more than what is in the file', async () => {
+  test('is asked for a host, by its unchanged name, and comes before the entries of the file', async () => {
     await helper('mine', says('alice', 'hunter2'));
     await write(home, { credHelpers: { 'example.com': 'mine' }, auths: { 'example.com': auth('bob:x') } });
     expect(await find('example.com', 'a/b')).toStrictEqual(alice);
     expect(await asked()).toStrictEqual(['get example.com']);
   });
 
-  test('of a host counts more than that of all', async () => {
+  test('of a host comes before the helper of all hosts', async () => {
     await helper('mine', says('alice', 'hunter2'));
     await helper('all', says('all', 'x'));
     await write(home, { credHelpers: { 'https://example.com': 'mine' }, credsStore: 'all' });
@@ -334,7 +334,7 @@ describe('a credential helper', () => {
   });
 
   test.each([knowsNothing, 'echo "credentials not found in native keychain" >&2; exit 1', says('', '')])(
-    'that has nothing leaves it to the file: %s',
+    'that has no credential is followed by the entries of the file: %s',
     async (script) => {
       await helper('mine', script);
       await write(home, { credsStore: 'mine', auths: { 'example.com': auth('alice:hunter2') } });
@@ -343,14 +343,14 @@ describe('a credential helper', () => {
     },
   );
 
-  test('that has nothing leaves it to the next file', async () => {
+  test('that has no credential is followed by the next file', async () => {
     await helper('mine', knowsNothing);
     await write(home, { credsStore: 'mine' });
     await write('.config/containers/auth.json', { auths: { 'example.com': auth('alice:hunter2') } });
     expect(await find('example.com')).toStrictEqual(alice);
   });
 
-  test('that all hosts have and that is not installed leaves it to the file', async () => {
+  test('of all hosts that is not installed is followed by the entries of the file', async () => {
     await write(home, { credsStore: 'missing', auths: { 'example.com': auth('alice:hunter2') } });
     expect(await find('example.com')).toStrictEqual(alice);
   });
@@ -363,20 +363,20 @@ describe('a credential helper', () => {
     expect(await find('example.org')).toBeUndefined();
   });
 
-  test('whose interpreter is missing is an error, also if it is that of all hosts', async () => {
+  test('whose interpreter is missing is an error, also if it is the helper of all hosts', async () => {
     await helper('broken', '', '/no/such/interpreter');
     await write(home, { credsStore: 'broken', auths: { 'example.com': auth('alice:hunter2') } });
     expect(String(await failureOf(find('example.com')))).toContain('interpreter');
   });
 
-  test('that nobody may run is an error', async () => {
+  test('that is not executable is an error', async () => {
     await helper('mine', says('alice', 'hunter2'));
     await chmod(join(root, 'bin', 'docker-credential-mine'), 0o644);
     await write(home, { credsStore: 'mine' });
     expect(await failureOf(find('example.com'))).toMatchObject({ code: 'EACCES' });
   });
 
-  test('that fails is an error that says why, and the next call asks again', async () => {
+  test('that fails is an error that says why, and the next call runs it again', async () => {
     await helper(
       'mine',
       `[ -e '${root}/unlocked' ] || { echo "the keychain is locked" >&2; exit 3; }; ${says('alice', 'hunter2')}`,
@@ -407,13 +407,13 @@ describe('a credential helper', () => {
     expect(shown(error)).not.toContain('hunter2');
   });
 
-  test('may complain on its other output without harm', async () => {
+  test('may print warnings to stderr', async () => {
     await helper('mine', `echo 'warning: {"Username":"eve"}' >&2; ${says('alice', 'hunter2')}`);
     await write(home, { credsStore: 'mine' });
     expect(await find('example.com')).toStrictEqual(alice);
   });
 
-  test('need not read what it is asked, however long that is', async () => {
+  test('need not read its input, however long that is', async () => {
     await helper(
       'mine',
       `process.stdin.destroy(); console.log('{"Username":"alice","Secret":"hunter2"}')`,
@@ -423,7 +423,7 @@ describe('a credential helper', () => {
     expect(await find('x'.repeat(500_000))).toStrictEqual(alice);
   });
 
-  test('gets the environment that was given, and no other', async () => {
+  test('gets the given environment, and no other', async () => {
     vi.stubEnv('OCIKIT_TEST_SECRET', 'outside');
     try {
       await helper('mine', `echo "{\\"Username\\":\\"$AWS_PROFILE\\",\\"Secret\\":\\"[$OCIKIT_TEST_SECRET]\\"}"`);
@@ -435,7 +435,7 @@ describe('a credential helper', () => {
     }
   });
 
-  test('that takes too long is ended, with what it has started still holding its output', async () => {
+  test('that takes too long is killed, even if its child processes hold its output open', async () => {
     await helper('mine', 'sleep 10');
     await write(home, { credsStore: 'mine' });
     const started = Date.now();
@@ -444,18 +444,18 @@ describe('a credential helper', () => {
     expect(Date.now() - started).toBeLessThan(5000);
   });
 
-  test('that prints without end is ended', async () => {
+  test('that prints without end is killed', async () => {
     await helper('mine', 'while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done');
     await write(home, { credsStore: 'mine' });
     expect(String(await failureOf(find('example.com')))).toContain('printed more than');
   });
 
-  test.each(['../../evil', 'a/b', 'a b', '', '.\0'])('cannot be a program elsewhere: %j', async (name) => {
+  test.each(['../../evil', 'a/b', 'a b', '', '.\0'])('cannot be a program in another directory: %j', async (name) => {
     await write(home, { credHelpers: { 'example.com': `x${name}/` } });
     expect(String(await failureOf(find('example.com')))).toContain('is not the name of a credential helper');
   });
 
-  test('is asked for Docker Hub by the URL that docker login keeps, and then by its names', async () => {
+  test('is asked for Docker Hub by the URL that docker login stores, and then by its names', async () => {
     await helper(
       'mine',
       `[ "$server" = https://index.docker.io/v1/ ] && ${says('alice', 'hunter2')} && exit; ${knowsNothing}`,
@@ -480,7 +480,7 @@ describe('a credential helper', () => {
     );
   });
 
-  test('is asked by a URL as well, if that is how the file spells the host', async () => {
+  test('is asked by a URL as well, if the file has a URL of the host', async () => {
     await helper(
       'mine',
       `[ "$server" = https://example.com/v1/ ] && ${says('alice', 'hunter2')} && exit; ${knowsNothing}`,
@@ -490,7 +490,7 @@ describe('a credential helper', () => {
     expect(await asked()).toStrictEqual(['get example.com', 'get https://example.com/v1/']);
   });
 
-  test('is asked once for a host, however many want to know, and again after half a minute', async () => {
+  test('is asked once for a host, however many calls need it, and again after 30 seconds', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     await helper('mine', says('alice', 'hunter2'));
     await write(home, { credsStore: 'mine' });

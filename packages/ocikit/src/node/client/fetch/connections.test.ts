@@ -24,12 +24,12 @@ function open(options: NodeFetchOptions): NodeFetch {
 
 interface Proxy {
   port: number;
-  /** What it was asked: the first line of each request, and how the client proved who it is. */
+  /** The requests that it got: the first line of each, and its Proxy-Authorization. */
   asked: { line: string; authorization: string | undefined; host: string | undefined }[];
 }
 
 interface ProxySettings {
-  /** Where every request really goes. */
+  /** The port that every request really goes to. */
   port: number;
   tls?: { cert: string; key: string };
   /** Answered to CONNECT in place of a tunnel. */
@@ -86,7 +86,7 @@ async function startProxy({ port: target, tls, refuse, hangs = false }: ProxySet
 const domain = 'registry.example.com';
 
 describe('through a proxy', () => {
-  test('a registry with TLS is reached by a tunnel, in which its own certificate counts', async () => {
+  test('a registry with TLS is reached by a tunnel, and its own certificate is verified', async () => {
     const server = await startTestServer({ domains: [domain] });
     const proxy = await startProxy({ port: server.port });
     const fetch = open({ ca: server.ca, proxy: `http://user:p%40ss@127.0.0.1:${proxy.port}` });
@@ -103,7 +103,7 @@ describe('through a proxy', () => {
         host: `${domain}:443`,
       },
     ]);
-    // What the proxy is told is not for the registry.
+    // The registry does not get the proxy’s credentials.
     expect(server.requests.map((seen) => seen.header('proxy-authorization'))).toEqual(
       server.requests.map(() => undefined),
     );
@@ -112,7 +112,7 @@ describe('through a proxy', () => {
     });
   });
 
-  test('a registry without TLS is asked for by its whole URL', async () => {
+  test('a registry without TLS is requested by its whole URL', async () => {
     const server = await startTestServer();
     await server.addRef('a', 'v1', imageOf());
     const proxy = await startProxy({ port: server.port });
@@ -138,7 +138,7 @@ describe('through a proxy', () => {
     await expect(open({ ...options, ca: server.ca })(`${server.url}/v2/`, {})).rejects.toThrow('self-signed');
   });
 
-  test('what is exempt goes past it', async () => {
+  test('a request to an exempt host does not use the proxy', async () => {
     const server = await startTestServer();
     const proxy = await startProxy({ port: 1 });
     const resolve = (): { host: string; port: number } => ({ host: '127.0.0.1', port: server.port });
@@ -147,7 +147,7 @@ describe('through a proxy', () => {
     expect(proxy.asked).toEqual([]);
   });
 
-  test('a refused tunnel is an error that says so, and the next request asks again', async () => {
+  test('a refused tunnel is an error that says so, and the next request tries again', async () => {
     const proxy = await startProxy({ port: 1, refuse: 407 });
     const fetch = open({ proxy: `http://user:secret@127.0.0.1:${proxy.port}` });
     for (let times = 0; times < 2; times++) {
@@ -158,13 +158,13 @@ describe('through a proxy', () => {
     expect(proxy.asked).toHaveLength(2);
   });
 
-  test('a tunnel that does not come to stand in time is an error', async () => {
+  test('a tunnel that is not established in time is an error', async () => {
     const proxy = await startProxy({ port: 1, hangs: true });
     const fetch = open({ proxy: `http://127.0.0.1:${proxy.port}`, connectTimeout: 100 });
     await expect(fetch(`https://${domain}/v2/`, {})).rejects.toThrow('was not established in time');
   });
 
-  test('an address of version 6 is asked for in brackets', async () => {
+  test('an IPv6 address is requested in brackets', async () => {
     const proxy = await startProxy({ port: 1, refuse: 403 });
     const fetch = open({ proxy: `http://127.0.0.1:${proxy.port}` });
     await expect(fetch('https://[2001:db8::1]/v2/', {})).rejects.toThrow('403');
@@ -173,7 +173,7 @@ describe('through a proxy', () => {
 });
 
 describe('with a certificate of its own', () => {
-  test('the client proves who it is, and who has none is refused', async () => {
+  test('the client is accepted, and a client without one is refused', async () => {
     const [own, theirs] = await Promise.all([testCertificate(['client.test']), testCertificate(['127.0.0.1'])]);
     const server = createHttpsServer({ ...theirs, ca: own.cert, requestCert: true }, (_request, response) => {
       response.end('welcome');

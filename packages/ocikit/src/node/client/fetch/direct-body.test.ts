@@ -74,7 +74,7 @@ async function closed(socket: Socket | undefined): Promise<void> {
 }
 
 describe('a large body of a known length over plain HTTP', () => {
-  test('that is lent is in memory that threads share and that is used again, each piece good until the third after it', async () => {
+  test('that is lent is in shared memory that is used again, each piece valid until the third piece after it', async () => {
     const { url } = await serve(sendAll);
     const body = await bodyFrom(open(), url);
     body.lend?.();
@@ -85,7 +85,7 @@ describe('a large body of a known length over plain HTTP', () => {
       last.push(piece);
       if (last.length > 2) found.push(...last.splice(0, 1).map((each) => Buffer.from(each)));
       if (piece.buffer instanceof SharedArrayBuffer) memory.add(piece.buffer);
-      // What could be written over is, by now.
+      // By now, every buffer that may be reused has been overwritten.
       await pause(1);
     }
     found.push(...last.map((each) => Buffer.from(each)));
@@ -108,7 +108,7 @@ describe('a large body of a known length over plain HTTP', () => {
       }
     }
 
-    test('comes in larger pieces alone than beside others, whose memory adds up', async () => {
+    test('comes in larger pieces if it is the only one, as the memory of several adds up', async () => {
       const { url } = await serve(sendAll);
       const fetch = open();
       const several = [await bodyFrom(fetch, url), await bodyFrom(fetch, url)];
@@ -121,7 +121,7 @@ describe('a large body of a known length over plain HTTP', () => {
       expect(await memoryOf(alone)).toBe(2 * MiB);
     });
 
-    test('after its connection had ended counts as no other', async () => {
+    test('after its connection had ended does not count as another', async () => {
       const { url, sockets } = await serve((socket) => {
         socket.write(head(size));
       });
@@ -136,7 +136,7 @@ describe('a large body of a known length over plain HTTP', () => {
     });
   });
 
-  test('that is not lent is its reader’s to keep', async () => {
+  test('that is not lent may be kept by its reader', async () => {
     const { url } = await serve(sendAll);
     const found: Uint8Array[] = [];
     for await (const piece of await bodyFrom(open(), url)) {
@@ -152,7 +152,7 @@ describe('a large body of a known length over plain HTTP', () => {
     expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true);
   });
 
-  test.each(['lent', 'kept'])('that comes bit by bit is whole all the same, %s', async (how) => {
+  test.each(['lent', 'kept'])('that arrives in small pieces is complete, %s', async (how) => {
     const { url } = await serve(async (socket) => {
       const bytes = Buffer.concat([Buffer.from(head(size)), content]);
       for (let at = 0, step = 1; at < bytes.length; at += step, step = (step * 7) % 300_007) {
@@ -202,13 +202,13 @@ describe('a large body of a known length over plain HTTP', () => {
     const before = sent;
     for (let i = 0; i < 400; i++) await pieces.next();
     expect(sent).toBeGreaterThan(before);
-    // Who leaves ends the connection.
+    // Ending the iteration closes the connection.
     await pieces.return?.();
     await closed(sockets[0]);
     expect(await pieces.next()).toEqual({ done: true, value: undefined });
   });
 
-  test.each(['lent', 'kept'])('that is cut is read up to there, and then fails, %s', async (how) => {
+  test.each(['lent', 'kept'])('that is cut is read up to the cut, and then fails, %s', async (how) => {
     const { url } = await serve((socket) => {
       socket.end(Buffer.concat([Buffer.from(head(size)), content.subarray(0, 3 * mebibyte)]));
     });
@@ -222,7 +222,7 @@ describe('a large body of a known length over plain HTTP', () => {
     expect(Buffer.concat(found).equals(content.subarray(0, 3 * mebibyte))).toBe(true);
   });
 
-  test('that is cut before anybody reads it gives no bytes in the wrong place', async () => {
+  test('that is cut before it is read gives no bytes in the wrong place', async () => {
     const { url } = await serve(async (socket) => {
       socket.write(Buffer.concat([Buffer.from(head(size)), content.subarray(0, 1000)]));
       await pause(20);
@@ -255,7 +255,7 @@ describe('a large body of a known length over plain HTTP', () => {
     await closed(sockets[0]);
   });
 
-  test('that stands still fails', async () => {
+  test('that stops arriving fails', async () => {
     const { url } = await serve((socket) => {
       socket.write(Buffer.concat([Buffer.from(head(size)), content.subarray(0, mebibyte)]));
     });

@@ -104,7 +104,7 @@ interface Echo {
 }
 
 describe('a request', () => {
-  test('arrives with its method, path, query and headers, and nothing that was not asked for', async () => {
+  test('arrives with its method, path, query and headers, and no other headers', async () => {
     const { url } = await serve(echo);
     const response = await open()(`${url}v2/a%2Fb/x?n=1&last=%20`, {
       headers: [
@@ -162,7 +162,7 @@ describe('a request', () => {
     expect(echoed.body).toContain(`--${boundary}`);
   });
 
-  test('says the size of a stream that the caller knows', async () => {
+  test('has the Content-Length of a stream whose size the caller knows', async () => {
     const { url } = await serve(echo);
     const init = { method: 'PUT', headers: { 'Content-Length': '7' }, ...bodyOf(iterate('con', 'tent')) };
     const echoed = (await (await open()(url, init)).json()) as Echo;
@@ -174,7 +174,7 @@ describe('a request', () => {
   test.each([
     ['fewer', ['con']],
     ['more', ['content', '!']],
-  ])('fails if its stream has %s bytes than it says, and the connection ends', async (than, pieces) => {
+  ])('fails if its stream has %s bytes than its Content-Length, and the connection ends', async (than, pieces) => {
     let cut: Promise<unknown> | undefined;
     const { url } = await serve((request) => {
       request.on('error', () => undefined);
@@ -188,7 +188,7 @@ describe('a request', () => {
     await cut;
   });
 
-  test('fails with the error of its own source', async () => {
+  test('fails with the error of its body’s source', async () => {
     const { url } = await serve(echo);
     const wrong = new Error('the disk is gone');
     async function* failing(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -198,7 +198,7 @@ describe('a request', () => {
     await expect(open()(url, { method: 'PUT', ...bodyOf(failing()) })).rejects.toBe(wrong);
   });
 
-  test('to a port where nobody listens fails with what Node says of it', async () => {
+  test('to a closed port fails with the reason that Node gives', async () => {
     const server = createTcpServer();
     const port = await listenOnFreePort(server);
     server.close();
@@ -238,7 +238,7 @@ describe('an answer', () => {
     expect(await response.text()).toBe('nothing');
   });
 
-  test('is the redirect itself, or an error if the caller wants none', async () => {
+  test('is the redirect itself, or an error if the caller refuses redirects', async () => {
     const { url, connections } = await serve((_request, response) => {
       response.writeHead(307, { location: '/elsewhere' }).end();
     });
@@ -298,23 +298,26 @@ describe('an answer', () => {
     expect(texts).toEqual(['one ', 'two ', 'three']);
   });
 
-  test.each(['raw', 'stream'] as const)('that is cut in the middle fails after what came: %s', async (way) => {
-    const { url } = await serve((_request, response) => {
-      response.writeHead(200, { 'content-length': '100' });
-      response.write('content', () => setTimeout(() => response.destroy(), 20));
-    });
-    const response: Response & RawBody = await open()(url, {});
-    const pieces = way === 'raw' ? response[rawBody] : response.body;
-    if (pieces === undefined || pieces === null) throw new Error('there is no body');
-    let text = '';
-    const read = (async (): Promise<void> => {
-      for await (const piece of pieces) text += Buffer.from(piece).toString();
-    })();
-    await expect(read).rejects.toThrow('the connection ended in the middle of the body');
-    expect(text).toBe('content');
-  });
+  test.each(['raw', 'stream'] as const)(
+    'that is cut in the middle fails after the bytes that arrived: %s',
+    async (way) => {
+      const { url } = await serve((_request, response) => {
+        response.writeHead(200, { 'content-length': '100' });
+        response.write('content', () => setTimeout(() => response.destroy(), 20));
+      });
+      const response: Response & RawBody = await open()(url, {});
+      const pieces = way === 'raw' ? response[rawBody] : response.body;
+      if (pieces === undefined || pieces === null) throw new Error('there is no body');
+      let text = '';
+      const read = (async (): Promise<void> => {
+        for await (const piece of pieces) text += Buffer.from(piece).toString();
+      })();
+      await expect(read).rejects.toThrow('the connection ended in the middle of the body');
+      expect(text).toBe('content');
+    },
+  );
 
-  test('that is cut before anybody reads it says so to who reads it then', async () => {
+  test('that is cut before it is read fails when it is read', async () => {
     const { url } = await serve((_request, response) => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('content', () => response.destroy());
@@ -326,7 +329,7 @@ describe('an answer', () => {
     await expect(response.text()).rejects.toThrow('the connection ended in the middle of the body');
   });
 
-  test.each(['raw', 'stream'] as const)('that is left ends its connection: %s', async (way) => {
+  test.each(['raw', 'stream'] as const)('that is not read to its end closes its connection: %s', async (way) => {
     let closed: Promise<unknown> | undefined;
     const { url } = await serve((_request, response) => {
       closed = once(response, 'close');
@@ -344,7 +347,7 @@ describe('an answer', () => {
     await closed;
   });
 
-  test('that nobody reads is not taken into memory', async () => {
+  test('that is not read is not taken into memory', async () => {
     let sent = 0;
     const { url } = await serve((_request, response) => {
       response.writeHead(200, { 'content-length': `${1024 ** 3}` });
@@ -361,16 +364,16 @@ describe('an answer', () => {
     await new Promise((resolve) => {
       setTimeout(resolve, 200);
     });
-    // What the two ends of a connection hold on this machine, but not all of it.
+    // More than the buffers of both ends of a connection on this machine, but not the whole body.
     expect(sent).toBeLessThan(64 * 1024 * 1024);
   });
 
-  test('with a status that is none fails', async () => {
+  test('with an invalid status fails', async () => {
     const url = await serveTcp((socket) => socket.end('HTTP/1.1 999 Odd\r\ncontent-length: 2\r\n\r\nab'));
     await expect(open()(url, {})).rejects.toThrow('has status 999');
   });
 
-  test('that is no HTTP fails', async () => {
+  test('that is not HTTP fails', async () => {
     const url = await serveTcp((socket) => socket.end('220 mail.example.com ESMTP\r\n'));
     await expect(open()(url, {})).rejects.toMatchObject({
       name: 'TypeError',
@@ -387,7 +390,7 @@ describe('a connection', () => {
     expect(connections()).toBe(1);
   });
 
-  test('that the server has just ended is no reason to fail for what may arrive twice', async () => {
+  test('that the server has just closed is replaced for requests that may arrive twice', async () => {
     // Each connection answers one request and says that it stays, then is reset when the next request comes.
     let arrived = 0;
     const url = await serveTcp((socket) => {
@@ -412,7 +415,7 @@ describe('a connection', () => {
     await expect(fetch(url, { method: 'PUT', ...bodyOf(iterate('x')) })).rejects.toThrow('fetch failed');
   });
 
-  test('that ends without an answer is an error, and nothing is sent twice over a new one', async () => {
+  test('that ends without an answer is an error, and the request is not sent again over a new one', async () => {
     let arrived = 0;
     const url = await serveTcp((socket) => {
       socket.on('data', () => {
@@ -424,7 +427,7 @@ describe('a connection', () => {
     expect(arrived).toBe(1);
   });
 
-  test('goes where the caller says, and the server is told the name that was asked for', async () => {
+  test('goes to the address that the caller gives, and the server sees the name in the URL', async () => {
     const { url } = await serve(echo);
     const asked: unknown[] = [];
     const fetch = open({
@@ -438,14 +441,14 @@ describe('a connection', () => {
     expect(asked).toEqual([['registry.example.com', 80]]);
   });
 
-  test('that does not come to stand in time is an error', async () => {
+  test('that is not established in time is an error', async () => {
     // It takes the connection and never answers the first step of TLS.
     const url = await serveTcp(() => undefined);
     const fetch = open({ connectTimeout: 100 });
     await expect(fetch(url.replace('http:', 'https:'), {})).rejects.toThrow('was not established in time');
   });
 
-  test('is ended by close, also in the middle', async () => {
+  test('is closed by close, also in the middle of a response', async () => {
     const { url } = await serve((_request, response) => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('content');
@@ -458,7 +461,7 @@ describe('a connection', () => {
 });
 
 describe('an upload', () => {
-  test('that is refused before its end is left, and the answer is read', async () => {
+  test('that is refused before its end is stopped, and the answer is read', async () => {
     const { url } = await serve((request, response) => {
       request.once('data', () => {
         response.writeHead(401, { 'www-authenticate': 'Bearer realm="x"' }).end('who are you?');
@@ -472,7 +475,7 @@ describe('an upload', () => {
     expect(await response.text()).toBe('who are you?');
   });
 
-  test('that is answered well before its end goes on', async () => {
+  test('that is answered with success before its end continues', async () => {
     const { url } = await serve(async (request, response) => {
       response.writeHead(200);
       for await (const piece of request as AsyncIterable<Buffer>) response.write(piece);
@@ -489,7 +492,7 @@ describe('an upload', () => {
     expect(await (await open()(url, { method: 'PUT', ...bodyOf(slow()) })).text()).toBe('content');
   });
 
-  test('whose connection is cut fails and leaves its source', async () => {
+  test('whose connection is cut fails and ends its source', async () => {
     const { url } = await serve((request) => {
       request.once('data', () => request.socket.destroy());
     });
@@ -498,7 +501,7 @@ describe('an upload', () => {
     await left;
   });
 
-  test('waits for the server to take what was sent', async () => {
+  test('waits for the server to take the bytes that were sent', async () => {
     const { url } = await serve((request) => {
       request.pause();
     });
@@ -520,13 +523,13 @@ describe('an upload', () => {
 describe('a signal', () => {
   const reason = new Error('enough');
 
-  test('that is aborted already keeps the request from being sent', async () => {
+  test('that is already aborted prevents the request', async () => {
     const { url, connections } = await serve(echo);
     await expect(open()(url, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(connections()).toBe(0);
   });
 
-  test('ends a connection that does not come to stand', async () => {
+  test('ends a connection that is being established', async () => {
     const controller = new AbortController();
     const fetch = open({ resolve: () => new Promise(() => undefined) });
     const sent = fetch('http://registry.example.com/', { signal: controller.signal });
@@ -545,7 +548,7 @@ describe('a signal', () => {
     await closed;
   });
 
-  test('ends an upload and leaves its source', async () => {
+  test('ends an upload and its source', async () => {
     const controller = new AbortController();
     const { url } = await serve((request) => {
       request.once('data', () => controller.abort(reason));
@@ -570,7 +573,7 @@ describe('a signal', () => {
     await expect(read).rejects.toBe(reason);
   });
 
-  test('means nothing any more when all has been read', async () => {
+  test('has no effect after all has been read', async () => {
     const controller = new AbortController();
     const { url, connections } = await serve(echo);
     const fetch = open();
@@ -582,7 +585,7 @@ describe('a signal', () => {
   });
 });
 
-describe('the other side may not be silent for ever', () => {
+describe('a silent server is an error', () => {
   test('before its answer', async () => {
     const { url } = await serve(() => undefined);
     await expect(open({ idleTimeout: 100 })(url, {})).rejects.toThrow('silent for 100 ms');
@@ -597,7 +600,7 @@ describe('the other side may not be silent for ever', () => {
     await expect(response.text()).rejects.toThrow('silent for 100 ms');
   });
 
-  test('in the middle of a body that it does not take', async () => {
+  test('in the middle of a request’s body that it does not read', async () => {
     const { url } = await serve((request) => request.pause());
     async function* source(): AsyncGenerator<Uint8Array, void, undefined> {
       for (;;) yield Buffer.alloc(1024 * 1024);
@@ -605,7 +608,7 @@ describe('the other side may not be silent for ever', () => {
     await expect(open({ idleTimeout: 100 })(url, { method: 'PUT', ...bodyOf(source()) })).rejects.toThrow('silent');
   });
 
-  test('but this side may: a source and a reader that take their time', async () => {
+  test('but a slow source and a slow reader are not', async () => {
     const { url } = await serve(echo);
     const pause = (): Promise<void> =>
       new Promise((resolve) => {

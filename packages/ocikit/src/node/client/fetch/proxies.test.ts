@@ -33,7 +33,7 @@ describe('the proxy', () => {
     expect(proxyOf(url, options, variables)).toBe(proxy);
   });
 
-  test('that cannot be one is refused, without showing its password', () => {
+  test('with an unsupported protocol is refused, without showing its password', () => {
     const choose = (): unknown => proxyChoice({ proxy: 'socks5://user:secret@mine' }, {});
     expect(choose).toThrow('socks5:');
     expect(choose).not.toThrow('secret');

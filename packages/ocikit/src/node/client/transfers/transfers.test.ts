@@ -26,7 +26,7 @@ const nameOf = async (end: string): Promise<string> => {
   return join(directory, found);
 };
 
-/** What an earlier process has left. */
+/** The files of an earlier process. */
 async function kept(key: string, bytes: Uint8Array): Promise<void> {
   const partial = await openTransfers(directory).openPartial(key);
   await partial?.append(bytes);
@@ -41,7 +41,7 @@ function contentOf(partial: PartialContent | undefined): AsyncIterable<Uint8Arra
 const longKey = `blob https://registry.example.com/ ${'very/'.repeat(200)}long sha256:00`;
 
 describe('notes', () => {
-  test('are there for the next process, whatever the key', async () => {
+  test('are found by the next process, whatever the key', async () => {
     for (const key of ['a', '../../etc/passwd', '', 'ü\n', longKey]) {
       await openTransfers(directory).setNote(key, `value of ${key}`);
       expect(await openTransfers(directory).note(key)).toBe(`value of ${key}`);
@@ -49,7 +49,7 @@ describe('notes', () => {
     expect(await readdir(join(directory, '..'))).toEqual(['state']);
   });
 
-  test('are replaced, and removed when there is nothing to note', async () => {
+  test('are replaced, and removed by an undefined value', async () => {
     const transfers = openTransfers(directory);
     expect(await transfers.note('a')).toBeUndefined();
     await transfers.setNote('a', 'one');
@@ -65,7 +65,7 @@ describe('notes', () => {
   });
 
   test.each(['', '{', 'null', '7', '{"key":"a"}', '{"key":"b","value":"x"}', '{"key":"a","value":7}'])(
-    'that read %j are none',
+    'that read %j are ignored',
     async (content) => {
       const transfers = openTransfers(directory);
       await transfers.setNote('a', 'one');
@@ -91,7 +91,7 @@ describe('notes', () => {
 });
 
 describe('a partial content', () => {
-  test('grows, and is there for the next process', async () => {
+  test('grows, and is found by the next process', async () => {
     const { bytes } = randomBlob(3_000_000);
     await kept(longKey, bytes.subarray(0, 1_234_567));
     const partial = await openTransfers(directory).openPartial(longKey);
@@ -113,7 +113,7 @@ describe('a partial content', () => {
     await partial?.close();
   });
 
-  test('leaves nothing when it is removed, or was empty', async () => {
+  test('leaves no file when it is removed or empty', async () => {
     await kept('a', Buffer.from('one'));
     const partial = await openTransfers(directory).openPartial('a');
     await partial?.remove();
@@ -125,7 +125,7 @@ describe('a partial content', () => {
     expect(await names()).toEqual([]);
   });
 
-  test('keeps what a torn write has left', async () => {
+  test('keeps the bytes of an incomplete write', async () => {
     await kept('a', Buffer.from('onetwo'));
     await truncate(await nameOf('.part'), 4);
     const partial = await openTransfers(directory).openPartial('a');
@@ -148,7 +148,7 @@ describe('a partial content', () => {
     await partial?.close();
   });
 
-  test('cannot be opened where a directory cannot be made', async () => {
+  test('cannot be opened if its directory cannot be created', async () => {
     await writeFile(join(directory, '..', 'file'), '');
     const transfers = openTransfers(join(directory, '..', 'file', 'state'));
     await expect(transfers.openPartial('a')).rejects.toThrow();
@@ -158,7 +158,7 @@ describe('a partial content', () => {
 });
 
 describe('the holder of a partial content', () => {
-  test('is only one in a process, and of several that ask at the same time', async () => {
+  test('is one call at a time, also if several ask at the same time', async () => {
     const all = await Promise.all(Array.from({ length: 20 }, () => openTransfers(directory).openPartial('a')));
     const held = all.filter((partial) => partial !== undefined);
     expect(held).toHaveLength(1);
@@ -173,7 +173,7 @@ describe('the holder of a partial content', () => {
     await next?.close();
   });
 
-  test('is nobody any more when its process has ended', async () => {
+  test('loses it when its process ends', async () => {
     await kept('a', Buffer.from('one'));
     const partial = await openTransfers(directory).openPartial('a');
     const owner = JSON.parse(await readFile(await nameOf('.lock'), 'utf8')) as object;
@@ -206,7 +206,7 @@ describe('the holder of a partial content', () => {
       JSON.stringify({ host: 'elsewhere', namespace: '', boot: '', pid: 1, started: '1', nonce: 'x' }),
     ],
     ['that was killed while it took it', ''],
-  ])('%s holds it until it has been silent', async (_where, owner) => {
+  ])('%s keeps it until its heartbeat stops', async (_where, owner) => {
     await kept('a', Buffer.from('one'));
     const lock = (await nameOf('.part')).replace(/part$/, 'lock');
     await writeFile(lock, owner);
@@ -218,7 +218,7 @@ describe('the holder of a partial content', () => {
     await next?.close();
   });
 
-  test('shows that it is alive', async () => {
+  test('updates its heartbeat', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     try {
       const partial = await openTransfers(directory).openPartial('a');
@@ -235,7 +235,7 @@ describe('the holder of a partial content', () => {
     }
   });
 
-  test('lets go of what is still its own', async () => {
+  test('releases its own lock only', async () => {
     const partial = await openTransfers(directory).openPartial('a');
     const lock = await nameOf('.lock');
     await writeFile(lock, JSON.stringify({ host: 'elsewhere', pid: 1, started: '1', nonce: 'x' }));
@@ -244,7 +244,7 @@ describe('the holder of a partial content', () => {
   });
 });
 
-test('what nobody has gone on with for long is removed, and nothing else', async () => {
+test('a transfer that was not resumed for long is removed, and nothing else', async () => {
   await kept('old', Buffer.from('one'));
   const old = await nameOf('.part');
   await kept('new', Buffer.from('two'));
