@@ -80,10 +80,10 @@ export async function carryOutRetention(
   const report: RetentionReport = { dryRun, tags: 0, manifests: emptyTally(), kept: 0 };
   for await (const steps of byRepository(plan)) {
     /** Manifests of this repository that stay: the manifests that they name must stay too. */
-    const kept = new Set<Digest>();
+    const stays = new Set<Digest>();
     for (const step of steps) {
       signal?.throwIfAborted();
-      const outcome = dryRun ? 'done' : await carryOut(registry, step, kept);
+      const outcome = dryRun ? 'done' : await carryOut(registry, step, stays);
       onEvent({ step, outcome });
       if (outcome === 'kept') report.kept++;
       if (outcome !== 'done') continue;
@@ -113,14 +113,14 @@ async function* byRepository(
 async function carryOut(
   registry: Registry,
   step: RetentionStep,
-  kept: Set<Digest>,
+  stays: Set<Digest>,
 ): Promise<RetentionEvent['outcome']> {
   const { repository, digest } = step;
   if (step.type === 'tag') return deleteTag(registry, step);
-  const mayGo = !step.after.some((other) => kept.has(other));
+  const mayGo = !step.after.some((other) => stays.has(other));
   const unusedSince = new Date(step.unusedSince);
   if (mayGo && (await requireMaintenance(registry).removeUnused(repository, digest, { unusedSince }))) return 'done';
-  kept.add(digest);
+  stays.add(digest);
   return 'kept';
 }
 

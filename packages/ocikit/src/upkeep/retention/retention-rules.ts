@@ -92,8 +92,8 @@ function parseTagRule({ repositories = everything, tags = everything, keep }: Ta
   const { last, usedWithin, createdWithin, tags: names } = keep;
   if (last === undefined && usedWithin === undefined && createdWithin === undefined && names === undefined) {
     throw new TypeError(
-      `${what} has no condition in keep, and would delete everything: ` +
-        'give at least one of last, usedWithin, createdWithin and tags',
+      `${what} names no tags that it keeps: it would delete everything. ` +
+        'Give at least one of keep.last, keep.usedWithin, keep.createdWithin and keep.tags',
     );
   }
   return {

@@ -49,9 +49,9 @@ export async function askHelper(name: string, server: string, options: HelperOpt
       `${program} failed for ${server}: ${reasonIn(`${stdout}\n${stderr}`) ?? `it ended with status ${code}`}`,
     );
   }
-  const answer = parseAnswer(stdout);
-  if (answer === undefined) throw new Error(`${program} gave no readable credentials for ${server}`);
-  const { username, secret } = answer;
+  const printed = parseOutput(stdout);
+  if (printed === undefined) throw new Error(`${program} gave no readable credentials for ${server}`);
+  const { username, secret } = printed;
   if (secret === '' && username === '') return 'unknown';
   return { credential: username === tokenUser ? { refreshToken: secret } : { username, password: secret } };
 }
@@ -132,7 +132,7 @@ function reasonIn(output: string): string | undefined {
     : text.slice(0, 300);
 }
 
-function parseAnswer(stdout: string): { username: string; secret: string } | undefined {
+function parseOutput(stdout: string): { username: string; secret: string } | undefined {
   try {
     const parsed: unknown = JSON.parse(stdout);
     if (typeof parsed !== 'object' || parsed === null) return undefined;

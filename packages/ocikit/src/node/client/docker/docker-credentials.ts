@@ -54,18 +54,18 @@ type HelperLookup = (helper: string, server: string) => Promise<HelperResult>;
 
 /** Runs a helper once per server at a time, and reuses its result for {@link resultLifetime}. */
 function cachingLookup(options: HelperOptions): HelperLookup {
-  const answers = new Map<string, { answer: Promise<HelperResult>; until: number }>();
+  const results = new Map<string, { result: Promise<HelperResult>; until: number }>();
   return (helper, server) => {
     const now = Date.now();
-    for (const [key, { until }] of answers) if (until <= now) answers.delete(key);
+    for (const [key, { until }] of results) if (until <= now) results.delete(key);
     const key = `${helper} ${server}`;
-    const known = answers.get(key);
-    if (known !== undefined) return known.answer;
-    const answer = askHelper(helper, server, options);
-    answers.set(key, { answer, until: now + resultLifetime });
+    const known = results.get(key);
+    if (known !== undefined) return known.result;
+    const result = askHelper(helper, server, options);
+    results.set(key, { result, until: now + resultLifetime });
     // Do not reuse a failure: it may be temporary, such as a locked keychain.
-    answer.catch(() => answers.delete(key));
-    return answer;
+    result.catch(() => results.delete(key));
+    return result;
   };
 }
 
@@ -85,12 +85,12 @@ async function fromHelpers(
   const name = helper ?? credsStore;
   if (name === undefined || name === '') return undefined;
   for (const server of servers) {
-    const answer = await ask(name, server);
-    if (answer === 'no program') {
+    const result = await ask(name, server);
+    if (result === 'no program') {
       if (helper === undefined) return undefined;
       throw new Error(`${source} names docker-credential-${name} for ${hosts[0]}, but this program is not installed`);
     }
-    if (answer !== 'unknown') return answer.credential;
+    if (result !== 'unknown') return result.credential;
   }
   return undefined;
 }

@@ -13,7 +13,7 @@ const lentAtOnce = 3;
  * Bytes per read: if pieces are copied, if this is the only body that lends pieces, and if several do. Larger pieces
  * wake other threads less often.
  */
-const bufferSize = { kept: 64 * 1024, lent: 2 * 1024 * 1024, lentBySeveral: 1024 * 1024 };
+const bufferSize = { copied: 64 * 1024, lent: 2 * 1024 * 1024, lentBySeveral: 1024 * 1024 };
 
 /** The number of open bodies that lend their pieces. */
 let lending = 0;
@@ -59,7 +59,7 @@ export class DirectBody extends ResponseBody implements DirectReceiver {
   nextBuffer(): Uint8Array {
     const free = this.#free.pop();
     if (free !== undefined) return free;
-    if (!this.#lends) return new Uint8Array(bufferSize.kept);
+    if (!this.#lends) return new Uint8Array(bufferSize.copied);
     // Lent pieces may go to other threads, so they are shared memory. Copying out of shared memory would be slow.
     return new Uint8Array(new SharedArrayBuffer(lending === 1 ? bufferSize.lent : bufferSize.lentBySeveral));
   }
