@@ -11,7 +11,12 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/guides/*.test.ts', 'bench/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'test/{faults,structure}/**/*.test.ts',
+      'test/guides/*.test.ts',
+      'bench/**/*.test.ts',
+    ],
     // Much of what is tested waits, for servers that start and disks that write.
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -1,3 +1,4 @@
+// One measurement: one system in one round of one kind of work.
 import { join } from 'node:path';
 
 import { Connection } from './load/connection.ts';
@@ -21,34 +22,34 @@ import type { Copying, System } from './systems/system.ts';
 export interface Work {
   readonly name: string;
   rows(settings: Settings): readonly Row[];
-  /** Whether a system has anything to do here. */
+  /** Returns true if a system takes part in this work. */
   concerns(system: System): boolean;
-  /** What one system does in one round, in a fresh directory. */
+  /** Runs one round of one system, in a fresh directory. */
   run(bench: Bench): Promise<void>;
 }
 
-/** What a system was measured to do, and what that took here. */
+/** A measured value, and the load on this machine while it was measured. */
 export interface Measured {
   readonly value: number;
   readonly busy?: number;
   readonly generator?: string;
 }
 
-/** Thrown where a system cannot do what a row asks for; says why. */
+/** Thrown if a system does not support a row. The message says why. */
 export class Absent extends Error {}
 
-/** What all rounds share. */
+/** Things that all rounds share. */
 export interface Equipment {
   readonly settings: Settings;
   readonly results: Results;
   readonly generator: Generator;
   readonly scratch: Scratch;
-  /** Undefined if it is not there. */
+  /** Undefined if wrk is not installed. */
   readonly wrk: string | undefined;
-  /** Where each system's program is, by name. */
+  /** Path of each system's program, by the name of the system. */
   readonly programs: ReadonlyMap<string, string>;
   wanted(row: Row): boolean;
-  /** `performance.now()` at which nothing new begins. */
+  /** The time of `performance.now()` after which no new measurement starts. */
   readonly until: number;
 }
 
@@ -80,7 +81,7 @@ export class Bench {
     return this.#equipment.scratch;
   }
 
-  /** Starts the system, the first time in an empty directory. Gives the milliseconds to its first answer. */
+  /** Starts the system, the first time in an empty directory. Returns the milliseconds until its first answer. */
   async start(): Promise<number> {
     const program = this.#equipment.programs.get(this.system.name) ?? '';
     this.#running = await start(this.system, program, this.#directory);
@@ -92,7 +93,7 @@ export class Bench {
     this.#running = undefined;
   }
 
-  /** Lets the system, which is one that copies, copy an image. */
+  /** Copies an image with the system, which has to be one that copies. */
   copy(copying: Omit<Copying, 'program'>): Promise<Ended> {
     const program = this.#equipment.programs.get(this.system.name) ?? '';
     const command = this.system.copy?.({ program, ...copying });
@@ -100,15 +101,15 @@ export class Bench {
     return runMeasured(command);
   }
 
-  /** Whether any of these rows is to be measured: what they need is pushed only then. */
+  /** Returns true if one of these rows has to be measured. Content for them is pushed only then. */
   wants(...rows: readonly Row[]): boolean {
     return rows.some((row) => this.#equipment.wanted(row));
   }
 
   /**
-   * Measures one row, once what was done before it has reached the disk. A failure is the row's, and goes no further.
+   * Measures one row, after all earlier writes have reached the disk. A failure is recorded in the row.
    *
-   * @param writes bytes that are going to be written, if they are so many that it matters where the memory for them is
+   * @param writes bytes that the row writes, if they are so many that the host's free memory matters
    */
   async measure(row: Row, measurement: () => Promise<Measured>, writes: number = 0): Promise<void> {
     if (!this.wants(row)) return;
@@ -131,7 +132,7 @@ export class Bench {
     }
   }
 
-  /** Records what was measured already, if the row is wanted. */
+  /** Records a value that was measured already, if the row is wanted. */
   async record(row: Row, value: number): Promise<void> {
     await this.measure(row, () => Promise.resolve({ value }));
   }
@@ -140,7 +141,7 @@ export class Bench {
     return settle(this.settings.pause);
   }
 
-  /** The most memory that the server has had since it was started. */
+  /** Returns the highest memory use of the server since its start. */
   async measureMemory(row: Row): Promise<void> {
     const peak = await this.#server.peakMemory();
     await this.measure(row, () => {
@@ -149,33 +150,33 @@ export class Bench {
     });
   }
 
-  /** Does a job that is not measured. */
+  /** Runs a job that is not measured. */
   async prepare<Name extends JobName>(name: Name, options: JobOptions<Name>): Promise<Load> {
     return this.#equipment.generator.run(name, options);
   }
 
-  /** How often a job's step is done in a second. */
+  /** Measures how many steps of a job are done in a second. */
   async rate<Name extends JobName>(name: Name, options: JobOptions<Name>): Promise<Measured> {
     return perSecond(await this.#equipment.generator.run(name, options), 'own');
   }
 
   /**
-   * How often a request is answered in a second. Before that it is answered once, and looked at.
+   * Measures how many times a request is answered in a second. One answer is inspected before.
    *
-   * @param inspect Says what is wrong with that answer.
+   * @param inspect returns the problem of that answer
    */
   async askRate(request: Request, inspect: Inspect): Promise<Measured> {
     await this.check(request, inspect);
     const { connections, seconds, warmUp } = this.settings;
     const options = { port: this.port, connections, seconds, warmUp, ...request };
     const { wrk, generator, scratch } = this.#equipment;
-    // wrk waits for the body that a HEAD's answer does not have.
+    // Do not use wrk for HEAD: it waits for a body, which the answer does not have.
     if (wrk === undefined || request.method === 'HEAD') return perSecond(await generator.run('ask', options), 'own');
     const load = await askWithWrk(wrk, join(scratch.directory, 'wrk.lua'), { ...options, method: 'GET' });
     return perSecond(load, 'wrk');
   }
 
-  /** Looks at one answer: at the first path's. */
+  /** Inspects the answer for the first path. */
   async check(request: Request, inspect: Inspect): Promise<void> {
     const connection = await Connection.open(this.port);
     try {
@@ -191,10 +192,10 @@ export class Bench {
   }
 }
 
-/** Says what is wrong with an answer whose status is 200; undefined if nothing is. */
+/** Returns the problem of an answer with the status 200; undefined if there is none. */
 export type Inspect = (answer: Answer) => string | undefined;
 
-/** The answer has a body of so many bytes, or says so after HEAD. */
+/** Checks that the body has this many bytes, or that an answer to HEAD announces them. */
 export function bodyOf(length: number): Inspect {
   return ({ head, body }) => {
     const said = body.length > 0 ? body.length : Number(header(head, 'content-length'));
@@ -202,7 +203,7 @@ export function bodyOf(length: number): Inspect {
   };
 }
 
-/** The answer is a JSON object, and the list under this name has so many entries, as they were asked for. */
+/** Checks that the answer is a JSON object with this many entries in the list of this name. */
 export function entriesIn(name: string, count: number): Inspect {
   return ({ body }) => {
     const found = (JSON.parse(body.toString()) as Record<string, unknown>)[name];
@@ -214,7 +215,7 @@ export function entriesIn(name: string, count: number): Inspect {
   };
 }
 
-/** Makes a refusal mean that the system has no such thing, if it is one of these. */
+/** Turns an answer with one of these statuses into {@link Absent}: the system does not support the request. */
 export async function unlessUnsupported<T>(statuses: readonly number[], attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt();

@@ -1,3 +1,4 @@
+// Content for measurements: blobs, manifests and images, the same in every run.
 import { createHash, hash } from 'node:crypto';
 
 export const imageManifestType = 'application/vnd.oci.image.manifest.v1+json';
@@ -5,7 +6,7 @@ export const imageIndexType = 'application/vnd.oci.image.index.v1+json';
 const configType = 'application/vnd.oci.image.config.v1+json';
 const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 
-/** Bytes that a registry is given, and what they are called. */
+/** Bytes to push, and their digest. */
 export interface Content {
   readonly digest: string;
   readonly bytes: Buffer;
@@ -45,7 +46,7 @@ export function numberedBlobs(size: number, seed: number): (number: number) => C
   };
 }
 
-/** A manifest of layers that are pushed already. */
+/** A manifest with layers that were pushed before. */
 export function layersManifest(config: Content, layers: readonly { digest: string; size: number }[]): Content {
   return jsonContent({
     schemaVersion: 2,
@@ -55,7 +56,7 @@ export function layersManifest(config: Content, layers: readonly { digest: strin
   });
 }
 
-/** A manifest of one layer. Manifests with other numbers differ in their digest alone. */
+/** A manifest with one layer. Manifests with different numbers have different digests only. */
 export function imageManifest(config: Content, layer: Content, number: number): Content {
   return jsonContent({
     schemaVersion: 2,
@@ -111,7 +112,7 @@ function jsonContent(value: unknown): Content {
   return content(Buffer.from(JSON.stringify(value)));
 }
 
-/** A large blob is this piece, over and over. */
+/** A large blob repeats this piece. */
 export function largePiece(seed = 5): Buffer {
   return noise(1024 * 1024, seed);
 }

@@ -1,16 +1,17 @@
+// The machine that a benchmark runs on: its description, and its memory.
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { readFile } from 'node:fs/promises';
 
 import { run } from './programs.ts';
 
-/** Where a run took place, for a person: one line for each thing. */
+/** Describes the machine for the reader of a report, one fact on a line. */
 export async function describeMachine(scratch: string): Promise<string[]> {
   const processors = cpus();
   return [
     `${processors.length} × ${processors[0]?.model ?? 'an unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory`,
     `${await systemName()}, ${type()} ${release()}, Node ${process.version}`,
     `disk: ${await diskOf(scratch)}`,
-    // On a machine that others use at the same time, figures say little.
+    // Other load on the machine makes the figures unreliable.
     `load before the run: ${(loadavg()[0] ?? 0).toFixed(1)}`,
   ];
 }
@@ -20,7 +21,7 @@ async function systemName(): Promise<string> {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? process.platform;
 }
 
-/** The file system and the device below a directory. */
+/** Returns the file system and the device of a directory. */
 async function diskOf(directory: string): Promise<string> {
   try {
     const { stdout } = await run('df', ['--output=fstype,source', directory]);
@@ -32,8 +33,8 @@ async function diskOf(directory: string): Promise<string> {
 }
 
 /**
- * Uses so much memory for a moment. A virtual machine gives memory that is free back to its host, and to have it again can take ten times
- * as long as what it is wanted for: whoever writes a large file first would pay for everybody.
+ * Uses this much memory for a moment. A virtual machine returns free memory to its host. Getting it back can take ten
+ * times as long as the work that needs it, and the first system to write a large file would pay for all others.
  */
 export async function bringMemory(bytes: number): Promise<void> {
   const piece = 64 * 1024 * 1024;

@@ -1,3 +1,4 @@
+// The benchmark: measures ocikit and its peers in one run, and reports the results.
 import { writeFile } from 'node:fs/promises';
 
 import type { Equipment } from './bench.ts';
@@ -68,7 +69,7 @@ async function measure(
   const scratch = await makeScratch(options.scratch);
   const generator = new Generator();
   const end = (): void => {
-    // Asked to stop in the middle: nothing stays behind, neither processes nor their data.
+    // An interrupted run leaves no processes and no data behind.
     killAll();
     void Promise.all([generator.stop(), scratch.remove()]).finally(() => process.exit(1));
   };
@@ -99,13 +100,13 @@ async function measure(
   }
 }
 
-/** Bytes that all rows write, about: large blobs, one for each round, and some GB of small ones. */
+/** The approximate bytes that all rows write: one large blob for each round, and some GB of small blobs. */
 function spaceFor({ rounds, largeSize }: Settings, present: typeof systems): number {
   const onDisk = present.filter(({ medium }) => medium !== 'memory').length;
   return (rounds + 1) * onDisk * (largeSize + 1e9);
 }
 
-/** A peer that could be installed, and is not there, has its lines in the table all the same. */
+/** A peer that is not installed keeps its lines in the table, if it could be installed. */
 function noteMissing(settings: Settings, found: Found, results: Results): void {
   for (const work of works) {
     for (const system of systems) {
@@ -139,7 +140,7 @@ async function report(
     const table = markdownTables(rows, measured, results);
     await writeMarkdown(options.markdown, `${markdownCircumstances(circumstances, settings)}\n${table}`);
   }
-  // A peer that fails is its own affair; what is ours must not.
+  // A failing peer does not fail the run; a failing ocikit does.
   const ours = reported.filter(({ kind }) => kind !== 'peer');
   const failed = rows.flatMap((row) =>
     ours.filter(({ name }) => results.find(row, name)?.failure !== undefined).map(({ name }) => `${row.id}: ${name}`),

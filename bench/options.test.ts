@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { UsageError, meant, parseOptions } from './options.ts';
 
 describe('the options', () => {
-  test('are all off when none is given', () => {
+  test('are all off by default', () => {
     expect(parseOptions([])).toEqual({
       only: [],
       peers: [],
@@ -29,14 +29,14 @@ describe('the options', () => {
   );
 });
 
-describe('a name is meant', () => {
-  test('by a word in it, in whatever case', () => {
+describe('a name matches', () => {
+  test('a word in it, ignoring case', () => {
     expect(meant(['PULL'], 'pull-1', '1 GiB pull')).toBe(true);
     expect(meant(['gib', 'x'], 'pull-1', '1 GiB pull')).toBe(true);
     expect(meant(['push'], 'pull-1', '1 GiB pull')).toBe(false);
   });
 
-  test('by no word at all', () => {
+  test('an empty list of words', () => {
     expect(meant([], 'pull-1')).toBe(true);
   });
 });

@@ -1,15 +1,16 @@
+// The options of the benchmark.
 import { parseArgs } from 'node:util';
 
 export interface Options {
-  /** Rows whose id or title has one of these in it; none means all. */
+  /** Measure only rows with one of these texts in their id or title; an empty list means all rows. */
   readonly only: readonly string[];
-  /** Systems whose name has one of these in it, beside ocikit and the bare server; none means all. */
+  /** Measure only peers with one of these texts in their name; an empty list means all peers. */
   readonly peers: readonly string[];
   readonly rounds: number | undefined;
   readonly quick: boolean;
-  /** Install what is missing, and measure nothing. */
+  /** Install missing programs, and measure nothing. */
   readonly install: boolean;
-  /** Where the directory for everything is made; undefined is a place on a disk. */
+  /** Parent of the working directory; undefined picks a place on a disk. */
   readonly scratch: string | undefined;
   readonly json: string | undefined;
   readonly markdown: string | undefined;
@@ -43,7 +44,7 @@ export function parseOptions(args: readonly string[]): Options {
   };
 }
 
-/** Whether a name is meant by words that were given: by one of them, in whatever case. */
+/** Returns true if a name contains one of the given words, ignoring case, or if there are no words. */
 export function meant(words: readonly string[], ...names: readonly string[]): boolean {
   if (words.length === 0) return true;
   return words.some((word) => names.some((name) => name.toLowerCase().includes(word.toLowerCase())));

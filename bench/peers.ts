@@ -1,28 +1,29 @@
+// Finds the programs of the peers, and installs missing ones.
 import { ProgramError, locateOrInstall, run } from './programs.ts';
 import type { System } from './systems/system.ts';
 
-/** A program that was looked for. */
+/** A program that the benchmark needs. */
 export interface Program {
   readonly name: string;
   readonly path?: string;
   readonly version?: string;
-  /** Why it is not there. */
+  /** The reason why it is missing. */
   readonly missing?: string;
 }
 
 export interface Found {
   readonly programs: readonly Program[];
   readonly wrk: string | undefined;
-  /** By the system's name. */
+  /** The programs, by the name of the system. */
   readonly paths: ReadonlyMap<string, string>;
-  /** Why a system can't be measured, by its name. */
+  /** The reason why a system cannot be measured, by its name. */
   readonly missing: ReadonlyMap<string, string>;
 }
 
 /**
- * Finds what the systems need, and wrk; installs what is missing, if it can.
+ * Finds the programs of the systems, and wrk. Installs missing programs if it can.
  *
- * @param limit Milliseconds for all that is installed.
+ * @param limit milliseconds for all installations together
  */
 export async function findPrograms(systems: readonly System[], limit: number): Promise<Found> {
   const until = performance.now() + limit;
@@ -52,7 +53,7 @@ export async function findPrograms(systems: readonly System[], limit: number): P
   return { programs: [...programs.values()], wrk: wrk.path, paths, missing };
 }
 
-/** What is quickly installed comes first. */
+/** Programs that install quickly come first. */
 function effort({ program }: System): number {
   const from = program?.from;
   if (from === undefined || 'apt' in from) return 0;
@@ -64,12 +65,12 @@ async function versionOf(path: string, flags: readonly string[]): Promise<string
     const { stdout } = await run(path, flags, { timeout: 10_000 });
     return versionIn(stdout);
   } catch (error) {
-    // wrk prints its version, and then exits with 1.
+    // wrk prints its version and exits with 1.
     return versionIn(error instanceof ProgramError ? error.stdout : '');
   }
 }
 
-/** The last thing in the first line that looks like one: a path comes before it in some. */
+/** Returns the version in the first line of an output: the last word that looks like one, as a path may precede it. */
 export function versionIn(output: string): string {
   const line = output.trim().split('\n')[0] ?? '';
   return line.match(/v?[0-9]+\.[0-9][^\s,]*/g)?.at(-1) ?? 'unknown version';

@@ -8,22 +8,22 @@ describe('a program', () => {
     expect(await locate('no-such-program-here')).toBeUndefined();
   });
 
-  test('that nobody knows how to install is not installed', async () => {
+  test('without a source is not installed', async () => {
     expect(await locateOrInstall('no-such-program-here', undefined, 1000)).toEqual({ missing: 'not installed' });
   });
 
-  test('is not installed when there is no time for it, and that is said', async () => {
+  test('is not installed without enough time, and the reason is reported', async () => {
     const outcome = await locateOrInstall('no-such-program-here', { go: 'example.com/no/such@latest' }, 0);
     expect(outcome).toEqual({ missing: 'not installed: there was no time to install it' });
   });
 });
 
 describe('running a program', () => {
-  test('gives what it printed', async () => {
+  test('returns its output', async () => {
     expect(await run('sh', ['-c', 'echo out; echo err >&2'])).toEqual({ stdout: 'out\n', stderr: 'err\n' });
   });
 
-  test('fails with what it wrote to stderr, and keeps what it wrote to stdout', async () => {
+  test('fails with the text on stderr, and keeps the text on stdout', async () => {
     const failure = await run('sh', ['-c', 'echo 1.0; echo broken >&2; exit 3']).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(ProgramError);
     expect(failure).toMatchObject({ stdout: '1.0\n', message: expect.stringMatching(/: broken$/) as string });
@@ -33,7 +33,7 @@ describe('running a program', () => {
     await expect(run('sleep', ['30'], { timeout: 50 })).rejects.toThrow('sleep 30: took too long');
   });
 
-  test('lets it come to its end after an interrupt', async () => {
+  test('accepts a good end after an interrupt', async () => {
     const script = 'trap "echo interrupted; exit 0" INT; while :; do sleep 0.02; done';
     expect((await run('sh', ['-c', script], { interruptAfter: 200 })).stdout).toBe('interrupted\n');
   });

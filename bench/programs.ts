@@ -1,3 +1,4 @@
+// Running, finding and installing programs.
 import { execFile } from 'node:child_process';
 import type { ExecFileException } from 'node:child_process';
 import { access, constants, mkdir } from 'node:fs/promises';
@@ -10,21 +11,21 @@ export interface Output {
   readonly stderr: string;
 }
 
-/** Where a program can be had from, if it is not there. */
+/** The source of a program that is not installed. */
 export type Source =
   | { readonly apt: string }
   | {
       readonly go: string;
-      /** Whether building it takes minutes: then it comes last, where there is little time. */
+      /** True if building it takes minutes: it is then installed last, as time is limited. */
       readonly large?: boolean;
     };
 
-/** What Go builds is kept for the next run, outside of the repository. */
+/** The directory for programs that Go builds. It is outside of the repository and kept for the next run. */
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocikit-bench', 'bin');
-/** The interop tests install crane too. */
+/** The directory in which the interop tests install crane. */
 const interopCache = fileURLToPath(new URL('../../test/interop/.cache/bin', import.meta.url));
 
-/** A program that did not end with exit code 0. */
+/** Thrown if a program does not exit with 0. */
 export class ProgramError extends Error {
   readonly stdout: string;
 
@@ -36,14 +37,14 @@ export class ProgramError extends Error {
 }
 
 export interface RunOptions {
-  /** Milliseconds after which it gets SIGINT, which is a failure. Go leaves its temporary files behind when killed. */
+  /** Milliseconds after which the program gets SIGINT and fails. Go leaves temporary files behind if it is killed. */
   readonly timeout?: number;
-  /** Milliseconds after which it gets SIGINT, and is expected to come to its end. */
+  /** Milliseconds after which the program gets SIGINT and has to end well. */
   readonly interruptAfter?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a program to its end, which must be exit code 0. */
+/** Runs a program until it exits, and fails unless it exits with 0. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Output> {
   const env = { ...process.env, LC_ALL: 'C', ...options.env };
   return new Promise((resolve, reject) => {
@@ -58,7 +59,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
 }
 
-/** Where a program is; undefined if it is nowhere. */
+/** Returns the path of a program; undefined if it is not found. */
 export async function locate(program: string): Promise<string | undefined> {
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), cache, interopCache];
   for (const directory of directories) {
@@ -74,10 +75,10 @@ export async function locate(program: string): Promise<string | undefined> {
 }
 
 /**
- * Where a program is, after it was installed if it can be.
+ * Returns the path of a program, and installs it first if it is missing.
  *
- * @param timeout Milliseconds that installing may take.
- * @returns Or why it is not there.
+ * @param timeout milliseconds that installing may take
+ * @returns the path, or the reason why the program is missing
  */
 export async function locateOrInstall(
   program: string,
@@ -99,7 +100,7 @@ export async function locateOrInstall(
 async function installWithApt(name: string, timeout: number): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('apt-get needs root');
   if (timeout <= 0) throw new Error('there was no time to install it');
-  // A package's service must not start: the benchmark starts its own. In runlevel 1 none does.
+  // In runlevel 1 a package does not start its service: the benchmark starts its own.
   const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const until = performance.now() + timeout;
   await run('apt-get', ['update'], { env, timeout });

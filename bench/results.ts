@@ -1,35 +1,36 @@
+// The results of a run, by row and system.
 import type { Better } from './statistics.ts';
 
 export type Unit = '/s' | 'GB/s' | 'ms' | 'MiB' | '×';
 
-/** One thing that is measured. */
+/** One row of the report: one thing that is measured. */
 export interface Row {
-  /** For `--only`. */
+  /** The name for `--only`. */
   readonly id: string;
   readonly title: string;
   readonly unit: Unit;
   readonly better: Better;
-  /** Whether it writes: whether a system synchronises matters then. */
+  /** True if the row writes. It then matters which systems sync. */
   readonly writes?: boolean;
-  /** Whether it is about blobs alone: a system that has only those on disk counts as one on disk then. */
+  /** True if the row uses blobs alone. A system with only its blobs on disk then counts as one on disk. */
   readonly onlyBlobs?: boolean;
 }
 
-/** What one system did in one row. */
+/** The measurements of one system in one row. */
 export interface Cell {
-  /** One for each round. */
+  /** One value for each round. */
   readonly samples: number[];
-  /** The largest share of one processor that the generator needed; 0 where it is not known. */
+  /** The largest share of one processor that the generator used; 0 if unknown. */
   busy: number;
-  /** Who made the load; undefined where there was none. */
+  /** The program that generated the load; undefined if there was none. */
   generator?: string;
-  /** Why there is no figure, and need not be: the system cannot do this. */
+  /** The reason for a missing figure that is expected: the system does not support the row. */
   absent?: string;
-  /** Why there is no figure, and should be. */
+  /** The reason for a missing figure that is a failure. */
   failure?: string;
 }
 
-/** All that was measured, by row and system. */
+/** All measurements of a run. */
 export class Results {
   readonly #cells = new Map<string, Map<string, Cell>>();
 
@@ -41,7 +42,7 @@ export class Results {
     return cell;
   }
 
-  /** Undefined if the system had nothing to do in this row. */
+  /** Returns the cell of a system; undefined if the system takes no part in this row. */
   find(row: Row, system: string): Cell | undefined {
     return this.#cells.get(row.id)?.get(system);
   }

@@ -1,11 +1,12 @@
+// Runs all work of a benchmark, round by round.
 import { Absent, Bench } from './bench.ts';
 import type { Equipment, Work } from './bench.ts';
 import { settle } from './scratch.ts';
 import type { System } from './systems/system.ts';
 
 /**
- * Does all work, one round after another: in each round every system does the work once, so that what the machine does
- * otherwise meets all of them alike.
+ * Runs all work in rounds. In each round every system does the work once, so that other load on the machine affects all
+ * systems alike.
  */
 export async function runWorks(
   works: readonly Work[],
@@ -26,7 +27,7 @@ export async function runWorks(
   }
 }
 
-/** What goes wrong outside of a measurement fails all rows that have no figure in this round. */
+/** An error outside of a measurement fails every row without a figure in this round. */
 async function runOne(work: Work, system: System, equipment: Equipment): Promise<void> {
   const { results, settings, until } = equipment;
   const rows = work.rows(settings).filter((row) => equipment.wanted(row));

@@ -1,3 +1,4 @@
+// The working directory of a run.
 import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +8,12 @@ import { run } from './programs.ts';
 
 const tmpfs = 0x01_02_19_94;
 
-/** The one directory for all that a run writes. It is removed at the very end: deleting slows the disk for a while. */
+/** The directory for everything that a run writes. It is removed at the very end, as deleting slows the disk. */
 export interface Scratch {
   readonly directory: string;
-  /** A path where nothing is yet. */
+  /** Returns a path that does not exist yet. */
   newPath(name: string): string;
-  /** Removes one of these paths before the end, where much more is to come. */
+  /** Removes one of these paths early, to make room for much more data. */
   removePath(path: string): Promise<void>;
   remove(): Promise<void>;
 }
@@ -29,7 +30,7 @@ export async function makeScratch(parent: string | undefined): Promise<Scratch> 
   };
 }
 
-/** What earlier work has left to be written is written, and the machine comes to rest. */
+/** Syncs all earlier writes to the disk, and waits until the machine is idle. */
 export async function settle(pause: number): Promise<void> {
   await run('sync', []);
   await delay(pause);
@@ -40,7 +41,9 @@ export async function freeBytes(directory: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** The directory for temporary files may be in memory, where nothing costs what it costs on a disk. */
+/**
+ * Returns a directory on a disk. The usual directory for temporary files may be in memory, where writing is too cheap.
+ */
 async function placeOnDisk(): Promise<string> {
   const usual = tmpdir();
   return (await statfs(usual)).type === tmpfs ? '/var/tmp' : usual;

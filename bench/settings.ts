@@ -1,30 +1,32 @@
-/** How much is done. */
+// The size of a benchmark: rounds, durations and amounts of content.
+
+/** The size of a benchmark. */
 export interface Settings {
   readonly quick: boolean;
-  /** Each system does each work so many times. */
+  /** Number of times that each system does each work. */
   readonly rounds: number;
-  /** How long a rate is measured, and what goes before it. */
+  /** Seconds for which a rate is measured, and the warm-up before. */
   readonly seconds: number;
   readonly warmUp: number;
   /** Milliseconds after `sync` and before each measurement. */
   readonly pause: number;
   readonly connections: number;
-  /** The tags of the repository that has many. */
+  /** Number of tags of the repository with many tags. */
   readonly manyTags: number;
   /** Bytes of the large blob; a multiple of 1 MiB. */
   readonly largeSize: number;
-  /** The numbers of tags at which growth is looked at, the smallest first. */
+  /** The numbers of tags at which growth is measured, in ascending order. */
   readonly growth: readonly number[];
-  /** Systems other than ocikit grow to this one of them; the first tenth of it is compared with the last. */
+  /** The one of these sizes to which peers grow. Its first tenth of pushes is compared with the last one. */
   readonly growthOfAll: number;
-  /** Seconds after which a system that has become slow stops growing. */
+  /** Seconds after which a slow system stops growing. */
   readonly growthLimit: number;
-  /** Repositories of the catalog, and referrers of a manifest. */
+  /** Number of repositories in the catalog, and of referrers of a manifest. */
   readonly manyRepositories: number;
   readonly manyReferrers: number;
-  /** Seconds after which nothing new begins; what is left out says so. */
+  /** Seconds after which no new measurement starts. The report marks rows that were left out. */
   readonly limit: number;
-  /** Seconds that installing what is missing may take, all together. */
+  /** Seconds that all installations together may take. */
   readonly installLimit: number;
 }
 
@@ -48,7 +50,7 @@ export const fullSettings: Settings = {
   installLimit: 600,
 };
 
-/** Everything once, to see that all of it works: the figures mean little. */
+/** Runs everything once and briefly, as a test of the benchmark. The figures mean little. */
 export const quickSettings: Settings = {
   quick: true,
   rounds: 1,

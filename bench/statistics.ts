@@ -1,16 +1,18 @@
-/** What several measurements of the same thing come to. */
+// Statistics of repeated measurements.
+
+/** The summary of repeated measurements. */
 export interface Summary {
   readonly median: number;
   readonly min: number;
   readonly max: number;
-  /** How many measurements there were. */
+  /** Number of measurements. */
   readonly count: number;
 }
 
-/** Whether more of it is better, as with requests per second, or less, as with milliseconds. */
+/** The better direction: higher for requests per second, lower for milliseconds. */
 export type Better = 'higher' | 'lower';
 
-/** The one in the middle, or halfway between the two in the middle. */
+/** Returns the middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const upper = sorted[sorted.length >> 1];
@@ -23,12 +25,12 @@ export function summarize(values: readonly number[]): Summary {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values), count: values.length };
 }
 
-/** How many times as good `value` is as `other`: above 1 it is the better one, whichever way is better. */
+/** Returns how many times as good `value` is as `other`: above 1 if `value` is better. */
 export function ratio(value: number, other: number, better: Better): number {
   return better === 'higher' ? value / other : other / value;
 }
 
-/** The best of some, by their median. */
+/** Returns the candidate with the best median. */
 export function best<T extends { readonly summary: Summary }>(candidates: readonly T[], better: Better): T | undefined {
   let found: T | undefined;
   for (const candidate of candidates) {

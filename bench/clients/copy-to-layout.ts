@@ -1,9 +1,8 @@
+// Copies an image from a registry into a layout, as a user of the library would.
 import { createClient } from 'ocikit/client';
 import { pull, push } from 'ocikit/image';
 import { openLayout } from 'ocikit/layout';
 import { nodeFetch } from 'ocikit/node';
-
-// Copies an image from a registry into a layout, as a user would write it.
 
 const [host = '', repository = '', tag = '', directory = '', durability = 'fsync'] = process.argv.slice(2);
 const layout = openLayout(directory, { durability: durability === 'none' ? 'none' : 'fsync' });

@@ -26,17 +26,17 @@ describe('an answer', () => {
     expect(answer?.body.toString()).toBe('hello world');
   });
 
-  test.each([1, 2, 3, 7, 64])('comes together of pieces of %i bytes, with a length or in chunks', (size) => {
+  test.each([1, 2, 3, 7, 64])('is assembled from pieces of %i bytes, with a length or in chunks', (size) => {
     expect(bodyInPieces(page, size)).toBe('hello world');
     expect(bodyInPieces(chunked, size)).toBe('hello, world');
   });
 
-  test('is not there before its last byte', () => {
+  test('is incomplete before its last byte', () => {
     expect(bodyInPieces(page.slice(0, -1), 16)).toBeUndefined();
     expect(bodyInPieces(chunked.slice(0, -1), 16)).toBeUndefined();
   });
 
-  test('to a HEAD ends with its head, whatever length it says', () => {
+  test('to a HEAD ends with its head, even with a Content-Length', () => {
     const head = 'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n';
     expect(new AnswerReader().read(Buffer.from(head), true)?.status).toBe(200);
     expect(new AnswerReader().read(Buffer.from(head), false)).toBeUndefined();
@@ -48,17 +48,17 @@ describe('an answer', () => {
     expect(reader.read(Buffer.from(page), false)?.status).toBe(200);
   });
 
-  test('that is none is an error', () => {
+  test('that is not HTTP is an error', () => {
     expect(() => new AnswerReader().read(Buffer.from('SSH-2.0\r\n\r\n'), false)).toThrow('not an answer');
     expect(() => new AnswerReader().read(Buffer.from('HTTP/1.1 200 OK\r\n\r\n'), false)).toThrow('without a length');
   });
 
-  test('with more than was asked for is an error', () => {
+  test('with bytes behind its end is an error', () => {
     expect(() => new AnswerReader().read(Buffer.from(created + created), false)).toThrow('bytes follow');
   });
 });
 
-test('a header is found whatever its case, and only by its whole name', () => {
+test('a header is found in any case, and only by its whole name', () => {
   const head = 'HTTP/1.1 202 Accepted\r\nX-Location: no\r\nLOCATION:  /v2/a/blobs/uploads/1?x=Y \r\nContent-Length: 0';
   expect(header(head, 'location')).toBe('/v2/a/blobs/uploads/1?x=Y');
   expect(header(head, 'content-length')).toBe('0');

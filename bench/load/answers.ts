@@ -1,4 +1,6 @@
-/** An answer of HTTP/1.1, whole. */
+// Reading answers of HTTP/1.1 for the load generator.
+
+/** A complete answer of HTTP/1.1. */
 export interface Answer {
   readonly status: number;
   /** The status line and the header lines, without the empty line after them. */
@@ -9,16 +11,16 @@ export interface Answer {
 const nothing: Buffer = Buffer.alloc(0);
 
 /**
- * Makes answers of the pieces that a connection gives, for requests that are sent one after another. It understands what
- * registries send: a Content-Length, chunks without trailers, or no body.
+ * Parses the answers on a connection with one request at a time. It understands the bodies that registries send: with a
+ * Content-Length, in chunks without trailers, or none.
  */
 export class AnswerReader {
   #held: Buffer = nothing;
 
   /**
-   * @param piece Is copied if it has to be kept, so its buffer may be used again.
-   * @param noBody The request was a HEAD: whatever length the answer says, nothing follows its head.
-   * @returns The answer, if the piece has ended it.
+   * @param piece is copied if it has to be kept, so its buffer may be used again
+   * @param noBody true after a HEAD: no body follows the head, even with a Content-Length
+   * @returns the answer, if this piece completes it
    */
   read(piece: Buffer, noBody: boolean): Answer | undefined {
     const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
@@ -29,9 +31,9 @@ export class AnswerReader {
   }
 }
 
-/** The value of a header in the head of an answer; its name in lower case. */
+/** Returns the value of a header in the head of an answer. The name is in lower case. */
 export function header(head: string, name: string): string | undefined {
-  // Searching the lowered text for the line is several times faster than an expression without regard to case.
+  // Searching the text in lower case is several times faster than a case-insensitive expression.
   const start = head.toLowerCase().indexOf(`\r\n${name}:`);
   if (start === -1) return undefined;
   const end = head.indexOf('\r\n', start + 2);

@@ -20,8 +20,8 @@ async function serve(answer: RequestListener): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-describe('a load for a time', () => {
-  test('counts what was done after the warm-up, and only that', async () => {
+describe('a load with a duration', () => {
+  test('counts only the steps after the warm-up', async () => {
     let requests = 0;
     const port = await serve((_, response) => {
       requests += 1;
@@ -38,7 +38,7 @@ describe('a load for a time', () => {
     expect(load.busy).toBeGreaterThan(0);
   });
 
-  test('counts the answers that were wrong, and says what the first one was', async () => {
+  test('counts wrong answers, and reports the first one', async () => {
     let requests = 0;
     const port = await serve((_, response) => {
       requests += 1;
@@ -52,7 +52,7 @@ describe('a load for a time', () => {
     expect(load.firstError).toBe('GET /: HTTP/1.1 500 Internal Server Error what it was');
   });
 
-  test('counts a connection that the server ends, and goes on without it', async () => {
+  test('counts a connection that the server ends, and continues without it', async () => {
     const port = await serve((request) => request.socket.destroy());
     const load = await loopFor({ port, connections: 2, warmUp: 0, seconds: 5 }, async (connection) => {
       await expectStatus(200, connection, 'GET /');
@@ -61,8 +61,8 @@ describe('a load for a time', () => {
   });
 });
 
-describe('a load of a number of steps', () => {
-  test('does each of them once, whichever connection does it', async () => {
+describe('a load with a number of steps', () => {
+  test('does each step once, on any connection', async () => {
     const paths: string[] = [];
     const port = await serve((request, response) => {
       paths.push(request.url ?? '');

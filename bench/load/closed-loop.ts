@@ -1,31 +1,32 @@
+// A closed loop of load: each connection starts its next step when its last one is done.
 import { Connection } from './connection.ts';
 import type { Answer } from './answers.ts';
 
-/** How a load was answered. */
+/** The outcome of a load. */
 export interface Load {
-  /** Steps that were done, and how long they took all together; what came before the measurement is not in it. */
+  /** Number of steps, and the seconds they took together, without the warm-up. */
   readonly done: number;
   readonly seconds: number;
-  /** How much of one processor this process needed for it, from 0 to 1 (or a little more: Node has other threads). */
+  /** Share of one processor that this process used, from 0 to about 1 (Node has other threads). */
   readonly busy: number;
-  /** Answers that were not what they had to be. */
+  /** Number of wrong answers. */
   readonly errors: number;
   readonly firstError?: string;
 }
 
 export interface LoopOptions {
   readonly port: number;
-  /** Each begins its next step when its last one is done. */
+  /** Number of connections. */
   readonly connections: number;
-  /** Seconds that are not measured: servers compile, and fill their caches, while they are warm. */
+  /** Seconds of warm-up, which are not measured: servers compile code and fill caches meanwhile. */
   readonly warmUp: number;
   readonly seconds: number;
 }
 
-/** Throws unless it is given the answer that the step needs. */
+/** Does one step of a load. It throws if an answer is wrong. */
 export type Step = (connection: Connection, number: number, connectionNumber: number) => Promise<void>;
 
-/** Does the same over several connections, as often as it can for a time. Each step gets a number of its own. */
+/** Repeats a step over several connections for a time. Each step gets its own number. */
 export async function loopFor(options: LoopOptions, step: Step): Promise<Load> {
   const started = performance.now();
   const measureFrom = started + options.warmUp * 1000;
@@ -53,7 +54,7 @@ export async function loopFor(options: LoopOptions, step: Step): Promise<Load> {
   });
 
   const end = performance.now();
-  // Every connection may have broken while the server was warmed up.
+  // All connections may have broken during the warm-up.
   const from = start ?? { time: end, cpu: process.cpuUsage(), done };
   const seconds = (end - from.time) / 1000;
   return {
@@ -65,7 +66,7 @@ export async function loopFor(options: LoopOptions, step: Step): Promise<Load> {
   };
 }
 
-/** Does the steps of some numbers, all of them, and fails at the first wrong answer. */
+/** Does all steps of a range of numbers, and fails at the first wrong answer. */
 export async function loopThrough(
   options: { readonly port: number; readonly connections: number; readonly first: number; readonly count: number },
   step: Step,

@@ -1,3 +1,4 @@
+// A connection of the load generator, cheaper than `node:http`.
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
@@ -5,8 +6,8 @@ import { AnswerReader } from './answers.ts';
 import type { Answer } from './answers.ts';
 
 /**
- * One kept connection to a registry, for one request at a time. `node:http` would cost more time than the servers that it
- * measures; this costs about 6 µs for a request.
+ * A persistent connection to a registry, for one request at a time. `node:http` costs more time than the measured
+ * servers; this class costs about 6 µs for a request.
  */
 export class Connection {
   readonly #port: number;
@@ -45,8 +46,8 @@ export class Connection {
   }
 
   /**
-   * @param requestLine Such as `PUT /v2/app/manifests/1`.
-   * @param headers Whole lines, each with its `\r\n`.
+   * @param requestLine for example `PUT /v2/app/manifests/1`
+   * @param headers whole lines, each with its `\r\n`
    */
   send(requestLine: string, headers = '', body?: Uint8Array): Promise<Answer> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -58,14 +59,16 @@ export class Connection {
     });
   }
 
-  /** Sends a body of many pieces. They are asked for when there is room for them, so one buffer may serve for all. */
+  /**
+   * Sends a body of many pieces. A piece is asked for when there is room for it, so one buffer may serve all pieces.
+   */
   async sendPieces(requestLine: string, headers: string, pieces: Iterable<Uint8Array>, size: number): Promise<Answer> {
     const answered = new Promise<Answer>((resolve, reject) => {
       this.#waiting = { resolve, reject, noBody: false };
       this.#write(requestLine, headers, size);
       this.#socket.uncork();
     });
-    // A refusal in the middle is found when the answer is awaited.
+    // A refusal in the middle is noticed when the answer is read.
     answered.catch(() => undefined);
     for (const piece of pieces) {
       if (this.#failure !== undefined) break;
@@ -103,11 +106,11 @@ export class Connection {
   #read(piece: Buffer): void {
     const waiting = this.#waiting;
     try {
-      if (waiting === undefined) throw new Error('the server sent what nobody asked for');
+      if (waiting === undefined) throw new Error('the server sent an answer without a request');
       const answer = this.#reader.read(piece, waiting.noBody);
       if (answer === undefined) return;
       this.#waiting = undefined;
-      // The piece's buffer is read into again before whoever waits comes to look at the body.
+      // Copy the body: the buffer of the piece is overwritten before the caller gets to read the body.
       waiting.resolve({ ...answer, body: Buffer.from(answer.body) });
     } catch (error) {
       this.#fail(error as Error);

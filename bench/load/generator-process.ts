@@ -1,9 +1,8 @@
+// The process that generates the load. It runs one job after another, and ends with the process that started it.
 import { jobs } from './jobs.ts';
 import type { JobName } from './jobs.ts';
 import type { Load } from './closed-loop.ts';
-import type { JobMessage, ResultMessage } from './generator.ts';
-
-// The process that makes the load: it does one job after another for the one that started it, and ends with it.
+import type { JobMessage, ResultMessage } from './messages.ts';
 
 process.on('message', (message: JobMessage) => void answer(message));
 process.on('disconnect', () => process.exit());

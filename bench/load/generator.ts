@@ -1,3 +1,4 @@
+// The load generator as the benchmark sees it.
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -5,24 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 import type { Load } from './closed-loop.ts';
 import type { JobName, JobOptions } from './jobs.ts';
-
-export interface JobMessage {
-  readonly id: number;
-  readonly name: string;
-  readonly options: unknown;
-}
-
-export interface ResultMessage {
-  readonly id: number;
-  readonly load?: Load;
-  readonly error?: string;
-  /** Of the answer that was wrong. */
-  readonly status?: number;
-}
+import type { JobMessage, ResultMessage } from './messages.ts';
 
 /** A job that failed. */
 export class JobError extends Error {
-  /** Of the answer that was wrong, if that was why. */
+  /** The status of the wrong answer, if a wrong answer was the reason. */
   readonly status: number | undefined;
 
   constructor(message: string, status: number | undefined) {
@@ -31,7 +19,7 @@ export class JobError extends Error {
   }
 }
 
-/** The load generator: a process of its own, so that what measures takes no time from what is measured. */
+/** The load generator, in a process of its own, so that generating load does not slow the benchmark. */
 export class Generator {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, { resolve: (load: Load) => void; reject: (error: Error) => void }>();

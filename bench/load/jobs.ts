@@ -1,3 +1,4 @@
+// The jobs of the load generator.
 import { imageManifestType, numberedBlobs, smallImage, tagName } from '../content.ts';
 import * as contents from '../content.ts';
 import { busySince, expectStatus, loopFor, loopThrough } from './closed-loop.ts';
@@ -7,11 +8,11 @@ import { pullLargeBlob } from './pulling.ts';
 import { pushBlob, pushLargeBlob, pushManifest } from './pushing.ts';
 import type { BlobFlow } from './pushing.ts';
 
-/** What the generator's process can do. Everything here goes from one process to another: plain values only. */
+/** All jobs of the generator's process. Options and results pass between processes, so they are plain values. */
 export const jobs = {
   ...machineJobs,
 
-  /** Asks for the same over and over, and looks at the status. */
+  /** Repeats a request and checks the status of each answer. */
   async ask(options: LoopOptions & Request): Promise<Load> {
     const lines = options.paths.map((path) => `${options.method} ${path}`);
     return loopFor(options, async (connection, number) => {
@@ -29,14 +30,14 @@ export const jobs = {
     });
   },
 
-  /** To see whether the server takes blobs in this way. */
+  /** Checks that the server accepts blobs in this way. */
   async pushOneBlob(options: { port: number; repository: string; flow: BlobFlow; seed: number }): Promise<Load> {
     return loopThrough({ port: options.port, connections: 1, first: 0, count: 1 }, async (connection, number) => {
       await pushBlob(connection, options.repository, numberedBlobs(4096, options.seed)(number), options.flow);
     });
   },
 
-  /** Each connection pushes to a repository of its own: config, layer, then the manifest with a new tag. */
+  /** Pushes a config, a layer and a manifest with a new tag. Each connection uses its own repository. */
   async pushImages(options: LoopOptions & { repository: string }): Promise<Load> {
     return loopFor(options, async (connection, number, connectionNumber) => {
       const repository = `${options.repository}-${connectionNumber}`;
@@ -47,7 +48,7 @@ export const jobs = {
     });
   },
 
-  /** The blobs of {@link smallImage} 0, which the other jobs that push manifests need. */
+  /** Pushes the blobs of {@link smallImage} 0, which the other jobs need for their manifests. */
   async pushFirstBlobs(options: { port: number; repository: string }): Promise<Load> {
     const { config, layer } = smallImage(0);
     return loopThrough({ ...options, connections: 1, first: 0, count: 1 }, async (connection) => {
@@ -56,7 +57,7 @@ export const jobs = {
     });
   },
 
-  /** Pushes manifests, each with a tag of its own, over the blobs of {@link smallImage} 0. */
+  /** Pushes manifests over the blobs of {@link smallImage} 0, each with its own tag. */
   async pushTags(options: Numbers & { repository: string }): Promise<Load> {
     const { config, layer } = smallImage(0);
     return loopThrough(options, async (connection, number) => {
@@ -74,7 +75,7 @@ export const jobs = {
     });
   },
 
-  /** Makes repositories `NAME/00000000`, `NAME/00000001` ... of one image each, which is the same everywhere. */
+  /** Creates repositories `NAME/00000000`, `NAME/00000001` … with the same image in each. */
   async pushRepositories(options: Numbers & { repository: string }): Promise<Load> {
     const { config, layer, manifest } = smallImage(0);
     return loopThrough(options, async (connection, number) => {
@@ -92,7 +93,7 @@ export const jobs = {
     });
   },
 
-  /** Pushes an image of large layers, each of pieces that its seed makes. */
+  /** Pushes an image with large layers. Each layer repeats the piece of its seed. */
   async pushLayers(options: {
     port: number;
     repository: string;
@@ -131,7 +132,7 @@ export type JobOptions<Name extends JobName> = Parameters<Jobs[Name]>[0];
 export interface Request {
   readonly method: 'GET' | 'HEAD';
   readonly paths: readonly string[];
-  /** Whole lines, each with its `\r\n`. */
+  /** Whole header lines, each with its `\r\n`. */
   readonly headers: string;
 }
 
@@ -148,7 +149,7 @@ interface Numbers {
   readonly count: number;
 }
 
-/** A buffer that is written to must not be changed before it has been sent: each connection has its own. */
+/** Each connection has its own buffer, as a buffer must not change before it has been sent. */
 function perConnection<T>(count: number, make: () => T): (connectionNumber: number) => T {
   const made = Array.from({ length: count }, make);
   return (connectionNumber) => made[connectionNumber] as T;

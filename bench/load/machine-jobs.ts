@@ -1,3 +1,4 @@
+// Jobs that measure the machine itself, without a server.
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -6,7 +7,7 @@ import { largePiece, noise } from '../content.ts';
 import { busySince } from './closed-loop.ts';
 import type { Load } from './closed-loop.ts';
 
-/** Jobs that need no server: what this machine can do. Sizes are multiples of 1 MiB. */
+/** Jobs without a server. Sizes are in bytes, multiples of 1 MiB. */
 export const machineJobs = {
   async hash({ size }: { size: number }): Promise<Load> {
     const piece = largePiece();

@@ -1,11 +1,12 @@
+// Pulling a large blob.
 import { connect } from 'node:net';
 
 import { AnswerReader } from './answers.ts';
 
 /**
- * Gets a blob and drops its bytes, all through one buffer of 1 MiB.
+ * Pulls a blob through one buffer of 1 MiB, and discards the bytes.
  *
- * @returns How many bytes the body had.
+ * @returns the number of bytes of the body
  */
 export function pullLargeBlob(port: number, path: string): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -41,7 +42,7 @@ export function pullLargeBlob(port: number, path: string): Promise<number> {
   });
 }
 
-/** Of the body that follows a head; NaN, and the end of the connection, if there will be none. */
+/** Returns the length of the body after a head. Returns NaN and ends the connection if no body follows. */
 function lengthOf(head: Buffer, socket: { destroy(error: Error): unknown }): number {
   const answer = new AnswerReader().read(head, true);
   const length = Number(/\r\ncontent-length: *([0-9]+)/i.exec(answer?.head ?? '')?.[1] ?? NaN);

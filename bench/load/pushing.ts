@@ -1,3 +1,4 @@
+// Pushing blobs and manifests.
 import type { Content } from '../content.ts';
 import { header } from './answers.ts';
 import { WrongAnswer, expectStatus } from './closed-loop.ts';
@@ -5,10 +6,10 @@ import type { Connection } from './connection.ts';
 
 const octets = 'Content-Type: application/octet-stream\r\n';
 
-/** How a blob is pushed: a POST and a PUT with its bytes, or one POST with them. */
+/** The requests of a push: a POST and a PUT with the bytes, or one POST with the bytes. */
 export type BlobFlow = 'post-put' | 'post';
 
-/** Distribution spec, "Pushing a blob monolithically". */
+/** Pushes a blob. Distribution specification, "Pushing a blob monolithically". */
 export async function pushBlob(
   connection: Connection,
   repository: string,
@@ -24,7 +25,7 @@ export async function pushBlob(
   await expectStatus(201, connection, commitLine(started.head, blob.digest), octets, blob.bytes);
 }
 
-/** `reference` is a tag or the manifest's digest. */
+/** Pushes a manifest. `reference` is a tag or the digest of the manifest. */
 export async function pushManifest(
   connection: Connection,
   repository: string,
@@ -36,7 +37,7 @@ export async function pushManifest(
   await expectStatus(201, connection, line, `Content-Type: ${mediaType}\r\n`, manifest.bytes);
 }
 
-/** Pushes a blob of many equal pieces with one PATCH that is streamed, and a PUT. */
+/** Pushes a blob of many equal pieces with a streamed PATCH and a PUT. */
 export async function pushLargeBlob(
   connection: Connection,
   repository: string,
@@ -46,18 +47,18 @@ export async function pushLargeBlob(
   const patch = `PATCH ${location(started.head)}`;
   const patched = await connection.sendPieces(patch, octets, repeat(blob.piece, blob.size), blob.size);
   if (patched.status !== 202) throw new WrongAnswer(patch, patched);
-  // Not every registry says a Location again.
+  // Not every registry sends a Location again.
   const head = header(patched.head, 'location') === undefined ? started.head : patched.head;
   await expectStatus(201, connection, commitLine(head, blob.digest), 'Content-Length: 0\r\n');
 }
 
-/** The request line that ends the upload whose location an answer says. */
+/** Returns the request line that commits the upload at the location of an answer. */
 function commitLine(head: string, digest: string): string {
   const target = location(head);
   return `PUT ${target}${target.includes('?') ? '&' : '?'}digest=${digest}`;
 }
 
-/** Without the host that some put before it. */
+/** Returns a location without its host, which some registries add. */
 function location(head: string): string {
   const value = header(head, 'location');
   if (value === undefined) throw new Error(`no Location: ${head}`);

@@ -14,7 +14,7 @@ summary {"requests":127370,"microseconds":2002627,"connect":0,"read":0,"write":0
 `;
 
 describe("wrk's output", () => {
-  test('says how many requests were answered, and in which time', () => {
+  test('has the number of answered requests, and the duration', () => {
     const load = parseWrk(output);
     expect(load.done).toBe(127_370);
     expect(load.seconds).toBeCloseTo(2.002627);
@@ -22,17 +22,17 @@ describe("wrk's output", () => {
     expect(load.firstError).toBeUndefined();
   });
 
-  test('says how many failed, and of which kind', () => {
+  test('has the number of failed requests, by kind', () => {
     const failed = output.replace('"read":0', '"read":3').replace('"status":0', '"status":40');
     expect(parseWrk(failed)).toMatchObject({ errors: 43, firstError: '3 × read, 40 × status' });
   });
 
-  test('without a summary is an error that shows it', () => {
+  test('without a summary is an error that contains the output', () => {
     expect(() => parseWrk('unable to connect to 127.0.0.1:1')).toThrow('unable to connect');
   });
 });
 
-test("wrk's script quotes what Lua would read otherwise", () => {
+test("wrk's script quotes characters that are special in Lua", () => {
   const script = wrkScript({ paths: ['/v2/a"b\\c'], headers: 'Accept: a/b\r\nX: "1"\r\n' });
   expect(script).toContain('"/v2/a\\034b\\092c"');
   expect(script).toContain('["Accept"] = "a/b", ["X"] = "\\0341\\034"');

@@ -1,10 +1,11 @@
+// Load from wrk.
 import { writeFile } from 'node:fs/promises';
 
 import { run } from '../programs.ts';
 import type { Load, LoopOptions } from './closed-loop.ts';
 import type { Request } from './jobs.ts';
 
-/** What the script below makes wrk print at its end. */
+/** The summary that the script below lets wrk print at its end. */
 interface WrkSummary {
   readonly requests: number;
   readonly microseconds: number;
@@ -15,7 +16,7 @@ interface WrkSummary {
   readonly timeout: number;
 }
 
-/** Makes the load with wrk, which counts each status from 400 on as an error. It cannot do HEAD: it waits for a body. */
+/** Generates load with wrk, which counts each status of 400 or more as an error. It does not support HEAD. */
 export async function askWithWrk(
   wrk: string,
   scriptFile: string,
@@ -25,12 +26,12 @@ export async function askWithWrk(
   const args = [
     '--threads=1',
     `--connections=${options.connections}`,
-    // It takes whole seconds only, so it is interrupted: then it says what it did, and how long.
+    // wrk takes whole seconds only, so interrupt it: it then prints its summary and the duration.
     '--duration=10m',
     `--script=${scriptFile}`,
     `http://127.0.0.1:${options.port}`,
   ];
-  // For less than this it does not stop in time.
+  // wrk does not stop in time for a shorter duration.
   const atLeast = 0.3;
   if (options.warmUp >= atLeast) await run(wrk, args, { interruptAfter: options.warmUp * 1000 });
   const { stdout } = await run(wrk, args, { interruptAfter: Math.max(atLeast, options.seconds) * 1000 });
@@ -44,11 +45,11 @@ export function parseWrk(output: string): Load {
   const kinds = Object.entries(errors).filter(([, count]) => count > 0);
   const failures = kinds.reduce((sum, [, count]) => sum + count, 0);
   const firstError = failures === 0 ? {} : { firstError: kinds.map(([kind, n]) => `${n} × ${kind}`).join(', ') };
-  // How busy wrk is cannot be asked; the rows of the bare server say how far it goes.
+  // The load of wrk itself is unknown. The rows of the bare server show its limit.
   return { done: requests, seconds: microseconds / 1e6, busy: 0, errors: failures, ...firstError };
 }
 
-/** A script in Lua. The requests are made before the first one is sent. */
+/** Returns a script in Lua. It builds all requests before it sends the first one. */
 export function wrkScript({ paths, headers }: Pick<Request, 'paths' | 'headers'>): string {
   const pairs = headers.split('\r\n').filter((line) => line !== '');
   const table = pairs.map((line) => {
@@ -82,7 +83,7 @@ end
 `;
 }
 
-/** A string in Lua; what is no plain character is written as its number. */
+/** Returns a string in Lua. Unusual characters are written as numbers. */
 function quote(text: string): string {
   const inner = text.replaceAll(/[^ !#-[\]-~]/g, (char) => `\\${String(char.charCodeAt(0)).padStart(3, '0')}`);
   return `"${inner}"`;

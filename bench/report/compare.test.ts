@@ -34,7 +34,7 @@ describe('a figure is compared', () => {
     expect(named(againstDiskPeers(row, ours, all))).toEqual(['disk', 2]);
   });
 
-  test('with a peer that has only blobs on disk, where only blobs matter', () => {
+  test('with a peer that has only blobs on disk, in a row about blobs', () => {
     expect(named(againstDiskPeers({ ...row, onlyBlobs: true }, ours, all))).toEqual(['half', 0.25]);
   });
 
@@ -42,7 +42,7 @@ describe('a figure is compared', () => {
     expect(named(againstSyncingPeers(row, ours, all))).toEqual(['syncing', 5]);
   });
 
-  test('with the best of all peers, which its own other forms and the bare server are not', () => {
+  test('with the best of all peers, not with ocikit itself or the bare server', () => {
     expect(named(againstAllPeers(row, ours, all))).toEqual(['memory', 0.125]);
   });
 
@@ -50,12 +50,12 @@ describe('a figure is compared', () => {
     expect(named(againstBare(row, ours, all))).toEqual(['bare', 0.1]);
   });
 
-  test('with the one that needs least, where less is better', () => {
+  test('with the lowest peer if lower is better', () => {
     expect(named(againstAllPeers({ ...row, better: 'lower' }, ours, all))).toEqual(['syncing', 0.2]);
   });
 });
 
-test('what failed, or has no samples, is compared with nobody', () => {
+test('a failed figure, or one without samples, is not compared', () => {
   const results = resultsOf(row, samples);
   results.cell(row, 'disk').failure = '3 of 400 answers were wrong';
   results.cell(row, 'syncing').samples.length = 0;

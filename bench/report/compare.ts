@@ -1,22 +1,23 @@
+// Comparing the figures of the systems.
 import type { Results, Row } from '../results.ts';
 import { best, ratio, summarize } from '../statistics.ts';
 import type { Summary } from '../statistics.ts';
 import type { System } from '../systems/system.ts';
 
-/** One system's figure in a row. */
+/** The figure of one system in a row. */
 export interface Figure {
   readonly system: System;
   readonly summary: Summary;
 }
 
-/** How a system stands against the others in a row. */
+/** A comparison of one system with another one in a row. */
 export interface Comparison {
   readonly other: Figure;
-  /** Above 1 it is better than the other. */
+  /** The ratio of the figures: above 1 if the system is better than the other one. */
   readonly ratio: number;
 }
 
-/** What was measured in a row, and did not fail. */
+/** Returns the figures of a row, without failed ones. */
 export function figures(results: Results, row: Row, systems: readonly System[]): Figure[] {
   return systems.flatMap((system) => {
     const cell = results.find(row, system.name);
@@ -25,7 +26,7 @@ export function figures(results: Results, row: Row, systems: readonly System[]):
   });
 }
 
-/** Against the best of the peers that keep everything on disk. */
+/** Compares with the best peer that keeps everything on disk. */
 export function againstDiskPeers(row: Row, figure: Figure, all: readonly Figure[]): Comparison | undefined {
   return against(
     row,
@@ -34,7 +35,7 @@ export function againstDiskPeers(row: Row, figure: Figure, all: readonly Figure[
   );
 }
 
-/** In a row that writes: against the best of the peers that synchronise what they acknowledge. */
+/** In a row that writes, compares with the best peer that syncs before it acknowledges. */
 export function againstSyncingPeers(row: Row, figure: Figure, all: readonly Figure[]): Comparison | undefined {
   return against(
     row,
@@ -43,7 +44,7 @@ export function againstSyncingPeers(row: Row, figure: Figure, all: readonly Figu
   );
 }
 
-/** Against the best of all peers, those in memory too. */
+/** Compares with the best of all peers, in memory too. */
 export function againstAllPeers(row: Row, figure: Figure, all: readonly Figure[]): Comparison | undefined {
   return against(
     row,

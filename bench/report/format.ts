@@ -1,12 +1,13 @@
+// Numbers as text.
 import type { Unit } from '../results.ts';
 
-/** Three digits that count: `41.2k`, `983`, `0.52`. */
+/** Formats a number with three significant digits: `41.2k`, `983`, `0.52`. */
 export function formatNumber(value: number): string {
   if (value >= 9_999.5) return `${threeDigits(value / 1000)}k`;
   return value >= 999.5 ? value.toFixed(0) : threeDigits(value);
 }
 
-/** How far apart the measurements lie: `40.9k–42.0k`; nothing for one measurement. */
+/** Formats the range of the measurements, for example `40.9k–42.0k`; empty for one measurement. */
 export function formatSpread({ min, max, count }: { min: number; max: number; count: number }): string {
   return count === 1 ? '' : `${formatNumber(min)}–${formatNumber(max)}`;
 }

@@ -1,3 +1,4 @@
+// The report as JSON.
 import type { Results, Row } from '../results.ts';
 import type { Settings } from '../settings.ts';
 import { summarize } from '../statistics.ts';
@@ -5,14 +6,14 @@ import type { System } from '../systems/system.ts';
 import { againstAllPeers, againstBare, againstDiskPeers, againstSyncingPeers, figures } from './compare.ts';
 import type { Comparison } from './compare.ts';
 
-/** Where a run took place, and what took part in it. */
+/** The machine and the programs of a run. */
 export interface Circumstances {
   readonly date: string;
   readonly machine: readonly string[];
   readonly programs: readonly { readonly name: string; readonly version?: string; readonly missing?: string }[];
 }
 
-/** All that was measured, and what it comes to. */
+/** Returns all measurements and their summaries. */
 export function jsonReport(
   circumstances: Circumstances,
   settings: Settings,
@@ -22,7 +23,7 @@ export function jsonReport(
 ): string {
   const shown = rows.filter((row) => results.has(row));
   const report = { ...circumstances, settings, rows: shown.map((row) => rowReport(row, systems, results)) };
-  // What has no limit has no number in JSON.
+  // JSON has no Infinity: write `none` for no limit.
   return `${JSON.stringify(report, (_, value: unknown) => (value === Infinity ? 'none' : value), 2)}\n`;
 }
 

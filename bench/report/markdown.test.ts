@@ -22,7 +22,7 @@ const systems: System[] = [
   { name: 'idle', kind: 'peer', medium: 'disk', syncs: true, command },
 ];
 
-test('the table has a line for each row that was measured, and a column for each system that took part', () => {
+test('the table has a line for each measured row, and a column for each system that took part', () => {
   const results = new Results();
   const [get, push] = rows as [Row, Row];
   results.cell(get, 'ours').samples.push(30_000, 29_000, 31_000);
@@ -40,7 +40,7 @@ test('the table has a line for each row that was measured, and a column for each
   );
 });
 
-test('the list above it says when and where it was made, and with which programs', () => {
+test('the list above the table has the date, the machine and the programs', () => {
   const programs = [
     { name: 'wrk', version: 'wrk 4.1' },
     { name: 'crane', missing: 'not installed' },
@@ -58,7 +58,7 @@ describe('a document', () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  test('gets the table between its marks, each time anew, and keeps what is around them', async () => {
+  test('gets a new table between its marks, and keeps the text around them', async () => {
     const file = join(directory, 'performance.md');
     await writeFile(file, '# Title\n\n<!-- table -->\nold\n<!-- /table -->\n\nThe end.\n');
     await writeMarkdown(file, '| first |\n');
@@ -67,7 +67,7 @@ describe('a document', () => {
     expect(text).toBe('# Title\n\n<!-- table -->\n\n| second |\n\n<!-- /table -->\n\nThe end.\n');
   });
 
-  test('that is not there becomes the table', async () => {
+  test('that does not exist becomes the table', async () => {
     const file = join(directory, 'new.md');
     await writeMarkdown(file, '| table |\n');
     expect(await readFile(file, 'utf8')).toBe('| table |\n');

@@ -1,3 +1,4 @@
+// The report as Markdown tables.
 import { readFile, writeFile } from 'node:fs/promises';
 
 import type { Results, Row } from '../results.ts';
@@ -11,7 +12,7 @@ import { describeUnit, formatNumber, formatRatio, formatSpread } from './format.
 const begin = '<!-- table -->';
 const end = '<!-- /table -->';
 
-/** The tables for a document: one of servers, one of programs that copy. */
+/** Returns the tables for a document: one of servers, one of programs that copy. */
 export function markdownTables(rows: readonly Row[], systems: readonly System[], results: Results): string {
   const copies = (system: System): boolean => system.copy !== undefined;
   return [systems.filter((system) => !copies(system)), systems.filter(copies)]
@@ -21,7 +22,7 @@ export function markdownTables(rows: readonly Row[], systems: readonly System[],
     .join('\n');
 }
 
-/** The table for a document: a line for each row, a column for each system. */
+/** Returns one table for a document: a line for each row, a column for each system. */
 export function markdownTable(rows: readonly Row[], systems: readonly System[], results: Results): string {
   const shown = rows.filter((row) => results.has(row));
   const columns = systems.filter((system) => shown.some((row) => results.find(row, system.name) !== undefined));
@@ -49,7 +50,7 @@ export function markdownTable(rows: readonly Row[], systems: readonly System[], 
   return `${[heading, heading.map((_, i) => (i < 2 ? '---' : '--:')), ...lines].map(line).join('\n')}\n`;
 }
 
-/** Where and with what a table was made, as a list. */
+/** Returns the date, the machine and the programs of a run as a list. */
 export function markdownCircumstances({ date, machine, programs }: Circumstances, { rounds }: Settings): string {
   const versions = programs.flatMap(({ name, version }) => (version === undefined ? [] : [`${name} (${version})`]));
   const lines = [
@@ -60,7 +61,7 @@ export function markdownCircumstances({ date, machine, programs }: Circumstances
   return `${lines.map((text) => `- ${text}`).join('\n')}\n`;
 }
 
-/** Puts a table between the marks of a document; a document that is not there, or has none, becomes the table. */
+/** Writes a table between the marks of a document. A missing document, or one without marks, becomes the table. */
 export async function writeMarkdown(file: string, table: string): Promise<void> {
   const old = await readFile(file, 'utf8').catch(() => '');
   const [from, to] = [old.indexOf(begin), old.indexOf(end)];

@@ -1,10 +1,11 @@
+// The report as text for a terminal.
 import type { Results, Row } from '../results.ts';
 import type { System } from '../systems/system.ts';
 import { againstAllPeers, againstBare, againstDiskPeers, againstSyncingPeers, figures } from './compare.ts';
 import type { Comparison, Figure } from './compare.ts';
 import { describeUnit, formatNumber, formatRatio, formatSpread } from './format.ts';
 
-/** The table for a terminal: a block for each row, and in it a line for each system. */
+/** Returns the table for a terminal: a block for each row, with a line for each system. */
 export function textTable(rows: readonly Row[], systems: readonly System[], results: Results): string {
   return rows
     .filter((row) => results.has(row))

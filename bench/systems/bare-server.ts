@@ -1,11 +1,11 @@
+// A server that sends the answers of a registry without the work: the upper limit for any registry in Node.
 import { hash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { imageIndexType } from '../content.ts';
 
-// What any registry in Node could be at its best: it gives the answers that a registry would, and does no work for them.
-// It checks nothing, hashes nothing while it is measured, and forgets blobs once it has some.
+// It checks nothing, hashes nothing during a measurement, and keeps only a few blobs.
 
 const octets = 'application/octet-stream';
 const keptBlobs = 4096;
@@ -17,9 +17,9 @@ interface Kept {
   readonly headers: Record<string, string | number>;
 }
 
-/** By path. */
+/** Manifests by path. */
 const manifests = new Map<string, Kept>();
-/** By digest. Of large blobs only the size is kept. */
+/** Blobs by digest. For a large blob only the size is kept. */
 const blobs = new Map<string, Kept | number>();
 const lists = new Map<string, Kept>();
 const manifestsByDigest = new Map<string, Kept>();
@@ -72,7 +72,7 @@ function find(url: string): Kept | number | undefined {
   return list;
 }
 
-/** Hashed when they are asked for first, so that pushes are not slowed by it. */
+/** Returns the manifests by digest. It hashes new ones only now, so that hashing does not slow pushes. */
 function byDigest(): Map<string, Kept> {
   if (unhashed.length > 0) {
     for (const kept of unhashed) manifestsByDigest.set(`sha256:${hash('sha256', kept.bytes)}`, kept);
@@ -81,7 +81,7 @@ function byDigest(): Map<string, Kept> {
   return manifestsByDigest;
 }
 
-/** One page of tags or repositories, with as many names as were asked for, whatever is here; or all referrers. */
+/** Returns a page with the requested number of invented tags or repositories, or all referrers. */
 function makeList(url: string): Kept | undefined {
   const { pathname, searchParams } = new URL(url, 'http://bare');
   const count = Number(searchParams.get('n') ?? 1000);
@@ -125,7 +125,7 @@ function send(size: number, response: ServerResponse): void {
   more();
 }
 
-/** Takes a body to its end, and keeps its bytes if they are few. */
+/** Reads a body to its end, and keeps its bytes if it is small. */
 function receive(request: IncomingMessage, then: (size: number, bytes: Buffer | undefined) => void): void {
   const pieces: Buffer[] = [];
   let size = 0;
@@ -149,7 +149,7 @@ function post(url: string, size: number, bytes: Buffer | undefined, response: Se
   created(url, url.slice(query + 8), response);
 }
 
-/** The size that came is kept in the location, for the PUT to say again. */
+/** Puts the received size into the location, so that the PUT repeats it. */
 function patch(url: string, size: number, response: ServerResponse): void {
   response.writeHead(202, { location: `${url}?size=${size}`, range: `0-${size - 1}`, 'content-length': 0 }).end();
 }

@@ -1,10 +1,11 @@
+// The bare server as a system.
 import { fileURLToPath } from 'node:url';
 
 import type { System } from './system.ts';
 
 const server = fileURLToPath(new URL('bare-server.js', import.meta.url));
 
-/** `node:http` and nothing else. */
+/** `node:http` without a registry. */
 export const bareSystem: System = {
   name: 'bare node:http',
   kind: 'bare',

@@ -1,3 +1,4 @@
+// Programs that copy images, as systems.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -36,7 +37,7 @@ export const copyingSystems: readonly System[] = [
   ),
 ];
 
-/** The images are pushed once for all of them. */
+/** The images are pushed once for all programs. */
 function start({ directory, port }: Start): Promise<Command> {
   return Promise.resolve(serve(join(dirname(directory), 'copied-from'), port, []));
 }

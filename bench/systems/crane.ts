@@ -1,6 +1,7 @@
+// crane's registry as a system.
 import type { System } from './system.ts';
 
-/** `crane registry serve`. It has no switch for its log, which goes to /dev/null like that of all others. */
+/** `crane registry serve`. Its log cannot be switched off; it goes to /dev/null, as that of all systems. */
 function crane(name: string, medium: System['medium'], flags: (directory: string) => string[]): System {
   return {
     name,
@@ -19,7 +20,7 @@ function crane(name: string, medium: System['medium'], flags: (directory: string
   };
 }
 
-/** Its blobs are on disk, its manifests and tags in memory all the same. */
+/** With blobs on disk. Its manifests and tags are in memory in any case. */
 export const craneSystems: readonly System[] = [
   crane('crane, disk', 'blobs on disk', (directory) => ['--disk', directory]),
   crane('crane, memory', 'memory', () => []),

@@ -1,10 +1,11 @@
+// The CNCF's registry as a system.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Source } from '../programs.ts';
 import type { System } from './system.ts';
 
-/** The CNCF's registry. Its file system driver synchronises each file that it writes. */
+/** The CNCF's registry. Its file system driver syncs each file that it writes. */
 function distribution(name: string, program: string, from: Source): System {
   return {
     name,
@@ -20,7 +21,7 @@ function distribution(name: string, program: string, from: Source): System {
   };
 }
 
-/** Debian's file, without what needs a password, and without a line for each request. */
+/** Debian's configuration without passwords, and without a log of requests. */
 function configuration(root: string, port: number): string {
   return `version: 0.1
 log:

@@ -1,3 +1,4 @@
+// All systems.
 import { bareSystem } from './bare.ts';
 import { copyingSystems } from './copying.ts';
 import { craneSystems } from './crane.ts';
@@ -6,7 +7,7 @@ import { ocikitSystems } from './ocikit.ts';
 import { optionalSystems } from './optional.ts';
 import type { System } from './system.ts';
 
-/** In the order of the table's columns, and of each round. */
+/** All systems, in the order of the columns and of each round. */
 export const systems: readonly System[] = [
   ...ocikitSystems,
   ...distributionSystems,

@@ -1,3 +1,4 @@
+// ocikit as a system, with several sets of flags.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -5,7 +6,7 @@ import type { Command, System } from './system.ts';
 
 const command = fileURLToPath(new URL('../../../packages/cli/bin/ocikit.js', import.meta.url));
 
-/** As users start it, but for `--quiet`: the peers log no requests either. */
+/** Starts ocikit as users do, but with `--quiet`, as the peers log no requests either. */
 export function serve(root: string, port: number, flags: readonly string[]): Command {
   const args = [command, 'serve', '--quiet', '--port', `${port}`, '--root', root, ...flags];
   return { file: process.execPath, args };

@@ -1,9 +1,10 @@
+// Registries that are measured only if they are installed.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { System } from './system.ts';
 
-/** Registries that are measured where they are found in PATH; nothing here installs them. */
+/** Registries that are measured if they are in PATH. The benchmark does not install them. */
 export const optionalSystems: readonly System[] = [
   {
     name: 'olareg',
@@ -20,7 +21,7 @@ export const optionalSystems: readonly System[] = [
     name: 'zot',
     kind: 'peer',
     medium: 'disk',
-    // Its `storage.commit` is off unless somebody turns it on.
+    // Its `storage.commit` is off by default.
     syncs: false,
     program: { name: 'zot', version: ['--version'] },
     async command({ program, directory, port }) {

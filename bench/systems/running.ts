@@ -1,3 +1,4 @@
+// Starting systems, and measuring their time and memory.
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,25 +10,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '../load/connection.ts';
 import type { Command, System } from './system.ts';
 
-/** How long a system may take to its first answer, in milliseconds. */
+/** Milliseconds that a system may take until its first answer. */
 const patience = 20_000;
 
-/** All that was started and has not ended, so that nothing is left if the benchmark ends early. */
+/** All running processes, to be killed if the benchmark ends early. */
 const children = new Set<ChildProcess>();
 let ending = false;
 
-/** A system that answers. */
+/** A running system. */
 export interface Running {
   readonly port: number;
   readonly directory: string;
-  /** From the moment when the process was made to the first answer. */
+  /** Milliseconds from the start of the process to its first answer. */
   readonly startMilliseconds: number;
-  /** The most memory that the process has had so far, in MiB; undefined where /proc does not tell. */
+  /** Returns the highest memory use so far in MiB; undefined if /proc does not tell. */
   peakMemory(): Promise<number | undefined>;
   stop(): Promise<void>;
 }
 
-/** Starts a system in a directory that is new, or that the same system has left. */
+/** Starts a system in a new directory, or in one that the same system has used. */
 export async function start(system: System, program: string, directory: string): Promise<Running> {
   await mkdir(directory, { recursive: true });
   const port = await freePort();
@@ -58,14 +59,14 @@ export async function start(system: System, program: string, directory: string):
   };
 }
 
-/** What a program took, from the moment when it was made to its end. */
+/** The time and the memory of a program, from its start to its end. */
 export interface Ended {
   readonly seconds: number;
-  /** In MiB; undefined where /proc does not tell. */
+  /** Highest memory use in MiB; undefined if /proc does not tell. */
   readonly peakMemory: number | undefined;
 }
 
-/** Runs a program to its end, which must be exit code 0, and looks at its memory meanwhile. */
+/** Runs a program until it exits, polls its memory, and fails unless it exits with 0. */
 export async function runMeasured({ file, args, env }: Command): Promise<Ended> {
   if (ending) throw new Error('the benchmark is ending');
   const started = performance.now();
@@ -74,7 +75,7 @@ export async function runMeasured({ file, args, env }: Command): Promise<Ended> 
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
   let peak: number | undefined;
-  // The most it has had so far never becomes less, so the last look is the right one, but for what comes after it.
+  // The highest memory use never falls, so the last poll is right, except for growth after it.
   const timer = setInterval(() => void peakMemory(child.pid).then((found) => (peak = found ?? peak)), 20);
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
@@ -87,7 +88,7 @@ export async function runMeasured({ file, args, env }: Command): Promise<Ended> 
   }
 }
 
-/** Ends what still runs, at once, and lets nothing new begin. */
+/** Kills all running processes, and prevents new ones. */
 export function killAll(): void {
   ending = true;
   for (const child of children) child.kill('SIGKILL');

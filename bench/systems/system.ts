@@ -1,41 +1,42 @@
+// The description of a system that is measured.
 import type { Source } from '../programs.ts';
 
-/** Something that is measured: a registry, with its flags, or the bare server. */
+/** A system: a registry with its flags, the bare server, or a program that copies. */
 export interface System {
-  /** In the table, and in `--peers`. */
+  /** The name in the table and in `--peers`. */
   readonly name: string;
-  /** `bare` is no registry: it says how fast any server in Node could be. */
+  /** The kind of system. `bare` is no registry: it shows the upper limit for a server in Node. */
   readonly kind: 'ocikit' | 'peer' | 'bare';
-  /** Where it keeps what is pushed. */
+  /** The place of pushed content. */
   readonly medium: 'disk' | 'memory' | 'blobs on disk';
-  /** Whether what it acknowledges has been synchronised to the disk. */
+  /** True if the system syncs content to the disk before it acknowledges it. */
   readonly syncs: boolean;
-  /** Leave it out where reading alone is measured: it reads like the one of this name. */
+  /** The name of a system that reads in the same way: rows that only read leave this one out. */
   readonly readsLike?: string;
-  /** What has to be there; the first is the program itself. */
+  /** The program of the system, if it has to be installed separately. */
   readonly program?: { readonly name: string; readonly from?: Source; readonly version: readonly string[] };
-  /** What to start, once `directory` is there and empty. */
+  /** Returns the command that starts the system. `directory` exists and is empty. */
   command(start: Start): Promise<Command>;
-  /** Of a program that copies images into a layout: how it does. What `command` starts is then the server to copy from. */
+  /** Returns the command that copies an image into a layout. `command` then starts the server to copy from. */
   copy?(copying: Copying): Command;
 }
 
-/** An image, and where it is to go. */
+/** An image to copy, and its destination. */
 export interface Copying {
-  /** Where the program is, if the system names one. */
+  /** Path of the program, if the system names one. */
   readonly program: string;
-  /** `ADDRESS:PORT`, reached without TLS. */
+  /** `ADDRESS:PORT` of the server, without TLS. */
   readonly host: string;
   readonly repository: string;
   readonly tag: string;
-  /** Of the layout; it is not there yet. */
+  /** The path of the layout, which does not exist yet. */
   readonly directory: string;
 }
 
 export interface Start {
-  /** Where the program is, if the system names one. */
+  /** Path of the program, if the system names one. */
   readonly program: string;
-  /** Only for this start. */
+  /** The directory for this start. */
   readonly directory: string;
   readonly port: number;
 }

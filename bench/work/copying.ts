@@ -1,3 +1,4 @@
+// Work: copying large images into a layout.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -9,7 +10,7 @@ import { formatSize } from './large.ts';
 
 const repository = 'bench/copy';
 
-/** An image, by the seeds of its layers. */
+/** An image to copy. Its layers are made from their seeds. */
 interface CopiedImage {
   readonly tag: string;
   readonly seeds: readonly number[];
@@ -54,7 +55,7 @@ function digestOfLayer(seed: number, size: number): string {
   return digest;
 }
 
-/** Large images from a server into a directory, by whole programs: their start counts, as it does for who waits for them. */
+/** Copies large images from a server into a directory. The start of the program counts, as it does for its user. */
 export const copying: Work = {
   name: 'copying',
   rows: (settings) => imagesOf(settings).flatMap(({ speed, memory }) => [speed, memory]),
@@ -87,7 +88,7 @@ async function copy(bench: Bench, { tag, seeds, layerSize, speed, memory }: Copi
     if (!bench.wants(speed)) await run();
     if (peak !== undefined) await bench.record(memory, peak);
   } finally {
-    // A disk has room for a few of them only.
+    // Remove the copy, as the disk has room for a few of them only.
     await bench.scratch.removePath(directory);
   }
 }

@@ -1,3 +1,4 @@
+// Work: the limits of the machine, without a registry.
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { once } from 'node:events';
@@ -14,7 +15,7 @@ const copy: Row = { id: 'floor-loopback', title: 'loopback copy, one connection'
 const write: Row = { id: 'floor-write', title: 'file written and synchronised', ...rate };
 const append: Row = { id: 'floor-append', title: '4 KiB appended and synchronised', unit: 'ms', better: 'lower' };
 
-/** What the machine can do without any registry. */
+/** Measures the machine without a registry. */
 export const floor: Work = {
   name: 'floor',
   rows: () => [hash, copy, write, append],
@@ -43,7 +44,7 @@ async function throughput<Name extends JobName>(
   return { value: size / seconds / 1e9 };
 }
 
-/** From this process to the generator's. */
+/** Sends bytes from this process to the generator's. */
 async function copyOverLoopback(bench: Bench, size: number): Promise<Measured> {
   const server = createServer((socket) => send(socket, size));
   server.listen(0, '127.0.0.1');

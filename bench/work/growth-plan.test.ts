@@ -15,14 +15,14 @@ describe('a plan for growth', () => {
     ]);
   });
 
-  test('goes on from each stretch to the next without a gap, up to the largest size', () => {
+  test('has no gaps between its stretches, up to the largest size', () => {
     const plan = planGrowth([50, 200, 3000], 200);
     expect(plan[0]?.from).toBe(0);
     expect(plan.at(-1)?.to).toBe(3000);
     for (const [i, { from }] of plan.entries()) expect(from).toBe(plan[i - 1]?.to ?? 0);
   });
 
-  test('has no tenths of a size that is not reached', () => {
+  test('times no tenths of a size that is not reached', () => {
     expect(planGrowth([100], 10_000)).toEqual([{ from: 0, to: 100, timed: true }]);
   });
 });

@@ -1,19 +1,21 @@
+// The plan of pushes for measuring growth.
+
 /** Pushes of tags, from one number to another. */
 export interface Stretch {
   readonly from: number;
   readonly to: number;
-  /** One push after another, so that each can be timed; else it is only to get there. */
+  /** True if the pushes run one after the other, so that each can be timed. */
   readonly timed: boolean;
 }
 
-/** How many pushes are timed on the way to a size. */
+/** Returns the number of timed pushes before a size. */
 export function probesAt(size: number): number {
   return Math.min(100, size);
 }
 
 /**
- * How to get from no tag to the largest of some sizes. The last pushes before each size are timed, and so are the first
- * and the last tenth of one of them.
+ * Plans the pushes from an empty repository to the largest size. The last pushes before each size are timed. The first
+ * and the last tenth of one size are timed as well.
  */
 export function planGrowth(sizes: readonly number[], tenthsOf: number): Stretch[] {
   const timed = sizes.map((size) => ({ from: size - probesAt(size), to: size }));

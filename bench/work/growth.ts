@@ -1,3 +1,4 @@
+// Work: the cost of requests as the number of tags grows.
 import { imageManifest, imageManifestType, smallImage, tagName } from '../content.ts';
 import { Absent, bodyOf, entriesIn } from '../bench.ts';
 import type { Bench, Work } from '../bench.ts';
@@ -10,7 +11,7 @@ import type { Stretch } from './growth-plan.ts';
 const repository = 'bench/growth';
 const headers = `Accept: ${imageManifestType}\r\n`;
 
-/** What is looked at when there are so many tags. */
+/** The rows for one number of tags. */
 type RowsAt = Readonly<Record<'push' | 'resolve' | 'list' | 'memory' | 'start', Row>>;
 
 function rowsAt(size: number): RowsAt {
@@ -52,7 +53,7 @@ function tenthsRows({ growthOfAll }: Settings): Tenths {
   };
 }
 
-/** How the cost of things depends on how many tags a repository has. */
+/** Measures how costs depend on the number of tags of a repository. */
 export const growth: Work = {
   name: 'growth',
   rows(settings) {
@@ -79,7 +80,7 @@ export const growth: Work = {
   },
 };
 
-/** As far as the system goes, and the rows need it. */
+/** The size to which the system grows, as far as the rows need it. */
 function sizesFor(bench: Bench): number[] {
   const { system, settings } = bench;
   const reachable = settings.growth.filter((size) => goesTo(system, settings, size));
@@ -96,7 +97,7 @@ function goesTo(system: System, settings: Settings, size: number): boolean {
   return system.kind === 'ocikit' || size <= settings.growthOfAll;
 }
 
-/** All that is measured when a repository has come to a size. */
+/** Measures everything once the repository has reached a size. */
 async function look(bench: Bench, size: number, tags: GrowingTags): Promise<void> {
   const { growthOfAll } = bench.settings;
   const rows = rowsAt(size);
@@ -110,7 +111,7 @@ async function look(bench: Bench, size: number, tags: GrowingTags): Promise<void
     await bench.record(tenths.flatness, last / first);
   }
 
-  // At most so many of them, spread over all.
+  // Use a limited number of tags, spread over all of them.
   const count = Math.min(size, 5000);
   const numbers = Array.from({ length: count }, (_, i) => Math.floor(((i * 7919) % count) * (size / count)));
   const paths = numbers.map((number) => `/v2/${repository}/manifests/${tagName(number)}`);
@@ -143,7 +144,7 @@ async function measureRestart(bench: Bench, row: Row, size: number): Promise<voi
   });
 }
 
-/** The tags of one repository, and what it took to push them. */
+/** The tags of one repository, and the durations of their pushes. */
 class GrowingTags {
   readonly #bench: Bench;
   readonly #timed: { from: number; to: number; seconds: number }[] = [];
@@ -154,7 +155,7 @@ class GrowingTags {
     this.#until = performance.now() + bench.settings.growthLimit * 1000;
   }
 
-  /** The blobs, and some pushes elsewhere: the first of a new process take longer, and it is not they that grow. */
+  /** Pushes the blobs, and warms the process up in another repository, as the first pushes take longer. */
   async begin(): Promise<void> {
     const { port, settings } = this.#bench;
     const count = settings.quick ? 50 : 500;
@@ -178,7 +179,7 @@ class GrowingTags {
     }
   }
 
-  /** Of the pushes between two numbers, all of which were timed. */
+  /** Returns the mean duration of the pushes between two numbers, all of which have to be timed. */
   meanMilliseconds(from: number, to: number): number {
     const within = this.#timed.filter((stretch) => stretch.from >= from && stretch.to <= to);
     return (1000 * within.reduce((sum, { seconds }) => sum + seconds, 0)) / (to - from);

@@ -1,3 +1,4 @@
+// All kinds of work.
 import type { Work } from '../bench.ts';
 import { copying } from './copying.ts';
 import { floor } from './floor.ts';
@@ -8,5 +9,5 @@ import { pushes } from './pushes.ts';
 import { reads } from './reads.ts';
 import { startUp } from './start-up.ts';
 
-/** In the order of the table's rows. */
+/** All work, in the order of the rows. */
 export const works: readonly Work[] = [reads, lists, pushes, large, growth, startUp, copying, floor];

@@ -1,3 +1,4 @@
+// Work: pushing and pulling one large blob.
 import { createHash } from 'node:crypto';
 
 import { largeDigest, largePiece } from '../content.ts';
@@ -21,7 +22,7 @@ function rowsOf({ largeSize }: Settings): Rows {
 
 let known: { readonly size: number; readonly digest: string } | undefined;
 
-/** One large blob. */
+/** Pushes and pulls one large blob. */
 export const large: Work = {
   name: 'large',
   rows: (settings) => Object.values(rowsOf(settings)),
@@ -50,7 +51,7 @@ export const large: Work = {
     ] as const) {
       await bench.measure(row, async () => {
         const options = { port: bench.port, path, size, parallel };
-        // The first one finds cold code, and buffers that are yet to be made.
+        // Do not measure the first pull: it runs cold code and allocates buffers.
         await bench.prepare('pullLarge', options);
         return throughput(await bench.prepare('pullLarge', options), size);
       });
@@ -64,7 +65,7 @@ function throughput({ done, seconds, busy, errors, firstError }: Load, size: num
   return { value: (done * size) / seconds / 1e9, busy, generator: 'own' };
 }
 
-/** Gets the blob once, and looks at every byte. The bare server has other bytes. */
+/** Pulls the blob once and checks every byte, except with the bare server, which has other bytes. */
 async function check(bench: Bench, path: string, digest: string): Promise<void> {
   if (bench.system.kind === 'bare') return;
   const response = await fetch(`http://127.0.0.1:${bench.port}${path}`);

@@ -1,3 +1,4 @@
+// Work: long lists.
 import { imageManifestType, smallImage } from '../content.ts';
 import { bodyOf, entriesIn, unlessUnsupported } from '../bench.ts';
 import type { Work } from '../bench.ts';
@@ -17,7 +18,7 @@ function rowsOf({
   };
 }
 
-/** Lists of much. */
+/** Lists many tags, repositories and referrers. */
 export const lists: Work = {
   name: 'lists',
   rows: (settings) => Object.values(rowsOf(settings)),
@@ -30,7 +31,7 @@ export const lists: Work = {
     if (bench.wants(rows.catalog)) {
       await bench.prepare('pushRepositories', { ...numbers, repository: 'bench/catalog', count: manyRepositories });
     }
-    // Not all of the peers can begin after a name.
+    // Not all peers support `last`.
     const entries = Math.min(100, manyRepositories / 2);
     const page = [`/v2/_catalog?n=${entries}`];
     await bench.measure(rows.catalog, () =>

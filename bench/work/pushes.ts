@@ -1,3 +1,4 @@
+// Work: small pushes.
 import { unlessUnsupported } from '../bench.ts';
 import type { Work } from '../bench.ts';
 import type { Row } from '../results.ts';
@@ -8,7 +9,7 @@ const post: Row = { id: 'push-blob-post', title: '4 KiB blob push, one POST', ..
 const image: Row = { id: 'push-image', title: 'small image push, 2 blobs + tag', ...rate };
 const memory: Row = { id: 'memory-pushes', title: 'peak memory, after these pushes', unit: 'MiB', better: 'lower' };
 
-/** Small pushes, as many as go. */
+/** Pushes small content at the highest rate. */
 export const pushes: Work = {
   name: 'pushes',
   rows: () => [postPut, post, image, memory],
@@ -21,7 +22,7 @@ export const pushes: Work = {
       bench.rate('pushBlobs', { ...blobs, repository: 'bench/push', flow: 'post-put', seed: 11 }),
     );
     await bench.measure(post, async () => {
-      // A registry that does not know this way begins an upload instead, and says 202.
+      // A registry without the single POST starts an upload instead, and answers 202.
       await unlessUnsupported([202, 400, 404, 405], () =>
         bench.prepare('pushOneBlob', { port: bench.port, repository: 'bench/post', flow: 'post', seed: 12 }),
       );

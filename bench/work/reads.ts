@@ -1,3 +1,4 @@
+// Work: small reads.
 import { imageManifest, imageManifestType, smallImage, tagName } from '../content.ts';
 import { bodyOf, entriesIn } from '../bench.ts';
 import type { Bench, Work } from '../bench.ts';
@@ -31,7 +32,7 @@ function rowsOf({
   };
 }
 
-/** Small answers, as often as they come. */
+/** Reads small content at the highest rate. */
 export const reads: Work = {
   name: 'reads',
   rows(settings) {
@@ -56,11 +57,11 @@ async function fill(bench: Bench, repository: string, tags: number): Promise<voi
   await bench.prepare('pushTags', { port, repository, connections: 8, first: 0, count: tags });
 }
 
-/** By tag, by digest, and HEAD. */
+/** Reads by tag, by digest, and with HEAD. */
 async function measureManifests(bench: Bench, rows: readonly Row[], repository: string, tags: number): Promise<void> {
   const { config, layer } = smallImage(0);
   const manifests = Array.from({ length: tags }, (_, number) => imageManifest(config, layer, number));
-  // Neighbours in time are no neighbours in order: the step has no factor in common with a power of ten.
+  // Spread consecutive requests over the tags: the step has no common factor with a power of ten.
   const shuffled = manifests.map((_, i) => (i * 7919) % tags);
   const byTag = shuffled.map((number) => `/v2/${repository}/manifests/${tagName(number)}`);
   const byDigest = shuffled.map((number) => `/v2/${repository}/manifests/${manifests[number]?.digest}`);

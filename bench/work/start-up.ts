@@ -1,3 +1,4 @@
+// Work: the start of a server.
 import { median } from '../statistics.ts';
 import type { Work } from '../bench.ts';
 import type { Row } from '../results.ts';
@@ -6,7 +7,7 @@ const starts = 3;
 const row: Row = { id: 'start', title: 'start to the first answer, empty', unit: 'ms', better: 'lower' };
 const memory: Row = { id: 'memory-start', title: 'peak memory, after the start', unit: 'MiB', better: 'lower' };
 
-/** From the making of the process to the answer of `GET /v2/`. */
+/** Measures the time from the start of the process to the answer to `GET /v2/`. */
 export const startUp: Work = {
   name: 'start',
   rows: () => [row, memory],

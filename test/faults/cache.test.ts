@@ -22,7 +22,7 @@ import { useScratch } from './scratch.ts';
 import { useServers } from './server.ts';
 import type { Server } from './server.ts';
 
-// `ocikit serve --proxy` in a process of its own, and an upstream that does what it should not.
+// `ocikit serve --proxy` in its own process, and an upstream that misbehaves.
 
 const scratch = useScratch();
 const servers = useServers();
@@ -42,7 +42,7 @@ function digestOf(bytes: Uint8Array): `sha256:${string}` {
 async function start(root: string, ...flags: string[]): Promise<{ upstream: TestServer; cache: Server }> {
   const upstream = await createTestServer();
   upstreams.push(upstream);
-  // `app` is in `library/` there, as at Docker Hub.
+  // The upstream has `app` in `library/`, as Docker Hub does.
   await upstream.registry.pushBlob('library/app', { digest, size: blob.length }, blob);
   return { upstream, cache: await restart(root, upstream, ...flags) };
 }
@@ -54,11 +54,11 @@ function restart(root: string, upstream: TestServer, ...flags: string[]): Promis
 interface Answer {
   status: number;
   body: Buffer;
-  /** Whether all came that was announced. */
+  /** True if the body has its announced length. */
   isWhole: boolean;
 }
 
-/** What an answer's status is, and what comes of its body before it ends in whatever way. */
+/** The status of an answer, and its body up to its end or failure. */
 function get(url: string, path: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(`${url}/v2/${path}`, { agent: false }, (response: IncomingMessage) => {
@@ -76,8 +76,8 @@ function get(url: string, path: string): Promise<Answer> {
 
 const path = `app/blobs/${digest}`;
 
-describe('a cache that is killed while blobs come in', () => {
-  test('has nothing wrong afterwards, and fetches what is missing', { timeout: 90_000 }, async () => {
+describe('a cache that is killed while it fetches blobs', () => {
+  test('has no wrong content afterwards, and fetches missing blobs', { timeout: 90_000 }, async () => {
     const root = await scratch.newDirectory();
     const { upstream, cache: first } = await start(root);
     const end = upstream.inject(slowAnswers({ resources: ['blob'], bytesPerSecond: 30 * mebibyte }));
@@ -112,7 +112,7 @@ describe('an upstream that', () => {
     ['fails with 500', refuseRequests({ as: 500 })],
     ['is not available', refuseRequests()],
     ['wants to be left alone', refuseRequests({ as: 'TOOMANYREQUESTS', retryAfter: '600' })],
-  ])('%s: a client gets an error, and nothing wrong is kept', { timeout: 60_000 }, async (what, fault) => {
+  ])('%s, causes an error at the client, and no wrong content is kept', { timeout: 60_000 }, async (what, fault) => {
     const root = await scratch.newDirectory();
     const { upstream, cache } = await start(root, '--tag-age', '0s');
     const image = imageOf();
@@ -122,13 +122,13 @@ describe('an upstream that', () => {
     const end = upstream.inject(fault);
     const large = await get(cache.url, path).catch(() => undefined);
     if (large !== undefined) {
-      // Either an error from the start, or one in the middle.
+      // The error comes at the start or in the middle.
       expect([200, 429, 503]).toContain(large.status);
       if (large.status === 200) expect(large.isWhole && digestOf(large.body) !== digest).toBe(false);
     }
     const unknown = await get(cache.url, 'app/manifests/new');
     expect(unknown.status, unknown.body.toString()).toBe(what === 'wants to be left alone' ? 429 : 503);
-    // What is kept is served all the same.
+    // Kept content is still served.
     const kept = await get(cache.url, 'app/manifests/kept');
     expect([kept.status, kept.body.equals(image.bytes)]).toEqual([200, true]);
     expect(await faultsOfLayouts(root)).toEqual([]);
@@ -145,7 +145,7 @@ describe('an upstream that', () => {
     expect(await faultsOfLayouts(root)).toEqual([]);
   });
 
-  test('is gone: what is kept is served after a restart, too', { timeout: 60_000 }, async () => {
+  test('is gone leaves the kept content available, after a restart too', { timeout: 60_000 }, async () => {
     const root = await scratch.newDirectory();
     const { upstream, cache } = await start(root, '--tag-age', '0s');
     const image = imageOf();
@@ -161,12 +161,12 @@ describe('an upstream that', () => {
   });
 });
 
-describe('what is damaged on the disk', () => {
+describe('content that is damaged on disk', () => {
   test.each([
     ['has another byte', async (file: string) => overwrite(file, mebibyte)],
     ['is cut short', async (file: string) => truncate(file, mebibyte)],
     ['is gone', async (file: string) => rm(file)],
-  ])('and %s is fetched again, and not served for ever', { timeout: 60_000 }, async (what, damage) => {
+  ])('and %s is fetched again, and not served for long', { timeout: 60_000 }, async (what, damage) => {
     const root = await scratch.newDirectory();
     const { upstream, cache } = await start(root);
     const image = imageOf();
@@ -179,7 +179,7 @@ describe('what is damaged on the disk', () => {
     else await overwrite(fileOf(root, image.descriptor.digest), 10);
     const again = await restart(root, upstream);
     const first = await get(again.url, path).catch(() => undefined);
-    // Who reads it while it is found out gets no wrong content for right.
+    // A client that reads while the cache notices gets no wrong content as a success.
     if (first?.isWhole === true) expect(digestOf(first.body)).toBe(digest);
     await expect.poll(async () => digestOf((await get(again.url, path)).body), { timeout: 10_000 }).toBe(digest);
     const manifest = await get(again.url, `app/manifests/${image.descriptor.digest}`);
@@ -205,8 +205,8 @@ async function overwrite(file: string, at: number): Promise<void> {
   await handle.close();
 }
 
-describe('clients that take nothing', () => {
-  test('cost no memory, and hold nobody up', { timeout: 90_000 }, async () => {
+describe('clients that read nothing', () => {
+  test('cost no memory, and do not delay other clients', { timeout: 90_000 }, async () => {
     const root = await scratch.newDirectory();
     const { upstream, cache } = await start(root);
     const size = 200 * mebibyte;
@@ -235,7 +235,7 @@ async function* repeat(piece: Uint8Array, count: number): AsyncGenerator<Uint8Ar
   for (let i = 0; i < count; i++) yield piece;
 }
 
-/** The most that the process has held so far, in bytes. */
+/** Returns the highest memory use of a process in bytes. */
 async function memoryOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;

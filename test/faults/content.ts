@@ -1,3 +1,4 @@
+// Small content for the fault tests.
 import { createHash, randomBytes } from 'node:crypto';
 
 export type Digest = `sha256:${string}`;
@@ -26,12 +27,12 @@ export function contentOf(bytes: Buffer): Content {
   return { digest: digestOf(bytes), bytes };
 }
 
-/** Bytes that were never there before. */
+/** New random bytes. */
 export function newBlob(size: number): Content {
   return contentOf(randomBytes(size));
 }
 
-/** The configuration of an image that no other has. */
+/** A configuration that no other image has. */
 export function newConfig(): Content {
   const config = {
     architecture: 'amd64',
@@ -43,7 +44,7 @@ export function newConfig(): Content {
   return contentOf(Buffer.from(JSON.stringify(config)));
 }
 
-/** A manifest of what is in the registry already. */
+/** A manifest of content that the registry has already. */
 export function manifestOf(
   config: Content,
   layers: readonly Content[],
@@ -64,7 +65,7 @@ export function manifestOf(
 
 export const emptyConfig: Content = contentOf(Buffer.from('{}'));
 
-/** A manifest that needs only {@link emptyConfig}. */
+/** A manifest that refers only to {@link emptyConfig}. */
 export function newManifest(note: string = randomBytes(8).toString('hex')): Manifest {
   const document = {
     schemaVersion: 2,

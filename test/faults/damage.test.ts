@@ -30,7 +30,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   }
   let original: Promise<Killed> | undefined;
 
-  /** A root that a killed server has left, with the tags 0 to 9 in its journal, a record each. */
+  /** Creates the root of a killed server, with the tags 0 to 9 in its journal, one record each. */
   async function killedAfterPushes(): Promise<Killed> {
     original ??= killAfterPushes();
     const { root, journal, manifests } = await original;
@@ -39,7 +39,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     return { root: copy, journal: join(copy, relative(root, journal)), manifests };
   }
 
-  /** The same, started once more, and stopped. */
+  /** Creates such a root, and starts and stops a server on it once more. */
   async function stoppedAfterPushes(): Promise<Killed> {
     const killed = await killedAfterPushes();
     expect(await (await servers.start(killed.root, { flags })).stop()).toBe(0);
@@ -62,7 +62,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     return { root, journal: join(root, '.ocikit', names[0] ?? ''), manifests };
   }
 
-  /** The tags that are there with their bytes. */
+  /** Returns the tags that are served with their bytes. */
   async function survivors(url: string, manifests: readonly Manifest[]): Promise<string> {
     let found = '';
     for (const [tag, { bytes }] of manifests.entries()) {
@@ -85,7 +85,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await writeFile(path, bytes);
   }
 
-  test.each([1, 50])('a journal whose last %i bytes are missing has kept everything before', async (missing) => {
+  test.each([1, 50])('a journal without its last %i bytes keeps all earlier records', async (missing) => {
     const { root, journal, manifests } = await killedAfterPushes();
     await truncate(journal, (await readFile(journal)).length - missing);
     const server = await servers.start(root, { flags });
@@ -94,7 +94,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect((await pushManifest(server.url, repository, newManifest(), 'new')).status).toBe(201);
   });
 
-  test('a journal with rubbish at its end has kept everything before', async () => {
+  test('a journal with garbage at its end keeps all earlier records', async () => {
     const { root, journal, manifests } = await killedAfterPushes();
     await appendFile(journal, Buffer.alloc(4096));
     await appendFile(journal, newBlob(5000).bytes);
@@ -104,9 +104,9 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
 
   test.each([
     ['in the middle', '"tag":"4"', '012356789'],
-    // It says as well which layout the records are of. With one for all, the first one is of a blob.
+    // The record also names its layout. In a shared layout the first record is of a blob.
     ['in the first record', '"op":"base"', layout === 'shared' ? '0123456789' : '123456789'],
-  ])('a byte of the journal that is wrong %s costs that record only', async (_where, text, left) => {
+  ])('a wrong byte of the journal %s loses that record only', async (_where, text, left) => {
     const { root, journal, manifests } = await killedAfterPushes();
     await flipByte(journal, await positionOf(journal, text));
     const server = await servers.start(root, { flags });
@@ -118,7 +118,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await readFile(join(root, '.ocikit', aside[0] ?? ''), 'utf8')).toContain('"repository":');
   });
 
-  test.each([0, 3, 5])('byte %i of a record’s head that is wrong costs that record only', async (offset) => {
+  test.each([0, 3, 5])('a wrong byte %i of the head of a record loses that record only', async (offset) => {
     const { root, journal, manifests } = await killedAfterPushes();
     const bytes = await readFile(journal);
     const start = bytes.lastIndexOf('[{"op"', await positionOf(journal, '"tag":"4"'));
@@ -127,7 +127,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await survivors(server.url, manifests)).toBe('012356789');
   });
 
-  test('a byte of the journal’s first line that is wrong costs no record', async () => {
+  test('a wrong byte in the first line of the journal loses no record', async () => {
     const { root, journal, manifests } = await killedAfterPushes();
     await flipByte(journal, 3);
     const server = await servers.start(root, { flags });
@@ -135,7 +135,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await survivors(server.url, manifests)).toBe('0123456789');
   });
 
-  test('who only reads says that the journal is damaged, and leaves it as it is', async () => {
+  test('a read-only server reports a damaged journal, and does not change it', async () => {
     const { root, journal, manifests } = await killedAfterPushes();
     await flipByte(journal, await positionOf(journal, '"tag":"4"'));
     const before = await readFile(journal);
@@ -145,7 +145,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await readFile(journal)).toEqual(before);
   });
 
-  test('files that the journal answers for are what it says of them, whatever the loss of power left', async () => {
+  test('files that the journal guarantees have its content after a loss of power', async () => {
     const { root, manifests } = await killedAfterPushes();
     const files = manifests.map(({ digest }) => join(layoutOf(root), 'blobs', 'sha256', hexOf(digest)));
     const [empty = '', missing = '', zeros = ''] = files;
@@ -158,7 +158,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     for (const [i, file] of files.entries()) expect(digestOf(await readFile(file))).toBe(manifests[i]?.digest);
   });
 
-  test('a manifest whose file has another size is not there, which is said', async () => {
+  test('a manifest with a file of another size is missing, and reported', async () => {
     const { root, manifests } = await stoppedAfterPushes();
     const path = join(layoutOf(root), 'blobs', 'sha256', hexOf(manifests[0]?.digest ?? ''));
     await truncate(path, 20);
@@ -170,7 +170,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await survivors(server.url, manifests)).toBe('123456789');
   });
 
-  test('a manifest whose file is missing is not there, and can be pushed again', async () => {
+  test('a manifest without its file is missing, and can be pushed again', async () => {
     const { root, manifests } = await stoppedAfterPushes();
     const [manifest] = manifests;
     if (manifest === undefined) throw new Error('nothing was pushed');
@@ -181,7 +181,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await survivors(server.url, manifests)).toBe('0123456789');
   });
 
-  test('a blob whose file is missing is not there, and can be pushed again', async () => {
+  test('a blob without its file is missing, and can be pushed again', async () => {
     const root = await scratch.newDirectory();
     const server = await servers.start(root, { flags });
     const blob = newBlob(1000);
@@ -193,7 +193,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect((await getBlob(server.url, repository, blob.digest)).body).toEqual(blob.bytes);
   });
 
-  test('an index that cannot be read is a clear error, and left as it is', async () => {
+  test('an index that cannot be parsed is a clear error, and not changed', async () => {
     const root = await scratch.newDirectory();
     await mkdir(layoutOf(root), { recursive: true });
     const path = join(layoutOf(root), 'index.json');
@@ -209,12 +209,12 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
       expect(answer.body.toString()).toContain('index.json');
     }
     expect(await readFile(path, 'utf8')).toBe('{"schemaVersion":2,"manifests":[');
-    // It needs no restart when somebody has repaired it.
+    // A repaired index needs no restart.
     await writeFile(path, '{"schemaVersion":2,"manifests":[]}');
     expect((await pushBlob(server.url, repository, newBlob(10))).status).toBe(201);
   });
 
-  test('an index that cannot be read keeps what the journal has for it', async () => {
+  test('an index that cannot be parsed loses no record of the journal', async () => {
     const { root, manifests } = await killedAfterPushes();
     const path = join(layoutOf(root), 'index.json');
     const whole = await readFile(path);
@@ -228,7 +228,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await survivors(server.url, manifests)).toBe('0123456789');
   });
 
-  test('a layout of another version is a clear error, and left as it is', async () => {
+  test('a layout of another version is a clear error, and not changed', async () => {
     const root = await scratch.newDirectory();
     await mkdir(layoutOf(root), { recursive: true });
     const path = join(layoutOf(root), 'oci-layout');
@@ -241,7 +241,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(existsSync(join(layoutOf(root), 'index.json'))).toBe(false);
   });
 
-  test('entries of others that mean nothing here are kept, and said, when the index is written again', async () => {
+  test('unknown entries of other tools are kept and reported when the index is rewritten', async () => {
     const { root } = await killedAfterPushes();
     expect(await (await servers.start(root, { flags })).stop()).toBe(0);
     const odd = [
@@ -314,7 +314,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await rm(path);
     await symlink(outside, path);
     expect((await getBlob(server.url, repository, secret.digest)).status).toBe(404);
-    // A push takes the place of the link, and leaves alone what it points to.
+    // A push replaces the link, and does not touch its target.
     await writeFile(outside, 'as it was');
     expect((await pushBlob(server.url, repository, secret)).status).toBe(201);
     expect(await readFile(outside, 'utf8')).toBe('as it was');
@@ -355,7 +355,7 @@ describe('with verifyOnRead', () => {
     for (const registry of open.splice(0)) await registry[Symbol.asyncDispose]();
   });
 
-  test('a damaged blob ends the reading with an error', async () => {
+  test('a damaged blob ends its download with an error', async () => {
     const root = await scratch.newDirectory();
     const registry = openLayouts(root, { verifyOnRead: true });
     open.push(registry);
@@ -371,7 +371,7 @@ describe('with verifyOnRead', () => {
     ).rejects.toMatchObject({ code: 'DIGEST_INVALID' });
   });
 
-  test('a damaged manifest is not there, which is said', async () => {
+  test('a damaged manifest is missing, and reported', async () => {
     const root = await scratch.newDirectory();
     const warnings: string[] = [];
     const registry = openLayouts(root, { verifyOnRead: true, onWarning: (message) => warnings.push(message) });

@@ -37,7 +37,7 @@ async function smallDisk(context: TestContext): Promise<string> {
   return dir;
 }
 
-/** Takes all the room that is left, until it is removed. */
+/** Fills the disk with a file, until that file is removed. */
 async function fill(dir: string): Promise<string> {
   const path = join(dir, '.ocikit', 'filler');
   const file = await open(path, 'w');
@@ -67,7 +67,7 @@ function expectFull({ status, body }: Answer): void {
 describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   const flags = ['--layout', layout];
 
-  test('pushes to a full disk fail and lose nothing, and go on when there is room', async (context) => {
+  test('pushes to a full disk fail and lose nothing, and succeed again once there is room', async (context) => {
     const root = await smallDisk(context);
     const server = await servers.start(root, { flags });
     const manifest = newManifest();
@@ -116,7 +116,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await faultsOfLayouts(root)).toEqual([]);
   });
 
-  test('a journal that the disk has no room for acknowledges nothing', async (context) => {
+  test('a journal without room on the disk acknowledges nothing', async (context) => {
     const root = await smallDisk(context);
     const server = await servers.start(root, { flags });
     const manifests: Manifest[] = Array.from({ length: 80 }, () => newManifest());
@@ -125,7 +125,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
       expect((await pushManifest(server.url, 'app', manifest, `${tag}`)).status).toBe(201);
     }
     const filler = await fill(root);
-    // To remove tags no file is written but the journal, whose last page has room for some.
+    // Deleting a tag writes only the journal, and the last page of its file has room for some records.
     const answers: Answer[] = [];
     for (const tag of manifests.keys()) answers.push(await deleteManifest(server.url, 'app', `${tag}`));
     const refused = answers.filter(({ status }) => status !== 202);
@@ -170,7 +170,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(leftovers).toEqual([]);
   });
 
-  test('an index that could not be written once does not bring back what was changed since', async (context) => {
+  test('an index that could not be written once does not undo later changes', async (context) => {
     const root = await smallDisk(context);
     const openRoot = layout === 'shared' ? openLayout : openLayouts;
     const [first, second] = [newManifest(), newManifest()];
@@ -206,7 +206,7 @@ test('a root that cannot be written is a clear error at the start', async (conte
   expect(stderr).not.toContain('\n    at ');
 });
 
-test('a root that is somebody else’s is a clear error at the start', async (context) => {
+test('a root of another user is a clear error at the start', async (context) => {
   const root = await scratch.newDirectory();
   const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
   const isRoot = process.getuid?.() === 0;
@@ -223,7 +223,7 @@ test('a root that is somebody else’s is a clear error at the start', async (co
   expect(stderr).not.toContain('\n    at ');
 });
 
-test('what is on a disk that cannot be written is served to who only reads', async (context) => {
+test('a read-only server serves a root on a read-only disk', async (context) => {
   const root = await scratch.newDirectory();
   requireOf(context, missingMounts(root));
   const writer = await servers.start(root);

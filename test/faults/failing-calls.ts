@@ -1,3 +1,4 @@
+// System calls of a server that fail, by strace.
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,24 +11,24 @@ import type { TestContext } from 'vitest';
 import { missingCommand, requireOf } from './requirement.ts';
 
 export interface Failure {
-  /** As strace has it: `pread64,read`. */
+  /** System calls, as strace names them: `pread64,read`. */
   calls: string;
-  /** Only those on these files; all if there are none. */
+  /** Only calls on these files fail; an empty list means calls on all files. */
   paths?: readonly string[];
-  /** Each thread's first ones that still succeed. Default: 0. */
+  /** Number of calls of each thread that still succeed first. Default: 0. */
   after?: number;
 }
 
 export interface FailingCalls {
-  /** From now on such calls of a process fail with EIO, as on a disk that is breaking. */
+  /** Lets these calls of a process fail with EIO, as on a broken disk. */
   begin(pid: number, failure: Failure): Promise<void>;
-  /** They succeed again. Gives the calls that have failed since `begin`. */
+  /** Lets the calls succeed again. Returns the calls that failed since `begin`. */
   end(): Promise<string[]>;
 }
 
 const tracer = 'strace';
 
-/** What a server is started through so that its calls fail from the start. It stays the process that is started. */
+/** Returns the command prefix with which the calls of a server fail from its start. The server keeps its process id. */
 export function failing(failure: Failure, file: string): string[] {
   return [tracer, '-f', '-D', '-qq', ...injection(failure, file)];
 }
@@ -36,7 +37,7 @@ export function requireFailingCalls(context: TestContext): void {
   requireOf(context, missingCommand(tracer, '-f', '-o', '/dev/null', 'true'));
 }
 
-/** Failures that end with their test, one at a time. */
+/** Failures, one at a time. They end with their test. */
 export function useFailingCalls(newDirectory: () => Promise<string>): FailingCalls {
   let running: ChildProcess | undefined;
   let file = '';
@@ -74,7 +75,7 @@ export function useFailingCalls(newDirectory: () => Promise<string>): FailingCal
   };
 }
 
-/** The calls that were made to fail, as strace wrote them down. */
+/** Returns the failed calls in the output of strace. */
 export async function failedCalls(file: string): Promise<string[]> {
   return (await readFile(file, 'utf8')).split('\n').filter((line) => line.endsWith('(INJECTED)'));
 }

@@ -25,7 +25,7 @@ const rounds = Number(process.env['OCIKIT_FAULT_ROUNDS'] ?? 2);
 const scratch = useScratch();
 const servers = useServers();
 
-/** What was acknowledged, by `repository:tag`. */
+/** The acknowledged images, by `repository:tag`. */
 type Acknowledged = Map<string, TestManifest>;
 
 describe.each(['per-repository', 'shared'] as const)('with the layout %s', (layout) => {
@@ -47,12 +47,12 @@ describe.each(['per-repository', 'shared'] as const)('with the layout %s', (layo
         const target = (round + 1) * perRound;
         const pushing = pushImages(server.url, acknowledged, { round, target });
         if (round < rounds) {
-          // Some time after as many as the round is to have, amid what is pushed then.
+          // Kill the server a while after this number of pushes, amid further ones.
           while (acknowledged.size < target) await delay(5);
           await delay(random(100));
           await server.kill();
           await pushing.stop();
-          // Whoever takes over may be killed as well, in the middle of a collection of what the crash has left.
+          // The next server may be killed too, while it collects the garbage of the crash.
           await servers.startAndKill(root, 50 + random(500), { flags });
         } else {
           while (acknowledged.size < target) await delay(5);
@@ -68,7 +68,7 @@ describe.each(['per-repository', 'shared'] as const)('with the layout %s', (layo
       expect(acknowledged.size).toBeGreaterThanOrEqual(1000);
       expect(collections).toBeGreaterThan(rounds);
 
-      // What was not acknowledged may be there.
+      // Unacknowledged images may exist.
       await removeTagsBut(open, root, acknowledged);
       expect((await gc(root, '--grace', '0')).code).toBe(0);
       await using registry = open(root);
@@ -121,7 +121,7 @@ describe.each(['per-repository', 'shared'] as const)('with the layout %s', (layo
   );
 });
 
-/** Eight clients that push images of their own, until they are stopped or the server is gone. */
+/** Eight clients that each push their own images, until they are stopped or the server dies. */
 function pushImages(
   url: string,
   acknowledged: Acknowledged,
@@ -137,11 +137,11 @@ function pushImages(
       try {
         await pushContent(registry, repository, image, { tags: [tag] });
         acknowledged.set(`${repository}:${tag}`, image);
-        // Something to collect.
+        // Leave some garbage to collect.
         if (i % 4 !== 0) continue;
         await pushContent(registry, repository, imageOf(), { tags: [`moving-${number}`] });
       } catch (error) {
-        // It was collected before its manifest came, and is sent again; or the server is gone.
+        // The blob was collected before its manifest arrived, so send it again; or the server died.
         if (isRegistryError(error, 'MANIFEST_BLOB_UNKNOWN')) continue;
         return;
       }
@@ -156,7 +156,7 @@ function pushImages(
   };
 }
 
-/** What was acknowledged and is not there, or not whole. */
+/** Returns the acknowledged content that is missing or incomplete. */
 async function lost(registry: Registry, acknowledged: Acknowledged): Promise<string[]> {
   const found: string[] = [];
   const upkeep = maintenanceOf(registry);
@@ -172,7 +172,7 @@ async function lost(registry: Registry, acknowledged: Acknowledged): Promise<str
   return found;
 }
 
-/** What is there and belongs to nothing that was acknowledged. */
+/** Returns the stored content that no acknowledged image refers to. */
 async function garbage(registry: Registry, acknowledged: Acknowledged): Promise<string[]> {
   const upkeep = maintenanceOf(registry);
   if (upkeep === undefined) throw new Error('it has no maintenance');
@@ -215,7 +215,7 @@ interface Ended {
   stdout: string;
 }
 
-/** `ocikit gc`, which is killed after so many lines if that is wanted. */
+/** Runs `ocikit gc`, and optionally kills it after a number of lines. */
 async function gc(root: string, first: string | { killAfter: number }, ...rest: string[]): Promise<Ended> {
   const args = typeof first === 'string' ? [first, ...rest] : rest;
   const killAfter = typeof first === 'string' ? Infinity : first.killAfter;

@@ -17,12 +17,12 @@ import { missingCommand, requireOf } from './requirement.ts';
 import { useScratch } from './scratch.ts';
 import { useServers } from './server.ts';
 
-/** `OCIKIT_FAULT_ROUNDS=100`: how often the server is killed. */
+/** How many times the server is killed: `OCIKIT_FAULT_ROUNDS=100`. */
 const rounds = Number(process.env['OCIKIT_FAULT_ROUNDS'] ?? 4);
-/** `OCIKIT_FAULT_SEED`: the one that a failed run has told. */
+/** The seed: `OCIKIT_FAULT_SEED` repeats a failed run. */
 const seed = Number(process.env['OCIKIT_FAULT_SEED'] ?? Date.now() % 1_000_000);
 const connections = 16;
-/** What is pushed and deleted. */
+/** The kinds of requests that the clients send. */
 const kinds = [
   'PATCH a blob',
   'PUT a blob',
@@ -55,7 +55,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
         bytes: new Map(),
         counts: new Map(),
       };
-      // On a busy machine it takes more of them until everything has been done.
+      // A busy machine needs more rounds until each kind of request was acknowledged.
       for (let round = 1; round <= rounds || (traffic.counts.size < kinds.length && round <= 4 * rounds); round++) {
         const server = await servers.start(root, { flags });
         const pushing = Array.from({ length: connections }, (_, number) =>
@@ -67,7 +67,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
         await pushed;
         expect(await faultsOfLayouts(root)).toEqual([]);
 
-        // Who repairs may be killed as well.
+        // The server may be killed while it repairs, too.
         if (round % 2 === 0) await servers.startAndKill(root, 50 + random(400), { flags });
         expect(await faultsOfLayouts(root)).toEqual([]);
 
@@ -76,12 +76,12 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
         await restarted.kill();
         expect(await faultsOfLayouts(root)).toEqual([]);
       }
-      // A load that does not do all of this proves less than it says.
+      // The load has to include all of these kinds of requests.
       expect([...traffic.counts.keys()].toSorted()).toEqual(kinds);
     },
   );
 
-  test('skopeo reads what the kills have left', { timeout: 60_000 }, async (context) => {
+  test('skopeo reads the layouts after the kills', { timeout: 60_000 }, async (context) => {
     requireOf(context, missingCommand('skopeo', '--version'));
     const root = roots.get(layout);
     if (root === undefined) throw new Error('the test before has not come to an end');
@@ -102,7 +102,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   });
 });
 
-/** What is not as the ledgers say. What is found is what is expected from then on. */
+/** Returns the differences from the ledgers, and makes the found state the expected one. */
 async function differences(url: string, { blobs, manifests, tags, bytes }: Traffic): Promise<string[]> {
   const found: string[] = [];
   const check = async (ledger: Ledger, name: string, answer: Answer): Promise<void> => {

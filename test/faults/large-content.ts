@@ -1,3 +1,4 @@
+// A large blob that takes no memory, and a server for it.
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 
@@ -8,7 +9,7 @@ import type { Digest } from './content.ts';
 
 const blockSize = 1024 * 1024;
 
-/** A content of any size that takes no room: a block that says at its start where it stands. */
+/** Content of any size that takes no memory: a repeated block that starts with its own position. */
 export class LargeContent {
   readonly size: number;
   readonly digest: Digest;
@@ -22,7 +23,7 @@ export class LargeContent {
     this.digest = `sha256:${hash.digest('hex')}`;
   }
 
-  /** The bytes from there on to the end of the block. */
+  /** Returns the bytes from a position to the end of its block. */
   at(position: number): Buffer {
     const block = Buffer.from(this.#block);
     block.writeUInt32BE(Math.floor(position / blockSize));
@@ -31,13 +32,13 @@ export class LargeContent {
 }
 
 export interface Sent {
-  /** Bytes of bodies. */
+  /** Bytes of all bodies. */
   bytes: number;
-  /** Where each answer began. */
+  /** First position of each answer. */
   starts: number[];
 }
 
-/** Where the content is served, until it is closed. */
+/** A server of the content. */
 export interface ContentServer {
   readonly host: string;
   readonly sent: Sent;
@@ -45,9 +46,9 @@ export interface ContentServer {
 }
 
 /**
- * Serves a content to whoever asks for a blob, whole or from a byte on.
+ * Serves the content as every blob, whole or from a position.
  *
- * @param cutAfter after how many bytes an answer, counted from 1, is cut off
+ * @param cutAfter returns the number of bytes after which an answer, counted from 1, is cut off
  */
 export async function serveContent(
   content: LargeContent,

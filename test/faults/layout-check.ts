@@ -1,15 +1,16 @@
+// Checks image layouts by the image specification ("Image Layout").
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { digestOf, hexOf } from './content.ts';
 
-/** What is wrong with the image layouts below a directory, by the image specification ("Image Layout"). */
+/** Returns the faults of all image layouts below a directory. */
 export async function faultsOfLayouts(root: string): Promise<string[]> {
   const layouts = await layoutsBelow(root);
   return (await Promise.all(layouts.map((dir) => faultsOf(dir)))).flat();
 }
 
-/** The tags in an index, as it is on the disk. */
+/** Returns the tags in an index on disk. */
 export async function tagsOf(dir: string): Promise<Map<string, string>> {
   const index = JSON.parse(await readFile(join(dir, 'index.json'), 'utf8')) as Index;
   return new Map(
@@ -25,7 +26,7 @@ interface Index {
   manifests: { mediaType: string; digest: string; size: number; annotations?: Record<string, string> }[];
 }
 
-/** The marker makes a directory a layout. */
+/** Returns the layouts below a directory. The file `oci-layout` makes a directory a layout. */
 export async function layoutsBelow(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true });
   const found = entries.some(({ name }) => name === 'oci-layout') ? [dir] : [];
@@ -55,7 +56,7 @@ async function faultsOf(dir: string): Promise<string[]> {
   }
   const blobs = join(dir, 'blobs', 'sha256');
   for (const name of await readdir(blobs).catch(() => [])) {
-    if (!/^[0-9a-f]{64}$/.test(name)) faults.push(`${blobs}/${name} has not the name of a blob`);
+    if (!/^[0-9a-f]{64}$/.test(name)) faults.push(`${blobs}/${name} is not named as a blob`);
     else if (hexOf(digestOf(await readFile(join(blobs, name)))) !== name) faults.push(`${blobs}/${name} is damaged`);
   }
   return faults;

@@ -1,22 +1,24 @@
-/** Undefined: it is not there. */
+// A ledger of operations: the values that names may have after a crash.
+
+/** A value; undefined if the name does not exist. */
 type Value = string | undefined;
 
 interface Operation {
   value: Value;
   started: number;
-  /** Infinity as long as no answer has been received. */
+  /** Infinity until the answer has been received. */
   ended: number;
 }
 
 /**
- * What was asked for and what was acknowledged, of names that many may change at the same time. What may be found
- * afterwards is each value that no acknowledged operation has certainly replaced.
+ * Records the requested and the acknowledged operations on names that many clients change at the same time. A name may
+ * afterwards have any value that no acknowledged operation has certainly replaced.
  */
 export class Ledger {
   readonly #operations = new Map<string, Operation[]>();
   #clock = 0;
 
-  /** An operation that is asked for now. The returned function is called when it has been acknowledged. */
+  /** Records a requested operation. Call one of the returned functions once its answer has arrived. */
   begin(name: string, value: Value): { acknowledge(): void; refuse(): void } {
     const operation: Operation = { value, started: ++this.#clock, ended: Infinity };
     const list = this.#operations.get(name) ?? [{ value: undefined, started: 0, ended: 0 }];
@@ -39,7 +41,7 @@ export class Ledger {
     return [...this.#operations.keys()];
   }
 
-  /** What may be there. */
+  /** Returns the values that a name may have. */
   possible(name: string): Set<Value> {
     const operations = this.#operations.get(name) ?? [];
     const acknowledged = operations.filter(({ ended }) => ended !== Infinity);
@@ -47,7 +49,7 @@ export class Ledger {
     return new Set(possible.map(({ value }) => value));
   }
 
-  /** From now on what was found is what there is: whoever was not answered is gone. */
+  /** Makes the found values the expected ones: no unanswered request runs any more. */
   settle(name: string, found: Value): void {
     const now = ++this.#clock;
     this.#operations.set(name, [{ value: found, started: now, ended: now }]);

@@ -1,9 +1,10 @@
+// Reading and writing the lock of a layout.
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-/** What a lock says of its owner. */
+/** The owner in a lock. */
 export interface Owner {
   host: string;
   namespace: string;
@@ -13,7 +14,7 @@ export interface Owner {
   nonce: string;
 }
 
-/** This process, as it would be written into a lock of its own. */
+/** Returns this process as the owner of a lock. */
 export function thisProcess(): Owner {
   const stat = readFileSync('/proc/self/stat', 'utf8');
   return {
@@ -34,7 +35,7 @@ export async function ownerOf(root: string): Promise<Owner> {
   return JSON.parse(await readFile(lockOf(root), 'utf8')) as Owner;
 }
 
-/** Puts a new file in the place of the lock, as if it had been written so many milliseconds ago. */
+/** Replaces the lock by a new file with an age in milliseconds. */
 export async function replaceLock(root: string, content: string, age = 0): Promise<void> {
   const path = lockOf(root);
   await rm(path, { force: true });

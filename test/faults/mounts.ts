@@ -1,19 +1,20 @@
+// File systems of a limited size, for tests.
 import { execFileSync } from 'node:child_process';
 
 import { afterEach } from 'vitest';
 
 export interface Mounts {
-  /** A file system of its own, of so many bytes. */
+  /** Mounts a new file system of this many bytes. */
   tmpfs(dir: string, size: number): void;
   resize(dir: string, size: number): void;
-  /** From now on nobody can write there, whoever it is. */
+  /** Makes the file system read-only, even for root. */
   readOnly(dir: string): void;
 }
 
-/** Mounts that go with their test. */
+/** Mounts that are removed after their test. */
 export function useMounts(): Mounts {
   const mounted: string[] = [];
-  // Hooks run in the opposite order: the servers, which are asked for before, would still be there.
+  // Unmount lazily: hooks run in reverse order, so the servers, which were set up before, still run.
   afterEach(() => {
     for (const dir of mounted.splice(0).toReversed()) run('umount', '--lazy', dir);
   });
@@ -31,7 +32,7 @@ export function useMounts(): Mounts {
   };
 }
 
-/** Why nothing can be mounted here; undefined if it can. */
+/** Returns the reason why this machine cannot mount; undefined if it can. */
 export function missingMounts(dir: string): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can mount a file system';
   try {

@@ -26,7 +26,7 @@ function requireNobody(context: TestContext): void {
   );
 }
 
-/** What is there, but for what only its owner may read. */
+/** Returns all paths below a directory, with the bytes of files. */
 async function filesBelow(dir: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
@@ -39,7 +39,7 @@ async function filesBelow(dir: string): Promise<Map<string, string>> {
 describe.each(['per-repository', 'shared'])('a root that may be read and not written, with the layout %s', (layout) => {
   const flags = ['--layout', layout];
 
-  /** A server of root's has left it: some of it is in the index, some in the journal. */
+  /** Creates the root with a server of the user root: part of the content is in the index, part in the journal. */
   async function left(): Promise<{ root: string; folded: Manifest; latest: Manifest }> {
     const root = await scratch.newDirectory();
     const [folded, latest] = [newManifest(), newManifest()];
@@ -52,7 +52,7 @@ describe.each(['per-repository', 'shared'])('a root that may be read and not wri
     return { root, folded, latest };
   }
 
-  test('is served with --read-only, pushes are refused, and nothing of it changes', async (context) => {
+  test('is served with --read-only, refuses pushes, and does not change', async (context) => {
     requireNobody(context);
     const { root, folded, latest } = await left();
     const before = await filesBelow(root);
@@ -75,7 +75,7 @@ describe.each(['per-repository', 'shared'])('a root that may be read and not wri
     expect(server.log()).not.toContain('error:');
   });
 
-  test('is refused at the start by a server that would write, and left as it is', async (context) => {
+  test('is refused at the start by a writing server, and does not change', async (context) => {
     requireNobody(context);
     const { root } = await left();
     const before = await filesBelow(root);
@@ -86,7 +86,7 @@ describe.each(['per-repository', 'shared'])('a root that may be read and not wri
     expect(await filesBelow(root)).toEqual(before);
   });
 
-  test('is read by the library, whose pushes say what is missing', async (context) => {
+  test('is read by the library, and its pushes name the missing permission', async (context) => {
     requireNobody(context);
     const { root, latest } = await left();
     const before = await filesBelow(root);

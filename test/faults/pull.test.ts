@@ -13,7 +13,7 @@ import { useScratch } from './scratch.ts';
 
 const puller = fileURLToPath(new URL('puller.js', import.meta.url));
 const MiB = 1024 * 1024;
-/** `OCIKIT_FAULT_SEED`: the one that a failed run has told. */
+/** The seed: `OCIKIT_FAULT_SEED` repeats a failed run. */
 const seed = Number(process.env['OCIKIT_FAULT_SEED'] ?? Date.now() % 1_000_000);
 
 const scratch = useScratch();
@@ -27,7 +27,7 @@ afterEach(() => {
 
 interface Pull {
   readonly child: ChildProcess;
-  /** What it has said at its end; undefined if it was killed. */
+  /** The output of the process at its end; undefined if it was killed. */
   readonly result: Promise<{ size: number; kilobytes: number } | undefined>;
 }
 
@@ -88,7 +88,7 @@ test(
     expect(starts).toHaveLength(9);
     expect(starts.toSorted((a, b) => a - b)).toEqual(starts);
     expect(starts.at(-1)).toBeGreaterThan(content.size / 8);
-    // What a kill costs is what was on its way.
+    // A kill loses only the bytes on their way.
     expect(bytes).toBeLessThan(1.3 * content.size);
     expect(await readdir(directory)).toEqual([]);
   },

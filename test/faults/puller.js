@@ -1,4 +1,4 @@
-// Pulls a blob into nowhere, in a process of its own that can be killed: puller.js HOST DIGEST [DIRECTORY]
+// Pulls a blob and discards it, in a process that can be killed: puller.js HOST DIGEST [DIRECTORY]
 import { createClient } from 'ocikit/client';
 import { nodeFetch, openTransfers } from 'ocikit/node';
 
@@ -13,5 +13,5 @@ const client = createClient({
 const content = await client.getBlob('large/blob', /** @type {import('ocikit').Digest} */ (digest));
 let size = 0;
 for await (const piece of content) size += piece.length;
-// Whoever reads to the end has read what was verified.
+// The bytes are verified once the blob has been read to its end.
 process.stdout.write(JSON.stringify({ size, kilobytes: process.resourceUsage().maxRSS }));

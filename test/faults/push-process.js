@@ -1,4 +1,4 @@
-// Pushes a file as a blob in a process of its own, which a test may kill at any time. Prints what it took.
+// Pushes a file as a blob in a process that a test may kill. Prints its measurements.
 import { createReadStream } from 'node:fs';
 
 import { createClient } from 'ocikit/client';

@@ -29,7 +29,7 @@ afterEach(() => {
   for (const proxy of proxies.splice(0)) proxy.close();
 });
 
-/** A file that no other is like, and its digest. */
+/** A unique file, and its digest. */
 async function newFile(): Promise<{ file: string; digest: string }> {
   const file = join(await scratch.newDirectory(), 'blob');
   const hash = createHash('sha256');
@@ -49,13 +49,13 @@ async function newFile(): Promise<{ file: string; digest: string }> {
 
 interface Pushed {
   resumed: number;
-  /** Bytes of memory that the process had at most. */
+  /** Highest memory use of the process in bytes. */
   maxRss: number;
 }
 
 interface Pushing {
   done: Promise<Pushed>;
-  /** SIGKILL. */
+  /** Kills the process with SIGKILL. */
   kill(): Promise<void>;
 }
 
@@ -81,7 +81,7 @@ function push(...args: readonly string[]): Pushing {
   };
 }
 
-/** A server, and something that cuts connections in front of it. */
+/** A server, and a proxy before it that cuts connections. */
 async function serveBehind(cuts: readonly number[] = []): Promise<{ proxy: CuttingProxy; url: string }> {
   const { url } = await servers.start(await scratch.newDirectory(), { flags: ['--quiet', '--durability', 'none'] });
   const proxy = await cuttingProxy(Number(new URL(url).port), cuts, 'reset');
@@ -112,7 +112,7 @@ test('a push of 1 GiB that is cut ten times completes, and sends less than 1.1 G
   expect(maxRss).toBeLessThan(400 * mebibyte);
 });
 
-test('a push whose process is killed is gone on with by the next one', { timeout: 180_000 }, async () => {
+test('a push of a killed process is resumed by the next process', { timeout: 180_000 }, async () => {
   const { proxy, url } = await serveBehind();
   const { file, digest } = await newFile();
   const transfers = await scratch.newDirectory();

@@ -1,24 +1,25 @@
+// Clients that push, move tags and delete until their server dies.
 import { emptyConfig, manifestOf, newBlob, newConfig } from './content.ts';
 import type { Content, Manifest } from './content.ts';
 import type { Ledger } from './ledger.ts';
 import { deleteBlob, deleteManifest, mountBlob, pushBlob, pushBlobInChunks, pushManifest } from './requests.ts';
 import type { Answer } from './requests.ts';
 
-/** What many connections push to a registry that may die at any moment. */
+/** The content and the ledgers of many connections to a registry that may die at any moment. */
 export interface Traffic {
-  /** `repository@digest` of blobs: there with this digest, or not. */
+  /** Blobs, by `repository@digest`. */
   blobs: Ledger;
-  /** `repository@digest` of manifests. */
+  /** Manifests, by `repository@digest`. */
   manifests: Ledger;
-  /** `repository:tag` */
+  /** Tags, by `repository:tag`. */
   tags: Ledger;
-  /** The bytes behind each digest. */
+  /** Bytes, by digest. */
   bytes: Map<string, Buffer>;
-  /** Requests that have been acknowledged, by what they did. */
+  /** Numbers of acknowledged requests, by kind. */
   counts: Map<string, number>;
 }
 
-/** Pushes, moves tags and deletes on one connection until the server is gone, writing down what is acknowledged. */
+/** Pushes, moves tags and deletes on one connection until the server dies, and records what it acknowledges. */
 export async function pushUntilGone(
   url: string,
   number: number,
@@ -80,7 +81,7 @@ export async function pushUntilGone(
       await manifest(made, `own-${number}-${++step}`);
       images.push(made);
     },
-    // Tags that several connections move at the same time.
+    // Several connections move these tags at the same time.
     async () => {
       const made = images[random(images.length)] ?? (await image());
       await manifest(made, `shared-${random(4)}`);
@@ -120,7 +121,7 @@ export async function pushUntilGone(
       await ask('mount a blob', [begun], send, 201);
       loose.shift();
     },
-    // Their annotations are in the journal: it is soon large enough to be folded.
+    // The annotations fill the journal, so that it is folded soon.
     async () => {
       const subject = images.at(-1);
       if (subject === undefined) return;
@@ -133,7 +134,7 @@ export async function pushUntilGone(
     try {
       await next?.();
     } catch (error) {
-      // fetch says by a TypeError that the connection was lost.
+      // fetch reports a lost connection by a TypeError.
       if (error instanceof TypeError) return;
       throw error;
     }

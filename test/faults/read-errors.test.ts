@@ -26,7 +26,7 @@ function expectFailed({ status, body }: Answer): void {
   expect(JSON.parse(body.toString())).toMatchObject({ errors: [{ code: expect.any(String) as unknown }] });
 }
 
-/** What comes of a blob until the connection ends. */
+/** Returns the bytes of a blob that arrive before the connection ends. */
 interface Received {
   status: number | undefined;
   bytes: Buffer;
@@ -48,7 +48,7 @@ function receiveBlob(url: string, repository: string, digest: string): Promise<R
   });
 }
 
-/** Every file below, with its bytes; but for the lock, whose owner comes and goes. */
+/** Returns every file below a directory, with its bytes, except the lock, which changes with its owner. */
 async function filesBelow(dir: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
@@ -73,7 +73,10 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     other: Manifest;
   }
 
-  /** A root that a server has left: by SIGTERM, so that all is in the indexes, or by SIGKILL, so that it is in the journal. */
+  /**
+   * Creates a root whose server ended by SIGTERM, with everything in the indexes, or by SIGKILL, with it in the
+   * journal.
+   */
   async function pushed(context: TestContext, end: 'stop' | 'kill'): Promise<Pushed> {
     requireFailingCalls(context);
     const root = await scratch.newDirectory();
@@ -95,7 +98,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect((await getManifest(url, 'other', '1')).body).toEqual(other.bytes);
   }
 
-  test('a blob that cannot be read is an error from its first byte, and others are served', async (context) => {
+  test('a blob that cannot be read is an error before its first byte, and other blobs are served', async (context) => {
     const { root, ...content } = await pushed(context, 'stop');
     const server = await servers.start(root, { flags });
     await failures.begin(server.pid, {
@@ -116,11 +119,12 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await faultsOfLayouts(root)).toEqual([]);
   });
 
-  test('a blob that cannot be read to its end is cut short, and never has a wrong byte', async (context) => {
+  test('a blob that cannot be read to its end is cut off, and never has a wrong byte', async (context) => {
     const { root, ...content } = await pushed(context, 'stop');
     const server = await servers.start(root, { flags });
     const { digest, bytes } = content.large;
-    // Each thread reads twice; so the first bytes come, and by the ninth of 24 reads one has failed.
+    // The first two reads of each thread succeed, so the first bytes arrive, and one of the first nine of 24 reads
+    // fails.
     await failures.begin(server.pid, { calls: readCalls, paths: [blobPath(root, content.large)], after: 2 });
     const received = await receiveBlob(server.url, repository, digest);
     expect(received.status).toBe(200);
@@ -132,7 +136,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await expectAll(server.url, content);
   });
 
-  test('an index that cannot be read is an error, nothing takes its place, and it needs no restart', async (context) => {
+  test('an index that cannot be read is an error, is not replaced, and needs no restart', async (context) => {
     const { root, ...content } = await pushed(context, 'stop');
     const index = join(layoutOf(root), 'index.json');
     const server = await servers.start(root, { flags });
@@ -163,13 +167,13 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(await faultsOfLayouts(root)).toEqual([]);
   });
 
-  test('an index that cannot be read again when it is written next loses nothing', async (context) => {
+  test('an index that cannot be read before the next write loses nothing', async (context) => {
     const { root, ...content } = await pushed(context, 'stop');
     const server = await servers.start(root, { flags });
     const manifest = newManifest();
     expect((await pushManifest(server.url, repository, manifest, '2')).status).toBe(201);
     const index = join(layoutOf(root), 'index.json');
-    // Somebody has written it, so it is read before it is replaced.
+    // Another tool has written the index, so the server reads it before replacing it.
     await cp(index, `${index}.new`);
     await cp(`${index}.new`, index);
     await failures.begin(server.pid, { calls: readCalls, paths: [index] });
@@ -182,7 +186,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect((await getManifest(restarted.url, repository, '2')).body).toEqual(manifest.bytes);
   });
 
-  test('a journal that cannot be read is a clear error at the start, and is left as it is', async (context) => {
+  test('a journal that cannot be read is a clear error at the start, and is not changed', async (context) => {
     const { root, ...content } = await pushed(context, 'kill');
     const journal = join(root, '.ocikit', 'journal-1');
     const before = await filesBelow(root);
@@ -200,7 +204,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect(server.log()).not.toContain('warning');
   });
 
-  test('who only reads answers with an error while a journal cannot be read, and needs no restart', async (context) => {
+  test('a read-only server answers with an error while a journal cannot be read, and needs no restart', async (context) => {
     const { root, ...content } = await pushed(context, 'kill');
     const journal = join(root, '.ocikit', 'journal-1');
     const server = await servers.start(root, { flags: [...flags, '--read-only'] });
@@ -217,7 +221,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   });
 });
 
-test('directories that cannot be listed are an error, and no shorter list of repositories', async (context) => {
+test('a directory that cannot be listed is an error, not a shorter list of repositories', async (context) => {
   requireFailingCalls(context);
   const root = await scratch.newDirectory();
   const first = await servers.start(root);

@@ -1,7 +1,8 @@
+// Requests of the distribution specification, without the client under test.
 import type { Content, Manifest } from './content.ts';
 import { emptyConfig } from './content.ts';
 
-/** An answer that has been received to its last byte. */
+/** A complete answer. */
 export interface Answer {
   status: number;
   body: Buffer;
@@ -23,14 +24,14 @@ export async function request(method: string, url: string, body?: Uint8Array, ty
   };
 }
 
-/** POST and PUT. Gives the answer to the first request that was not accepted, or to the last. */
+/** Pushes a blob by POST and PUT. Returns the first answer that is no success, or the last one. */
 export async function pushBlob(url: string, repository: string, { digest, bytes }: Content): Promise<Answer> {
   const started = await request('POST', `${url}/v2/${repository}/blobs/uploads/`);
   if (started.status !== 202) return started;
   return request('PUT', withDigest(started.location, digest), bytes, 'application/octet-stream');
 }
 
-/** POST, two times PATCH, and PUT. */
+/** Pushes a blob by POST, two PATCHes and PUT. */
 export async function pushBlobInChunks(url: string, repository: string, { digest, bytes }: Content): Promise<Answer> {
   let at = await request('POST', `${url}/v2/${repository}/blobs/uploads/`);
   const middle = Math.floor(bytes.length / 2);
@@ -46,7 +47,7 @@ export function mountBlob(url: string, repository: string, digest: string, from:
   return request('POST', `${url}/v2/${repository}/blobs/uploads/?mount=${digest}&from=${from}`);
 }
 
-/** Under a tag, or under its digest if no tag is given. */
+/** Pushes a manifest by tag, or by digest without a tag. */
 export function pushManifest(
   url: string,
   repository: string,
@@ -56,7 +57,7 @@ export function pushManifest(
   return request('PUT', `${url}/v2/${repository}/manifests/${tag}`, bytes, mediaType);
 }
 
-/** A manifest that needs only the empty configuration, and that configuration before. */
+/** Pushes the empty configuration, and a manifest that refers only to it. */
 export async function pushSmall(url: string, repository: string, manifest: Manifest, tag?: string): Promise<Answer> {
   const config = await pushBlob(url, repository, emptyConfig);
   return config.status === 201 ? pushManifest(url, repository, manifest, tag) : config;

@@ -1,3 +1,4 @@
+// Temporary directories of a test file.
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,17 +6,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 
 export interface Scratch {
-  /** A new and empty directory. */
+  /** Creates an empty directory. */
   newDirectory(): Promise<string>;
 }
 
-/** A place for what the tests of a file make, which is removed after them. */
+/** The temporary directories of a test file, removed after its tests. */
 export function useScratch(): Scratch {
   let top = '';
   let count = 0;
   beforeAll(async () => {
     top = await mkdtemp(join(tmpdir(), 'ocikit-faults-'));
-    // Some servers run as somebody who may do less.
+    // Some servers run as a user with fewer rights.
     await chmod(top, 0o755);
   });
   afterAll(async () => {

@@ -1,3 +1,4 @@
+// `ocikit serve` in a process that a test may kill.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,28 +9,28 @@ import { afterEach } from 'vitest';
 const command = fileURLToPath(new URL('../../packages/cli/bin/ocikit.js', import.meta.url));
 
 export interface ServerOptions {
-  /** Flags of `ocikit serve`. */
+  /** The flags of `ocikit serve`. */
   flags?: readonly string[];
-  /** A command and its arguments that become the server in the same process, such as `setpriv`. */
+  /** A command, with arguments, that executes the server in its own process, for example `setpriv`. */
   through?: readonly string[];
-  /** Milliseconds that it may take to listen or to end. Default: 15 s. */
+  /** Milliseconds within which the server has to listen or to end. Default: 15,000. */
   within?: number;
 }
 
-/** A server in a process of its own. */
+/** A running server. */
 export interface Server {
-  /** `http://127.0.0.1:41234` */
+  /** The URL, for example `http://127.0.0.1:41234`. */
   readonly url: string;
   readonly pid: number;
-  /** What it has written to stderr. */
+  /** The text on its stderr so far. */
   log(): string;
-  /** SIGKILL. */
+  /** Kills the server with SIGKILL. */
   kill(): Promise<void>;
-  /** SIGTERM; gives the exit code. */
+  /** Stops the server with SIGTERM. Returns its exit code. */
   stop(): Promise<number | null>;
 }
 
-/** How a server ended that did not come to listening. */
+/** The end of a server that never listened. */
 export interface FailedStart {
   code: number | null;
   stderr: string;
@@ -37,15 +38,15 @@ export interface FailedStart {
 }
 
 export interface Servers {
-  /** Resolves when it accepts connections. */
+  /** Starts a server. Resolves once it accepts connections. */
   start(root: string, options?: ServerOptions): Promise<Server>;
-  /** Starts one that must not come to listening. */
+  /** Starts a server that must end before it listens. */
   startToFailure(root: string, options?: ServerOptions): Promise<FailedStart>;
-  /** Starts one and kills it after so many milliseconds, wherever it is by then. */
+  /** Starts a server and kills it after this many milliseconds. */
   startAndKill(root: string, milliseconds: number, options?: ServerOptions): Promise<void>;
 }
 
-/** Servers that end with their test at the latest. */
+/** Servers that end with their test, or earlier. */
 export function useServers(): Servers {
   const running = new Set<Process>();
   afterEach(async () => {
@@ -98,7 +99,7 @@ async function tooLate(within = 15_000): Promise<undefined> {
 
 interface Process extends Omit<Server, 'url'> {
   listening: Promise<string>;
-  /** Resolves with the exit code, once all of its output has been read. */
+  /** Resolves with the exit code, after all output has been read. */
   exited: Promise<number | null>;
 }
 

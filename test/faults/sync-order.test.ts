@@ -17,7 +17,7 @@ const servers = useServers();
 
 interface Pushes {
   calls: Call[];
-  /** Where the blobs, the manifest and the journal are. */
+  /** The paths of the blobs, the manifest and the journal. */
   small: string;
   blob: string;
   manifest: string;
@@ -25,7 +25,7 @@ interface Pushes {
   layout: string;
 }
 
-/** The system calls of a server that is sent a small blob, a large one, and then a manifest with a tag. */
+/** Returns the system calls of a server during the push of a small blob, a large blob, and a manifest with a tag. */
 async function tracePushes(context: TestContext, kind: string, durability: string): Promise<Pushes> {
   requireOf(context, missingCommand('strace', '-f', '-D', '-o', '/dev/null', 'true'));
   const root = await scratch.newDirectory();
@@ -49,9 +49,9 @@ async function tracePushes(context: TestContext, kind: string, durability: strin
   };
 }
 
-// The tracer now and then loses a call of a busy machine; an order that is wrong is wrong each time.
+// Retry: strace sometimes loses a call on a busy machine, but a wrong order is wrong each time.
 describe.each(['per-repository', 'shared'])('with the layout %s', { retry: 3 }, (kind) => {
-  test('a blob is synced, named, its name synced, written down where many share it, and then acknowledged', async (context) => {
+  test('a blob is synced, named, its name synced, recorded in a shared layout, and then acknowledged', async (context) => {
     const { calls, blob, journal } = await tracePushes(context, kind, 'fsync');
     const steps = [...named(calls, blob)];
     if (kind === 'shared') steps.push(...recorded(calls, journal, '"op":"blob"', steps));
@@ -59,7 +59,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', { retry: 3 }, 
     expectInOrder(steps);
   });
 
-  test('a manifest is written down with its bytes, named, and then acknowledged, with one sync in all', async (context) => {
+  test('a manifest is recorded with its bytes, named, and then acknowledged, with one sync altogether', async (context) => {
     const { calls, manifest, journal } = await tracePushes(context, kind, 'fsync');
     const steps = [...recorded(calls, journal, '"op":"manifest"', [])];
     expect(steps[0]?.text).toContain('"op":"content"');
@@ -72,7 +72,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', { retry: 3 }, 
     expect(during).toHaveLength(1);
   });
 
-  test('a small blob as well', async (context) => {
+  test('a small blob is written, recorded, named, and then acknowledged', async (context) => {
     const { calls, small, journal } = await tracePushes(context, kind, 'fsync');
     const [written, renamed] = renaming(calls, small);
     const steps = [written, ...recorded(calls, journal, hexOf(emptyConfig.digest), [written]), renamed];
@@ -84,7 +84,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', { retry: 3 }, 
     const { calls, layout, journal } = await tracePushes(context, kind, 'fsync');
     const first = acknowledged(calls, undefined, 'blobs');
     const before = calls.filter(({ end }) => end < first.start);
-    // What is in `blobs/sha256` the journal answers for.
+    // `blobs/sha256` is not checked: the journal guarantees the files in it.
     for (const dir of [layout, join(layout, 'blobs'), join(layout, '..')]) {
       if (kind === 'shared' && dir === join(layout, '..')) continue;
       expect(before, `a sync of ${dir}`).toContainEqual(expect.objectContaining({ name: 'fsync', path: dir }));
@@ -103,15 +103,15 @@ describe.each(['per-repository', 'shared'])('with the layout %s', { retry: 3 }, 
     expect(directory, 'a sync of the journal’s directory').toBeDefined();
   });
 
-  test('without durability nothing is synced', async (context) => {
+  test('with --durability none no file is synced', async (context) => {
     const { calls, blob, manifest } = await tracePushes(context, kind, 'none');
-    // What is looked for can be seen at all.
+    // Check that the trace has these calls at all.
     expect(calls.filter(({ to }) => to === blob || to === manifest)).toHaveLength(2);
     expect(calls.filter(({ name }) => isSync(name))).toEqual([]);
   });
 });
 
-/** The steps by which a file gets its name, durably. */
+/** Returns the steps that name a file durably. */
 function named(calls: readonly Call[], path: string): Call[] {
   const [written, renamed] = renaming(calls, path);
   const synced = the(
@@ -127,13 +127,13 @@ function named(calls: readonly Call[], path: string): Call[] {
   return [written, synced, renamed, directory];
 }
 
-/** The last write to a file, and when it got its name. */
+/** Returns the last write to a file, and the rename that named the file. */
 function renaming(calls: readonly Call[], path: string): [written: Call, renamed: Call] {
   const renamed = the(calls, 'rename', (call) => call.name.startsWith('rename') && call.to === path);
   return [the(calls.toReversed(), 'last write', (call) => isWrite(call) && call.path === renamed.from), renamed];
 }
 
-/** The steps by which the journal gets a record, after others. */
+/** Returns the steps that add a record to the journal after other steps. */
 function recorded(calls: readonly Call[], journal: string, text: string, before: readonly Call[]): Call[] {
   const after = before.at(-1)?.end ?? 0;
   const written = the(
@@ -149,7 +149,7 @@ function recorded(calls: readonly Call[], journal: string, text: string, before:
   return [written, synced];
 }
 
-/** The first 201 that is sent after the file has got its name. */
+/** Returns the first 201 that is sent after the file was named. */
 function acknowledged(calls: readonly Call[], renamed: Call | undefined, kind: 'blobs' | 'manifests'): Call {
   const after = renamed?.start ?? 0;
   return the(
@@ -173,7 +173,7 @@ function isWrite({ name }: Call): boolean {
   return name === 'write' || name === 'pwrite64' || name === 'writev' || name === 'pwritev';
 }
 
-/** Each has ended before the next began. */
+/** Checks that each step ended before the next one began. */
 function expectInOrder(steps: readonly Call[]): void {
   for (const [i, { start, line }] of steps.entries()) {
     const before = steps[i - 1];
@@ -181,7 +181,7 @@ function expectInOrder(steps: readonly Call[]): void {
   }
 }
 
-/** strace goes on writing for a moment after the process that it watched has ended. */
+/** Waits for strace, which still writes for a moment after its process has ended. */
 async function wholeTrace(file: string): Promise<string> {
   let text = await readFile(file, 'utf8');
   for (let unchanged = 0; unchanged < 5;) {

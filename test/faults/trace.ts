@@ -1,29 +1,31 @@
-/** A system call, as strace has seen it. */
+// The system calls of a server, by strace.
+
+/** A system call in the output of strace. */
 export interface Call {
   name: string;
-  /** What its descriptor is of, or what is opened. */
+  /** The file of its descriptor, or the opened file. */
   path: string;
-  /** Of a renaming. */
+  /** The new name, for a rename. */
   from: string;
   to: string;
-  /** The first of the bytes that it writes. */
+  /** The first written bytes. */
   text: string;
-  /** Positions in the order of everything that was seen. */
+  /** Positions in the order of all calls. */
   start: number;
   end: number;
-  /** As it was read. */
+  /** The line of the output. */
   line: string;
 }
 
 const names =
   'openat,write,writev,pwrite64,pwritev,sendto,sendmsg,fdatasync,fsync,sync,sync_file_range,rename,renameat,renameat2';
 
-/** What a server is started through so that its calls are written to a file. It stays the process that is started. */
+/** Returns the command prefix that traces the calls of a server into a file. The server keeps its process id. */
 export function traced(file: string): string[] {
   return ['strace', '-f', '-D', '-qq', '-y', '-s', '1000', '-o', file, '-e', `trace=${names}`, '-e', 'signal=none'];
 }
 
-/** The calls that have ended without an error, in the order of their ends. */
+/** Returns the successful calls, in the order of their ends. */
 export function readTrace(text: string): Call[] {
   const calls: Call[] = [];
   const unfinished = new Map<string, { start: number; begun: string }>();

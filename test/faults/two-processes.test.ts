@@ -24,7 +24,7 @@ test('a second server on the same root ends at once with 1, and names the proces
   expect((await pushBlob(first.url, 'app', newBlob(100))).status).toBe(201);
 });
 
-test('who only reads runs beside the one that writes, and sees what is pushed and what is folded', async () => {
+test('a read-only server runs beside a writing one, and sees its pushes and folds', async () => {
   const root = await scratch.newDirectory();
   const manifest = newManifest();
   const before = await servers.start(root);
@@ -77,11 +77,11 @@ test.each([
   expect((await pushBlob(server.url, 'app', newBlob(10))).status).toBe(201);
 });
 
-test('a lock whose owner cannot be looked up is taken over after half a minute of silence, however old it is', async () => {
+test('a lock with an unknown owner is taken over only after half a minute without a sign of life, at any age', async () => {
   const elsewhere = { ...thisProcess(), host: 'elsewhere', boot: 'another' };
   const elseContainer = { ...thisProcess(), namespace: 'pid:[1]' };
   const contents = ['', '{"host":', 'null', '1', '{}', '"text"', '[]', ...[elsewhere, elseContainer].map(toJson)];
-  // All at once, for the time that it takes.
+  // Run all of them at once, as each takes half a minute.
   const waits = contents.map(async (content, i) => {
     const root = await rootWithLock(content, i % 2 === 0 ? 0 : minute);
     const started = performance.now();
@@ -93,7 +93,7 @@ test('a lock whose owner cannot be looked up is taken over after half a minute o
   await Promise.all(waits);
 }, 90_000);
 
-test('a lock of a process that runs is refused, however old it is', async () => {
+test('a lock of a running process is respected at any age', async () => {
   const owner = thisProcess();
   const root = await rootWithLock(toJson(owner), minute);
   const { code, stderr } = await servers.startToFailure(root);
@@ -102,7 +102,7 @@ test('a lock of a process that runs is refused, however old it is', async () => 
   expect(await ownerOf(root)).toEqual(owner);
 });
 
-test('a lock from another host that is heard of is refused, however wrong its clock', async () => {
+test('a lock of another host with signs of life is respected, even if the clock of that host is wrong', async () => {
   const owner = { ...thisProcess(), host: 'elsewhere', boot: 'another' };
   const root = await rootWithLock(toJson(owner), 1000 * minute);
   let beats = 0;
@@ -163,7 +163,7 @@ test.each([
   expect(server.log()).not.toContain('\n    at ');
 });
 
-test('a server whose lock was taken away acknowledges no blob', async () => {
+test('a server that has lost its lock acknowledges no blob', async () => {
   const root = await scratch.newDirectory();
   const server = await servers.start(root);
   expect((await pushBlob(server.url, 'app', newBlob(10))).status).toBe(201);

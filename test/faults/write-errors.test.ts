@@ -32,13 +32,13 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
   const repository = 'team/app';
   const journalOf = (root: string, generation = 1): string => join(root, '.ocikit', `journal-${generation}`);
 
-  /** As many generations as a test can come to. */
+  /** More generations than a test reaches. */
   const journalsOf = (root: string): string[] => Array.from({ length: 30 }, (_, i) => journalOf(root, i + 1));
 
   interface Begun {
     root: string;
     server: Server;
-    /** What each tag has to be, by what was acknowledged. */
+    /** The digest of each tag after the acknowledged requests. */
     tags: Map<string, Manifest>;
   }
 
@@ -66,7 +66,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     for (const tag of refused) expect((await getManifest(url, repository, tag)).status, tag).toBe(404);
   }
 
-  /** After the server was killed, and after it was stopped: so from the journal, and from the index. */
+  /** Checks the tags after a kill, from the journal, and after a stop, from the index. */
   async function expectAfterRestarts({ root, server, tags }: Begun, refused: readonly string[]): Promise<void> {
     await server.kill();
     const second = await servers.start(root, { flags });
@@ -79,14 +79,14 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await expectTags((await servers.start(root, { flags })).url, tags, refused);
   }
 
-  /** Moves a tag, sets a new one and deletes one; none of it is to happen. */
+  /** Moves a tag, creates one and deletes one. All three have to fail. */
   async function expectRefusals(url: string): Promise<void> {
     expectFailed(await pushManifest(url, repository, newManifest(), 'latest'));
     expectFailed(await pushManifest(url, repository, newManifest(), 'refused'));
     expectFailed(await deleteManifest(url, repository, 'a'));
   }
 
-  test('a push whose journal cannot be synchronised fails, and the next one is in another journal', async (context) => {
+  test('a push fails if its journal cannot be synced, and the next push uses another journal', async (context) => {
     requireFailingCalls(context);
     const begun = await begin();
     const { root, server, tags } = begun;
@@ -104,20 +104,20 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await expectAfterRestarts(begun, []);
   });
 
-  test('as long as no journal can be synchronised nothing is acknowledged, and then everything goes on', async (context) => {
+  test('no request is acknowledged while no journal can be synced, and all succeed afterwards', async (context) => {
     requireFailingCalls(context);
     const begun = await begin();
     const { root, server, tags } = begun;
     await failures.begin(server.pid, { calls: 'fdatasync', paths: journalsOf(root) });
     for (let i = 0; i < 3; i++) {
       await expectRefusals(server.url);
-      // A journal that is broken refuses by itself until there is another.
+      // A broken journal refuses requests until it is replaced.
       await pause(300);
     }
     await expectTags(server.url, tags, ['refused']);
-    // The first journal and its successor. The next one comes when the fold between them has failed: perhaps not so soon.
+    // The first journal and its successor. A third one follows only once the fold between them has failed.
     expect((await failures.end()).length).toBeGreaterThan(1);
-    // The journal that is broken is being replaced by then, or this push finds that it has to be.
+    // By now the broken journal is being replaced, or this push notices that it has to be.
     await expect
       .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'after')).status, { timeout: 5000 })
       .toBe(201);
@@ -126,7 +126,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await expectAfterRestarts(begun, ['refused']);
   });
 
-  test('a server that is killed while its journal cannot be synchronised has lost nothing', async (context) => {
+  test('a server that is killed while its journal cannot be synced loses nothing', async (context) => {
     requireFailingCalls(context);
     const begun = await begin();
     const { root, server, tags } = begun;
@@ -138,7 +138,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await pushTo({ server: restarted, tags }, 'after');
   });
 
-  test('a push whose journal cannot be written fails, and the next one needs no other journal', async (context) => {
+  test('a push fails if its journal cannot be written, and the next push uses the same journal', async (context) => {
     requireFailingCalls(context);
     const begun = await begin();
     const { root, server, tags } = begun;
@@ -153,7 +153,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await expectAfterRestarts(begun, ['refused']);
   });
 
-  test('a journal that cannot be begun fails the push, and is begun by the next one', async (context) => {
+  test('a push fails if its journal cannot be created, and the next push creates the journal', async (context) => {
     requireFailingCalls(context);
     const begun = await begin();
     const { root, tags } = begun;
@@ -172,7 +172,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await expectAfterRestarts({ root, server, tags }, ['refused']);
   });
 
-  test('while nothing at all can be synchronised nothing is acknowledged, and pulls go on', async (context) => {
+  test('no request is acknowledged while no file can be synced, and pulls still succeed', async (context) => {
     requireFailingCalls(context);
     const begun = await begin();
     const { root, server, tags } = begun;
@@ -198,26 +198,26 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect((await readdir(root, { recursive: true })).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
-  describe('a journal that takes only a part of a record', () => {
+  describe('a journal with a record that is only partly written', () => {
     const limiter = 'prlimit';
     beforeEach((context) => {
       requireOf(context, missingCommand(limiter, '--version'));
     });
 
-    /** No file of the server's can become larger: what does not fit is cut off. To write on is EFBIG. */
+    /** Limits the size of the server's files: a write is cut at the limit, and the next one fails with EFBIG. */
     function limitFiles(server: Server, bytes: number | 'unlimited'): void {
       execFileSync(limiter, ['--pid', `${server.pid}`, `--fsize=${bytes}:`]);
     }
 
     async function beginLimited(): Promise<Begun & { size: number; before: Buffer }> {
       const begun = await begin();
-      // It is to be larger than every other file: only the journal meets the limit.
+      // Make the journal larger than every other file, so that only the journal reaches the limit.
       for (let i = 0; i < 10; i++) await pushTo(begun, `${i}`.padEnd(100, 'x'));
       const journal = journalOf(begun.root);
       return { ...begun, size: (await stat(journal)).size, before: await readFile(journal) };
     }
 
-    test.each([3, 100])('by %i bytes is cut back to its last good one', async (part) => {
+    test.each([3, 100])('up to %i bytes is cut back to its last complete record', async (part) => {
       const begun = await beginLimited();
       const { root, server, tags, size, before } = begun;
       limitFiles(server, size + part);
@@ -233,7 +233,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
       await expectAfterRestarts(begun, []);
     });
 
-    test('is read to its last good one after a kill', async () => {
+    test('is read up to its last complete record after a kill', async () => {
       const begun = await beginLimited();
       const { server, size } = begun;
       limitFiles(server, size + 20);
@@ -241,7 +241,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
       await expectAfterRestarts(begun, ['refused']);
     });
 
-    test('fails only those whose records are in the same write', async () => {
+    test('fails only the requests with records in the same write', async () => {
       const begun = await beginLimited();
       const { server, tags, size } = begun;
       limitFiles(server, size + 1000);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { fencesOf, placed } from './fences.ts';
+import { fencesOf, fileOf, placed } from './fences.ts';
 
 describe('the fences of a guide', () => {
   test('are found with their language and their line', () => {
@@ -18,6 +18,13 @@ describe('the fences of a guide', () => {
     expect(() => fencesOf('```ts\na')).toThrow('line 2');
     expect(() => fencesOf('- ```ts\n  ```ts')).toThrow('line 2');
   });
+});
+
+test('a module is written to the file that its first line names', () => {
+  const [named, suite, other] = fencesOf(
+    '```ts\n// store.ts\n\n```\n```ts\n// a.test.ts\na();\n```\n```ts\n// A store.\n```',
+  );
+  expect([named, suite, other].map((fence) => fence && fileOf(fence))).toEqual(['store.ts', 'a.test.ts', 'line-10.ts']);
 });
 
 test.each([

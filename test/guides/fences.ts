@@ -1,8 +1,12 @@
+// The snippets of a guide: finds them, names their files, and puts local addresses into them.
+
 /** A fenced block of a guide. */
 export interface Fence {
+  /** The word after the opening mark, for example `ts`. */
   language: string;
+  /** The lines between the marks. */
   text: string;
-  /** Of its first line, from 1. */
+  /** The number of its first line in the guide, from 1. */
   line: number;
 }
 
@@ -26,11 +30,17 @@ export function fencesOf(markdown: string): Fence[] {
   return fences;
 }
 
-/** Where the hosts and ports of guides are when a test runs them. */
+/** The file that a module is written to: the one that its first line names (`// store.ts`), else one of its line. */
+export function fileOf({ text, line }: Fence): string {
+  const [, named] = /^\/\/ ([\w-]+(?:\.test)?\.ts)\n/.exec(text) ?? [];
+  return named ?? `line-${line}.ts`;
+}
+
+/** The addresses that a test puts in place of the hosts and ports of guides. */
 export interface Places {
-  /** `127.0.0.1:PORT` of what stands for every registry of the world. */
+  /** `127.0.0.1:PORT` of the registry that stands for every registry of the world. */
   upstream: string;
-  /** Where a server of the guide listens instead of on port 5000. */
+  /** The port on which a server of the guide listens instead of on port 5000. */
   port: number;
 }
 

@@ -45,7 +45,7 @@ describe.each(guides)('%s', (name) => {
 
   test.each(fences.filter(({ language }) => language === 'ts' || language === 'sh'))(
     'its snippet at line $line runs',
-    { timeout: 90_000 },
+    { timeout: 150_000 },
     (fence) => workshop.run(fence),
   );
 });

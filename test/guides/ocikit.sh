@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `ocikit` as the snippets of a guide call it. A server goes on in the background, and takes the place of the last one.
+# The command `ocikit` of a guide's snippets. A server runs in the background and replaces the one before.
 set -euo pipefail
 
 if [[ ${1-} != serve ]]; then
@@ -18,6 +18,6 @@ for ((i = 0; i < 300; i += 1)); do
   if ! kill -0 "$(cat "$OCIKIT_STATE/server.pid")" 2>/dev/null; then break; fi
   sleep 0.1
 done
-echo 'the server did not come to listening' >&2
+echo 'the server did not start to listen' >&2
 cat "$OCIKIT_STATE/server.err" >&2
 exit 1

@@ -1,7 +1,8 @@
+// Runs one module of a guide to its end.
 import { pathToFileURL } from 'node:url';
 
-// A module that has left a server running has nevertheless come to its end.
+// A module ends here even if it has left a server running.
 await import(pathToFileURL(process.argv[2] ?? '').href);
-// What rejects without anybody's handling it does so before the next turn.
+// An unhandled rejection is reported before the next turn of the event loop.
 await new Promise(setImmediate);
 process.exit(0);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ends the server of a guide, if one runs, and waits until it has ended.
+# Stops the server of a guide, if one runs, and waits until it has stopped.
 set -euo pipefail
 
 if [[ ! -f $OCIKIT_STATE/server.pid ]]; then exit 0; fi

@@ -1,7 +1,8 @@
+// The registry that guides pull from, whatever host they name.
 import { createTestServer, imageOf } from 'ocikit/testing';
 import type { TestServer } from 'ocikit/testing';
 
-/** What guides may pull from any registry. */
+/** The images that guides may pull from any registry. */
 const images = [
   'library/alpine:3',
   'library/alpine:latest',
@@ -11,7 +12,7 @@ const images = [
   'team/app:latest',
 ];
 
-/** The registry that stands for every other one. */
+/** Starts the registry that stands for every other one. */
 export async function startUpstream(): Promise<TestServer> {
   const server = await createTestServer();
   for (const image of images) {

@@ -1,3 +1,4 @@
+// Compiles and runs the snippets of one guide.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -9,27 +10,30 @@ import { fileURLToPath } from 'node:url';
 import { openLayouts } from 'ocikit/layout';
 import { imageOf, pushContent } from 'ocikit/testing';
 
-import { placed } from './fences.ts';
+import { fileOf, placed } from './fences.ts';
 import type { Fence, Places } from './fences.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const longest = 60_000;
+/** Milliseconds for one snippet: some run a whole suite of tests. */
+const longest = 120_000;
 
-/** Where the snippets of one guide are run. */
+/** The place in which the snippets of one guide are compiled and run. */
 export interface Workshop {
-  /** Compiles all modules of the guide. @returns what the compiler has to say; nothing, if all is well */
+  /** Compiles all modules of the guide. @returns the compiler's messages; empty if all is well */
   compile(fences: readonly Fence[]): Promise<string>;
-  /** Runs one. @throws Error with what it printed if it fails */
+  /** Runs one snippet. @throws Error with its output if it fails */
   run(fence: Fence): Promise<void>;
+  /** Stops the guide's server and removes all files. */
   close(): Promise<void>;
 }
 
-/** @param guide its file's name without `.md` */
+/** @param guide the guide's file name without `.md` */
 export async function openWorkshop(guide: string, upstream: string): Promise<Workshop> {
   // Modules find the packages from inside the repository only.
   const modules = join(here, '.run', `${guide}-${process.pid}`);
   await mkdir(modules, { recursive: true });
+  await writeFile(join(modules, 'vitest.config.js'), 'export default { test: { testTimeout: 30_000 } };\n');
   const directory = await mkdtemp(join(tmpdir(), `ocikit-guide-${guide}-`));
   const state = await mkdtemp(join(tmpdir(), 'ocikit-guide-state-'));
   const places: Places = { upstream, port: await freePort() };
@@ -44,23 +48,21 @@ export async function openWorkshop(guide: string, upstream: string): Promise<Wor
     OCIKIT_PORT: String(places.port),
     OCIKIT_STATE: state,
   };
-  const nameOf = ({ line }: Fence): string => `line-${line}`;
 
   return {
     async compile(fences) {
-      for (const fence of fences) await writeFile(join(modules, `${nameOf(fence)}.ts`), placed(fence.text, places));
+      for (const fence of fences) await writeFile(join(modules, fileOf(fence)), placed(fence.text, places));
       await writeFile(join(modules, 'tsconfig.json'), JSON.stringify(configuration(modules)));
       const tsc = join(root, 'node_modules/typescript/bin/tsc');
       const { code, output } = await execute(process.execPath, [tsc, '-p', modules], { cwd: modules, env });
       return code === 0 ? '' : output;
     },
     async run(fence) {
-      const module = join(modules, 'out', `${nameOf(fence)}.js`);
-      const [command, args] =
+      const module = join(modules, 'out', fileOf(fence).replace(/ts$/, 'js'));
+      const { code, output } =
         fence.language === 'ts'
-          ? [process.execPath, [join(here, 'run-module.js'), module]]
-          : ['bash', ['-euo', 'pipefail', '-c', placed(fence.text, places)]];
-      const { code, output } = await execute(command, args, { cwd: directory, env });
+          ? await execute(process.execPath, [...runnerOf(fence, modules), module], { cwd: directory, env })
+          : await execute('bash', ['-euo', 'pipefail', '-c', placed(fence.text, places)], { cwd: directory, env });
       if (code !== 0) throw new Error(`it ended with ${code}:\n${output}`);
     },
     async close() {
@@ -68,6 +70,15 @@ export async function openWorkshop(guide: string, upstream: string): Promise<Wor
       for (const each of [modules, directory, state]) await rm(each, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+/** The arguments of Node before a module: a module that imports a test runner is run by that runner. */
+function runnerOf({ text }: Fence, modules: string): string[] {
+  if (/from 'node:test'/.test(text)) return ['--test'];
+  if (/from 'vitest'/.test(text)) {
+    return [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--root', modules];
+  }
+  return [join(here, 'run-module.js')];
 }
 
 function configuration(modules: string): object {
@@ -78,7 +89,7 @@ function configuration(modules: string): object {
       declaration: false,
       isolatedDeclarations: false,
       sourceMap: false,
-      // A snippet may show what it does not go on to use.
+      // A snippet may declare things that it does not use.
       noUnusedLocals: false,
       noUnusedParameters: false,
       rootDir: '.',
@@ -88,7 +99,7 @@ function configuration(modules: string): object {
   };
 }
 
-/** What the guides find where they begin. */
+/** Makes the content that a guide finds in its directory. */
 async function furnish(directory: string): Promise<void> {
   const store = openLayouts(join(directory, 'registry-data'));
   await pushContent(store, 'team/app', imageOf({ annotations: { of: 'the guides' } }), { tags: ['v1'] });
@@ -114,7 +125,7 @@ async function execute(
   const output: Buffer[] = [];
   child.stdout.on('data', (piece: Buffer) => output.push(piece));
   child.stderr.on('data', (piece: Buffer) => output.push(piece));
-  // Not `close`: a server that goes on in the background may have the streams still.
+  // Not `close`: a server in the background may still hold the streams.
   const [code] = (await once(child, 'exit')) as [number | null];
   child.stdout.destroy();
   child.stderr.destroy();

@@ -34,7 +34,7 @@ for (const pusher of clients) {
     });
 
     for (const puller of clients) {
-      test(`is pulled with ${puller.name}: the same digest, and the same files`, async () => {
+      test(`is pulled with ${puller.name} with the same digest and the same files`, async () => {
         const pulled = await puller.pull(registry.reference(`by-${pusher.name}:1`));
         expect(pulled).toEqual({ digest: pushed, files: image.files });
       });

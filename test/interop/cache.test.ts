@@ -23,20 +23,20 @@ import type { Scratch } from './scratch.ts';
 import { useServed } from './served.ts';
 import { useSkopeo } from './skopeo.ts';
 
-// Clients that are told of a mirror of Docker Hub. There is no way to Docker Hub itself from here: what they get, they
-// have got from the cache.
+// Clients with a mirror of Docker Hub. Docker Hub itself cannot be reached from here, so all content comes from the
+// cache.
 
 const fetch = nodeFetch();
 afterAll(() => fetch.close());
 
 interface CachedHub {
-  /** Of the cache. */
+  /** `host:port` of the cache. */
   readonly host: string;
   readonly events: CacheEvent[];
   readonly image: Image;
 }
 
-/** A cache of an upstream that stands for Docker Hub, which has `library/app:1`. */
+/** A cache, and an upstream in place of Docker Hub, with `library/app:1`. */
 function useCachedHub(upstream: () => string, scratch: Scratch): CachedHub {
   const events: CacheEvent[] = [];
   const skopeo = useSkopeo();
@@ -73,7 +73,7 @@ function useCachedHub(upstream: () => string, scratch: Scratch): CachedHub {
   };
 }
 
-/** For podman and skopeo. */
+/** The configuration of podman and skopeo. */
 async function mirrorConfiguration(scratch: Scratch, host: string): Promise<string> {
   const path = scratch.newPath();
   const lines = [
@@ -111,7 +111,7 @@ for (const [name, program] of upstreamRegistries) {
         expect(layers()).toHaveLength(before);
       });
 
-      test('docker pushes to it, and pulls that', async () => {
+      test('docker pushes to it, and pulls the pushed image', async () => {
         const reference = `${hub.host}/ours/app:1`;
         await docker.run('tag', 'app:1', reference);
         await docker.run('push', reference);
@@ -146,7 +146,7 @@ for (const [name, program] of upstreamRegistries) {
     describeWith(['docker'], 'by hosts.toml of containerd', () => {
       const containerd = useContainerd();
 
-      test('ctr pulls through it, and names the registry that it means', async () => {
+      test('ctr pulls through it, and names the upstream in its requests', async () => {
         const directory = join(containerd.hosts, 'docker.io');
         await mkdir(directory);
         await writeFile(
@@ -171,8 +171,8 @@ for (const [name, program] of upstreamRegistries) {
       });
     });
 
-    test('goes on serving what it has when the upstream is gone', async () => {
-      // The last test, as it ends the upstream for good.
+    test('still serves its content when the upstream is gone', async () => {
+      // This test has to be the last one, as it stops the upstream for good.
       const before = hub.events.length;
       await upstream.stop();
       const target = scratch.newPath();

@@ -12,7 +12,8 @@ import { useScratch } from './scratch.ts';
 import { useServed } from './served.ts';
 import { useSkopeo } from './skopeo.ts';
 
-// Docker, crane and skopeo on one side, Debian's docker-registry on the other: between them our server, whose registry is our client.
+// Docker, crane and skopeo talk to the server of ocikit, and its registry is the client of ocikit on Debian's
+// docker-registry.
 
 const use = { docker: useDocker, skopeo: useSkopeo, crane: useCrane };
 
@@ -33,7 +34,7 @@ describeWith(['docker-registry'], "our server, and behind it Debian's docker-reg
       const client = use[name]();
       let digest: string;
 
-      test('takes a layer of 200 MB, and the registry has it', async () => {
+      test('a pushed layer of 200 MB reaches the registry', async () => {
         digest = await client.push(image, `${proxy.host}/from/${name}:1`);
         const response = await globalThis.fetch(`http://${upstream.host}/v2/from/${name}/manifests/1`, {
           headers: {
@@ -46,7 +47,7 @@ describeWith(['docker-registry'], "our server, and behind it Debian's docker-reg
         expect(layers[0]?.size).toBeGreaterThan(200_000_000);
       });
 
-      test('gives it back', async () => {
+      test('the layer is pulled again', async () => {
         expect(await client.pull(`${proxy.host}/from/${name}:1`)).toEqual({ digest, files: image.files });
       });
     });
@@ -54,7 +55,7 @@ describeWith(['docker-registry'], "our server, and behind it Debian's docker-reg
 
   describeWith(['crane'], 'lists', () => {
     const crane = useCrane();
-    test('tags and repositories that others have pushed to the registry itself', async () => {
+    test('the chain lists tags and repositories that were pushed to the registry itself', async () => {
       const small = await makeImage(scratch.newPath(), { 'hello.txt': 'to the registry itself\n' });
       for (const tag of ['1', '2', '3']) await crane.push(small, `${upstream.host}/direct/app:${tag}`);
       expect((await crane.run('ls', `${proxy.host}/direct/app`)).stdout).toBe('1\n2\n3\n');

@@ -1,3 +1,4 @@
+// A client program as the tests call it.
 import { mkdir } from 'node:fs/promises';
 
 import { beforeAll } from 'vitest';
@@ -9,43 +10,43 @@ import type { CommandError, Output, RunOptions } from './run.ts';
 import { useScratch } from './scratch.ts';
 import type { Scratch } from './scratch.ts';
 
-/** The arguments of `run`. */
+/** Arguments of a command. */
 export type Invocation = [command: string, args: string[], options: RunOptions];
 
-/** A client's command, with a home directory and a storage of its own. */
+/** The command of a client, with its own home directory and storage. */
 export interface Client extends Scratch {
   readonly name: string;
   invocation(...args: string[]): Invocation;
   run(...args: string[]): Promise<Output>;
-  /** Runs what must fail. */
+  /** Runs a command that must fail. */
   runToFailure(...args: string[]): Promise<CommandError>;
 }
 
 /** A client that pushes and pulls images. */
 export interface ImageClient extends Client {
-  /** Makes the image the client's own, under this reference, and tells the command that pushes it. */
+  /** Gives the image to the client under this reference. Returns the command that pushes it. */
   prepare(image: Image, reference: string): Promise<Invocation>;
-  /** Pushes the image, and resolves with the digest that the client says it has. */
+  /** Pushes the image. Resolves with the digest that the client reports. */
   push(image: Image, reference: string): Promise<string>;
-  /** Pulls the image, with nothing of it there before. `options` are the pulling command's own. */
+  /** Pulls the image, after removing any copy of it. `options` are options of the command that pulls. */
   pull(reference: string, ...options: string[]): Promise<Pulled>;
 }
 
 export interface Pulled {
-  /** The digest that the client says the image has. */
+  /** The digest that the client reports. */
   readonly digest: string;
   readonly files: Files;
 }
 
 export interface ClientSettings {
-  /** Arguments before all others. */
+  /** Arguments before all other ones. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
- * A client for the tests of one file or one `describe`: `prepare` gets a directory of its own, which is removed after
- * the tests, and says how the program is to be called.
+ * A client for the tests of one file or one `describe`. `prepare` gets a new directory, which is removed after the
+ * tests, and returns how to call the program.
  */
 export function useClient(
   name: string,
@@ -77,7 +78,7 @@ export function useClient(
   };
 }
 
-/** The only match's first group: what a client's output must contain. */
+/** Returns the first group of the only match in the output of a client. */
 export function find(pattern: RegExp, output: Output): string {
   const found = pattern.exec(`${output.stdout}\n${output.stderr}`)?.[1];
   if (found === undefined) throw new Error(`${pattern} is not in the output\n${output.stdout}${output.stderr}`);

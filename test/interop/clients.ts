@@ -1,9 +1,10 @@
+// All clients and registries that the tests use, and whether this machine has them.
 import { access, constants } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 import { describe, test } from 'vitest';
 
-/** What the tests install goes below it; git ignores it. */
+/** The directory for installed programs. Git ignores it. */
 const cache = join(import.meta.dirname, '.cache');
 export const goBinaries: string = join(cache, 'bin');
 export const orasEnvironment: string = join(cache, 'oras');
@@ -23,9 +24,9 @@ export type ClientName =
   | 'cosign';
 
 interface ClientProgram {
-  /** All that must be there; the first is the client itself. */
+  /** All programs that the client needs. The first one is the client itself. */
   readonly programs: readonly [string, ...string[]];
-  /** Its daemon, or its storage, belongs to root. */
+  /** True if its daemon or its storage needs root. */
   readonly needsRoot: boolean;
   readonly version: readonly string[];
   readonly from: { readonly apt: string } | { readonly go: string } | { readonly pip: string };
@@ -54,14 +55,14 @@ export const clients: Readonly<Record<ClientName, ClientProgram>> = {
     from: { go: 'github.com/regclient/regclient/cmd/regctl@latest' },
   },
   umoci: { programs: ['umoci'], needsRoot: false, version: ['--version'], from: { apt: 'umoci' } },
-  // The library for Python: what runs is the interpreter of the environment that it is installed in.
+  // A Python library: the program is the interpreter of its environment.
   oras: {
     programs: [orasPython],
     needsRoot: false,
     version: ['-c', 'import oras; print(oras.__version__)'],
     from: { pip: 'oras' },
   },
-  // Registries, which our own client is the client of.
+  // Registries, which the client of ocikit talks to.
   'docker-registry': {
     programs: ['docker-registry'],
     needsRoot: false,
@@ -84,10 +85,10 @@ export const clients: Readonly<Record<ClientName, ClientProgram>> = {
 
 export const clientNames: readonly ClientName[] = Object.keys(clients) as ClientName[];
 
-/** With `CI=true` a client that is missing is a failure; elsewhere its tests are skipped, and say so. */
+/** With `CI=true` a missing client is a failure. Otherwise its tests are skipped with a reason. */
 export const nothingMayBeSkipped: boolean = process.env['CI'] === 'true';
 
-/** Where a program is, in `PATH` or among what was installed here. */
+/** Returns the path of a program, in `PATH` or among the installed ones; undefined if it is not found. */
 export async function locate(program: string): Promise<string | undefined> {
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', goBinaries];
   const candidates = isAbsolute(program) ? [program] : directories.map((directory) => join(directory, program));
@@ -97,7 +98,7 @@ export async function locate(program: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Why the tests of a client can't run here; undefined if they can. */
+/** Returns the reason why the tests of a client cannot run here; undefined if they can. */
 export async function whyMissing(name: ClientName): Promise<string | undefined> {
   const { programs, needsRoot } = clients[name];
   for (const program of programs) {
@@ -113,7 +114,7 @@ for (const name of clientNames) {
   if (reason !== undefined) missing.set(name, reason);
 }
 
-/** Those of the clients that are here. What is missing appears in the report: as skipped, and in CI as failed. */
+/** Returns the clients that this machine has. A missing one appears in the report: as skipped, and in CI as failed. */
 export function presentClients<Name extends ClientName>(names: readonly Name[]): Name[] {
   for (const name of names) {
     const reason = missing.get(name);
@@ -125,7 +126,7 @@ export function presentClients<Name extends ClientName>(names: readonly Name[]):
   return names.filter((name) => !missing.has(name));
 }
 
-/** A `describe` whose tests need these clients. */
+/** Describes tests that need these clients. */
 export function describeWith(names: readonly ClientName[], title: string, define: () => void): void {
   describe(title, () => {
     if (presentClients(names).length === names.length) define();

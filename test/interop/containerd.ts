@@ -1,3 +1,4 @@
+// containerd with its command ctr.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
@@ -12,11 +13,11 @@ import { locate } from './clients.ts';
 import { run } from './run.ts';
 
 export interface Containerd extends Client {
-  /** What `--hosts-dir` is to be: a directory for each registry, with a `hosts.toml`. */
+  /** The directory for `--hosts-dir`: in it, one directory for each registry, with a `hosts.toml`. */
   readonly hosts: string;
 }
 
-/** containerd with `ctr`, and a daemon of its own, which runs nothing. */
+/** containerd with `ctr` and its own daemon, which runs no containers. */
 export function useContainerd(): Containerd {
   let stop: (() => Promise<void>) | undefined;
   let hosts = '';

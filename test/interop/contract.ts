@@ -1,3 +1,4 @@
+// The contract of `Registry` against a registry of another project.
 import type { Registry } from 'ocikit';
 import { registryContract } from 'ocikit/testing';
 import type { ContractTraits } from 'ocikit/testing';
@@ -10,7 +11,7 @@ export interface ContractRun extends DeviatingOptions {
   readonly traits: ContractTraits;
 }
 
-/** The contract of `Registry` with a registry of others at the other end. */
+/** Runs the contract against a registry of another project. */
 export function describeContract(name: string, { registry, traits, ...options }: ContractRun): void {
   describeDeviating(name, registryContract({ create: async () => ({ registry: registry() }), traits }), options);
 }

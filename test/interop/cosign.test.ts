@@ -18,7 +18,7 @@ const bundleType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 const fetch = nodeFetch();
 afterAll(() => fetch.close());
 
-/** cosign with a key of its own. It is to ask nobody: no transparency log, no authority for certificates or time. */
+/** cosign with its own key. It uses no transparency log, and no authority for certificates or time. */
 function useCosign(): Client {
   const client = useClient('cosign', 'cosign', (directory) => {
     return { env: { COSIGN_PASSWORD: 'of a test', DOCKER_CONFIG: join(directory, 'docker') } };
@@ -41,7 +41,7 @@ for (const [name, options] of [
     const served = useServed(() => createMemoryRegistry(), options);
     const cosign = useCosign();
 
-    /** An image that nobody has signed. */
+    /** An image without a signature. */
     const pushImage = async (): Promise<{ repository: string; reference: string; digest: Digest }> => {
       const repository = `signed/${randomName()}`;
       const client = createClient({ host: served.host, fetch });
@@ -88,7 +88,7 @@ for (const [name, options] of [
       expect(await referrers(repository, digest, bundleType)).toHaveLength(2);
     });
 
-    test('a signature of another key is not believed', async () => {
+    test('a signature of another key is refused', async () => {
       const { reference } = await pushImage();
       await cosign.run(...signing, ...offline, reference);
       await cosign.run('generate-key-pair', '--output-key-prefix', 'other');
@@ -97,7 +97,7 @@ for (const [name, options] of [
       expect(error.stderr).toMatch(/signature|key/i);
     });
 
-    test('what our client copies is still signed', async () => {
+    test('an image that our client copies is still signed', async () => {
       const { repository, digest, reference } = await pushImage();
       await cosign.run(...signing, ...offline, reference);
       const target = `copied/${randomName()}`;

@@ -1,3 +1,4 @@
+// crane as a client.
 import { join } from 'node:path';
 
 import { find, useClient } from './client.ts';
@@ -5,7 +6,7 @@ import type { ImageClient } from './client.ts';
 import { filesBelow, unpack } from './images.ts';
 import { run } from './run.ts';
 
-/** crane, which speaks plain HTTP to registries. */
+/** crane, which uses HTTP without TLS. */
 export function useCrane(): ImageClient {
   const client = useClient('crane', 'crane', (directory) => ({
     args: ['--insecure'],

@@ -16,13 +16,13 @@ import { run } from './run.ts';
 import { useScratch } from './scratch.ts';
 import { useSkopeo } from './skopeo.ts';
 
-// What `login` of others writes, in a file or into a credential helper, lets our client in.
+// Credentials that `login` of other clients stores, in a file or a credential helper, work for our client.
 
 const fetch = nodeFetch();
 afterAll(() => fetch.close());
 
 const password = 'a secret: äöü';
-/** Made by `htpasswd -nbBC 4`. */
+/** Output of `htpasswd -nbBC 4`. */
 const htpasswd = 'alice:$2y$04$yUvHq7DiLEeOAWQNca.Y9OMnVsaH369a76rfbFRNT6W32KT9LdJkm\n';
 
 type Environment = Readonly<Record<string, string>>;
@@ -42,7 +42,7 @@ describeWith(['docker-registry'], "Debian's docker-registry with htpasswd", () =
       return false;
     }
   };
-  /** Runs a client's command, which reads the password. The client's own environment comes first. */
+  /** Runs a command of a client that reads the password. */
   const login = async (client: Client, args: readonly string[], env: Environment = {}): Promise<Environment> => {
     const [command, all, options] = client.invocation(...args);
     const whole = { ...options.env, ...env };
@@ -132,7 +132,7 @@ describeWith(['docker-registry'], "Debian's docker-registry with htpasswd", () =
   }
 });
 
-/** A credential helper that keeps everything in a file. docker-credential-helpers, "Development". */
+/** A credential helper that stores credentials in a file. docker-credential-helpers, "Development". */
 const helper = `#!${process.execPath}
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const file = process.env.OCIKIT_TEST_STORE;

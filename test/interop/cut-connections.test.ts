@@ -13,7 +13,7 @@ import type { Proxy } from './proxy.ts';
 import { useCraneRegistry, useDistribution } from './registries.ts';
 import { useScratch } from './scratch.ts';
 
-// Our client, when the connection to a registry of others is cut in the middle of a large blob.
+// The client of ocikit, if the connection to another registry is cut in the middle of a large blob.
 
 const size = 40_000_000;
 const half = size / 2;
@@ -36,17 +36,17 @@ for (const name of presentClients(Object.keys(registries) as (keyof typeof regis
     const client = (options: Partial<ClientOptions> = {}): Registry =>
       createClient({ host: proxy.host, fetch, backOff: { first: 50 }, ...options });
 
-    test('a push that is cut in its middle goes on', async () => {
+    test('resumes a push that is cut in its middle', async () => {
       const { digest, bytes } = newBlob();
       const cut = proxy.cutAfter('upload', half);
       await client().pushBlob('pushed', { digest, size }, bytes);
       expect(cut.happened).toBe(true);
       expect(await client().resolveBlob('pushed', digest)).toMatchObject({ digest, size });
-      // Where an upload that was cut is given up, it begins again.
+      // A registry that discards the cut upload gets the blob from its start.
       expect(proxy.passed('upload')).toBeLessThan((goesOn ? 1.2 : 1.7) * size);
     });
 
-    test('a pull that is cut in its middle goes on from its byte', async () => {
+    test('resumes a pull that is cut in its middle from the next byte', async () => {
       const { digest, bytes } = newBlob();
       await client().pushBlob('pulled', { digest, size }, bytes);
       const before = proxy.passed('download');
@@ -57,7 +57,7 @@ for (const name of presentClients(Object.keys(registries) as (keyof typeof regis
       expect(proxy.passed('download') - before).toBeLessThan(1.1 * size);
     });
 
-    test('a push that was left in its middle is completed by another client', async () => {
+    test('accepts the rest of an abandoned push from another client', async () => {
       const { digest, bytes } = newBlob();
       const transfers = openTransfers(scratch.newPath());
       await leftAt(proxy, (signal) => client({ transfers }).pushBlob('left', { digest, size }, bytes, { signal }));
@@ -67,7 +67,7 @@ for (const name of presentClients(Object.keys(registries) as (keyof typeof regis
       expect(await client().resolveBlob('left', digest)).toMatchObject({ digest, size });
     });
 
-    test('a push is completed though the registry was started again since it was left', async () => {
+    test('accepts the rest of an abandoned push after its restart', async () => {
       const { digest, bytes } = newBlob();
       const transfers = openTransfers(scratch.newPath());
       await leftAt(proxy, (signal) => client({ transfers }).pushBlob('again', { digest, size }, bytes, { signal }));
@@ -83,7 +83,7 @@ function newBlob(): { digest: Digest; bytes: Uint8Array } {
   return { digest: digestOf(bytes), bytes };
 }
 
-/** Ends a push when half of it has gone, as the end of its process does. */
+/** Ends a push after half of its bytes, as the end of its process does. */
 async function leftAt(proxy: Proxy, push: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
   const controller = new AbortController();
   const pushing = push(controller.signal).catch((error: unknown) => error);

@@ -1,11 +1,12 @@
+// Deviations of other registries from the contract of `Registry`.
 import type { Deviation } from '../../packages/ocikit/test/deviations.ts';
 
 /**
- * What registries of others do otherwise than the contract of `Registry` has it, as our client sees it. Most of it is allowed by
- * the distribution specification, or was no part of it when they were written.
+ * A deviation of another registry from the contract of `Registry`, seen through the client of ocikit. The distribution
+ * specification allows most deviations, or did not cover the case when the registry was written.
  */
 
-/** Debian's docker-registry 2.8 and distribution v3 are one program, some years apart. */
+/** Deviations of Debian's docker-registry 2.8 and of distribution v3, which are one program some years apart. */
 const distribution: readonly Deviation[] = [
   {
     because: 'it names manifests by sha256 digests only',
@@ -134,7 +135,7 @@ export const distributionV3: readonly Deviation[] = [
     atTimes: /tags\/list\S* was answered 404/,
   },
   {
-    because: 'it goes on with an upload whose id says nothing of where it stands',
+    because: 'it resumes an upload by an id without its state',
     cases: ['resuming uploads: does not know an id that was changed'],
   },
   {
@@ -143,7 +144,7 @@ export const distributionV3: readonly Deviation[] = [
   },
 ];
 
-/** The registry of go-containerregistry, `crane registry serve`. It is for tests, and says so. */
+/** The registry of go-containerregistry, `crane registry serve`. Its documentation says that it is for tests. */
 export const craneRegistry: readonly Deviation[] = [
   {
     because: 'all repositories have all blobs',
@@ -233,7 +234,7 @@ export const craneRegistry: readonly Deviation[] = [
   },
 ];
 
-/** `crane registry serve --disk`: blobs are files. */
+/** `crane registry serve --disk`, with blobs in files. */
 export const craneRegistryOnDisk: readonly Deviation[] = [
   {
     because: 'it keeps a blob under its sha256 digest, whatever digest it was pushed by',

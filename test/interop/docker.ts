@@ -1,3 +1,4 @@
+// Docker as a client.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
@@ -14,22 +15,22 @@ import { run } from './run.ts';
 import { givenRegistry } from './server.ts';
 
 interface Daemon {
-  /** `unix://…` */
+  /** The address of the daemon: `unix://…`. */
   readonly host: string;
   stop(): Promise<void>;
 }
 
 /**
- * Docker, with a daemon of its own, which runs no containers and touches no network.
+ * Docker with its own daemon, which runs no containers and uses no network.
  *
- * @param flags further ones of the daemon
+ * @param flags further flags of the daemon
  */
 export function useDocker(flags: () => readonly string[] = () => []): ImageClient {
   let daemon: Daemon | undefined;
   // Hooks after the tests run in reverse order: the daemon stops before its directory is removed.
   const client = useClient('docker', 'docker', async (directory) => {
     daemon = await startDaemon(directory, flags());
-    // The classic builder: BuildKit's command is a plug-in, and a package of its own.
+    // Use the classic builder: BuildKit is a plug-in in another package.
     return { env: { DOCKER_HOST: daemon.host, DOCKER_CONFIG: join(directory, 'config'), DOCKER_BUILDKIT: '0' } };
   });
   afterAll(async () => {
@@ -81,7 +82,7 @@ async function startDaemon(directory: string, flags: readonly string[]): Promise
       ['--storage-driver', 'vfs'],
       ['--bridge', 'none'],
       ['--iptables=false', '--ip6tables=false'],
-      // Plain HTTP is allowed on the loopback interface without a word.
+      // Docker allows HTTP on the loopback interface without configuration.
       givenRegistry === undefined ? [] : ['--insecure-registry', givenRegistry],
       flags,
     ].flat(),
@@ -95,7 +96,7 @@ async function startDaemon(directory: string, flags: readonly string[]): Promise
     const end = await Promise.race([exited, delay(30_000, undefined, { ref: false })]);
     if (end !== undefined) return;
     child.kill('SIGKILL');
-    // It can't stop its containerd any more.
+    // The daemon cannot stop its containerd any more.
     process.kill(Number(await readFile(join(executionRoot, 'containerd', 'containerd.pid'), 'utf8')), 'SIGKILL');
   };
 

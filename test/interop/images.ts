@@ -1,3 +1,4 @@
+// Images that the tests make.
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { link, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -9,20 +10,20 @@ import { run } from './run.ts';
 
 const MiB = 1024 * 1024;
 
-/** Path → sha256 digest of the content, of every file below a directory. */
+/** The digest of every file below a directory, by its path. */
 export type Files = Readonly<Record<string, string>>;
 
-/** One image of one layer, in every shape that a client can push from. */
+/** An image with one layer, in every form that a client can push from. */
 export interface Image {
-  /** A build's context: a Dockerfile (`FROM scratch`) and the directory `files`. */
+  /** The context of a build: a Dockerfile (`FROM scratch`) and the directory `files`. */
   readonly context: string;
-  /** An OCI image layout, in which the image has the tag `image`. */
+  /** An OCI image layout with the image under the tag `image`. */
   readonly layout: string;
   /** The layer: a tar in gzip format. */
   readonly layer: string;
-  /** Of the manifest in the layout. */
+  /** Digest of the manifest in the layout. */
   readonly digest: string;
-  /** What every client must find in it again. */
+  /** The files that every client must find in the image. */
   readonly files: Files;
 }
 
@@ -43,7 +44,7 @@ export async function makeImage(
 
   const tar = join(directory, 'layer.tar');
   await run('tar', ['--create', '--file', tar, '--directory', tree, '.']);
-  // Stored, not compressed: most of it is random bytes.
+  // Do not compress: most of the layer is random bytes.
   await pipeline(createReadStream(tar), createGzip({ level: 0 }), createWriteStream(layer));
 
   const digest = await writeLayout(layout, await sha256OfFile(tar), layer);

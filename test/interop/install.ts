@@ -1,3 +1,4 @@
+// The global set-up of vitest: installs missing clients if it may.
 import { rm } from 'node:fs/promises';
 
 import {
@@ -12,11 +13,11 @@ import {
 import type { ClientName } from './clients.ts';
 import { run } from './run.ts';
 
-/** `OCIKIT_INTEROP_INSTALL=1`, or `CI=true`: the clients that are missing may be installed on this machine. */
+/** True with `OCIKIT_INTEROP_INSTALL=1` or `CI=true`: missing clients may be installed on this machine. */
 const mayInstall = nothingMayBeSkipped || process.env['OCIKIT_INTEROP_INSTALL'] === '1';
 const minutes = 60_000;
 
-/** vitest's global set-up: installs what is missing where it may, and says which clients will be tested. */
+/** Installs missing clients if it may, and prints which clients will be tested. */
 export async function setup(): Promise<void> {
   const lines: string[] = [];
   if (mayInstall) lines.push(...(await installMissing()));
@@ -37,7 +38,7 @@ async function presence(name: ClientName): Promise<string> {
   }
 }
 
-/** What could not be installed: the tests themselves fail for want of it, so this only has to say why. */
+/** Installs missing clients. Returns the failures; the tests of such a client fail or are skipped by themselves. */
 async function installMissing(): Promise<string[]> {
   const problems: string[] = [];
   const attempt = async (what: string, install: () => Promise<void>): Promise<void> => {
@@ -64,7 +65,7 @@ async function installMissing(): Promise<string[]> {
 async function installWithApt(packages: readonly string[]): Promise<void> {
   if ((await locate('apt-get')) === undefined) throw new Error('there is no apt-get');
   if (process.getuid?.() !== 0) throw new Error('apt-get needs root');
-  // A package's service must not start: the tests start their own daemon. In runlevel 1 none does.
+  // In runlevel 1 a package does not start its service: the tests start their own daemon.
   const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   await run('apt-get', ['update'], { env, timeout: 3 * minutes });
   await run('apt-get', ['install', '--yes', '--no-install-recommends', ...packages], { env, timeout: 6 * minutes });
@@ -76,14 +77,14 @@ async function installWithGo(module: string): Promise<void> {
 
 async function installWithPip(project: string): Promise<void> {
   if (!(await canMakeEnvironments('python3'))) await installWithApt(['python3-venv']);
-  // Debian's package belongs to Debian's Python, which need not be the first in PATH.
+  // Debian's package belongs to Debian's Python, which may not be the first one in PATH.
   const python = (await canMakeEnvironments('python3')) ? 'python3' : '/usr/bin/python3';
   await run(python, ['-m', 'venv', orasEnvironment]);
   try {
     const pip = ['-m', 'pip', 'install', '--quiet', project];
     await run(`${orasEnvironment}/bin/python`, pip, { timeout: 3 * minutes });
   } catch (error) {
-    // An environment without the library would pass for an installed client the next time.
+    // Remove an environment without the library: the next run would take it for an installed client.
     await rm(orasEnvironment, { recursive: true, force: true });
     throw error;
   }

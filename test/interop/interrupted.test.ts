@@ -14,7 +14,7 @@ import { useRegistry } from './server.ts';
 import { useSkopeo } from './skopeo.ts';
 
 const use = { docker: useDocker, podman: usePodman, skopeo: useSkopeo, crane: useCrane, regctl: useRegctl };
-/** What each does of its own accord when a connection is lost; the others give up, and are run again by their users. */
+/** Clients that retry a push or resume a pull by themselves after a lost connection. Other clients fail. */
 const pushesAgain = new Set(['docker', 'crane', 'regctl']);
 const resumesPulls = new Set(['docker', 'regctl']);
 const layerSize = 40_000_000;
@@ -23,7 +23,7 @@ const half = layerSize / 2;
 const registry = useRegistry();
 const proxy = useProxy(registry);
 const scratch = useScratch();
-/** Never the same twice: a layer that the registry has is not sent. */
+/** Returns a new image: a client does not push a layer that the registry has. */
 const newImage = (): Promise<Image> => makeImage(scratch.newPath(), { 'data.bin': { randomBytes: layerSize } });
 
 for (const name of presentClients(Object.keys(use) as (keyof typeof use)[])) {
@@ -52,7 +52,7 @@ for (const name of presentClients(Object.keys(use) as (keyof typeof use)[])) {
     }
 
     if (resumesPulls.has(name)) {
-      test('goes on where it was when the connection is cut in the middle of a pull', async () => {
+      test('resumes a pull from the next byte when the connection is cut in the middle', async () => {
         const image = await newImage();
         const reference = proxy.reference(`${name}-pulled:1`);
         const digest = await client.push(image, reference);

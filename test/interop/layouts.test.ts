@@ -44,10 +44,10 @@ async function tagsOf(registry: TestRegistry, repository: string): Promise<strin
   return ((await response.json()) as { tags: string[] | null }).tags;
 }
 
-/** Writes an image into the layout, with the tag `1` where the client has a way to say so. */
+/** Writes an image into a layout, with the tag `1` if the client supports tags. */
 type WriteLayout = (image: Image, layout: string, source: TestRegistry) => Promise<unknown>;
 
-/** How each client writes a layout. What pulls only from a registry gets it from `source`, where it is `image:1`. */
+/** How each client writes a layout. A client that can only pull gets the image from `source`, as `image:1`. */
 const writers: Readonly<Record<string, { client: ClientName; isTagged: boolean; use: () => WriteLayout }>> = {
   'skopeo copy': {
     client: 'skopeo',
@@ -81,7 +81,7 @@ const writers: Readonly<Record<string, { client: ClientName; isTagged: boolean; 
       return async (image, layout) => {
         await umoci.run('init', '--layout', layout);
         await umoci.run('new', '--image', `${layout}:1`);
-        // Not with `umoci insert`, whose tars end too early for tar.
+        // Do not use `umoci insert`: its tars end too early for tar.
         const bundle = umoci.newPath();
         await umoci.run('unpack', '--rootless', '--image', `${layout}:1`, bundle);
         await cp(join(image.context, 'files'), join(bundle, 'rootfs'), { recursive: true });
@@ -134,7 +134,7 @@ const writers: Readonly<Record<string, { client: ClientName; isTagged: boolean; 
   },
 };
 
-// A registry that is given keeps its files to itself.
+// A given registry does not show its files.
 describe.skipIf(givenRegistry !== undefined)('image layouts', () => {
   describe('that other tools wrote', () => {
     const source = useRegistry('--memory');
@@ -359,14 +359,17 @@ describe.skipIf(givenRegistry !== undefined)('image layouts', () => {
     });
 
     type Check = (layout: string, image: { digest: string; files: Files }, name: string) => Promise<void>;
-    /** Calls with each pushed image's layout. */
+    /** Calls `check` with the layout of each pushed image. */
     const forEach = async (check: Check): Promise<void> => {
       for (const [name, image] of pushed) await check(registry.directory(`by-${name}`), image, name);
     };
-    /** Docker's classic builder pushes Docker's media types, which skopeo, Podman, umoci and oras find in no layout. */
+    /**
+     * Skips Docker's media types, which its classic builder pushes: skopeo, Podman, umoci and oras ignore them in
+     * layouts.
+     */
     const forEachOfOci = (check: Check): Promise<void> =>
       forEach((layout, image, name) => (name === 'docker' ? Promise.resolve() : check(layout, image, name)));
-    /** What each of the tools finds in an image, which it calls by a name such as `oci:/path/to/layout:1`. */
+    /** Returns the digest and the files that a tool finds in an image, named as `oci:/path/to/layout:1`. */
     const readWithSkopeo = async (skopeo: Client, name: string): Promise<unknown> => {
       const { stdout: digest } = await skopeo.run('inspect', '--format', '{{.Digest}}', name);
       const [copy, files] = [skopeo.newPath(), skopeo.newPath()];
@@ -491,11 +494,11 @@ describe.skipIf(givenRegistry !== undefined)('image layouts', () => {
     const scratch = useScratch();
     const [skopeo, crane, regctl] = [useSkopeo(), useCrane(), useRegctl()];
 
-    /** Many small manifests: the journal is folded when it is larger than 1 MiB. */
+    /** Pushes many small manifests, so that the journal is folded. */
     const pushMany = async (config: Entry): Promise<void> => {
       const headers = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' };
       const padding = 'x'.repeat(60);
-      // The journal has to grow to 4 MiB.
+      // The journal has to reach 4 MiB.
       const further = (tag: string): string => ['a', 'b', 'c', 'd', 'e'].map((name) => `tag=${name}-${tag}`).join('&');
       const push = async (tag: string): Promise<void> => {
         const annotations = { tag };

@@ -28,7 +28,7 @@ async function putEach(paths: readonly string[]): Promise<void> {
 
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
-/** Asks for page after page of this many names, as a client with `--last` and `--limit` does. */
+/** Lists page by page, with this many names on a page, as a client with `--last` and `--limit` does. */
 async function pages(size: number, page: (last: string) => Promise<string[]>): Promise<string[][]> {
   const all: string[][] = [];
   for (let last = ''; ;) {

@@ -11,25 +11,25 @@ import { useCraneRegistry, useDistribution } from './registries.ts';
 import type { OtherRegistry } from './registries.ts';
 import { useTokenServer } from './token-issuer.ts';
 
-// Our client, and registries of others: each under the contract of `Registry`, as far as it goes there.
+// The client of ocikit with other registries, each under the applicable part of the contract of `Registry`.
 
-/** What none of them has, and is not wrong without. */
+/** Optional features that all of them lack. */
 const traits: ContractTraits = {
   remote: true,
   lacks: ['maintenance', 'uploadRead', 'ifTag', 'anonymousMount', 'unknownNames'],
 };
 
-/** Groups of cases that make every call, for registries that differ from others in something else. */
+/** Groups of cases that make every call, for registries that differ only in other respects. */
 const calls = /^(?:pushing|reading|uploading|resuming|mounting|tags|listing|referrers|deleting|many)/;
 
 const fetch = nodeFetch();
 afterAll(() => fetch.close());
 
 const user = { username: 'alice', password: 'a secret: äöü' };
-/** Made by `htpasswd -nbBC 4`. */
+/** Output of `htpasswd -nbBC 4`. */
 const htpasswd = 'alice:$2y$04$yUvHq7DiLEeOAWQNca.Y9OMnVsaH369a76rfbFRNT6W32KT9LdJkm\n';
 
-/** One client for all cases, as it is where a registry is used. */
+/** One client for all cases, as in normal use. */
 function clientOf(
   registry: OtherRegistry,
   options: Partial<ClientOptions> = {},
@@ -46,7 +46,7 @@ describeWith(['docker-registry'], "Debian's docker-registry", () => {
 describeWith(['docker-registry'], "Debian's docker-registry with htpasswd", () => {
   const registry = useDistribution('docker-registry', () => ({ htpasswd }));
 
-  test.each([undefined, { ...user, password: 'another' }])('lets nobody in with %j', async (credentials) => {
+  test.each([undefined, { ...user, password: 'another' }])('refuses the credentials %j', async (credentials) => {
     const client = createClient({ host: registry.host, fetch, credentials: () => credentials });
     await expect(client.resolveTag('a', 'v1')).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
   });
@@ -59,7 +59,7 @@ describeWith(['docker-registry'], "Debian's docker-registry with a token server"
   const tokens = useTokenServer({ [user.username]: user.password });
   const registry = useDistribution('docker-registry', () => ({ tokens: tokens.issuer() }));
 
-  test('lets nobody in without credentials', async () => {
+  test('refuses a client without credentials', async () => {
     const client = createClient({ host: registry.host, fetch });
     await expect(client.resolveTag('a', 'v1')).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
   });
@@ -67,7 +67,7 @@ describeWith(['docker-registry'], "Debian's docker-registry with a token server"
   const client = clientOf(registry, { credentials: () => user });
   describeContract('the contract', { registry: client, traits, deviations: dockerRegistry, groups: calls });
 
-  test('asks for a token for each thing that is done, and not for each request', () => {
+  test('asks for a token for each scope, not for each request', () => {
     expect(tokens.issued).toBeGreaterThan(100);
     expect(tokens.issued).toBeLessThan(2000);
   });

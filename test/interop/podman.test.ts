@@ -100,7 +100,7 @@ describeWith(['buildah'], 'buildah', () => {
   const scratch = useScratch();
   const buildah = useBuildah();
 
-  /** Adds a directory's files to an image, and pushes the outcome. */
+  /** Adds the files of a directory to an image, and pushes the result. */
   const extend = async (base: string, image: Image, reference: string): Promise<void> => {
     const from = await buildah.run('from', overHttp, base);
     const container = from.stdout.trim();

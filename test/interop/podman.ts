@@ -1,3 +1,4 @@
+// Podman and buildah as clients.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -6,7 +7,7 @@ import type { Client, ImageClient } from './client.ts';
 import { filesBelow } from './images.ts';
 import { run } from './run.ts';
 
-/** Podman, with a storage of its own. Registries are spoken to in plain HTTP. */
+/** Podman with its own storage. It uses HTTP without TLS. */
 export function usePodman(): ImageClient {
   const client = useClient('podman', 'podman', (directory) => ({
     args: [...storage(directory), '--cgroup-manager', 'cgroupfs', '--events-backend', 'none'],
@@ -37,7 +38,7 @@ export function usePodman(): ImageClient {
   };
 }
 
-/** buildah, with a storage of its own. */
+/** buildah with its own storage. */
 export function useBuildah(): Client {
   return useClient('buildah', 'buildah', (directory) => ({
     args: storage(directory),
@@ -50,7 +51,7 @@ function storage(directory: string): string[] {
   return ['--root', root, '--runroot', runRoot, '--storage-driver', 'vfs'];
 }
 
-/** No credentials of the user's, and no temporary files in /var/tmp. */
+/** An environment without the user's credentials, and without temporary files in /var/tmp. */
 function environment(directory: string): Record<string, string> {
   return { TMPDIR: directory, XDG_RUNTIME_DIR: directory };
 }

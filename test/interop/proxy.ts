@@ -1,3 +1,4 @@
+// A TCP proxy before a registry that counts, holds up and cuts bytes.
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 
@@ -7,18 +8,18 @@ import type { TestRegistry } from './server.ts';
 
 export type Direction = 'upload' | 'download';
 
-/** A way to the registry on which bytes are counted, held up and lost. */
+/** A proxy that counts bytes, holds them up and cuts connections. */
 export interface Proxy {
-  /** `host:port`, in the registry's place. */
+  /** `host:port`, to be used in place of the registry's. */
   readonly host: string;
   reference(name: string): string;
   /** Bytes that have passed since the test began. */
   passed(direction: Direction): number;
-  /** Lets this many bytes more pass in a direction, then holds it up; resolves at that moment. */
+  /** Lets this many more bytes pass in a direction, then holds it up. Resolves at that moment. */
   holdAfter(direction: Direction, bytes: number): Promise<void>;
-  /** Lets this many bytes more pass in a direction, then cuts all connections; the answer says whether it has. */
+  /** Lets this many more bytes pass in a direction, then cuts all connections and sets `happened`. */
   cutAfter(direction: Direction, bytes: number): { readonly happened: boolean };
-  /** Cuts all connections. New ones are held up no more. */
+  /** Cuts all connections, and stops holding up new ones. */
   cut(): void;
 }
 
@@ -47,7 +48,7 @@ export function useProxy(registry: Pick<TestRegistry, 'host'> & Partial<Pick<Tes
       to.once('drain', () => from.resume());
     });
     from.on('end', () => to.end());
-    // A reset connection is one of the things that this is for.
+    // A reset connection is expected here.
     from.on('error', () => to.destroy());
     from.on('close', () => {
       sockets.delete(from);

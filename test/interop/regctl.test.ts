@@ -22,7 +22,7 @@ describeWith(['regctl'], 'regctl', () => {
     image = await makeImage(scratch.newPath(), { 'hello.txt': 'regctl\n', 'data.bin': { randomBytes: 1_000_000 } });
   });
 
-  /** Attaches an artifact of this content to a subject. */
+  /** Attaches an artifact with this content to a subject. */
   const attach = async (subject: string, artifactType: string, content: string): Promise<void> => {
     const [command, args, options] = regctl.invocation('artifact', 'put', '--artifact-type', artifactType);
     await run(command, [...args, '--subject', subject], { ...options, input: content });

@@ -1,3 +1,4 @@
+// regctl as a client.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -6,14 +7,14 @@ import type { ImageClient } from './client.ts';
 import { filesBelow, unpackLayout } from './images.ts';
 import { run } from './run.ts';
 
-/** What regctl's configuration says of a registry. */
+/** The configuration of a registry in regctl. */
 export interface RegctlHost {
-  /** Bytes above which a blob goes up in chunks, and the bytes of a chunk. */
+  /** Bytes above which regctl pushes a blob in chunks, and bytes of a chunk. */
   readonly blobMax?: number;
   readonly blobChunk?: number;
 }
 
-/** regctl, which speaks plain HTTP to registries. */
+/** regctl, which uses HTTP without TLS. */
 export function useRegctl(host: RegctlHost = {}): ImageClient {
   const client = useClient('regctl', 'regctl', async (directory) => {
     const config = join(directory, 'config.json');

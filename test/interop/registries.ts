@@ -1,3 +1,4 @@
+// Registries of other projects.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -10,29 +11,29 @@ import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { locate } from './clients.ts';
 import { makeScratch, removeScratch } from './scratch.ts';
 
-/** A registry of others, for the tests of one file or one `describe`. */
+/** A registry of another project, for the tests of one file or one `describe`. */
 export interface OtherRegistry {
-  /** `host:port`, spoken to in plain HTTP. */
+  /** `host:port` of the registry, which uses HTTP without TLS. */
   readonly host: string;
-  /** Starts it again, on what it has stored, and on the same port. It forgets what it only remembered. */
+  /** Restarts the registry on its stored content and the same port. Its state in memory is lost. */
   restart(): Promise<void>;
-  /** Ends it before its tests do. */
+  /** Stops the registry before the end of its tests. */
   stop(): Promise<void>;
 }
 
 export interface OtherRegistryOptions {
-  /** Who may use it, by Basic: the lines of an `htpasswd` file. */
+  /** The users for Basic authentication: the lines of an `htpasswd` file. */
   readonly htpasswd?: string | undefined;
-  /** Who issues the tokens that it wants. */
+  /** The issuer of the tokens that the registry accepts. */
   readonly tokens?: TokenIssuer | undefined;
 }
 
-/** What a registry has to know of a token server. */
+/** The facts about a token server that a registry needs. */
 export interface TokenIssuer {
   readonly realm: string;
   readonly service: string;
   readonly issuer: string;
-  /** The certificate (PEM) of the key that signs. */
+  /** The certificate (PEM) of the key that signs tokens. */
   readonly certificate: string;
 }
 
@@ -41,7 +42,7 @@ interface Command {
   args: string[];
 }
 
-/** Debian's `docker-registry`, or distribution v3: what they are told is the same. */
+/** Debian's `docker-registry`, or distribution v3. Both take the same configuration. */
 export function useDistribution(
   program: 'docker-registry' | 'registry',
   options: () => OtherRegistryOptions = () => ({}),
@@ -55,7 +56,7 @@ export function useDistribution(
       version: '0.1',
       log: { level: 'info', accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: file('content') }, delete: { enabled: true } },
-      // Layers that are fetched from elsewhere are refused unless their URLs are allowed.
+      // The registry refuses layers with foreign URLs unless these URLs are allowed.
       validation: { manifests: { urls: { allow: ['.*'] } } },
       http: { addr: address },
       auth: {
@@ -72,13 +73,13 @@ export function useDistribution(
             }),
       },
     };
-    // YAML has all of JSON.
+    // JSON is YAML.
     await writeFile(file('config.yml'), JSON.stringify(configuration));
     return { program, args: ['serve', file('config.yml')] };
   });
 }
 
-/** `crane registry serve`: the registry of go-containerregistry, which others use in their tests. */
+/** `crane registry serve`: the registry of go-containerregistry, which many projects use in their tests. */
 export function useCraneRegistry(keepsBlobs: 'in memory' | 'on disk'): OtherRegistry {
   return useOtherRegistry(async (directory, address) => {
     const blobs = join(directory, 'blobs');
@@ -105,7 +106,7 @@ function useOtherRegistry(command: (directory: string, address: string) => Promi
     return running.host;
   };
   beforeAll(async () => {
-    // It waits for the disk after each file that it writes.
+    // The registry syncs each file that it writes.
     directory = await makeScratch(existsSync('/dev/shm') ? '/dev/shm' : undefined);
     await start('127.0.0.1:0');
   });
@@ -139,7 +140,7 @@ interface Running {
   stop(): Promise<void>;
 }
 
-/** Resolves once the registry has said where it listens. */
+/** Resolves once the registry has printed its address. */
 async function startProgram({ program, args }: Command): Promise<Running> {
   const child = spawn((await locate(program)) ?? program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit').then(([code, signal]: unknown[]) => String(code ?? signal));

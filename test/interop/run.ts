@@ -1,14 +1,15 @@
+// Running commands.
 import { execFile, spawn } from 'node:child_process';
 import type { ExecFileException } from 'node:child_process';
 import { once } from 'node:events';
 
 export interface RunOptions {
   readonly cwd?: string;
-  /** Added to the environment of this process. */
+  /** Variables to add to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Written to the command's standard input. */
+  /** Text for the standard input of the command. */
   readonly input?: string;
-  /** Milliseconds, after which the command is killed. */
+  /** Milliseconds after which the command is killed. */
   readonly timeout?: number;
 }
 
@@ -17,7 +18,7 @@ export interface Output {
   readonly stderr: string;
 }
 
-/** A command that did not exit with 0. Its message holds the command line and everything it wrote to stderr. */
+/** Thrown if a command does not exit with 0. The message has the command line and the text on stderr. */
 export class CommandError extends Error {
   readonly stdout: string;
   readonly stderr: string;
@@ -30,7 +31,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a command to its end; anything but exit code 0 is a {@link CommandError}. */
+/** Runs a command until it exits. Throws a {@link CommandError} unless it exits with 0. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Output> {
   const { cwd, env, input, timeout = 100_000 } = options;
   return new Promise((resolve, reject) => {
@@ -46,7 +47,7 @@ export function run(command: string, args: readonly string[], options: RunOption
         reject(new CommandError([command, ...args].join(' '), outcomeOf(error, timeout), { stdout, stderr }));
       },
     );
-    // A command that does not read its input closes it; that is for the exit code to judge.
+    // Ignore an error here: a command may close its input unread. The exit code tells if it failed.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
@@ -57,7 +58,7 @@ function outcomeOf(error: ExecFileException, timeout: number): string {
   return typeof error.code === 'number' ? `failed: exit code ${error.code}` : `failed: ${error.message}`;
 }
 
-/** Runs a command that must fail, and resolves with how it did. */
+/** Runs a command that must fail. Resolves with its error. */
 export async function runToFailure(
   command: string,
   args: readonly string[],
@@ -72,7 +73,7 @@ export async function runToFailure(
   throw new Error(`$ ${[command, ...args].join(' ')}\nsucceeded, and must not`);
 }
 
-/** Runs a command until `moment` comes, and kills it then. Fails if the command ends earlier. */
+/** Runs a command and kills it when `moment` resolves. Fails if the command ends earlier. */
 export async function killAt(
   moment: Promise<void>,
   command: string,
@@ -95,7 +96,7 @@ export async function killAt(
   await exited;
 }
 
-/** The registry is on this machine: no proxy that the environment names is asked for it. */
+/** The environment without proxies, as the registry is on this machine. */
 function environment(additions: RunOptions['env']): NodeJS.ProcessEnv {
   return {
     ...process.env,

@@ -1,3 +1,4 @@
+// Temporary directories of tests.
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,11 +9,11 @@ import { afterAll, beforeAll } from 'vitest';
 import { run } from './run.ts';
 
 export interface Scratch {
-  /** A path where nothing is yet. */
+  /** Returns a path that does not exist yet. */
   newPath(): string;
 }
 
-/** A directory for what the tests of one file or one `describe` make. */
+/** A temporary directory for the tests of one file or one `describe`. */
 export function useScratch(): Scratch {
   let directory: string | undefined;
   let paths = 0;
@@ -32,8 +33,8 @@ export function useScratch(): Scratch {
 }
 
 /**
- * A new directory for what a test makes. The name is short: a Unix socket's path has 108 bytes. It has no capital letter:
- * Podman makes the path of a layout an image's name.
+ * Creates a temporary directory. Its name is short, as the path of a Unix socket has at most 108 bytes. It has no
+ * capital letters, as Podman uses the path of a layout as the name of an image.
  */
 export async function makeScratch(parent: string = tmpdir()): Promise<string> {
   const directory = join(parent, `ocikit-${randomBytes(4).toString('hex')}`);
@@ -41,13 +42,13 @@ export async function makeScratch(parent: string = tmpdir()): Promise<string> {
   return directory;
 }
 
-/** Removes such a directory, after it has unmounted what a client's storage left mounted there. */
+/** Removes a temporary directory, after unmounting the mounts that a client has left there. */
 export async function removeScratch(directory: string): Promise<void> {
   for (const mount of await mountsBelow(directory)) await run('umount', [mount]);
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 }
 
-/** The deepest first. */
+/** Returns the mounts below a directory, the deepest first. */
 async function mountsBelow(directory: string): Promise<string[]> {
   if (process.platform !== 'linux') return [];
   const table = await readFile('/proc/self/mountinfo', 'utf8');

@@ -10,7 +10,7 @@ import { run, runToFailure } from './run.ts';
 import { useScratch } from './scratch.ts';
 import { givenRegistry, useRegistry } from './server.ts';
 
-// A registry that is given was started with flags of its own.
+// A given registry has its own flags.
 describe.skipIf(givenRegistry !== undefined)('ocikit serve', () => {
   describe('--read-only', () => {
     const registry = useRegistry('--read-only');
@@ -45,7 +45,7 @@ describe.skipIf(givenRegistry !== undefined)('ocikit serve', () => {
     for (const name of presentClients(['docker', 'crane', 'regctl'])) {
       describe(`with ${name}`, () => {
         const client = use[name]();
-        test('takes an image, and gives it back', async () => {
+        test('stores an image, and serves it', async () => {
           const image = await makeImage(scratch.newPath(), {
             'hello.txt': name,
             'data.bin': { randomBytes: 1_000_000 },
@@ -70,12 +70,12 @@ describe.skipIf(givenRegistry !== undefined)('ocikit serve', () => {
       return [command, args, { ...options, input: index }];
     };
 
-    test('refuses an index that names a manifest which is not there, and says which', async () => {
+    test('refuses an index with a missing manifest, and names that manifest', async () => {
       const error = await runToFailure(...put(complete.reference('index:1')));
       expect(error.stderr).toContain(absent);
     });
 
-    test('--sparse takes an index that names a manifest which is not there', async () => {
+    test('accepts an index with a missing manifest with --sparse', async () => {
       await run(...put(sparse.reference('index:1')));
       const { stdout } = await regctl.run('manifest', 'get', '--format', 'raw-body', sparse.reference('index:1'));
       expect(stdout).toBe(index);

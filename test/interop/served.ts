@@ -1,9 +1,10 @@
+// A registry that this process serves.
 import type { Registry } from 'ocikit';
 import { serve } from 'ocikit/node';
 import type { Serving, ServeOptions } from 'ocikit/node';
 import { afterAll, beforeAll } from 'vitest';
 
-/** Serves a registry in this process, for what `ocikit serve` has no flags for. */
+/** Serves a registry in this process, for options that `ocikit serve` does not have. */
 export function useServed(registry: () => Registry, options: ServeOptions = {}): { readonly host: string } {
   let serving: Serving | undefined;
   beforeAll(async () => {

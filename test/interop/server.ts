@@ -1,3 +1,4 @@
+// `ocikit serve`, or a given registry, as the tests use it.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,50 +13,50 @@ import { makeScratch, removeScratch } from './scratch.ts';
 
 const command = fileURLToPath(new URL('../../packages/cli/bin/ocikit.js', import.meta.url));
 
-/** `OCIKIT_INTEROP_REGISTRY=host:port`: test the registry that runs there (plain HTTP), and start none. */
+/** `OCIKIT_INTEROP_REGISTRY=host:port` tests a running registry, over HTTP without TLS. */
 export const givenRegistry: string | undefined = process.env['OCIKIT_INTEROP_REGISTRY'];
 
 interface RunningRegistry {
   readonly host: string;
-  /** What it wrote to stderr so far. */
+  /** The text on its stderr so far. */
   log(): string;
-  /** Sends SIGTERM, and fails unless it exits with 0. */
+  /** Sends SIGTERM. Fails unless the server exits with 0. */
   stop(): Promise<void>;
 }
 
-/** The registry that the tests of one file, or of one `describe`, talk to. */
+/** The registry of the tests of one file or one `describe`. */
 export interface TestRegistry {
-  /** `host:port` */
+  /** The address: `host:port`. */
   readonly host: string;
-  /** What all its repositories' names begin with: no other test, or earlier run, has used it. */
+  /** The prefix of all repositories. No other test and no earlier run has used it. */
   readonly namespace: string;
-  /** `app:1` → `127.0.0.1:41234/interop-1f2e3d4c/app:1` */
+  /** Returns a reference with the prefix: `app:1` becomes `127.0.0.1:41234/interop-1f2e3d4c/app:1`. */
   reference(name: string): string;
-  /** A request of the tests' own: `fetch('app/manifests/1')` asks for `/v2/interop-1f2e3d4c/app/manifests/1`. */
+  /** Sends a request with the prefix: `app/manifests/1` becomes `/v2/interop-1f2e3d4c/app/manifests/1`. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
-  /** What a tag or a digest of a repository is. */
+  /** Returns the manifest of a tag or a digest. */
   manifest(repository: string, reference: string): Promise<StoredManifest>;
 }
 
-/** A registry that keeps everything in a directory which the tests look into, and that they start and stop. */
+/** A registry in a directory. The tests read the directory, and start and stop the registry. */
 export interface DirectoryRegistry extends TestRegistry {
-  /** Everything is below it. */
+  /** The root of the registry. */
   readonly root: string;
-  /** The layout of a repository, if each has its own. */
+  /** Returns the layout of a repository, if each repository has its own. */
   directory(repository: string): string;
-  /** Every time on the same port. */
+  /** Starts the registry, each time on the same port. */
   start(): Promise<void>;
-  /** Fails if the server does not exit with 0. */
+  /** Stops the registry. Fails unless it exits with 0. */
   stop(): Promise<void>;
 }
 
 export interface StoredManifest {
-  /** Of the bytes that the registry has sent. */
+  /** Digest of the bytes that the registry sent. */
   readonly digest: string;
   readonly mediaType: string;
-  /** An image's; empty in an index. */
+  /** The layers of an image; empty in an index. */
   readonly layers: readonly StoredDescriptor[];
-  /** An index's; empty in an image. */
+  /** The manifests of an index; empty in an image. */
   readonly manifests: readonly StoredDescriptor[];
 }
 
@@ -73,8 +74,8 @@ const manifestTypes = [
 ];
 
 /**
- * Starts `ocikit serve` before the tests, on a directory of its own unless the flags are `--memory`, and stops it after
- * them, which fails if the server does not exit with 0. A test that fails shows the end of the server's log.
+ * Starts `ocikit serve` before the tests, on a new directory unless the flags have `--memory`. Stops the server after
+ * the tests, and fails unless it exits with 0. A failed test shows the end of the server's log.
  */
 export function useRegistry(...flags: string[]): TestRegistry {
   const registry = useDirectoryRegistry(...flags);
@@ -82,7 +83,7 @@ export function useRegistry(...flags: string[]): TestRegistry {
   return registry;
 }
 
-/** The same, but the tests start it: what is in its directory then is there from the beginning. */
+/** Like {@link useRegistry}, but the tests start the server, so that they can fill the directory before. */
 export function useDirectoryRegistry(...flags: string[]): DirectoryRegistry {
   const namespace = `interop-${randomBytes(4).toString('hex')}`;
   let root: string | undefined;
@@ -155,7 +156,7 @@ function given(host: string): RunningRegistry {
   return { host, log: () => '', stop: async () => {} };
 }
 
-/** Resolves once the server has said that it accepts connections. */
+/** Resolves once the server has printed that it accepts connections. */
 async function startRegistry(flags: readonly string[]): Promise<RunningRegistry> {
   const args = [command, 'serve', '--host', '127.0.0.1', ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,3 +1,4 @@
+// skopeo as a client.
 import { readFile } from 'node:fs/promises';
 
 import { useClient } from './client.ts';
@@ -5,7 +6,7 @@ import type { ImageClient } from './client.ts';
 import { filesBelow, unpackLayout } from './images.ts';
 import { run } from './run.ts';
 
-/** skopeo, which speaks plain HTTP to registries. */
+/** skopeo, which uses HTTP without TLS. */
 export function useSkopeo(): ImageClient {
   const client = useClient('skopeo', 'skopeo', (directory) => ({
     args: ['--insecure-policy', '--tmpdir', directory],

@@ -1,3 +1,4 @@
+// A token server for other registries.
 import { createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto';
 
 import { testCertificate } from 'ocikit/testing';
@@ -11,14 +12,17 @@ import type { TokenIssuer } from './registries.ts';
 const service = 'registry.test';
 const issuer = 'tokens.test';
 
-/** A token server that the tests of one file or one `describe` can see. */
+/** A token server for the tests of one file or one `describe`. */
 export interface TestTokens {
   issuer(): TokenIssuer;
-  /** How many tokens were issued. */
+  /** Number of issued tokens. */
   readonly issued: number;
 }
 
-/** Issues tokens that distribution verifies: signed, with the certificate of the key. distribution, "Token Authentication Implementation". */
+/**
+ * Issues signed tokens with the certificate of the key, as distribution verifies them. Its documentation, "Token
+ * Authentication Implementation".
+ */
 export function useTokenServer(users: Readonly<Record<string, string>>): TestTokens {
   let server: TokenServer | undefined;
   let certificate = '';
@@ -43,10 +47,10 @@ export function useTokenServer(users: Readonly<Record<string, string>>): TestTok
   };
 }
 
-/** Seconds. */
+/** Lifetime of a token in seconds. */
 const lifetime = 300;
 
-/** A JSON Web Token. RFC 7519. */
+/** Returns a JSON Web Token. RFC 7519. */
 function tokenFor(user: string, scope: readonly string[], { cert, key }: { cert: string; key: string }): string {
   const now = Math.floor(Date.now() / 1000);
   const header = { typ: 'JWT', alg: 'ES256', x5c: [new X509Certificate(cert).raw.toString('base64')] };
@@ -70,7 +74,9 @@ function accessIn(scope: string): { type: string; name: string; actions: string[
   return type === '' ? [] : [{ type, name, actions: actions.split(',') }];
 }
 
-/** Who says so, with the right password: by Basic, or in a form as OAuth 2 has it. */
+/**
+ * Returns the user with the right password in a request, by Basic or in a form of OAuth 2; undefined if there is none.
+ */
 function userOf(request: SeenRequest, users: Readonly<Record<string, string>>): string | undefined {
   const [, encoded = ''] = /^Basic (.+)$/.exec(request.headers.authorization ?? '') ?? [];
   const form = formOf(request);

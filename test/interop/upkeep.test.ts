@@ -19,14 +19,14 @@ import { useSkopeo } from './skopeo.ts';
 const command = fileURLToPath(new URL('../../packages/cli/bin/ocikit.js', import.meta.url));
 const use = { docker: useDocker, podman: usePodman, skopeo: useSkopeo, crane: useCrane };
 
-/** Runs a command of ours, and gives its results. */
+/** Runs a command of ocikit. Returns its results. */
 async function ocikit(...args: string[]): Promise<string> {
   return (await run(process.execPath, [command, ...args])).stdout;
 }
 
-// A registry that is given was started with flags of its own.
-describe.skipIf(givenRegistry !== undefined)('beside collections that come all the time', () => {
-  // A client asks for a blob, and names it in a manifest a while later.
+// A given registry has its own flags.
+describe.skipIf(givenRegistry !== undefined)('during frequent garbage collections', () => {
+  // The grace period covers the time between a client's request for a blob and its manifest.
   const registry = useRegistry('--gc', '100ms', '--gc-grace', '3s');
   const scratch = useScratch();
   let images: Image[];
@@ -41,11 +41,11 @@ describe.skipIf(givenRegistry !== undefined)('beside collections that come all t
   for (const name of presentClients(['docker', 'podman', 'skopeo', 'crane'])) {
     describe(`with ${name}`, () => {
       const client = use[name]();
-      test('images that are pushed over each other, of which the last one is pulled whole', async () => {
+      test('the last of several images under one tag is pulled whole', async () => {
         const reference = registry.reference(`${name}:moving`);
         const digests: string[] = [];
         for (const image of [...images, ...images]) digests.push(await client.push(image, reference));
-        // Asking whether it is gone would be a use.
+        // Do not poll: each request for the manifest would count as a use.
         await delay(4000);
         expect((await registry.fetch(`${name}/manifests/${digests[0]}`)).status).toBe(404);
         expect((await client.pull(reference)).files).toEqual(images.at(-1)?.files);

@@ -1,10 +1,11 @@
+// The configuration of vitest for the interoperability tests.
 import { defineConfig } from 'vitest/config';
 import type { ViteUserConfig } from 'vitest/config';
 
-/** `OCIKIT_TEST_REPORT=file` writes vitest's JSON report there, beside the report for people. */
+/** `OCIKIT_TEST_REPORT=file` writes vitest's JSON report to a file, beside the readable report. */
 const report = process.env['OCIKIT_TEST_REPORT'];
 
-// One file after another in one process: the clients share the machine's processors, and some its storage locks.
+// Run one file at a time: clients share the processors of the machine, and some share locks of its storage.
 const config: ViteUserConfig = defineConfig({
   cacheDir: '../../node_modules/.vite',
   test: {
@@ -14,7 +15,7 @@ const config: ViteUserConfig = defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // A machine that pauses is no defect; what fails twice is. What passed only then says so, and CI names it.
+    // Retry once: a pause of the machine is no defect. CI names the tests that passed only the second time.
     retry: process.env['CI'] === 'true' ? 1 : 0,
     reporters: report === undefined ? ['verbose'] : ['verbose', 'json'],
     ...(report === undefined ? {} : { outputFile: { json: report } }),

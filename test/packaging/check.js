@@ -1,4 +1,4 @@
-// Checks the packages as they would be published: packed, installed elsewhere and used.
+// Checks the packages as published: packs them, installs them in another directory and uses them.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,10 +13,10 @@ import { rolldown } from 'rolldown';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const packages = ['packages/ocikit', 'packages/cli'];
 
-/** Bytes, compressed, of what a page loads before it can use the client, the hash included. */
+/** Maximum compressed bytes that a page loads before it can use the client, including the hash. */
 const largestClient = 25 * 1024;
 
-/** Bytes, compressed, with what is loaded only when a call needs it. */
+/** Maximum compressed bytes including the parts that are loaded only when a call needs them. */
 const largestWholeClient = 35 * 1024;
 
 let passed = 0;
@@ -33,7 +33,7 @@ async function check(name, step) {
     process.stdout.write(`  ok      ${name}\n`);
   } catch (error) {
     failed++;
-    // What a command printed before it failed says more than that it failed.
+    // The output of a failed command tells more than its error.
     const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
     process.stdout.write(`  FAILED  ${name}\n${output}${error instanceof Error ? error.message : String(error)}\n`);
   }
@@ -78,7 +78,7 @@ function equal(found, expected, what) {
 }
 
 /**
- * Every module that a file imports, directly or not, by its specifier.
+ * Returns the specifiers of all modules that a file imports, directly or not.
  *
  * @param {string} file
  * @param {Set<string>} [seen]
@@ -103,7 +103,7 @@ const tarballs = [];
 try {
   for (const dir of packages) {
     const { name } = manifestOf(dir);
-    await check(`${name} packs what it needs and nothing else`, () => {
+    await check(`${name} packs the files that it needs and no others`, () => {
       const output = run('npm', ['pack', '--json', '--pack-destination', scratch], join(root, dir));
       const packed = /** @type {{ filename: string; files: { path: string }[] }[]} */ (JSON.parse(output));
       const [tarball] = packed;
@@ -114,7 +114,7 @@ try {
         if (!paths.includes(needed)) throw new Error(`${needed} is missing`);
       }
       const strays = paths.filter((path) => /\.test\.|tsbuildinfo|^src\/|^test\//.test(path));
-      equal(strays, [], 'files that nobody needs');
+      equal(strays, [], 'needless files');
     });
     await check(`${name} passes publint`, async () => {
       const { messages } = await publint({ pkgDir: join(root, dir), strict: true });
@@ -127,15 +127,15 @@ try {
     });
   }
 
-  await check('the types of ocikit resolve wherever its code does', () => {
+  await check('the types of ocikit resolve in the same environments as its code', () => {
     run('npx', ['attw', tarballs[0] ?? '', '--profile', 'esm-only', '--no-color'], root);
   });
 
-  await check('the library depends on nothing: it is put into programs, tests, Workers and pages', () => {
+  await check('the library has no dependencies', () => {
     equal(manifestOf('packages/ocikit').dependencies, undefined, 'dependencies');
   });
 
-  await check('what runs everywhere imports nothing of Node', () => {
+  await check('the parts for all runtimes import nothing from Node', () => {
     const { exports, imports } = manifestOf('packages/ocikit');
     for (const [subpath, target] of Object.entries(exports)) {
       if (['./node', './serve', './layout', './package.json'].includes(subpath)) continue;
@@ -154,7 +154,7 @@ try {
     );
   });
 
-  await check('installed elsewhere, every subpath can be imported and the command runs', () => {
+  await check('in another directory, every subpath can be imported and the command runs', () => {
     writeFileSync(join(scratch, 'package.json'), '{"type":"module","private":true}');
     run('npm', ['install', '--no-audit', '--no-fund', ...tarballs], scratch);
     const { exports } = manifestOf('packages/ocikit');
@@ -175,8 +175,8 @@ try {
     equal(run('npx', ['ocikit', '--version'], scratch).trim(), manifestOf('packages/cli').version, 'version');
   });
 
-  const limits = `${largestClient} bytes, ${largestWholeClient} with what comes later`;
-  await check(`the client for browsers has less than ${limits}, nothing of Node, and works`, async () => {
+  const limits = `${largestClient} bytes, ${largestWholeClient} with lazy parts`;
+  await check(`the client for browsers has less than ${limits}, imports nothing from Node, and works`, async () => {
     writeFileSync(join(scratch, 'entry.js'), "export * from 'ocikit/client';");
     /** @type {string[]} */
     const warnings = [];
@@ -184,13 +184,13 @@ try {
       input: join(scratch, 'entry.js'),
       platform: 'browser',
       cwd: scratch,
-      // As for a page, which exports nothing: what its parts share need not be in files of their own.
+      // Bundle as for a page: it has no exports, so shared code needs no files of its own.
       preserveEntrySignatures: 'allow-extension',
       onLog: (_, { message }) => warnings.push(message),
     });
     const { output } = await bundle.generate({ format: 'esm', minify: true });
     await bundle.close();
-    // One of them says that what is to be loaded later is imported statically as well.
+    // Fail on warnings: one of them reports a lazy module that is also imported statically.
     equal(warnings, [], 'warnings');
 
     const directory = join(scratch, 'bundle');
@@ -207,7 +207,7 @@ try {
       imported.push(...imports, ...dynamicImports);
     }
     const outside = imported.filter((name) => !files.has(name));
-    equal(outside, [], 'imports of what is not in the bundle');
+    equal(outside, [], 'imports from outside of the bundle');
 
     writeFileSync(
       join(scratch, 'use-bundle.js'),

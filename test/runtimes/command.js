@@ -1,4 +1,4 @@
-// For runtimes that are started like Node.
+// The exercise for runtimes with a command line like Node's.
 import { exercise } from './exercise.js';
 
 const [host = '', repository = ''] = globalThis.process.argv.slice(2);

@@ -1,14 +1,14 @@
-// What the client has to do wherever there is a fetch: it runs in each runtime, against a registry that is not there.
+// The exercise of the client for every runtime with `fetch`, against a registry in another process.
 import { digestOf } from 'ocikit';
 import { createClient, explain } from 'ocikit/client';
 
-/** Bytes of the large blob: more than what is sent in one request, or held in memory at the start of a stream. */
+/** Bytes of the large blob: more than one request sends, and more than the client holds at the start of a stream. */
 const large = 5 * 1024 * 1024;
 
 /**
- * @param {string} host `ADDRESS:PORT`, reached without TLS
- * @param {string} repository that nobody else uses
- * @returns {Promise<string[]>} what was done and found right
+ * @param {string} host `ADDRESS:PORT` of the registry, without TLS
+ * @param {string} repository a repository for this exercise alone
+ * @returns {Promise<string[]>} the steps that succeeded
  */
 export async function exercise(host, repository) {
   const registry = createClient({ host, scheme: 'http' });
@@ -28,7 +28,7 @@ export async function exercise(host, repository) {
   await upload.append(new TextEncoder().encode('in '));
   await upload.append(new TextEncoder().encode('chunks'));
   const chunks = digestOf(new TextEncoder().encode('in chunks'));
-  equal((await upload.commit(chunks)).size, 9, 'the size of what came in chunks');
+  equal((await upload.commit(chunks)).size, 9, 'the size of the blob in chunks');
   done.push('push in chunks');
 
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
@@ -43,8 +43,8 @@ export async function exercise(host, repository) {
   equal(descriptor.digest, digestOf(bytes), 'the digest of the manifest');
   done.push('push a manifest with tags');
 
-  equal((await registry.getTag(repository, 'a')).descriptor, descriptor, 'what a tag names');
-  equal((await registry.resolveTag(repository, 'b')).digest, descriptor.digest, 'what a tag is at');
+  equal((await registry.getTag(repository, 'a')).descriptor, descriptor, 'the manifest of a tag');
+  equal((await registry.resolveTag(repository, 'b')).digest, descriptor.digest, 'the digest of a tag');
   const pulled = await (await registry.getBlob(repository, layerDigest)).bytes();
   equal(digestOf(pulled, 'sha512'), layerDigest, 'the digest of the layer');
   const part = await (await registry.getBlob(repository, layerDigest, { range: { start: 7, end: 19 } })).bytes();
@@ -74,12 +74,12 @@ export async function exercise(host, repository) {
   const refused = await failureOf(registry.pushBlob(repository, { digest: wrong }, config));
   equal(refused.code, 'DIGEST_INVALID', 'the code for wrong bytes');
   const missing = await failureOf(registry.getTag(repository, 'missing'));
-  equal(missing.code, 'MANIFEST_UNKNOWN', 'the code for what is missing');
-  equal(explain(missing)?.requests.length, 1, 'the requests for what is missing');
-  done.push('say what is wrong');
+  equal(missing.code, 'MANIFEST_UNKNOWN', 'the code for a missing tag');
+  equal(explain(missing)?.requests.length, 1, 'the requests for a missing tag');
+  done.push('report errors');
 
   await registry.deleteTag(repository, 'b');
-  equal((await failureOf(registry.resolveTag(repository, 'b'))).code, 'MANIFEST_UNKNOWN', 'what was deleted');
+  equal((await failureOf(registry.resolveTag(repository, 'b'))).code, 'MANIFEST_UNKNOWN', 'the code for a deleted tag');
   done.push('delete a tag');
   return done;
 }
@@ -104,5 +104,5 @@ async function failureOf(promise) {
   } catch (error) {
     if (error instanceof Error) return error;
   }
-  throw new Error('what is wrong did not fail');
+  throw new Error('a call that has to fail succeeded');
 }

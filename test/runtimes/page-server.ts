@@ -1,16 +1,20 @@
+// A server for the page that runs the exercise in a browser.
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A page, and below `/v2/` a registry, so that both are of one origin: the page may ask it then. */
+/** A page, and a registry below `/v2/`. Both have one origin, so the browser lets the page use the registry. */
 export interface PageServer {
+  /** The URL of the page. */
   readonly url: string;
-  /** What the page has found, or why it could not. */
+  /** The result that the page reports. Rejects with the error of the page. */
   readonly outcome: Promise<string>;
+  /** Stops the server. */
   close(): void;
 }
 
+/** Serves a script as a page, and a registry. */
 export async function servePage(script: Uint8Array, registry: string): Promise<PageServer> {
   const { promise: outcome, resolve, reject } = withResolvers<string>();
   const server = createServer((incoming, response) => {

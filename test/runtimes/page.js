@@ -1,4 +1,4 @@
-// For browsers: the registry is where the page is from.
+// The exercise for browsers. The server of the page is the registry too.
 import { exercise } from './exercise.js';
 
 try {

@@ -1,3 +1,4 @@
+// Runs the exercise of the client in every runtime.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,7 @@ const here = import.meta.dirname;
 const run = promisify(execFile);
 const program = (name: string): string => join(here, 'node_modules', '.bin', name);
 
-/** What `exercise.js` says that it has done. */
+/** All steps of `exercise.js`. */
 const all = [
   'push blobs',
   'push in chunks',
@@ -21,7 +22,7 @@ const all = [
   'pull',
   'referrers',
   'list tags',
-  'say what is wrong',
+  'report errors',
   'delete a tag',
 ];
 
@@ -31,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => registry.stop());
 
-/** One file of what a runtime is given, with the modules that the runtime's own bundlers would choose. */
+/** Bundles a file for a runtime, with the modules that the bundlers of that runtime would choose. */
 async function bundle(file: string, ...options: string[]): Promise<string> {
   const output = join(here, '.cache', file);
   await run(program('esbuild'), [join(here, file), '--bundle', '--format=esm', `--outfile=${output}`, ...options]);
@@ -51,7 +52,7 @@ describe('the client, with nothing but fetch', () => {
 
   test('works in workerd', async () => {
     await bundle('worker.js', '--conditions=workerd,worker,browser');
-    // It writes which port it was given to the third of its files.
+    // workerd prints its port on the file descriptor of --control-fd.
     const worker = start(program('workerd'), ['serve', join(here, 'worker.capnp'), '--control-fd=1'], { cwd: here });
     try {
       const port = await worker.said(/"port":(\d+)/);

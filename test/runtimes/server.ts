@@ -1,3 +1,4 @@
+// Starting programs, and a registry.
 import { spawn } from 'node:child_process';
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -5,13 +6,15 @@ import { fileURLToPath } from 'node:url';
 
 const command = fileURLToPath(new URL('../../packages/cli/bin/ocikit.js', import.meta.url));
 
-/** A program that was started, and what it has said so far. */
+/** A running program. */
 export interface Running {
-  /** Waits for a text in its output, and gives the first group of it. */
+  /** Waits for a text in its output. Returns the first group of the match. */
   said(pattern: RegExp): Promise<string>;
+  /** Kills the program. */
   stop(): Promise<void>;
 }
 
+/** Starts a program. */
 export function start(file: string, args: readonly string[], options: SpawnOptions = {}): Running {
   const child: ChildProcess = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(child, 'close').then(
@@ -43,7 +46,7 @@ export function start(file: string, args: readonly string[], options: SpawnOptio
   };
 }
 
-/** `ocikit serve`, in memory and on a free port of this machine. */
+/** Starts `ocikit serve --memory` on a free port. */
 export async function startRegistry(): Promise<Running & { readonly host: string }> {
   const running = start(process.execPath, [command, 'serve', '--memory', '--quiet', '--port', '0']);
   return { ...running, host: await running.said(/^ocikit listening on http:\/\/(\S+)$/m) };

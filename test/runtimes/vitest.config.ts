@@ -1,7 +1,8 @@
+// The configuration of vitest for the runtime tests.
 import { defineConfig } from 'vitest/config';
 import type { ViteUserConfig } from 'vitest/config';
 
-/** `OCIKIT_TEST_REPORT=file` writes vitest's JSON report there, beside the report for people. */
+/** `OCIKIT_TEST_REPORT=file` writes vitest's JSON report to a file, beside the readable report. */
 const report = process.env['OCIKIT_TEST_REPORT'];
 
 const config: ViteUserConfig = defineConfig({

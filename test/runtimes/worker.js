@@ -1,4 +1,4 @@
-// For workerd: a request says where the registry is.
+// The exercise for workerd. The request names the registry.
 import { exercise } from './exercise.js';
 
 export default {

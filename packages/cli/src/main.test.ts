@@ -14,7 +14,7 @@ beforeEach(async () => {
   dir = await temporaryDirectory();
 });
 
-/** Runs the command, and a server until it listens, and gives the modules that it has loaded: `ocikit/src/model/digest.ts`. */
+/** Runs the command, a server until it listens, and returns the modules it loaded: `ocikit/src/model/digest.ts`. */
 function loadedBy(...args: string[]): Promise<string[]> {
   return loadedByNode(command, ...args);
 }
@@ -56,16 +56,22 @@ function roomsOf(loaded: readonly string[]): string[] {
 describe('ocikit', () => {
   test('a plain serve loads the server and its store, and no client, view, upkeep or other command', async () => {
     expect(roomsOf(await loadedBy('serve', '--port', '0', '--quiet'))).toEqual([
-      'cli/src/actions/gc-interval.ts',
-      'cli/src/actions/serve.ts',
-      'cli/src/commands/proxy.ts',
-      'cli/src/commands/serve.ts',
-      'cli/src/durations.ts',
-      'cli/src/errors.ts',
-      'cli/src/log.ts',
+      'cli/src/commands/serve/command.ts',
+      'cli/src/commands/serve/gc-interval.ts',
+      'cli/src/commands/serve/proxy-options.ts',
+      'cli/src/commands/serve/run.ts',
       'cli/src/main.ts',
-      'cli/src/output.ts',
+      'cli/src/options/durations.ts',
+      'cli/src/output/errors.ts',
+      'cli/src/output/log.ts',
+      'cli/src/output/results.ts',
       'ocikit/src/http/server',
+      'ocikit/src/http/server/adapters',
+      'ocikit/src/http/server/adapters/fast',
+      'ocikit/src/http/server/adapters/node',
+      'ocikit/src/http/server/adapters/socket',
+      'ocikit/src/http/server/api',
+      'ocikit/src/http/server/shared',
       'ocikit/src/http/wire',
       'ocikit/src/model',
       'ocikit/src/model/hash',
@@ -84,14 +90,14 @@ describe('ocikit', () => {
     expect(rooms).not.toContain('ocikit/src/stores/layout');
   });
 
-  test('--version loads nothing but the start, and help nothing of what commands do', async () => {
-    expect(roomsOf(await loadedBy('--version'))).toEqual(['cli/src/errors.ts', 'cli/src/main.ts']);
+  test('--version loads the entry alone, and --help no code that commands run', async () => {
+    expect(roomsOf(await loadedBy('--version'))).toEqual(['cli/src/main.ts', 'cli/src/output/errors.ts']);
     const rooms = roomsOf(await loadedBy('--help'));
-    expect(rooms).toContain('cli/src/commands/undo.ts');
-    expect(rooms.filter((room) => /actions|http|node|stores|views|upkeep/.test(room))).toEqual([]);
+    expect(rooms).toContain('cli/src/commands/undo/command.ts');
+    expect(rooms.filter((room) => /run\.ts|http|node|stores|views|upkeep/.test(room))).toEqual([]);
   });
 
-  test('who imports ocikit/node loads no client before there is one', async () => {
+  test('importing ocikit/node loads no client before one is made', async () => {
     const entry = join(packages, 'ocikit/bundled/node.js');
     const rooms = roomsOf(await loadedByNode(entry));
     expect(rooms).toContain('ocikit/src/node/server');

@@ -1,24 +1,25 @@
+// The entry of the command `ocikit`: finds the named command, runs it, and sets the exit code.
 import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError } from 'commander';
 
-import { describeError } from './errors.ts';
+import { describeError } from './output/errors.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
-/** Each in a module of its own, which is loaded if it is needed. */
+/** Each command is a module of its own, loaded only when it is needed. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./commands/serve.ts')).serveCommand(),
-  gc: async () => (await import('./commands/gc.ts')).gcCommand(),
-  check: async () => (await import('./commands/check.ts')).checkCommand(),
-  retain: async () => (await import('./commands/retain.ts')).retainCommand(),
-  history: async () => (await import('./commands/history.ts')).historyCommand(),
-  undo: async () => (await import('./commands/undo.ts')).undoCommand(),
+  serve: async () => (await import('./commands/serve/command.ts')).serveCommand(),
+  gc: async () => (await import('./commands/gc/command.ts')).gcCommand(),
+  check: async () => (await import('./commands/check/command.ts')).checkCommand(),
+  retain: async () => (await import('./commands/retain/command.ts')).retainCommand(),
+  history: async () => (await import('./commands/history/command.ts')).historyCommand(),
+  undo: async () => (await import('./commands/undo/command.ts')).undoCommand(),
 };
 
-/** The commands that arguments may be about: all of them, unless they begin with the name of one. */
+/** The commands to load: the named one, or all of them if the first argument names none. */
 function commandsFor([first = '']: readonly string[]): Promise<Command[]> {
   if (first === '--version' || first === '-V') return Promise.resolve([]);
   const named = Object.entries(commands).filter(([name]) => name === first);
@@ -30,11 +31,11 @@ const program = new Command('ocikit')
   .description('The OCI registry toolkit.')
   .version(version)
   .exitOverride()
-  .showHelpAfterError('(add --help for what there is)');
+  .showHelpAfterError('(ocikit --help lists commands and options)');
 
 for (const command of await commandsFor(process.argv.slice(2))) program.addCommand(command.exitOverride());
 
-// Who read the log or the results may be gone: that is no reason to stop.
+// A closed pipe, as in `ocikit serve | head`, is no reason to stop.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 /** 0: done, 1: failed, 2: wrong usage. */

@@ -1,3 +1,4 @@
+// Starts the command in tests.
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -17,13 +18,13 @@ export interface Outcome {
 
 export interface Running {
   child: ChildProcessWithoutNullStreams;
-  /** What it has written to stderr. */
+  /** Its output on stderr so far. */
   log: () => string;
   outcome: Promise<Outcome>;
 }
 
 export interface RunOptions {
-  /** Where it runs, and what it stores is kept unless it is told otherwise. Default: a directory of its own. */
+  /** Its working directory; content is stored in it by default. Default: a directory of its own. */
   cwd?: string | undefined;
 }
 

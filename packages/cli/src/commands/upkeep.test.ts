@@ -61,7 +61,7 @@ function pathOf(repository: string, { descriptor }: TestBlob): string {
 
 describe('ocikit gc', () => {
   test.each(['per-repository', 'shared'])(
-    'removes what no tag reaches, and finds out that the layout is %s',
+    'removes content that no tag reaches, and detects the %s layout',
     async (kind) => {
       const [kept, gone] = [imageOf(), indexOf([imageOf()])];
       {
@@ -122,15 +122,15 @@ describe('ocikit gc', () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining('error: ')]);
   });
 
-  test.each(['gc', 'check'])('%s makes no directory of a name that is mistyped', async (name) => {
+  test.each(['gc', 'check'])('%s makes no directory for a mistyped name', async (name) => {
     const { code, stderr } = await ocikit(name, join(dir, 'nothing'));
-    expect([code, stderr]).toEqual([1, expect.stringContaining('nothing is no directory')]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('nothing is not a directory')]);
     expect(await readdir(dir)).toEqual([]);
   });
 });
 
 describe('ocikit serve --gc', () => {
-  test('collects again and again, with a line for each, until it stops', async () => {
+  test('collects at its interval, with a line for each collection, until it stops', async () => {
     const { registry, log, stop } = await serve('--root', root, '--gc', '100ms', '--gc-grace', '1s', '--quiet');
     const [kept, gone] = [imageOf(), imageOf()];
     await pushContent(registry, 'app', kept, { tags: ['v1'] });
@@ -154,7 +154,7 @@ describe('ocikit serve --gc', () => {
     expect(log()).not.toContain('error');
   });
 
-  test('works in memory, keeps what has no tag if it is to, and stops in the middle of its interval', async () => {
+  test('works in memory, keeps untagged manifests with --gc-keep-untagged, and stops within its interval', async () => {
     const { registry, log, stop } = await serve(
       '--memory',
       '--gc',
@@ -173,7 +173,7 @@ describe('ocikit serve --gc', () => {
 });
 
 describe('ocikit check', () => {
-  test('finds a damaged blob while it is served, which is then put aside and pushed again', async () => {
+  test('finds a damaged blob while it is served; the blob is then quarantined and pushed again', async () => {
     const server = await serve('--root', root);
     // For smaller ones the journal answers until it is folded.
     const image = imageOf({ layers: [randomBlob(100_000)] });
@@ -182,7 +182,7 @@ describe('ocikit check', () => {
     await pushContent(server.registry, 'app', image, { tags: ['v1'] });
     expect(await ocikit('check', root)).toMatchObject({ code: 0, stdout: containing('nothing is wrong') });
 
-    // Of the right size it is served as it is, as no store reads its files twice. Who pulls it verifies it.
+    // A corrupt file of the right size is served: no store reads its files twice. The client that pulls it verifies it.
     await writeFile(pathOf('app', layer), Buffer.alloc(layer.bytes.length));
     const content = await server.registry.getBlob('app', digest);
     await expect(content.bytes()).rejects.toMatchObject({ code: 'DIGEST_INVALID' });
@@ -198,13 +198,13 @@ describe('ocikit check', () => {
       code: 1,
       stderr: containing('is in use by'),
     });
-    // Of another size, it is not there, and the log says so.
+    // A file of another size counts as missing, and the log says so.
     await writeFile(pathOf('app', layer), 'short');
     expect(await server.stop()).toBe(0);
 
     expect(await ocikit('check', root, '--quarantine')).toMatchObject({
       code: 1,
-      stdout: containing('put aside'),
+      stdout: containing('quarantined'),
     });
     const [aside = ''] = await readdir(join(root, '.ocikit', 'quarantine'));
     expect(aside).toMatch(new RegExp(`^${digest.replace(':', '-')}\\.[0-9a-f]{16}$`));
@@ -218,7 +218,7 @@ describe('ocikit check', () => {
     expect((await ocikit('check', root)).code).toBe(0);
   });
 
-  test('fetches what is damaged from a registry, and says what that does not have', async () => {
+  test('repairs from another registry, and names the content that is missing there', async () => {
     const peer = await serve('--memory');
     const [image, other] = [imageOf(), imageOf()];
     await pushContent(peer.registry, 'mirror/app', image);
@@ -242,7 +242,7 @@ describe('ocikit check', () => {
     expect((await ocikit('check', root)).code).toBe(0);
   });
 
-  test('leaves out what is not asked for', async () => {
+  test('reports only the kinds of --only', async () => {
     {
       await using registry = openLayouts(root);
       await pushContent(registry, 'app', imageOf());
@@ -287,13 +287,13 @@ describe('ocikit retain', () => {
   });
 
   test.each([
-    [{ tags: [{ keep: { lastt: 3 } }] }, /tags\[0\]\.keep has no field "lastt"/],
+    [{ tags: [{ keep: { lastt: 3 } }] }, /tags\[0\]\.keep has the unknown field "lastt"/],
     [{ tags: [{ keep: {} }] }, /keeps: it would delete everything/],
-    [{ tags: [{ keep: { usedWithin: 30 } }] }, /usedWithin is no duration/],
-    [{ tags: [{ keep: { last: 1.5 } }] }, /last is no whole number/],
-    [{ tags: {} }, /tags is no list/],
+    [{ tags: [{ keep: { usedWithin: 30 } }] }, /usedWithin must be a duration/],
+    [{ tags: [{ keep: { last: 1.5 } }] }, /last must be a whole number/],
+    [{ tags: {} }, /tags must be a list/],
     [{ untagged: [{}] }, /keepUsedWithin is missing/],
-    [[], /is no object/],
+    [[], /must be an object/],
   ])('deletes nothing by rules that make no sense: %j', async (rules, message) => {
     {
       await using registry = openLayouts(root);
@@ -330,7 +330,7 @@ describe('ocikit history and undo', () => {
       { repository: 'team/app', tag: 'latest', at: containing('T'), digest: b, previous: a },
     ]);
 
-    // What v1 and latest were at is kept, and can be had again.
+    // The content that v1 and latest pointed to is kept, and can be restored.
     await ocikit('gc', root, '--grace', '0', '--keep-history', '1h');
     expect((await ocikit('undo', root, 'team/app:latest')).stdout).toBe(
       `team/app:latest is at ${a} again (was at ${b})\n`,

@@ -1,27 +1,30 @@
-// What every call takes: its signal, its events, on whose behalf it is made, and where a list begins.
+// The options that every call of a registry takes, and those of every list.
 import type { OnTransferEvent } from './events.ts';
 
+/** Options of every call of a registry. */
 export interface CallOptions {
-  /** Ends the call, also in the middle of a body. */
+  /** Ends the call when it is aborted, also in the middle of a body. The call rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Is told what happens to content on its way. */
+  /** Called with each event of a transfer: started, bytes moved, retried, done, … */
   onEvent?: OnTransferEvent | undefined;
+  /** The caller and the request that this call is made for. */
   context?: CallContext | undefined;
 }
 
-/** On whose behalf a call is made. */
+/** The caller and the request that a call is made for. */
 export interface CallContext {
   /** The name of the authenticated caller. */
   caller?: string | undefined;
-  /** Connects the log lines of one request. */
+  /** An id that connects the log lines of one request. */
   requestId?: string | undefined;
-  /** The host that the client meant: the `ns` parameter, "Registry Proxying". */
+  /** The registry host that the client meant. Distribution specification, "Registry Proxying", parameter `ns`. */
   namespace?: string | undefined;
 }
 
+/** Options of every list of a registry. */
 export interface ListOptions extends CallOptions {
-  /** Only what comes strictly after this, in byte order. It need not exist. */
+  /** Only entries strictly after this one, in byte order. It need not exist. Default: from the first entry. */
   startAfter?: string | undefined;
-  /** At most so many in all; no page size. 0: none. */
+  /** At most this many entries in total (not per page); 0: none. Default: all. */
   limit?: number | undefined;
 }

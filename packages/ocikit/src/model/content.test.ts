@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { createContent, resolveRange } from './content.ts';
 import type { BlobContent, ByteRange, ByteReader, ContentSource, ResolvedRange } from './content.ts';
 import type { Descriptor } from './descriptor.ts';
-import { digestOf, VerifyingReader } from './digest.ts';
+import { digestOf } from './digest.ts';
+import { VerifyingReader } from './verifying-reader.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -44,7 +45,7 @@ const ways: Record<string, (content: BlobContent) => Promise<Uint8Array>> = {
   },
 };
 
-/** What a source was asked for. */
+/** The requests that a source got. */
 interface Observed {
   opened: number;
   closed: number;
@@ -307,7 +308,7 @@ describe('a source that is not what it says', () => {
     await expect(read(content)).rejects.toMatchObject({ code: 'SIZE_INVALID' });
   });
 
-  test.each(everyWay)('is found out by whoever verifies it, also at its end: read by %s', async (_way, read) => {
+  test.each(everyWay)('is found out by a reader that verifies it, also at its end: read by %s', async (_way, read) => {
     const descriptor = descriptorOf(alphabet);
     const wrong = Uint8Array.from(alphabet);
     wrong[25] = 0;
@@ -345,7 +346,7 @@ describe('a source that is not what it says', () => {
   });
 });
 
-describe('a content holds nothing', () => {
+describe('a content holds nothing open', () => {
   test.each(everyKind)('before it is read: "%s"', async (_kind, sourceOf) => {
     const observed: Partial<Observed> = {};
     createContent({ descriptor: descriptorOf(alphabet), source: sourceOf([alphabet], observed) });
@@ -447,7 +448,7 @@ describe('opening a content', () => {
     await expect(content.open()).rejects.toThrow(TypeError);
   });
 
-  test('lets go of what was opened for a content that was cancelled meanwhile', async () => {
+  test('releases a reader that was opened for a content that was cancelled meanwhile', async () => {
     const opening = gate<ByteReader>();
     let closed = 0;
     const content = createContent({ descriptor: descriptorOf(alphabet), source: { open: () => opening.promise } });
@@ -481,7 +482,7 @@ describe('cancelling', () => {
     expect([cancelled, observed]).toEqual([1, { opened: 2, closed: 2 }]);
   });
 
-  test('tells a source that arrives by itself that nobody wants it, once', async () => {
+  test('tells a source that arrives by itself that it is not wanted, once', async () => {
     const observed: Partial<Observed> = {};
     const source = kinds['iterate']?.([alphabet], observed) ?? { pieces: [] };
     const content = createContent({ descriptor: descriptorOf(alphabet), source });
@@ -491,7 +492,7 @@ describe('cancelling', () => {
     await expect(content.bytes()).rejects.toThrow(TypeError);
   });
 
-  test('tells it so also if the content has no bytes', async () => {
+  test('tells a source that arrives by itself also if the content has no bytes', async () => {
     const observed: Partial<Observed> = {};
     const source = kinds['iterate']?.([], observed) ?? { pieces: [] };
     await createContent({ descriptor: descriptorOf(new Uint8Array()), source }).cancel();

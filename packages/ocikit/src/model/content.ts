@@ -1,16 +1,22 @@
+// The bytes of a blob, or of a part of it, as a registry returns them.
+
 /// <reference lib="esnext.disposable" preserve="true" />
+import { wrongSize } from './content-errors.ts';
 import type { Descriptor } from './descriptor.ts';
-import { wrongSize } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import { untilAborted } from './iteration.ts';
 
 /**
- * A part of a content, in bytes: from `start` up to but not including `end` (to the end if it is left out), or the
- * `last` so many. What lies past the end is cut off; an empty part is allowed.
+ * A part of content, in bytes: from `start` up to but not including `end`, or the `last` so many. Without `end`, up to
+ * the content's end. A part that extends past the content's end is shortened. An empty part is allowed.
+ *
+ * @example
+ * const first100: ByteRange = { start: 0, end: 100 };
+ * const last100: ByteRange = { last: 100 };
  */
 export type ByteRange = { start: number; end?: number | undefined } | { last: number };
 
-/** A {@link ByteRange} of a content whose size is known: `0 <= start <= end <= size`. */
+/** A {@link ByteRange} of content whose size is known: `0 <= start <= end <= size`. */
 export interface ResolvedRange {
   /** The first byte. */
   start: number;
@@ -19,18 +25,21 @@ export interface ResolvedRange {
 }
 
 /**
- * @returns the whole content if there is no range
- * @throws RegistryError RANGE_INVALID if it is not made of whole numbers from 0 up, or ends before it starts
+ * Applies a range to content of this size.
+ *
+ * @example resolveRange({ last: 100 }, 1000) // { start: 900, end: 1000 }
+ * @returns the whole content if `range` is undefined
+ * @throws RegistryError RANGE_INVALID if the range is not made of whole numbers of at least 0, or ends before its start
  */
 export function resolveRange(range: ByteRange | undefined, size: number): ResolvedRange {
   if (range === undefined) return { start: 0, end: size };
   if ('last' in range) {
-    assertOffset(range.last);
+    assertPosition(range.last);
     return { start: Math.max(0, size - range.last), end: size };
   }
   const { start, end = size } = range;
-  assertOffset(start);
-  assertOffset(end);
+  assertPosition(start);
+  assertPosition(end);
   if (range.end !== undefined && end < start) {
     throw new RegistryError('RANGE_INVALID', `the range ends at byte ${end}, before its start at ${start}`);
   }
@@ -38,87 +47,105 @@ export function resolveRange(range: ByteRange | undefined, size: number): Resolv
   return { start: clamped, end: Math.max(clamped, Math.min(end, size)) };
 }
 
-function assertOffset(offset: number): void {
-  if (!Number.isSafeInteger(offset) || offset < 0) {
-    throw new RegistryError('RANGE_INVALID', `${offset} is not a byte's position`);
+function assertPosition(position: number): void {
+  if (!Number.isSafeInteger(position) || position < 0) {
+    throw new RegistryError('RANGE_INVALID', `${position} is not a position in bytes: use whole numbers of at least 0`);
   }
 }
 
 /**
- * The bytes of a blob, or of a part of it, to be read once in one of five ways: iterate, also by `lent()`, `stream()`, `bytes()`
- * or `readInto()` until it gives 0.
+ * The bytes of a blob, or of a part of it. They can be read once, in one of five ways: iterate the content itself,
+ * iterate `lent()`, use `stream()` or `bytes()`, or call `readInto()` until it returns 0.
  *
- * From a store it is lazy: unread, it holds nothing open. From a client it *is* the answer to a request: unread, it
- * holds a connection, so read it or `cancel()` it. Reading to the end, failing and leaving an iteration all let go.
+ * Content from a store is lazy: it holds nothing open until it is read. Content from a client *is* the response to a
+ * request: it holds a connection, so read it or `cancel()` it. Reading to the end, an error and leaving an iteration
+ * all release it.
+ *
+ * @example
+ * await using content = await registry.getBlob('team/app', digest);
+ * for await (const piece of content) await file.write(piece);
  */
 export interface BlobContent extends AsyncIterable<Uint8Array>, AsyncDisposable {
-  /** Of the whole blob, also if this is only a part of it. */
+  /** The descriptor of the whole blob, also if this content is only a part of it. */
   readonly descriptor: Descriptor;
-  /** The part of the blob that this is. */
+  /** The part of the blob that this content is. */
   readonly range: ResolvedRange;
   /**
-   * How it is best read. `pieces`: iterating hands on bytes that exist already. `buffer`: iterating makes new buffers,
-   * so `readInto` with buffers that are used again is faster.
+   * The fastest way to read. `pieces`: iterate, because the bytes are in memory already. `buffer`: call `readInto` with
+   * buffers that you reuse, because iterating allocates new ones.
    */
   readonly form: 'pieces' | 'buffer';
   /**
-   * Makes sure that it can be read, so that an error comes before an answer begins.
-   * It need not be called: reading opens.
+   * Checks that the content can be read, so that an error occurs before a response starts. Optional: reading opens the
+   * content too.
    */
   open(): Promise<void>;
-  /** Fills `buffer` from its start with the next bytes; gives how many, 0 at the end. */
+  /** Writes the next bytes to the start of `buffer`. Returns how many, 0 at the end. */
   readInto(buffer: Uint8Array): Promise<number>;
   /**
-   * Iterates where pieces need not be kept: each is good only until the third after it is asked for, so that a source may use its
-   * memory again. None is empty. They may be in a `SharedArrayBuffer`.
+   * Iterates pieces whose memory the source reuses. A piece is valid only until the third piece after it is requested.
+   * No piece is empty. The memory may be a `SharedArrayBuffer`.
    */
   lent(): AsyncIterable<Uint8Array>;
+  /** Reads the content as a stream. */
   stream(): ReadableStream<Uint8Array>;
   /**
-   * All of it, in memory.
+   * Reads all of the content into memory.
    *
-   * @param limit rejects with CONTENT_TOO_LARGE if there are more bytes than that; 64 MiB if it is left out
+   * @param limit bytes. Larger content rejects with CONTENT_TOO_LARGE. Default: 64 MiB
    */
   bytes(limit?: number): Promise<Uint8Array>;
-  /** Lets go of what it holds; may be called at any time and more than once. */
+  /** Releases the file or connection. May be called at any time and more than once. */
   cancel(): Promise<void>;
 }
 
-/** Reads one after another of a file's or another medium's bytes into buffers of the caller. */
+/** Reads the bytes of a file or another medium, in order, into buffers of the caller. */
 export interface ByteReader {
-  /** Fills `buffer` from its start; gives how many bytes, 0 at the end. Never called twice at the same time. */
+  /**
+   * Writes the next bytes to the start of `buffer`. Returns how many, 0 at the end. Never called during another call.
+   */
   readInto(buffer: Uint8Array): Promise<number>;
-  /** Called once, also after an error. */
+  /** Releases the medium. Called once, also after an error. */
   close(): Promise<void>;
 }
 
 /**
- * Where the bytes of a {@link BlobContent} come from. Pieces that are iterated are the reader's to keep, unless `how` is `lent`: then
- * each need be good only until the third after it is asked for, so that its memory can be used again, and none may be empty.
+ * The source of a {@link BlobContent}'s bytes.
+ *
+ * A reader may keep the pieces that it iterates, unless `how` is `lent`. The memory of a lent piece may be reused once
+ * the third piece after it is requested. No lent piece may be empty.
  */
 export type ContentSource =
-  /** They are in memory: the whole blob, in one piece or in several. */
+  /** The whole blob is in memory, in one piece or in several. */
   | { pieces: readonly Uint8Array[] }
-  /** They are read on demand, from `range.start` on. `cancel` is called if it ends without having been opened. */
+  /** The bytes are read on demand, from `range.start` on. `cancel` is called if the content is released unopened. */
   | { open: (range: ResolvedRange) => Promise<ByteReader>; cancel?: () => Promise<void> }
-  /** They arrive by themselves, from `range.start` on. `cancel` is called if nobody wants them, or no more of them. */
+  /** The bytes arrive on their own, from `range.start` on. `cancel` is called if the reader does not want them all. */
   | { iterate: (range: ResolvedRange, how?: 'lent') => AsyncIterable<Uint8Array>; cancel?: () => Promise<void> };
 
+/** Options of {@link createContent}. */
 export interface CreateContentOptions {
+  /** The descriptor of the whole blob. */
   descriptor: Descriptor;
+  /** The blob's bytes. */
   source: ContentSource;
-  /** The part to be read, of the blob of `descriptor.size` bytes; all of it if it is left out. */
+  /** The part of the blob to read. Default: all `descriptor.size` bytes. */
   range?: ByteRange | undefined;
-  /** Ends the reading, also in the middle. */
+  /** Ends the reading when it is aborted, also in the middle. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Makes a {@link BlobContent}: what a store of your own returns from `getBlob`. A source that ends early, or gives more,
- * fails with SIZE_INVALID while it is read.
+ * Creates a {@link BlobContent}, for the `getBlob` of your own registry. If the source has fewer or more bytes than
+ * announced, reading rejects with SIZE_INVALID.
  *
  * @example
- * createContent({ descriptor, range: options?.range, source: { pieces: [bytes] } })
+ * async getBlob(repository, digest, { range, signal } = {}) {
+ *   const bytes = await load(digest);
+ *   const descriptor = blobDescriptor(digest, bytes.length);
+ *   return createContent({ descriptor, range, signal, source: { pieces: [bytes] } });
+ * }
+ * @throws RegistryError RANGE_INVALID if the range is invalid
  */
 export function createContent(options: CreateContentOptions): BlobContent {
   return new Content(options);
@@ -136,7 +163,7 @@ class Content implements BlobContent {
   #reader: ByteReader | undefined;
   #position: number;
   #way: 'iteration' | 'buffers' | undefined;
-  /** A source that arrives by itself has come to its end. */
+  /** True once a source of the `iterate` form has reached its end. */
   #exhausted = false;
   #ended = false;
 
@@ -151,7 +178,7 @@ class Content implements BlobContent {
 
   async open(): Promise<void> {
     this.#assertUsable();
-    // What is in memory, or arrives by itself, is open.
+    // The other forms of source are always open.
     if ('open' in this.#source) await this.#openReader();
   }
 
@@ -175,12 +202,13 @@ class Content implements BlobContent {
 
   #assertUsable(): void {
     this.#signal?.throwIfAborted();
-    if (this.#ended) throw new TypeError('the content has been read or cancelled');
+    if (this.#ended)
+      throw new TypeError('the content has been read or cancelled already: call getBlob again to read it once more');
   }
 
   #begin(way: 'iteration' | 'buffers'): void {
     if (this.#way !== undefined && (this.#way === 'iteration' || way !== this.#way)) {
-      throw new TypeError('the content is being read already, or has been');
+      throw new TypeError('the content is being read in another way: it can be read only once, in one way');
     }
     this.#way = way;
   }
@@ -198,7 +226,7 @@ class Content implements BlobContent {
     }
     try {
       this.#assertUsable();
-      // Once it is open, the next read begins at once.
+      // An await costs time even if nothing is to be opened.
       if (this.#reader === undefined) await this.#openReader();
       const count = (await this.#reader?.readInto(buffer.subarray(0, wanted))) ?? 0;
       if (count === 0) throw this.#wrongSize(false);
@@ -211,7 +239,7 @@ class Content implements BlobContent {
     }
   }
 
-  /** Only after its last byte does a source that verifies what it hands on say whether all of it was right. */
+  /** Reads past the last byte: only there does a source that verifies its content report whether it is correct. */
   async #assertEnd(): Promise<void> {
     if (!('iterate' in this.#source)) return;
     if (((await this.#reader?.readInto(new Uint8Array(1))) ?? 0) > 0) throw this.#wrongSize(true);
@@ -234,7 +262,7 @@ class Content implements BlobContent {
         yield* this.#read();
         return;
       }
-      // A generator of its own for this would take as long for each piece as all of the rest here.
+      // Not in a generator of its own: that would double the time for each piece.
       for await (const piece of this.#pieces(this.#source, how)) {
         if (this.#position + piece.length > this.range.end) throw this.#wrongSize(true);
         this.#position += piece.length;
@@ -269,7 +297,7 @@ class Content implements BlobContent {
         },
         cancel: async () => {
           await this.cancel();
-          // While the next piece is being waited for, the iteration ends only after it.
+          // During a pending next(), return() settles only after it: do not wait for that.
           if (waiting) iterator.return(undefined).catch(() => undefined);
           else await iterator.return(undefined);
         },
@@ -284,7 +312,7 @@ class Content implements BlobContent {
       await this.cancel();
       throw new RegistryError(
         'CONTENT_TOO_LARGE',
-        `${this.descriptor.digest}: ${size} bytes, but at most ${limit} were asked for`,
+        `${this.descriptor.digest} is too large to read into memory: ${size} bytes, but the limit is ${limit}`,
       );
     }
     const all = new Uint8Array(size);
@@ -316,7 +344,7 @@ class Content implements BlobContent {
   }
 }
 
-/** What of the pieces lies in the range, without copying. */
+/** The parts of the pieces that lie in the range, without copying. */
 async function* slicesOf(
   pieces: readonly Uint8Array[],
   range: ResolvedRange,
@@ -333,7 +361,7 @@ async function* slicesOf(
   }
 }
 
-/** Copies what arrives by itself into the caller's buffers. */
+/** A reader that copies pieces into the caller's buffers as they arrive. */
 function readerOf(pieces: AsyncIterable<Uint8Array>): ByteReader {
   const iterator = pieces[Symbol.asyncIterator]();
   let rest: Uint8Array | undefined;

@@ -34,11 +34,11 @@ describe('a platform', () => {
     expect(() => parsePlatform(text)).toThrow(JSON.stringify(text));
   });
 
-  test('empty fields, as Go programs write them, are not shown', () => {
+  test('is shown without empty fields, which Go programs write', () => {
     expect(formatPlatform({ os: 'linux', architecture: 'arm', variant: '', 'os.version': '' })).toBe('linux/arm');
   });
 
-  test('parsing is the inverse of formatting', () => {
+  test('is the same after formatting and parsing', () => {
     const word = fc.stringMatching(/^[\w.-]{1,10}$/);
     const platform = fc.record(
       { os: word, architecture: word, variant: word, 'os.version': word },

@@ -1,43 +1,75 @@
+// Descriptors, which name content by type, digest and size, and the platforms that they may carry.
 import type { Digest } from './digest.ts';
+import { mediaTypes } from './media-types.ts';
 
-/** What content is, how large it is and how it is recognised. Image specification, "OCI Content Descriptors". */
+/**
+ * The type, digest and size of content. Image specification, "OCI Content Descriptors".
+ *
+ * @example
+ * const descriptor: Descriptor = { mediaType: mediaTypes.layerGzip, digest: digestOf(bytes), size: bytes.length };
+ */
 export interface Descriptor {
+  /** The media type of the content. */
   mediaType: string;
+  /** The digest of the content. */
   digest: Digest;
   /** Bytes. */
   size: number;
   /**
-   * Where the content can be fetched as well. In a descriptor that a registry's method returns, a server may redirect
-   * there; in a manifest, the content need not be in the repository.
+   * URLs from which the content can be fetched as well. If a registry's method returns them, a server may redirect
+   * clients there. If a manifest contains them, the content need not be in the repository.
    */
   urls?: readonly string[];
+  /** Annotations, by key. */
   annotations?: Readonly<Record<string, string>>;
   /** The content itself, as base64. */
   data?: string;
+  /** The platform that an image in an index is for. */
   platform?: Platform;
+  /** The type of the artifact that the content is the manifest of. */
   artifactType?: string;
 }
 
-/** What an image runs on. Image specification, "Image Index". */
+/** The platform that an image runs on. Image specification, "Image Index". */
 export interface Platform {
-  /** As Go names it: `amd64`, `arm64`, … */
+  /** The processor architecture as Go names it: `amd64`, `arm64`, … */
   architecture: string;
-  /** As Go names it: `linux`, `windows`, … */
+  /** The operating system as Go names it: `linux`, `windows`, … */
   os: string;
+  /** The version of the operating system, for example `10.0.14393.1066`. */
   'os.version'?: string;
+  /** The features of the operating system that the image needs, for example `win32k`. */
   'os.features'?: readonly string[];
-  /** For example `v7` of `arm`. */
+  /** The variant of the processor, for example `v7` of `arm`. */
   variant?: string;
 }
 
-/** `os/architecture[/variant][:os.version]`, as everyone writes it. */
+/**
+ * The descriptor of a blob of unknown type: `application/octet-stream`.
+ *
+ * @example blobDescriptor(digestOf(bytes), bytes.length)
+ */
+export function blobDescriptor(digest: Digest, size: number): Descriptor {
+  return { mediaType: mediaTypes.octetStream, digest, size };
+}
+
+/**
+ * A platform as text: `os/architecture[/variant][:os.version]`.
+ *
+ * @example formatPlatform({ os: 'linux', architecture: 'arm', variant: 'v7' }) // 'linux/arm/v7'
+ */
 export function formatPlatform(platform: Platform): string {
   const version = platform['os.version'];
   const path = [platform.os, platform.architecture, platform.variant].filter(Boolean).join('/');
   return version === undefined || version === '' ? path : `${path}:${version}`;
 }
 
-/** @throws TypeError if it is not `os/architecture[/variant][:os.version]` */
+/**
+ * Parses a platform.
+ *
+ * @example parsePlatform('linux/arm/v7') // { os: 'linux', architecture: 'arm', variant: 'v7' }
+ * @throws TypeError if the text is not `os/architecture[/variant][:os.version]`
+ */
 export function parsePlatform(text: string): Platform {
   const match = /^([\w.-]+)\/([\w.-]+)(?:\/([\w.-]+))?(?::([\w.-]+))?$/.exec(text);
   if (match === null) {

@@ -5,6 +5,7 @@ import {
   isErrorCode,
   isHttpUrl,
   isRegistryError,
+  isTemporary,
   RedirectError,
   RegistryError,
   statusOfCode,
@@ -46,7 +47,7 @@ describe('the table of codes', () => {
     expect(statusOfCode[code]).toBe(status);
   });
 
-  test.each(codes)('%s is spelled as the specification wants it and has the status of an error', (code) => {
+  test.each(codes)('spells %s as the specification wants it and gives it the status of an error', (code) => {
     expect(code).toMatch(/^[A-Z_]+$/);
     expect(statusOfCode[code]).toBeGreaterThanOrEqual(400);
     expect(statusOfCode[code]).toBeLessThan(600);
@@ -59,7 +60,7 @@ describe('the table of codes', () => {
     },
   );
 
-  test.each(codes)('isErrorCode knows %s', (code) => {
+  test.each(codes)('has %s, and isErrorCode knows it', (code) => {
     expect(isErrorCode(code)).toBe(true);
   });
 
@@ -93,7 +94,7 @@ describe('a registry error', () => {
     expect('cause' in error).toBe(false);
   });
 
-  test('isRegistryError recognises it, by any of the codes', () => {
+  test('is recognised by isRegistryError, by any of the codes', () => {
     const error = new RegistryError('BLOB_UNKNOWN', '');
     expect(isRegistryError(error)).toBe(true);
     expect(isRegistryError(error, 'BLOB_UNKNOWN')).toBe(true);
@@ -113,7 +114,7 @@ describe('a registry error', () => {
     expect(value instanceof RegistryError).toBe(false);
   });
 
-  test('a class of one’s own that extends it is told apart from it', () => {
+  test('is told apart from an error of a class that extends it', () => {
     class QuotaError extends RegistryError {}
     const plain = new RegistryError('DENIED', '');
     const own = new QuotaError('DENIED', '');
@@ -227,7 +228,7 @@ describe('a redirect', () => {
     expect(new RedirectError('https://cdn.example/', 302).redirectStatus).toBe(302);
   });
 
-  test('its message leaves out the query and the fragment, where signatures are', () => {
+  test('leaves the query and the fragment, which may hold signatures, out of its message', () => {
     const location = 'https://cdn.example/blob?signature=secret#secret';
     const error = new RedirectError(location);
     expect(error.location).toBe(location);
@@ -249,7 +250,7 @@ describe('a redirect', () => {
   ])('is not made for %j, and the refusal does not repeat it', (location) => {
     expect(isHttpUrl(location)).toBe(false);
     expect(() => new RedirectError(location)).toThrow(
-      new TypeError('content can be found elsewhere only at an absolute http or https URL'),
+      new TypeError('the location of a redirect must be an absolute http or https URL'),
     );
   });
 
@@ -294,7 +295,7 @@ describe('the wire form of an error', () => {
     });
   });
 
-  test('a registry error counts wherever it is in the chain of causes, and says nothing of what is around it', () => {
+  test('is that of a registry error anywhere in the chain of causes, and tells nothing of the errors around it', () => {
     const inner = new RegistryError('BLOB_UNKNOWN', 'no such blob', { cause: new Error('secret') });
     const wrapped = new Error('secret', { cause: new Error('secret', { cause: inner }) });
     expect(toWireError(wrapped)).toEqual({
@@ -304,18 +305,18 @@ describe('the wire form of an error', () => {
     });
   });
 
-  test('the outermost registry error of a chain counts', () => {
+  test('is that of the outermost registry error of a chain', () => {
     const inner = new RegistryError('BLOB_UNKNOWN', 'inner');
     expect(toWireError(new RegistryError('DENIED', 'outer', { cause: inner })).status).toBe(403);
   });
 
-  test('a chain of causes that bites its own tail ends', () => {
+  test('is found for a chain of causes that is a circle', () => {
     const error = new Error('a');
     error.cause = new Error('b', { cause: error });
     expect(toWireError(error).status).toBe(500);
   });
 
-  test('what another registry answered goes on as it came', () => {
+  test('is what another registry answered, unchanged', () => {
     const errors = [
       { code: 'TAG_INVALID', message: 'bad tag', detail: ['x'] },
       { code: 'DENIED', message: 'go away' },
@@ -323,16 +324,16 @@ describe('the wire form of an error', () => {
     expect(toWireError(httpError({ status: 400, errors })).errors).toEqual(errors);
   });
 
-  test('the status is that of a known code, whatever status came with it', () => {
+  test('has the status of a known code, whatever status came with it', () => {
     expect(toWireError(httpError({ status: 500, errors: [{ code: 'NAME_UNKNOWN' }] })).status).toBe(404);
   });
 
-  test('the status is the one that came if the code is not a known one', () => {
+  test('has the status that came if the code is not a known one', () => {
     expect(toWireError(httpError({ status: 418, errors: [{ code: 'TEAPOT' }] })).status).toBe(418);
     expect(toWireError(httpError({ status: 502, errors: [{ code: 'UNKNOWN' }] })).status).toBe(502);
   });
 
-  test('an answer without a body goes on with its status', () => {
+  test('has the status of an answer without a body', () => {
     expect(toWireError(httpError({ status: 502 }))).toEqual({
       status: 502,
       errors: [{ code: 'UNKNOWN', message: 'GET https://up.example/v2/ was answered 502' }],
@@ -353,5 +354,27 @@ describe('the wire form of an error', () => {
     const once = toWireError(error);
     const thrice = toWireError(acrossTheWire(acrossTheWire(acrossTheWire(error))));
     expect(thrice).toEqual(once);
+  });
+});
+
+describe('a temporary error', () => {
+  test.each<[string, unknown]>([
+    ['a busy registry', new RegistryError('TOOMANYREQUESTS', 'wait')],
+    ['a registry out of order', new RegistryError('UNAVAILABLE', 'wait')],
+    ['a request that took too long', new RegistryError('REQUEST_TIMEOUT', 'faster')],
+    ['a status of 502', new HttpError({ status: 502, method: 'GET', url: 'https://up.example/v2/' })],
+    ['a status of 499', new HttpError({ status: 499, method: 'GET', url: 'https://up.example/v2/' })],
+    ['an error of a program', new TypeError('x is not a function')],
+  ])('is that of %s', (_what, error) => {
+    expect(isTemporary(error)).toBe(true);
+  });
+
+  test.each<[string, unknown]>([
+    ['unknown content', new RegistryError('BLOB_UNKNOWN', 'none')],
+    ['a caller without permission', new RegistryError('DENIED', 'no')],
+    ['a status of 501', new HttpError({ status: 501, method: 'GET', url: 'https://up.example/v2/' })],
+    ['a status of 404', new HttpError({ status: 404, method: 'GET', url: 'https://up.example/v2/' })],
+  ])('is not that of %s', (_what, error) => {
+    expect(isTemporary(error)).toBe(false);
   });
 });

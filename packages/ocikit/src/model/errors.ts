@@ -1,7 +1,12 @@
+// The errors of a registry: their codes, their classes and their form on the wire.
+
 /**
- * Every error code with the HTTP status it has on the wire: the one table that server, client and stores share.
- * The first group is the distribution specification's ("Error Codes"); the second names statuses for
- * which it has no code, in the words of RFC 9110. The last code of a status says no more than the status itself.
+ * Every error code with its HTTP status: the one table that server, client and stores share.
+ *
+ * The first group is the distribution specification's ("Error Codes"). The second group is for statuses without a code
+ * there, in the words of RFC 9110. If several codes share a status, the last one stands for the status alone.
+ *
+ * @example statusOfCode.BLOB_UNKNOWN // 404
  */
 export const statusOfCode = {
   BLOB_UNKNOWN: 404,
@@ -24,7 +29,7 @@ export const statusOfCode = {
   NOT_FOUND: 404,
   NOT_ACCEPTABLE: 406,
   REQUEST_TIMEOUT: 408,
-  /** What is there contradicts itself, and nobody may decide: registries that are one have different manifests of a tag. */
+  /** The content is ambiguous: for example, two registries of a unified view have different manifests for one tag. */
   CONFLICT: 409,
   /** A condition (`ifTag`, `If-Match`, `If-None-Match`) did not hold. */
   PRECONDITION_FAILED: 412,
@@ -39,29 +44,36 @@ export const statusOfCode = {
 /** A code of {@link statusOfCode}. */
 export type ErrorCode = keyof typeof statusOfCode;
 
-/** True if `code` is one that {@link statusOfCode} lists. */
+/**
+ * True if {@link statusOfCode} lists the code.
+ *
+ * @example isErrorCode('BLOB_UNKNOWN') // true
+ */
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(statusOfCode, code);
 }
 
-/** One entry of an error body: `{"errors":[{code, message, detail}]}`. */
+/** One entry of an error body, `{"errors":[{code, message, detail}]}`. Distribution specification, "Error Codes". */
 export interface ErrorInfo {
-  /** Upper-case letters and underscores; another registry's may be one that {@link ErrorCode} does not know. */
+  /** Upper-case letters and underscores. Another registry may send a code that is not an {@link ErrorCode}. */
   code: string;
+  /** A text for a person. */
   message?: string;
+  /** Any JSON value, for a program. */
   detail?: unknown;
 }
 
+/** Options of {@link RegistryError}'s constructor. */
 export interface RegistryErrorOptions extends ErrorOptions {
-  /** Anything that serialises as JSON and helps the caller; it goes over the wire. */
+  /** Any JSON value that helps the caller. A server sends it. */
   detail?: unknown;
-  /** When trying again is worth it, in seconds from now. */
+  /** Seconds from now after which a retry makes sense. */
   retryAfter?: number | undefined;
-  /** How a caller can authenticate: the value of `WWW-Authenticate`, which belongs to UNAUTHORIZED. */
+  /** How a caller can authenticate: the value of the `WWW-Authenticate` header. Belongs to UNAUTHORIZED. */
   challenge?: string | undefined;
 }
 
-/** What an error carries so that `instanceof` holds across two copies of this package. */
+/** The properties by which `instanceof` recognises errors of another copy of this package. */
 const brands = {
   registry: Symbol.for('ocikit.RegistryError'),
   http: Symbol.for('ocikit.HttpError'),
@@ -73,9 +85,9 @@ function hasBrand(value: unknown, brand: symbol): boolean {
 }
 
 /**
- * What every method of a registry rejects with: a code to branch on, and a message for a person.
+ * The error that every method of a registry rejects with: a code for the program and a message for a person.
  *
- * `instanceof` holds across two copies of this package in one program.
+ * `instanceof` works across two copies of this package in one program.
  *
  * @example
  * try {
@@ -86,11 +98,13 @@ function hasBrand(value: unknown, brand: symbol): boolean {
  */
 export class RegistryError extends Error {
   override readonly name: string = 'RegistryError';
+  /** The code to branch on. */
   readonly code: ErrorCode;
+  /** Any JSON value that helps the caller; undefined if there is none. */
   readonly detail: unknown;
-  /** When trying again is worth it, in seconds from now. */
+  /** Seconds from now after which a retry makes sense; undefined if unknown. */
   readonly retryAfter: number | undefined;
-  /** How a caller can authenticate: the value of `WWW-Authenticate`, which belongs to UNAUTHORIZED. */
+  /** How a caller can authenticate: the value of the `WWW-Authenticate` header. Belongs to UNAUTHORIZED. */
   readonly challenge: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
@@ -102,7 +116,7 @@ export class RegistryError extends Error {
     Object.defineProperty(this, brands.registry, { value: true });
   }
 
-  /** The HTTP status that belongs to the code. */
+  /** The HTTP status of the code. */
   get status(): number {
     return statusOfCode[this.code];
   }
@@ -113,28 +127,44 @@ export class RegistryError extends Error {
   }
 }
 
-/** True for a {@link RegistryError}; with `codes`, only if it has one of them. */
+/**
+ * True for a {@link RegistryError}; with `codes`, only if it has one of them.
+ *
+ * @example isRegistryError(error, 'BLOB_UNKNOWN', 'NAME_UNKNOWN')
+ */
 export function isRegistryError(error: unknown, ...codes: ErrorCode[]): error is RegistryError {
   return error instanceof RegistryError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/** Options of {@link HttpError}'s constructor. */
 export interface HttpErrorOptions extends RegistryErrorOptions {
+  /** The status of the response. */
   status: number;
+  /** The method of the request. */
   method: string;
-  /** With its secrets already removed: it becomes part of the message. */
+  /** The URL of the request. It becomes part of the message, so remove secrets from it first. */
   url: string;
+  /** The entries of the error body. Default: none. */
   errors?: readonly ErrorInfo[];
-  /** The body as it came, bounded by whoever read it. */
+  /** The text of the body. The caller limits its length. */
   body?: string;
 }
 
-/** What another registry, or something before it, answered over HTTP. */
+/**
+ * An error response over HTTP, from another registry or from a proxy in front of it.
+ *
+ * @example
+ * if (error instanceof HttpError) console.error(error.status, error.errors, error.body);
+ */
 export class HttpError extends RegistryError {
   override readonly name: string = 'HttpError';
+  /** The method of the request. */
   readonly method: string;
+  /** The URL of the request, without secrets. */
   readonly url: string;
   /** The entries of the error body; empty if it had none. */
   readonly errors: readonly ErrorInfo[];
+  /** The text of the body, possibly cut off; undefined if there was none. */
   readonly body: string | undefined;
   readonly #status: number;
 
@@ -154,7 +184,7 @@ export class HttpError extends RegistryError {
     Object.defineProperty(this, brands.http, { value: true });
   }
 
-  /** The status that came, whatever the code says. */
+  /** The status of the response, which may differ from that of the code. */
   override get status(): number {
     return this.#status;
   }
@@ -164,7 +194,7 @@ export class HttpError extends RegistryError {
   }
 }
 
-/** The code of the first entry that names a known one, else what the status alone says. */
+/** The first known code among the entries; without one, the code that stands for the status. */
 function codeOfAnswer(status: number, errors: readonly ErrorInfo[]): ErrorCode {
   for (const { code } of errors) if (isErrorCode(code)) return code;
   return (
@@ -174,27 +204,31 @@ function codeOfAnswer(status: number, errors: readonly ErrorInfo[]): ErrorCode {
   );
 }
 
-/** The statuses with which a store may say that content is found elsewhere. */
+/** The statuses of a {@link RedirectError}. */
 export type RedirectStatus = 301 | 302 | 303 | 307 | 308;
 
 /**
- * A read rejects with this when the content is known but can only be fetched at another place.
- * (If it can be read here *as well*, `Descriptor.urls` says where else.) A server turns it into that redirect.
+ * The error of a read if the content exists but can only be fetched from another place. A server sends it as a
+ * redirect. If the content can be read here *as well*, return `Descriptor.urls` instead.
+ *
+ * @example
+ * throw new RedirectError(await signedUrl(digest));
  */
 export class RedirectError extends RegistryError {
   override readonly name: string = 'RedirectError';
   /** An absolute `http:` or `https:` URL. */
   readonly location: string;
+  /** The status of the redirect. */
   readonly redirectStatus: RedirectStatus;
 
   /**
-   * @param status 307 (temporary, same method) if it is left out
+   * @param location an absolute `http:` or `https:` URL
+   * @param status Default: 307 (temporary, same method)
    * @throws TypeError if the location is anything else
    */
   constructor(location: string, status: RedirectStatus = 307) {
-    if (!isHttpUrl(location))
-      throw new TypeError('content can be found elsewhere only at an absolute http or https URL');
-    super('UNSUPPORTED', `the content is found elsewhere: ${location.replace(/[?#].*$/s, '')}`);
+    if (!isHttpUrl(location)) throw new TypeError('the location of a redirect must be an absolute http or https URL');
+    super('UNSUPPORTED', `the content can only be fetched from ${location.replace(/[?#].*$/s, '')}`);
     this.location = location;
     this.redirectStatus = status;
     Object.defineProperty(this, brands.redirect, { value: true });
@@ -205,28 +239,39 @@ export class RedirectError extends RegistryError {
   }
 }
 
-/** True for an absolute URL with which a client may be sent elsewhere: `http:` or `https:`, with a host, in ASCII. */
+/**
+ * True for a URL that a redirect may point to: absolute, `http:` or `https:`, with a host, in ASCII.
+ *
+ * @example isHttpUrl('https://cdn.example.com/blob') // true
+ */
 export function isHttpUrl(text: string): boolean {
   return /^https?:\/\/[\x21-\x2e\x30-\x7e][\x21-\x7e]*$/i.test(text) && URL.canParse(text);
 }
 
-/** An error as it goes over the wire. */
+/** The parts of an error response over HTTP. */
 export interface WireError {
+  /** The status of the response. */
   status: number;
+  /** The entries of the error body. */
   errors: ErrorInfo[];
+  /** Seconds for the `Retry-After` header; undefined: no such header. */
   retryAfter: number | undefined;
-  /** The value of `WWW-Authenticate`. */
+  /** The value of the `WWW-Authenticate` header. */
   challenge?: string;
 }
 
 /**
- * The wire form of any error. What another registry answered goes on as it came, however many proxies lie between;
- * an error that is not a {@link RegistryError} becomes UNKNOWN without its text, which may be private.
+ * The response for any error. The error body of another registry is passed on unchanged, also through several proxies.
+ * An error that is not a {@link RegistryError} becomes UNKNOWN without its text, which may be private.
+ *
+ * @example
+ * const { status, errors } = toWireError(error);
+ * response.writeHead(status).end(JSON.stringify({ errors }));
  */
 export function toWireError(error: unknown): WireError {
   const found = registryErrorIn(error);
   if (found === undefined && isOutOfRoom(error)) {
-    const message = 'the registry has no room left for this';
+    const message = 'the registry has no space left: try again after space has been freed';
     return { status: statusOfCode.UNAVAILABLE, errors: [{ code: 'UNAVAILABLE', message }], retryAfter: undefined };
   }
   if (found === undefined) {
@@ -242,7 +287,7 @@ export function toWireError(error: unknown): WireError {
       : [{ code: found.code, message: found.message, ...(found.detail === undefined ? {} : { detail: found.detail }) }];
   const code = errors[0]?.code;
   const status = isErrorCode(code) && code !== 'UNKNOWN' ? statusOfCode[code] : found.status;
-  // What another registry answered with success is no success if it came as an error.
+  // A client may raise an error for a response with a success status; it must not be sent as a success.
   const isError = status >= 400 && status <= 599;
   return {
     status: isError ? status : 502,
@@ -252,12 +297,35 @@ export function toWireError(error: unknown): WireError {
   };
 }
 
-/** A full disk is nobody's secret, and whoever pushes can do something about it. */
+/** Statuses below 500 that describe a moment. RFC 9110, RFC 6585, and a proxy's 499. */
+const temporaryStatuses = new Set([408, 425, 429, 499]);
+const permanentStatuses = new Set([501, 505, 511]);
+
+/**
+ * True if the same request may have another result when it is sent again after this HTTP status.
+ *
+ * @example isTemporaryStatus(503) // true
+ */
+export function isTemporaryStatus(status: number): boolean {
+  return temporaryStatuses.has(status) || (status >= 500 && !permanentStatuses.has(status));
+}
+
+/**
+ * True if the same call may succeed when it is made again later: the registry is busy or out of order. An error that is
+ * not a {@link RegistryError} counts as temporary too.
+ *
+ * @example if (isTemporary(error)) await retryLater();
+ */
+export function isTemporary(error: unknown): boolean {
+  return isTemporaryStatus(toWireError(error).status);
+}
+
+/** A full disk is not private, and the caller can act on it. */
 function isOutOfRoom(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 
-/** The first registry error in a chain of causes, if the rest of the chain are plain wrappers. */
+/** The first registry error in a chain of causes. */
 function registryErrorIn(error: unknown): RegistryError | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
     if (at instanceof RegistryError) return at;

@@ -1,5 +1,7 @@
+// The model: what a registry is, its content, names, digests and errors. It runs everywhere and does no I/O.
 export * from './call.ts';
 export * from './content.ts';
+export * from './content-errors.ts';
 export * from './descriptor.ts';
 export * from './digest.ts';
 export * from './errors.ts';
@@ -16,5 +18,7 @@ export * from './reference.ts';
 export * from './registry.ts';
 export { readSource } from './source.ts';
 export type { BlobSource } from './source.ts';
+export * from './tag-errors.ts';
 export * from './time-slice.ts';
 export * from './upload-ids.ts';
+export * from './verifying-reader.ts';

@@ -1,11 +1,23 @@
-/** All items; rejects, and drops what came before, if the sequence fails. */
+// Tools for async sequences: collect, limit, filter, merge, and stop on a signal.
+import type { ListOptions } from './call.ts';
+
+/**
+ * Reads all items into an array. If the sequence fails, rejects with its error.
+ *
+ * @example const tags = await collect(registry.tags('team/app'));
+ */
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const item of items) all.push(item);
   return all;
 }
 
-/** At most `count` items; all if it is undefined. Leaving ends the sequence. */
+/**
+ * The first `count` items; all if it is undefined. Ends the sequence when the count is reached. A count of 0 does not
+ * start it.
+ *
+ * @example for await (const tag of limit(registry.tags('team/app'), 10)) console.log(tag);
+ */
 export async function* limit<T>(
   items: AsyncIterable<T>,
   count: number | undefined,
@@ -22,7 +34,37 @@ export async function* limit<T>(
   }
 }
 
-/** Hands items on until the signal is aborted, also while it waits for one that never comes. It then rejects with the signal's reason. */
+/**
+ * A list without the items that `isWanted` rejects. `options.limit` counts only wanted items.
+ *
+ * A limit of 0 is passed to the list, so that it still fails if, for example, the repository is unknown.
+ *
+ * @example filterList(options, (all) => registry.repositories(all), (name) => name.startsWith('team/'))
+ * @param list makes the whole list with the given options
+ */
+export async function* filterList<T, Options extends ListOptions>(
+  options: Options,
+  list: (options: Options) => AsyncIterable<T>,
+  isWanted: (item: T) => boolean | Promise<boolean>,
+): AsyncGenerator<T, void, undefined> {
+  if (options.limit === 0) {
+    yield* list(options);
+    return;
+  }
+  let left = options.limit ?? Infinity;
+  for await (const item of list({ ...options, limit: undefined })) {
+    if (!(await isWanted(item))) continue;
+    yield item;
+    if (--left === 0) return;
+  }
+}
+
+/**
+ * Hands items on until the signal is aborted, then rejects with the signal's reason. It does so even if the next item
+ * never arrives.
+ *
+ * @example for await (const tag of untilAborted(registry.tags('team/app'), signal)) console.log(tag);
+ */
 export async function* untilAborted<T>(
   items: AsyncIterable<T>,
   signal: AbortSignal | undefined,
@@ -54,17 +96,18 @@ export async function* untilAborted<T>(
   } finally {
     signal.removeEventListener('abort', onAbort);
     const left = ended ? undefined : iterator.return?.();
-    // A sequence that hangs would never say that it has been left.
+    // A sequence that hangs would never settle its return().
     if (signal.aborted) left?.catch(() => undefined);
     else await left;
   }
 }
 
 /**
- * Merges sequences that are each in order into one that is, without duplicates: of items that compare as equal, the
- * one of the first sequence is kept. Reads no further ahead than one item of each.
+ * Merges sorted sequences into one sorted sequence without duplicates. If items compare as equal, the item of the first
+ * such sequence is kept. Reads at most one item of each sequence ahead.
  *
- * @param compare byte order of strings if it is left out
+ * @example merge([first.repositories(), second.repositories()])
+ * @param compare Default: the byte order of strings
  */
 export function merge(sequences: readonly AsyncIterable<string>[]): AsyncGenerator<string, void, undefined>;
 export function merge<T>(
@@ -99,7 +142,7 @@ export async function* merge<T>(
   }
 }
 
-/** Names, tags and digests are ASCII, so the order of code units is the order of bytes. */
+/** Names, tags and digests are ASCII, so their code units have the order of their bytes. */
 function inByteOrder(a: unknown, b: unknown): number {
   const [left, right] = [String(a), String(b)];
   return left < right ? -1 : left > right ? 1 : 0;

@@ -1,18 +1,30 @@
+// Abort signals that follow another signal and that can be aborted on their own as well.
+
 /** The key under which a signal says when it will be aborted, in milliseconds since 1970. */
 export const deadline: unique symbol = Symbol.for('ocikit.deadline');
 
-/** A signal that follows another one, and can be aborted by itself. */
+/** A signal that follows another one and can also be aborted on its own. */
 export interface LinkedSignal {
+  /** Aborted when the other signal is, or by `abort`. */
   readonly signal: AbortSignal;
+  /** Aborts this signal alone. */
   abort(reason: unknown): void;
-  /** The other one does not know it any more. */
+  /** Ends the link, so that the other signal no longer holds a reference to this one. */
   unlink(): void;
 }
 
 /**
- * Not `AbortSignal.any`: what that makes is forgotten only when it is collected, and this is for signals that live long.
+ * Makes a signal that follows another one. `AbortSignal.any` is no alternative: its signals are released only by
+ * garbage collection, and the followed signal may live long.
  *
- * @param signal what it follows, with all that is known of its deadline
+ * @example
+ * const linked = linkSignal(options.signal);
+ * try {
+ *   await run(linked.signal);
+ * } finally {
+ *   linked.unlink();
+ * }
+ * @param signal the signal to follow; its deadline is taken over
  */
 export function linkSignal(signal: (AbortSignal & { [deadline]?: number }) | undefined): LinkedSignal {
   const controller = new AbortController();

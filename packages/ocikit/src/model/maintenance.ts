@@ -1,109 +1,135 @@
+// The maintenance that a registry may offer: garbage collection, checks, eviction and retention are built on it.
+
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { CallOptions, ListOptions } from './call.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
-import type { CallOptions, ListOptions } from './call.ts';
-import type { Registry } from './registry.ts';
 
 /** The key under which a registry offers its {@link Maintenance}. */
 export const maintenance: unique symbol = Symbol.for('ocikit.maintenance');
 
-/** How a registry is maintained, if it can be. A view decides by itself what of it to pass on. */
-export function maintenanceOf(registry: Registry): Maintenance | undefined {
-  return registry[maintenance];
-}
-
 interface Stored {
+  /** Bytes. */
   size: number;
+  /** When it was stored. */
   createdAt: Date;
-  /** The last push, read, HEAD, mount or push of a manifest that names it. */
+  /** The time of the last push, read, HEAD or mount, or of the last push of a manifest that names this content. */
   usedAt: Date;
 }
 
-/** A manifest that a repository has by its records. If its bytes are gone nevertheless, its times may be the epoch. */
+/**
+ * A manifest that the repository's records list. Its bytes may be missing nevertheless; then both times may be the
+ * start of 1970.
+ */
 export interface StoredManifest extends Stored {
+  /** The manifest's media type, digest and size. */
   descriptor: Descriptor;
+  /** The tags that point to the manifest. */
   tags: readonly string[];
 }
 
+/** A blob of a repository. */
 export interface StoredBlob extends Stored {
+  /** The blob's digest and size; the media type is `application/octet-stream`. */
   descriptor: Descriptor;
 }
 
+/** An upload that holds bytes. */
 export interface StoredUpload extends Stored {
+  /** The value for `resumeUpload`. */
   id: string;
-  /** Undefined if nobody can tell: an earlier process left it, and nobody has gone on with it since. */
+  /** Undefined if unknown: an earlier process left the upload, and no client has resumed it since. */
   repository: string | undefined;
 }
 
-/** Content that no repository has. A crash in the middle of a push or of a removal leaves such. */
+/** Content that belongs to no repository. A crash in the middle of a push or of a removal can leave some. */
 export interface StoredOrphan extends Stored {
+  /** The digest that the content was stored under. */
   digest: Digest;
 }
 
+/** Options of {@link Maintenance.removeUnused} and {@link Maintenance.removeOrphan}. */
 export interface RemovalOptions {
-  /** What was used at this time or later stays. */
+  /** Keep content that was used at this time or later. */
   unusedSince: Date;
 }
 
+/** How much a registry holds. */
 export interface Usage {
+  /** The number of repositories. */
   repositories: number;
+  /** The number of manifests. A store may count one that several repositories have once, or once for each. */
   manifests: number;
+  /** The number of blobs. A store may count one that several repositories have once, or once for each. */
   blobs: number;
+  /** The number of uploads that hold bytes. */
   uploads: number;
-  /** Bytes of all content, each counted once; what uploads hold included. */
+  /** Bytes of all content, each digest counted once, and of all uploads. */
   size: number;
 }
 
 /**
- * What garbage collection, checks, eviction and retention stand on. Nothing here counts as a use of what it speaks of.
+ * The operations that garbage collection, checks, eviction and retention are built on. None of them counts as a use of
+ * content.
  *
- * Lists are in byte order and are read while they are asked for: what is added or removed meanwhile is in them or not.
- * Whoever lists gives others their turn; memory grows with one repository's digests at the most.
+ * Lists are in byte order and are read while they are iterated: content that is added or removed meanwhile may or may
+ * not appear. Listing lets other work run in between. Memory grows with at most the digests of one repository.
+ *
+ * Get it with {@link maintenanceOf}.
  */
 export interface Maintenance {
-  /** Rejects with NAME_UNKNOWN. */
+  /** The manifests of a repository. Rejects with NAME_UNKNOWN. */
   manifests(repository: string, options?: ListOptions): AsyncIterable<StoredManifest>;
-  /** Rejects with NAME_UNKNOWN. Also those whose bytes are damaged or, where a record says that it has them, gone. */
+  /**
+   * The blobs of a repository. Includes blobs whose bytes are damaged, and recorded blobs whose bytes are missing.
+   *
+   * Rejects with NAME_UNKNOWN.
+   */
   blobs(repository: string, options?: ListOptions): AsyncIterable<StoredBlob>;
   /**
-   * Those that hold bytes.
+   * The uploads that hold bytes.
    *
-   * @param repository of all repositories if it is undefined, also of those that have no content yet
+   * @param repository undefined: the uploads of all repositories, also of those without content
    */
   uploads(repository: string | undefined, options?: ListOptions): AsyncIterable<StoredUpload>;
-  /** What no repository has, in any order. None where there can be none, and from what shows a part of a registry. */
+  /**
+   * The content that belongs to no repository, in any order. Empty if the registry cannot have any, and for a view that
+   * shows a part of a registry.
+   */
   orphans(options?: CallOptions): AsyncIterable<StoredOrphan>;
   /**
-   * The bytes of a manifest as they are: nobody has compared them with the digest.
+   * The bytes of a manifest, without comparing them with the digest.
    *
-   * Rejects with MANIFEST_UNKNOWN, also if only its bytes are gone; NAME_UNKNOWN.
+   * Rejects with MANIFEST_UNKNOWN, also if only the bytes are missing; NAME_UNKNOWN.
    */
   readManifest(repository: string, digest: Digest, options?: CallOptions): Promise<Uint8Array>;
-  /** Reads a blob or manifest and computes its digest. */
+  /** Reads a blob or manifest and compares it with its digest. */
   verify(repository: string, digest: Digest, options?: CallOptions): Promise<'ok' | 'missing' | 'corrupt'>;
   /**
-   * Removes a blob or manifest from the repository, unless it has been used since, is leased or has a tag. Atomic
-   * against pushes, mounts and HEAD: whoever was told that the content is there can rely on it. A manifest that is
-   * pushed counts as a use of what it names when the push begins and when it is done, and keeps it in between.
+   * Removes a blob or manifest from the repository, unless it was used since, is leased or has a tag.
    *
-   * @returns whether it was removed
+   * Atomic against pushes, mounts and HEAD requests: after a client is told that content exists, it is not removed.
+   * The push of a manifest keeps the content that it names for as long as the push runs, and counts as a use of it.
+   *
+   * @returns true if it was removed
    */
   removeUnused(repository: string, digest: Digest, options: RemovalOptions): Promise<boolean>;
   /**
-   * Removes what {@link Maintenance.orphans} has found, unless it has been used since or a repository has it now.
+   * Removes content that {@link Maintenance.orphans} listed, unless it was used since or belongs to a repository now.
    *
-   * @returns whether it was removed
+   * @returns true if it was removed
    */
   removeOrphan(digest: Digest, options: RemovalOptions): Promise<boolean>;
   /**
-   * Puts damaged bytes aside, where the registry has a place for them: from then on every repository that shared them
-   * is without the content. What names it stays, tags too, and pushing the right bytes makes it whole again. Computes the
-   * digest first, and does nothing if it is right.
+   * Takes damaged content out of use, and keeps its bytes aside if the registry has a place for them. Every repository
+   * that shared the content is then without it. Manifests and tags that name it stay; pushing it again repairs them.
+   * Computes the digest first, and does nothing if it matches.
    *
-   * @returns whether the bytes were damaged and are no longer there
+   * @returns true if the content was damaged and is no longer in use
    */
   quarantine(repository: string, digest: Digest): Promise<boolean>;
-  /** Keeps content from {@link Maintenance.removeUnused} until it is disposed of; the content need not exist yet. */
+  /** Protects content from {@link Maintenance.removeUnused} until the result is disposed. It need not exist yet. */
   lease(repository: string, digests: Iterable<Digest>): Promise<AsyncDisposable>;
+  /** Counts all content. */
   usage(): Promise<Usage>;
 }

@@ -1,6 +1,7 @@
+// The media types of manifests, apart from the parser: a web page that only sends them need not load it.
 import { mediaTypes } from './media-types.ts';
 
-/** Apart from what parses them, which a page that only asks for them need not have. */
+/** The kind of manifest that each media type stands for. */
 export const kindOfMediaType: ReadonlyMap<string, 'image' | 'index' | 'artifact'> = new Map([
   [mediaTypes.imageManifest, 'image'],
   [mediaTypes.dockerManifest, 'image'],
@@ -9,5 +10,5 @@ export const kindOfMediaType: ReadonlyMap<string, 'image' | 'index' | 'artifact'
   [mediaTypes.artifactManifest, 'artifact'],
 ]);
 
-/** The media types that `parseManifest` understands. */
+/** The media types that `parseManifest` accepts. */
 export const manifestMediaTypes: readonly string[] = [...kindOfMediaType.keys()];

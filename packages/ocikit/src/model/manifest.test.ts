@@ -161,18 +161,18 @@ describe('bytes that are not a manifest', () => {
     ['something behind it', encode(`${JSON.stringify(image())}x`)],
     ['a byte order mark before it', encode(`\uFEFF${JSON.stringify(image())}`)],
     ['bytes that are no UTF-8', Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d)],
-  ])('%s is not JSON', (_what, bytes) => {
+  ])('are refused if they are not JSON: %s', (_what, bytes) => {
     expect(() => parseManifest(bytes, mediaTypes.imageManifest)).toThrow(
-      expect.objectContaining({ code: 'MANIFEST_INVALID', message: 'the manifest is not JSON' }),
+      expect.objectContaining({ code: 'MANIFEST_INVALID', message: 'the manifest is not JSON in UTF-8' }),
     );
   });
 
-  test.each([null, 1, 'x', true, [], [image()]])('%j is not an object', (document) => {
+  test.each([null, 1, 'x', true, [], [image()]])('are refused if they are not an object: %j', (document) => {
     const error = errorOf(document, mediaTypes.imageManifest);
     expect(error).toMatchObject({ code: 'MANIFEST_INVALID', message: 'the manifest is not a JSON object' });
   });
 
-  test('fields that are hidden in a prototype do not count', () => {
+  test('are refused if their fields are hidden in a prototype', () => {
     const text = `{"schemaVersion":2,"__proto__":${JSON.stringify(image())}}`;
     expect(() => parseManifest(encode(text), mediaTypes.imageManifest)).toThrow("the manifest's config is missing");
   });
@@ -182,7 +182,7 @@ const digest = digestOf(encode('x'));
 const long = 'a'.repeat(256);
 const none = undefined;
 
-/** What is wrong with a descriptor, and which of its fields the error has to name. */
+/** A fault of a descriptor, the descriptor, and the field that the error has to name. */
 const malformedDescriptors: [string, unknown, string][] = [
   ['is a text', 'x', ''],
   ['is a list', [], ''],
@@ -287,13 +287,13 @@ describe('a manifest is refused', () => {
   });
 });
 
-describe('lengths', () => {
-  test('a key of 255 characters and a value of any length are accepted', () => {
+describe('a manifest may have', () => {
+  test('a key of 255 characters and a value of any length', () => {
     const annotations = { ['a'.repeat(255)]: 'b'.repeat(100_000) };
     expect(parse(image({ annotations }), mediaTypes.imageManifest).manifest.annotations).toEqual(annotations);
   });
 
-  test('a media type of twice 127 characters and the slash is accepted', () => {
+  test('a media type of twice 127 characters and the slash', () => {
     const artifactType = `${'a'.repeat(127)}/${'b'.repeat(127)}`;
     expect(parse(image({ artifactType }), mediaTypes.imageManifest).manifest.artifactType).toBe(artifactType);
   });

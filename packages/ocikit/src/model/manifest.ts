@@ -1,3 +1,4 @@
+// Manifests: parsing, validating, and the content that they name.
 import type { Descriptor } from './descriptor.ts';
 import { isDigest } from './digest.ts';
 import { RegistryError } from './errors.ts';
@@ -5,34 +6,43 @@ import { kindOfMediaType, manifestMediaTypes } from './manifest-media-types.ts';
 import { mediaTypePattern } from './media-types.ts';
 
 interface ManifestCommon {
-  /** May be missing: the Content-Type with which the manifest was pushed decides. */
+  /** Optional: the Content-Type that the manifest was pushed with decides. */
   mediaType?: string;
+  /** The type of the artifact, if the manifest describes one. */
   artifactType?: string;
-  /** The manifest that this one says something about. */
+  /** The manifest that this one refers to, for example the image that a signature is for. */
   subject?: Descriptor;
+  /** Annotations, by key. */
   annotations?: Readonly<Record<string, string>>;
 }
 
 /** An OCI image manifest or a Docker manifest of version 2. Image specification, "Image Manifest". */
 export interface ImageManifest extends ManifestCommon {
+  /** Always 2. */
   schemaVersion: 2;
+  /** The image's configuration. */
   config: Descriptor;
+  /** The image's layers, the lowest first. */
   layers?: readonly Descriptor[];
 }
 
 /** An OCI image index or a Docker manifest list. Image specification, "Image Index". */
 export interface ImageIndex extends ManifestCommon {
+  /** Always 2. */
   schemaVersion: 2;
+  /** The manifests in the index, for example one for each platform. */
   manifests?: readonly Descriptor[];
 }
 
 /** An artifact manifest of image specification 1.1's release candidates. */
 export interface ArtifactManifest extends ManifestCommon {
+  /** The type of the artifact. */
   artifactType: string;
+  /** The artifact's blobs. */
   blobs?: readonly Descriptor[];
 }
 
-/** A manifest that has been parsed and validated, together with the media type that it has in fact. */
+/** A parsed and validated manifest, with the media type that it was pushed with. Branch on `kind`. */
 export type ManifestDocument =
   | { kind: 'image'; mediaType: string; manifest: ImageManifest }
   | { kind: 'index'; mediaType: string; manifest: ImageIndex }
@@ -41,29 +51,33 @@ export type ManifestDocument =
 const maxKeyLength = 255;
 
 /**
- * Parses and validates a manifest. Fields that the specification does not know are kept.
+ * Parses and validates a manifest. Keeps fields that the specification does not define.
  *
- * @param mediaType as it was pushed, without parameters
- * @throws RegistryError UNSUPPORTED_MEDIA_TYPE; MANIFEST_INVALID, naming the field
+ * @example
+ * const { descriptor, bytes } = await registry.getTag('team/app', 'v1');
+ * const document = parseManifest(bytes, descriptor.mediaType);
+ * if (document.kind === 'image') console.log(document.manifest.layers);
+ * @param mediaType the type that the manifest was pushed with, without parameters
+ * @throws RegistryError UNSUPPORTED_MEDIA_TYPE; MANIFEST_INVALID, with the name of the wrong field
  */
 export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestDocument {
   const kind = kindOfMediaType.get(mediaType);
   if (kind === undefined) {
     throw new RegistryError(
       'UNSUPPORTED_MEDIA_TYPE',
-      `${JSON.stringify(mediaType)} is not a manifest's media type: use one of ${manifestMediaTypes.join(', ')}`,
+      `${JSON.stringify(mediaType)} is not the media type of a manifest: use one of ${manifestMediaTypes.join(', ')}`,
     );
   }
   const manifest = parseObject(bytes);
   if (manifest['mediaType'] !== undefined && manifest['mediaType'] !== mediaType) {
-    throw invalid('mediaType', `is ${shown(manifest['mediaType'])}, but the content was pushed as ${mediaType}`);
+    throw invalid('mediaType', `is ${shown(manifest['mediaType'])}, but the manifest was pushed as ${mediaType}`);
   }
   const document: ParsedDocument = { kind, mediaType, manifest };
   assertFields(document);
   return document;
 }
 
-/** One whose fields nobody has looked at yet. */
+/** A manifest whose fields have not been checked yet. */
 interface ParsedDocument {
   kind: ManifestDocument['kind'];
   mediaType: string;
@@ -75,15 +89,22 @@ function assertFields(document: ParsedDocument): asserts document is ParsedDocum
   for (const [field, check] of Object.entries(fieldsOfKind[kind])) check(manifest[field], field);
 }
 
-/** What a manifest names, whatever its kind. */
+/** The content that a manifest of any kind names. */
 export interface ManifestLinks {
-  /** Config, layers or an artifact's blobs. */
+  /** The config and layers of an image, or the blobs of an artifact. */
   blobs: readonly Descriptor[];
-  /** An index's entries. */
+  /** The entries of an index. */
   manifests: readonly Descriptor[];
+  /** The subject, if the manifest has one. */
   subject: Descriptor | undefined;
 }
 
+/**
+ * The content that a manifest names.
+ *
+ * @example
+ * const { blobs, manifests, subject } = linksOf(parseManifest(bytes, mediaType));
+ */
 export function linksOf(document: ManifestDocument): ManifestLinks {
   const { subject } = document.manifest;
   switch (document.kind) {
@@ -97,8 +118,12 @@ export function linksOf(document: ManifestDocument): ManifestLinks {
 }
 
 /**
- * The descriptor under which a manifest is listed as a referrer: with its annotations, and with the config's media
- * type where an image has no `artifactType`. Distribution specification, "Listing Referrers".
+ * The descriptor that lists a manifest as a referrer of its subject, with the manifest's annotations and artifact type.
+ * For an image without `artifactType`, the artifact type is the media type of the config. Distribution specification,
+ * "Listing Referrers".
+ *
+ * @example referrerDescriptor(parseManifest(bytes, mediaType), { digest, size: bytes.length })
+ * @param content the manifest's own digest and size
  */
 export function referrerDescriptor(
   document: ManifestDocument,
@@ -127,19 +152,19 @@ function parseObject(bytes: Uint8Array): JsonObject {
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (cause) {
-    throw new RegistryError('MANIFEST_INVALID', 'the manifest is not JSON', { cause });
+    throw new RegistryError('MANIFEST_INVALID', 'the manifest is not JSON in UTF-8', { cause });
   }
   if (!isObject(value)) throw new RegistryError('MANIFEST_INVALID', 'the manifest is not a JSON object');
   dropNulls(value);
   return value;
 }
 
-/** Go programs write what is not there as null. */
+/** Go programs write missing fields as null. */
 function dropNulls(object: JsonObject): void {
   for (const [field, content] of Object.entries(object)) if (content === null) delete object[field];
 }
 
-/** Throws if a field has what it must not have. What is missing is `undefined`, and all right unless it is needed. */
+/** Throws if the value of a field is wrong. A missing field is `undefined`, which only {@link required} refuses. */
 type Check = (value: unknown, path: string) => void;
 
 const is =
@@ -148,7 +173,7 @@ const is =
     if (value !== undefined && !test(value)) throw invalid(path, `is ${shown(value)}, not ${what}`);
   };
 
-const needed =
+const required =
   (check: Check): Check =>
   (value, path) => {
     if (value === undefined) throw invalid(path, 'is missing');
@@ -194,14 +219,14 @@ const annotations: Check = (value, path) => {
 };
 
 const descriptor = objectOf({
-  mediaType: needed(mediaType),
+  mediaType: required(mediaType),
   artifactType: mediaType,
-  digest: needed(is('a supported digest', (value) => isString(value) && isDigest(value))),
-  size: needed(is('a size in bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0)),
+  digest: required(is('a supported digest', (value) => isString(value) && isDigest(value))),
+  size: required(is('a size in bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0)),
   urls: strings,
   data: string,
   annotations,
-  // Registries hold indexes with platforms of which parts are missing.
+  // Some indexes in registries have incomplete platforms, so no part is required.
   platform: objectOf({
     os: string,
     architecture: string,
@@ -212,14 +237,14 @@ const descriptor = objectOf({
 });
 
 const common = { mediaType, artifactType: mediaType, annotations, subject: descriptor };
-const schemaVersion = needed(is('2', (value) => value === 2));
+const schemaVersion = required(is('2', (value) => value === 2));
 
-/** What a manifest of each kind has; other fields may be there as well. */
+/** The checked fields of each kind of manifest. Other fields are allowed. */
 const fieldsOfKind: Readonly<Record<ManifestDocument['kind'], Readonly<Record<string, Check>>>> = {
   image: {
     ...common,
     schemaVersion,
-    config: needed(descriptor),
+    config: required(descriptor),
     layers: listOf(descriptor),
     manifests: absentIn('an image manifest'),
   },
@@ -232,7 +257,7 @@ const fieldsOfKind: Readonly<Record<ManifestDocument['kind'], Readonly<Record<st
   },
   artifact: {
     ...common,
-    artifactType: needed(is('an artifact type', isMediaType)),
+    artifactType: required(is('an artifact type', isMediaType)),
     config: absentIn('an artifact manifest'),
     layers: absentIn('an artifact manifest'),
     manifests: absentIn('an artifact manifest'),
@@ -248,7 +273,7 @@ function isMediaType(value: unknown): boolean {
   return isString(value) && mediaTypePattern.test(value);
 }
 
-/** For a message: short, and not nested, as what is nested very deep can be parsed but not written. */
+/** A value for an error message. Lists and objects are only named: JSON.stringify fails if they nest too deep. */
 function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return JSON.stringify(typeof value === 'string' ? value.slice(0, 200) : value);

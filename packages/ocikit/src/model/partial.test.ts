@@ -7,7 +7,7 @@ import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import { collect } from './iteration.ts';
 import { partialRegistry } from './partial.ts';
-import { maintenanceOf } from './maintenance.ts';
+import { maintenanceOf } from './registry.ts';
 import type { BlobUpload, Registry } from './registry.ts';
 
 const bytes = Uint8Array.of(1, 2, 3);

@@ -1,25 +1,27 @@
+// A whole registry made of some of its methods.
 import { RegistryError } from './errors.ts';
 import { history } from './history.ts';
 import { maintenance } from './maintenance.ts';
 import { verifiesPushes } from './registry.ts';
 import type { Registry } from './registry.ts';
 
-/** Any of a registry's methods. */
+/** Some of a registry's methods. */
 export type RegistryMethods = Partial<Registry>;
 
+/** Options of {@link partialRegistry}. */
 export interface PartialRegistryOptions {
-  /** What a missing method fails with, instead of UNSUPPORTED. */
+  /** Returns the error of a missing method. Default, and if it returns undefined: UNSUPPORTED. */
   missing?: ((method: keyof Registry & string, repository: string | undefined) => unknown) | undefined;
 }
 
 /**
- * A whole registry from some methods: the others answer UNSUPPORTED. A method that is added to {@link Registry} later
- * does not break it.
+ * Makes a whole registry of some methods. The others reject with UNSUPPORTED. Code that uses this function keeps
+ * working when a later version adds methods to {@link Registry}.
  *
  * @example
  * const registry = partialRegistry({
  *   async resolveBlob(repository, digest) {
- *     return { mediaType: 'application/octet-stream', digest, size: await sizeOf(digest) };
+ *     return blobDescriptor(digest, await sizeOf(digest));
  *   },
  * });
  */

@@ -38,7 +38,7 @@ const wellFormed: [string, Reference][] = [
   [`alpine@${sha256}`, { repository: 'alpine', digest: sha256 }],
   [`alpine:3@${sha256}`, { repository: 'alpine', tag: '3', digest: sha256 }],
   [`alpine@${sha512}`, { repository: 'alpine', digest: sha512 }],
-  // What looks like a port is a tag where no slash follows.
+  // Without a slash after it, a text like a port is a tag.
   ['test.com:5000', { repository: 'test.com', tag: '5000' }],
   ['localhost:5000', { repository: 'localhost', tag: '5000' }],
   ['test:tag', { repository: 'test', tag: 'tag' }],
@@ -171,19 +171,19 @@ const malformed: [string, ReferencePart][] = [
 ];
 
 describe('parsing a reference', () => {
-  test.each(wellFormed)('%.80s is well formed', (text, expected) => {
+  test.each(wellFormed)('accepts %.80s', (text, expected) => {
     expect(parseRelativeReference(text)).toStrictEqual(expected);
     expect(formatReference(expected)).toBe(text);
   });
 
-  test.each(malformed)('%j has a malformed %s', (text, part) => {
+  test.each(malformed)('refuses %j for its malformed %s', (text, part) => {
     const error = parseErrorOf(() => parseRelativeReference(text));
     expect(error).toMatchObject({ name: 'ParseError', input: text, part });
     expect(() => parseReference(text)).toThrow(ParseError);
     expect(() => parseDockerReference(text)).toThrow(ParseError);
   });
 
-  test('the error is a RegistryError with the code that belongs to the part', () => {
+  test('fails with a RegistryError that has the code of the malformed part', () => {
     expect(parseErrorOf(() => parseReference('foo'))).toBeInstanceOf(RegistryError);
     expect(parseErrorOf(() => parseReference('foo')).code).toBe('NAME_INVALID');
     expect(parseErrorOf(() => parseReference('a.b/C')).code).toBe('NAME_INVALID');
@@ -191,20 +191,20 @@ describe('parsing a reference', () => {
     expect(parseErrorOf(() => parseReference('a.b/c@d')).code).toBe('DIGEST_INVALID');
   });
 
-  test('the error of a digest says what is wrong with it', () => {
+  test('says what is wrong with a digest', () => {
     const error = parseErrorOf(() => parseReference('a.b/c@md5:00'));
     expect(error.message).toContain('"a.b/c@md5:00"');
     expect(error.message).toContain('"md5" is not supported');
     expect(error.cause).toMatchObject({ code: 'DIGEST_INVALID' });
   });
 
-  test('the error does not repeat a very long text', () => {
+  test('does not repeat a very long text in its error', () => {
     const error = parseErrorOf(() => parseReference(`A${name(100_000)}`));
     expect(error.message.length).toBeLessThan(1000);
     expect(error.input).toHaveLength(100_001);
   });
 
-  test('a long text that is nearly a host is refused quickly', () => {
+  test('quickly refuses a long text that is nearly a host', () => {
     const before = performance.now();
     for (const piece of ['a', 'a.', 'a-', 'a_', '::', 'a/', '[']) {
       expect(() => parseRelativeReference(`${piece.repeat(100_000)}!/foo`)).toThrow(ParseError);
@@ -214,15 +214,15 @@ describe('parsing a reference', () => {
 });
 
 describe('parsing a reference that has to name its host', () => {
-  test.each(wellFormed.filter(([, { host }]) => host !== undefined))('%.80s is taken as it is', (text, expected) => {
+  test.each(wellFormed.filter(([, { host }]) => host !== undefined))('accepts %.80s as it is', (text, expected) => {
     expect(parseReference(text)).toStrictEqual(expected);
   });
 
-  test.each(wellFormed.filter(([, { host }]) => host === undefined))('%.80s has none', (text) => {
+  test.each(wellFormed.filter(([, { host }]) => host === undefined))('refuses %.80s, which has none', (text) => {
     expect(parseErrorOf(() => parseReference(text))).toMatchObject({ part: 'host', code: 'NAME_INVALID' });
   });
 
-  test('nothing is changed about Docker Hub', () => {
+  test('changes nothing about Docker Hub', () => {
     expect(parseReference('docker.io/ubuntu')).toStrictEqual({ host: 'docker.io', repository: 'ubuntu' });
     expect(parseReference('index.docker.io/foo')).toStrictEqual({ host: 'index.docker.io', repository: 'foo' });
   });
@@ -253,7 +253,7 @@ describe('parsing a reference as docker does', () => {
     expect(parseDockerReference(text)).toStrictEqual(expected);
   });
 
-  test('library/ counts among the 255 characters', () => {
+  test('counts library/ among the 255 characters', () => {
     expect(parseDockerReference(name(247)).repository).toBe(`library/${name(247)}`);
     const error = parseErrorOf(() => parseDockerReference(name(248)));
     expect(error).toMatchObject({ part: 'repository', code: 'NAME_INVALID' });

@@ -1,58 +1,103 @@
+// References to images and artifacts: `host/repository:tag@digest`, and the grammar of their parts.
 import { isDigest, parseDigest } from './digest.ts';
 import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import type { ErrorCode } from './errors.ts';
 
-/** Where something is: `host/repository:tag@digest`, of which a part may be missing. */
+/**
+ * The address of an image or artifact: `host/repository:tag@digest`. All parts but the repository are optional.
+ *
+ * @example
+ * const reference: Reference = parseReference('ghcr.io/team/app:v1');
+ * // { host: 'ghcr.io', repository: 'team/app', tag: 'v1' }
+ */
 export interface Reference {
-  /** Host name or address, with its port if it has one. */
+  /** The registry's host name or address, with its port if it has one. */
   host?: string;
+  /** The name of the repository. */
   repository: string;
+  /** The tag. */
   tag?: string;
+  /** The digest of the manifest. */
   digest?: Digest;
 }
 
-/** The grammar of a repository's name (`<name>` in the distribution specification); at most 255 characters. */
+/**
+ * The grammar of a repository's name, `<name>` in the distribution specification, "Pulling manifests". It does not
+ * limit the length; {@link isRepository} does.
+ */
 export const repositoryPattern: RegExp =
   /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 
-/** The grammar of a tag: at most 128 characters. */
+/** The grammar of a tag, which has at most 128 characters. Distribution specification, "Pulling manifests". */
 export const tagPattern: RegExp = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 const label = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
 
-/** Two labels or more, `localhost`, or a bracketed IPv6 address, each with or without a port; or one label with a port. */
+/** At least two labels, `localhost` or a bracketed IPv6 address, with or without a port; or one label with a port. */
 const hostPattern = new RegExp(
   String.raw`^(?:(?:${label}(?:\.${label})+|localhost|\[[a-fA-F0-9:]+\])(?::[0-9]+)?|${label}:[0-9]+)$`,
 );
 
 const maxRepositoryLength = 255;
 
+/**
+ * True if the text is the name of a repository, of at most 255 characters.
+ *
+ * @example isRepository('library/alpine') // true
+ */
 export function isRepository(name: string): boolean {
   return name.length <= maxRepositoryLength && repositoryPattern.test(name);
 }
 
+/**
+ * True if the text is a tag.
+ *
+ * @example isTag('v1.2') // true
+ */
 export function isTag(tag: string): boolean {
   return tagPattern.test(tag);
 }
 
+/**
+ * True if the first part of a reference is a registry's host, and not a part of the repository's name.
+ *
+ * @example isHost('localhost:5000') // true
+ */
 export function isHost(host: string): boolean {
   return hostPattern.test(host);
 }
 
-/** @throws RegistryError NAME_INVALID */
+/**
+ * Checks that a text is the name of a repository.
+ *
+ * @example assertRepository('Team/App'); // throws: upper-case letters are not allowed
+ * @throws RegistryError NAME_INVALID
+ */
 export function assertRepository(name: string): void {
-  if (!isRepository(name)) {
-    throw new RegistryError('NAME_INVALID', `${quote(name)} is not a repository name`, { detail: { name } });
-  }
+  if (!isRepository(name)) throw new RegistryError('NAME_INVALID', notRepository(name), { detail: { name } });
 }
 
-/** @throws RegistryError MANIFEST_INVALID (the specification has no code of its own for a tag) */
+/**
+ * Checks that a text is a tag.
+ *
+ * @example assertTag('v1.2');
+ * @throws RegistryError MANIFEST_INVALID (the specification has no code of its own for a tag)
+ */
 export function assertTag(tag: string): void {
-  if (!isTag(tag)) throw new RegistryError('MANIFEST_INVALID', `${quote(tag)} is not a tag`, { detail: { tag } });
+  if (!isTag(tag)) throw new RegistryError('MANIFEST_INVALID', notTag(tag), { detail: { tag } });
 }
 
-/** The part of a reference that could not be parsed. */
+function notRepository(name: string): string {
+  const rule = `use at most ${maxRepositoryLength} lower-case letters and digits, joined by . _ - or /`;
+  return `${quote(name)} is not a repository name: ${rule}`;
+}
+
+function notTag(tag: string): string {
+  return `${quote(tag)} is not a tag: use at most 128 letters, digits, _ . and -`;
+}
+
+/** A part of a reference. */
 export type ReferencePart = 'host' | 'repository' | 'tag' | 'digest';
 
 const codeOfPart: Readonly<Record<ReferencePart, ErrorCode>> = {
@@ -62,10 +107,16 @@ const codeOfPart: Readonly<Record<ReferencePart, ErrorCode>> = {
   digest: 'DIGEST_INVALID',
 };
 
-/** A text is not a reference: `part` says where, `cause` why, if there is more to say. */
+/**
+ * A text is not a reference. `part` says which part of it is wrong; `cause`, if present, gives the reason.
+ *
+ * @example if (error instanceof ParseError) console.error(`the ${error.part} is wrong: ${error.message}`);
+ */
 export class ParseError extends RegistryError {
   override readonly name: string = 'ParseError';
+  /** The whole text. */
   readonly input: string;
+  /** The part that is wrong. */
   readonly part: ReferencePart;
 
   constructor(input: string, part: ReferencePart, reason: string, options?: ErrorOptions) {
@@ -76,21 +127,24 @@ export class ParseError extends RegistryError {
 }
 
 /**
- * Parses `host[:port]/repository[:tag][@digest]`; nothing is added and nothing is changed.
+ * Parses `host[:port]/repository[:tag][@digest]`. Adds no defaults.
  *
- * @throws ParseError also if the host is missing
+ * @example parseReference('ghcr.io/team/app:v1') // { host: 'ghcr.io', repository: 'team/app', tag: 'v1' }
+ * @throws ParseError if the text is not a reference, or has no host
  */
 export function parseReference(text: string): Reference & { host: string } {
   const reference = parseRelativeReference(text);
   const { host } = reference;
-  if (host === undefined) throw new ParseError(text, 'host', 'it does not begin with a host');
+  if (host === undefined)
+    throw new ParseError(text, 'host', 'it must start with a host, such as localhost:5000 or registry.example.com');
   return { ...reference, host };
 }
 
 /**
- * Parses `[host[:port]/]repository[:tag][@digest]`; nothing is added and nothing is changed.
+ * Parses `[host[:port]/]repository[:tag][@digest]`. Adds no defaults.
  *
- * @throws ParseError
+ * @example parseRelativeReference('team/app:v1') // { repository: 'team/app', tag: 'v1' }
+ * @throws ParseError if the text is not a reference
  */
 export function parseRelativeReference(text: string): Reference {
   const at = text.indexOf('@');
@@ -105,9 +159,9 @@ export function parseRelativeReference(text: string): Reference {
   const colon = path.indexOf(':');
   const repository = colon < 0 ? path : path.slice(0, colon);
   const tag = colon < 0 ? undefined : path.slice(colon + 1);
-  if (tag !== undefined && !isTag(tag)) throw new ParseError(text, 'tag', `${quote(tag)} is not a tag`);
+  if (tag !== undefined && !isTag(tag)) throw new ParseError(text, 'tag', notTag(tag));
   if (!isRepository(repository)) {
-    throw new ParseError(text, 'repository', `${quote(repository)} is not a repository name`);
+    throw new ParseError(text, 'repository', notRepository(repository));
   }
   return {
     ...(host === undefined ? {} : { host }),
@@ -120,11 +174,11 @@ export function parseRelativeReference(text: string): Reference {
 const dockerHosts = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com']);
 
 /**
- * Parses a reference as `docker pull` understands it: without a host, or with one of Docker Hub's, the host is
- * `docker.io`, and there a repository of one component is in `library/`. No tag is added.
+ * Parses a reference as `docker pull` does. Without a host, or with one of Docker Hub's hosts, the host becomes
+ * `docker.io`. On that host, a repository of one component gets the prefix `library/`. Adds no tag.
  *
  * @example parseDockerReference('alpine:3') // { host: 'docker.io', repository: 'library/alpine', tag: '3' }
- * @throws ParseError
+ * @throws ParseError if the text is not a reference
  */
 export function parseDockerReference(text: string): Reference & { host: string } {
   const parsed = parseRelativeReference(text);
@@ -137,7 +191,11 @@ export function parseDockerReference(text: string): Reference & { host: string }
   return { ...parsed, host: 'docker.io', repository };
 }
 
-/** `host/repository:tag@digest` without what is missing; the inverse of {@link parseRelativeReference}. */
+/**
+ * A reference as text. The inverse of {@link parseRelativeReference}.
+ *
+ * @example formatReference({ repository: 'team/app', tag: 'v1' }) // 'team/app:v1'
+ */
 export function formatReference(reference: Reference): string {
   const { host, repository, tag, digest } = reference;
   return (

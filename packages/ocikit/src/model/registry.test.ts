@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 
-import { partialRegistry } from './partial.ts';
-import { history, historyOf } from './history.ts';
+import { history } from './history.ts';
 import type { History } from './history.ts';
-import { maintenance, maintenanceOf } from './maintenance.ts';
+import { maintenance } from './maintenance.ts';
 import type { Maintenance } from './maintenance.ts';
+import { partialRegistry } from './partial.ts';
+import { historyOf, maintenanceOf } from './registry.ts';
 
 test('maintenanceOf gives what the registry offers, or undefined', () => {
   const offered = {} as Maintenance;

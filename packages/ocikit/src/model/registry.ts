@@ -1,153 +1,184 @@
+// The Registry interface, which stores, views and clients implement and which servers and tools use.
+
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CallOptions, ListOptions } from './call.ts';
 import type { BlobContent, ByteRange } from './content.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
-import type { History, history } from './history.ts';
-import type { Maintenance, maintenance } from './maintenance.ts';
+import { history } from './history.ts';
+import type { History } from './history.ts';
+import { maintenance } from './maintenance.ts';
+import type { Maintenance } from './maintenance.ts';
 import type { BlobSource } from './source.ts';
 
 /**
- * A registry: repositories, each with blobs, manifests and tags. Stores, views and clients implement it; servers, views
- * and copying stand on it and know nothing more.
+ * A registry: repositories, each with blobs, manifests and tags.
  *
- * Every method rejects with a {@link RegistryError}. Besides the codes that it names itself, it may reject with
+ * Stores, views and clients implement this interface. Servers and tools use it and need to know nothing else.
  *
- * - NAME_INVALID: the repository's name is malformed; MANIFEST_INVALID: the tag is; DIGEST_INVALID: the digest is, or
- *   its algorithm is not registered
- * - UNAUTHORIZED, DENIED, TOOMANYREQUESTS, UNAVAILABLE: the registry does not let this caller do this, or not now
+ * Every method rejects with a {@link RegistryError}. Its documentation names the codes that are its own. Every method
+ * may also reject with:
+ *
+ * - NAME_INVALID: the repository's name is malformed
+ * - MANIFEST_INVALID: the tag is malformed
+ * - DIGEST_INVALID: the digest is malformed, or its algorithm is not registered
+ * - UNAUTHORIZED, DENIED: this caller may not do this
+ * - TOOMANYREQUESTS, UNAVAILABLE: the registry cannot do this now; try again later
  * - UNSUPPORTED: the registry cannot do this at all
- * - whatever `signal` was aborted with
+ * - the reason of `signal`, if the signal is aborted
  *
- * A repository comes into being with the first content that is stored in it and is gone with the last.
+ * A repository exists as soon as content is stored in it, and is gone when its last content is deleted.
+ *
+ * @example
+ * const registry: Registry = createMemoryRegistry();
+ * const config = new TextEncoder().encode('{}');
+ * const { digest } = await registry.pushBlob('team/app', { digest: digestOf(config) }, config);
+ * const content = await registry.getBlob('team/app', digest);
+ * console.log(await content.bytes());
  */
 export interface Registry extends Reader, Writer, Deleter, Lister {
-  /** Present if the registry can be maintained; see {@link maintenanceOf}. */
+  /** Garbage collection and checks, if the registry offers them; see {@link maintenanceOf}. */
   readonly [maintenance]?: Maintenance | undefined;
-  /** Present if the registry knows how its tags moved; see {@link historyOf}. */
+  /** How tags moved, if the registry records it; see {@link historyOf}. */
   readonly [history]?: History | undefined;
-  /** True if it computes the digest of all that is pushed to it, in this process: whoever copies need not verify it on the way. */
+  /**
+   * True if this process computes the digest of everything that is pushed to this registry. A caller that copies
+   * content into it need not verify the content again.
+   */
   readonly [verifiesPushes]?: true | undefined;
 }
 
-/** A manifest: an image, an index or an artifact, in the exact bytes in which it was pushed. */
+/** A manifest: an image, an index or an artifact. */
 export interface Manifest {
+  /** The manifest's media type, digest and size. */
   descriptor: Descriptor;
+  /** The exact bytes that were pushed. */
   bytes: Uint8Array;
 }
 
+/** Options of {@link Reader.getBlob}. */
 export interface GetBlobOptions extends CallOptions {
-  /** All of the blob if it is left out. What lies past its end is cut off. */
+  /** The part of the blob to read. Default: all of it. A part that extends past the blob's end is shortened. */
   range?: ByteRange | undefined;
   /**
-   * `false`: the caller compares what it reads with the digest by itself, so that a client need not do it as well.
-   * Default: true. To a store it makes no difference.
+   * `false`: the caller compares the content with the digest, so a client does not. Stores ignore this option.
+   * Default: true.
    */
   verify?: boolean | undefined;
 }
 
 /**
- * Pulling. Distribution specification, "Pull".
+ * Reading content. Distribution specification, "Pull".
  *
- * A method that cannot read content here but knows where it is rejects with a {@link RedirectError}.
+ * A method rejects with a {@link RedirectError} if the content exists but can only be fetched from another place.
  */
 export interface Reader {
   /**
-   * The bytes of a blob, or a part of them. A store does not compute the digest again; a client verifies what it
-   * reads in full.
+   * Opens a blob, or a part of it, for reading. A client verifies a blob that is read in full. A store does not
+   * compute the digest again.
    *
-   * Rejects with BLOB_UNKNOWN, NAME_UNKNOWN; RANGE_INVALID if the range is not made of whole numbers from 0 up.
+   * Rejects with BLOB_UNKNOWN or NAME_UNKNOWN; RANGE_INVALID if the range is not made of whole numbers of at least 0.
    */
   getBlob(repository: string, digest: Digest, options?: GetBlobOptions): Promise<BlobContent>;
-  /** Rejects with MANIFEST_UNKNOWN, NAME_UNKNOWN. */
+  /** Reads the manifest with this digest. Rejects with MANIFEST_UNKNOWN or NAME_UNKNOWN. */
   getManifest(repository: string, digest: Digest, options?: CallOptions): Promise<Manifest>;
-  /** Rejects with MANIFEST_UNKNOWN, NAME_UNKNOWN. */
+  /** Reads the manifest that this tag points to. Rejects with MANIFEST_UNKNOWN or NAME_UNKNOWN. */
   getTag(repository: string, tag: string, options?: CallOptions): Promise<Manifest>;
   /**
-   * What is known of a blob without reading it; its media type is `application/octet-stream`. Counts as a use: a
-   * client that sees it here will not push it again.
+   * Describes a blob without reading it. The media type is always `application/octet-stream`. The call counts as a
+   * use of the blob, because a client that finds a blob here does not push it again.
    *
-   * Rejects with BLOB_UNKNOWN, NAME_UNKNOWN.
+   * Rejects with BLOB_UNKNOWN or NAME_UNKNOWN.
    */
   resolveBlob(repository: string, digest: Digest, options?: CallOptions): Promise<Descriptor>;
-  /** Counts as a use. Rejects with MANIFEST_UNKNOWN, NAME_UNKNOWN. */
+  /**
+   * Describes a manifest without reading it. The call counts as a use of the manifest.
+   *
+   * Rejects with MANIFEST_UNKNOWN or NAME_UNKNOWN.
+   */
   resolveManifest(repository: string, digest: Digest, options?: CallOptions): Promise<Descriptor>;
-  /** Rejects with MANIFEST_UNKNOWN, NAME_UNKNOWN. */
+  /** Describes the manifest that this tag points to. Rejects with MANIFEST_UNKNOWN or NAME_UNKNOWN. */
   resolveTag(repository: string, tag: string, options?: CallOptions): Promise<Descriptor>;
 }
 
-/** What a blob that is pushed has to be. */
+/** The digest, and if known the size, that a pushed blob must have. */
 export interface BlobIdentity {
+  /** The digest of the whole blob. */
   digest: Digest;
-  /** Bytes; not compared if it is left out. */
+  /** Bytes. Default: the size is not compared. */
   size?: number | undefined;
 }
 
+/** Options of {@link Writer.startUpload} and {@link Writer.mountBlob}. */
 export interface UploadOptions extends CallOptions {
-  /** How many bytes the caller would like to send at a time; the upload may ask for more. */
+  /** Bytes that the caller would like to send at a time. The upload may ask for more. */
   chunkSize?: number | undefined;
-  /** The algorithm of the digest that the upload will be committed with; `sha256` if it is left out. */
+  /** The algorithm of the digest that the upload will be committed with. Default: `sha256`. */
   algorithm?: string | undefined;
 }
 
+/** Options of {@link Writer.resumeUpload}. */
 export interface ResumeOptions extends CallOptions {
   /**
-   * Where the caller goes on, in bytes; `end`: wherever it stands. Both save asking a registry that is far away.
-   * If it is left out, the registry is asked.
+   * The byte at which the caller resumes, or `end` for the upload's present size. Both save a request to a remote
+   * registry. Default: the registry is asked for the size.
    */
   offset?: number | 'end' | undefined;
 }
 
 /**
- * Where a blob may be mounted from: a repository, or any of those that have the blob and for which the function gives true.
- * So can a view keep a mount to what its callers may read.
+ * The source of a mount: a repository, or a function that accepts or rejects each repository that has the blob. With a
+ * function, a view can limit a mount to the repositories that its callers may read.
  */
 export type MountSource = string | ((repository: string) => boolean | Promise<boolean>);
 
-/** What came of a mount: the blob is there, or an upload has begun through which it can be sent. */
+/** The result of a mount: the mounted blob, or a new upload through which the caller can send it. */
 export type MountResult =
   | { descriptor: Descriptor; upload?: undefined }
   | { descriptor?: undefined; upload: BlobUpload };
 
+/** Options of {@link Writer.pushManifest}. */
 export interface PushManifestOptions extends CallOptions {
-  /** The digest that the bytes have to have. Its algorithm names the manifest; `sha256` if it is left out. */
+  /** The digest that the bytes must have. Its algorithm becomes that of the manifest. Default: `sha256` is used. */
   digest?: Digest | undefined;
-  /** Tags to set, all or none. */
+  /** Tags to set: all of them, or none if the push fails. */
   tags?: readonly string[] | undefined;
-  /** Set the tags only if each of them is at this digest now; null: only if none of them exists. */
+  /** Set the tags only if each of them points to this digest now; null: only if none of them exists. */
   ifTag?: Digest | null | undefined;
 }
 
+/** The result of {@link Writer.pushManifest}. */
 export interface PushedManifest {
+  /** The manifest's media type, digest and size. */
   descriptor: Descriptor;
-  /** The tags that are set now. */
+  /** The tags that point to the manifest because of this push. */
   tags: readonly string[];
-  /** The manifest's subject, if it has one and the registry will list the manifest as its referrer. */
+  /** The digest of the manifest's subject, if the registry will list the manifest as a referrer of it. */
   subject?: Digest | undefined;
 }
 
-/** Pushing. Distribution specification, "Push". Everything that is stored has been verified. */
+/** Storing content. Distribution specification, "Push". All content is verified before it is stored. */
 export interface Writer {
   /**
-   * Stores a blob. Bytes for a blob that exists are verified as well, and take the place of a damaged one.
+   * Stores a blob. If the blob exists already, the bytes are verified as well, and replace a damaged copy.
    *
-   * Rejects with DIGEST_INVALID or SIZE_INVALID if the bytes are not what `blob` says; nothing is stored then.
+   * Rejects with DIGEST_INVALID or SIZE_INVALID if the bytes do not match `blob`; then nothing is stored.
    */
   pushBlob(repository: string, blob: BlobIdentity, source: BlobSource, options?: CallOptions): Promise<Descriptor>;
-  /** Begins an upload. Rejects with TOOMANYREQUESTS if too many are under way. */
+  /** Starts an upload. Rejects with TOOMANYREQUESTS if too many uploads are in progress. */
   startUpload(repository: string, options?: UploadOptions): Promise<BlobUpload>;
   /**
-   * Goes on with an upload of this repository.
+   * Resumes an upload to this repository.
    *
-   * Rejects with BLOB_UPLOAD_UNKNOWN if there is none of this id, or not in this repository, or it has ended;
-   * RANGE_INVALID if it does not stand at `offset`.
+   * Rejects with BLOB_UPLOAD_UNKNOWN if this repository has no upload with this id, or the upload has ended;
+   * RANGE_INVALID if the upload's size is not `offset`.
    */
   resumeUpload(repository: string, id: string, options?: ResumeOptions): Promise<BlobUpload>;
   /**
-   * Makes a blob of another repository one of this repository, without sending it.
+   * Adds a blob of another repository to this one without sending it. If the blob is not found there, starts an upload.
    *
-   * @param from any repository if it is undefined. Who cannot ask a function before the blob is mounted begins an upload
-   * @returns an upload to go on with if the blob is not found there
+   * @param from undefined: any repository. An implementation that cannot call a function before it mounts, such as a
+   *   client, starts an upload instead
    */
   mountBlob(
     from: MountSource | undefined,
@@ -156,11 +187,12 @@ export interface Writer {
     options?: UploadOptions,
   ): Promise<MountResult>;
   /**
-   * Stores a manifest and sets tags, all or nothing. Its subject need not exist; what else it names has to, unless the
-   * descriptor has `urls` or the registry is sparse.
+   * Stores a manifest and sets its tags: both, or neither. The subject need not exist. All other content that the
+   * manifest names must exist, unless its descriptor has `urls` or the registry is sparse.
    *
-   * Rejects with MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, UNSUPPORTED_MEDIA_TYPE; DIGEST_INVALID if the bytes do not
-   * have `digest`; PRECONDITION_FAILED if `ifTag` does not hold; DENIED if a tag is immutable.
+   * Rejects with MANIFEST_INVALID or UNSUPPORTED_MEDIA_TYPE; MANIFEST_BLOB_UNKNOWN if named content is missing;
+   * DIGEST_INVALID if the bytes do not match `digest`; PRECONDITION_FAILED if `ifTag` does not hold; DENIED if a tag is
+   * immutable.
    */
   pushManifest(
     repository: string,
@@ -170,88 +202,128 @@ export interface Writer {
   ): Promise<PushedManifest>;
 }
 
+/** Options of {@link BlobUpload.append}. */
 export interface AppendOptions extends CallOptions {
-  /** Where the bytes belong; RANGE_INVALID if the upload does not stand there. */
+  /** The position of the first byte. The call rejects with RANGE_INVALID if the upload has another size. */
   at?: number | undefined;
-  /** How many bytes the source has; SIZE_INVALID if it ends with more or fewer, and nothing is appended then. */
+  /** Bytes of the source. If it ends with more or fewer, the call rejects with SIZE_INVALID and appends nothing. */
   size?: number | undefined;
 }
 
+/** Options of {@link BlobUpload.commit}. */
 export interface CommitOptions extends AppendOptions {
   /**
-   * The last bytes, in the same step. `at` and `size` speak of them. If the source fails in the middle, what came before
-   * stays only if `at` is given: who does not say where the bytes belong will send all of them again.
+   * The last bytes, appended in the same step; `at` and `size` describe them. If the source fails in the middle, the
+   * bytes that arrived are kept only if `at` is given. Without `at`, the caller is expected to send all of them again.
    */
   source?: BlobSource | undefined;
 }
 
 /**
- * A blob that is sent piece by piece. Distribution specification, "Pushing a blob in chunks".
- * Its methods are called one after another; a call beside a running one rejects with BLOB_UPLOAD_INVALID.
+ * A blob that is sent in several parts. Distribution specification, "Pushing a blob in chunks".
+ *
+ * Call one method at a time: a call during another one rejects with BLOB_UPLOAD_INVALID.
+ *
+ * @example
+ * const upload = await registry.startUpload('team/app');
+ * for (const part of parts) await upload.append(part);
+ * const descriptor = await upload.commit(digest);
  */
 export interface BlobUpload extends AsyncDisposable {
-  /** For {@link Writer.resumeUpload}, after the last `append`. Opaque: it may be a URL. */
+  /** The value for {@link Writer.resumeUpload}, read after the last `append`. Opaque: it may be a URL. */
   readonly id: string;
-  /** Bytes that the registry has. Undefined until the first `append` if the registry was not asked (`offset: 'end'`). */
+  /** Bytes that the registry has. Undefined until the first `append` if the upload was resumed with `offset: 'end'`. */
   readonly size: number | undefined;
-  /** Every `append` but the last has to have as many bytes, if there is a minimum. */
+  /** The least number of bytes for every `append` but the last, if there is one. */
   readonly minimumChunk?: number | undefined;
   /**
-   * Adds bytes. If their source fails in the middle, what came before stays and `size` says how much.
+   * Adds bytes. If their source fails in the middle, the bytes that arrived are kept, and `size` counts them.
    *
-   * Rejects with RANGE_INVALID, SIZE_INVALID, BLOB_UPLOAD_UNKNOWN.
+   * Rejects with RANGE_INVALID, SIZE_INVALID or BLOB_UPLOAD_UNKNOWN.
    *
-   * @returns the new size
+   * @returns the new size in bytes
    */
   append(source: BlobSource, options?: AppendOptions): Promise<number>;
   /**
-   * Makes the bytes a blob and ends the upload.
+   * Stores the bytes as a blob and ends the upload.
    *
-   * Rejects with DIGEST_INVALID if they do not have this digest: the upload is then as it was before the call.
+   * Rejects with DIGEST_INVALID if the bytes do not match the digest; the upload is then as it was before the call.
    */
   commit(digest: Digest, options?: CommitOptions): Promise<Descriptor>;
-  /** Lets go of it; it can be resumed. Also what `await using` does. */
+  /** Releases the upload's resources. The upload can still be resumed. `await using` calls this. */
   close(): Promise<void>;
-  /** Gives up what was sent. May be called more than once; does nothing after `commit`. */
+  /** Ends the upload and discards its bytes. May be called more than once. Does nothing after `commit`. */
   cancel(options?: CallOptions): Promise<void>;
-  /** Reads what was sent so far, where the registry can; also beside a running `append`, and then what was there at the call. */
+  /** Reads the bytes that were sent before this call, if the registry can; also during an `append`. */
   read?(range?: ByteRange): BlobContent;
 }
 
+/** Options of {@link Deleter.deleteTag}. */
 export interface DeleteTagOptions extends CallOptions {
-  /** Delete the tag only if it is at this digest now. */
+  /** Delete the tag only if it points to this digest now. */
   ifTag?: Digest | undefined;
 }
 
 /**
- * Deleting. Distribution specification, "Content Management". Where tags are immutable, deleting one rejects with
- * UNSUPPORTED, and deleting what one reaches with DENIED.
+ * Deleting content. Distribution specification, "Content Management".
+ *
+ * If tags are immutable, deleting a tag rejects with UNSUPPORTED, and deleting content that a tag needs with DENIED.
  */
 export interface Deleter {
-  /** Other repositories keep the blob. Rejects with BLOB_UNKNOWN, NAME_UNKNOWN. */
+  /** Removes the blob from this repository. Other repositories keep it. Rejects with BLOB_UNKNOWN or NAME_UNKNOWN. */
   deleteBlob(repository: string, digest: Digest, options?: CallOptions): Promise<void>;
-  /** Its tags go with it; what it names stays. Rejects with MANIFEST_UNKNOWN, NAME_UNKNOWN. */
+  /**
+   * Removes the manifest and its tags. The content that it names is kept.
+   *
+   * Rejects with MANIFEST_UNKNOWN or NAME_UNKNOWN.
+   */
   deleteManifest(repository: string, digest: Digest, options?: CallOptions): Promise<void>;
-  /** The manifest stays. Rejects with MANIFEST_UNKNOWN, NAME_UNKNOWN; PRECONDITION_FAILED if `ifTag` does not hold. */
+  /**
+   * Removes the tag. The manifest is kept.
+   *
+   * Rejects with MANIFEST_UNKNOWN or NAME_UNKNOWN; PRECONDITION_FAILED if `ifTag` does not hold.
+   */
   deleteTag(repository: string, tag: string, options?: DeleteTagOptions): Promise<void>;
 }
 
+/** Options of {@link Lister.referrers}. */
 export interface ReferrersOptions extends ListOptions {
-  /** Only those of this type. */
+  /** Only the referrers of this artifact type. */
   artifactType?: string | undefined;
 }
 
 /** Listing, always in byte order. Distribution specification, "Content Discovery". */
 export interface Lister {
+  /** The names of the repositories. */
   repositories(options?: ListOptions): AsyncIterable<string>;
-  /** Rejects with NAME_UNKNOWN. */
+  /** The tags of a repository. Rejects with NAME_UNKNOWN. */
   tags(repository: string, options?: ListOptions): AsyncIterable<string>;
   /**
-   * The manifests whose subject has this digest, in byte order of their digests, with their `artifactType` and
-   * annotations. None if nothing is known of the repository or of the subject: that is no error.
+   * The manifests whose subject has this digest, ordered by their own digests. Each descriptor has the manifest's
+   * `artifactType` and annotations. An unknown repository or subject gives an empty list, not an error.
    */
   referrers(repository: string, digest: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor>;
 }
 
-/** The key by which a registry says that nothing wrong gets into it, whoever it comes from: stores do. */
+/** The key of {@link Registry}'s flag that it verifies all content that is pushed to it. Every store sets it. */
 export const verifiesPushes: unique symbol = Symbol.for('ocikit.verifiesPushes');
+
+/**
+ * The maintenance that a registry offers; undefined if it offers none. Each view decides how much of it to pass on.
+ *
+ * @example
+ * const usage = await maintenanceOf(registry)?.usage();
+ */
+export function maintenanceOf(registry: Registry): Maintenance | undefined {
+  return registry[maintenance];
+}
+
+/**
+ * The record of a registry's tag moves; undefined if it keeps none. Each view decides whether to pass it on.
+ *
+ * @example
+ * for await (const move of historyOf(registry)?.moves('team/app') ?? []) console.log(move.tag, move.digest);
+ */
+export function historyOf(registry: Registry): History | undefined {
+  return registry[history];
+}

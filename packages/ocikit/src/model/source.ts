@@ -1,14 +1,22 @@
+// The forms in which a caller may give bytes to a registry, and how they are read.
 import { untilAborted } from './iteration.ts';
 
 /**
- * Bytes to be stored: at hand, arriving (read once), a `Blob` or `File`, or a function that opens them, again for
- * each attempt.
+ * Bytes to store: in memory, a `Blob` or `File`, a stream or async iterable (read once), or a function that opens one
+ * of these. Prefer a function: it is called for each attempt, so that a failed transfer can be sent again.
+ *
+ * @example
+ * const source: BlobSource = () => createReadStream('layer.tar.gz');
  */
 export type BlobSource = OneTimeSource | (() => OneTimeSource | Promise<OneTimeSource>);
 
 type OneTimeSource = Uint8Array | Blob | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
-/** The bytes of a source, as they come. Leaving the iteration cancels the source. */
+/**
+ * Opens a source and hands on its bytes as they arrive. Leaving the iteration cancels the source.
+ *
+ * @example for await (const piece of readSource(source, signal)) await file.write(piece);
+ */
 export async function* readSource(
   source: BlobSource,
   signal?: AbortSignal,
@@ -24,7 +32,7 @@ export async function* readSource(
   signal?.throwIfAborted();
 }
 
-/** Not every browser can iterate a ReadableStream. Unlike its own iterator, this one can be left while it waits. */
+/** Some browsers cannot iterate a ReadableStream. Unlike its own iterator, this one can be left while it waits. */
 function piecesOf(stream: ReadableStream<Uint8Array>): AsyncIterableIterator<Uint8Array, undefined> {
   const reader = stream.getReader();
   const pieces: AsyncIterableIterator<Uint8Array, undefined> = {
@@ -35,7 +43,7 @@ function piecesOf(stream: ReadableStream<Uint8Array>): AsyncIterableIterator<Uin
       return { done, value: undefined };
     },
     async return() {
-      // A stream that has failed has nothing more to cancel.
+      // A failed stream rejects its cancellation with the same error.
       await reader.cancel().catch(() => undefined);
       reader.releaseLock();
       return { done: true, value: undefined };

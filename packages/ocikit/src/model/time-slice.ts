@@ -1,7 +1,8 @@
+// Long work in short slices, so that other work of the process need not wait for it.
 const sliceMilliseconds = 3;
 
 /**
- * For work that is long and may wait: whatever else runs is held up no longer than a slice of it takes, 3 ms.
+ * A slice of time for long work that is not urgent. Other work waits for at most one slice, which is 3 ms long.
  *
  * @example
  * const slice = new TimeSlice();
@@ -13,13 +14,14 @@ const sliceMilliseconds = 3;
 export class TimeSlice {
   #since = performance.now();
 
+  /** True once the slice has lasted its 3 ms. */
   get isOver(): boolean {
     return performance.now() - this.#since >= sliceMilliseconds;
   }
 
-  /** Resolves when everything else that waits has had its turn. */
+  /** Lets all other waiting work run, then starts the next slice. */
   async giveWay(): Promise<void> {
-    // A promise alone would go on before timers and sockets.
+    // A resolved promise alone would continue before timers and sockets run.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#since = performance.now();
   }

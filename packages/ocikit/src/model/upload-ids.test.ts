@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
-import { createUploadIds, fromBase64Url, toBase64Url } from './upload-ids.ts';
+import { createUploadIdIssuer, fromBase64Url, toBase64Url } from './upload-ids.ts';
 
 const key = new Uint8Array(32).fill(7);
-const ids = createUploadIds(key);
+const ids = createUploadIdIssuer(key);
 
 afterEach(() => {
   vi.useRealTimers();
@@ -38,16 +38,16 @@ describe('an upload id', () => {
     expect(issued.size).toBe(1000);
   });
 
-  test('is good for whoever has the key, also in another process', () => {
+  test('is good for every issuer with the same key, also in another process', () => {
     const id = ids.issue('a', 'sha256');
-    expect(createUploadIds(Uint8Array.from(key)).check('a', id)?.label).toBe('sha256');
+    expect(createUploadIdIssuer(Uint8Array.from(key)).check('a', id)?.label).toBe('sha256');
   });
 
   test('is not good for another key, nor for one that is made up', () => {
     const id = ids.issue('a', 'sha256');
-    expect(createUploadIds(new Uint8Array(32).fill(8)).check('a', id)).toBeUndefined();
-    expect(createUploadIds().check('a', id)).toBeUndefined();
-    expect(createUploadIds().check('a', createUploadIds().issue('a', 'sha256'))).toBeUndefined();
+    expect(createUploadIdIssuer(new Uint8Array(32).fill(8)).check('a', id)).toBeUndefined();
+    expect(createUploadIdIssuer().check('a', id)).toBeUndefined();
+    expect(createUploadIdIssuer().check('a', createUploadIdIssuer().issue('a', 'sha256'))).toBeUndefined();
   });
 
   test.each(['b', 'a/b', 'A', 'a ', ''])('is not good in the repository %j', (repository) => {

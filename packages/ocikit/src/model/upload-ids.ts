@@ -1,21 +1,28 @@
+// Upload ids that cannot be guessed, and base64 for URLs.
 import { hmacSha256 } from '#hash';
 
 /**
- * Upload ids that cannot be guessed and that belong to one repository, without anything being kept for them: random
- * bytes and the time, with a MAC over both and the repository. They are safe in a URL and in a file's name.
+ * Issues upload ids that cannot be guessed and that are valid for one repository, without storing them. An id consists
+ * of random bytes and the time, with a MAC over both and the repository. It is safe in a URL and in a file name.
  */
-export interface UploadIds {
-  /** @param label lower-case letters, digits, `+ . _ -`: travels in the id and cannot be changed there */
+export interface UploadIdIssuer {
+  /**
+   * Makes a new id.
+   *
+   * @param label a text that the id contains and that is protected by the MAC: lower-case letters, digits, `+ . _ -`
+   */
   issue(repository: string, label: string): string;
-  /** Undefined if the id was not issued with this key for this repository. */
+  /** Reads an id; undefined if it was not issued with this key for this repository. */
   check(repository: string, id: string): IssuedId | undefined;
 }
 
+/** The contents of an upload id. */
 export interface IssuedId {
-  /** When, in milliseconds of the epoch. */
+  /** The time of issue, in milliseconds since 1970. */
   at: number;
+  /** The label that the id was issued with. */
   label: string;
-  /** True if it was issued lately, by this very object. */
+  /** True if this object issued the id recently. */
   isFresh: boolean;
 }
 
@@ -25,7 +32,7 @@ const macLength = 14;
 const mostKnown = 2048;
 const idPattern = /^([A-Za-z0-9_-]{43})\.([a-z0-9+._-]+)$/;
 
-/** Random bytes that are fetched together: each time costs as much as an id. */
+/** A supply of random bytes, fetched 4096 at a time: a fetch takes as long as making an id. */
 class RandomBytes {
   readonly #bytes = new Uint8Array(4096);
   #used = this.#bytes.length;
@@ -36,23 +43,31 @@ class RandomBytes {
       this.#used = 0;
     }
     const taken = this.#bytes.slice(this.#used, this.#used + count);
-    // Nobody can find them here later.
+    // The bytes must not stay in memory: they are secret until the id is handed out.
     this.#bytes.fill(0, this.#used, this.#used + count);
     this.#used += count;
     return taken;
   }
 }
 
-/** @param key 32 random bytes; ids are good as long as it stays the same. Made here if it is left out. */
-export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): UploadIds {
+/**
+ * Creates an {@link UploadIdIssuer}.
+ *
+ * @example
+ * const ids = createUploadIdIssuer(key);
+ * const id = ids.issue('team/app', 'sha256');
+ * ids.check('team/app', id)?.label; // 'sha256'
+ * @param key 32 random bytes. An id is valid for issuers with the same key. Default: a new key
+ */
+export function createUploadIdIssuer(key: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): UploadIdIssuer {
   const text = new TextEncoder();
-  // A colon is in neither of the first two, so nothing can move from one part to another and keep the MAC.
+  // The first two parts contain no colon, so no character can move between parts without changing the MAC.
   const macOf = (head: Uint8Array, label: string, repository: string): Uint8Array =>
     hmacSha256(key, text.encode(`${toBase64Url(head)}:${label}:${repository}`)).subarray(0, macLength);
   const random = new RandomBytes();
-  /** Ids that were seen lately: each is asked for a few times on its way, and computing a MAC takes its time. */
+  /** The latest ids, because each one is checked several times and a MAC is expensive. */
   let known = new Map<string, IssuedId>();
-  /** Those before them. A map from which the oldest one is deleted each time would pass by all that have been deleted before it. */
+  /** The ids before those. Two maps, because a map with many deleted entries at its start is slow to iterate. */
   let knownBefore = new Map<string, IssuedId>();
   const remember = (repository: string, id: string, issued: IssuedId): IssuedId => {
     known.set(`${repository}:${id}`, issued);
@@ -91,7 +106,7 @@ export function createUploadIds(key: Uint8Array = crypto.getRandomValues(new Uin
   };
 }
 
-/** Takes the same time wherever they differ. */
+/** Compares in constant time, so that the time does not reveal where the two differ. */
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (const [i, byte] of a.entries()) difference |= byte ^ (b[i] ?? 0);
@@ -100,20 +115,24 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** Bytes as text that is safe in a URL, without padding. RFC 4648, section 5. */
+/**
+ * Encodes bytes as base64 for URLs, without padding. RFC 4648, section 5.
+ *
+ * @example toBase64Url(new Uint8Array([251, 255])) // '-_8'
+ */
 export function toBase64Url(bytes: Uint8Array): string {
   let text = '';
   let bits = 0;
   let count = 0;
   for (const byte of bytes) {
-    // Never more than six bits are left, so that it stays a small number.
+    // At most six bits are left over, so the number stays small.
     bits = ((bits << 8) | byte) & 0x3fff;
     for (count += 8; count >= 6; count -= 6) text += digits.charAt((bits >> (count - 6)) & 63);
   }
   return count === 0 ? text : text + digits.charAt((bits << (6 - count)) & 63);
 }
 
-/** The inverse of {@link toBase64Url}; undefined if it is not such a text. */
+/** Decodes base64 for URLs; undefined if the text is not base64. The inverse of {@link toBase64Url}. */
 export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));

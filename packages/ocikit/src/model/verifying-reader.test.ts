@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { digestOf, VerifyingReader } from './digest.ts';
+import { digestOf } from './digest.ts';
 import type { Digest } from './digest.ts';
+import { VerifyingReader } from './verifying-reader.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const abc = digestOf(encode('abc'));
@@ -26,7 +27,7 @@ function observed(...texts: string[]): AsyncIterable<Uint8Array> & { taken: numb
   return source;
 }
 
-/** What came before the end or the error. */
+/** The items before the end or the error. */
 async function drain(reader: AsyncIterable<Uint8Array>): Promise<{ text: string; error: unknown }> {
   let text = '';
   try {
@@ -38,7 +39,7 @@ async function drain(reader: AsyncIterable<Uint8Array>): Promise<{ text: string;
 }
 
 describe('a verifying reader', () => {
-  test('hands the right content on as it comes', async () => {
+  test('hands the right content on as it arrives', async () => {
     const reader = new VerifyingReader(observed('a', '', 'bc'), { digest: abc, size: 3 });
     const pieces: string[] = [];
     for await (const piece of reader) pieces.push(new TextDecoder().decode(piece));
@@ -87,7 +88,7 @@ describe('a verifying reader', () => {
       error: {
         code: 'SIZE_INVALID',
         detail: { expected: 3, found: 2 },
-        message: `${abc} was announced with 3 bytes, 2 came`,
+        message: `the content of ${abc} ended after 2 bytes, but 3 were announced`,
       },
     });
     expect(reader.verified).toBe(false);

@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import { describe, expect, test } from 'vitest';
 
+import { startServer } from '../../../test/start-server.ts';
 import { createContent, digestOf, HttpError, partialRegistry, RegistryError } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { readOnly } from '../../views/index.ts';
-import { startServer } from '../../../test/start-server.ts';
 
 import { createServer } from './server.ts';
 
@@ -12,7 +12,7 @@ const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);
 
 describe('every answer', () => {
-  test.each(['/v2/', '/v2'])('%s says that this is a registry', async (path) => {
+  test.each(['/v2/', '/v2'])('to %s says that this is a registry', async (path) => {
     const server = await startServer(createMemoryRegistry());
     for (const method of ['GET', 'HEAD']) {
       const response = await server.fetch(path, { method });
@@ -34,7 +34,7 @@ describe('every answer', () => {
     ['GET', '/v2/a/blobs/uploads/', 405, 'UNSUPPORTED'],
     ['BREW', '/v2/', 400, 'BAD_REQUEST'],
     ['PROPFIND', '/v2/', 405, 'UNSUPPORTED'],
-  ])('%s %s is %i with a JSON body', async (method, path, status, code) => {
+  ])('to %s %s is %i %s with a JSON body', async (method, path, status, code) => {
     const server = await startServer(createMemoryRegistry());
     const answer = await server.speak(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
@@ -42,7 +42,7 @@ describe('every answer', () => {
     expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))).toMatchObject({ errors: [{ code }] });
   });
 
-  test('405 names the methods that there are', async () => {
+  test('with 405 names the methods of the resource', async () => {
     const server = await startServer(createMemoryRegistry());
     const response = await server.fetch(`/v2/a/blobs/${digest}`, { method: 'PUT' });
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, DELETE, OPTIONS']);
@@ -50,7 +50,7 @@ describe('every answer', () => {
     expect([options.status, options.headers.get('allow')]).toEqual([204, 'POST, OPTIONS']);
   });
 
-  test('405 of what the registry cannot do leaves that method out', async () => {
+  test('with 405 leaves out a method that the registry does not support', async () => {
     const registry = createMemoryRegistry();
     await registry.pushBlob('a', { digest }, bytes);
     const server = await startServer(readOnly(registry));
@@ -68,14 +68,14 @@ describe('every answer', () => {
   });
 });
 
-describe('options', () => {
-  test('warnings are sent with every answer', async () => {
+describe('a server with options', () => {
+  test('sends warnings with every answer', async () => {
     const server = await startServer(createMemoryRegistry(), { warnings: ['it "ends"', 'soon\r\nX: y'] });
     const response = await server.fetch('/v2/nothing');
     expect(response.headers.get('warning')).toBe('299 - "it \\"ends\\"", 299 - "soon X: y"');
   });
 
-  test('warnings may depend on the request', async () => {
+  test('sends warnings that depend on the request', async () => {
     const server = await startServer(createMemoryRegistry(), {
       warnings: ({ path }) => (path === '/v2/' ? [] : ['deprecated']),
     });
@@ -83,7 +83,7 @@ describe('options', () => {
     expect((await server.fetch('/v2/_catalog')).headers.get('warning')).toBe('299 - "deprecated"');
   });
 
-  test('middleware runs around every route, the first one outermost, and may answer by itself', async () => {
+  test('runs middleware around every route, the first one outermost, and it may answer by itself', async () => {
     const order: string[] = [];
     const server = await startServer(createMemoryRegistry(), {
       middleware: [
@@ -113,7 +113,7 @@ describe('options', () => {
     expect(order.slice(0, 2)).toEqual(['first', 'second']);
   });
 
-  test('the caller that a middleware names reaches the registry, with the namespace', async () => {
+  test('passes the caller that a middleware names, and the namespace, to the registry', async () => {
     const seen: unknown[] = [];
     const server = await startServer(
       partialRegistry({
@@ -135,7 +135,7 @@ describe('options', () => {
     expect(seen).toEqual([{ caller: 'alice', namespace: 'docker.io' }]);
   });
 
-  test('the logger gets a line for each request, and what failed with its story', async () => {
+  test('logs each request, and each failure with its error', async () => {
     const lines: [string, string, Readonly<Record<string, unknown>>][] = [];
     const server = await startServer(partialRegistry({ tags: () => fail(new Error('the disk is on fire')) }), {
       debugId: 'r1',
@@ -153,7 +153,7 @@ describe('options', () => {
     ]);
   });
 
-  test('a push names where its content can be fetched', async () => {
+  test('answers a push with the location of locationsForDescriptor', async () => {
     const server = await startServer(createMemoryRegistry(), {
       locationsForDescriptor: (isManifest, descriptor) => [`https://cdn.example/${isManifest}/${descriptor.digest}`],
     });
@@ -163,7 +163,7 @@ describe('options', () => {
     expect([read.status, read.headers.get('location')]).toEqual([307, `https://cdn.example/false/${digest}`]);
   });
 
-  test('one upload too many is answered 429 with Retry-After', async () => {
+  test('answers one upload above the limit with 429 and Retry-After', async () => {
     const server = await startServer(createMemoryRegistry(), { limits: { concurrentUploads: 1 } });
     let finish = (): void => undefined;
     const body = new ReadableStream<Uint8Array>({
@@ -183,7 +183,7 @@ describe('options', () => {
     expect((await server.fetch(`${location}?digest=${digest}`, { method: 'PUT' })).status).toBe(201);
   });
 
-  test('a body that pauses too long is answered 408, and what came is kept', async () => {
+  test('answers a body that pauses too long with 408, and keeps the received bytes', async () => {
     const server = await startServer(createMemoryRegistry(), { limits: { bodyTimeout: 100 } });
     const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
     const answer = await server.speak(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234`);
@@ -193,12 +193,12 @@ describe('options', () => {
   });
 });
 
-describe('what the server was given', () => {
+describe('a server', () => {
   const broken = (): never => {
     throw new Error('the hook is broken');
   };
 
-  test('may fail without a request failing for it', async () => {
+  test('answers requests although the functions in its options fail', async () => {
     const server = await startServer(partialRegistry({ tags: () => fail(new Error('x')) }), {
       onError: broken,
       warnings: broken,
@@ -208,7 +208,7 @@ describe('what the server was given', () => {
     expect((await server.fetch('/v2/a/tags/list')).status).toBe(500);
   });
 
-  test.each(['node', 'fetch'])('a middleware may hand on a changed exchange: %s', async (adapter) => {
+  test.each(['node', 'fetch'])('accepts a changed exchange from a middleware, with the %s handler', async (adapter) => {
     const options: Parameters<typeof createServer>[1] = {
       middleware: [(exchange, next) => next({ ...exchange, path: exchange.path.replace('/prefix', '') })],
     };
@@ -221,27 +221,27 @@ describe('what the server was given', () => {
     expect((await server.fetch('/prefix/v2/_catalog')).status).toBe(200);
   });
 
-  test('a reply that a middleware gives again stays as it is', async () => {
+  test('does not change the reply object of a middleware', async () => {
     const denied = Object.freeze({ status: 401, headers: Object.freeze({}), body: 'no' });
     const server = await startServer(createMemoryRegistry(), { middleware: [async () => denied] });
     await server.fetch('/v2/', { method: 'HEAD' });
     expect(await (await server.fetch('/v2/')).text()).toBe('no');
   });
 
-  test('a challenge reaches the client', async () => {
+  test('sends the challenge of an error to the client', async () => {
     const error = new RegistryError('UNAUTHORIZED', 'log in', { challenge: 'Basic realm="registry"' });
     const server = await startServer(partialRegistry({ getTag: () => Promise.reject(error) }));
     const response = await server.fetch('/v2/a/manifests/x');
     expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="registry"']);
   });
 
-  test('another registry’s success that came as an error is not passed on as one', async () => {
+  test('does not answer with a success when another registry fails with the status 200', async () => {
     const error = new HttpError({ status: 200, method: 'GET', url: 'https://x/v2/', errors: [{ code: 'ODD' }] });
     const server = await startServer(partialRegistry({ getTag: () => Promise.reject(error) }));
     expect((await server.fetch('/v2/a/manifests/x')).status).toBe(502);
   });
 
-  test('log lines do not tell how to go on with somebody’s upload, nor what the API does not know', async () => {
+  test('cuts upload ids and hides unknown parameters in its log', async () => {
     const lines: string[] = [];
     const note = (_message: string, fields: Readonly<Record<string, unknown>>): number =>
       lines.push(JSON.stringify(fields));
@@ -274,7 +274,7 @@ describe('the fetch handler', () => {
     expect(await (await app.request('/')).text()).toBe('home');
   });
 
-  test('tells of content that fails in the middle', async () => {
+  test('reports content that fails in the middle', async () => {
     const errors: unknown[] = [];
     const descriptor = { mediaType: 'application/octet-stream', digest, size: 100 };
     const registry = partialRegistry({
@@ -287,7 +287,7 @@ describe('the fetch handler', () => {
     expect(errors).toMatchObject([{ message: 'the disk is gone' }]);
   });
 
-  test('answers with errors, lists and warnings as the Node listener does', async () => {
+  test('sends the same errors, lists and warnings as the Node listener', async () => {
     const server = createServer(createMemoryRegistry(), { warnings: ['a', 'b'] });
     const response = await server.fetch(new Request('http://x/v2/A/tags/list'));
     expect(response.status).toBe(400);

@@ -1,44 +1,45 @@
-import type { Socket } from 'node:net';
-
-import { RegistryError } from '../../model/index.ts';
+// A registry as an HTTP server: puts the API, the middleware and the adapters together.
 import type { Registry } from '../../model/index.ts';
-import { formatWarnings, parsePath } from '../wire/index.ts';
-import type { Route } from '../wire/index.ts';
 
-import type { Exchange, Next, Reply } from './exchange.ts';
-import { fetchHandler } from './fetch.ts';
-import type { FetchHandler } from './fetch.ts';
-import { nodeListener } from './node.ts';
-import type { NodeListener } from './node.ts';
-import { resolveLimits } from './options.ts';
-import type { ResolvedLimits, ServerOptions } from './options.ts';
-import { PlainConnections } from './plain-connections.ts';
-import type { HandOver } from './plain-connections.ts';
-import { apiVersion, empty, errorReply, isServerFault } from './reply.ts';
-import { handlerFor, methodsOf } from './resources.ts';
+import { FastConnections, fetchHandler, nodeListener } from './adapters/index.ts';
+import type { FetchHandler, NodeListener, TakeConnection } from './adapters/index.ts';
+import { ExchangeHandler } from './exchange-handler.ts';
+import { resolveLimits } from './shared/index.ts';
+import type { Exchange, Reply, ServerOptions } from './shared/index.ts';
 
-/** A registry as an HTTP server's handler, in three forms. */
+/**
+ * A registry as an HTTP handler, in a form for each runtime.
+ *
+ * @example
+ * const server: Server = createServer(createMemoryRegistry());
+ * const response = await server.fetch(new Request('http://localhost/v2/')); // 200
+ */
 export interface Server {
-  /** For Deno, Bun, Workers, and every framework that has `Request` and `Response`. */
+  /** The handler for Deno, Bun, Workers, and every framework with `Request` and `Response`. */
   readonly fetch: FetchHandler;
-  /** For `node:http` and what is built on it. */
+  /** The listener for `node:http`, `node:https` and frameworks that are built on them. */
   readonly node: NodeListener;
-  /** For adapters of one's own. It never rejects. */
+  /** Answers one exchange, for an adapter of your own. It never rejects. */
   handle(exchange: Exchange): Promise<Reply>;
   /**
-   * Takes connections before `node:http` does, and answers small requests sooner than that could. With the first request
-   * that is not plain (no length, or a large one; anything that needs more than an answer) a connection is handed over.
+   * Takes a connection before `node:http` does, and answers small requests faster. The first request that it cannot
+   * answer hands the connection over for good: one with a large body, a chunked body, or a header that asks for more
+   * than an answer. `serve` uses it.
    *
-   * @param largestHead bytes that a request's head may have; longer ones are handed over
-   * @param handOver what `node:http` does with a connection: the listener of a server that has `node` as its own
+   * @param largestHead maximum bytes of a request's head; a connection with a longer one is handed over
+   * @param handOver gives the connection to `node:http`: the `connection` listener of a server that has `node` as its
+   *   own
    */
-  readonly connection: (socket: Socket, largestHead: number, handOver: HandOver) => void;
-  /** From now on each answer of `node` is the last one on its connection: for a server that is about to stop. */
+  readonly connection: TakeConnection;
+  /**
+   * Ends every idle connection of `connection`, and every other one with its next answer, that of `node` too. Call it
+   * before the server stops.
+   */
   readonly endConnections: () => void;
 }
 
 /**
- * Serves a registry over HTTP, as the distribution specification says. It answers everything under `/v2/`.
+ * Creates a server that answers every path under `/v2/`, as the distribution specification says.
  *
  * @example
  * const server = createServer(createMemoryRegistry());
@@ -47,13 +48,13 @@ export interface Server {
  * export default { fetch: server.fetch }; // Deno, Bun, Workers
  */
 export function createServer(registry: Registry, options: ServerOptions = {}): Server {
-  const core = new Core(registry, options);
-  const handle = (exchange: Exchange): Promise<Reply> => core.handle(exchange);
-  const onBodyError = (error: unknown, exchange: Exchange): void => core.report(error, exchange);
-  const { bodyTimeout } = resolveLimits(options.limits);
+  const limits = resolveLimits(options.limits);
+  const handler = new ExchangeHandler(registry, options, limits);
+  const handle = (exchange: Exchange): Promise<Reply> => handler.handle(exchange);
+  const onBodyError = (error: unknown, exchange: Exchange): void => handler.report(error, exchange);
   let isEnding = false;
-  const sending = { onBodyError, writeTimeout: bodyTimeout, isLastAnswer: () => isEnding };
-  const connections = new PlainConnections({ ...sending, handle });
+  const sending = { onBodyError, writeTimeout: limits.bodyTimeout, isLastAnswer: () => isEnding };
+  const connections = new FastConnections({ ...sending, handle });
   return {
     handle,
     fetch: fetchHandler(handle, onBodyError),
@@ -64,186 +65,4 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
       connections.endIdle();
     },
   };
-}
-
-/** Nobody adds to it: handlers only read. */
-const noQuery = new URLSearchParams();
-
-/** As proxies log a request whose client left before its answer. */
-const clientLeft = 499;
-
-class Core {
-  readonly #registry: Registry;
-  readonly #options: ServerOptions;
-  readonly #limits: ResolvedLimits;
-  readonly #chain: Next;
-  readonly #hasMiddleware: boolean;
-  #receiving = 0;
-
-  constructor(registry: Registry, options: ServerOptions) {
-    this.#registry = registry;
-    this.#options = options;
-    this.#limits = resolveLimits(options.limits);
-    const middleware = [...(options.middleware ?? [])];
-    this.#hasMiddleware = middleware.length > 0;
-    this.#chain = middleware.reduceRight<Next>(
-      (next, layer) => (exchange) => layer(exchange, next),
-      (exchange) => this.#answer(exchange),
-    );
-  }
-
-  async handle(exchange: Exchange): Promise<Reply> {
-    const startedAt = this.#options.logger?.info === undefined ? 0 : performance.now();
-    let reply: Reply;
-    try {
-      reply = await this.#chain(exchange);
-    } catch (error) {
-      this.report(error, exchange);
-      reply = errorReply(error);
-    }
-    reply = this.#finish(exchange, reply);
-    // Of an answer to HEAD nothing is read.
-    if (exchange.method === 'HEAD' && reply.body !== undefined) reply = await this.#withoutBody(exchange, reply);
-    if (this.#options.logger?.info !== undefined) this.#log(exchange, reply, performance.now() - startedAt);
-    return reply;
-  }
-
-  #log(exchange: Exchange, reply: Reply, milliseconds: number): void {
-    guarded(() =>
-      this.#options.logger?.info?.('request', {
-        ...this.#about(exchange),
-        // Nobody gets the answer, so it is neither a success nor the server's fault.
-        status: exchange.signal.aborted ? clientLeft : reply.status,
-        milliseconds: Math.round(milliseconds * 100) / 100,
-        bytes: reply.body === undefined ? 0 : Number(reply.headers['Content-Length'] ?? 0),
-      }),
-    );
-  }
-
-  /** Tells of an error, unless it is the client's fault or the client has left. */
-  report(error: unknown, exchange: Exchange): void {
-    if (exchange.signal.aborted || !isServerFault(error)) return;
-    guarded(() => this.#options.logger?.error('failed', { ...this.#about(exchange), error }));
-    guarded(() => this.#options.onError?.(error, exchange));
-  }
-
-  async #answer(exchange: Exchange): Promise<Reply> {
-    let route: Route | undefined;
-    try {
-      route = parsePath(exchange.path);
-      if (route === undefined) throw new RegistryError('NOT_FOUND', 'the API has no such path');
-      return await this.#dispatch(exchange, route);
-    } catch (error) {
-      this.report(error, exchange);
-      const reply = errorReply(error);
-      if (reply.status === 405 && route !== undefined) {
-        reply.headers['Allow'] = methodsOf(route)
-          .filter((method) => method !== exchange.method)
-          .join(', ');
-      }
-      return reply;
-    }
-  }
-
-  #dispatch(exchange: Exchange, route: Route): Reply | Promise<Reply> {
-    if (exchange.method === 'OPTIONS') return empty(204, { Allow: methodsOf(route).join(', ') });
-    const handler = handlerFor(route, exchange.method);
-    if (handler === undefined) {
-      throw new RegistryError('UNSUPPORTED', `this resource does not answer to ${exchange.method}`);
-    }
-    const query = exchange.query === '' ? noQuery : new URLSearchParams(exchange.query);
-    return handler({
-      exchange,
-      route,
-      query,
-      registry: this.#registry,
-      options: this.#options,
-      limits: this.#limits,
-      call: {
-        signal: exchange.signal,
-        context: {
-          caller: exchange.caller,
-          requestId: exchange.header('x-request-id'),
-          namespace: query.get('ns') ?? undefined,
-        },
-      },
-      receive: (read) => this.#receive(read),
-    });
-  }
-
-  async #receive<T>(read: () => Promise<T>): Promise<T> {
-    if (this.#receiving >= this.#limits.concurrentUploads) {
-      throw new RegistryError('TOOMANYREQUESTS', `${this.#receiving} uploads are being received already`, {
-        retryAfter: 1,
-      });
-    }
-    this.#receiving++;
-    try {
-      return await read();
-    } finally {
-      this.#receiving--;
-    }
-  }
-
-  /** What all answers have. */
-  #finish(exchange: Exchange, given: Reply): Reply {
-    // A middleware may give its reply again: that is not changed.
-    const reply = this.#hasMiddleware ? { ...given, headers: { ...given.headers } } : given;
-    Object.assign(reply.headers, apiVersion);
-    sayLength(exchange, reply);
-    if (this.#options.warnings !== undefined) {
-      const texts = guarded(() => this.#warnings(exchange)) ?? [];
-      if (texts.length > 0) reply.headers['Warning'] = formatWarnings(texts);
-    }
-    return reply;
-  }
-
-  async #withoutBody(exchange: Exchange, { status, headers, body }: Reply): Promise<Reply> {
-    if (typeof body === 'object' && 'cancel' in body) {
-      await body.cancel().catch((error: unknown) => this.report(error, exchange));
-    }
-    return { status, headers };
-  }
-
-  #warnings(exchange: Exchange): readonly string[] {
-    const { warnings } = this.#options;
-    return typeof warnings === 'function' ? warnings(exchange) : (warnings ?? []);
-  }
-
-  #about({ method, path, query }: Exchange): Record<string, unknown> {
-    const { debugId } = this.#options;
-    return {
-      ...(debugId === undefined ? {} : { server: debugId }),
-      method,
-      // Who knows an upload's id can go on with it.
-      path: path.replace(/(\/blobs\/uploads\/[^/]{1,8})[^/]*$/, '$1…'),
-      ...(query === '' ? {} : { query: query.replaceAll(unknownParameter, '$1=…') }),
-    };
-  }
-}
-
-/** A middleware may give a reply that does not say how long it is. */
-function sayLength({ method }: Exchange, { status, headers, body }: Reply): void {
-  if (headers['Content-Length'] !== undefined || status === 204 || status === 304) return;
-  if (Object.keys(headers).some((name) => name.toLowerCase() === 'content-length')) return;
-  if (body !== undefined) headers['Content-Length'] = `${sizeOf(body)}`;
-  else if (method !== 'HEAD') headers['Content-Length'] = '0';
-}
-
-function sizeOf(body: Exclude<Reply['body'], undefined>): number {
-  if (typeof body === 'string') return new TextEncoder().encode(body).length;
-  return body instanceof Uint8Array ? body.length : body.range.end - body.range.start;
-}
-
-/** Parameters that the API does not know may be somebody's secret. */
-const unknownParameter =
-  /(?<=^|&)(?!(?:n|last|ns|digest|digest-algorithm|mount|from|tag|artifactType)=)([^=&]*)=[^&]*/g;
-
-/** Runs what the server was given by its user: a failure there is not to be the failure of a request. */
-function guarded<T>(hook: () => T): T | undefined {
-  try {
-    return hook();
-  } catch {
-    return undefined;
-  }
 }

@@ -31,7 +31,7 @@ describe('an OCI image manifest', () => {
     ['itself, although not JSON', `application/json;q=0, ${image}`],
     ['itself once, although not once more', `${image};q=0, ${image}`],
     ['itself, with an empty entry beside it', `,${image},,`],
-  ])('goes to whoever accepts %s', (_what, header) => {
+  ])('is sent to a client that accepts %s', (_what, header) => {
     expect(accepts(header, image)).toBe(true);
   });
 
@@ -52,22 +52,22 @@ describe('an OCI image manifest', () => {
     ['everything of its type but JSON', 'application/*, application/json;q=0'],
     ['JSON, but not itself', `application/json, ${image};q=0.0`],
     ['empty entries alone', ', ,'],
-  ])('does not go to whoever accepts %s', (_what, header) => {
+  ])('is not sent to a client that accepts %s', (_what, header) => {
     expect(accepts(header, image)).toBe(false);
   });
 });
 
-test('only types that are made of JSON count as JSON', () => {
+test('application/json accepts only types that end with +json', () => {
   expect(accepts('application/json', 'application/json')).toBe(true);
   expect(accepts('application/json', docker)).toBe(true);
   expect(accepts('application/json', 'application/octet-stream')).toBe(false);
   expect(accepts('application/json', 'application/jsonp')).toBe(false);
 });
 
-test('a weight that only begins with 0 takes the type', () => {
+test('a weight of more than 0 accepts the type', () => {
   for (const weight of ['0.1', '0.01', '0.001', '0.5']) expect(accepts(`*/*;q=${weight}`, image)).toBe(true);
 });
 
-test('a parameter whose name only ends with q is no weight', () => {
+test('a parameter with a name that only ends with q is no weight', () => {
   expect(accepts('*/*;seq=0', image)).toBe(true);
 });

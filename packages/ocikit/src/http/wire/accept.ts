@@ -1,7 +1,9 @@
+// The `Accept` header: the media types that a client takes.
+
 /**
- * Whether an `Accept` header takes a media type. The most specific entry decides, `q=0` refuses, and nothing said is
- * everything taken. RFC 9110, section 12.5.1. `application/json` stands for every type made of JSON, as clients that know
- * no better ask for it.
+ * Returns true if an `Accept` header takes a media type. The most specific entry decides, and `q=0` refuses. A missing
+ * or empty header takes every type. RFC 9110, section 12.5.1. `application/json` takes every type that ends with
+ * `+json`, as simple clients ask for manifests that way.
  */
 export function accepts(header: string | undefined, mediaType: string): boolean {
   if (header === undefined || header.trim() === '') return true;
@@ -11,7 +13,7 @@ export function accepts(header: string | undefined, mediaType: string): boolean 
     const [range = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
     const specificity = specificityOf(range, type, mediaType);
     const taken = !parameters.some((parameter) => /^q\s*=\s*0(?:\.0*)?$/.test(parameter));
-    // Of the same range given twice, the one that takes it counts.
+    // If an entry is repeated, the one that takes the type counts.
     if (specificity > best.specificity || (specificity === best.specificity && taken)) best = { specificity, taken };
   }
   return best.specificity >= 0 && best.taken;

@@ -44,7 +44,7 @@ describe('a WWW-Authenticate header', () => {
       ],
     ],
     ['Bearer __proto__="x"', [bearer(Object.fromEntries([['__proto__', 'x']]))]],
-  ])('%j is %j', (header, challenges) => {
+  ])('%j is parsed as %j', (header, challenges) => {
     expect(parseChallenges(header)).toStrictEqual(challenges);
   });
 
@@ -69,11 +69,11 @@ describe('a WWW-Authenticate header', () => {
     'Bearer realm="\u0001"',
     'Bearer realm="x"; scope="y"',
     'Bearer@x',
-  ])('%j is malformed, and none of it counts', (header) => {
+  ])('%j is malformed and refused as a whole', (header) => {
     expect(parseChallenges(header)).toBeUndefined();
   });
 
-  test('parsing is the inverse of formatting', () => {
+  test('has the same challenges after formatting and parsing', () => {
     const name = fc.stringMatching(/^[a-z!#$%&'*+.^_`|~0-9-]+$/);
     const value = fc.stringMatching(/^[\t\x20-\x7e\x80-\xff]*$/);
     const challenge = fc.oneof(
@@ -91,7 +91,7 @@ describe('a WWW-Authenticate header', () => {
     );
   });
 
-  test('of any text is parsed or malformed, in time that grows with its length alone', () => {
+  test('of any text is parsed or refused in time that is linear in its length', () => {
     fc.assert(
       fc.property(fc.string(), (any) => {
         parseChallenges(any);

@@ -1,10 +1,12 @@
-/** How a server wants to be shown who asks. RFC 9110, section 11.3. */
+// The `WWW-Authenticate` header: how a server asks for authentication.
+
+/** One way to authenticate that a server offers. RFC 9110, section 11.3. */
 export interface Challenge {
-  /** In lower case: `basic`, `bearer`. */
+  /** The scheme in lower case, for example `basic` or `bearer`. */
   scheme: string;
-  /** By their names in lower case. */
+  /** The parameters, by their names in lower case. */
   parameters: Readonly<Record<string, string>>;
-  /** What some schemes have in place of parameters. */
+  /** The value that some schemes have in place of parameters. */
   token68?: string;
 }
 
@@ -17,10 +19,11 @@ const nextToken68 = new RegExp(String.raw` +([0-9A-Za-z\-._~+/]+=*)(?=${space}(?
 const nextParameter = new RegExp(`(${token})${space}=${space}(${token}|${quoted})(?=${space}(?:,|$))`, 'y');
 
 /**
- * Parses one `WWW-Authenticate` header, which may hold several challenges, as headers of the same name do that were
- * joined. RFC 9110, section 11.6.1.
+ * Parses a `WWW-Authenticate` header. It may hold several challenges, as several headers are joined into one.
+ * RFC 9110, section 11.6.1.
  *
- * @returns undefined if it is malformed or names a parameter twice: what is ambiguous must not decide who is sent a secret
+ * @returns undefined if it is malformed or repeats a parameter: an ambiguous header must not decide which server gets a
+ *   secret
  */
 export function parseChallenges(header: string): Challenge[] | undefined {
   const challenges: Challenge[] = [];
@@ -31,7 +34,7 @@ export function parseChallenges(header: string): Challenge[] | undefined {
     if (scheme === undefined) return undefined;
     const token68 = take(text, nextToken68)?.[1];
     const before = take(text, nextCommas)?.[0] ?? '';
-    // A space is what parts a scheme from its parameters; commas may follow it.
+    // A space separates a scheme from its parameters. Commas may follow the space.
     const { parameters, after } =
       token68 === undefined && before.startsWith(' ')
         ? takeParameters(text, before)
@@ -47,7 +50,7 @@ export function parseChallenges(header: string): Challenge[] | undefined {
   return challenges;
 }
 
-/** A header, and how far it was read. */
+/** A header, and the position up to which it was read. */
 interface Text {
   readonly header: string;
   position: number;
@@ -60,7 +63,7 @@ function take(text: Text, pattern: RegExp): RegExpExecArray | undefined {
   return match;
 }
 
-/** @returns no parameters if one is named twice; `after` is what parts them from what follows */
+/** @returns undefined parameters if one is repeated; `after` is the separator behind them */
 function takeParameters(text: Text, before: string): { parameters: Map<string, string> | undefined; after: string } {
   const parameters = new Map<string, string>();
   let after = before;
@@ -75,7 +78,7 @@ function takeParameters(text: Text, before: string): { parameters: Map<string, s
   return { parameters, after };
 }
 
-/** The inverse of {@link parseChallenges}; every value is quoted, as some clients expect it. */
+/** Formats challenges for {@link parseChallenges}. Every value is quoted, as some clients expect quotes. */
 export function formatChallenges(challenges: readonly Challenge[]): string {
   return challenges
     .map(({ scheme, parameters, token68 }) => {

@@ -27,7 +27,7 @@ describe('a list of entity tags', () => {
     ['""', []],
     ['', []],
     ['  ', []],
-    // Empty elements are to be ignored. RFC 9110, section 5.6.1.
+    // Empty elements are ignored. RFC 9110, section 5.6.1.
     [`,"${one}", ,"${two}",`, [one, two]],
     [`"${one}", `, [one]],
   ])('%s is read', (header, expected) => {
@@ -52,11 +52,11 @@ describe('a list of entity tags', () => {
     expect(() => parseEntityTags(header, 'weak')).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
   });
 
-  test('is not repeated at length when it is malformed', () => {
+  test('that is malformed is cut short in the error', () => {
     expect(() => parseEntityTags('x'.repeat(10_000), 'weak')).toThrow(/^"x{200}" is not/);
   });
 
-  test('gives back every digest that was formatted', () => {
+  test('has every digest that was formatted into it', () => {
     expect(parseEntityTags([one, two].map(formatEntityTag).join(', '), 'strong')).toEqual([one, two]);
   });
 });

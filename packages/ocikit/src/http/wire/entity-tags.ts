@@ -1,21 +1,27 @@
+// Entity tags: the `ETag`, `If-Match` and `If-None-Match` headers. RFC 9110, section 8.8.3.
 import { isDigest, RegistryError } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 
-/** The entity tag of content: its digest. RFC 9110, section 8.8.3. */
+/** Formats the entity tag of content, which is its digest in quotes. */
 export function formatEntityTag(digest: Digest): string {
   return `"${digest}"`;
 }
 
-/** `*`, or the digests that an `If-Match` or `If-None-Match` header lists. Other entity tags match nothing here. */
+/**
+ * `*`, or the digests in an `If-Match` or `If-None-Match` header. Other entity tags are left out, as they match
+ * nothing.
+ */
 export type EntityTags = '*' | readonly Digest[];
 
-/** Empty elements between the commas are to be ignored. RFC 9110, section 5.6.1. */
+/** One entity tag. Empty elements between commas are skipped. RFC 9110, section 5.6.1. */
 const entityTag = /[\s,]*(W\/)?"([^"]*)"\s*(?=,|$)/y;
 const nothingMore = /^[\s,]*$/;
 
 /**
+ * Parses an `If-Match` or `If-None-Match` header.
+ *
  * @param comparison `strong` leaves weak entity tags out, as `If-Match` does. RFC 9110, section 8.8.3.2.
- * @throws RegistryError BAD_REQUEST if it is malformed
+ * @throws RegistryError BAD_REQUEST if the header is malformed
  */
 export function parseEntityTags(header: string, comparison: 'strong' | 'weak'): EntityTags {
   if (header.trim() === '*') return '*';
@@ -31,6 +37,7 @@ export function parseEntityTags(header: string, comparison: 'strong' | 'weak'): 
   return digests;
 }
 
+/** Returns true if a header names the content with this digest. */
 export function matches(tags: EntityTags, digest: Digest): boolean {
   return tags === '*' || tags.includes(digest);
 }

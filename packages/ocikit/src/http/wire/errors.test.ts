@@ -11,7 +11,7 @@ test('the body of an error is the specification’s JSON', () => {
   );
 });
 
-test('a body may have several entries, and says nothing else of the error', () => {
+test('the body of an error may have several entries, and has no other fields', () => {
   const errors = [{ code: 'DENIED' }, { code: 'TAG_INVALID', message: 'x' }];
   expect(JSON.parse(errorBody({ errors, status: 403, retryAfter: 3 } as { errors: typeof errors }))).toEqual({
     errors,

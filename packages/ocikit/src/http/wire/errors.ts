@@ -1,6 +1,7 @@
+// The JSON body of an error.
 import type { WireError } from '../../model/index.ts';
 
-/** The body of an error. Distribution specification, "Error Codes". */
+/** Formats the body of an error. Distribution specification, "Error Codes". */
 export function errorBody({ errors }: Pick<WireError, 'errors'>): string {
   return JSON.stringify({ errors });
 }

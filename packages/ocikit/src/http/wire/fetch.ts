@@ -1,29 +1,43 @@
+// The function that sends requests, and its faster forms of bodies.
+
 /**
- * What sends a request: the global `fetch`, or one with the same shape.
+ * A function that sends a request: the global `fetch`, or another one of the same shape.
  *
- * A body is given to it in one piece or as a `ReadableStream`, then with its size in `Content-Length` and `duplex: 'half'`.
- * A fetch that can do better with an AsyncIterable of bytes says so by {@link takesIterables}.
+ * It gets a body in one piece, or as a `ReadableStream` with its size in `Content-Length` and `duplex: 'half'`. A
+ * function that is faster with an AsyncIterable of bytes sets {@link takesIterables}.
+ *
+ * @example
+ * const traced: Fetch = (url, init) => {
+ *   console.error(init.method, url);
+ *   return fetch(url, init);
+ * };
  */
 export interface Fetch {
   (url: string, init: RequestInit): Promise<Response>;
+  /** True if the body of a request may be an `AsyncIterable<Uint8Array>`. */
   readonly [takesIterables]?: true;
 }
 
-/** The key by which a {@link Fetch} says that a request's body may be an `AsyncIterable<Uint8Array>`. */
+/** The key of the property by which a {@link Fetch} accepts an `AsyncIterable<Uint8Array>` as a body. */
 export const takesIterables: unique symbol = Symbol.for('ocikit.fetch.takesIterables');
 
 /**
- * The key under which a `Response` of a special {@link Fetch} offers its body as it comes, without the cost of a
- * `ReadableStream`. It is read once, in this way or by `body`.
+ * The key of the property under which a `Response` may offer its body without the cost of a `ReadableStream`. The body
+ * is read once, by this property or by `body`.
  */
 export const rawBody: unique symbol = Symbol.for('ocikit.fetch.rawBody');
 
-/** A body as it comes. Leaving the iteration ends the connection. */
+/** A `Response` that may offer its raw body. */
 export interface RawBody {
+  /** The raw body. Ending the iteration early ends the connection. */
   readonly [rawBody]?: RawBytes;
 }
 
+/** The bytes of a body, in pieces as they arrive. */
 export interface RawBytes extends AsyncIterable<Uint8Array> {
-  /** Said before it is read: each piece need be good only until the third after it is asked for, so that its memory can be used again. */
+  /**
+   * Allows the sender to reuse memory: a piece is then valid only until the third piece after it is asked for. Call it
+   * before reading.
+   */
   lend?(): void;
 }

@@ -1,3 +1,4 @@
+// HTTP as client and server both read and write it: paths, headers, bodies of errors, and `fetch`.
 export * from './accept.ts';
 export * from './challenges.ts';
 export * from './entity-tags.ts';

@@ -16,7 +16,7 @@ test('no parameter can end the target or the header', () => {
   expect(target.searchParams.get('last')).toBe('a>; rel="x"\r\nX: y&n=0#');
 });
 
-test('whatever the path and the query, the link that is built leads there when it is parsed', () => {
+test('the link to any path and query has the same target after formatting and parsing', () => {
   fc.assert(
     fc.property(
       fc.array(fc.stringMatching(/^[a-z0-9._-]+$/)),
@@ -43,6 +43,6 @@ test.each([
   ['/a; rel=next', undefined],
   ['</a>; rel=prev', undefined],
   ['', undefined],
-])('%s leads to %s', (header, target) => {
+])('the header %s leads to %s', (header, target) => {
   expect(parseNextLink(header)).toBe(target);
 });

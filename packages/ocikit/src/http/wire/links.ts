@@ -1,18 +1,23 @@
-/** The `Link` header that leads to the next page. RFC 8288; distribution specification, "Listing Tags". */
+// The `Link` header: the next page of a list. RFC 8288; distribution specification, "Listing Tags".
+
+/** Formats the `Link` header to the next page. */
 export function formatNextLink(path: string, query: URLSearchParams): string {
   return `<${path}?${query.toString()}>; rel="next"`;
 }
 
-/** A target with its parameters, up to the next comma. */
+/** A target and its parameters, up to the next comma. */
 const link = /[\s,]*<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)\s*(?=,|$)/y;
 const parameter = /;\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?/g;
 
-/** Where a `Link` header says that the next page is; the inverse of {@link formatNextLink}. Undefined if it is the last. */
+/**
+ * Returns the target of the next page in a `Link` header; undefined on the last page. The inverse of {@link
+ * formatNextLink}.
+ */
 export function parseNextLink(header: string): string | undefined {
   link.lastIndex = 0;
   for (let found = link.exec(header); found !== null; found = link.exec(header)) {
     const [, target, parameters = ''] = found;
-    // Of several relations given, only the first counts. RFC 8288, section 3.3.
+    // If a link has several relations, only the first one counts. RFC 8288, section 3.3.
     const relation = [...parameters.matchAll(parameter)].find(([, name]) => name?.toLowerCase() === 'rel');
     const types = (relation?.[2] ?? relation?.[3] ?? '').toLowerCase().split(/\s+/);
     if (types.includes('next')) return target;

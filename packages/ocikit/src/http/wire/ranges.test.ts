@@ -66,7 +66,7 @@ describe('a Range header', () => {
   });
 
   test('that is malformed is not repeated at length', () => {
-    expect(() => parseRange(`bytes=${'x'.repeat(5000)}`)).toThrow(/^Range "bytes=x{94}…" is not/);
+    expect(() => parseRange(`bytes=${'x'.repeat(5000)}`)).toThrow(/^the Range header "bytes=x{94}…" is not/);
   });
 
   test.each<ByteRange>([{ last: 0 }, { start: 3, end: 3 }, { start: 0, end: 0 }])(
@@ -76,7 +76,7 @@ describe('a Range header', () => {
     },
   );
 
-  test('parsing is the inverse of formatting', () => {
+  test('is the same after formatting and parsing', () => {
     const range = fc.oneof(
       position.map((start): ByteRange => ({ start })),
       position.map((last): ByteRange => ({ last })),
@@ -145,20 +145,20 @@ describe('the Content-Range of a chunk', () => {
   });
 
   test('that is malformed is not repeated at length', () => {
-    expect(() => parseChunkRange('x'.repeat(5000))).toThrow(/^Content-Range "x{100}…" is not/);
+    expect(() => parseChunkRange('x'.repeat(5000))).toThrow(/^the Content-Range header "x{100}…" is not/);
   });
 
-  test('is formatted as the specification wants it', () => {
+  test('is formatted as in the specification', () => {
     expect(formatChunkRange({ start: 0, end: 500 })).toBe('0-499');
     expect(formatChunkRange({ start: 500, end: 501 })).toBe('500-500');
   });
 
-  test('cannot be said of a chunk without bytes', () => {
+  test('does not exist for a chunk without bytes', () => {
     expect(formatChunkRange({ start: 0, end: 0 })).toBeUndefined();
     expect(formatChunkRange({ start: 7, end: 7 })).toBeUndefined();
   });
 
-  test('parsing is the inverse of formatting', () => {
+  test('is the same after formatting and parsing', () => {
     fc.assert(
       fc.property(position, position, (a, b) => {
         const chunk = { start: Math.min(a, b), end: Math.max(a, b) + 1 };
@@ -178,7 +178,7 @@ describe('the Content-Range of an answer', () => {
     ['bytes 5-9/*', { range: { start: 5, end: 10 }, size: undefined }],
     ['bytes */10', { range: undefined, size: 10 }],
     ['bytes */0', { range: undefined, size: 0 }],
-  ])('%j says %j', (header, expected) => {
+  ])('%j is parsed as %j', (header, expected) => {
     expect(parseContentRange(header)).toStrictEqual(expected);
   });
 
@@ -198,11 +198,11 @@ describe('the Content-Range of an answer', () => {
     'bytes 0-9/99999999999999999999',
     'bytes 0-99999999999999999999/*',
     'bytes */99999999999999999999',
-  ])('%j says nothing', (header) => {
+  ])('%j is malformed', (header) => {
     expect(parseContentRange(header)).toBeUndefined();
   });
 
-  test('parsing is the inverse of formatting', () => {
+  test('is the same after formatting and parsing', () => {
     fc.assert(
       fc.property(position, position, position, (a, b, c) => {
         const [start = 0, last = 0, end = 0] = [a, b, c].toSorted((x, y) => x - y);

@@ -1,13 +1,14 @@
+// Byte ranges: the `Range` and `Content-Range` headers of reads, and the `Content-Range` of chunks of an upload.
 import { RegistryError } from '../../model/index.ts';
 import type { ByteRange, ResolvedRange } from '../../model/index.ts';
 
 const rangeSpec = /^\s*(?:([0-9]+)-([0-9]*)|-([0-9]+))\s*$/;
 
 /**
- * The part that a `Range` header asks for. RFC 9110, section 14.
+ * Parses a `Range` header. RFC 9110, section 14.
  *
- * @returns undefined if the whole content is the answer: for another unit, and for several parts
- * @throws RegistryError RANGE_INVALID if it is malformed
+ * @returns undefined if the answer has to be the whole content: for another unit than bytes, and for several parts
+ * @throws RegistryError RANGE_INVALID if the header is malformed
  */
 export function parseRange(header: string): ByteRange | undefined {
   const equals = header.indexOf('=');
@@ -31,27 +32,30 @@ function parseSpec(spec: string, header: string): ByteRange {
   return { start, end };
 }
 
-/** For a `Range` header; the inverse of {@link parseRange}. Undefined for an empty part, which HTTP cannot ask for. */
+/** Formats a `Range` header for {@link parseRange}. Returns undefined for an empty part, which HTTP cannot ask for. */
 export function formatRange(range: ByteRange): string | undefined {
   if ('last' in range) return range.last === 0 ? undefined : `bytes=-${range.last}`;
   if (range.end === undefined) return `bytes=${range.start}-`;
   return range.end <= range.start ? undefined : `bytes=${range.start}-${range.end - 1}`;
 }
 
-/** The `Content-Range` of an answer that is a part. */
+/** Formats the `Content-Range` of an answer with a part of the content. */
 export function formatContentRange(range: ResolvedRange, size: number): string {
   return `bytes ${range.start}-${range.end - 1}/${size}`;
 }
 
-/** What a `Content-Range` says of an answer. The size is undefined if it is `*`: whoever answers does not know it. */
+/** The `Content-Range` of an answer. The size is undefined if it is `*`, as the server does not know it. */
 export type ContentRange =
   | { range: ResolvedRange; size: number | undefined }
-  /** Of an answer 416: nothing of what was asked for is there. */
+  /** For an answer 416: the content has no byte of the range. */
   | { range: undefined; size: number };
 
 const contentRange = /^\s*bytes\s+(?:([0-9]+)-([0-9]+)\/([0-9]+|\*)|\*\/([0-9]+))\s*$/i;
 
-/** The inverse of {@link formatContentRange}; undefined if it is malformed or contradicts itself. RFC 9110, section 14.4. */
+/**
+ * Parses the `Content-Range` of an answer. Returns undefined if it is malformed or contradicts itself. RFC 9110,
+ * section 14.4.
+ */
 export function parseContentRange(header: string): ContentRange | undefined {
   const [, first, last, whole, unsatisfied] = contentRange.exec(header) ?? [];
   if (unsatisfied !== undefined) {
@@ -68,33 +72,33 @@ export function parseContentRange(header: string): ContentRange | undefined {
 const chunkRange = /^\s*(?:bytes[\s=]+)?([0-9]+)-([0-9]+)(?:\/(?:[0-9]+|\*))?\s*$/i;
 
 /**
- * The `Content-Range` of a chunk: `<first>-<last>`, and as clients write it, `bytes <first>-<last>/<total>`.
- * An empty chunk ends before it begins. Distribution specification, "Pushing a blob in chunks".
+ * Parses the `Content-Range` of a chunk: `<first>-<last>`, or `bytes <first>-<last>/<total>` as some clients write it.
+ * An empty chunk ends before its start. Distribution specification, "Pushing a blob in chunks".
  *
- * @throws RegistryError BLOB_UPLOAD_INVALID if it is malformed
+ * @throws RegistryError BLOB_UPLOAD_INVALID if the header is malformed
  */
 export function parseChunkRange(header: string): ResolvedRange {
   const [, first, last] = chunkRange.exec(header) ?? [];
   const start = toOffset(first ?? '');
   const end = toOffset(last ?? '') + 1;
   if (first === undefined || last === undefined || end < start || !Number.isSafeInteger(end)) {
-    throw new RegistryError('BLOB_UPLOAD_INVALID', `Content-Range ${quote(header)} is not <first>-<last>`);
+    throw new RegistryError('BLOB_UPLOAD_INVALID', `the Content-Range header ${quote(header)} is not <first>-<last>`);
   }
   return { start, end };
 }
 
-/** The inverse of {@link parseChunkRange}. Undefined for an empty chunk, which has no first byte. */
+/** Formats the `Content-Range` of a chunk for {@link parseChunkRange}. Returns undefined for an empty chunk. */
 export function formatChunkRange({ start, end }: ResolvedRange): string | undefined {
   return end <= start ? undefined : `${start}-${end - 1}`;
 }
 
-/** Beyond what a number holds exactly, all positions are past every end. */
+/** Converts an offset. One that a number cannot hold exactly becomes the largest offset, which is past every end. */
 function toOffset(digits: string): number {
   return Math.min(Number(digits), Number.MAX_SAFE_INTEGER - 1);
 }
 
 function malformed(header: string): RegistryError {
-  return new RegistryError('RANGE_INVALID', `Range ${quote(header)} is not bytes=<first>-<last>`);
+  return new RegistryError('RANGE_INVALID', `the Range header ${quote(header)} is not bytes=<first>-<last>`);
 }
 
 function quote(text: string): string {

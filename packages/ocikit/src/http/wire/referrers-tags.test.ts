@@ -11,7 +11,7 @@ const hex = 'aaaabbbbccccdddd'.repeat(8);
 describe('the tag of referrers', () => {
   test.each<[Digest, string]>([
     [`sha256:${hex.slice(0, 64)}`, `sha256-${hex.slice(0, 64)}`],
-    // Longer than that is cut off.
+    // A longer digest is cut.
     [`sha512:${hex}`, `sha512-${hex.slice(0, 64)}`],
     [
       'test+algorithm+using+algorithm+separators+and+lots+of+characters+to+excercise+truncation:alsoSome=InTheEncodedSectionToShowHyphenReplacementAndLotsAndLotsOfCharactersToExcerciseEncodedTruncation',

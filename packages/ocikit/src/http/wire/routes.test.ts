@@ -6,7 +6,7 @@ import type { Route } from './routes.ts';
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 
-/** Any well-formed text, whatever is in it. */
+/** Any well-formed text. */
 const anyText = fc
   .array(fc.oneof(fc.integer({ min: 0, max: 0x10ffff }), fc.constantFrom(0, 0x25, 0x2e, 0x2f, 0x7f, 0xfeff)), {
     maxLength: 40,
@@ -36,7 +36,7 @@ describe('a path', () => {
     ['/v2/tags/manifests/list', { resource: 'manifest', repository: 'tags', reference: 'list' }],
     ['/v2/a/blobs/uploads/blobs', { resource: 'upload', repository: 'a', id: 'blobs' }],
     ['/v2/v2/referrers/x', { resource: 'referrers', repository: 'v2', digest: 'x' }],
-  ])('%s is the route %j, and back', (path, route) => {
+  ])('%s is parsed as the route %j and built from it', (path, route) => {
     expect(parsePath(path)).toStrictEqual(route);
     expect(buildPath(route)).toBe(path);
   });
@@ -51,7 +51,7 @@ describe('a path', () => {
     ['/v2/a/blobs/uploads/%7EYS9i', { resource: 'upload', repository: 'a', id: 'a/b' }],
     ['/v2/a/manifests/', { resource: 'manifest', repository: 'a', reference: '' }],
     ['/v2/a/blobs/', { resource: 'blob', repository: 'a', digest: '' }],
-  ])('%s is also understood, as %j', (path, route) => {
+  ])('%s is also parsed as %j', (path, route) => {
     expect(parsePath(path)).toStrictEqual(route);
   });
 
@@ -82,7 +82,7 @@ describe('a path', () => {
     '/v2/a/manifests/x/',
     '/v2/a/referrers',
     '/a/v2/_catalog',
-  ])('%j is nothing of the API', (path) => {
+  ])('%j is not part of the API', (path) => {
     expect(parsePath(path)).toBeUndefined();
   });
 
@@ -103,19 +103,19 @@ describe('a path', () => {
     '/v2/blobs/uploads/x',
     '/v2/_a/blobs/uploads/',
     `/v2/${'a'.repeat(256)}/manifests/x`,
-  ])('%.40j has no repository’s name where it should be', (path) => {
+  ])('%.40j has a malformed repository', (path) => {
     expect(() => parsePath(path)).toThrow(expect.objectContaining({ code: 'NAME_INVALID' }));
   });
 
   test.each(['/v2/a/manifests/%', '/v2/a/blobs/%zz', '/v2/a/blobs/uploads/%E0%A4', '/v2/a/referrers/%ff'])(
-    '%s is not well encoded',
+    '%s has a malformed percent-encoding',
     (path) => {
       expect(() => parsePath(path)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
     },
   );
 });
 
-describe('for all routes', () => {
+describe('any path or route', () => {
   const word = fc.oneof(
     fc.constantFrom('blobs', 'manifests', 'tags', 'uploads', 'referrers', 'list', 'v2'),
     fc.stringMatching(/^[a-z0-9]{1,5}((\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}$/),
@@ -139,7 +139,7 @@ describe('for all routes', () => {
     fc.record({ resource: fc.constant('referrers'), repository, digest: hex }),
   );
 
-  test('parsing is the inverse of building', () => {
+  test('is the same route after building and parsing', () => {
     fc.assert(
       fc.property(route, (any) => {
         expect(parsePath(buildPath(any))).toStrictEqual({ ...any });
@@ -148,7 +148,7 @@ describe('for all routes', () => {
     );
   });
 
-  test('a path survives a URL parser as it is', () => {
+  test('is not changed by a URL parser', () => {
     fc.assert(
       fc.property(route, (any) => {
         const path = buildPath(any);
@@ -158,7 +158,7 @@ describe('for all routes', () => {
     );
   });
 
-  test('any path is a route, nothing of the API, or an error that says what is wrong', () => {
+  test('is a route, no part of the API, or an error that tells the problem', () => {
     const piece = fc.constantFrom(
       'v2',
       'a',

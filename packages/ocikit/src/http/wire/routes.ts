@@ -1,8 +1,9 @@
+// The paths of the API. Distribution specification, "Endpoints".
 import { assertRepository, RegistryError } from '../../model/index.ts';
 
 import { decodeUploadId, encodeUploadId } from './upload-ids.ts';
 
-/** The resources of the API. Distribution specification, "Endpoints". */
+/** A resource of the API. */
 export type Route =
   | { resource: 'base' }
   | { resource: 'catalog' }
@@ -14,13 +15,13 @@ export type Route =
   | { resource: 'referrers'; repository: string; digest: string };
 
 /**
- * The resource that a path names; the inverse of {@link buildPath}. Digests, tags and ids are not looked into.
+ * Returns the resource that a path names; the inverse of {@link buildPath}. Digests, tags and ids are not checked.
  *
- * A repository may have components such as `blobs` or `manifests`, so the path is read from its end.
+ * The path is read from its end, as a repository may have components such as `blobs` or `manifests`.
  *
  * @param path without the query
  * @returns undefined if the API has no such path
- * @throws RegistryError NAME_INVALID
+ * @throws RegistryError NAME_INVALID if the repository is malformed; BAD_REQUEST if the encoding is
  */
 export function parsePath(path: string): Route | undefined {
   if (path === '/v2' || path === '/v2/') return { resource: 'base' };
@@ -51,7 +52,7 @@ export function parsePath(path: string): Route | undefined {
   }
 }
 
-/** The path of a resource. */
+/** Returns the path of a resource. */
 export function buildPath(route: Route): string {
   switch (route.resource) {
     case 'base':
@@ -73,7 +74,9 @@ export function buildPath(route: Route): string {
   }
 }
 
-/** An encoded slash is not a slash: what stands before this server may have judged the path without it. */
+/**
+ * Returns the repository. An encoded slash is refused: a proxy before this server may have checked the path without it.
+ */
 function repositoryIn(segments: readonly string[]): string {
   const repository = segments.join('/');
   assertRepository(repository);
@@ -85,6 +88,6 @@ function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch (cause) {
-    throw new RegistryError('BAD_REQUEST', 'the path is not well encoded', { cause });
+    throw new RegistryError('BAD_REQUEST', 'the path has a malformed percent-encoding', { cause });
   }
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { decodeUploadId, encodeUploadId } from './upload-ids.ts';
 
-/** Any well-formed text, whatever is in it. */
+/** Any well-formed text. */
 const anyText = fc
   .array(fc.oneof(fc.integer({ min: 0, max: 0x10ffff }), fc.constantFrom(0, 0x25, 0x2e, 0x2f, 0x7f, 0xfeff)), {
     maxLength: 40,
@@ -20,7 +20,7 @@ describe('an upload id in a path', () => {
     'a.b',
     'AbC_9-.sha256',
     `${'x'.repeat(43)}.sha512`,
-  ])('%s is safe and stays as it is', (id) => {
+  ])('like %s is safe and not changed', (id) => {
     expect(encodeUploadId(id)).toBe(id);
     expect(decodeUploadId(id)).toBe(id);
   });
@@ -46,13 +46,13 @@ describe('an upload id in a path', () => {
     '🦊',
     '\uFEFFid',
     'https://registry.example:5000/v2/a/blobs/uploads/1?_state=a%2Bb&x=/#y',
-  ])('%j is encoded into one segment that nobody touches', (id) => {
+  ])('like %j is encoded into one segment that no proxy changes', (id) => {
     const segment = encodeUploadId(id);
     expect(segment).toMatch(/^~[A-Za-z0-9_-]*$/);
     expect(decodeUploadId(segment)).toBe(id);
   });
 
-  test('decoding is the inverse of encoding, for every id', () => {
+  test('is the same after encoding and decoding', () => {
     const id = fc.oneof(
       anyText,
       fc.webUrl({ withQueryParameters: true, withFragments: true }),
@@ -76,7 +76,7 @@ describe('an upload id in a path', () => {
     ['bits that base64 leaves unused', '~YR'],
     ['no UTF-8', '~_w'],
     ['an id that would not have been encoded', '~YQ'],
-  ])('a segment with %s is nobody’s id and stays as it is', (_what, segment) => {
+  ])('is not made from a segment with %s, which is returned unchanged', (_what, segment) => {
     expect(decodeUploadId(segment)).toBe(segment);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { formatUploadProgress, parseUploadProgress } from './index.ts';
 
 describe('the progress of an upload', () => {
-  test('is read as it was written', () => {
+  test('is the same after formatting and parsing', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), (size) => {
         const headers = formatUploadProgress(size);
@@ -13,7 +13,7 @@ describe('the progress of an upload', () => {
     );
   });
 
-  test('is read from Range alone, where that says it', () => {
+  test('is parsed from Range alone if Range tells it', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1 }), (size) => {
         expect(parseUploadProgress(formatUploadProgress(size).Range, null)).toBe(size < 2 ? 'few' : size);
@@ -38,7 +38,7 @@ describe('the progress of an upload', () => {
     ['0-9/10', null, undefined],
     ['0-99999999999999999999', null, undefined],
     [null, '99999999999999999999', undefined],
-  ])('reads Range %j and Upload-Offset %j as %j', (range, offset, size) => {
+  ])('in Range %j and Upload-Offset %j is %j', (range, offset, size) => {
     expect(parseUploadProgress(range, offset)).toBe(size);
   });
 });

@@ -6,7 +6,7 @@ import { formatWarnings, parseWarnings } from './warnings.ts';
 const room = 4096;
 const around = '299 - ""'.length;
 
-/** Any well-formed text, whatever is in it. */
+/** Any well-formed text. */
 const anyText = fc
   .array(fc.oneof(fc.integer({ min: 0, max: 0x10ffff }), fc.constantFrom(0, 0x25, 0x2e, 0x2f, 0x7f, 0xfeff)), {
     maxLength: 40,
@@ -31,11 +31,11 @@ describe('warning headers', () => {
     ['a\0b\tc\u007fd\u0085e', '299 - "a b c d e"'],
     ['grün 🦊!', '299 - "gr n  !"'],
     ['', '299 - ""'],
-  ])('%j becomes %j', (text, header) => {
+  ])('of the text %j are %j', (text, header) => {
     expect(formatWarnings([text])).toEqual([header]);
   });
 
-  test('may take up the room altogether, and not a byte more', () => {
+  test('may fill the allowed length, and not a byte more', () => {
     const half = 'a'.repeat(room / 2 - around);
     expect(formatWarnings([half, half])).toHaveLength(2);
     expect(formatWarnings([half, `${half}a`])).toHaveLength(1);
@@ -43,15 +43,15 @@ describe('warning headers', () => {
     expect(formatWarnings(['a'.repeat(room - around + 1)])).toHaveLength(0);
   });
 
-  test('are left out if there is no room for them, and the shorter ones behind them are not', () => {
+  test('that are too long are left out, and shorter ones behind them are not', () => {
     expect(formatWarnings(['first', 'a'.repeat(room), 'last'])).toEqual(['299 - "first"', '299 - "last"']);
   });
 
-  test('are measured with what quoting adds', () => {
+  test('are measured with the characters that quoting adds', () => {
     expect(formatWarnings(['"'.repeat(room - around)])).toEqual([]);
   });
 
-  test('can be sent whatever the texts are', () => {
+  test('can be sent for any texts', () => {
     const text = fc.oneof(anyText, fc.constant('"'.repeat(1500)), fc.string({ maxLength: 3000 }));
     fc.assert(
       fc.property(fc.array(text, { maxLength: 12 }), (texts) => {
@@ -66,7 +66,7 @@ describe('warning headers', () => {
 });
 
 describe('the texts of warning headers', () => {
-  test('are those that were put into them, in one header or in several', () => {
+  test('are the formatted ones, in one header or in several', () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ minLength: 1, maxLength: 200, unit: 'grapheme-ascii' }), { maxLength: 8 }),
@@ -90,15 +90,15 @@ describe('the texts of warning headers', () => {
     ['299 - "one', []],
     ['299 - one', []],
     ['', []],
-  ])('%s says %j', (header, texts) => {
+  ])('in %s are %j', (header, texts) => {
     expect(parseWarnings(header)).toEqual(texts);
   });
 
-  test('are ASCII and of one line, as they go to terminals', () => {
+  test('are ASCII and one line each, as they go to terminals', () => {
     expect(parseWarnings('299 - "a\u001b[31mb\u0085c"')).toEqual(['a [31mb c']);
   });
 
-  test('are found quickly, however a header is made', () => {
+  test('are found quickly in any header', () => {
     const headers = ['299 - "'.repeat(2000), ' '.repeat(20_000), `299 - "${'\\'.repeat(20_000)}`, ','.repeat(20_000)];
     const began = performance.now();
     for (const header of headers) parseWarnings(header);

@@ -1,7 +1,11 @@
-/** Of all headers together. Distribution specification, "Warnings". */
+// The `Warning` headers. Distribution specification, "Warnings"; RFC 7234, section 5.5.
+
+/** Maximum bytes of all `Warning` headers of an answer together. */
 const maxBytes = 4096;
 
-/** `Warning` headers, as many as there is room for: 299, "miscellaneous persistent warning", of no named agent. */
+/**
+ * Formats texts as `Warning` headers of the code 299 and without an agent. Leaves out texts for which there is no room.
+ */
 export function formatWarnings(texts: readonly string[]): string[] {
   const headers: string[] = [];
   let left = maxBytes;
@@ -14,12 +18,13 @@ export function formatWarnings(texts: readonly string[]): string[] {
   return headers;
 }
 
-/** Code, agent, quoted text and perhaps a quoted date, up to the next comma. RFC 7234, section 5.5. */
+/** Code, agent, quoted text and an optional quoted date, up to the next comma. */
 const warning = /[\s,]*(\d{3}) +(\S+) +"((?:[^"\\]|\\.)*)"(?: +"[^"]*")?\s*(?=,|$)/y;
 
 /**
- * The texts for a person in `Warning` headers; the inverse of {@link formatWarnings}. Other codes than 299 are those of
- * caches, and what follows something malformed is lost. What is far longer than it may be is not looked at in full.
+ * Returns the texts for the user in `Warning` headers; the inverse of {@link formatWarnings}. Warnings with another
+ * code than 299 come from caches and are left out. Parsing stops at the first malformed warning, or after twice the
+ * allowed length.
  */
 export function parseWarnings(header: string): string[] {
   const texts: string[] = [];

@@ -1,16 +1,17 @@
+// The part that SHA-256 and SHA-512 share: cutting the content into blocks, and padding it.
 import type { Hash } from './hash.ts';
 
-/** What tells one hash of FIPS 180-4 from another. */
+/** The parts in which the hashes of FIPS 180-4 differ. */
 export interface BlockAlgorithm {
-  /** Bytes that are hashed at a time. */
+  /** The size of a block in bytes. */
   blockSize: number;
-  /** What it begins with; after the last block, its words are the hash. */
+  /** The initial state. After the last block, the words of the state are the hash. */
   initial: Int32Array;
-  /** Takes the block that begins at byte `at` into the state. */
+  /** Updates the state with the block that starts at byte `at`. */
   compress: (state: Int32Array, bytes: DataView, at: number) => void;
 }
 
-/** A running hash: its state, and the bytes that do not make a block yet. */
+/** A running hash: its state, and the bytes of an incomplete block. */
 export class BlockHash implements Hash {
   readonly #algorithm: BlockAlgorithm;
   readonly #state: Int32Array;
@@ -40,7 +41,7 @@ export class BlockHash implements Hash {
     this.#block.set(rest.subarray(end));
   }
 
-  /** Section 5.1: a bit, zeros, and the number of bits fill the last block. */
+  /** Pads the last block with one bit, zeros, and the number of bits. FIPS 180-4, section 5.1. */
   digest(): Uint8Array {
     const { blockSize } = this.#algorithm;
     const filled = this.#length % blockSize;

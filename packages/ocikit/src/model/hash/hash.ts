@@ -1,6 +1,9 @@
-/** A running hash, as the runtime's own implementation gives it. */
+// The interface of a running hash.
+
+/** A running hash. */
 export interface Hash {
+  /** Adds the next bytes. */
   update(bytes: Uint8Array): void;
-  /** The hash of everything given so far; `update` may go on afterwards. */
+  /** The hash of all bytes so far. `update` may be called again afterwards. */
   digest(): Uint8Array;
 }

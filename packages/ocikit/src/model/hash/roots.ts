@@ -1,10 +1,12 @@
-/** What SHA-512 begins with, and SHA-256 with the first halves of it. FIPS 180-4, section 5.3. */
+// The constants of SHA-256 and SHA-512, computed from prime numbers.
+
+/** The initial state of SHA-512. Its high words are that of SHA-256. FIPS 180-4, section 5.3. */
 export const squareRoots: Int32Array = rootsOfPrimes(8, 2n);
 
-/** The constants of the rounds of SHA-512, and their first halves those of SHA-256. FIPS 180-4, section 4.2. */
+/** The round constants of SHA-512. Their high words are those of SHA-256. FIPS 180-4, section 4.2. */
 export const cubeRoots: Int32Array = rootsOfPrimes(80, 3n);
 
-/** Of the first primes: the first 64 bits of the roots' fractional parts, each as two words. */
+/** For each of the first `count` primes: 64 bits of its root's fractional part, as a high and a low word. */
 function rootsOfPrimes(count: number, degree: bigint): Int32Array {
   const words = new Int32Array(2 * count);
   const primes: bigint[] = [];
@@ -18,7 +20,7 @@ function rootsOfPrimes(count: number, degree: bigint): Int32Array {
   return words;
 }
 
-/** Newton's method, from above: none of these roots is as large. */
+/** The root, rounded down, by Newton's method. The start value is larger than any of these roots. */
 function rootOf(number: bigint, degree: bigint): bigint {
   for (let root = 8n << 64n; ;) {
     const next = ((degree - 1n) * root + number / root ** (degree - 1n)) / degree;

@@ -1,15 +1,16 @@
+// SHA-256 in JavaScript.
 import type { BlockAlgorithm } from './block-hash.ts';
 import { cubeRoots, squareRoots } from './roots.ts';
 
 const words = new Int32Array(64);
 
-/** FIPS 180-4, section 6.2. */
+/** SHA-256. FIPS 180-4, section 6.2. */
 export const sha256: BlockAlgorithm = {
   blockSize: 64,
   initial: squareRoots.filter((_, i) => i % 2 === 0),
   compress(state, bytes, at) {
     schedule(bytes, at);
-    // Not as a list: an iterator would take longer than the rounds.
+    // Not an array pattern: its iterator would take longer than the rounds.
     let { 0: a = 0, 1: b = 0, 2: c = 0, 3: d = 0, 4: e = 0, 5: f = 0, 6: g = 0, 7: h = 0 } = state;
     for (let t = 0; t < 64; t++) {
       const first =
@@ -34,7 +35,7 @@ export const sha256: BlockAlgorithm = {
   },
 };
 
-/** The words of a block, and those that are made of them. */
+/** Fills `words` with the message schedule of a block. */
 function schedule(bytes: DataView, at: number): void {
   for (let t = 0; t < 16; t++) words[t] = bytes.getInt32(at + 4 * t);
   for (let t = 16; t < 64; t++) {
@@ -48,7 +49,7 @@ function schedule(bytes: DataView, at: number): void {
   }
 }
 
-/** To the right. */
+/** Rotates a word to the right. */
 function turn(word: number, by: number): number {
   return (word >>> by) | (word << (32 - by));
 }

@@ -1,9 +1,10 @@
+// SHA-512 in JavaScript, on pairs of 32-bit words.
 import type { BlockAlgorithm } from './block-hash.ts';
 import { cubeRoots, squareRoots } from './roots.ts';
 
 const words = new Int32Array(160);
 
-/** FIPS 180-4, section 6.4. Each word of 64 bits is a pair: its high and its low half, `ah` and `al`. */
+/** SHA-512. FIPS 180-4, section 6.4. Each 64-bit word is a pair of halves, high and low: `ah` and `al`. */
 export const sha512: BlockAlgorithm = {
   blockSize: 128,
   initial: squareRoots,
@@ -49,7 +50,7 @@ export const sha512: BlockAlgorithm = {
   },
 };
 
-/** The words of a block, and those that are made of them. */
+/** Fills `words` with the message schedule of a block. */
 function schedule(bytes: DataView, at: number): void {
   for (let t = 0; t < 32; t++) words[t] = bytes.getInt32(at + 4 * t);
   for (let t = 32; t < 160; t += 2) {
@@ -72,12 +73,15 @@ function schedule(bytes: DataView, at: number): void {
   }
 }
 
-/** The half of a pair, turned to the right, into which `other` moves; by 32 more, the halves have changed places. */
+/**
+ * Rotates a pair to the right and returns one half of it. `other` is the half whose bits move in. To rotate by 32 bits
+ * more, swap the halves.
+ */
 function turn(half: number, by: number, other: number): number {
   return (half >>> by) | (other << (32 - by));
 }
 
-// Section 4.1.3, for one half of a pair.
+// The functions of section 4.1.3, each for one half of a pair.
 function sum0(half: number, other: number): number {
   return turn(half, 28, other) ^ turn(other, 2, half) ^ turn(other, 7, half);
 }
@@ -94,7 +98,7 @@ function majority(x: number, y: number, z: number): number {
   return (x & y) ^ (x & z) ^ (y & z);
 }
 
-/** What of a sum of low halves belongs to the high one. */
+/** The part of a sum of low halves that belongs to the high half. */
 function carry(sum: number): number {
   return (sum / 2 ** 32) | 0;
 }

@@ -1,4 +1,4 @@
-// Browsers have no streaming hash of their own: WebCrypto wants the whole content at once.
+// Hashes in JavaScript, for browsers: WebCrypto cannot hash content that arrives in pieces.
 import type { Hash } from './hash.ts';
 import { BlockHash } from './block-hash.ts';
 import { toHex } from './hex.ts';
@@ -7,18 +7,23 @@ import { sha512 } from './sha512.ts';
 
 const algorithms = { sha256, sha512 };
 
+/** Starts a hash. */
 export function createHash(algorithm: 'sha256' | 'sha512'): Hash {
   return new BlockHash(algorithms[algorithm]);
 }
 
-/** @returns lower-case hexadecimal digits */
+/**
+ * The hash of bytes in memory.
+ *
+ * @returns lower-case hexadecimal digits
+ */
 export function hexHash(algorithm: 'sha256' | 'sha512', bytes: Uint8Array): string {
   const hash = createHash(algorithm);
   hash.update(bytes);
   return toHex(hash.digest());
 }
 
-/** RFC 2104. */
+/** The HMAC-SHA-256 of a message. RFC 2104. */
 export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
   const block = new Uint8Array(sha256.blockSize);
   block.set(key.length > block.length ? hashOf(key) : key);

@@ -1,67 +1,76 @@
+// The BlobStore interface: a place for the bytes of a registry's blobs.
 import type { BlobContent, BlobIdentity, ByteRange, CallOptions, Digest } from '../../model/index.ts';
 
+/** Options of {@link BlobStore.get}. */
 export interface BlobGetOptions extends CallOptions {
-  /** What lies past the blob's end is cut off; {@link createContent} does that. */
+  /** The part of the blob to read. Pass it to {@link createContent}, which shortens it at the blob's end. */
   range?: ByteRange | undefined;
 }
 
 /**
- * Where the bytes of blobs are kept. Only `get` is needed; each method is told the repository, and may or may not care.
+ * A place for the bytes of blobs, such as memory, a directory or a bucket. Only `get` is required. Each method receives
+ * the repository, and may ignore it.
  *
- * A method that knows that the content is found elsewhere rejects with a {@link RedirectError}: a GET or HEAD is
- * answered with that redirect.
+ * A method rejects with a {@link RedirectError} if the content can only be fetched from another place. A server sends
+ * GET and HEAD requests there.
  *
  * @example
  * const bucket: BlobStore = {
  *   async get(repository, digest, { range }) {
  *     const bytes = await download(digest); // or: throw new RedirectError(signedUrl(digest))
- *     if (bytes === undefined) throw new RegistryError('BLOB_UNKNOWN', `${digest} is not in the bucket`);
- *     const descriptor = { mediaType: 'application/octet-stream', digest, size: bytes.length };
+ *     if (bytes === undefined) throw blobUnknown(repository, digest);
+ *     const descriptor = blobDescriptor(digest, bytes.length);
  *     return createContent({ descriptor, range, source: { pieces: [bytes] } });
  *   },
  * };
+ * const registry = createMemoryRegistry({ blobs: bucket });
  */
 export interface BlobStore {
-  /** Rejects with BLOB_UNKNOWN. */
+  /** Opens a blob for reading. Rejects with BLOB_UNKNOWN. */
   get(repository: string, digest: Digest, options: BlobGetOptions): Promise<BlobContent>;
-  /** The size in bytes; without this method `get` is asked. Rejects with BLOB_UNKNOWN. */
+  /** The size of a blob in bytes. Without this method, `get` is called. Rejects with BLOB_UNKNOWN. */
   stat?(repository: string, digest: Digest, options: CallOptions): Promise<{ size: number }>;
   /**
-   * Stores a blob; without this method pushes are UNSUPPORTED. The content is verified as it is read: reading it to
-   * the end without an error is the proof. If reading fails, nothing may be kept, and the error is to be passed on.
-   * A blob that is there already is written again: it may be damaged.
+   * Stores a blob. Without this method, pushes reject with UNSUPPORTED.
+   *
+   * The content is verified while it is read: if it can be read to its end without an error, it is correct. If reading
+   * fails, keep nothing and reject with that error. Write a blob that exists already again, as it may be damaged.
    */
   put?(repository: string, blob: BlobIdentity, content: AsyncIterable<Uint8Array>, options: CallOptions): Promise<void>;
-  /** Without this method deletes are UNSUPPORTED. Rejects with BLOB_UNKNOWN. */
+  /** Deletes a blob. Without this method, deleting rejects with UNSUPPORTED. Rejects with BLOB_UNKNOWN. */
   delete?(repository: string, digest: Digest, options: CallOptions): Promise<void>;
-  /** Where an upload collects its bytes; without this method they are kept in memory until they are `put`. */
+  /** Starts collecting the bytes of an upload. Without this method, they are kept in memory until they are `put`. */
   stage?(repository: string): BlobStage;
 }
 
-/** The bytes of an upload until they become a blob. Its methods are called one after another. */
+/** The bytes of an upload until they become a blob. One method is called at a time. */
 export interface BlobStage {
-  /** Copies or writes the bytes: their buffer may be used again afterwards. */
+  /** Adds bytes. It must copy or write them, because the caller may reuse their buffer. */
   append(bytes: Uint8Array): Promise<void>;
   /**
-   * Begins to compute the digest of all bytes beside the appending, also of those that are there already. It ends with
-   * `truncate`, `keep` and `discard`.
+   * Starts computing the digest of all bytes, including those that were appended before, while more are appended.
+   * `truncate`, `keep` and `discard` end it.
    *
-   * @returns undefined if it is not worth while now
+   * @returns undefined if this stage does not compute it now
    */
   follow?(algorithm: string): StageDigest | undefined;
-  /** Forgets what lies behind the first `size` bytes. */
+  /** Keeps only the first `size` bytes. */
   truncate(size: number): Promise<void>;
-  /** What was appended so far, as a content of that many bytes. */
+  /** The bytes that were appended so far, which are `size` bytes. */
   read(size: number, range?: ByteRange): BlobContent;
-  /** What was appended is going to be acknowledged: it must be where it stays. Lets go of what is open; `append` opens it again. */
+  /**
+   * Makes the bytes durable, because they will be acknowledged to the client, and closes the file. `append` opens it
+   * again.
+   */
   release(): Promise<void>;
-  /** Makes the bytes the blob. They have been verified. */
+  /** Stores the bytes as the blob with this digest. The caller has verified them. */
   keep(repository: string, digest: Digest): Promise<void>;
+  /** Discards the bytes. */
   discard(): Promise<void>;
 }
 
-/** A digest that a {@link BlobStage} computes by itself. */
+/** A digest that a {@link BlobStage} computes while bytes are appended. */
 export interface StageDigest {
-  /** Of the first `size` bytes, which are all that were appended; undefined if it could not be computed. */
+  /** The digest of all bytes, which are `size` bytes; undefined if it could not be computed. */
   digest(size: number): Promise<Digest | undefined>;
 }

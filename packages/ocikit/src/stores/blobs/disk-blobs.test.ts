@@ -139,7 +139,7 @@ describe('a directory of blobs', () => {
     expect(await (await blobs.get('a', digest, {})).bytes()).toEqual(bytes);
   });
 
-  test('serves what another program has put there, and does not delete it, whoever pushes the same', async () => {
+  test('serves a file of another program, and does not delete it even if the same blob is pushed', async () => {
     await placeFile(digest, bytes);
     expect(await blobs.stat('a', digest, {})).toEqual({ size: 12 });
     expect(await (await blobs.get('a', digest, {})).bytes()).toEqual(bytes);

@@ -1,20 +1,32 @@
+// A blob store in a directory.
 import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { createContent, mediaTypes, parseDigest, RegistryError, splitDigest } from '../../model/index.ts';
+import {
+  blobDescriptor,
+  blobUnknown,
+  createContent,
+  mediaTypes,
+  parseDigest,
+  RegistryError,
+  splitDigest,
+} from '../../model/index.ts';
 import type { BlobContent, ByteRange, ByteReader, Digest, ResolvedRange } from '../../model/index.ts';
-import { fileReader } from '../disk/index.ts';
+import { fileReader, isMissing } from '../disk/index.ts';
 
 import type { BlobStage, BlobStore } from './blob-store.ts';
 
 /**
- * Keeps blobs as files: `<dir>/<algorithm>/<encoded>`. A file appears under that name only when it is whole; until then
- * it is in `<dir>/.uploads`. Creates nothing before the first write.
+ * Creates a blob store that keeps each blob in the file `<dir>/<algorithm>/<encoded>`. A file gets that name only when
+ * it is complete; until then it is in `<dir>/.uploads`. Nothing is created before the first write.
  *
- * What is found there, from another program or from before, is served too, in every repository, as a file does not say
- * whose it is; it cannot be deleted.
+ * Files from another program, or from an earlier process, are served too, in every repository: a file does not say
+ * which repository it belongs to. They cannot be deleted.
+ *
+ * @example
+ * const registry = createMemoryRegistry({ blobs: diskBlobs('/var/lib/registry') });
  */
 export function diskBlobs(dir: string): BlobStore {
   const given = new Set<Digest>();
@@ -22,23 +34,23 @@ export function diskBlobs(dir: string): BlobStore {
     const { algorithm, encoded } = splitDigest(parseDigest(digest));
     return join(dir, algorithm, encoded);
   };
-  const sizeOf = async (digest: Digest): Promise<number> => {
+  const sizeOfFile = async (repository: string, digest: Digest): Promise<number> => {
     try {
       const stats = await stat(pathOf(digest));
       if (stats.isFile()) return stats.size;
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    throw new RegistryError('BLOB_UNKNOWN', `${digest} is not known`, { detail: { digest } });
+    throw blobUnknown(repository, digest);
   };
   return {
-    async get(_repository, digest, { range, signal }) {
+    async get(repository, digest, { range, signal }) {
       const path = pathOf(digest);
-      const descriptor = { mediaType: mediaTypes.octetStream, digest, size: await sizeOf(digest) };
+      const descriptor = blobDescriptor(digest, await sizeOfFile(repository, digest));
       return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
     },
-    async stat(_repository, digest) {
-      return { size: await sizeOf(digest) };
+    async stat(repository, digest) {
+      return { size: await sizeOfFile(repository, digest) };
     },
     async put(repository, { digest }, content) {
       const stage = new DiskStage(dir, pathOf, given);
@@ -50,10 +62,13 @@ export function diskBlobs(dir: string): BlobStore {
         throw error;
       }
     },
-    async delete(_repository, digest) {
-      await sizeOf(digest);
+    async delete(repository, digest) {
+      await sizeOfFile(repository, digest);
       if (!given.has(digest)) {
-        throw new RegistryError('DENIED', `${digest} was not pushed here but found: it cannot be deleted`);
+        throw new RegistryError(
+          'DENIED',
+          `${digest} was not pushed by this process, so it cannot be deleted here: remove its file from the store's directory`,
+        );
       }
       await rm(pathOf(digest), { force: true });
       given.delete(digest);
@@ -109,7 +124,7 @@ class DiskStage implements BlobStage {
     await this.release();
     const path = this.#pathOf(digest);
     await mkdir(join(path, '..'), { recursive: true });
-    // What was found stays what it is, also if somebody pushes the same.
+    // A file that was found here cannot be deleted, even if the same content is pushed.
     const isNew = !(await exists(path));
     await rename(this.#path, path);
     if (isNew) this.#given.add(digest);
@@ -123,7 +138,7 @@ class DiskStage implements BlobStage {
   async #open(): Promise<FileHandle> {
     if (this.#handle === undefined) {
       await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-      // Not 'a': the position of a write would be ignored, and after a truncation it matters.
+      // Not 'a', which ignores the position of a write: after a truncation, the position matters.
       this.#handle = await open(this.#path, this.#size === 0 ? 'w' : 'r+');
     }
     return this.#handle;
@@ -136,7 +151,7 @@ async function readerOf(path: string, range: ResolvedRange): Promise<ByteReader>
     handle = await open(path, 'r');
   } catch (cause) {
     if (!isMissing(cause)) throw cause;
-    throw new RegistryError('BLOB_UNKNOWN', 'the blob has been deleted', { cause });
+    throw new RegistryError('BLOB_UNKNOWN', 'the blob was deleted before it was opened', { cause });
   }
   return fileReader(handle, range.start);
 }
@@ -146,8 +161,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }

@@ -61,7 +61,7 @@ describe('blobs in memory', () => {
     await expect(blobs.get('a', digest, {})).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
   });
 
-  test('stay readable for whoever has begun, also when they are deleted or written again', async () => {
+  test('stay readable for a reader that has begun, also when they are deleted or written again', async () => {
     const blobs = memoryBlobs();
     await blobs.put?.('a', { digest }, once(bytes), {});
     const [one, other] = [await blobs.get('a', digest, {}), await blobs.get('a', digest, {})];

@@ -1,3 +1,4 @@
+// The bytes of an upload, in memory.
 import { createContent, mediaTypes } from '../../model/index.ts';
 import type { BlobContent, ByteRange, Digest } from '../../model/index.ts';
 
@@ -6,11 +7,11 @@ import type { BlobStage } from './blob-store.ts';
 const smallestBlock = 4 * 1024;
 const largestBlock = 1024 * 1024;
 
-/** Collects bytes in memory, in blocks that grow: neither many small pieces nor one buffer that is copied again. */
+/** Collects bytes in memory, in blocks of growing size. This avoids many small pieces, and copying one large buffer. */
 export class MemoryStage implements BlobStage {
   readonly #keep: (repository: string, digest: Digest, pieces: readonly Uint8Array[]) => Promise<void> | void;
   #blocks: Uint8Array[] = [];
-  /** Bytes of the last block that are in use; the others are full. */
+  /** Bytes in use in the last block. All other blocks are full. */
   #filled = 0;
 
   constructor(keep: (repository: string, digest: Digest, pieces: readonly Uint8Array[]) => Promise<void> | void) {
@@ -55,13 +56,13 @@ export class MemoryStage implements BlobStage {
   }
 
   async release(): Promise<void> {
-    // Memory is all that it holds.
+    // There is no file to close.
   }
 
   async keep(repository: string, digest: Digest): Promise<void> {
     const pieces = this.#pieces();
     const last = pieces.at(-1);
-    // The unused rest of the last block would stay allocated for as long as the blob does.
+    // Without a copy, the unused part of the last block would stay allocated with the blob.
     if (last !== undefined && last.byteLength < last.buffer.byteLength) pieces[pieces.length - 1] = last.slice();
     await this.#keep(repository, digest, pieces);
     this.#blocks = [];

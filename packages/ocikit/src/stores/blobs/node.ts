@@ -1,2 +1,3 @@
+// All blob stores, for runtimes with files.
 export * from './index.ts';
 export { diskBlobs } from './disk-blobs.ts';

@@ -1,8 +1,9 @@
+// Reading an open file.
 import type { FileHandle } from 'node:fs/promises';
 
 import type { ByteReader } from '../../model/index.ts';
 
-/** Reads an open file from a byte on. The file is closed with it. */
+/** Reads an open file from byte `start` on. Closing the reader closes the file. */
 export function fileReader(handle: FileHandle, start: number): ByteReader {
   let position = start;
   return {

@@ -1,2 +1,4 @@
+// The parts that stores on disk share.
+export * from './file-errors.ts';
 export * from './file-reader.ts';
 export * from './process-identity.ts';

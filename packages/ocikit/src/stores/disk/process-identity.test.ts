@@ -8,7 +8,7 @@ import { lookUp, thisProcess } from './process-identity.ts';
 describe('a process', () => {
   test('is alive while it runs', async () => {
     expect(lookUp(thisProcess())).toBe('alive');
-    // What is said of it goes through a file.
+    // A lock file keeps it as JSON.
     expect(lookUp(JSON.parse(JSON.stringify(thisProcess())) as ReturnType<typeof thisProcess>)).toBe('alive');
   });
 
@@ -29,7 +29,7 @@ describe('a process', () => {
   test.each([
     ['on another host', { host: 'elsewhere' }],
     ['in another container', { namespace: 'pid:[1]' }],
-  ])('%s cannot be looked up', (_where, change) => {
+  ])('cannot be looked up if it is %s', (_where, change) => {
     expect(lookUp({ ...thisProcess(), ...change })).toBe('elsewhere');
     expect(lookUp({ ...thisProcess(), ...change, boot: 'earlier', started: 'earlier' })).toBe('elsewhere');
   });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
-import { createUploadIds, isRegistryError, RegistryError } from '../../model/index.ts';
-import type { Digest, UploadIds } from '../../model/index.ts';
+import { createUploadIdIssuer, isRegistryError, RegistryError } from '../../model/index.ts';
+import type { Digest, UploadIdIssuer } from '../../model/index.ts';
 import { SortedNames } from '../repository/index.ts';
 
 import { assertInside, Files, hasCode } from './files.ts';
@@ -76,7 +76,7 @@ export class LayoutStore {
   #journal: Journal | undefined;
   #lock: RootLock | undefined;
   #owning: Promise<void> | undefined;
-  #ids: UploadIds | undefined;
+  #ids: UploadIdIssuer | undefined;
   #folding: Promise<void> | undefined;
   #nextFold: Promise<void> | undefined;
   /** Generations that a fold has frozen and not removed yet, oldest first. */
@@ -182,7 +182,7 @@ export class LayoutStore {
       const last = generations.at(-1);
       const journal = new Journal(this.private.path, this.files, (last ?? 0) + 1, assertOwned);
       await this.private.removeLeftovers();
-      this.#ids = createUploadIds(await this.private.uploadKey());
+      this.#ids = createUploadIdIssuer(await this.private.uploadKey());
       await this.files.whileKeepingPromises(async () => {
         const slice = new TimeSlice();
         for (const content of journals.contents) {
@@ -211,7 +211,7 @@ export class LayoutStore {
   }
 
   /** Ids of uploads, which stay good when the process is started again. */
-  async ids(): Promise<UploadIds> {
+  async ids(): Promise<UploadIdIssuer> {
     await this.own();
     if (this.#ids === undefined) throw new TypeError('the store is not open');
     return this.#ids;

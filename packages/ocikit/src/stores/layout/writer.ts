@@ -9,7 +9,7 @@ import {
   readSource,
   splitDigest,
 } from '../../model/index.ts';
-import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIds, Writer } from '../../model/index.ts';
+import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../model/index.ts';
 import { hasUrls, linkUnknown, readPushedManifest, bytesReport, reportBytes, tagMoved } from '../repository/index.ts';
 import { stageVerified } from '../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
@@ -128,7 +128,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
 }
 
 /** Where uploads keep their bytes, and what becomes of them. */
-export function layoutUploads(state: LayoutState, ids: UploadIds): UploadBackend<FileStage> {
+export function layoutUploads(state: LayoutState, ids: UploadIdIssuer): UploadBackend<FileStage> {
   const { store } = state;
   const dir = store.private.uploads;
   const stageOf = (id: string, size?: number): FileStage => new FileStage(join(dir, id), store.files, size);

@@ -83,7 +83,7 @@ describe('the owners of a blob', () => {
 });
 
 describe('writing', () => {
-  test('makes nobody an owner as long as it goes on', async () => {
+  test('makes no repository an owner until it ends', async () => {
     const { owners } = deleting();
     const written = gate();
     const writing = owners.whileWriting(digest, 'a', async () => {
@@ -107,7 +107,7 @@ describe('writing', () => {
     expect(homes).toEqual(['a', 'a']);
   });
 
-  test('leaves no trace if nobody became an owner, and gives its result or its error', async () => {
+  test('leaves no trace if no repository became an owner, and gives its result or its error', async () => {
     const { owners, deleted } = deleting();
     expect(await owners.whileWriting(digest, 'a', async () => 7)).toBe(7);
     await expect(owners.whileWriting(digest, 'a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
@@ -140,7 +140,7 @@ describe('writing', () => {
       throw new Error('other bytes');
     });
     await owners.remove(digest, 'a');
-    // Nobody has them, and yet they are nobody else's to read.
+    // No repository has the bytes, and yet no other repository may read them.
     expect([owners.has(digest), owners.any(digest)]).toEqual([true, undefined]);
     written.open();
     await expect(writing).rejects.toThrow('other bytes');
@@ -188,14 +188,14 @@ describe('writing', () => {
 });
 
 describe('a removal that fails', () => {
-  test('is told to whoever asked for it, and the bytes are nobody else’s to read', async () => {
+  test('rejects the call that asked for it, and no other repository may read the bytes', async () => {
     const { owners } = deleting(() => Promise.reject(new Error('the disk is gone')));
     owners.add(digest, 'a');
     await expect(owners.remove(digest, 'a')).rejects.toThrow('the disk is gone');
     expect([owners.has(digest), owners.any(digest)]).toEqual([true, undefined]);
   });
 
-  test('does not keep anybody from writing the bytes again', async () => {
+  test('does not prevent a new write of the bytes', async () => {
     let fails = true;
     const { owners, deleted } = deleting(async () => {
       if (fails) throw new Error('the disk is gone');
@@ -211,7 +211,7 @@ describe('a removal that fails', () => {
     expect([deleted, owners.size]).toEqual([['a', 'a'], 0]);
   });
 
-  test('does not keep anybody waiting, even if the store fails at once', async () => {
+  test('keeps no call waiting, even if the store fails at once', async () => {
     const blobs: BlobStore = {
       get: () => Promise.reject(new Error('not used')),
       delete() {

@@ -1,36 +1,39 @@
+// The owners of each blob, which decide when its bytes are deleted.
 import { isRegistryError } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
 
 interface Owned {
-  /** The repository that the blob store was told when it was given the bytes. */
+  /** The repository under which the bytes are in the blob store. */
   home: string;
   repositories: Set<string>;
-  /** Writes of these bytes that are under way. */
+  /** The number of writes of these bytes in progress. */
   writers: number;
-  /** Settles when a removal of the bytes that has begun is through. */
+  /** The removal of the bytes that is in progress. */
   removal: Promise<void> | undefined;
-  /** The bytes are in the blob store because a repository has them, or has had them and they are not yet removed. */
+  /** True if the bytes are in the blob store because a repository has them, or had them until their removal. */
   stored: boolean;
-  /** Milliseconds of the epoch at which the last repository let go of it. */
+  /** When a repository last gave the blob up, in milliseconds since 1970. */
   abandonedAt: number;
-  /** Bytes, as far as a repository knew. */
+  /** Bytes; 0 if no repository knew the size. */
   size: number;
-  /** The blob store had the bytes before anybody gave them to it: they are not this registry's to hide or to remove. */
+  /** True if the blob store had the bytes before any push. Then this registry must neither hide nor remove them. */
   found: boolean;
 }
 
-/** Where the bytes of a blob come from. */
+/** The origin of a blob's bytes. */
 export interface BlobOrigin {
+  /** The repository under which they are in the blob store. Default: the repository that gets the blob. */
   home?: string | undefined;
+  /** True if the blob store had them before any push. Default: false. */
   found?: boolean | undefined;
   /** Bytes. */
   size?: number | undefined;
 }
 
 /**
- * Which repositories have which blob. The blob store keeps the bytes once; they go when the last repository lets go of
- * them and nobody is writing them again.
+ * The repositories that have each blob. The blob store keeps the bytes once. They are deleted when no repository has
+ * the blob any more and no write of it is in progress.
  */
 export class BlobOwners {
   readonly #blobs: BlobStore;
@@ -40,18 +43,18 @@ export class BlobOwners {
     this.#blobs = blobs;
   }
 
-  /** Distinct blobs. */
+  /** The number of distinct blobs. */
   get size(): number {
     return this.#owned.size;
   }
 
-  /** True if the bytes are there because a repository has the blob, or has had it. */
+  /** True if the bytes are in the blob store because a repository has the blob, or had it. */
   has(digest: Digest): boolean {
     const entry = this.#owned.get(digest);
     return entry !== undefined && entry.stored && !entry.found;
   }
 
-  /** A repository that has the blob. */
+  /** One of the repositories that have the blob; undefined if none has it. */
   any(digest: Digest): string | undefined {
     return this.#owned.get(digest)?.repositories.values().next().value;
   }
@@ -61,14 +64,15 @@ export class BlobOwners {
     return [...(this.#owned.get(digest)?.repositories ?? [])];
   }
 
-  /** The repository to name to the blob store. */
+  /** The repository under which the blob is in the blob store; `repository` if the blob is unknown here. */
   home(digest: Digest, repository: string): string {
     return this.#owned.get(digest)?.home ?? repository;
   }
 
   /**
-   * @param origin of the bytes, if nobody else has the blob: the repository to name to the blob store, and whether it
-   *   had them before
+   * Makes the repository an owner of the blob.
+   *
+   * @param origin the origin of the bytes. It counts only if no other repository has the blob
    */
   add(digest: Digest, repository: string, { home = repository, found = false, size = 0 }: BlobOrigin = {}): void {
     const entry = this.#entry(digest, home);
@@ -78,11 +82,14 @@ export class BlobOwners {
     entry.stored = true;
   }
 
-  /** Runs what writes the bytes; their removal waits for it, and it for a removal that has begun. */
+  /**
+   * Runs a write of the bytes. Their removal waits until the write has ended, and the write waits for a removal in
+   * progress.
+   */
   async whileWriting<T>(digest: Digest, repository: string, write: (home: string) => Promise<T>): Promise<T> {
     let entry = this.#entry(digest, repository);
     while (entry.removal !== undefined) {
-      // If it failed, whoever asked for it has been told.
+      // If the removal fails, the call that started it rejects.
       await entry.removal.catch(() => undefined);
       entry = this.#entry(digest, repository);
     }
@@ -91,12 +98,12 @@ export class BlobOwners {
       return await write(entry.home);
     } finally {
       entry.writers--;
-      // The write's own outcome is what counts here; what could not be removed stays, and is nobody's.
+      // Only the result of the write counts here. Bytes that could not be removed are listed as abandoned.
       await this.#removeIfUnused(digest, entry).catch(() => undefined);
     }
   }
 
-  /** The repository lets go of the blob. */
+  /** Ends the repository's ownership, and deletes the bytes if it was the last owner. */
   async remove(digest: Digest, repository: string): Promise<void> {
     const entry = this.#owned.get(digest);
     if (entry === undefined) return;
@@ -105,14 +112,19 @@ export class BlobOwners {
     await this.#removeIfUnused(digest, entry);
   }
 
-  /** What the blob store was given and could not be made to remove. */
+  /** The blobs without an owner that the blob store failed to remove. `since` is in milliseconds since 1970. */
   *abandoned(): Generator<{ digest: Digest; size: number; since: number }> {
     for (const [digest, entry] of this.#owned) {
       if (isAbandoned(entry)) yield { digest, size: entry.size, since: entry.abandonedAt };
     }
   }
 
-  /** @returns false if somebody has or writes it, or somebody had it at that time or later */
+  /**
+   * Removes an abandoned blob.
+   *
+   * @param unusedSince milliseconds since 1970
+   * @returns false if the blob is not abandoned, or had an owner at that time or later
+   */
   async removeAbandoned(digest: Digest, unusedSince: number): Promise<boolean> {
     const entry = this.#owned.get(digest);
     if (entry === undefined || !isAbandoned(entry) || entry.abandonedAt >= unusedSince) return false;
@@ -136,7 +148,7 @@ export class BlobOwners {
     try {
       await this.#blobs.delete?.(home, digest, {});
     } catch (error) {
-      // Bytes that have gone already need not be removed.
+      // The bytes are gone already.
       if (!isRegistryError(error, 'BLOB_UNKNOWN')) throw error;
     }
     this.#owned.delete(digest);

@@ -215,7 +215,7 @@ describe('over a blob store that has content of its own', () => {
   });
 });
 
-describe('over a blob store of which put', () => {
+describe('over a blob store whose put', () => {
   type Put = NonNullable<BlobStore['put']>;
 
   /** A registry over memory blobs without stages and with a `put` of one's own, which is given theirs. */
@@ -362,7 +362,7 @@ describe('bytes that several repositories share', () => {
     await expect(registry.getBlob('a', digest)).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
   });
 
-  test('are nobody’s after such a push has failed', async () => {
+  test('belong to no repository after such a push has failed', async () => {
     const blobs = memoryBlobs();
     const registry = createMemoryRegistry({ blobs });
     await registry.pushBlob('a', { digest }, bytes);
@@ -418,7 +418,7 @@ describe('bytes that several repositories share', () => {
     }
   });
 
-  test('are nobody else’s to read if they could not be deleted', async () => {
+  test('cannot be read by other repositories if they could not be deleted', async () => {
     const blobs = { ...memoryBlobs(), delete: () => Promise.reject(new Error('the disk is gone')) };
     const registry = createMemoryRegistry({ blobs });
     await registry.pushBlob('a', { digest }, bytes);

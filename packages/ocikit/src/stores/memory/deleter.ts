@@ -1,16 +1,26 @@
-import { assertRepository, assertTag, isRegistryError, parseDigest, RegistryError } from '../../model/index.ts';
+// Deleting in the memory registry.
+import {
+  assertRepository,
+  assertTag,
+  blobUnknown,
+  isRegistryError,
+  manifestUnknown,
+  nameUnknown,
+  parseDigest,
+  RegistryError,
+  tagMoved,
+} from '../../model/index.ts';
 import type { CallOptions, Deleter, Digest } from '../../model/index.ts';
-
-import { blobUnknown, manifestUnknown, nameUnknown, tagMoved } from '../repository/index.ts';
 
 import type { MemoryState } from './state.ts';
 
+/** The deleting methods. */
 export function memoryDeleter(state: MemoryState): Deleter {
   const refuseIfReached = (repository: string, digest: Digest): void => {
     if (!state.immutableTags) return;
     const tag = state.repository(repository).index.tagThatReaches(digest);
     if (tag !== undefined)
-      throw new RegistryError('DENIED', `${digest} belongs to the immutable tag ${repository}:${tag}`);
+      throw new RegistryError('DENIED', `${digest} cannot be deleted: the immutable tag ${repository}:${tag} needs it`);
   };
 
   return {
@@ -19,7 +29,10 @@ export function memoryDeleter(state: MemoryState): Deleter {
       assertRepository(repository);
       parseDigest(digest);
       if (state.blobs.delete === undefined) {
-        throw new RegistryError('UNSUPPORTED', 'this registry cannot delete blobs');
+        throw new RegistryError(
+          'UNSUPPORTED',
+          'this registry cannot delete blobs: its blob store has no delete method',
+        );
       }
       const known = state.repositories.get(repository);
       if (known?.index.blobs.has(digest) === true) {
@@ -27,7 +40,7 @@ export function memoryDeleter(state: MemoryState): Deleter {
         removeBlobLink(state, repository, digest);
         await state.owners.remove(digest, repository);
       } else {
-        // What the registry was given belongs to others; what it was not given, the blob store may know.
+        // A blob that was pushed belongs to other repositories. Any other blob may be in the blob store nevertheless.
         if (state.owners.has(digest))
           throw known === undefined ? nameUnknown(repository) : blobUnknown(repository, digest);
         await state.blobs.delete(repository, digest, options ?? {}).catch((error: unknown) => {
@@ -52,13 +65,15 @@ export function memoryDeleter(state: MemoryState): Deleter {
       const digest = index.digestOfTag(tag);
       if (digest === undefined) throw manifestUnknown(repository, tag);
       if (options.ifTag !== undefined && options.ifTag !== digest) throw tagMoved(tag, options.ifTag, digest);
-      if (state.immutableTags) throw new RegistryError('UNSUPPORTED', 'tags cannot be deleted: they are immutable');
-      state.moves.note(repository, tag, { previous: digest, digest: undefined, context: options.context });
+      if (state.immutableTags)
+        throw new RegistryError('UNSUPPORTED', 'tags cannot be deleted: this registry makes them immutable');
+      state.history.note(repository, tag, { previous: digest, digest: undefined, context: options.context });
       index.removeTag(tag);
     },
   };
 }
 
+/** Removes a manifest and its tags from a repository. */
 export function removeManifest(
   state: MemoryState,
   repository: string,
@@ -67,14 +82,14 @@ export function removeManifest(
 ): void {
   const { index, manifestBytes } = state.repository(repository);
   for (const tag of index.manifests.get(digest)?.tags ?? []) {
-    state.moves.note(repository, tag, { previous: digest, digest: undefined, context });
+    state.history.note(repository, tag, { previous: digest, digest: undefined, context });
   }
   index.removeManifest(digest);
   manifestBytes.delete(digest);
   state.forgetIfEmpty(repository);
 }
 
-/** Takes the blob out of the repository; `owners.remove` decides about its bytes. */
+/** Removes a blob from a repository. Call `owners.remove` next, which decides whether to delete its bytes. */
 export function removeBlobLink(state: MemoryState, repository: string, digest: Digest): void {
   state.repository(repository).index.blobs.delete(digest);
   state.forgetIfEmpty(repository);

@@ -1,1 +1,2 @@
+// The registry in memory.
 export * from './memory-registry.ts';

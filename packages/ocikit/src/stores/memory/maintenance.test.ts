@@ -170,8 +170,8 @@ describe('the time of the last use', () => {
   });
 });
 
-describe('what the blob store could not be made to remove', () => {
-  test('is an orphan, until it can be removed or somebody has it again', async () => {
+describe('a blob that the blob store failed to remove', () => {
+  test('is an orphan, until it can be removed or a repository has it again', async () => {
     const memory = memoryBlobs();
     let isBroken = true;
     const remove: BlobStore['delete'] = (...args) =>

@@ -1,21 +1,23 @@
+// The maintenance of the memory registry.
 import {
   assertRepository,
+  blobDescriptor,
   digestOf,
   Digester,
   isRegistryError,
-  mediaTypes,
+  manifestUnknown,
   parseDigest,
   RegistryError,
   splitDigest,
 } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../model/index.ts';
-
-import { Leases, manifestUnknown, page } from '../repository/index.ts';
+import { Leases, page } from '../repository/index.ts';
 import type { UploadSessions } from '../uploads/index.ts';
 
 import { removeBlobLink, removeManifest } from './deleter.ts';
 import type { MemoryRepository, MemoryState } from './state.ts';
 
+/** The maintenance methods. */
 export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): Maintenance {
   const leases = new Leases();
 
@@ -61,7 +63,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
         const entry = index.blobs.get(digest);
         if (entry === undefined) continue;
         const { size } = entry;
-        yield { descriptor: { mediaType: mediaTypes.octetStream, digest, size }, size, ...dates(entry) };
+        yield { descriptor: blobDescriptor(digest, size), size, ...dates(entry) };
       }
     },
     async *uploads(repository, options = {}) {
@@ -119,12 +121,15 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
       const manifests = state.repositories.get(repository)?.manifestBytes;
       if (manifests?.has(digest) === true) return manifests.delete(digest);
       if (state.blobs.delete === undefined) {
-        throw new RegistryError('UNSUPPORTED', 'the blob store keeps what it has, damaged or not');
+        throw new RegistryError(
+          'UNSUPPORTED',
+          'the damaged blob cannot be removed: the blob store has no delete method',
+        );
       }
-      // Each push makes an entry of its own: somebody has pushed the right bytes meanwhile.
+      // Each push makes a new entry. If an entry has changed, the correct bytes were pushed meanwhile.
       const now = entriesOf(digest);
       if (now.length !== before.length || now.some((entry, i) => entry !== before[i])) return false;
-      // The bytes are one for all: nobody has the blob any more.
+      // All repositories share the bytes, so none of them has the blob any more.
       const owners = state.owners.all(digest);
       for (const owner of owners) removeBlobLink(state, owner, digest);
       for (const owner of owners) await state.owners.remove(digest, owner);

@@ -1,4 +1,5 @@
-import { createUploadIds, history, maintenance, verifiesPushes } from '../../model/index.ts';
+// Creating a registry in memory.
+import { createUploadIdIssuer, history, maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { memoryBlobs } from '../blobs/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
@@ -11,41 +12,45 @@ import { memoryReader } from './reader.ts';
 import { MemoryState } from './state.ts';
 import { memoryWriter, uploadBackend } from './writer.ts';
 
+/** Options of {@link createMemoryRegistry}. */
 export interface MemoryRegistryOptions {
-  /** Where the bytes of blobs are kept; {@link memoryBlobs} if it is left out. Everything else is in memory. */
+  /** The store of the blobs' bytes. All other state is in memory. Default: {@link memoryBlobs}. */
   blobs?: BlobStore | undefined;
   /**
-   * A tag that exists stays as it is: pushing other content to it and deleting what it reaches is DENIED, deleting it
-   * UNSUPPORTED. Default: false.
+   * Existing tags cannot change. Moving a tag, and deleting content that a tag needs, reject with DENIED. Deleting a
+   * tag rejects with UNSUPPORTED. Default: false.
    */
   immutableTags?: boolean | undefined;
-  /** Accept manifests that name content which is not there. Default: false. */
+  /** Accept manifests that name content which does not exist. Default: false. */
   sparse?: boolean | undefined;
-  /** Uploads that may hold bytes at the same time; one more is TOOMANYREQUESTS. Default: 1000. */
+  /** The greatest number of uploads with bytes. Starting one more rejects with TOOMANYREQUESTS. Default: 1000. */
   maxUploads?: number | undefined;
-  /** Milliseconds after which an upload that nobody goes on with is gone. Default: one hour. */
+  /** Milliseconds after which an unused upload is discarded. Default: one hour. */
   uploadExpiry?: number | undefined;
 }
 
 /**
- * A registry in memory: gone with the process.
+ * Creates an empty registry in memory. Its content is lost when the process ends.
  *
  * @example
  * const registry = createMemoryRegistry();
- * const { digest } = await registry.pushBlob('app', { digest: digestOf(bytes) }, bytes);
+ * const { digest } = await registry.pushBlob('team/app', { digest: digestOf(bytes) }, bytes);
  */
 export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Registry {
   const { blobs = memoryBlobs(), immutableTags = false, sparse = false } = options;
   const { maxUploads = 1000, uploadExpiry = 60 * 60 * 1000 } = options;
   const state = new MemoryState(blobs, { immutableTags, sparse });
-  const uploads = new UploadSessions(uploadBackend(state, createUploadIds()), { maxUploads, expiry: uploadExpiry });
+  const uploads = new UploadSessions(uploadBackend(state, createUploadIdIssuer()), {
+    maxUploads,
+    expiry: uploadExpiry,
+  });
   return {
     ...memoryReader(state),
     ...memoryWriter(state, uploads),
     ...memoryDeleter(state),
     ...memoryLister(state),
     [maintenance]: memoryMaintenance(state, uploads),
-    [history]: state.moves,
+    [history]: state.history,
     [verifiesPushes]: true,
   };
 }

@@ -1,10 +1,19 @@
-import { assertRepository, assertTag, isRegistryError, mediaTypes, parseDigest } from '../../model/index.ts';
+// Reading from the memory registry.
+import {
+  assertRepository,
+  assertTag,
+  blobDescriptor,
+  blobUnknown,
+  isRegistryError,
+  manifestUnknown,
+  nameUnknown,
+  parseDigest,
+} from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../model/index.ts';
-
-import { blobUnknown, manifestUnknown, nameUnknown } from '../repository/index.ts';
 
 import type { MemoryState } from './state.ts';
 
+/** The reading methods. */
 export function memoryReader(state: MemoryState): Reader {
   const manifest = (repository: string, digest: Digest): Manifest => {
     const { index, manifestBytes } = state.repository(repository);
@@ -31,7 +40,7 @@ export function memoryReader(state: MemoryState): Reader {
       const size = await readBlob(state, repository, digest, options, (home) =>
         sizeOfBlob(state, home, digest, options),
       );
-      return { mediaType: mediaTypes.octetStream, digest, size };
+      return blobDescriptor(digest, size);
     },
     async getManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
@@ -55,8 +64,8 @@ export function memoryReader(state: MemoryState): Reader {
 }
 
 /**
- * Reads a blob that the repository has. Content that this registry was never given is asked of the blob store, which
- * may know it from elsewhere; what it was given belongs to the repositories that it was given to.
+ * Reads a blob of the repository. A blob that was pushed belongs only to the repositories that it was pushed to. The
+ * blob store is asked for any other blob, because it may have content from another program.
  */
 async function readBlob<T>(
   state: MemoryState,
@@ -81,7 +90,7 @@ async function readBlob<T>(
   }
 }
 
-/** The size of a blob, as the blob store says it. */
+/** The size of a blob in bytes, according to the blob store. */
 export async function sizeOfBlob(
   state: MemoryState,
   repository: string,
@@ -94,7 +103,7 @@ export async function sizeOfBlob(
   return content.descriptor.size;
 }
 
-/** The caller gets a manifest of its own: what it does to the bytes must not change what is stored. */
+/** A copy for the caller, whose changes must not affect the stored manifest. */
 function copyOf({ descriptor, bytes }: Manifest): Manifest {
   return { descriptor: copyOfDescriptor(descriptor), bytes: new Uint8Array(bytes) };
 }

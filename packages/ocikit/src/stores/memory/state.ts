@@ -1,26 +1,37 @@
+// The state of the memory registry.
+import { nameUnknown } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 import type { BlobStore } from '../blobs/index.ts';
-import { nameUnknown, RepositoryIndex, SortedNames } from '../repository/index.ts';
+import { RepositoryIndex, SortedNames } from '../repository/index.ts';
 
 import { BlobOwners } from './blob-owners.ts';
 import type { BlobOrigin } from './blob-owners.ts';
-import { TagMoves } from './tag-moves.ts';
+import { MemoryHistory } from './history.ts';
 
 /** A repository: its index and the bytes of its manifests. */
 export class MemoryRepository {
+  /** Its blobs, manifests, tags and referrers. */
   readonly index: RepositoryIndex = new RepositoryIndex();
+  /** The bytes of its manifests, by digest. */
   readonly manifestBytes: Map<Digest, Uint8Array> = new Map();
 }
 
-/** What the parts of the memory registry have in common. */
+/** The state that all parts of the memory registry share. */
 export class MemoryState {
+  /** The store of the blobs' bytes. */
   readonly blobs: BlobStore;
+  /** The repositories that have each blob. */
   readonly owners: BlobOwners;
+  /** True if an existing tag cannot be moved or deleted. */
   readonly immutableTags: boolean;
+  /** True if manifests may name content that does not exist. */
   readonly sparse: boolean;
+  /** The repositories, by name. */
   readonly repositories: Map<string, MemoryRepository> = new Map();
+  /** The names of the repositories. */
   readonly names: SortedNames = new SortedNames();
-  readonly moves: TagMoves = new TagMoves();
+  /** How tags moved. */
+  readonly history: MemoryHistory = new MemoryHistory();
 
   constructor(blobs: BlobStore, options: { immutableTags: boolean; sparse: boolean }) {
     this.blobs = blobs;
@@ -29,14 +40,18 @@ export class MemoryState {
     this.sparse = options.sparse;
   }
 
-  /** @throws RegistryError NAME_UNKNOWN */
+  /**
+   * The repository with this name.
+   *
+   * @throws RegistryError NAME_UNKNOWN
+   */
   repository(name: string): MemoryRepository {
     const repository = this.repositories.get(name);
     if (repository === undefined) throw nameUnknown(name);
     return repository;
   }
 
-  /** The repository, which begins to exist with this call: call it when its first content is stored. */
+  /** The repository with this name, created if needed. Call it only when content is stored in it. */
   createRepository(name: string): MemoryRepository {
     let repository = this.repositories.get(name);
     if (repository === undefined) {
@@ -47,7 +62,7 @@ export class MemoryState {
     return repository;
   }
 
-  /** Call it after content was removed: an empty repository is gone. */
+  /** Removes the repository if it is empty. Call it after content was removed. */
   forgetIfEmpty(name: string): void {
     if (this.repositories.get(name)?.index.isEmpty !== true) return;
     this.repositories.delete(name);
@@ -55,9 +70,9 @@ export class MemoryState {
   }
 
   /**
-   * Makes a blob that the blob store has one of the repository's.
+   * Adds a blob whose bytes are in the blob store to a repository.
    *
-   * @param origin of the bytes, if nobody else has the blob
+   * @param origin the origin of the bytes. It counts only if no other repository has the blob
    */
   linkBlob(name: string, digest: Digest, size: number, origin: BlobOrigin = {}): void {
     const { blobs } = this.createRepository(name).index;

@@ -84,7 +84,7 @@ describe('as many uploads as there may be', () => {
     await expect(registry.mountBlob(undefined, 'c', digestOf(encode('x')))).rejects.toMatchObject(refused);
   });
 
-  test('give way to others when nobody has gone on with them for a minute, the oldest first', async () => {
+  test('give way to others after a minute without use, the oldest first', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     try {
       const [one, two, three] = await Promise.all([1, 2, 3].map(() => registry.startUpload('a')));
@@ -140,7 +140,7 @@ describe('as many uploads as there may be', () => {
   });
 });
 
-describe('an upload that nobody goes on with', () => {
+describe('an unused upload', () => {
   beforeEach(() => {
     vi.useFakeTimers({ now: new Date('2030-01-01') });
   });
@@ -202,7 +202,7 @@ describe('an upload that nobody goes on with', () => {
     await expect(registry.resumeUpload('a', one.id)).rejects.toMatchObject(unknown);
   });
 
-  test('stays as long as somebody writes to it, however slowly, and costs nothing meanwhile', async () => {
+  test('stays as long as a call writes to it, however slowly, and costs nothing meanwhile', async () => {
     const registry = createMemoryRegistry({ uploadExpiry: minute });
     const upload = await registry.startUpload('a');
     await upload.append(encode('a'));
@@ -335,7 +335,7 @@ describe('the stage of an upload', () => {
     const registry = createMemoryRegistry({ blobs });
     const upload = await registry.startUpload('a');
     await expect(upload.append(encode('a'))).rejects.toThrow('the disk is gone');
-    // What was not acknowledged is not there.
+    // Bytes that were not acknowledged are not there.
     expect(await upload.append(encode('b'))).toBe(1);
   });
 
@@ -368,7 +368,7 @@ describe('the id of an upload', () => {
     for (const other of ['', 'x', '../a', '🦊', `${id}x`, id.slice(1), 'https://example.com/upload']) {
       await expect(registry.resumeUpload('a', other)).rejects.toMatchObject(unknown);
     }
-    // Nobody has created a repository by asking.
+    // Asking creates no repository.
     expect(await collect(registry.repositories())).toEqual([]);
   });
 

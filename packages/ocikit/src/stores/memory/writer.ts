@@ -1,14 +1,18 @@
+// Writing to the memory registry.
 import {
   assertRepository,
+  blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
+  immutableTag,
+  immutableType,
   isRegistryError,
-  mediaTypes,
   parseDigest,
   readSource,
   RedirectError,
   RegistryError,
   splitDigest,
+  tagMoved,
   VerifyingReader,
 } from '../../model/index.ts';
 import type {
@@ -22,12 +26,13 @@ import type {
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
-import { hasUrls, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../repository/index.ts';
+import { hasUrls, linkUnknown, readPushedManifest, reportBytes } from '../repository/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { sizeOfBlob } from './reader.ts';
 import type { MemoryState } from './state.ts';
 
+/** The writing methods. */
 export function memoryWriter(state: MemoryState, uploads: UploadSessions): Writer {
   return {
     async pushBlob(repository, blob, source, options = {}) {
@@ -75,7 +80,7 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
         size,
         from: typeof from === 'string' ? from : undefined,
       });
-      return { descriptor: { mediaType: mediaTypes.octetStream, digest, size } };
+      return { descriptor: blobDescriptor(digest, size) };
     },
 
     async pushManifest(repository, bytes, mediaType, options = {}) {
@@ -85,7 +90,7 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       const { descriptor, tags, links } = pushed;
       const { digest } = descriptor;
       const elsewhere = state.sparse ? undefined : await linksOnlyInStore(state, repository, links, options);
-      // From here to the end nothing waits: what is found now is there, and so is the tag, when the manifest is.
+      // From here to the end there is no await, so nothing can be deleted before the manifest and its tags are set.
       if (elsewhere !== undefined) assertLinksExist(state, repository, links, elsewhere);
       assertTagsMaySet(state, repository, tags, { digest, mediaType }, options.ifTag);
 
@@ -94,7 +99,7 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       const { digests, referrer } = pushed;
       index.putManifest({ descriptor, links: digests, subject: links.subject?.digest, referrer }, Date.now());
       for (const tag of tags) {
-        state.moves.note(repository, tag, { previous: index.digestOfTag(tag), digest, context: options.context });
+        state.history.note(repository, tag, { previous: index.digestOfTag(tag), digest, context: options.context });
         index.setTag(tag, digest);
       }
       options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
@@ -108,10 +113,10 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
 }
 
 /**
- * Has the blob store write verified content, and makes it a blob of the repository. Whatever the blob store does with
- * the content, it has been read to its end and has matched.
+ * Writes content to the blob store and adds the blob to the repository. Checks that the content was read to its end and
+ * is correct, whatever the blob store did with it.
  */
-export async function putBlob(
+async function putBlob(
   state: MemoryState,
   repository: string,
   blob: BlobIdentity,
@@ -127,30 +132,34 @@ export async function putBlob(
     await state.owners.whileWriting(digest, repository, async (home) => {
       const found = await wasFound(state, home, digest);
       await blobs.put?.(home, blob, content, options);
-      // A store that has the blob already may not have read all of it; one that swallowed the error is told here.
+      // A store that has the blob already may have stopped reading early, or may have hidden an error.
       while ((await content.next()).done !== true);
       if (!verifying.verified) {
-        throw new RegistryError('DIGEST_INVALID', `the content of ${digest} was not read to its end`);
+        throw new RegistryError(
+          'DIGEST_INVALID',
+          `the content of ${digest} was not verified: it could not be read to its end`,
+        );
       }
       options.onEvent?.({ type: 'verified', repository, digest, size: verifying.size });
       state.linkBlob(repository, digest, verifying.size, { found });
     });
   } finally {
-    // A store that failed in the middle may have left the source waiting.
+    // A store that failed in the middle may have left the source open.
     await content.return();
   }
   options.onEvent?.({ type: 'done', repository, digest, size: verifying.size });
-  return { mediaType: mediaTypes.octetStream, digest, size: verifying.size };
+  return blobDescriptor(digest, verifying.size);
 }
 
 function assertTakesBlobs({ blobs }: MemoryState): void {
-  if (blobs.put === undefined) throw new RegistryError('UNSUPPORTED', 'this registry does not accept blobs');
+  if (blobs.put === undefined)
+    throw new RegistryError('UNSUPPORTED', 'this registry does not accept blobs: its blob store has no put method');
 }
 
-/** Where uploads keep their bytes, and what becomes of them. */
+/** Keeps the bytes of uploads in the blob store, and adds finished blobs to their repository. */
 export function uploadBackend(state: MemoryState, ids: UploadBackend['ids']): UploadBackend<BlobStage> {
   const { blobs, owners } = state;
-  // A blob store that has no stage gets the bytes when all of them are there.
+  // A blob store without stages gets the bytes when all of them have arrived.
   const memoryStage = (): MemoryStage =>
     new MemoryStage(async (repository, digest, pieces) => {
       const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
@@ -175,9 +184,9 @@ async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Arra
 }
 
 /**
- * Mounts a blob that a repository has, in one step: nothing can be deleted in between.
+ * Mounts a blob of another repository. It contains no await, so nothing can be deleted in between.
  *
- * @returns its size; undefined if it is not there
+ * @returns the blob's size; undefined if it is not found
  */
 function mountOwned(
   state: MemoryState,
@@ -193,21 +202,21 @@ function mountOwned(
   return entry.size;
 }
 
-/** Mounts a blob from the first repository that has it still once it was found good. */
+/** Mounts a blob from the first repository that is accepted and then still has the blob. */
 async function mountFirst(
   state: MemoryState,
-  isGood: (repository: string) => boolean | Promise<boolean>,
+  accepts: (repository: string) => boolean | Promise<boolean>,
   repository: string,
   digest: Digest,
 ): Promise<number | undefined> {
   for (const from of state.owners.all(digest)) {
-    const size = (await isGood(from)) ? mountOwned(state, from, repository, digest) : undefined;
+    const size = (await accepts(from)) ? mountOwned(state, from, repository, digest) : undefined;
     if (size !== undefined) return size;
   }
   return undefined;
 }
 
-/** Mounts a blob that this registry was never given, but its blob store knows from elsewhere. */
+/** Mounts a blob that was never pushed to this registry but is in its blob store. */
 async function mountForeign(
   state: MemoryState,
   from: string | undefined,
@@ -219,7 +228,7 @@ async function mountForeign(
   const home = from ?? repository;
   try {
     const size = await sizeOfBlob(state, home, digest, options);
-    // It may have been pushed meanwhile, and then belongs to others.
+    // If it was pushed meanwhile, it belongs to other repositories.
     if (state.owners.has(digest)) return undefined;
     state.linkBlob(repository, digest, size, { home, found: true });
     return size;
@@ -229,7 +238,7 @@ async function mountForeign(
   }
 }
 
-/** The blobs that this registry was never given, but its blob store knows from elsewhere. */
+/** The named blobs that were never pushed to this registry but are in its blob store. */
 async function linksOnlyInStore(
   state: MemoryState,
   repository: string,
@@ -244,7 +253,7 @@ async function linksOnlyInStore(
   return elsewhere;
 }
 
-/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first one that is missing */
+/** @throws RegistryError MANIFEST_BLOB_UNKNOWN with the first missing digest */
 function assertLinksExist(
   state: MemoryState,
   repository: string,
@@ -263,12 +272,12 @@ function hasBlob(state: MemoryState, repository: string, digest: Digest): boolea
   return state.repositories.get(repository)?.index.blobs.has(digest) === true;
 }
 
-/** True if the blob store has content that this registry did not give it. */
-export async function wasFound(state: MemoryState, home: string, digest: Digest): Promise<boolean> {
+/** True if the blob store has content that was never pushed to this registry. */
+async function wasFound(state: MemoryState, home: string, digest: Digest): Promise<boolean> {
   return !state.owners.has(digest) && (await storeHas(state, home, digest, {}));
 }
 
-/** True also if the blob store says that it is found elsewhere. */
+/** True if the blob store has the content, or redirects to it. */
 async function storeHas(
   state: MemoryState,
   repository: string,
@@ -296,15 +305,11 @@ function assertTagsMaySet(
   for (const tag of tags) {
     const found = index?.digestOfTag(tag);
     if (ifTag !== undefined && ifTag !== (found ?? null)) throw tagMoved(tag, ifTag, found);
-    if (state.immutableTags && found !== undefined && found !== pushed.digest) {
-      throw new RegistryError('DENIED', `tag ${tag} is immutable and at ${found}`, { detail: { tag, found } });
-    }
+    if (state.immutableTags && found !== undefined && found !== pushed.digest) throw immutableTag(tag, found);
   }
   const before = index?.manifests.get(pushed.digest);
   if (state.immutableTags && before !== undefined && before.descriptor.mediaType !== pushed.mediaType) {
     const tag = index?.tagThatReaches(pushed.digest);
-    if (tag !== undefined) {
-      throw new RegistryError('DENIED', `tag ${tag} is immutable and of type ${before.descriptor.mediaType}`);
-    }
+    if (tag !== undefined) throw immutableType(tag, before.descriptor.mediaType);
   }
 }

@@ -1,17 +1,23 @@
+// Leases, which protect content from removal.
 import { parseDigest } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 
-/** Content that nobody may remove for want of use, counted: two may lease the same. */
+/** Content that must not be removed as unused. Several leases of the same content are counted. */
 export class Leases {
   readonly #counts = new Map<string, number>();
 
+  /** True if the content is leased. */
   has(repository: string, digest: Digest): boolean {
-    return this.#counts.has(keyOf(repository, digest));
+    return this.#counts.has(leaseKey(repository, digest));
   }
 
-  /** @throws RegistryError DIGEST_INVALID */
+  /**
+   * Leases content until the result is disposed.
+   *
+   * @throws RegistryError DIGEST_INVALID
+   */
   take(repository: string, digests: Iterable<Digest>): AsyncDisposable {
-    const keys = Array.from(digests, (digest) => keyOf(repository, parseDigest(digest)));
+    const keys = Array.from(digests, (digest) => leaseKey(repository, parseDigest(digest)));
     for (const key of keys) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
     return {
       [Symbol.asyncDispose]: async () => {
@@ -27,6 +33,6 @@ export class Leases {
   }
 }
 
-function keyOf(repository: string, digest: Digest): string {
+function leaseKey(repository: string, digest: Digest): string {
   return `${repository}@${digest}`;
 }

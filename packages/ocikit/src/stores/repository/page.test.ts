@@ -56,7 +56,7 @@ test('lets timers have their turn however many names there are', async () => {
   const { user, system } = process.cpuUsage(before);
   clearInterval(timer);
   expect(count).toBe(many.length);
-  // Of the time of the processor, as others may be using it too.
+  // CPU time, as other processes may be running too.
   const millisecondsPerTurn = (user + system) / 1000 / turns;
   expect(millisecondsPerTurn).toBeLessThan(30);
 });

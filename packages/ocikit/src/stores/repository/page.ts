@@ -1,15 +1,16 @@
+// Sorting many names without holding up other work.
 import { TimeSlice } from '../../model/index.ts';
 import type { ListOptions } from '../../model/index.ts';
 
-/** So many names are put in order in less than a slice of time. */
+/** The number of names that can be sorted in less than a slice of time. */
 const runLength = 2048;
 
 /**
- * What is asked for of names in any order, in byte order. Maintenance looks through everything anyway, so it may keep
- * all names; it must not hold up others while it puts them in order.
+ * The requested part of a list of names, in byte order. It may hold all names in memory, because maintenance reads all
+ * of them anyway. It lets other work run while it sorts them.
  *
- * @param names may change meanwhile
- * @throws whatever the signal was aborted with, also between two names
+ * @param names in any order; they may change meanwhile
+ * @throws the signal's reason, also between two names
  */
 export async function* page<T extends string>(
   names: Iterable<T> | AsyncIterable<T>,
@@ -17,7 +18,7 @@ export async function* page<T extends string>(
 ): AsyncGenerator<T, void, undefined> {
   const slice = new TimeSlice();
   const runs = await sortedRuns(names, startAfter, slice);
-  // Where each run stands. They are few, so looking at all of them for each name is quick.
+  // The position in each run. There are few runs, so a search through all of them for each name is quick.
   const positions = runs.map(() => 0);
   let last: T | undefined;
   for (let left = limit; left > 0;) {
@@ -25,7 +26,7 @@ export async function* page<T extends string>(
     const least = leastOf(runs, positions);
     if (least === undefined) return;
     positions[least.run] = least.position + 1;
-    // Removed and added again while they were read, a name was there twice.
+    // A name that was removed and added again while the names were read is there twice.
     if (least.name === last) continue;
     last = least.name;
     left--;

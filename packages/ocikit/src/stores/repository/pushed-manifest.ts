@@ -1,3 +1,4 @@
+// Checking a manifest that is pushed.
 import {
   assertTag,
   digestOf,
@@ -11,22 +12,31 @@ import {
 } from '../../model/index.ts';
 import type { Descriptor, Digest, ManifestLinks, PushManifestOptions } from '../../model/index.ts';
 
-/** A manifest that has been verified and validated, and what a store has to know of it. */
+/** A verified and validated manifest, with the facts that a store needs. */
 export interface PushedContent {
+  /** A copy of the pushed bytes. */
   bytes: Uint8Array;
+  /** The manifest's media type, digest and size. */
   descriptor: Descriptor;
+  /** The tags to set, each once. */
   tags: string[];
+  /** The content that it names. */
   links: ManifestLinks;
-  /** Of everything that it names, its subject included. */
+  /** The digests of all content that it names, its subject included, each once. */
   digests: Digest[];
+  /** The descriptor that lists it as a referrer of its subject, if it has one. */
   referrer: Descriptor | undefined;
 }
 
-/** @throws RegistryError as {@link Writer.pushManifest} does, but for what depends on the repository */
+/**
+ * Verifies and validates a pushed manifest and its tags, as far as that does not depend on the repository.
+ *
+ * @throws RegistryError MANIFEST_INVALID, UNSUPPORTED_MEDIA_TYPE, DIGEST_INVALID
+ */
 export function readPushedManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions): PushedContent {
   const tags = [...new Set(options.tags)];
   tags.forEach(assertTag);
-  // The caller's buffer stays the caller's.
+  // The caller may change its own buffer later.
   const kept = new Uint8Array(bytes);
   const digest = digestOfManifest(kept, options.digest);
   const document = parseManifest(kept, mediaType);
@@ -49,7 +59,7 @@ function digestsOf({ blobs, manifests, subject }: ManifestLinks): Digest[] {
   return [...new Set(all.map(({ digest }) => digest))];
 }
 
-/** Content that can be fetched elsewhere need not be here. */
+/** True if a descriptor has URLs: then its content need not be in the repository. */
 export function hasUrls(urls: readonly string[] | undefined): boolean {
   return urls !== undefined && urls.length > 0;
 }

@@ -1,3 +1,4 @@
+// Reporting the bytes of a transfer as events.
 import type { Digest, OnTransferEvent } from '../../model/index.ts';
 
 interface ReportedBlob {
@@ -5,7 +6,7 @@ interface ReportedBlob {
   size?: number | undefined;
 }
 
-/** Tells how many bytes have come. */
+/** Hands pieces on and reports after each one how many bytes have arrived. */
 export async function* reportBytes(
   pieces: AsyncIterable<Uint8Array>,
   repository: string,
@@ -19,7 +20,7 @@ export async function* reportBytes(
   }
 }
 
-/** To be told each time that so many bytes more have come. */
+/** Makes a function to call with the number of bytes that arrived since its last call. It reports their sum. */
 export function bytesReport(
   repository: string,
   { digest, size }: ReportedBlob,

@@ -200,7 +200,7 @@ describe('the tag that reaches content', () => {
     return index;
   }
 
-  test('is found by way of whatever names it', () => {
+  test('is found through the content that names it', () => {
     const index = nested();
     for (const digest of [list, image, layer, config]) expect(index.tagThatReaches(digest)).toBe('v1');
     expect(index.tagThatReaches(other)).toBeUndefined();
@@ -226,7 +226,7 @@ describe('the tag that reaches content', () => {
     expect(index.tagThatReaches(image)).toBeUndefined();
   });
 
-  test('is found for a subject by way of what refers to it', () => {
+  test('is found for a subject through the manifest that refers to it', () => {
     const index = new RepositoryIndex();
     index.putManifest(referring(image, subject), 1);
     index.setTag('signature', image);

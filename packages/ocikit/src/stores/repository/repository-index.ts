@@ -1,26 +1,33 @@
+// The index of a repository: its blobs, manifests, tags and referrers, in memory.
 import { manifestMediaTypes } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
 
 import { SortedNames } from './sorted-names.ts';
 import { TagNames } from './tag-names.ts';
 
+/** A blob in an index. */
 export interface BlobEntry {
+  /** Bytes. */
   size: number;
+  /** When it was stored, in milliseconds since 1970. */
   createdAt: number;
+  /** When it was last used, in milliseconds since 1970. */
   usedAt: number;
 }
 
-/** What is to be known of a manifest. */
+/** The facts of a manifest that an index needs. */
 export interface NewManifest {
+  /** The manifest's media type, digest and size. */
   readonly descriptor: Descriptor;
-  /** Of everything that it names, its subject included. */
+  /** The digests of all content that it names, its subject included. */
   readonly links: readonly Digest[];
+  /** The digest of its subject, if it has one. */
   readonly subject: Digest | undefined;
-  /** How it is listed as its subject's referrer. */
+  /** The descriptor that lists it as a referrer of its subject. */
   readonly referrer: Descriptor | undefined;
 }
 
-/** A class, as there may be very many: objects that are put together by spreading have a shape each. */
+/** A manifest in an index. A class, so that all entries share one shape: there may be very many. */
 export class ManifestEntry implements NewManifest {
   readonly descriptor: Descriptor;
   readonly links: readonly Digest[];
@@ -42,31 +49,36 @@ export class ManifestEntry implements NewManifest {
   }
 }
 
-/** One string for each type, instead of one for each manifest. */
+/** Media types, so that all manifests share one string for each. */
 const canonicalTypes = new Map(manifestMediaTypes.map((mediaType) => [mediaType, mediaType]));
 
 /**
- * What one repository holds: which blobs, manifests and tags, and who refers to whom. Everything is found without
- * looking through the rest. It knows no bytes.
+ * The blobs, manifests, tags and referrers of one repository, without their bytes. No look-up searches through other
+ * entries.
  */
 export class RepositoryIndex {
+  /** The blobs, by digest. */
   readonly blobs: Map<Digest, BlobEntry> = new Map();
+  /** The manifests, by digest. */
   readonly manifests: Map<Digest, ManifestEntry> = new Map();
+  /** The names of the tags. */
   readonly tagNames: SortedNames = new SortedNames();
   readonly #tags = new Map<string, Digest>();
   readonly #referrers = new Map<Digest, { digests: SortedNames; descriptors: Map<string, Descriptor> }>();
-  /** Content → the manifests that name it. */
+  /** The manifests that name content, by the content's digest. */
   readonly #parents = new Map<Digest, Set<Digest>>();
 
+  /** True if there is neither a blob nor a manifest. */
   get isEmpty(): boolean {
     return this.blobs.size === 0 && this.manifests.size === 0;
   }
 
+  /** The digest that a tag points to; undefined if there is no such tag. */
   digestOfTag(tag: string): Digest | undefined {
     return this.#tags.get(tag);
   }
 
-  /** Puts a manifest in, or in the place of the one of the same digest, whose tags it keeps. */
+  /** Adds a manifest, or replaces the one with the same digest and keeps its tags. Counts as a use of its links. */
   putManifest(manifest: NewManifest, now: number): ManifestEntry {
     const { digest } = manifest.descriptor;
     const before = this.manifests.get(digest);
@@ -78,6 +90,7 @@ export class RepositoryIndex {
     return entry;
   }
 
+  /** Removes a manifest and its tags. */
   removeManifest(digest: Digest): void {
     const entry = this.manifests.get(digest);
     if (entry === undefined) return;
@@ -86,6 +99,7 @@ export class RepositoryIndex {
     this.manifests.delete(digest);
   }
 
+  /** Makes a tag point to a manifest. */
   setTag(tag: string, digest: Digest): void {
     const before = this.#tags.get(tag);
     if (before === digest) return;
@@ -95,6 +109,7 @@ export class RepositoryIndex {
     this.manifests.get(digest)?.tags.add(tag);
   }
 
+  /** Removes a tag. */
   removeTag(tag: string): void {
     const digest = this.#tags.get(tag);
     if (digest === undefined) return;
@@ -103,7 +118,7 @@ export class RepositoryIndex {
     this.manifests.get(digest)?.tags.delete(tag);
   }
 
-  /** Marks content as used. */
+  /** Records a use of content. */
   touch(digest: Digest, now: number): void {
     const blob = this.blobs.get(digest);
     if (blob !== undefined) blob.usedAt = now;
@@ -111,16 +126,17 @@ export class RepositoryIndex {
     if (manifest !== undefined) manifest.usedAt = now;
   }
 
-  /** The digests of a manifest's referrers; undefined if there are none. */
+  /** The digests of a subject's referrers; undefined if there are none. */
   referrerDigests(subject: Digest): SortedNames | undefined {
     return this.#referrers.get(subject)?.digests;
   }
 
+  /** The descriptor that lists a manifest as a referrer of the subject. */
   referrer(subject: Digest, digest: string): Descriptor | undefined {
     return this.#referrers.get(subject)?.descriptors.get(digest);
   }
 
-  /** A tag from which the content is reached, by way of whatever names it. */
+  /** A tag whose manifest is this content, or names it directly or through other manifests. */
   tagThatReaches(digest: Digest): string | undefined {
     const seen = new Set<Digest>();
     const waiting = [digest];

@@ -27,7 +27,7 @@ function shuffled(names: readonly string[]): string[] {
   return all;
 }
 
-/** What {@link SortedNames} is to be like. */
+/** The model of {@link SortedNames}. */
 class PlainNames {
   names: string[] = [];
   add(name: string): void {

@@ -1,17 +1,20 @@
+// A sorted list of names that changes while it is read.
 const largestBlock = 1024;
 
 /**
- * Names in byte order. Adding, removing and reading on from anywhere cost the same with a hundred names and with a
- * hundred thousand: they lie in blocks, and only one of them is touched.
+ * Names in byte order, in blocks of bounded size. Adding and removing a name change only one block, and reading starts
+ * at any name. So all three take the same time for a hundred names and for a hundred thousand.
  */
 export class SortedNames {
   readonly #blocks: string[][] = [];
   #size = 0;
 
+  /** The number of names. */
   get size(): number {
     return this.#size;
   }
 
+  /** Adds a name. */
   add(name: string): void {
     const at = Math.min(this.#blockFor(name), this.#blocks.length - 1);
     const block = this.#blocks[at];
@@ -27,6 +30,7 @@ export class SortedNames {
     if (block.length > largestBlock) this.#blocks.splice(at + 1, 0, block.splice(block.length >> 1));
   }
 
+  /** Removes a name. */
   delete(name: string): void {
     const at = this.#blockFor(name);
     const block = this.#blocks[at];
@@ -38,7 +42,7 @@ export class SortedNames {
     if (block.length === 0) this.#blocks.splice(at, 1);
   }
 
-  /** At most `count` names strictly after `name`; from the first one if it is undefined. */
+  /** At most `count` names strictly after `name`; undefined: from the first name. */
   after(name: string | undefined, count: number): string[] {
     const found: string[] = [];
     let at = name === undefined ? 0 : this.#blockFor(name);
@@ -78,17 +82,20 @@ function upperBound(names: readonly string[], name: string): number {
 
 const batch = 128;
 
+/** Options of {@link namesAfter}. */
 export interface NamesAfterOptions {
+  /** Only names strictly after this one. Default: from the first name. */
   startAfter?: string | undefined;
+  /** At most this many names; 0: none. Default: all. */
   limit?: number | undefined;
-  /** Looked at before each name. */
+  /** Ends the list when it is aborted; checked before each name. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Names as they are at each step: one that is added or removed meanwhile is seen or not, and nothing breaks.
+ * Lists names in batches. A name that is added or removed meanwhile may or may not appear.
  *
- * @param names asked for each batch; if it fails, the sequence does
+ * @param names called for each batch, also with a limit of 0. If it fails, the list fails
  */
 export function namesAfter(
   names: () => Promise<SortedNames | undefined> | SortedNames | undefined,
@@ -97,7 +104,7 @@ export function namesAfter(
   return new NameIterator(names, options);
 }
 
-/** By hand, as a page of names is asked for very often, and generators within generators take several times as long. */
+/** An iterator and not a generator: lists are requested often, and nested generators take several times as long. */
 class NameIterator implements AsyncIterableIterator<string, undefined> {
   readonly #names: () => Promise<SortedNames | undefined> | SortedNames | undefined;
   readonly #signal: AbortSignal | undefined;
@@ -133,7 +140,7 @@ class NameIterator implements AsyncIterableIterator<string, undefined> {
 
   async #nextBatch(): Promise<IteratorResult<string, undefined>> {
     if (this.#ended) return { done: true, value: undefined };
-    // Whoever asks for several at once gets them one after another.
+    // Concurrent calls of next() wait for the same batch.
     this.#finding ??= this.#find().finally(() => {
       this.#finding = undefined;
     });

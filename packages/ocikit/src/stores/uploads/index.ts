@@ -1,2 +1,3 @@
+// Uploads: blobs that arrive in several parts.
 export * from './staged-bytes.ts';
 export * from './upload-sessions.ts';

@@ -1,30 +1,32 @@
+// The bytes of a blob before it is stored, with their digest.
 import { digestOf, Digester, splitDigest, wrongDigest, wrongSize } from '../../model/index.ts';
 import type { BlobIdentity, Digest } from '../../model/index.ts';
 import type { BlobStage, StageDigest } from '../blobs/index.ts';
 
-/** From this size on, a stage that can is to compute the digest by itself: below it, that takes longer to set up. */
+/** From this size in bytes, the stage computes the digest if it can. For fewer bytes, that takes longer to set up. */
 const largeSize = 4 * 1024 * 1024;
 
-/** Where bytes are until they become a blob. What makes them one is a step of the store's, or of a {@link BlobStage} itself. */
+/** A place for bytes until they become a blob. The last step, storing them as a blob, is left to the store. */
 export type UploadStage = Omit<BlobStage, 'keep'>;
 
-/** The bytes of a blob on their way into a stage, and their digest. */
+/** Writes the bytes of a blob into a stage and computes their digest. */
 export class StagedBytes {
+  /** The place of the bytes. */
   readonly stage: UploadStage;
   readonly #algorithm: string;
-  /** Bytes from which on the stage is to compute the digest. */
+  /** The size in bytes from which the stage computes the digest. */
   readonly #followFrom: number;
   #size: number;
-  /** Of all bytes; undefined if they have to be read for it, or the stage computes it. */
+  /** Hashes all bytes. Undefined if the bytes must be read again for their digest, or the stage computes it. */
   #digester: Digester | undefined;
-  /** Of all bytes, if they came in one piece. */
+  /** The digest of all bytes, if they arrived in one piece. */
   #digest: Digest | undefined;
   #following: StageDigest | undefined;
 
   /**
-   * @param algorithm what their digest is likely to be asked for with
-   * @param size bytes that are there already
-   * @param expected bytes that it is going to be, if that is known
+   * @param algorithm the digest algorithm that the caller will probably ask for
+   * @param size bytes that are in the stage already
+   * @param expected bytes that will arrive; 0 if unknown
    */
   constructor(stage: UploadStage, algorithm: string, size = 0, expected = 0) {
     this.stage = stage;
@@ -33,18 +35,23 @@ export class StagedBytes {
     this.#size = size;
   }
 
+  /** Bytes so far. */
   get size(): number {
     return this.#size;
   }
 
-  /** @param acknowledged bytes that it goes back to if these cannot be kept: a full disk has room again */
+  /**
+   * Adds bytes.
+   *
+   * @param acknowledged the size to go back to if they cannot be written, so that a full disk gets space back
+   */
   append(bytes: Uint8Array, acknowledged: number = this.#size): Promise<void> {
     if (this.#size === 0) this.#digester = new Digester(this.#algorithm);
     this.#digest = undefined;
     return this.#append(bytes, acknowledged, () => this.#digester?.update(bytes));
   }
 
-  /** The only bytes that are going to come. Should there be more after all, these have to be read again. */
+  /** Adds bytes that are expected to be the only ones. If more follow, these are read again for their digest. */
   appendOnly(bytes: Uint8Array): Promise<void> {
     return this.#append(bytes, 0, () => {
       this.#digest = digestOf(bytes, this.#algorithm);
@@ -54,11 +61,11 @@ export class StagedBytes {
   async #append(bytes: Uint8Array, acknowledged: number, hash: () => void): Promise<void> {
     try {
       const appended = this.stage.append(bytes);
-      // While it is being written.
+      // In parallel with the write.
       hash();
       await appended;
     } catch (error) {
-      // How much was written is not known: what is there now has to be read for its digest.
+      // The number of written bytes is unknown, so the stage must be read again for its digest.
       this.#forgetDigest();
       await this.truncate(acknowledged);
       throw error;
@@ -73,12 +80,14 @@ export class StagedBytes {
     if (this.#following !== undefined) this.#digester = undefined;
   }
 
+  /** Keeps only the first `size` bytes. */
   async truncate(size: number): Promise<void> {
     await this.stage.truncate(size);
     if (this.#size !== size) this.#forgetDigest();
     this.#size = size;
   }
 
+  /** The digest of all bytes so far. */
   async digest(algorithm: string): Promise<Digest> {
     if (this.#size === 0) return digestOf(new Uint8Array(), algorithm);
     if (algorithm === this.#algorithm) {
@@ -98,10 +107,10 @@ export class StagedBytes {
 }
 
 /**
- * Puts a whole blob into a stage.
+ * Writes a whole blob into a stage and verifies it.
  *
- * @returns its size
- * @throws RegistryError SIZE_INVALID, DIGEST_INVALID if it is not what it ought to be
+ * @returns its size in bytes
+ * @throws RegistryError SIZE_INVALID or DIGEST_INVALID if the content is wrong
  */
 export async function stageVerified(
   stage: UploadStage,

@@ -1,11 +1,13 @@
+// The uploads of a store, from their start to the commit or their expiry.
 import {
+  blobDescriptor,
   defaultAlgorithm,
-  mediaTypes,
   parseDigest,
   readSource,
   RegistryError,
   splitDigest,
   wrongDigest,
+  wrongSize,
 } from '../../model/index.ts';
 import type {
   AppendOptions,
@@ -17,7 +19,7 @@ import type {
   CommitOptions,
   Descriptor,
   Digest,
-  UploadIds,
+  UploadIdIssuer,
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import { assertOffset, Recent, reportBytes } from '../repository/index.ts';
@@ -25,53 +27,58 @@ import { assertOffset, Recent, reportBytes } from '../repository/index.ts';
 import { StagedBytes } from './staged-bytes.ts';
 import type { UploadStage } from './staged-bytes.ts';
 
-/** What uploads need of the store that they are for. */
+/** The part of a store that its uploads need. */
 export interface UploadBackend<Stage extends UploadStage = UploadStage> {
-  readonly ids: UploadIds;
+  /** Issues and checks the ids of uploads. */
+  readonly ids: UploadIdIssuer;
+  /** Starts collecting the bytes of an upload. */
   stage(repository: string, id: string): Stage;
-  /** An upload that an earlier process left. */
+  /** Finds the bytes of an upload from an earlier process. */
   restore?(repository: string, id: string): Promise<{ stage: Stage; size: number } | undefined>;
-  /** Makes verified bytes a blob of the repository. */
+  /** Stores verified bytes as a blob of the repository. */
   keep(repository: string, digest: Digest, size: number, stage: Stage, options: CallOptions): Promise<void>;
 }
 
+/** The limits of a store's uploads. */
 export interface UploadLimits {
-  /** Uploads that hold bytes at the same time. */
+  /** The greatest number of uploads with bytes. */
   maxUploads: number;
-  /** Milliseconds after which an upload that nobody goes on with is gone. */
+  /** Milliseconds after which an unused upload is discarded. */
   expiry: number;
 }
 
-/** An upload that holds bytes. */
+/** An upload with bytes. */
 interface Session {
   readonly id: string;
   readonly repository: string;
   readonly bytes: StagedBytes;
+  /** True while a call writes to it. */
   busy: boolean;
-  /** Milliseconds of the epoch, for whoever asks. */
+  /** When it got its first bytes, in milliseconds since 1970. */
   readonly createdAt: number;
+  /** When it was last used, in milliseconds since 1970. */
   usedAt: number;
-  /** When it was used last by a clock that nobody sets: one that jumps must not end an upload, or keep it. */
+  /** When it was last used by `performance.now()`: expiry must not depend on changes of the system's clock. */
   pausedAt: number;
 }
 
-/** Ended ids that are remembered: an older one that is asked for looks like an upload without bytes, and no harm done. */
+/** The number of ended ids to remember. An older ended id looks like an upload without bytes, which is harmless. */
 const rememberedEnded = 8192;
 
-/** When there are as many uploads as there may be, one that has paused for so many milliseconds makes room. */
+/** When the limit of uploads is reached, one that has not been used for this many milliseconds is discarded. */
 const longestPause = 60_000;
 
-/** More than that, a timer fires at once. */
+/** The longest delay of a timer in milliseconds. With a longer one, it would fire at once. */
 const longestTimeout = 2 ** 31 - 1;
 
-/** The uploads of a registry. One that was started but holds no bytes exists only as its id. */
+/** The uploads of a store. An upload without bytes exists only as its id, and takes no memory. */
 export class UploadSessions {
   readonly #backend: UploadBackend;
   readonly #limits: UploadLimits;
-  /** In the order of their last use. */
+  /** The uploads with bytes, by id, in the order of their last use. */
   readonly #sessions = new Map<string, Session>();
   readonly #ended = new Recent<string, true>(rememberedEnded);
-  /** When `performance.now()` was 0 by the clock, in milliseconds of the epoch; the earliest if that has jumped. */
+  /** The clock's time at `performance.now()` 0, in milliseconds since 1970; the earliest value if the clock jumped. */
   #origin = Date.now() - performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -80,26 +87,37 @@ export class UploadSessions {
     this.#limits = limits;
   }
 
-  /** True if the upload holds bytes, and this process knows it. */
+  /** True if this process knows the upload and it has bytes. */
   has(id: string): boolean {
     return this.#sessions.has(id);
   }
 
-  /** Whose an upload is; undefined if it holds no bytes, or this process does not know it. */
+  /** The repository of an upload; undefined if this process does not know it, or it has no bytes. */
   repositoryOf(id: string): string | undefined {
     return this.#sessions.get(id)?.repository;
   }
 
+  /** The uploads with bytes. */
   get sessions(): Iterable<Readonly<Session>> {
     return this.#sessions.values();
   }
 
+  /**
+   * Starts an upload.
+   *
+   * @throws RegistryError TOOMANYREQUESTS
+   */
   start(repository: string, algorithm: string): BlobUpload {
     this.#assertRoom();
     this.#origin = Math.min(this.#origin, Date.now() - performance.now());
     return new SessionUpload(this, this.#backend, repository, this.#backend.ids.issue(repository, algorithm));
   }
 
+  /**
+   * Resumes an upload, also one of an earlier process.
+   *
+   * @throws RegistryError BLOB_UPLOAD_UNKNOWN; RANGE_INVALID if the upload's size is not `offset`
+   */
   async resume(repository: string, id: string, offset: number | 'end' | undefined): Promise<BlobUpload> {
     if (this.find(repository, id) === undefined) await this.#restore(repository, id);
     const upload = new SessionUpload(this, this.#backend, repository, id);
@@ -126,7 +144,7 @@ export class UploadSessions {
   }
 
   /**
-   * The session of an id; undefined as long as it has no bytes.
+   * The session of an upload; undefined if the id is valid but the upload has no bytes.
    *
    * @throws RegistryError BLOB_UPLOAD_UNKNOWN
    */
@@ -135,24 +153,34 @@ export class UploadSessions {
     if (session !== undefined && session.repository === repository) return session;
     const issued = this.#backend.ids.check(repository, id);
     if (issued === undefined || this.#ended.get(id) === true || issued.at + this.#limits.expiry < this.#earliestNow()) {
-      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload, or it has ended`);
+      throw new RegistryError(
+        'BLOB_UPLOAD_UNKNOWN',
+        `${repository} has no such upload, or the upload has ended: start a new one`,
+      );
     }
     return undefined;
   }
 
   /**
-   * An id says when it was issued by the clock as it was then, which may have jumped since. None that was issued just now
-   * is too old; some live longer, which costs nothing, as they hold no bytes.
+   * The present time, for comparing it with the times of issue in ids. If the clock jumped, its earliest reading
+   * counts, so that no new id looks expired. Some ids then live longer, which costs nothing: they have no bytes.
    */
   #earliestNow(): number {
     return this.#origin + performance.now();
   }
 
-  /** The session of an id for somebody who is going to write; nobody else may until {@link release}. */
+  /**
+   * The session of an upload, for writing. No other call may write to it until {@link release}.
+   *
+   * @throws RegistryError BLOB_UPLOAD_UNKNOWN; BLOB_UPLOAD_INVALID if another call writes to it; TOOMANYREQUESTS
+   */
   acquire(repository: string, id: string, algorithm?: string): Session {
     let session = this.find(repository, id);
     if (session?.busy === true) {
-      throw new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload');
+      throw new RegistryError(
+        'BLOB_UPLOAD_INVALID',
+        'another request is writing to this upload: wait until it has ended',
+      );
     }
     if (session === undefined) {
       this.#assertRoom();
@@ -172,20 +200,24 @@ export class UploadSessions {
     return session;
   }
 
-  /** What the upload was begun for. */
+  /** The digest algorithm that the upload was started with. */
   #algorithmOf(repository: string, id: string): string {
     return this.#backend.ids.check(repository, id)?.label ?? defaultAlgorithm;
   }
 
-  /** @param acknowledged bytes that the upload goes back to if what came since cannot be kept */
+  /**
+   * Ends a write.
+   *
+   * @param acknowledged the size to go back to if the new bytes cannot be made durable
+   */
   async release(session: Session, acknowledged: number): Promise<void> {
-    const goesOn = this.#sessions.has(session.id) && session.bytes.size > 0;
-    if (goesOn) this.#markUsed(session);
+    const isAlive = this.#sessions.has(session.id) && session.bytes.size > 0;
+    if (isAlive) this.#markUsed(session);
     else this.#sessions.delete(session.id);
     try {
-      await (goesOn ? session.bytes.stage.release() : session.bytes.stage.discard());
+      await (isAlive ? session.bytes.stage.release() : session.bytes.stage.discard());
     } catch (error) {
-      if (goesOn) await session.bytes.truncate(acknowledged);
+      if (isAlive) await session.bytes.truncate(acknowledged);
       if (session.bytes.size === 0) this.#sessions.delete(session.id);
       throw error;
     } finally {
@@ -194,7 +226,7 @@ export class UploadSessions {
     }
   }
 
-  /** Deleted and set again, it is the one that was used last. */
+  /** Moves the session to the end of the map, which is ordered by last use. */
   #markUsed(session: Session): void {
     this.#sessions.delete(session.id);
     this.#sessions.set(session.id, session);
@@ -202,21 +234,25 @@ export class UploadSessions {
     session.pausedAt = performance.now();
   }
 
-  /** The upload is over: its id is unknown from now on. */
+  /** Ends an upload. Its id is unknown from now on. */
   end(id: string): void {
     this.#sessions.delete(id);
     this.#ended.set(id, true);
   }
 
-  /** If there is no room, the upload that nobody has gone on with for longest makes some. */
+  /** If the limit of uploads is reached, discards the one unused for longest, or throws TOOMANYREQUESTS. */
   #assertRoom(): void {
     if (this.#sessions.size < this.#limits.maxUploads) return;
     const idle = [...this.#sessions.values()].find(({ busy }) => !busy);
     const wait = idle === undefined ? longestPause : idle.pausedAt + longestPause - performance.now();
     if (idle === undefined || wait > 0) {
-      throw new RegistryError('TOOMANYREQUESTS', `${this.#limits.maxUploads} uploads are under way already`, {
-        retryAfter: Math.ceil(wait / 1000),
-      });
+      throw new RegistryError(
+        'TOOMANYREQUESTS',
+        `${this.#limits.maxUploads} uploads are in progress, which is the limit: try again later`,
+        {
+          retryAfter: Math.ceil(wait / 1000),
+        },
+      );
     }
     this.end(idle.id);
     idle.bytes.stage.discard().catch(() => undefined);
@@ -231,7 +267,7 @@ export class UploadSessions {
       this.#expire();
       this.#schedule();
     }, wait);
-    // Where timers keep a process running, this one should not.
+    // This timer must not keep the process running. In browsers, a timer is a number and has no unref().
     if (typeof this.#timer === 'object') this.#timer.unref();
   }
 
@@ -244,7 +280,7 @@ export class UploadSessions {
         continue;
       }
       this.end(session.id);
-      // Nobody waits for it, and a file that could not be removed is not in anybody's way.
+      // No caller waits for this, and a file that cannot be removed does no harm.
       session.bytes.stage.discard().catch(() => undefined);
     }
   }
@@ -294,7 +330,7 @@ class SessionUpload implements BlobUpload {
         throw wrongDigest(digest, found);
       }
       const descriptor = await this.#keep(session, digest, options).catch(async (error: unknown) => {
-        // Whoever was not told that they are here sends them again.
+        // The client gets no acknowledgement of these bytes, so it will send them again.
         if (session.bytes.size !== before) await session.bytes.truncate(before).catch(() => this.#uploads.end(this.id));
         throw error;
       });
@@ -311,11 +347,11 @@ class SessionUpload implements BlobUpload {
     options.onEvent?.({ type: 'verified', repository, digest, size });
     await this.#backend.keep(repository, digest, size, stage, options);
     options.onEvent?.({ type: 'done', repository, digest, size });
-    return { mediaType: mediaTypes.octetStream, digest, size };
+    return blobDescriptor(digest, size);
   }
 
   async close(): Promise<void> {
-    // Nothing is held between two calls.
+    // An upload holds no resources between two calls.
   }
 
   async cancel(): Promise<void> {
@@ -324,10 +360,13 @@ class SessionUpload implements BlobUpload {
     try {
       session = this.#uploads.find(this.#repository, this.id);
     } catch {
-      return; // It has ended already.
+      return; // The upload has ended already.
     }
     if (session?.busy === true) {
-      throw new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload');
+      throw new RegistryError(
+        'BLOB_UPLOAD_INVALID',
+        'another request is writing to this upload: wait until it has ended',
+      );
     }
     this.#uploads.end(this.id);
     await session?.bytes.stage.discard();
@@ -357,19 +396,20 @@ async function appendTo(
   const pieces = options.onEvent === undefined ? read : reportBytes(read, repository, {}, options.onEvent);
   for await (const piece of pieces) {
     if (expected !== undefined && session.bytes.size + piece.length > before + expected) {
+      const found = session.bytes.size - before + piece.length;
       await session.bytes.truncate(before);
-      throw new RegistryError('SIZE_INVALID', `more than the ${expected} bytes came that were announced`);
+      throw wrongSize(undefined, expected, found);
     }
     await (append?.(piece) ?? bytes.append(piece, before));
   }
   if (expected !== undefined && session.bytes.size !== before + expected) {
     const found = session.bytes.size - before;
     await session.bytes.truncate(before);
-    throw new RegistryError('SIZE_INVALID', `${expected} bytes were announced, ${found} came`);
+    throw wrongSize(undefined, expected, found);
   }
 }
 
-/** Who does not say where the bytes belong sends all of them again if they were cut off. */
+/** Appends the last bytes. After a failure, drops them if `at` is not given: the client will send all of them again. */
 async function appendLast(session: Session, source: BlobSource, options: AppendOptions): Promise<void> {
   const { bytes } = session;
   const before = bytes.size;

@@ -1,0 +1,74 @@
+// The arguments and help of `ocikit serve`.
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+import { graceOption, parseDuration } from '../../options/durations.ts';
+
+import { proxyOptions, strayFlag } from './proxy-options.ts';
+import type { ServeFlags } from './run.ts';
+
+export function serveCommand(): Command {
+  const command = new Command('serve')
+    .description('Serve a registry until SIGINT or SIGTERM.')
+    .option('--host <address>', 'listen on this address; 0.0.0.0 means all addresses of this machine', '127.0.0.1')
+    .option('--port <number>', 'listen on this port; 0 means any free port', parsePort, 5000)
+    .option('--root <dir>', 'store all content in this directory, as OCI image layouts', './registry-data')
+    .addOption(
+      new Option(
+        '--layout <kind>',
+        'one layout for each repository, or one for all (default: per-repository; with --proxy: shared)',
+      ).choices(['per-repository', 'shared']),
+    )
+    .addOption(
+      new Option(
+        '--durability <kind>',
+        'fsync: acknowledged content survives a power loss; none: it survives a killed process',
+      )
+        .choices(['fsync', 'none'])
+        .default('fsync'),
+    )
+    .option('--memory', 'store all content in memory; it is lost when the server stops')
+    .option('--read-only', 'refuse pushes and deletes')
+    .option('--sparse', 'accept manifests that name missing content')
+    .option('--gc <interval>', 'run garbage collection at this interval: 1h, 7d', parseInterval)
+    .addOption(graceOption('--gc-grace <duration>', 'keep content pushed or used within this time'))
+    .option('--gc-keep-untagged', 'keep untagged manifests, for clients that pull by digest')
+    .option(
+      '--gc-keep-history <duration>',
+      'keep content that a tag pointed to within this time, for ocikit undo',
+      parseDuration,
+      0,
+    )
+    .option('--quiet', 'log no requests')
+    .addHelpText(
+      'after',
+      '\nThe server accepts connections once it prints "ocikit listening on http://HOST:PORT" on stdout.',
+    )
+    .action(async (flags: ServeFlags, given: Command) => {
+      assertUsage(flags, given);
+      await (await import('./run.ts')).runServe(flags);
+    });
+  for (const option of proxyOptions()) command.addOption(option);
+  return command;
+}
+
+/** Refuses options that contradict each other. */
+function assertUsage(flags: ServeFlags, command: Command): void {
+  const stray = strayFlag(flags);
+  if (stray !== undefined) command.error(`error: ${stray} has no effect without --proxy`);
+  if (flags.proxy !== undefined && flags.gc !== undefined) {
+    command.error('error: --gc cannot be combined with --proxy: a cache evicts content by itself, see --cache-size');
+  }
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^[0-9]+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  return port;
+}
+
+function parseInterval(text: string): number {
+  const milliseconds = parseDuration(text);
+  // A timer of 2^31 ms or more fires at once.
+  if (milliseconds >= 1 && milliseconds < 2 ** 31) return milliseconds;
+  throw new InvalidArgumentError('An interval is longer than 0 and shorter than 25 days.');
+}

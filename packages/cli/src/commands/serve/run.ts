@@ -1,0 +1,163 @@
+// Runs `ocikit serve`: opens the store or cache, serves it, and stops at a signal.
+import { resolve as absolute } from 'node:path';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+
+import type { Registry } from 'ocikit';
+import { serve } from 'ocikit/serve';
+import type { Logger } from 'ocikit/server';
+
+import { lineLogger } from '../../output/log.ts';
+
+import { GarbageCollection } from './gc-interval.ts';
+import type { ProxyFlags } from './proxy-options.ts';
+
+/** The options of `ocikit serve`. */
+export interface ServeFlags extends ProxyFlags {
+  host: string;
+  port: number;
+  root: string;
+  layout?: 'per-repository' | 'shared';
+  durability: 'fsync' | 'none';
+  memory?: true;
+  readOnly?: true;
+  sparse?: true;
+  gc?: number;
+  gcGrace: number;
+  gcKeepUntagged?: true;
+  gcKeepHistory: number;
+  quiet?: true;
+}
+
+/** Serves until SIGINT or SIGTERM, then finishes running requests. */
+export async function runServe(flags: ServeFlags): Promise<void> {
+  keepHeapSmall();
+  const logger = lineLogger((line) => process.stderr.write(line));
+  const store = await (flags.proxy === undefined ? openStore(flags, logger) : openCache(flags.proxy, flags, logger));
+  try {
+    const collection = collectGarbageOf(store, flags, logger);
+    try {
+      await serveUntilSignalled(store, flags, logger);
+    } finally {
+      await collection?.stop();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+/** Heap in use, in bytes, above which memory counts more than time. */
+const largeHeap = 48 * 1024 * 1024;
+
+/**
+ * V8 lets a heap grow to several times its live content before it collects; growth by a quarter takes no longer. With
+ * 100,000 tags in memory even a quarter is tens of megabytes, so a large heap is also optimised for size. A small heap is
+ * not, because requests are answered faster without it.
+ */
+function keepHeapSmall(): void {
+  setFlagsFromString('--heap-growing-percent=25');
+  const timer = setInterval(() => {
+    if (getHeapStatistics().used_heap_size < largeHeap) return;
+    setFlagsFromString('--optimize-for-size');
+    clearInterval(timer);
+  }, 1000);
+  timer.unref();
+}
+
+function collectGarbageOf({ registry }: Store, flags: ServeFlags, logger: Logger): GarbageCollection | undefined {
+  const { gc: interval, gcGrace: gracePeriod, gcKeepHistory: keepHistory, gcKeepUntagged } = flags;
+  if (interval === undefined) return undefined;
+  const untagged = gcKeepUntagged === true ? 'keep' : 'remove';
+  return new GarbageCollection(registry, { interval, gracePeriod, untagged, keepHistory, logger });
+}
+
+/** Content fetched from upstream is stored in `--root`, pushed content in `--local`. */
+async function openCache(hosts: NonNullable<ServeFlags['proxy']>, flags: ServeFlags, logger: Logger): Promise<Store> {
+  const { openProxy } = await import('./proxy.ts');
+  // A shared layout stores a blob once for all repositories. Sparse: a manifest comes before its content.
+  const store = await openStore({ layout: 'shared', ...flags, sparse: true, verifyOnRead: true }, logger);
+  const local =
+    flags.local === undefined
+      ? undefined
+      : await openStore({ ...flags, layout: 'per-repository', root: flags.local, memory: undefined }, logger);
+  const quiet = flags.quiet === true ? { ...logger, info: undefined } : logger;
+  const proxy = openProxy(hosts, flags, { store: store.registry, local: local?.registry, logger: quiet });
+  const names = hosts.map(({ name }) => name).join(', ');
+  return {
+    registry: proxy.registry,
+    place: `fetched from ${names} ${store.place}${local === undefined ? '' : `, and pushed content ${local.place}`}`,
+    async close() {
+      await proxy.close();
+      await Promise.all([store.close(), local?.close()]);
+    },
+  };
+}
+
+async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logger): Promise<void> {
+  const stop = signalled();
+  const serving = await serve(flags.readOnly === true ? await shownReadOnly(store.registry) : store.registry, {
+    host: flags.host,
+    port: flags.port,
+    logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
+  });
+  process.stderr.write(`ocikit stores content ${store.place}\n`);
+  process.stdout.write(`ocikit listening on ${serving.url}\n`);
+
+  const signal = await stop;
+  process.stderr.write(`ocikit got ${signal}: finishing running requests\n`);
+  await serving.close();
+}
+
+async function shownReadOnly(registry: Registry): Promise<Registry> {
+  const { readOnly } = await import('ocikit/views');
+  return readOnly(registry);
+}
+
+interface Store {
+  registry: Registry;
+  /** The place of its content, as text after "stores content". */
+  place: string;
+  close(): Promise<void>;
+}
+
+interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' | 'readOnly' | 'gc'> {
+  memory?: true | undefined;
+  sparse?: boolean | undefined;
+  /** Verify content on each read: damaged content can be fetched again. */
+  verifyOnRead?: boolean | undefined;
+}
+
+async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
+  const sparse = flags.sparse === true;
+  if (flags.memory === true) {
+    const { createMemoryRegistry } = await import('ocikit/memory');
+    return {
+      registry: createMemoryRegistry({ sparse }),
+      place: 'in memory, until it stops',
+      close: () => Promise.resolve(),
+    };
+  }
+  const { openLayout, openLayouts } = await import('ocikit/layout');
+  const open = flags.layout === 'shared' ? openLayout : openLayouts;
+  const { durability, verifyOnRead } = flags;
+  const registry = open(flags.root, {
+    durability,
+    sparse,
+    verifyOnRead,
+    onWarning: (message, fields) => logger.warn(message, fields),
+  });
+  // Fail now, not at the first push. A read-only server needs no lock and may lack the right to write.
+  if (flags.readOnly !== true || flags.gc !== undefined) await registry.own();
+  return { registry, place: `in ${absolute(flags.root)}`, close: () => registry.close() };
+}
+
+function signalled(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        resolve(signal);
+        // The second signal stops at once.
+        process.once(signal, () => process.exit(1));
+      });
+    }
+  });
+}

@@ -1,0 +1,274 @@
+// Connections on the fast path: requests in, responses out, without `node:http`.
+import type { Socket } from 'node:net';
+
+import { BufferedBody } from '../../shared/index.ts';
+import type { Exchange, Reply } from '../../shared/index.ts';
+import { sendReply, SocketExchange } from '../socket/index.ts';
+import type { SendOptions } from '../socket/index.ts';
+
+import { FastRequestReader } from './request-reader.ts';
+import type { FastRequest } from './request-reader.ts';
+import { keepAlive, noteTime, FastResponse } from './response.ts';
+
+/** Maximum bytes of a body. A connection with a larger body is handed over. */
+const largestBody = 64 * 1024;
+/** Milliseconds within which a request has to be complete. Otherwise its connection is handed over. */
+const patience = 100;
+/**
+ * Milliseconds after which a running request is stopped if its client has ended its side of the connection. The client
+ * may still read, or it may be gone: the two look the same.
+ */
+const patienceAfterEnd = 1000;
+
+/** Options of all connections of a server. */
+export interface FastConnectionsOptions extends SendOptions {
+  /** Answers a request. It never rejects. */
+  handle: (exchange: Exchange) => Promise<Reply>;
+}
+
+/**
+ * Takes a connection to answer its requests, until one of them has to go to `node:http`.
+ *
+ * @param largestHead maximum bytes of a request's head; a connection with a longer one is handed over
+ * @param handOver gives the connection to `node:http`
+ */
+export type TakeConnection = (socket: Socket, largestHead: number, handOver: HandOver) => void;
+
+/** Takes over a connection, whose unanswered bytes can be read from the socket again. */
+export type HandOver = (socket: Socket) => void;
+
+/**
+ * All connections of a server that are on the fast path. It answers small requests without `node:http`, whose objects
+ * cost more than the answers. With the first request that it cannot answer, a connection is handed over for good.
+ */
+export class FastConnections {
+  /** The options that all connections share. */
+  readonly options: FastConnectionsOptions;
+  readonly #open = new Set<FastConnection>();
+  /** Functions that send the replies which are ready. */
+  #ready: (() => void)[] = [];
+
+  constructor(options: FastConnectionsOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Answers the requests of a connection until it is handed over.
+   *
+   * @param largestHead maximum bytes of a request's head
+   */
+  take(socket: Socket, largestHead: number, handOver: HandOver): void {
+    const connection = new FastConnection(this, socket, largestHead, () => {
+      this.#open.delete(connection);
+      handOver(socket);
+    });
+    this.#open.add(connection);
+    socket.once('close', () => this.#open.delete(connection));
+  }
+
+  /**
+   * Calls `send` once all requests that have arrived so far were started. Replies that are ready by then go out
+   * together: the first one wakes a sleeping client, and a wake-up takes longer than an answer.
+   */
+  whenAllBegan(send: () => void): void {
+    if (this.#ready.push(send) === 1) setImmediate(this.#sendReady);
+  }
+
+  readonly #sendReady = (): void => {
+    const ready = this.#ready;
+    this.#ready = [];
+    noteTime();
+    for (const send of ready) send();
+  };
+
+  /** Ends the connections that wait for a request. The other ones end with their answer. */
+  endIdle(): void {
+    for (const connection of this.#open) connection.endIfIdle();
+  }
+}
+
+class FastConnection {
+  readonly #all: FastConnections;
+  readonly #socket: Socket;
+  readonly #requests: FastRequestReader;
+  readonly #handOver: () => void;
+  /** Received bytes behind the request that is being answered. */
+  #received: Buffer | undefined;
+  #state: 'waiting' | 'working' | 'sending' | 'draining' | 'handed over' = 'waiting';
+  #isPaused = false;
+  /** True once the client has ended its side. It may still read. */
+  #hasEnded = false;
+  /** Runs while a request is incomplete. */
+  #waitingForRest: ReturnType<typeof setTimeout> | undefined;
+  /** Runs while the request of a client is answered that has ended its side. */
+  #workingAfterEnd: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(all: FastConnections, socket: Socket, largestHead: number, handOver: () => void) {
+    this.#all = all;
+    this.#socket = socket;
+    this.#requests = new FastRequestReader(largestHead);
+    this.#handOver = handOver;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('error', ignore);
+    socket.setTimeout(keepAlive * 1000, this.#onTimeout);
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    this.#received = this.#received === undefined ? bytes : Buffer.concat([this.#received, bytes]);
+    if (this.#state === 'waiting') this.#begin();
+    else this.#pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#hasEnded = true;
+    const socket = this.#socket;
+    if (this.#state === 'waiting') socket.end();
+    else if (this.#state === 'working') this.#workingAfterEnd = setTimeout(() => socket.destroy(), patienceAfterEnd);
+  };
+
+  /** Ends a connection on which nothing has moved: an answer that still waits would wait for ever. */
+  readonly #onTimeout = (): void => {
+    if (this.#state === 'waiting' || this.#state === 'draining') this.#socket.destroy();
+  };
+
+  /**
+   * Starts the next request, if it is complete.
+   *
+   * @returns true if the connection waits for more bytes
+   */
+  #begin(): boolean {
+    const received = this.#received;
+    if (received === undefined) return true;
+    const request = this.#requests.read(received);
+    if (request === null || (request !== undefined && request.length > largestBody)) {
+      this.#handOff();
+      return false;
+    }
+    const end = request === undefined ? Infinity : request.headSize + request.length;
+    if (request === undefined || received.length < end) {
+      this.#waitingForRest ??= setTimeout(() => this.#handOff(), patience);
+      return true;
+    }
+    clearTimeout(this.#waitingForRest);
+    this.#waitingForRest = undefined;
+    this.#state = 'working';
+    this.#received = received.length === end ? undefined : received.subarray(end);
+    if (this.#received !== undefined) this.#pause();
+    this.#answer(request, request.length === 0 ? undefined : received.subarray(request.headSize, end));
+    return false;
+  }
+
+  /** Stops reading: later requests wait at the client. */
+  #pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  #answer(request: FastRequest, body: Uint8Array | undefined): void {
+    const { options } = this.#all;
+    const { method, target, fields } = request;
+    const exchange = new SocketExchange(this.#socket, {
+      method,
+      target,
+      header: (name) => fields.get(name),
+      body: body === undefined ? undefined : new BufferedBody(body),
+    });
+    const failed = (error: unknown): void => {
+      // The head is out, so the error cannot be answered. Cut the answer off: the client must not take it for complete.
+      this.#socket.destroy();
+      options.onBodyError(error, exchange);
+    };
+    options
+      .handle(exchange)
+      .then((reply) => this.#all.whenAllBegan(() => this.#send(reply, exchange, failed)))
+      .catch(failed);
+  }
+
+  #send(reply: Reply, exchange: Exchange, failed: (error: unknown) => void): void {
+    const { options } = this.#all;
+    this.#state = 'sending';
+    clearTimeout(this.#workingAfterEnd);
+    const answer = new FastResponse(this.#socket, exchange.method, options.isLastAnswer());
+    try {
+      const sending = sendReply(answer, this.#socket, exchange, reply, options);
+      if (sending === undefined) this.#sent(answer);
+      else sending.then(() => this.#sent(answer)).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #sent({ isLast }: FastResponse): void {
+    if (isLast) this.#expectDrain();
+    else this.#next();
+  }
+
+  #next(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    if (socket.writableNeedDrain) {
+      this.#afterDrain();
+      return;
+    }
+    this.#state = 'waiting';
+    if (!this.#begin()) return;
+    if (this.#hasEnded) {
+      socket.end();
+      return;
+    }
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      socket.resume();
+    }
+    // The server began to stop while this request was answered, so this connection was not idle then.
+    if (this.#all.options.isLastAnswer()) this.endIfIdle();
+  }
+
+  /** Waits for a client that sends requests but reads no answers. A client that reads slowly is not cut off. */
+  #afterDrain(): void {
+    const socket = this.#socket;
+    this.#expectDrain();
+    socket.once('drain', () => {
+      socket.setTimeout(keepAlive * 1000);
+      this.#next();
+    });
+  }
+
+  #expectDrain(): void {
+    this.#state = 'draining';
+    this.#socket.setTimeout(this.#all.options.writeTimeout);
+  }
+
+  /** Hands the connection over to `node:http`. */
+  #handOff(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    if (this.#hasEnded) {
+      // An ended socket takes no bytes back, and node:http does not answer a client that has ended its side.
+      socket.destroySoon();
+      return;
+    }
+    this.#state = 'handed over';
+    clearTimeout(this.#waitingForRest);
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onEnd);
+    socket.off('error', ignore);
+    socket.setTimeout(0, this.#onTimeout);
+    socket.pause();
+    if (this.#received !== undefined) socket.unshift(this.#received);
+    // Release the bytes: the listener for `close` keeps this object until the connection closes.
+    this.#received = undefined;
+    this.#handOver();
+    socket.resume();
+  }
+
+  /** Ends the connection if it waits for a request. */
+  endIfIdle(): void {
+    if (this.#state === 'waiting' && this.#received === undefined) this.#socket.destroySoon();
+  }
+}
+
+function ignore(): void {
+  // The socket emits `close` next, which ends the connection.
+}

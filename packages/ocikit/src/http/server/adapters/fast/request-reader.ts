@@ -1,0 +1,97 @@
+// Reading the heads of requests on the fast path.
+import { HeaderFields } from './header-fields.ts';
+
+/**
+ * A request that the fast path may answer: its body has a known length, and it needs nothing before or after its
+ * answer.
+ */
+export interface FastRequest {
+  /** One of the methods of the API, or OPTIONS. */
+  readonly method: string;
+  /** The path and the query, as the client sent them. */
+  readonly target: string;
+  /** The header fields. */
+  readonly fields: HeaderFields;
+  /** Bytes of the body. */
+  readonly length: number;
+  /** Bytes before the body. */
+  readonly headSize: number;
+}
+
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const version = ' HTTP/1.1';
+const pathAndQuery = /^\/[!"$-~]*$/;
+/** Header fields of visible characters, each on one line. */
+const wellFormed = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*)+$/;
+/** Fields that change how the request ends, or that ask for something before the answer. */
+const unusualField = /\r\n(?:transfer-encoding|expect|upgrade|te|trailer|http2-settings|proxy-connection):/;
+/**
+ * Bytes of fields that a connection keeps for its next request: ten thousand idle connections must not keep long heads.
+ */
+const mostKept = 4 * 1024;
+const fewDigits = /^[0-9]{1,9}$/;
+/** Fields that must not be repeated: two parsers could pick different ones. */
+const repeatedField =
+  /\r\n(authorization|content-type|cookie|from|if-modified-since|if-unmodified-since|max-forwards|proxy-authorization|referer|user-agent):[^]*\r\n\1:/;
+
+/**
+ * Reads the heads of the requests of one connection.
+ *
+ * It accepts less than HTTP's grammar allows, and never more. Two parsers that read one request differently would allow
+ * request smuggling. Node's parser reads every request that this class refuses.
+ */
+export class FastRequestReader {
+  readonly #largestHead: number;
+  /** The bytes of the last request's fields: most clients send the same fields with each request. */
+  #lastBytes: Buffer = Buffer.alloc(0);
+  #lastFields: HeaderFields | undefined;
+
+  /** @param largestHead maximum bytes of a head */
+  constructor(largestHead: number) {
+    this.#largestHead = largestHead;
+  }
+
+  /**
+   * Reads the head of a request.
+   *
+   * @param bytes the received bytes, from the first byte of the request
+   * @returns undefined if the head is incomplete, null if the fast path cannot answer the request
+   */
+  read(bytes: Buffer): FastRequest | null | undefined {
+    const end = bytes.indexOf('\r\n\r\n', 0, 'latin1');
+    const headSize = end + 4;
+    if (end < 0) return bytes.length > this.#largestHead ? null : undefined;
+    if (headSize > this.#largestHead) return null;
+    const endOfLine = bytes.indexOf('\r\n', 0, 'latin1');
+    // Convert this line alone: a tag that is kept would otherwise keep the whole head in memory.
+    const line = bytes.toString('latin1', 0, endOfLine);
+    const endOfMethod = line.indexOf(' ');
+    const method = line.slice(0, endOfMethod);
+    const target = line.slice(endOfMethod + 1, -version.length);
+    if (!methods.has(method) || !line.endsWith(version) || !pathAndQuery.test(target)) return null;
+    const fields = this.#fieldsIn(bytes, endOfLine, end);
+    return fields === undefined ? null : { method, target, fields, length: fields.contentLength, headSize };
+  }
+
+  #fieldsIn(bytes: Buffer, start: number, end: number): HeaderFields | undefined {
+    if (end - start > mostKept) return readFields(bytes.toString('latin1', start, end));
+    const last = this.#lastBytes;
+    if (last.length !== end - start || bytes.compare(last, 0, last.length, start, end) !== 0) {
+      this.#lastBytes = Buffer.from(bytes.subarray(start, end));
+      this.#lastFields = readFields(this.#lastBytes.toString('latin1'));
+    }
+    return this.#lastFields;
+  }
+}
+
+/** @returns undefined if the fast path cannot answer a request with these fields */
+function readFields(text: string): HeaderFields | undefined {
+  if (!wellFormed.test(text)) return undefined;
+  const fields = new HeaderFields(text);
+  const host = fields.get('host');
+  if (host === undefined || host.includes(',') || fields.matches(unusualField)) return undefined;
+  if (fields.matches(repeatedField)) return undefined;
+  const connection = fields.get('connection');
+  if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
+  return fewDigits.test(fields.get('content-length') ?? '0') ? fields : undefined;
+}

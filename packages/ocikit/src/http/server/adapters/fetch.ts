@@ -1,0 +1,59 @@
+// The adapter for `Request` and `Response`.
+import { readSource } from '../../../model/index.ts';
+import type { Exchange, Reply } from '../shared/index.ts';
+
+/** A handler that turns a `Request` into a `Response`. */
+export type FetchHandler = (request: Request) => Promise<Response>;
+
+/** Returns the handler for Deno, Bun, Workers, service workers and frameworks with `Request` and `Response`. */
+export function fetchHandler(
+  handle: (exchange: Exchange) => Promise<Reply>,
+  onBodyError: (error: unknown, exchange: Exchange) => void,
+): FetchHandler {
+  return async (request) => {
+    // Do not parse with `new URL`: it would normalize the path.
+    const [, path = '/', query = ''] = /^[^:]+:\/\/[^/?#]*([^?#]*)(?:\?([^#]*))?/.exec(request.url) ?? [];
+    const exchange: Exchange = {
+      method: request.method,
+      path,
+      query,
+      header: (name) => request.headers.get(name) ?? undefined,
+      body: request.body === null ? undefined : readSource(request.body),
+      signal: request.signal,
+    };
+    const reply = await handle(exchange);
+    return responseOf(reply, (error) => onBodyError(error, exchange));
+  };
+}
+
+function responseOf({ status, headers, body }: Reply, onError: (error: unknown) => void): Response {
+  const all = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of typeof value === 'string' ? [value] : value) all.append(name, one);
+  }
+  return new Response(bodyOf(body, onError), { status, headers: all });
+}
+
+function bodyOf(body: Reply['body'], onError: (error: unknown) => void): BodyInit | null {
+  if (body === undefined) return null;
+  if (typeof body === 'string') return body;
+  // Copy the bytes: a Response does not take a SharedArrayBuffer.
+  if (body instanceof Uint8Array) return new Uint8Array(body);
+  const reader = body.stream().getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          onError(error);
+          throw error;
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}

@@ -1,0 +1,257 @@
+import { connect } from 'node:net';
+import { readdir } from 'node:fs/promises';
+
+import { describe, expect, test } from 'vitest';
+
+import { startServer } from '../../../../../test/start-server.ts';
+import { temporaryDirectory } from '../../../../../test/temporary-directory.ts';
+import { createContent, digestOf, partialRegistry, readSource, RegistryError } from '../../../../model/index.ts';
+import type { Registry } from '../../../../model/index.ts';
+import { serve } from '../../../../node/index.ts';
+import { diskBlobs } from '../../../../stores/blobs/node.ts';
+import { createMemoryRegistry } from '../../../../stores/memory/index.ts';
+
+const bytes = new TextEncoder().encode('0123456789');
+const digest = digestOf(bytes);
+const big = Buffer.alloc(8 * 1024 * 1024, 'ocikit');
+const bigDigest = digestOf(big);
+
+async function diskRegistry(): Promise<Registry> {
+  return createMemoryRegistry({ blobs: diskBlobs(await temporaryDirectory()) });
+}
+
+/** Returns the open files of this process below the directory for temporary files. */
+async function openFiles(): Promise<number> {
+  const { readlink } = await import('node:fs/promises');
+  const names = await readdir('/proc/self/fd');
+  const paths = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')));
+  return paths.filter((path) => path.includes('/ocikit-')).length;
+}
+
+describe.each([
+  ['memory', async () => createMemoryRegistry()],
+  ['disk', diskRegistry],
+])('a large blob in %s', (_name, open) => {
+  test('is pushed in a stream and pulled whole, also by several clients at once', async () => {
+    const registry = await open();
+    const server = await startServer(registry);
+    const body = new Blob([big]).stream();
+    const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
+    await server.fetch(location, { method: 'PATCH', body, duplex: 'half' } as RequestInit);
+    expect((await server.fetch(`${location}?digest=${bigDigest}`, { method: 'PUT' })).status).toBe(201);
+    const all = await Promise.all(
+      Array.from({ length: 6 }, async () => (await server.fetch(`/v2/a/blobs/${bigDigest}`)).arrayBuffer()),
+    );
+    for (const one of all) expect(digestOf(new Uint8Array(one))).toBe(bigDigest);
+    const range = { range: `bytes=1000003-${big.length - 7}` };
+    const part = await (await server.fetch(`/v2/a/blobs/${bigDigest}`, { headers: range })).arrayBuffer();
+    expect(Buffer.from(part).equals(big.subarray(1_000_003, -6))).toBe(true);
+  });
+
+  test('with clients that disconnect in the middle releases everything', async () => {
+    const registry = await open();
+    await registry.pushBlob('a', { digest: bigDigest }, big);
+    const server = await startServer(registry);
+    const request = `GET /v2/a/blobs/${bigDigest} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    for (let i = 0; i < 20; i++) {
+      const socket = connect(server.port, '127.0.0.1');
+      // Three pipelined requests: two answers wait behind the first one when the client disconnects.
+      socket.write(request.repeat(3));
+      await new Promise((resolve) => socket.once('data', resolve));
+      socket.destroy();
+    }
+    await expect.poll(openFiles, { timeout: 10_000 }).toBe(0);
+    const whole = await (await server.fetch(`/v2/a/blobs/${bigDigest}`)).arrayBuffer();
+    expect(digestOf(new Uint8Array(whole))).toBe(bigDigest);
+  });
+
+  test('with a client that disconnects in the middle of a push can be resumed', async () => {
+    const statuses: unknown[] = [];
+    const info = (_message: string, { status }: Readonly<Record<string, unknown>>): number => statuses.push(status);
+    const server = await startServer(await open(), { logger: { info, warn: info, error: info } });
+    const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
+    const half = big.length / 2;
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: ${big.length}\r\n\r\n`);
+    socket.write(big.subarray(0, half));
+    const offset = async (): Promise<number> => Number((await server.fetch(location)).headers.get('upload-offset'));
+    await expect.poll(offset, { timeout: 10_000 }).toBe(half);
+    socket.destroy();
+    await expect
+      .poll(async () => (await server.fetch(location, { method: 'PATCH', body: big.subarray(half) })).status, {
+        timeout: 10_000,
+      })
+      .toBe(202);
+    expect((await server.fetch(`${location}?digest=${bigDigest}`, { method: 'PUT' })).status).toBe(201);
+    expect(statuses).toContain(499);
+    expect(statuses).not.toContain(500);
+  });
+});
+
+describe('a connection of node:http', () => {
+  test('answers pipelined requests in their order', async () => {
+    const registry = createMemoryRegistry();
+    await registry.pushBlob('a', { digest }, bytes);
+    const server = await startServer(registry);
+    const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const last = 'GET /v2/_catalog HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const answer = await server.speak(get(`/v2/a/blobs/${digest}`) + get('/v2/a/tags/list') + last);
+    const at = ['0123456789', '"tags":[]', '"repositories":["a"]'].map((text) => answer.indexOf(text));
+    expect(at.every((position) => position > 0)).toBe(true);
+    expect(at).toEqual(at.toSorted((a, b) => a - b));
+  });
+
+  test('is used again after a refused body that was not read', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const first = `PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\n{}\n`;
+    const answer = await server.speak(`${first}GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 415', 'HTTP/1.1 200']);
+  });
+
+  test('gets its answer when a large body is refused unread', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const response = await server.fetch('/v2/a/manifests/t', { method: 'PUT', body: big });
+    expect([response.status, await server.codeOf(response)]).toEqual([413, 'CONTENT_TOO_LARGE']);
+  });
+
+  test('is used again after a store fails in the middle of a body', async () => {
+    const registry = partialRegistry({
+      async pushBlob(_repository, _blob, source) {
+        for await (const _piece of readSource(source)) throw new RegistryError('DENIED', 'too much');
+        throw new Error('there was a body');
+      },
+    });
+    const server = await startServer(registry);
+    const post = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n`;
+    const last = 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const answer = await server.speak(post + 'x'.repeat(900_000) + last);
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 403', 'HTTP/1.1 200']);
+  });
+
+  test('ends if its client reads nothing of an answer', async () => {
+    const registry = createMemoryRegistry();
+    const huge = Buffer.alloc(32 * 1024 * 1024);
+    await registry.pushBlob('a', { digest: digestOf(huge) }, huge);
+    const server = await startServer(registry, { limits: { bodyTimeout: 200 } });
+    const socket = connect(server.port, '127.0.0.1');
+    socket.pause();
+    socket.write(`GET /v2/a/blobs/${digestOf(huge)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    let taken = 0;
+    socket.on('data', (piece: Buffer) => (taken += piece.length));
+    socket.on('error', () => undefined);
+    socket.resume();
+    await closed;
+    expect(taken).toBeLessThan(huge.length);
+  });
+
+  test('ends after a malformed request, even if the client keeps its side open', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.write('nonsense\r\n\r\n');
+    const ended = new Promise((resolve) => socket.once('end', resolve));
+    socket.resume();
+    await ended;
+    // A write fails once the server has closed its side.
+    await expect
+      .poll(
+        () => new Promise((resolve) => socket.write('x', (error) => resolve(error !== undefined && error !== null))),
+        {
+          timeout: 5000,
+          interval: 200,
+        },
+      )
+      .toBe(true);
+    socket.destroy();
+  });
+
+  test('is cut off when content fails in the middle, so that the client does not take it for complete', async () => {
+    const errors: unknown[] = [];
+    const registry = partialRegistry({
+      getBlob: async () =>
+        createContent({
+          descriptor: { mediaType: 'application/octet-stream', digest, size: 100_000 },
+          source: {
+            async *iterate() {
+              yield bytes;
+              await Promise.resolve();
+              throw new Error('the disk is gone');
+            },
+          },
+        }),
+    });
+    const server = await startServer(registry, { onError: (error) => errors.push(error) });
+    const read = server.fetch(`/v2/a/blobs/${digest}`).then((response) => response.arrayBuffer());
+    await expect(read).rejects.toThrow();
+    expect(errors).toMatchObject([{ message: 'the disk is gone' }]);
+  });
+
+  test('with headers that are too long is answered 431 with JSON', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const answer = await server.speak(`GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 431 /);
+    expect(answer).toContain('"HEADERS_TOO_LARGE"');
+  });
+
+  test('that does not use HTTP is answered 400 with JSON', async () => {
+    const server = await startServer(createMemoryRegistry());
+    expect(await server.speak('\x16\x03\x01 hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 [^]*"BAD_REQUEST"/);
+  });
+
+  test('with headers that come too late is answered 408 with JSON', async () => {
+    const server = await startServer(createMemoryRegistry(), { limits: { headersTimeout: 200 } });
+    expect(await server.speak('GET /v2/ HTTP/1.1\r\nHost: x\r\n', 5000)).toMatch(
+      /^HTTP\/1.1 408 [^]*"REQUEST_TIMEOUT"/,
+    );
+  });
+
+  test('may send whole URLs, as to a proxy', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const answer = await server.speak('GET http://x/v2/_catalog?n=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(answer).toContain('{"repositories":[]}');
+  });
+});
+
+describe('closing a server', () => {
+  test('waits for running requests, and accepts no new ones', async () => {
+    const asked = latch();
+    const held = latch();
+    const registry = partialRegistry({
+      async *repositories() {
+        asked.open();
+        await held.opened;
+        yield 'a';
+      },
+    });
+    const serving = await serve(registry, { port: 0 });
+    const running = fetch(`${serving.url}/v2/_catalog`);
+    await asked.opened;
+    const closing = serving.close();
+    await expect(fetch(`${serving.url}/v2/`)).rejects.toThrow();
+    held.open();
+    const response = await running;
+    expect([response.status, response.headers.get('connection')]).toEqual([200, 'close']);
+    await closing;
+  });
+
+  test('cuts off the requests that still run after the grace period', async () => {
+    const serving = await serve(partialRegistry({ repositories: () => hangs() }), { port: 0 });
+    const running = fetch(`${serving.url}/v2/_catalog`);
+    const outcome = expect(running).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await serving.close(50);
+    await outcome;
+  });
+});
+
+function latch(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open: () => open() };
+}
+
+function hangs(): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }) };
+}

@@ -1,0 +1,73 @@
+// The listener for `node:http`.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import type { Exchange, Reply } from '../../shared/index.ts';
+import { sendReply, SocketExchange } from '../socket/index.ts';
+import type { SendOptions } from '../socket/index.ts';
+
+import { NodeRequestBody } from './request-body.ts';
+
+/** A listener for the `request` event of a `node:http` or `node:https` server. */
+export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Bytes of an unread body that are still received and discarded, so that the client gets to read the answer. */
+const maxDiscarded = 1024 * 1024;
+
+/** Returns a listener for `node:http`. It creates no `Request` and no `Response`. */
+export function nodeListener(handle: (exchange: Exchange) => Promise<Reply>, options: SendOptions): NodeListener {
+  return (request, response) => {
+    const exchange = exchangeOf(request);
+    handle(exchange)
+      .then((reply) => {
+        if (options.isLastAnswer()) response.shouldKeepAlive = false;
+        // Close the connection after a late body: its late bytes would be parsed as the next request.
+        if (reply.status === 408) response.shouldKeepAlive = false;
+        else if (exchange.body !== undefined && !request.readableEnded && !request.destroyed) {
+          discardRest(request, response);
+        }
+        return sendReply(response, request.socket, exchange, reply, options);
+      })
+      .catch((error: unknown) => {
+        // The head is out, so the error cannot be answered. Cut the answer off: the client must not take it for
+        // complete.
+        response.destroy();
+        request.socket.destroy();
+        options.onBodyError(error, exchange);
+      });
+  };
+}
+
+function exchangeOf(request: IncomingMessage): Exchange {
+  const { url = '/', method = 'GET', headers } = request;
+  const { 'content-length': length, 'transfer-encoding': encoding } = headers;
+  const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
+  return new SocketExchange(request.socket, {
+    method,
+    // A client that treats this server as a proxy sends the whole URL.
+    target: url.startsWith('/') ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, ''),
+    header: (name) => {
+      const value = headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    },
+    body: hasBody ? new NodeRequestBody(request) : undefined,
+  });
+}
+
+/** Handles the rest of a body that no handler reads: discards a short rest, and ends the connection for a long one. */
+function discardRest(request: IncomingMessage, response: ServerResponse): void {
+  const length = Number(
+    request.headers['content-length'] ?? (request.headers['transfer-encoding'] === undefined ? 0 : NaN),
+  );
+  request.on('error', () => undefined);
+  if (length <= maxDiscarded) {
+    // Node resumes a request by itself only if no code has started to read it.
+    request.resume();
+    return;
+  }
+  response.shouldKeepAlive = false;
+  let taken = 0;
+  request.on('data', (piece: Uint8Array) => {
+    taken += piece.length;
+    if (taken > maxDiscarded * 16) request.socket.destroy();
+  });
+}

@@ -1,0 +1,151 @@
+// The body of a request of `node:http`, as an iterable that is faster than Node's own.
+import type { IncomingMessage } from 'node:http';
+
+/** Bytes that may wait in memory for the reader. Beyond that the connection is paused, and the client has to wait. */
+const mostQueued = 2 * 1024 * 1024;
+/** Bytes up to which waiting pieces are joined into one. */
+const largestPiece = 1024 * 1024;
+
+/**
+ * The body of a request, to be read once. Stopping early leaves the connection open, so that the server can still
+ * answer.
+ *
+ * Node's own iterator costs more than reading a small blob. It also gives one piece of at most 64 KiB at a time, though
+ * much more may have arrived while the last piece was written to disk.
+ */
+export class NodeRequestBody implements AsyncIterable<Uint8Array> {
+  readonly #request: IncomingMessage;
+
+  constructor(request: IncomingMessage) {
+    this.#request = request;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    return new BodyIterator(this.#request);
+  }
+}
+
+interface Waiting {
+  resolve: (result: IteratorResult<Uint8Array, undefined>) => void;
+  reject: (error: unknown) => void;
+}
+
+class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
+  readonly #request: IncomingMessage;
+  #queue: Buffer[] = [];
+  /** Bytes in the queue. */
+  #queued = 0;
+  #waiting: Waiting | undefined;
+  #state: 'new' | 'reading' | 'ended' | 'failed' | 'left' = 'new';
+  #error: unknown;
+
+  constructor(request: IncomingMessage) {
+    this.#request = request;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.#state === 'new') this.#begin();
+    if (this.#queued > 0) return Promise.resolve({ done: false, value: this.#take() });
+    if (this.#state === 'failed') return Promise.reject(this.#error);
+    if (this.#state !== 'reading') return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.#state === 'reading') {
+      this.#detach();
+      this.#request.pause();
+    }
+    this.#state = 'left';
+    this.#queue = [];
+    this.#queued = 0;
+    this.#answer({ done: true, value: undefined });
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #begin(): void {
+    const request = this.#request;
+    if (request.readableEnded) {
+      this.#state = 'ended';
+    } else if (request.destroyed) {
+      this.#fail(request.errored ?? cutOff());
+    } else {
+      this.#state = 'reading';
+      request.on('data', this.#onData);
+      request.on('end', this.#onEnd);
+      request.on('error', this.#onError);
+      request.on('close', this.#onClose);
+    }
+  }
+
+  #detach(): void {
+    const request = this.#request;
+    request.off('data', this.#onData);
+    request.off('end', this.#onEnd);
+    request.off('close', this.#onClose);
+    // Keep a listener for later errors: without one an error would end the process.
+    request.off('error', this.#onError);
+    request.on('error', ignore);
+  }
+
+  readonly #onData = (piece: Buffer): void => {
+    if (this.#waiting !== undefined) {
+      this.#answer({ done: false, value: piece });
+      return;
+    }
+    this.#queue.push(piece);
+    this.#queued += piece.length;
+    if (this.#queued >= mostQueued) this.#request.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#detach();
+    this.#state = 'ended';
+    this.#answer({ done: true, value: undefined });
+  };
+
+  readonly #onError = (error: unknown): void => this.#fail(error);
+
+  readonly #onClose = (): void => this.#fail(this.#request.errored ?? cutOff());
+
+  #fail(error: unknown): void {
+    if (this.#state === 'reading') this.#detach();
+    this.#state = 'failed';
+    this.#error = error;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.reject(error);
+  }
+
+  #answer(result: IteratorResult<Uint8Array, undefined>): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.resolve(result);
+  }
+
+  #take(): Uint8Array {
+    const wasFull = this.#queued >= mostQueued;
+    const pieces: Buffer[] = [];
+    let size = 0;
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      if (size > 0 && size + next.length > largestPiece) break;
+      pieces.push(next);
+      size += next.length;
+      this.#queue.shift();
+    }
+    this.#queued -= size;
+    if (wasFull && this.#state === 'reading') this.#request.resume();
+    const [only] = pieces;
+    return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces, size);
+  }
+}
+
+function ignore(): void {
+  // The reader has its result already.
+}
+
+function cutOff(): Error {
+  return new Error('the connection ended before the end of the request body');
+}

@@ -1,0 +1,5 @@
+// Shared by the adapters on Node's sockets: the exchange of a socket, and sending replies.
+export type { ResponseWriter } from './response-writer.ts';
+export { sendReply } from './send-reply.ts';
+export type { SendOptions } from './send-reply.ts';
+export { SocketExchange } from './socket-exchange.ts';

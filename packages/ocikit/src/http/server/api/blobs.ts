@@ -1,0 +1,109 @@
+// Blobs: pulling them, whole or in part, and deleting them.
+import { isRegistryError, mediaTypes, parseDigest, RegistryError } from '../../../model/index.ts';
+import type { BlobContent, ByteRange, Digest } from '../../../model/index.ts';
+import { formatContentRange, formatEntityTag, parseRange } from '../../wire/index.ts';
+import { empty, errorReply, redirect } from '../shared/index.ts';
+import type { Reply } from '../shared/index.ts';
+
+import type { ApiRequest, ResourceOf } from './api-request.ts';
+import { conditionOfRead, isConditional } from './conditions.ts';
+import { locationOf } from './content-locations.ts';
+
+type BlobRequest = ApiRequest<ResourceOf<'blob'>>;
+
+/** GET: sends a blob or a part of it. Distribution specification, "Pulling blobs"; RFC 9110, section 14. */
+export async function getBlob(request: BlobRequest): Promise<Reply> {
+  const { registry, route, options, call, exchange } = request;
+  const digest = parseDigest(route.digest);
+  if (isConditional(exchange)) {
+    // Resolving is enough to learn that nothing has to be sent. Conditions come before Range: RFC 9110, section 13.2.2.
+    await registry.resolveBlob(route.repository, digest, call);
+    const notModified = conditionOfRead(exchange, digest, headersOf(digest));
+    if (notModified !== undefined) return notModified;
+  }
+  const range = requestedRange(request, digest);
+  if (range === 'malformed') {
+    const { size } = await registry.resolveBlob(route.repository, digest, call);
+    return notSatisfiable('the Range header is not bytes=<first>-<last>', size);
+  }
+  const content = await registry.getBlob(route.repository, digest, { ...call, range });
+  try {
+    const location = await locationOf(options, false, content.descriptor);
+    if (location !== undefined) {
+      await content.cancel();
+      return redirect(location, 307, headersOf(digest));
+    }
+    const reply = contentReply(content, digest, range);
+    if (reply.body === undefined) await content.cancel();
+    else await content.open();
+    return reply;
+  } catch (error) {
+    await content.cancel();
+    if (exchange.signal.aborted) throw exchange.signal.reason;
+    throw error;
+  }
+}
+
+/** HEAD: describes the whole blob, as HEAD ignores `Range`. RFC 9110, section 14.2. */
+export async function headBlob(request: BlobRequest): Promise<Reply> {
+  const { registry, route, options, call, exchange } = request;
+  const digest = parseDigest(route.digest);
+  const descriptor = await registry.resolveBlob(route.repository, digest, call);
+  const location = await locationOf(options, false, descriptor);
+  if (location !== undefined) return redirect(location, 307, headersOf(digest));
+  return (
+    conditionOfRead(exchange, digest, headersOf(digest)) ?? {
+      status: 200,
+      headers: { ...headersOf(digest), 'Content-Length': `${descriptor.size}` },
+    }
+  );
+}
+
+/** DELETE: removes a blob. Distribution specification, "Deleting Blobs". */
+export async function deleteBlob({ registry, route, call }: BlobRequest): Promise<Reply> {
+  await registry.deleteBlob(route.repository, parseDigest(route.digest), call);
+  return empty(202, {});
+}
+
+function headersOf(digest: Digest): Reply['headers'] {
+  return {
+    'Content-Type': mediaTypes.octetStream,
+    'Docker-Content-Digest': digest,
+    ETag: formatEntityTag(digest),
+    'Accept-Ranges': 'bytes',
+  };
+}
+
+function requestedRange({ exchange }: BlobRequest, digest: Digest): ByteRange | 'malformed' | undefined {
+  const header = exchange.header('range');
+  if (header === undefined) return undefined;
+  const condition = exchange.header('if-range');
+  // A date in If-Range never matches, as blobs have no date.
+  if (condition !== undefined && condition.trim() !== formatEntityTag(digest)) return undefined;
+  try {
+    return parseRange(header);
+  } catch (error) {
+    if (isRegistryError(error, 'RANGE_INVALID')) return 'malformed';
+    throw error;
+  }
+}
+
+function contentReply(content: BlobContent, digest: Digest, range: ByteRange | undefined): Reply {
+  const { size } = content.descriptor;
+  const length = content.range.end - content.range.start;
+  const headers: Reply['headers'] = { ...headersOf(digest), 'Content-Length': `${length}` };
+  // An empty blob has no parts: clients that add a Range to each request get the empty blob.
+  if (range === undefined || size === 0) return { status: 200, headers, body: content };
+  if (length === 0) {
+    const asked = 'last' in range ? `the last ${range.last}` : `from ${range.start}`;
+    return notSatisfiable(`the request asks for bytes ${asked}, but the blob has ${size} bytes`, size);
+  }
+  headers['Content-Range'] = formatContentRange(content.range, size);
+  return { status: 206, headers, body: content };
+}
+
+function notSatisfiable(message: string, size: number): Reply {
+  const reply = errorReply(new RegistryError('RANGE_INVALID', message, { detail: { size } }));
+  reply.headers['Content-Range'] = `bytes */${size}`;
+  return reply;
+}

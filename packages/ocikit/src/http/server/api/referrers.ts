@@ -1,0 +1,64 @@
+// The referrers of a manifest, in pages. Distribution specification, "Listing Referrers".
+import { mediaTypePattern, mediaTypes, parseDigest, RegistryError } from '../../../model/index.ts';
+import type { Descriptor } from '../../../model/index.ts';
+import { jsonText } from '../shared/index.ts';
+import type { Reply } from '../shared/index.ts';
+
+import type { ApiRequest, ResourceOf } from './api-request.ts';
+import { linkTo, requestedPageSize } from './pages.ts';
+
+/** Bytes of one page. A page is an image index like any other, and clients read an index up to this size. */
+const maxPageBytes = 4 * 1024 * 1024;
+/** Entries of one page. */
+const maxPageEntries = 1000;
+const encoder = new TextEncoder();
+
+/** GET: one page of referrers, as an image index. */
+export async function listReferrers(request: ApiRequest<ResourceOf<'referrers'>>): Promise<Reply> {
+  const { registry, route, query, options, call } = request;
+  if (options.disableReferrersApi === true) {
+    throw new RegistryError('NOT_FOUND', 'this registry does not have the referrers API; use the referrers tag');
+  }
+  const digest = parseDigest(route.digest);
+  const artifactType = artifactTypeIn(query);
+  const last = query.get('last') ?? undefined;
+  if (last !== undefined) parseDigest(last);
+
+  const limit = Math.min(requestedPageSize(request) ?? maxPageEntries, maxPageEntries);
+  const entries: string[] = [];
+  let next: string | undefined;
+  if (limit > 0) {
+    let size = 0;
+    let previous: Descriptor | undefined;
+    const referrers = registry.referrers(route.repository, digest, {
+      ...call,
+      artifactType,
+      startAfter: last,
+      limit: limit + 1,
+    });
+    for await (const descriptor of referrers) {
+      const text = JSON.stringify(descriptor);
+      size += encoder.encode(text).length + 1;
+      if (previous !== undefined && (entries.length === limit || size > maxPageBytes - 1024)) {
+        next = previous.digest;
+        break;
+      }
+      entries.push(text);
+      previous = descriptor;
+    }
+  }
+
+  const headers: Reply['headers'] = { 'Content-Type': mediaTypes.imageIndex, ...linkTo(request, next) };
+  if (artifactType !== undefined) headers['OCI-Filters-Applied'] = 'artifactType';
+  const body = `{"schemaVersion":2,"mediaType":"${mediaTypes.imageIndex}","manifests":[${entries.join(',')}]}`;
+  return jsonText(200, body, headers);
+}
+
+function artifactTypeIn(query: URLSearchParams): string | undefined {
+  const artifactType = query.get('artifactType') ?? undefined;
+  if (artifactType === undefined || artifactType === '') return undefined;
+  if (artifactType.length > 255 || !mediaTypePattern.test(artifactType)) {
+    throw new RegistryError('BAD_REQUEST', 'the parameter artifactType is not a media type');
+  }
+  return artifactType;
+}

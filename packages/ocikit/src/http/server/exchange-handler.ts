@@ -1,0 +1,179 @@
+// From an exchange to its reply: middleware, routing, errors, the headers of every answer, and the log.
+import { RegistryError } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+import { formatWarnings, parsePath } from '../wire/index.ts';
+import type { Route } from '../wire/index.ts';
+
+import { handlerFor, methodsOf } from './api/index.ts';
+import { logFieldsOf } from './log-fields.ts';
+import { apiVersion, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
+import type { Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
+
+/** The query of every request without one. Handlers only read it. */
+const noQuery = new URLSearchParams();
+
+/** The status in the log for a client that disconnected before its answer, as proxies log it. */
+const clientClosedRequest = 499;
+
+/** Answers the exchanges of a server, whichever adapter they come from. */
+export class ExchangeHandler {
+  readonly #registry: Registry;
+  readonly #options: ServerOptions;
+  readonly #limits: ResolvedLimits;
+  readonly #chain: Next;
+  readonly #hasMiddleware: boolean;
+  /** Number of requests that are sending content. */
+  #receiving = 0;
+
+  constructor(registry: Registry, options: ServerOptions, limits: ResolvedLimits) {
+    this.#registry = registry;
+    this.#options = options;
+    this.#limits = limits;
+    const middleware = [...(options.middleware ?? [])];
+    this.#hasMiddleware = middleware.length > 0;
+    this.#chain = middleware.reduceRight<Next>(
+      (next, layer) => (exchange) => layer(exchange, next),
+      (exchange) => this.#answer(exchange),
+    );
+  }
+
+  /** Answers an exchange. It never rejects: every error becomes a reply. */
+  async handle(exchange: Exchange): Promise<Reply> {
+    const startedAt = this.#options.logger?.info === undefined ? 0 : performance.now();
+    let reply: Reply;
+    try {
+      reply = await this.#chain(exchange);
+    } catch (error) {
+      this.report(error, exchange);
+      reply = errorReply(error);
+    }
+    reply = this.#finish(exchange, reply);
+    if (exchange.method === 'HEAD' && reply.body !== undefined) reply = await this.#withoutBody(exchange, reply);
+    if (this.#options.logger?.info !== undefined) this.#log(exchange, reply, performance.now() - startedAt);
+    return reply;
+  }
+
+  /** Passes an error to the log and to `onError`, unless the client caused it or has disconnected. */
+  report(error: unknown, exchange: Exchange): void {
+    if (exchange.signal.aborted || !isServerFault(error)) return;
+    guarded(() => this.#options.logger?.error('failed', { ...logFieldsOf(exchange, this.#options.debugId), error }));
+    guarded(() => this.#options.onError?.(error, exchange));
+  }
+
+  #log(exchange: Exchange, reply: Reply, milliseconds: number): void {
+    guarded(() =>
+      this.#options.logger?.info?.('request', {
+        ...logFieldsOf(exchange, this.#options.debugId),
+        // An answer without a reader is neither a success nor a fault of the server.
+        status: exchange.signal.aborted ? clientClosedRequest : reply.status,
+        milliseconds: Math.round(milliseconds * 100) / 100,
+        bytes: reply.body === undefined ? 0 : Number(reply.headers['Content-Length'] ?? 0),
+      }),
+    );
+  }
+
+  async #answer(exchange: Exchange): Promise<Reply> {
+    let route: Route | undefined;
+    try {
+      route = parsePath(exchange.path);
+      if (route === undefined) throw new RegistryError('NOT_FOUND', 'the registry API has no such path');
+      return await this.#dispatch(exchange, route);
+    } catch (error) {
+      this.report(error, exchange);
+      const reply = errorReply(error);
+      if (reply.status === 405 && route !== undefined) {
+        reply.headers['Allow'] = methodsOf(route)
+          .filter((method) => method !== exchange.method)
+          .join(', ');
+      }
+      return reply;
+    }
+  }
+
+  #dispatch(exchange: Exchange, route: Route): Reply | Promise<Reply> {
+    if (exchange.method === 'OPTIONS') return empty(204, { Allow: methodsOf(route).join(', ') });
+    const handler = handlerFor(route, exchange.method);
+    if (handler === undefined) {
+      throw new RegistryError('UNSUPPORTED', `this path does not support the method ${exchange.method}`);
+    }
+    const query = exchange.query === '' ? noQuery : new URLSearchParams(exchange.query);
+    return handler({
+      exchange,
+      route,
+      query,
+      registry: this.#registry,
+      options: this.#options,
+      limits: this.#limits,
+      call: {
+        signal: exchange.signal,
+        context: {
+          caller: exchange.caller,
+          requestId: exchange.header('x-request-id'),
+          namespace: query.get('ns') ?? undefined,
+        },
+      },
+      receive: (read) => this.#receive(read),
+    });
+  }
+
+  async #receive<T>(read: () => Promise<T>): Promise<T> {
+    if (this.#receiving >= this.#limits.concurrentUploads) {
+      throw new RegistryError(
+        'TOOMANYREQUESTS',
+        `the server is receiving ${this.#receiving} uploads, its limit; try again later`,
+        { retryAfter: 1 },
+      );
+    }
+    this.#receiving++;
+    try {
+      return await read();
+    } finally {
+      this.#receiving--;
+    }
+  }
+
+  /** Adds the headers of every answer. */
+  #finish(exchange: Exchange, given: Reply): Reply {
+    // Copy the reply of a middleware: it may return the same object again.
+    const reply = this.#hasMiddleware ? { ...given, headers: { ...given.headers } } : given;
+    Object.assign(reply.headers, apiVersion);
+    addLength(exchange, reply);
+    if (this.#options.warnings !== undefined) {
+      const texts = guarded(() => this.#warnings(exchange)) ?? [];
+      if (texts.length > 0) reply.headers['Warning'] = formatWarnings(texts);
+    }
+    return reply;
+  }
+
+  async #withoutBody(exchange: Exchange, { status, headers, body }: Reply): Promise<Reply> {
+    if (isContent(body)) await body.cancel().catch((error: unknown) => this.report(error, exchange));
+    return { status, headers };
+  }
+
+  #warnings(exchange: Exchange): readonly string[] {
+    const { warnings } = this.#options;
+    return typeof warnings === 'function' ? warnings(exchange) : (warnings ?? []);
+  }
+}
+
+/** Adds `Content-Length` to a reply without it, which a middleware may have made. */
+function addLength({ method }: Exchange, { status, headers, body }: Reply): void {
+  if (headers['Content-Length'] !== undefined || status === 204 || status === 304) return;
+  if (Object.keys(headers).some((name) => name.toLowerCase() === 'content-length')) return;
+  if (body !== undefined) headers['Content-Length'] = `${sizeOf(body)}`;
+  else if (method !== 'HEAD') headers['Content-Length'] = '0';
+}
+
+function sizeOf(body: Exclude<Reply['body'], undefined>): number {
+  if (typeof body === 'string') return new TextEncoder().encode(body).length;
+  return body instanceof Uint8Array ? body.length : body.range.end - body.range.start;
+}
+
+/** Calls a function of the server's user. Its failure must not fail the request. */
+function guarded<T>(hook: () => T): T | undefined {
+  try {
+    return hook();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,67 @@
+// A request and its reply as every part of the server sees them, and the middleware that runs between.
+import type { BlobContent } from '../../../model/index.ts';
+
+/**
+ * A request, independent of the runtime. Each adapter makes one from its runtime's own objects.
+ *
+ * @example
+ * const exchange: Exchange = {
+ *   method: 'GET',
+ *   path: '/v2/app/tags/list',
+ *   query: 'n=10',
+ *   header: () => undefined,
+ *   body: undefined,
+ *   signal: AbortSignal.timeout(10_000),
+ * };
+ * const reply = await createServer(registry).handle(exchange);
+ */
+export interface Exchange {
+  /** The method in upper case, as the client sent it. */
+  readonly method: string;
+  /** The path as the client sent it: percent-encoded, without the query. */
+  readonly path: string;
+  /** The query without its question mark; empty if the request has none. */
+  readonly query: string;
+  /** Returns a header's value. `name` is in lower case. Several headers of one name are joined by commas. */
+  header(name: string): string | undefined;
+  /** The body, to be read once; undefined if the request has none. */
+  readonly body: AsyncIterable<Uint8Array> | undefined;
+  /** Aborts when the client disconnects. */
+  readonly signal: AbortSignal;
+  /** The client's identity. A middleware that authenticates sets it; the registry finds it in `CallOptions.context`. */
+  caller?: string | undefined;
+}
+
+/** The answer to a request, independent of the runtime. */
+export interface Reply {
+  /** The HTTP status, 200 to 599. */
+  status: number;
+  /** Headers by name. A list is sent as several headers of that name. */
+  headers: Record<string, string | readonly string[]>;
+  /** The body. Text is sent as UTF-8. The server leaves the body out of an answer to HEAD. */
+  body?: string | Uint8Array | BlobContent | undefined;
+}
+
+/** The rest of the way of a request: the inner middleware, then the API. */
+export type Next = (exchange: Exchange) => Promise<Reply>;
+
+/**
+ * A function that runs around every request. It may answer by itself, pass on another exchange, or change the reply.
+ * An error that it throws becomes the answer.
+ *
+ * @example
+ * const onlyWithKey: Middleware = async (exchange, next) => {
+ *   if (exchange.header('x-api-key') !== key) throw new RegistryError('UNAUTHORIZED', 'send the key in X-API-Key');
+ *   return next({ ...exchange, caller: 'ci' });
+ * };
+ * const server = createServer(registry, { middleware: [onlyWithKey] });
+ */
+export type Middleware = (exchange: Exchange, next: Next) => Promise<Reply>;
+
+/**
+ * An error that ends the connection without an answer, or in the middle of one, as a broken network does. The body of a
+ * {@link Reply} throws it. It is meant for tests.
+ */
+export class ConnectionCut extends Error {
+  override readonly name = 'ConnectionCut';
+}

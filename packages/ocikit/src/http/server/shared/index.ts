@@ -1,0 +1,7 @@
+// The ground floor of the server: the API, the adapters and middleware all use it.
+export { BufferedBody } from './buffered-body.ts';
+export { ConnectionCut } from './exchange.ts';
+export type { Exchange, Middleware, Next, Reply } from './exchange.ts';
+export { resolveLimits } from './options.ts';
+export type { Logger, ResolvedLimits, ServerLimits, ServerOptions } from './options.ts';
+export { apiVersion, empty, errorReply, isContent, isServerFault, json, jsonText, redirect } from './reply.ts';

@@ -1,0 +1,95 @@
+// The options and limits of a server, with their units and defaults.
+import type { Descriptor } from '../../../model/index.ts';
+
+import type { Exchange, Middleware } from './exchange.ts';
+
+/** The target of the server's log messages. `console` fits. */
+export interface Logger {
+  /** Takes one message for each request. Leave it out for no messages about requests. */
+  info?: ((message: string, fields: Readonly<Record<string, unknown>>) => void) | undefined;
+  /** Takes messages about conditions that need attention. */
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+  /** Takes one message for each error that the client did not cause. */
+  error(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** Limits that protect a server from its clients. */
+export interface ServerLimits {
+  /**
+   * Bytes that a pushed manifest may have. A larger one is answered 413. Default: 4,194,304 (4 MiB), the minimum of the
+   * distribution specification.
+   */
+  manifestSize?: number | undefined;
+  /** Number of requests that may send content at the same time. One more is answered 429. Default: 1000. */
+  concurrentUploads?: number | undefined;
+  /**
+   * Milliseconds that a request's body may pause before it is answered 408, and that a client may read nothing of an
+   * answer before the connection ends. A slow client that keeps moving is never cut off. Default: 60,000.
+   */
+  bodyTimeout?: number | undefined;
+  /** Entries on one page of a list: the default, and the maximum a client may ask for. Default: 10,000. */
+  pageSize?: number | undefined;
+}
+
+/**
+ * Options of a server.
+ *
+ * @example
+ * const server = createServer(registry, { logger: console, limits: { manifestSize: 8 * 1024 * 1024 } });
+ */
+export interface ServerOptions {
+  /** Limits on what clients may send and ask for. Default: each limit's own default. */
+  limits?: ServerLimits | undefined;
+  /** Takes a message for each request and each error. Default: no log. */
+  logger?: Logger | undefined;
+  /** Called with every error that the client did not cause. Default: not called. */
+  onError?: ((error: unknown, exchange: Exchange) => void) | undefined;
+  /** Functions that run around every request; the first one is outermost. Default: none. */
+  middleware?: readonly Middleware[] | undefined;
+  /** Texts of the `Warning` headers of every answer. Clients show them to their users. Default: none. */
+  warnings?: readonly string[] | ((exchange: Exchange) => readonly string[]) | undefined;
+  /** The name of this server in its log messages. Default: no name. */
+  debugId?: string | undefined;
+
+  /** Answer 404 to the referrers API, and send no `OCI-Subject`, as registries without that API do. Default: false. */
+  disableReferrersApi?: boolean | undefined;
+  /**
+   * Answer 202 to a POST with a digest and ignore its body, as some registries do. The client then sends the blob with
+   * a PUT. Default: false.
+   */
+  disableSinglePostUpload?: boolean | undefined;
+  /**
+   * Entries that a client may ask for in one list. A larger `n` is answered 400, as some registries do. Default: a
+   * larger `n` gets `limits.pageSize` entries.
+   */
+  maxListPageSize?: number | undefined;
+  /** Leave `Docker-Content-Digest` out of the answer to a GET by tag, as some registries do. Default: false. */
+  omitDigestFromTagGetResponse?: boolean | undefined;
+  /** Leave `Link` out of lists, as some registries do. Default: false. */
+  omitLinkHeaderFromResponses?: boolean | undefined;
+  /**
+   * Returns the absolute URL at which the client has to continue an upload. Undefined or an empty text: at this server.
+   * Default: always at this server.
+   */
+  locationForUploadId?: ((id: string) => string | undefined | Promise<string | undefined>) | undefined;
+  /**
+   * Returns URLs from which clients can fetch content. The first `http:` or `https:` one is the `Location` after a
+   * push, and the target of redirects of GET and HEAD. Default: the descriptor's `urls`.
+   */
+  locationsForDescriptor?:
+    | ((isManifest: boolean, descriptor: Descriptor) => readonly string[] | Promise<readonly string[]>)
+    | undefined;
+}
+
+/** {@link ServerLimits} with every default filled in. */
+export type ResolvedLimits = { readonly [Name in keyof ServerLimits]-?: NonNullable<ServerLimits[Name]> };
+
+/** Fills in the default of each limit that is left out. */
+export function resolveLimits(limits: ServerLimits = {}): ResolvedLimits {
+  return {
+    manifestSize: limits.manifestSize ?? 4 * 1024 * 1024,
+    concurrentUploads: limits.concurrentUploads ?? 1000,
+    bodyTimeout: limits.bodyTimeout ?? 60_000,
+    pageSize: limits.pageSize ?? 10_000,
+  };
+}
