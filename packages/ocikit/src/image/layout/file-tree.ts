@@ -18,11 +18,15 @@ export interface PlaceFileOptions extends TreeEntryOptions {
   size?: number | undefined;
 }
 
+/** A file or directory of a {@link FileTree}. */
 interface TreeEntry {
   /** The path from the root, with `/` between names. */
   readonly path: string;
+  /** Permission bits. */
   readonly mode: number;
+  /** When it was last modified; undefined if unknown. */
   readonly modified?: Date | undefined;
+  /** Further data for the system that will read the tree. */
   readonly system?: unknown;
 }
 

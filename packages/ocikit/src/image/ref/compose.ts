@@ -8,6 +8,7 @@ import type { ImageContent, ImageSource } from '../content/index.ts';
 import { asImage, asIndex, createRef } from './ref.ts';
 import type { Image, Index, Ref } from './ref.ts';
 
+/** The options that images and indexes share. */
 interface ComposeOptions {
   /** The type of an artifact that is no container image. Default: none. */
   artifactType?: string | undefined;

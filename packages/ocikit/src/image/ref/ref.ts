@@ -35,6 +35,7 @@ import type { ImageSource, ReadVerifiedOptions } from '../content/index.ts';
 /** An image or an index. `kind` tells which. */
 export type Ref = Image | Index;
 
+/** The parts that images and indexes share. */
 interface RefContent {
   /** The manifest's media type, digest and size, and nothing else. */
   readonly descriptor: Descriptor;
