@@ -1,10 +1,8 @@
 import { collect } from '../../model/index.ts';
 import type { BlobContent, ByteRange } from '../../model/index.ts';
-import { randomBlob } from '../content.ts';
-
-import { group } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, fails, holds, rejects, sameBytes } from './check.ts';
+import { equal, fails, group, holds, rejects, sameBytes } from '../cases/index.ts';
+import type { DefineGroup, Scene } from '../cases/index.ts';
+import { randomBlob } from '../content/index.ts';
 
 const size = 700_001;
 

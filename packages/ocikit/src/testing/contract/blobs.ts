@@ -1,11 +1,26 @@
 import { collect } from '../../model/index.ts';
 import type { BlobSource } from '../../model/index.ts';
-import { blobOf, randomBlob } from '../content.ts';
-
-import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects, rejectsBecauseOf, sameBytes, settles } from './check.ts';
-import { failingAfter, fairShare, inPieces, longSource, streamOf } from './sources.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertNoBlob,
+  assertNoRepository,
+  equal,
+  failingAfter,
+  fairShare,
+  group,
+  holds,
+  identityOf,
+  inPieces,
+  longSource,
+  rejects,
+  rejectsBecauseOf,
+  sameBytes,
+  settles,
+  streamOf,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, randomBlob } from '../content/index.ts';
 
 const sources: readonly [kind: string, of: (bytes: Uint8Array<ArrayBuffer>) => BlobSource][] = [
   ['bytes', (bytes) => bytes],

@@ -1,11 +1,17 @@
 import { collect } from '../../model/index.ts';
-import { imageOf, pushContent, pushImage, randomBlob } from '../content.ts';
-
-import { assertBlob, group, worksOr } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, sameBytes } from './check.ts';
-import { inPieces } from './sources.ts';
-import { assertManifest, pushParts } from './manifests.ts';
+import {
+  assertBlob,
+  assertManifest,
+  equal,
+  group,
+  holds,
+  inPieces,
+  pushParts,
+  sameBytes,
+  worksOr,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
 export const concurrency: DefineGroup = group('many at the same time', ['writing'], (it) => {
   it('stores the same blob that sixteen push at once', async ({ registry, repository }) => {

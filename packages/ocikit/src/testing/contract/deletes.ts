@@ -1,10 +1,19 @@
 import { collect } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
-
-import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group, ofUnknownName } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects } from './check.ts';
-import { assertManifest, assertNoManifest, assertNoTag } from './manifests.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertManifest,
+  assertNoBlob,
+  assertNoManifest,
+  assertNoRepository,
+  assertNoTag,
+  equal,
+  group,
+  ofUnknownName,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
 export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (it) => {
   for (const algorithm of algorithms) {

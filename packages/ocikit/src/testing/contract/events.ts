@@ -1,11 +1,16 @@
 import type { TransferEvent } from '../../model/index.ts';
-import { randomBlob } from '../content.ts';
-
-import { assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects, rejectsBecauseOf } from './check.ts';
-import { inPieces } from './sources.ts';
-import { chunkLength } from './uploads.ts';
+import {
+  assertNoRepository,
+  chunkLength,
+  equal,
+  group,
+  holds,
+  inPieces,
+  rejects,
+  rejectsBecauseOf,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { randomBlob } from '../content/index.ts';
 
 export const events: DefineGroup = group('events', ['writing'], (it) => {
   it('tells of a pushed blob from its start to its end', async ({ registry, repository }) => {

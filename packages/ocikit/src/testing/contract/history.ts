@@ -1,10 +1,8 @@
 import { collect, historyOf } from '../../model/index.ts';
 import type { Registry, TagMove } from '../../model/index.ts';
-import { imageOf, pushContent } from '../content.ts';
-
-import { group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds } from './check.ts';
+import { equal, group, holds } from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, pushContent } from '../content/index.ts';
 
 type Step = Omit<TagMove, 'at'>;
 

@@ -1,9 +1,7 @@
 import { collect } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage } from '../content.ts';
-
-import { firstOf, group } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
+import { equal, firstOf, group, holds, rejects } from '../cases/index.ts';
+import type { DefineGroup, Scene } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage } from '../content/index.ts';
 
 /** As their bytes are: digits, capital letters, `_`, small letters; `-` and `.` before all of them. */
 const tagsInOrder: readonly string[] = '0 1 10 2 A Ab B Z _ _a a a-b a.b a0 aB a_b ab b latest z'.split(' ');

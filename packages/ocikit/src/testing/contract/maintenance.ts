@@ -1,10 +1,19 @@
 import { collect, maintenanceOf } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
-
-import { algorithms, assertBlob, assertNoBlob, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, pause, rejects, sameBytes } from './check.ts';
-import { chunkLength } from './uploads.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertNoBlob,
+  chunkLength,
+  equal,
+  group,
+  holds,
+  identityOf,
+  pause,
+  rejects,
+  sameBytes,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
 const later = (): Date => new Date(Date.now() + 60_000);
 

@@ -1,13 +1,20 @@
 import { mediaTypes } from '../../model/index.ts';
 import type { ErrorCode, Registry } from '../../model/index.ts';
-import { blobOf, imageOf, indexOf, manifestOf, pushContent, randomBlob } from '../content.ts';
-import type { TestManifest } from '../content.ts';
-
-import { assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
-import { assertManifest, assertNoManifest, assertNoTag, pushParts } from './manifests.ts';
-import { missingDescriptor } from './manifest-kinds.ts';
+import {
+  assertManifest,
+  assertNoManifest,
+  assertNoRepository,
+  assertNoTag,
+  equal,
+  group,
+  holds,
+  missingDescriptor,
+  pushParts,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, imageOf, indexOf, manifestOf, pushContent, randomBlob } from '../content/index.ts';
+import type { TestManifest } from '../content/index.ts';
 
 const { imageManifest, imageIndex } = mediaTypes;
 const tooLong = `a/${'b'.repeat(254)}`;

@@ -1,49 +1,20 @@
 import { collect } from '../../model/index.ts';
-import type { Registry } from '../../model/index.ts';
-import { blobOf, imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
-import type { TestManifest } from '../content.ts';
-
-import { algorithms, group, identityOf, ofHead, ofUnknownName } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects, sameBytes } from './check.ts';
-import { manifestKinds } from './manifest-kinds.ts';
-
-/** The manifest is there, byte by byte, by its digest and by these tags. */
-export async function assertManifest(
-  registry: Registry,
-  repository: string,
-  { descriptor, bytes }: TestManifest,
-  ...tags: string[]
-): Promise<void> {
-  const { digest } = descriptor;
-  equal(identityOf(await registry.resolveManifest(repository, digest)), descriptor, 'resolveManifest');
-  const manifest = await registry.getManifest(repository, digest);
-  equal(identityOf(manifest.descriptor), descriptor, "getManifest's descriptor");
-  sameBytes(manifest.bytes, bytes, "getManifest's bytes");
-  for (const tag of tags) {
-    equal(identityOf(await registry.resolveTag(repository, tag)), descriptor, `resolveTag of ${tag}`);
-    const tagged = await registry.getTag(repository, tag);
-    equal(identityOf(tagged.descriptor), descriptor, `getTag's descriptor of ${tag}`);
-    sameBytes(tagged.bytes, bytes, `getTag's bytes of ${tag}`);
-  }
-}
-
-/** The repository exists, but the manifest is not in it. */
-export async function assertNoManifest(
-  registry: Registry,
-  repository: string,
-  digest: `${string}:${string}`,
-): Promise<void> {
-  await rejects(registry.resolveManifest(repository, digest), 'MANIFEST_UNKNOWN', 'resolveManifest');
-  await rejects(registry.getManifest(repository, digest), 'MANIFEST_UNKNOWN', 'getManifest');
-}
-
-/** The repository exists, but not the tag. */
-export async function assertNoTag(registry: Registry, repository: string, tag: string): Promise<void> {
-  await rejects(registry.resolveTag(repository, tag), 'MANIFEST_UNKNOWN', `resolveTag of ${tag}`);
-  await rejects(registry.getTag(repository, tag), 'MANIFEST_UNKNOWN', `getTag of ${tag}`);
-  equal((await collect(registry.tags(repository))).includes(tag), false, `whether ${tag} is listed`);
-}
+import {
+  algorithms,
+  assertManifest,
+  assertNoManifest,
+  assertNoTag,
+  equal,
+  group,
+  identityOf,
+  manifestKinds,
+  ofHead,
+  ofUnknownName,
+  pushParts,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
 export const pushingManifests: DefineGroup = group('pushing manifests', ['writing'], (it) => {
   for (const { name: kind, make } of manifestKinds) {
@@ -215,9 +186,3 @@ export const readingManifests: DefineGroup = group('reading manifests', [], (it)
     await assertManifest(registry, name, image, 'v1');
   });
 });
-
-/** Everything that a manifest names, without the manifest. */
-export async function pushParts(registry: Registry, repository: string, manifest: TestManifest): Promise<void> {
-  for (const { descriptor, bytes } of manifest.blobs) await registry.pushBlob(repository, descriptor, bytes);
-  for (const entry of manifest.manifests) await pushContent(registry, repository, entry);
-}

@@ -1,9 +1,18 @@
 import type { MountResult } from '../../model/index.ts';
-import { randomBlob } from '../content.ts';
-
-import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { ContractError, equal, rejects, rejectsBecauseOf } from './check.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertNoBlob,
+  assertNoRepository,
+  ContractError,
+  equal,
+  group,
+  identityOf,
+  rejects,
+  rejectsBecauseOf,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { randomBlob } from '../content/index.ts';
 
 export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
   for (const algorithm of algorithms) {

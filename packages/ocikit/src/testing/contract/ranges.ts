@@ -1,9 +1,7 @@
 import type { ByteRange, ResolvedRange } from '../../model/index.ts';
-import { randomBlob } from '../content.ts';
-
-import { algorithms, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects, sameBytes } from './check.ts';
+import { algorithms, equal, group, identityOf, rejects, sameBytes } from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { randomBlob } from '../content/index.ts';
 
 const size = 2048;
 

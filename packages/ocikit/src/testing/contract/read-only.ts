@@ -1,11 +1,7 @@
 import { collect } from '../../model/index.ts';
-import { pushImage, randomBlob } from '../content.ts';
-
-import { group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects } from './check.ts';
-import { assertManifest } from './manifests.ts';
-import { methods } from './names.ts';
+import { assertManifest, equal, group, methods, rejects } from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { pushImage, randomBlob } from '../content/index.ts';
 
 export const readOnly: DefineGroup = group('read-only', ['read-only'], (it) => {
   it('lists and verifies what it maintains, and removes nothing', ['maintenance'], async (scene) => {

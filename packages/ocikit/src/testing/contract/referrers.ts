@@ -1,12 +1,9 @@
-import { collect, mediaTypes, referrerDescriptor, parseManifest } from '../../model/index.ts';
+import { collect, mediaTypes, parseManifest, referrerDescriptor } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
-import { artifactOf, imageOf, indexOf, manifestOf, pushContent, pushImage, randomBlob } from '../content.ts';
-import type { TestManifest } from '../content.ts';
-
-import { algorithms, firstOf, group } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, holds } from './check.ts';
-import { missingDescriptor } from './manifest-kinds.ts';
+import { algorithms, equal, firstOf, group, holds, missingDescriptor } from '../cases/index.ts';
+import type { DefineGroup, Scene } from '../cases/index.ts';
+import { artifactOf, imageOf, indexOf, manifestOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
+import type { TestManifest } from '../content/index.ts';
 
 const [typeA, typeB] = ['application/vnd.example.a', 'application/vnd.example.b'];
 

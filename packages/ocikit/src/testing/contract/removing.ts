@@ -1,10 +1,18 @@
 import type { Digest } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
-
-import { assertBlob, assertNoBlob, assertNoRepository, group, worksOr } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, holds, pause } from './check.ts';
-import { assertManifest, assertNoManifest } from './manifests.ts';
+import {
+  assertBlob,
+  assertManifest,
+  assertNoBlob,
+  assertNoManifest,
+  assertNoRepository,
+  equal,
+  group,
+  holds,
+  pause,
+  worksOr,
+} from '../cases/index.ts';
+import type { DefineGroup, Scene } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
 /** What happens before and what happens after it can be told apart. */
 async function aMoment(): Promise<Date> {

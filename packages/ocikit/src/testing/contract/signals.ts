@@ -1,14 +1,20 @@
 import { collect, isRegistryError } from '../../model/index.ts';
 import type { BlobUpload } from '../../model/index.ts';
-import { artifactOf, pushContent, pushImage, randomBlob } from '../content.ts';
-
-import { assertBlob, assertNoRepository, group } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, holds, pause, rejectsBecauseOf, settles } from './check.ts';
-import { methods } from './names.ts';
-import { openSource } from './sources.ts';
-import type { OpenSource } from './sources.ts';
-import { chunkLength } from './uploads.ts';
+import {
+  assertBlob,
+  assertNoRepository,
+  chunkLength,
+  equal,
+  group,
+  holds,
+  methods,
+  openSource,
+  pause,
+  rejectsBecauseOf,
+  settles,
+} from '../cases/index.ts';
+import type { DefineGroup, OpenSource, Scene } from '../cases/index.ts';
+import { artifactOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
 export const signals: DefineGroup = group('signals', [], (it) => {
   for (const method of methods) {

@@ -1,11 +1,18 @@
 import type { Digest, PushedManifest, Registry } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage } from '../content.ts';
-import type { TestManifest } from '../content.ts';
-
-import { assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
-import { assertManifest, assertNoManifest, assertNoTag, pushParts } from './manifests.ts';
+import {
+  assertManifest,
+  assertNoManifest,
+  assertNoRepository,
+  assertNoTag,
+  equal,
+  group,
+  holds,
+  pushParts,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage } from '../content/index.ts';
+import type { TestManifest } from '../content/index.ts';
 
 function pushIf(
   registry: Registry,

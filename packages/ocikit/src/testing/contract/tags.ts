@@ -1,10 +1,17 @@
 import { collect } from '../../model/index.ts';
-import { imageOf, pushContent, pushImage } from '../content.ts';
-
-import { algorithms, assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects } from './check.ts';
-import { assertManifest, assertNoManifest, assertNoTag, pushParts } from './manifests.ts';
+import {
+  algorithms,
+  assertManifest,
+  assertNoManifest,
+  assertNoRepository,
+  assertNoTag,
+  equal,
+  group,
+  pushParts,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, pushContent, pushImage } from '../content/index.ts';
 
 export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
   it('sets several tags with one push', async ({ registry, repository }) => {

@@ -1,10 +1,23 @@
-import { blobOf, randomBlob } from '../content.ts';
-
-import { algorithms, assertBlob, assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { ContractError, equal, holds, rejects, rejectsBecauseOf, settles } from './check.ts';
-import { failingAfter, fairShare, inPieces, longSource, openSource } from './sources.ts';
-import { chunkLength } from './uploads.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertNoRepository,
+  chunkLength,
+  ContractError,
+  equal,
+  failingAfter,
+  fairShare,
+  group,
+  holds,
+  inPieces,
+  longSource,
+  openSource,
+  rejects,
+  rejectsBecauseOf,
+  settles,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, randomBlob } from '../content/index.ts';
 
 export const failingUploads: DefineGroup = group('uploads of which a step fails', ['writing'], (it) => {
   for (const algorithm of algorithms) {

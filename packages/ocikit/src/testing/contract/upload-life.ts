@@ -1,10 +1,7 @@
 import type { Registry } from '../../model/index.ts';
-import { blobOf, randomBlob } from '../content.ts';
-
-import { assertBlob, assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
-import { chunkLength } from './uploads.ts';
+import { assertBlob, assertNoRepository, chunkLength, equal, group, holds, rejects } from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, randomBlob } from '../content/index.ts';
 
 export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'], (it) => {
   for (const told of [false, true]) {

@@ -1,15 +1,21 @@
-import type { BlobSource, BlobUpload } from '../../model/index.ts';
-import { blobOf, randomBlob } from '../content.ts';
-
-import { algorithms, assertBlob, assertNoRepository, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { ContractError, equal, holds, rejects, sameBytes } from './check.ts';
-import { inPieces, streamOf } from './sources.ts';
-
-/** As long as asked for, unless the registry wants longer ones. */
-export function chunkLength(upload: BlobUpload, length: number): number {
-  return Math.max(length, upload.minimumChunk ?? 0);
-}
+import type { BlobSource } from '../../model/index.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertNoRepository,
+  chunkLength,
+  ContractError,
+  equal,
+  group,
+  holds,
+  identityOf,
+  inPieces,
+  rejects,
+  sameBytes,
+  streamOf,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, randomBlob } from '../content/index.ts';
 
 export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
   for (const algorithm of algorithms) {

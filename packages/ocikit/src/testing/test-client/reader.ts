@@ -20,7 +20,7 @@ import type {
   Reader,
 } from '../../model/index.ts';
 
-import { answerContent } from './answer-content.ts';
+import { answerContent } from './answered-blob.ts';
 import { codeOfBadRequest, wrongAnswer } from './http.ts';
 import type { Http } from './http.ts';
 

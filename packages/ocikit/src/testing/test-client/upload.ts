@@ -9,8 +9,8 @@ import type {
   Digest,
 } from '../../model/index.ts';
 
-import { assertSize, bodyOf } from './bodies.ts';
-import type { Body } from './bodies.ts';
+import { assertSize, bodyOf } from './request-body.ts';
+import type { Body } from './request-body.ts';
 import { encode, wrongAnswer } from './http.ts';
 import type { Http } from './http.ts';
 

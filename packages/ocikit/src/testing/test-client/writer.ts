@@ -9,8 +9,8 @@ import type {
   Writer,
 } from '../../model/index.ts';
 
-import { assertSize, bodyOf } from './bodies.ts';
-import type { Body } from './bodies.ts';
+import { assertSize, bodyOf } from './request-body.ts';
+import type { Body } from './request-body.ts';
 import { wrongAnswer } from './http.ts';
 import type { Http, SentRequest } from './http.ts';
 import { assertPushed, ClientUpload, uploadAt, uploadsOf, uploadStateIn } from './upload.ts';

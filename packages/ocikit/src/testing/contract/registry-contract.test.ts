@@ -1,0 +1,132 @@
+import type * as nodeTest from 'node:test';
+
+import { describe, expect, test } from 'vitest';
+
+import { isRegistryError, maintenance, RegistryError } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
+
+import { describeRegistry, registryContract } from '../index.ts';
+import type { ContractSubject, ContractTraits, TestRunner } from '../index.ts';
+
+function subjectWith(traits: ContractTraits): ContractSubject {
+  return { create: async () => ({ registry: createMemoryRegistry() }), traits };
+}
+
+function leftOut(traits: ContractTraits): Map<string, string> {
+  const cases = registryContract(subjectWith(traits)).flatMap((group) => group.cases);
+  return new Map(cases.flatMap(({ name, leftOut: reason }) => (reason === undefined ? [] : [[name, reason]])));
+}
+
+/** A test runner that only writes down what it is told. */
+function recorder(): { lines: string[] } & TestRunner {
+  const lines: string[] = [];
+  let path: string[] = [];
+  return {
+    lines,
+    describe: (name, define) => {
+      const before = path;
+      path = [...before, name];
+      define();
+      path = before;
+    },
+    it: (name) => lines.push([...path, name].join(' > ')),
+  };
+}
+
+type NodeTest = Pick<typeof nodeTest, 'describe' | 'it'>;
+
+describe('registryContract', () => {
+  test('names each group and each case of a group once', () => {
+    const groups = registryContract(subjectWith({}));
+    expect(new Set(groups.map(({ name }) => name)).size).toBe(groups.length);
+    for (const { name, cases } of groups) {
+      expect(new Set(cases.map((each) => each.name)).size, name).toBe(cases.length);
+    }
+  });
+
+  test('has the same cases for every subject: what does not apply is left out with a reason', () => {
+    const namesFor = (traits: ContractTraits): string[] =>
+      registryContract(subjectWith(traits)).flatMap((group) => group.cases.map(({ name }) => name));
+    const all = namesFor({});
+    for (const traits of [{ sparse: true }, { immutableTags: true }, { readOnly: true }, { remote: true }]) {
+      expect(namesFor(traits)).toEqual(all);
+    }
+  });
+
+  test('lets a registry that knows no names say what it does not find in them, if that is told', async () => {
+    const memory = createMemoryRegistry();
+    const registry: Registry = {
+      ...memory,
+      getBlob: (repository, digest, options) =>
+        memory.getBlob(repository, digest, options).catch((error: unknown) => {
+          throw isRegistryError(error, 'NAME_UNKNOWN') ? new RegistryError('BLOB_UNKNOWN', 'not here') : error;
+        }),
+    };
+    const reading = async (traits: ContractTraits): Promise<void> => {
+      const found = registryContract({ create: async () => ({ registry }), traits })
+        .find(({ name }) => name === 'reading blobs')
+        ?.cases.find(({ name }) => name === 'does not know an unknown repository, and does not make it by asking');
+      await found?.run();
+    };
+    await reading({ lacks: ['unknownNames'] });
+    await expect(reading({})).rejects.toThrow('expected NAME_UNKNOWN, but it is BLOB_UNKNOWN');
+  });
+
+  test.each<[ContractTraits, string, string]>([
+    [{}, 'accepts an image whose config is missing', 'it is not sparse'],
+    [{ sparse: true }, 'refuses an image whose config is missing', 'it is sparse'],
+    [{ immutableTags: true }, 'moves a tag back and forth', 'its tags are immutable'],
+    [{}, 'refuses another manifest, and stores nothing of it', 'its tags are not immutable'],
+    [{ readOnly: true }, 'sets several tags with one push', 'the registry is read-only'],
+    [{}, 'refuses pushBlob, and stays as it is', 'the registry is not read-only'],
+    [{ lacks: ['maintenance'] }, 'a blob that nobody has used since', 'it has no Maintenance'],
+    [{}, 'says that there is none', 'it has Maintenance'],
+    [{ lacks: ['uploadRead'] }, 'reads back what came so far', 'what an upload holds cannot be read'],
+    [{ lacks: ['ifTag'] }, 'sets a tag only if it does not exist', 'it has no conditions on tags'],
+    [
+      { lacks: ['anonymousMount'] },
+      'finds a sha256 blob by itself if no repository is named',
+      'it mounts only from a repository that is named',
+    ],
+  ])('with %j leaves out "%s": %s', (traits, name, reason) => {
+    expect(leftOut(traits).get(name)).toBe(reason);
+  });
+
+  test('closes what a case was given, also if the case fails', async () => {
+    let open = 0;
+    const [group] = registryContract({
+      create: async () => {
+        open++;
+        const registry = createMemoryRegistry();
+        return {
+          registry: { ...registry, pushBlob: () => Promise.reject(new Error('broken')) },
+          close: async () => void open--,
+        };
+      },
+    });
+    for (const { run } of group?.cases.slice(0, 5) ?? []) await expect(run()).rejects.toThrow();
+    expect(open).toBe(0);
+  });
+
+  test('fails if a registry that does not say so lacks Maintenance', async () => {
+    const registry = { ...createMemoryRegistry(), [maintenance]: undefined };
+    const groups = registryContract({ create: async () => ({ registry }) });
+    const verifies = groups.find(({ name }) => name === 'Maintenance verifies');
+    await expect(verifies?.cases[0]?.run()).rejects.toThrow('lacks');
+  });
+});
+
+describe('describeRegistry', () => {
+  test('hands each case that applies to the runner, below the name and its group, and no other', () => {
+    const { lines, describe: group, it } = recorder();
+    describeRegistry({ describe: group, it }, 'my store', subjectWith({}));
+    expect(lines).toContain('my store > pushing blobs > does not mind pieces without bytes');
+    expect(lines.filter((line) => line.startsWith('my store > read-only'))).toEqual([]);
+  });
+
+  test('takes the runner of Node as it is', () => {
+    const runnerOf = ({ describe: group, it }: NodeTest): TestRunner => ({ describe: group, it });
+    expect(runnerOf).toBeTypeOf('function'); // That it compiles is the proof.
+  });
+});
