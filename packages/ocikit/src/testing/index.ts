@@ -4,7 +4,7 @@ export type {
   ContractCase,
   ContractGroup,
   ContractInstance,
-  ContractSubject,
+  ContractTarget,
   ContractTraits,
 } from './cases/index.ts';
 export * from './content/index.ts';

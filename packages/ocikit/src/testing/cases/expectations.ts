@@ -1,7 +1,8 @@
+// Expectations: how a case compares, and how it fails.
 import { isRegistryError } from '../../model/index.ts';
 import type { ErrorCode, RegistryError } from '../../model/index.ts';
 
-/** What a case throws where the registry does not do what it promises. */
+/** The error of a case: the registry does not do what it promises. It tells what was expected and what came. */
 export class ContractError extends Error {
   override readonly name: string = 'ContractError';
 }
@@ -13,10 +14,12 @@ export function equal(actual: unknown, expected: unknown, what: string): void {
   }
 }
 
+/** @param what the message if the condition does not hold: what was expected, and what came */
 export function holds(condition: boolean, what: string): void {
   if (!condition) throw new ContractError(what);
 }
 
+/** Compares byte by byte, and names the first byte that differs. */
 export function sameBytes(actual: Uint8Array, expected: Uint8Array, what: string): void {
   if (actual.length !== expected.length) {
     throw new ContractError(`${what}: expected ${expected.length} bytes, but there are ${actual.length}`);
@@ -28,14 +31,18 @@ export function sameBytes(actual: Uint8Array, expected: Uint8Array, what: string
   }
 }
 
-/** @param codes one of which the error has to have */
+/**
+ * The call rejects with a RegistryError.
+ *
+ * @param codes the error has one of them
+ */
 export async function rejects(
   call: Promise<unknown>,
   codes: ErrorCode | readonly ErrorCode[],
   what: string = 'the call',
 ): Promise<RegistryError> {
   const expected = typeof codes === 'string' ? [codes] : codes;
-  const error = await failureOf(call, `${what}: expected it to reject with ${expected.join(' or ')}`);
+  const error = await failureOf(call, `${what}: expected an error with ${expected.join(' or ')}`);
   if (!isRegistryError(error)) {
     throw new ContractError(
       `${what}: expected a RegistryError with ${expected.join(' or ')}, but it is ${show(error)}`,
@@ -52,23 +59,23 @@ export async function rejects(
   return error;
 }
 
-/** The very error that the caller caused, or one that was caused by it. */
+/** The call rejects with the error that the case caused, or with an error that has it among its causes. */
 export async function rejectsBecauseOf(call: Promise<unknown>, reason: unknown, what: string): Promise<void> {
-  const error = await failureOf(call, `${what}: expected it to reject with ${show(reason)}`);
+  const error = await failureOf(call, `${what}: expected an error ${show(reason)}`);
   for (let at = error; at !== undefined; at = at instanceof Error ? at.cause : undefined) {
     if (at === reason) return;
   }
-  throw new ContractError(`${what}: expected it to reject with ${show(reason)}, but it is ${show(error)}`, {
+  throw new ContractError(`${what}: expected an error ${show(reason)}, but it is ${show(error)}`, {
     cause: error,
   });
 }
 
-/** Any error will do: for what is refused without a promise of how. */
+/** The call rejects with any error: for refusals whose code is not promised. */
 export async function fails(call: Promise<unknown>, what: string): Promise<void> {
-  await failureOf(call, `${what}: expected it to fail`);
+  await failureOf(call, `${what}: expected an error`);
 }
 
-/** True if the call worked, false if it rejected with this code; anything else is an error. */
+/** True if the call worked, false if it rejected with this code. Rejects with any other error. */
 export async function worksOr(code: ErrorCode, call: Promise<unknown>): Promise<boolean> {
   try {
     await call;
@@ -89,12 +96,12 @@ async function failureOf(call: Promise<unknown>, expectation: string): Promise<u
   throw new ContractError(`${expectation}, but it resolved with ${show(value)}`);
 }
 
-/** What never settles fails here, with a message, instead of in the test runner, without one. */
+/** Fails with a message if the call does not settle in time; the test runner's own time-out would have none. */
 export async function settles<T>(call: Promise<T>, what: string, milliseconds: number = 5000): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new ContractError(`${what}: it did not settle within ${milliseconds} ms`));
+      reject(new ContractError(`${what}: expected it to settle within ${milliseconds} ms, but it did not`));
     }, milliseconds);
   });
   try {
@@ -104,12 +111,13 @@ export async function settles<T>(call: Promise<T>, what: string, milliseconds: n
   }
 }
 
-/** The first item, so that a sequence that fails at its beginning does. */
+/** The first item of a sequence. Rejects if the sequence fails before it. */
 export async function firstOf<T>(items: AsyncIterable<T>): Promise<T | undefined> {
   for await (const item of items) return item;
   return undefined;
 }
 
+/** Waits for this time. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

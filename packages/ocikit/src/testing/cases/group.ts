@@ -1,11 +1,12 @@
+// Groups of cases: which cases apply to a registry, and how a case is run with one.
 import { maintenanceOf } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { randomName } from '../content/index.ts';
 
 import { ContractError } from './expectations.ts';
-import type { ContractCapability, ContractCase, ContractGroup, ContractSubject, ContractTraits } from './target.ts';
+import type { ContractCapability, ContractCase, ContractGroup, ContractTarget, ContractTraits } from './target.ts';
 
-/** Why a case may not apply to a subject. */
+/** A property that a case needs from the registry. */
 export type Need =
   | 'writing'
   | 'movable tags'
@@ -23,18 +24,21 @@ export type Need =
   | 'history'
   | 'damage';
 
-/** What a case works with: a registry, and names in it that nobody else uses. */
+/** The surroundings of a running case: a registry, and names in it for this case alone. */
 export interface Scene {
+  /** The registry under test. */
   readonly registry: Registry;
-  /** Where the case prepares what it reads; the registry itself, unless that is read-only. */
+  /** The registry through which a case prepares content; the registry itself, unless that is read-only. */
   readonly origin: Registry;
+  /** The traits of the registry. */
   readonly traits: ContractTraits;
-  /** A new repository's name, of the scene alone. */
+  /** Gives a repository name for this scene alone: a new one, or the one with this suffix. */
   readonly repository: (suffix?: string) => string;
   /** The scene's repositories that the registry lists. */
   readonly listed: () => Promise<string[]>;
   /** The registry's maintenance, which the case needs. */
   readonly maintenance: Maintenance;
+  /** Changes a stored blob behind the registry's back. */
   readonly damage: (repository: string, digest: Digest) => Promise<void>;
 }
 
@@ -44,11 +48,12 @@ export interface AddCase {
   (name: string, needs: readonly Need[], run: (scene: Scene) => Promise<void>): void;
 }
 
-export type DefineGroup = (subject: ContractSubject) => ContractGroup;
+/** Makes a group for a registry. */
+export type DefineGroup = (target: ContractTarget) => ContractGroup;
 
 /** A group of cases, each of which needs what the group needs. */
-export function group(name: string, needs: readonly Need[], define: (it: AddCase) => void): DefineGroup {
-  return (subject) => {
+export function group(name: string, needs: readonly Need[], define: (test: AddCase) => void): DefineGroup {
+  return (target) => {
     const cases: ContractCase[] = [];
     const add = (
       sentence: string,
@@ -56,41 +61,44 @@ export function group(name: string, needs: readonly Need[], define: (it: AddCase
       run: (scene: Scene) => Promise<void> = async () => undefined,
     ): void => {
       const [own, body] = typeof more === 'function' ? [[], more] : [more, run];
-      cases.push(caseOf(subject, sentence, [...needs, ...own], body));
+      cases.push(caseOf(target, sentence, [...needs, ...own], body));
     };
     define(add);
     return { name, cases };
   };
 }
 
+/** Makes a case, which creates a registry of the target when it runs. */
 export function caseOf(
-  subject: ContractSubject,
+  target: ContractTarget,
   name: string,
   needs: readonly Need[],
   run: (scene: Scene) => Promise<void>,
 ): ContractCase {
-  const leftOut = needs.map((need) => unmet(need, subject)).find((reason) => reason !== undefined);
-  return { name, leftOut, run: () => onStage(subject, run) };
+  const leftOut = needs.map((need) => unmet(need, target)).find((reason) => reason !== undefined);
+  return { name, leftOut, run: () => runInScene(target, run) };
 }
 
-async function onStage(subject: ContractSubject, run: (scene: Scene) => Promise<void>): Promise<void> {
-  const { registry, origin = registry, close } = await subject.create();
+async function runInScene(target: ContractTarget, run: (scene: Scene) => Promise<void>): Promise<void> {
+  const { registry, origin = registry, close } = await target.create();
   const prefix = `contract/${randomName()}`;
   let count = 0;
   try {
     await run({
       registry,
       origin,
-      traits: subject.traits ?? {},
+      traits: target.traits ?? {},
       repository: (suffix = String(++count)) => `${prefix}/${suffix}`,
       listed: () => namesBelow(registry, prefix),
       get maintenance() {
         const found = maintenanceOf(registry);
         if (found === undefined)
-          throw new ContractError("the registry has no Maintenance: say so in `lacks`, if that's right");
+          throw new ContractError(
+            "expected a Maintenance, but the registry has none: add maintenance to the trait lacks, if that's right",
+          );
         return found;
       },
-      damage: async (repository, digest) => subject.damage?.(registry, repository, digest),
+      damage: async (repository, digest) => target.damage?.(registry, repository, digest),
     });
   } finally {
     await close?.();
@@ -106,8 +114,8 @@ async function namesBelow(registry: Registry, prefix: string): Promise<string[]>
   return found;
 }
 
-/** Undefined if the subject is as the case needs it. */
-function unmet(need: Need, { traits = {}, damage }: ContractSubject): string | undefined {
+/** The reason for which a case does not apply; undefined if it applies. */
+function unmet(need: Need, { traits = {}, damage }: ContractTarget): string | undefined {
   const lacks = (capability: ContractCapability): boolean => traits.lacks?.includes(capability) === true;
   switch (need) {
     case 'writing':
@@ -124,11 +132,11 @@ function unmet(need: Need, { traits = {}, damage }: ContractSubject): string | u
     case 'sparse':
       return traits.sparse === true ? undefined : 'it is not sparse';
     case 'anonymous mount':
-      return lacks('anonymousMount') ? 'it mounts only from a repository that is named' : undefined;
+      return lacks('anonymousMount') ? 'it mounts only from a named repository' : undefined;
     case 'functions':
-      return traits.remote === true ? 'HTTP has no words for a function' : undefined;
+      return traits.remote === true ? 'a function cannot be sent over HTTP' : undefined;
     case 'uploads that can be read':
-      return lacks('uploadRead') ? 'what an upload holds cannot be read' : undefined;
+      return lacks('uploadRead') ? 'its uploads cannot be read' : undefined;
     case 'ifTag':
       return lacks('ifTag') ? 'it has no conditions on tags' : undefined;
     case 'maintenance':
@@ -136,8 +144,8 @@ function unmet(need: Need, { traits = {}, damage }: ContractSubject): string | u
     case 'no maintenance':
       return lacks('maintenance') ? undefined : 'it has Maintenance';
     case 'history':
-      return traits.keepsHistory === true ? undefined : 'it does not say that it knows how its tags moved';
+      return traits.keepsHistory === true ? undefined : 'it does not keep the history of its tags';
     case 'damage':
-      return damage === undefined ? 'nobody says how to damage what it stores' : undefined;
+      return damage === undefined ? 'the target has no way to damage stored content' : undefined;
   }
 }

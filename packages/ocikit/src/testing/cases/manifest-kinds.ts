@@ -1,3 +1,4 @@
+// The kinds of manifests that a registry has to accept.
 import { mediaTypes } from '../../model/index.ts';
 import type { Descriptor } from '../../model/index.ts';
 import {
@@ -14,25 +15,28 @@ import type { TestManifest } from '../content/index.ts';
 
 const linux = (architecture: string): { os: string; architecture: string } => ({ os: 'linux', architecture });
 
+/** A kind of manifest that a registry has to accept. */
 export interface ManifestKind {
+  /** The kind, with an article. */
   readonly name: string;
+  /** Makes a new one. Its digest and those of its content have this algorithm. */
   readonly make: (algorithm?: string) => TestManifest;
 }
 
-/** Content that no registry has. */
+/** The descriptor of content that no registry has. */
 export function missingDescriptor(mediaType: string, algorithm?: string): Descriptor {
   return randomBlob(100, { mediaType, algorithm }).descriptor;
 }
 
 const subject = (algorithm?: string): Descriptor => missingDescriptor(mediaTypes.imageManifest, algorithm);
 
-/** A layer that may not be distributed: it is only said where it can be fetched. */
+/** A layer that may not be distributed: its descriptor has a URL, and no registry has its bytes. */
 export function foreignLayer(mediaType: string, algorithm?: string): Descriptor {
   const descriptor = missingDescriptor(mediaType, algorithm);
   return { ...descriptor, urls: [`https://layers.example.com/${descriptor.digest}`] };
 }
 
-/** Every kind of manifest that a registry has to take. */
+/** Every kind of manifest that a registry has to accept. */
 export const manifestKinds: readonly ManifestKind[] = [
   { name: 'an image', make: (algorithm) => imageOf({ algorithm }) },
   {
@@ -87,7 +91,7 @@ export const manifestKinds: readonly ManifestKind[] = [
       }),
   },
   {
-    name: 'an image with fields that nobody knows',
+    name: 'an image with unknown fields',
     make: (algorithm) =>
       imageOf({ algorithm, fields: { [`org.${randomName()}`]: randomName(), nested: { deep: [1, null, false] } } }),
   },
@@ -123,7 +127,7 @@ export const manifestKinds: readonly ManifestKind[] = [
       indexOf([imageOf({ algorithm })], { algorithm, subject: subject(algorithm), annotations: { a: 'b' } }),
   },
   {
-    name: 'an index with fields that nobody knows',
+    name: 'an index with unknown fields',
     make: (algorithm) =>
       indexOf([imageOf({ algorithm })], { algorithm, fields: { [`org.${randomName()}`]: randomName() } }),
   },

@@ -1,3 +1,4 @@
+// All methods of a registry, for cases that have to try each of them.
 import { collect, mediaTypes } from '../../model/index.ts';
 import type { CallOptions, Digest, Registry } from '../../model/index.ts';
 import { imageOf } from '../content/index.ts';
@@ -5,26 +6,34 @@ import type { TestManifest } from '../content/index.ts';
 
 import type { Need } from './group.ts';
 
-/** What a method is called with where it takes one. */
+/** The arguments of a call. Each method takes those that it needs. */
 export interface Arguments extends CallOptions {
+  /** The repository's name. */
   repository: string;
+  /** A digest of content in it. */
   digest: Digest;
+  /** A tag in it. */
   tag: string;
 }
 
+/** A method of a registry, for cases that call all of them. */
 export interface Method {
+  /** Its name, with the variant if there are several. */
   readonly name: string;
+  /** The arguments that it takes. */
   readonly takes: readonly ('repository' | 'digest' | 'tag')[];
+  /** Properties that it needs from the registry. */
   readonly needs: readonly Need[];
+  /** Calls it, and reads the result to its end. */
   readonly call: (registry: Registry, args: Arguments) => Promise<unknown>;
 }
 
-/** The image that methods push. */
+/** The manifest that the methods push. */
 export const imageForMethods: TestManifest = imageOf({ layers: [] });
 const bytes = new Uint8Array([1, 2, 3]);
 const at = ['repository', 'digest'] as const;
 
-/** Every method of a registry, as it is called with arguments that are as good as these. */
+/** Every method of a registry. */
 export const methods: readonly Method[] = [
   {
     name: 'getBlob',

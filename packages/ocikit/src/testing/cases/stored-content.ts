@@ -1,3 +1,4 @@
+// Expectations about stored content: blobs, manifests, tags and repositories.
 import { collect } from '../../model/index.ts';
 import type { Descriptor, Digest, ErrorCode, Registry } from '../../model/index.ts';
 import { pushContent } from '../content/index.ts';
@@ -7,24 +8,25 @@ import { equal, firstOf, rejects, sameBytes } from './expectations.ts';
 import type { Scene } from './group.ts';
 import type { ContractTraits } from './target.ts';
 
+/** The digest algorithms that a registry has to support. */
 export const algorithms = ['sha256', 'sha512'] as const;
 
-/** What the answer to a HEAD may be called: over HTTP it has a status only. */
-export function ofHead(traits: ContractTraits, code: 'NAME_UNKNOWN', kind: ErrorCode): readonly ErrorCode[] {
+/** The codes that a failed `resolve…` may have. Over HTTP the answer to HEAD has a status only. */
+export function codesOfHead(traits: ContractTraits, code: 'NAME_UNKNOWN', kind: ErrorCode): readonly ErrorCode[] {
   return traits.remote === true ? [code, kind] : [code];
 }
 
-/** What the error is where content is looked for in a repository that does not exist. */
-export function ofUnknownName({ lacks = [] }: ContractTraits, kind: ErrorCode): readonly ErrorCode[] {
+/** The codes that a call may have that looks for content in a repository that does not exist. */
+export function codesOfUnknownRepository({ lacks = [] }: ContractTraits, kind: ErrorCode): readonly ErrorCode[] {
   return lacks.includes('unknownNames') ? ['NAME_UNKNOWN', kind] : ['NAME_UNKNOWN'];
 }
 
-/** A descriptor as the registry's methods return it: what it is, not what else is said of it. */
+/** The fields of a descriptor that identify content: without annotations, platform and the like. */
 export function identityOf({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-/** The blob is there, whole, and says so. */
+/** The blob can be resolved and read, whole. */
 export async function assertBlob(
   registry: Registry,
   repository: string,
@@ -32,7 +34,11 @@ export async function assertBlob(
   bytes: Uint8Array,
 ): Promise<void> {
   const descriptor = { mediaType: 'application/octet-stream', digest, size: bytes.length };
-  equal(identityOf(await registry.resolveBlob(repository, digest)), descriptor, `what ${repository} says of the blob`);
+  equal(
+    identityOf(await registry.resolveBlob(repository, digest)),
+    descriptor,
+    `the blob's descriptor in ${repository}`,
+  );
   const content = await registry.getBlob(repository, digest);
   equal(identityOf(content.descriptor), descriptor, 'the descriptor of the content');
   sameBytes(await content.bytes(), bytes, `the blob in ${repository}`);
@@ -50,18 +56,18 @@ export async function assertNoRepository(scene: Scene, repository: string, diges
   await rejects(firstOf(registry.tags(repository)), 'NAME_UNKNOWN', 'tags');
   await rejects(
     registry.resolveBlob(repository, digest),
-    ofHead(traits, 'NAME_UNKNOWN', 'BLOB_UNKNOWN'),
+    codesOfHead(traits, 'NAME_UNKNOWN', 'BLOB_UNKNOWN'),
     'resolveBlob in an unknown repository',
   );
   await rejects(
     readAll(registry, repository, digest),
-    ofUnknownName(traits, 'BLOB_UNKNOWN'),
+    codesOfUnknownRepository(traits, 'BLOB_UNKNOWN'),
     'getBlob in an unknown repository',
   );
-  equal((await scene.listed()).includes(repository), false, `${repository} is listed`);
+  equal((await scene.listed()).includes(repository), false, `whether ${repository} is listed`);
 }
 
-/** The manifest is there, byte by byte, by its digest and by these tags. */
+/** The manifest can be read, byte by byte, by its digest and by these tags. */
 export async function assertManifest(
   registry: Registry,
   repository: string,
@@ -98,7 +104,7 @@ export async function assertNoTag(registry: Registry, repository: string, tag: s
   equal((await collect(registry.tags(repository))).includes(tag), false, `whether ${tag} is listed`);
 }
 
-/** Everything that a manifest names, without the manifest. */
+/** Pushes everything that a manifest names, without the manifest. */
 export async function pushParts(registry: Registry, repository: string, manifest: TestManifest): Promise<void> {
   for (const { descriptor, bytes } of manifest.blobs) await registry.pushBlob(repository, descriptor, bytes);
   for (const entry of manifest.manifests) await pushContent(registry, repository, entry);

@@ -1,72 +1,83 @@
+// The registry under test, and the cases and groups that test it.
 import type { Digest, Registry } from '../../model/index.ts';
 
-/** What can be missing from a registry without its being wrong. */
+/** A capability that a registry may lack. */
 export type ContractCapability =
   /** Mounting a blob without naming the repository that has it. */
   | 'anonymousMount'
-  /** Telling that a repository is unknown, and not only what was looked for in it. */
+  /** Telling an unknown repository from unknown content in a repository. */
   | 'unknownNames'
-  /** Conditions on tags. */
+  /** Changing tags on a condition: the option `ifTag`. */
   | 'ifTag'
-  /** Reading what an upload holds. */
+  /** Reading the bytes of an upload before its commit. */
   | 'uploadRead'
-  /** See `maintenanceOf`. */
+  /** Maintenance: see `maintenanceOf`. */
   | 'maintenance';
 
-/** In what a registry legitimately differs. A trait selects other expectations, or leaves cases out visibly. */
+/**
+ * Properties in which registries may differ. A trait changes what a case expects, or leaves cases out with a reason.
+ * Default of each: false.
+ */
 export interface ContractTraits {
-  /** It accepts manifests that name content which the repository does not have. */
+  /** It accepts manifests that name content that the repository does not have. */
   sparse?: boolean | undefined;
-  /** A tag that exists stays as it is, and so does what it reaches. */
+  /** An existing tag cannot be moved or deleted, nor can the content that it reaches. */
   immutableTags?: boolean | undefined;
-  /** It knows how its tags moved: see `historyOf`. */
+  /** It keeps the history of its tags: see `historyOf`. */
   keepsHistory?: boolean | undefined;
   /** It refuses everything that would change it. */
   readOnly?: boolean | undefined;
   /**
-   * It is reached over HTTP. There the answer to a HEAD has a status but no code, so that an unknown repository cannot
-   * be told from an unknown blob or manifest; an upload that is resumed at an `offset` is looked for when it is gone on
-   * with; and the registry sees only after a moment that a call has been broken off.
+   * It is reached over HTTP. The answer to HEAD has a status but no code, so an unknown repository looks like an unknown
+   * blob or manifest. An upload that is resumed at an `offset` is looked up with the next bytes. The registry learns a
+   * moment later that a call was aborted.
    */
   remote?: boolean | undefined;
-  /** The longest name that a repository can have, in characters; 255 if it is left out. */
+  /** The longest name that a repository can have, in characters. Default: 255. */
   longestName?: number | undefined;
-  /** What it does not have at all. */
+  /** Capabilities that it does not have. Default: it has all of them. */
   lacks?: readonly ContractCapability[] | undefined;
 }
 
 /** A registry for one case. */
 export interface ContractInstance {
+  /** The registry that the case tests. */
   registry: Registry;
-  /** Another way to the same content, to prepare what cases read: for a registry that is read-only. */
+  /** Another registry over the same content, through which cases prepare it. Default: `registry`, unless it is read-only. */
   origin?: Registry | undefined;
+  /** Called when the case has ended, even if it failed. */
   close?: (() => Promise<void>) | undefined;
 }
 
-/** What is put to the test. */
-export interface ContractSubject {
+/** The kind of registry under test, and how to create one. */
+export interface ContractTarget {
   /**
-   * Called for each case. It need not be a new registry: cases use names that nobody else has, and expect neither an
-   * empty registry nor one of their own.
+   * Gives the registry for a case. It may be the same one for all cases, and need not be empty: each case uses repository
+   * names of its own.
    */
   create(): Promise<ContractInstance>;
+  /** Properties in which it differs from most registries. Default: none. */
   traits?: ContractTraits | undefined;
-  /** Changes a stored blob behind the registry's back, so that cases can see how it copes. */
+  /** Changes a stored blob behind the registry's back, so that cases can test repairs. Default: those cases are left out. */
   damage?: ((registry: Registry, repository: string, digest: Digest) => Promise<void>) | undefined;
 }
 
+/** A promise of the `Registry` interface, as a program. */
 export interface ContractCase {
-  /** The sentence that the case proves. */
+  /** The rest of the sentence that the case proves; the group's name begins it. */
   readonly name: string;
-  /** The test of the distribution specification's conformance suite of which it is the counterpart. */
+  /** The name of the same test in the distribution specification's conformance suite. */
   readonly official?: string | undefined;
-  /** Why the case does not apply to this subject, if so. It need not be run then, but it ought to be seen. */
+  /** The reason for which the case does not apply to this registry; undefined if it applies. Report it rather than run it. */
   readonly leftOut: string | undefined;
-  /** Rejects if the registry does not do what the sentence says. */
+  /** Runs the case. Rejects with what was expected and what came, if the registry does not keep the promise. */
   readonly run: () => Promise<void>;
 }
 
+/** Cases about one subject. */
 export interface ContractGroup {
+  /** The beginning of the sentence that each case proves. */
   readonly name: string;
+  /** The cases, also those that do not apply. */
   readonly cases: readonly ContractCase[];
 }

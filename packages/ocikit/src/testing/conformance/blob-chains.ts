@@ -1,3 +1,4 @@
+// The official tests of blobs: pushing, mounting, reading and deleting them.
 import type { BlobUpload, ByteRange, Digest } from '../../model/index.ts';
 import {
   assertBlob,
@@ -15,15 +16,19 @@ import type { TestBlob } from '../content/index.ts';
 
 import type { Step } from './content-steps.ts';
 
-/** Tests of the official suite that each build on those before, with content that is made for each of them. */
+/** Official tests that build on one another. Each run of the chain makes content of its own. */
 export interface Chain {
+  /** The part of the official name that the tests share. */
   readonly name: string;
+  /** Properties that all its tests need from the registry. */
   readonly needs?: readonly Need[];
+  /** Makes the steps, with new content. */
   steps(): Step[];
 }
 
 const size = 512;
 
+/** The official tests of blobs with digests of this algorithm. */
 export function blobChains(algorithm: string): Chain[] {
   const random = (length: number = size): TestBlob => randomBlob(length, { algorithm });
   const chain = (name: string, steps: () => Step[], needs: readonly Need[] = []): Chain => ({ name, needs, steps });
@@ -92,7 +97,7 @@ function step(name: string, proves: string, run: (scene: Scene, repository: stri
 
 function postOnly({ descriptor, bytes }: TestBlob): Step {
   return step('blob-post-only', 'pushes a blob in one step', async ({ registry }, name) => {
-    equal(identityOf(await registry.pushBlob(name, descriptor, bytes)), descriptor, 'what pushBlob returns');
+    equal(identityOf(await registry.pushBlob(name, descriptor, bytes)), descriptor, 'the result of pushBlob');
   });
 }
 
@@ -100,7 +105,7 @@ function postPut({ descriptor, bytes }: TestBlob): Step {
   return step('blob-post-put', 'pushes a blob with the commit of an upload', async ({ registry }, name) => {
     const upload = await registry.startUpload(name);
     const committed = await upload.commit(descriptor.digest, { source: bytes, size: bytes.length });
-    equal(identityOf(committed), descriptor, 'what commit returns');
+    equal(identityOf(committed), descriptor, 'the result of commit');
   });
 }
 
@@ -108,13 +113,13 @@ function streamed({ descriptor, bytes }: TestBlob): Step {
   return step('blob-patch-stream', 'pushes a blob as a stream of unknown size', async ({ registry }, name) => {
     const upload = await registry.startUpload(name);
     await upload.append(streamOf(bytes, 100));
-    equal(identityOf(await upload.commit(descriptor.digest)), descriptor, 'what commit returns');
+    equal(identityOf(await upload.commit(descriptor.digest)), descriptor, 'the result of commit');
   });
 }
 
 interface Chunks {
   chunks: number;
-  /** Each chunk is preceded by one that belongs elsewhere. */
+  /** Each chunk is preceded by one for another position. */
   unordered?: boolean;
   /** The last chunk comes with the commit. */
   last?: boolean;
@@ -134,16 +139,16 @@ function chunked({ descriptor, bytes }: TestBlob, { chunks, unordered = false, l
           const isLast = elsewhere + length >= bytes.length;
           await refusesChunk(upload, bytes, elsewhere, length, last && isLast ? descriptor.digest : undefined);
           const resumed = await registry.resumeUpload(name, upload.id);
-          equal(resumed.size, at, 'where the upload stands after a chunk out of order');
+          equal(resumed.size, at, 'the size of the upload after a chunk out of order');
         }
         const chunk = bytes.subarray(at, at + length);
         if (last && at + length >= bytes.length) {
           await upload.commit(descriptor.digest, { source: chunk, at, size: chunk.length });
           return;
         }
-        equal(await upload.append(chunk, { at, size: chunk.length }), at + chunk.length, 'where the upload stands');
+        equal(await upload.append(chunk, { at, size: chunk.length }), at + chunk.length, 'the size of the upload');
       }
-      equal(identityOf(await upload.commit(descriptor.digest)), descriptor, 'what commit returns');
+      equal(identityOf(await upload.commit(descriptor.digest)), descriptor, 'the result of commit');
     },
   );
 }
@@ -162,8 +167,8 @@ async function refusesChunk(
 }
 
 function head({ descriptor }: TestBlob): Step {
-  return step('blob-head', 'says that the blob is there', async ({ registry }, name) => {
-    equal(identityOf(await registry.resolveBlob(name, descriptor.digest)), descriptor, 'what it says');
+  return step('blob-head', 'resolves the blob', async ({ registry }, name) => {
+    equal(identityOf(await registry.resolveBlob(name, descriptor.digest)), descriptor, 'the result of resolveBlob');
   });
 }
 
@@ -174,7 +179,7 @@ function get({ descriptor, bytes }: TestBlob): Step {
 }
 
 function missing({ descriptor }: TestBlob): Step {
-  return step('', 'does not know a blob that nobody pushed', async ({ registry }, name) => {
+  return step('', 'does not find a blob that was never pushed', async ({ registry }, name) => {
     const content = registry.getBlob(name, descriptor.digest).then((found) => found.bytes());
     await rejects(content, ['BLOB_UNKNOWN', 'NAME_UNKNOWN']);
   });
@@ -184,7 +189,7 @@ function remove({ descriptor }: TestBlob, elsewhere?: (name: string) => string):
   const places = elsewhere === undefined ? 1 : 2;
   return step(
     'blob-delete',
-    'deletes the blob, at once',
+    'deletes the blob at once',
     async ({ registry }, name) => {
       for (const repository of elsewhere === undefined ? [name] : [name, elsewhere(name)]) {
         await registry.deleteBlob(repository, descriptor.digest);
@@ -208,12 +213,13 @@ function mountChain(name: 'mount' | 'mount anonymous', blob: TestBlob): Chain {
     const upload = await registry.startUpload(otherOf(repository));
     await upload.commit(descriptor.digest, { source: bytes });
   });
-  const what = anonymous ? 'mounts it without being told from where' : 'mounts it from there';
+  const what = anonymous ? 'mounts the blob without a named repository' : 'mounts the blob from that repository';
   const mount = step(anonymous ? 'blob-mount-anonymous' : 'blob-mount', what, async ({ registry }, repository) => {
     const from = anonymous ? undefined : otherOf(repository);
     const result = await registry.mountBlob(from, repository, descriptor.digest);
-    if (result.descriptor === undefined) throw new ContractError('the blob was not mounted: an upload has begun');
-    equal(identityOf(result.descriptor), descriptor, 'what mountBlob returns');
+    if (result.descriptor === undefined)
+      throw new ContractError('expected the blob to be mounted, but an upload has begun');
+    equal(identityOf(result.descriptor), descriptor, 'the result of mountBlob');
     await assertBlob(registry, repository, descriptor, bytes);
   });
   return {
@@ -224,9 +230,10 @@ function mountChain(name: 'mount' | 'mount anonymous', blob: TestBlob): Chain {
 }
 
 function mountMissing({ descriptor, bytes }: TestBlob): Step {
-  return step('blob-mount', 'begins an upload for a blob that is nowhere', async ({ registry }, name) => {
+  return step('blob-mount', 'begins an upload for a blob that is missing everywhere', async ({ registry }, name) => {
     const { upload } = await registry.mountBlob(otherOf(name), name, descriptor.digest);
-    if (upload === undefined) throw new ContractError('a blob that is nowhere was mounted');
+    if (upload === undefined)
+      throw new ContractError('expected an upload for a missing blob, but the blob was mounted');
     await upload.commit(descriptor.digest, { source: bytes });
   });
 }
@@ -238,13 +245,13 @@ function cancelSteps({ descriptor }: TestBlob): Step[] {
       await upload.cancel();
       await rejects(registry.resumeUpload(name, upload.id), 'BLOB_UPLOAD_UNKNOWN', 'resuming it');
     }),
-    step('blob-delete', 'has no blob of a cancelled upload to delete', async ({ registry }, name) => {
+    step('blob-delete', 'does not find a blob of a cancelled upload to delete', async ({ registry }, name) => {
       await rejects(registry.deleteBlob(name, descriptor.digest), ['BLOB_UNKNOWN', 'NAME_UNKNOWN']);
     }),
   ];
 }
 
-/** The ends of official ranges are inclusive. What HTTP refuses as unsatisfiable is an empty part here. */
+/** Official ranges include their end. A range that HTTP refuses as unsatisfiable is an empty part here. */
 const ranges: readonly [name: string, range: ByteRange, expected: readonly [start: number, end: number] | undefined][] =
   [
     ['range 500-1499', { start: 500, end: 1500 }, [500, 1500]],
@@ -274,7 +281,7 @@ function rangeSteps(blob: TestBlob): Step[] {
   return [postPut(blob), ...reads, remove(blob)];
 }
 
-/** Pushes more bytes than those that have the digest. */
+/** Pushes bytes that do not have the digest: the right ones and some more. */
 function refused(name: string, { descriptor, bytes }: TestBlob, push: (blob: TestBlob) => Step): Step {
   const wrong = new Uint8Array([...bytes, ...new TextEncoder().encode('oh no')]);
   const attempt = push({ descriptor: { ...descriptor, size: wrong.length }, bytes: wrong });

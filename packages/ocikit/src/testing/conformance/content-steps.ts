@@ -1,3 +1,4 @@
+// The official tests of a content: pushing, listing, reading and deleting it.
 import { collect } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 import { equal, identityOf, rejects, sameBytes, worksOr } from '../cases/index.ts';
@@ -6,19 +7,25 @@ import type { TestManifest } from '../content/index.ts';
 
 import type { OfficialContent } from './contents.ts';
 
-/** A test of the official suite, as a step after those that come before it. */
+/** An official test, as a step that builds on the steps before it. */
 export interface Step {
   /** The rest of the official test's name. */
   readonly name: string;
+  /** The sentence that it proves, after the name of the group. */
   readonly proves: string;
+  /** Properties that it needs from the registry. */
   readonly needs?: readonly Need[];
-  /** What of it later steps need, if they need any. */
+  /** The part of the step that later steps need, if any. */
   readonly prepare?: (scene: Scene, repository: string) => Promise<unknown>;
-  /** @returns for how many blobs, manifests or tags it was done */
+  /**
+   * Runs the step.
+   *
+   * @returns the number of blobs, manifests or tags that it tested
+   */
   run(scene: Scene, repository: string): Promise<number>;
 }
 
-/** Pushes a content, lists it, asks for it, reads it and deletes it. */
+/** The steps that push a content, list it, resolve it, read it and delete it. */
 export function contentSteps(content: OfficialContent): Step[] {
   const { blobs, manifests, tags } = content;
   const steps = [
@@ -38,6 +45,7 @@ export function contentSteps(content: OfficialContent): Step[] {
   return blobs.size > 0 ? steps : steps.filter(({ name }) => !name.includes('/blob-'));
 }
 
+/** The steps that push a content. */
 export function pushSteps(content: OfficialContent): Step[] {
   const { tags } = content;
   return [
@@ -47,6 +55,7 @@ export function pushSteps(content: OfficialContent): Step[] {
   ];
 }
 
+/** Pushes the blobs. */
 export function pushBlobs({ blobs }: OfficialContent, name: string = 'push/blob-post-put'): Step {
   const prepare = async ({ registry }: Scene, repository: string): Promise<void> => {
     for (const { descriptor, bytes } of blobs.values()) {
@@ -76,9 +85,9 @@ function pushByDigest(content: OfficialContent): Step {
       const { digest } = descriptor;
       const tags = content.tagsWithDigest === true ? tagsOf(content, digest) : [];
       const pushed = await registry.pushManifest(name, bytes, mediaType, { digest, tags });
-      equal(identityOf(pushed.descriptor), descriptor, 'what pushManifest returns');
+      equal(identityOf(pushed.descriptor), descriptor, 'the result of pushManifest');
       equal(pushed.tags.toSorted(), tags.toSorted(), 'the tags that it returns');
-      // Made here, so its shape is known.
+      // The suite made the manifest, so its shape is known.
       const { subject } = JSON.parse(new TextDecoder().decode(bytes)) as { subject?: { digest: Digest } };
       equal(pushed.subject, subject?.digest, 'the subject that it returns');
     }
@@ -102,7 +111,7 @@ function pushByTag({ tags }: OfficialContent): Step {
   const prepare = async ({ registry }: Scene, name: string): Promise<void> => {
     for (const [tag, { descriptor, bytes, mediaType }] of tags) {
       const pushed = await registry.pushManifest(name, bytes, mediaType, { tags: [tag] });
-      equal(identityOf(pushed.descriptor), descriptor, 'what pushManifest returns');
+      equal(identityOf(pushed.descriptor), descriptor, 'the result of pushManifest');
     }
   };
   return {
@@ -119,17 +128,18 @@ function pushByTag({ tags }: OfficialContent): Step {
   };
 }
 
+/** Lists the tags. */
 export function tagListStep({ tags }: OfficialContent): Step {
   return {
     name: 'tag-list',
-    proves: 'lists the tags, all of them and those after the middle',
+    proves: 'lists all tags and those after the middle',
     run: async ({ registry }, name) => {
       const all = await collect(registry.tags(name));
       equal(all, [...tags.keys()].toSorted(), 'the tags');
       const half = Math.floor(all.length / 2);
       const startAfter = all[half - 1];
       if (startAfter !== undefined) {
-        equal(await collect(registry.tags(name, { startAfter })), all.slice(half), `what comes after ${startAfter}`);
+        equal(await collect(registry.tags(name, { startAfter })), all.slice(half), `the tags after ${startAfter}`);
       }
       return 1;
     },
@@ -139,10 +149,10 @@ export function tagListStep({ tags }: OfficialContent): Step {
 function headByTag({ tags }: OfficialContent): Step {
   return {
     name: 'head/manifest-head-by-tag',
-    proves: 'says what each tag is at',
+    proves: 'resolves each tag',
     run: async ({ registry }, name) => {
       for (const [tag, { descriptor }] of tags) {
-        equal(identityOf(await registry.resolveTag(name, tag)), descriptor, `what ${tag} is at`);
+        equal(identityOf(await registry.resolveTag(name, tag)), descriptor, `the manifest at ${tag}`);
       }
       return tags.size;
     },
@@ -152,24 +162,29 @@ function headByTag({ tags }: OfficialContent): Step {
 function headByDigest(manifests: readonly TestManifest[]): Step {
   return {
     name: 'head/manifest-head-by-digest',
-    proves: 'says that each manifest is there',
+    proves: 'resolves each manifest',
     run: async ({ registry }, name) => {
       for (const { descriptor } of manifests) {
-        equal(identityOf(await registry.resolveManifest(name, descriptor.digest)), descriptor, 'what it says');
+        equal(
+          identityOf(await registry.resolveManifest(name, descriptor.digest)),
+          descriptor,
+          'the result of resolveManifest',
+        );
       }
       return manifests.length;
     },
   };
 }
 
+/** Resolves the blobs. */
 export function headBlobs({ blobs }: OfficialContent): Step {
   return {
     name: 'head/blob-head',
-    proves: 'says that each blob is there',
+    proves: 'resolves each blob',
     run: async ({ registry }, name) => {
       for (const [digest, { bytes }] of blobs) {
         const expected = { mediaType: 'application/octet-stream', digest, size: bytes.length };
-        equal(identityOf(await registry.resolveBlob(name, digest)), expected, 'what it says');
+        equal(identityOf(await registry.resolveBlob(name, digest)), expected, 'the result of resolveBlob');
       }
       return blobs.size;
     },
@@ -206,6 +221,7 @@ function pullByDigest(manifests: readonly TestManifest[]): Step {
   };
 }
 
+/** Reads the blobs. */
 export function pullBlobs({ blobs }: OfficialContent): Step {
   return {
     name: 'pull/blob-get',
@@ -222,7 +238,7 @@ export function pullBlobs({ blobs }: OfficialContent): Step {
 function referrersStep({ subject = 'sha256:', referrers = [] }: OfficialContent): Step {
   return {
     name: 'referrers',
-    proves: 'lists the referrers, all of them and those of each type',
+    proves: 'lists all referrers and those of each type',
     run: async ({ registry }, name) => {
       const expected = referrers.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
       equal(await collect(registry.referrers(name, subject)), expected, 'the referrers');
@@ -245,19 +261,23 @@ function deleteTags({ tags }: OfficialContent): Step {
   };
   return {
     name: 'delete/tag-delete',
-    proves: 'deletes each tag, at once',
+    proves: 'deletes each tag at once',
     needs: ['deletable tags'],
     prepare: run,
     run,
   };
 }
 
-/** @param stored false if none of them is there */
+/**
+ * Deletes the manifests.
+ *
+ * @param stored false if the registry refused them before
+ */
 export function deleteManifests(manifests: readonly TestManifest[], stored: boolean = true): Step {
   const run = async ({ registry }: Scene, name: string): Promise<number> => {
     for (const { descriptor } of manifests.toReversed()) {
       const deleted = await worksOr('MANIFEST_UNKNOWN', registry.deleteManifest(name, descriptor.digest));
-      equal(deleted, stored, 'whether it was there');
+      equal(deleted, stored, 'whether the manifest was stored');
       const after = registry.getManifest(name, descriptor.digest);
       await rejects(after, ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN'], 'the manifest afterwards');
     }
@@ -265,13 +285,14 @@ export function deleteManifests(manifests: readonly TestManifest[], stored: bool
   };
   return {
     name: 'delete/manifest-delete',
-    proves: stored ? 'deletes each manifest, at once' : 'does not know the manifest that was refused',
+    proves: stored ? 'deletes each manifest at once' : 'does not find the manifest that was refused',
     needs: ['deletable tags'],
     prepare: run,
     run,
   };
 }
 
+/** Deletes the blobs. */
 export function deleteBlobs({ blobs }: OfficialContent): Step {
   const run = async ({ registry }: Scene, name: string): Promise<number> => {
     for (const digest of blobs.keys()) {
@@ -286,7 +307,7 @@ export function deleteBlobs({ blobs }: OfficialContent): Step {
   };
   return {
     name: 'delete/blob-delete',
-    proves: 'deletes each blob, at once',
+    proves: 'deletes each blob at once',
     needs: ['deletable tags'],
     prepare: run,
     run,

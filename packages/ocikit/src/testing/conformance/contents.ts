@@ -1,20 +1,23 @@
+// The contents that the official suite pushes.
 import { mediaTypes } from '../../model/index.ts';
 import type { Descriptor, Digest, Platform } from '../../model/index.ts';
 import { foreignLayer, missingDescriptor } from '../cases/index.ts';
 import { artifactOf, blobOf, emptyJson, imageOf, indexOf, randomBlob, randomName } from '../content/index.ts';
 import type { ArtifactOptions, ImageOptions, TestBlob, TestManifest } from '../content/index.ts';
 
-/** One of the contents with which the official suite goes through a registry. */
+/** A content that the official suite pushes, lists, reads and deletes. */
 export interface OfficialContent {
-  /** Each once. */
+  /** Its blobs, each once. */
   readonly blobs: ReadonlyMap<Digest, TestBlob>;
-  /** Each after what it names. */
+  /** Its manifests, each after those that it names. */
   readonly manifests: readonly TestManifest[];
+  /** The manifest of each tag. */
   readonly tags: ReadonlyMap<string, TestManifest>;
   /** The tags are set together with the push by digest. */
   readonly tagsWithDigest?: boolean;
+  /** The manifest that some of its manifests refer to. */
   readonly subject?: Digest;
-  /** How the subject's referrers are listed. */
+  /** The subject's referrers, as they are listed. */
   readonly referrers?: readonly Descriptor[];
 }
 
@@ -72,7 +75,7 @@ function tagsWithDigest(tag: string, algorithm: string): OfficialContent {
   return { ...all, tags: new Map([...all.tags, ...numbered]), tagsWithDigest: true };
 }
 
-/** What a referrer is listed as. */
+/** The descriptor by which a referrer is listed. */
 function listed({ descriptor }: TestManifest, more: Pick<Descriptor, 'artifactType' | 'annotations'>): Descriptor {
   return { ...descriptor, ...more };
 }

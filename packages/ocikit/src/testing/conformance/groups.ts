@@ -1,6 +1,7 @@
+// The counterpart of the official conformance suite, as groups of cases.
 import { collect } from '../../model/index.ts';
 import { algorithms, caseOf, equal, rejects } from '../cases/index.ts';
-import type { ContractCase, ContractSubject, DefineGroup } from '../cases/index.ts';
+import type { ContractCase, ContractTarget, DefineGroup } from '../cases/index.ts';
 import { imageOf, randomName } from '../content/index.ts';
 
 import { blobChains } from './blob-chains.ts';
@@ -22,8 +23,8 @@ import { officialTests } from './official-tests.ts';
 const counts = new Map(officialTests);
 
 /**
- * The counterpart of the distribution specification's conformance suite: for each of its tests a case of the same
- * name, which runs the steps that come before it first.
+ * The counterpart of the distribution specification's conformance suite: a case for each of its tests, under the
+ * official name. A case first runs the steps that come before it.
  */
 export const officialGroups: readonly DefineGroup[] = [
   officialGroup('basics', [
@@ -43,33 +44,37 @@ export const officialGroups: readonly DefineGroup[] = [
   ]),
 ];
 
-/** @param prefix what the names of all chains begin with */
+/** @param prefix the beginning of the official names of all chains */
 function officialGroup(name: string, chains: readonly Chain[], prefix: string = ''): DefineGroup {
-  return (subject) => ({
+  return (target) => ({
     name: `the official tests: ${name}`,
     cases: chains.flatMap((chain) =>
       chain.steps().map((step, i) => {
         const official = [prefix + chain.name, step.name].filter((part) => part !== '').join('/');
-        return stepCase(subject, chain, step, i, official);
+        return stepCase(target, chain, step, i, official);
       }),
     ),
   });
 }
 
-/** The case of a chain's step: it runs after the steps that prepare for it, with content of its own. */
+/** Makes a case of a step. It runs the steps before it too, with content of its own. */
 function stepCase(
-  subject: ContractSubject,
+  target: ContractTarget,
   chain: Chain,
   { proves, needs = [] }: Step,
   position: number,
   official: string,
 ): ContractCase {
   const all = ['writing', ...(chain.needs ?? []), ...needs] as const;
-  const made = caseOf(subject, `${proves} (${official})`, all, async (scene) => {
+  const made = caseOf(target, `${proves} (${official})`, all, async (scene) => {
     const repository = scene.repository();
     const steps = chain.steps();
     for (const before of steps.slice(0, position)) await before.prepare?.(scene, repository);
-    equal(await steps[position]?.run(scene, repository), counts.get(official), 'how often the official test is run');
+    equal(
+      await steps[position]?.run(scene, repository),
+      counts.get(official),
+      'the number of official tests that the step stands for',
+    );
   });
   return { ...made, official };
 }
@@ -77,7 +82,7 @@ function stepCase(
 function pingStep(): Step {
   return {
     name: 'ping',
-    proves: 'answers',
+    proves: 'answers a request',
     run: async ({ registry }) => {
       await collect(registry.repositories({ limit: 1 }));
       return 1;
@@ -88,7 +93,7 @@ function pingStep(): Step {
 function emptyTags(): Step {
   return {
     name: 'tag list',
-    proves: 'has no tags of an unknown repository to list',
+    proves: 'rejects a list of the tags of an unknown repository',
     run: async ({ registry }, name) => {
       await rejects(collect(registry.tags(name)), 'NAME_UNKNOWN');
       return 1;
@@ -99,7 +104,7 @@ function emptyTags(): Step {
 function emptyReferrers(): Step {
   return {
     name: 'referrers',
-    proves: 'lists no referrers where nothing is known',
+    proves: 'lists no referrers in an unknown repository',
     run: async ({ registry }, name) => {
       equal(await collect(registry.referrers(name, imageOf().descriptor.digest)), [], 'the referrers');
       return 1;
@@ -110,7 +115,7 @@ function emptyReferrers(): Step {
 function missingByDigest(): Step {
   return {
     name: 'by-digest',
-    proves: 'does not know a digest that nobody pushed',
+    proves: 'does not find a digest that was never pushed',
     run: async ({ registry }, name) => {
       const call = registry.getManifest(name, imageOf().descriptor.digest);
       await rejects(call, ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN']);
@@ -122,7 +127,7 @@ function missingByDigest(): Step {
 function missingByTag(): Step {
   return {
     name: 'by-tag',
-    proves: 'does not know a tag that nobody set',
+    proves: 'does not find a tag that was never set',
     run: async ({ registry }, name) => {
       await rejects(registry.getTag(name, `missing-${randomName()}`), ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN']);
       return 1;

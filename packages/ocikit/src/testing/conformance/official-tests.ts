@@ -1,6 +1,7 @@
+// The names of all official tests.
 /**
- * The tests of the distribution specification's conformance suite, by name, with how often each is run: what has a
- * count above 1 is run for each of the blobs, manifests or tags of its content.
+ * The tests of the distribution specification's conformance suite: the official name, and how often the test runs. A
+ * test with a count above 1 runs for each of the blobs, manifests or tags of its content.
  */
 export const officialTests: readonly (readonly [name: string, count: number])[] = [
   ['ping', 1],

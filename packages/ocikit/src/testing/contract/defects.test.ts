@@ -105,7 +105,7 @@ const defects: Defect[] = [
       return createContent({ descriptor, source: { pieces: [bytes] } });
     },
   })),
-  withDefect('asking about an unknown upload makes it', 'resuming uploads', (registry) => ({
+  withDefect('asking about an unknown upload makes it', 'a resumed upload', (registry) => ({
     async resumeUpload(name, id, options) {
       try {
         return await registry.resumeUpload(name, id, options);
@@ -115,7 +115,7 @@ const defects: Defect[] = [
       }
     },
   })),
-  withDefect('an upload can be resumed in any repository', 'resuming uploads', (registry) => {
+  withDefect('an upload can be resumed in any repository', 'a resumed upload', (registry) => {
     const homes = new Map<string, string>();
     return {
       async startUpload(name, options) {
@@ -126,14 +126,14 @@ const defects: Defect[] = [
       resumeUpload: (name, id, options) => registry.resumeUpload(homes.get(id) ?? name, id, options),
     };
   }),
-  withDefect('an upload of one byte counts as empty', 'resuming uploads', (registry) =>
+  withDefect('an upload of one byte counts as empty', 'a resumed upload', (registry) =>
     withUploads(registry, (upload) => ({
       get size() {
         return upload.size === 1 ? 0 : upload.size;
       },
     })),
   ),
-  withDefect('a commit with the wrong digest ends the upload', 'uploads of which a step fails', (registry) =>
+  withDefect('a commit with the wrong digest ends the upload', 'an upload with a failed step', (registry) =>
     withUploads(registry, (upload) => ({
       async commit(digest, options) {
         try {
@@ -145,12 +145,12 @@ const defects: Defect[] = [
       },
     })),
   ),
-  withDefect('where bytes belong is ignored', 'uploads of which a step fails', (registry) =>
+  withDefect('where bytes belong is ignored', 'an upload with a failed step', (registry) =>
     withUploads(registry, (upload) => ({
       append: (source, { at: _at, ...options } = {}) => upload.append(source, options),
     })),
   ),
-  withDefect('bytes of a chunk with the wrong size are kept', 'uploads of which a step fails', (registry) =>
+  withDefect('bytes of a chunk with the wrong size are kept', 'an upload with a failed step', (registry) =>
     withUploads(registry, (upload) => ({
       async append(source, { size, ...options } = {}) {
         const before = upload.size ?? 0;
@@ -160,7 +160,7 @@ const defects: Defect[] = [
       },
     })),
   ),
-  withDefect('a committed upload stays', 'ending uploads', (registry) => ({
+  withDefect('a committed upload stays', 'an ended upload', (registry) => ({
     async resumeUpload(name, id, options) {
       return registry.resumeUpload(name, id, options).catch(() => registry.startUpload(name));
     },
@@ -195,8 +195,8 @@ const defects: Defect[] = [
       return registry.pushManifest(name, bytes, mediaType, options);
     },
   })),
-  withDefect('missing content is accepted', 'manifests that name missing content', () => good({ sparse: true })),
-  withDefect('tags are set one after another', 'tags', (registry) => ({
+  withDefect('missing content is accepted', 'checking the links of a manifest', () => good({ sparse: true })),
+  withDefect('tags are set one after another', 'tagging', (registry) => ({
     async pushManifest(name, bytes, mediaType, options = {}) {
       const { tags = [], ...others } = options;
       const pushed = await registry.pushManifest(name, bytes, mediaType, others);
@@ -204,7 +204,7 @@ const defects: Defect[] = [
       return { ...pushed, tags };
     },
   })),
-  withDefect('the manifest that a tag leaves is gone', 'tags', (registry) => ({
+  withDefect('the manifest that a tag leaves is gone', 'tagging', (registry) => ({
     async pushManifest(name, bytes, mediaType, options = {}) {
       const [tag] = options.tags ?? [];
       const before = tag === undefined ? undefined : await registry.resolveTag(name, tag).catch(() => undefined);
@@ -217,7 +217,7 @@ const defects: Defect[] = [
   })),
   withDefect(
     'conditions on tags are looked at before, and not when the tag is set',
-    'conditions on tags',
+    'changing tags on a condition',
     (registry) => ({
       async pushManifest(name, bytes, mediaType, { ifTag, ...options } = {}) {
         for (const tag of ifTag === undefined ? [] : (options.tags ?? [])) {
@@ -230,7 +230,7 @@ const defects: Defect[] = [
   ),
   {
     name: 'a push stops at the first tag that is there already',
-    noticedBy: 'immutable tags',
+    noticedBy: 'a registry with immutable tags',
     traits: { immutableTags: true },
     make: () => {
       const registry = good({ immutableTags: true });
@@ -314,16 +314,16 @@ const defects: Defect[] = [
       await registry.deleteManifest(name, digest);
     },
   })),
-  withDefect('signals are ignored', 'signals', (registry) => ({
+  withDefect('signals are ignored', 'an aborted signal', (registry) => ({
     getTag: (name, tag) => registry.getTag(name, tag),
   })),
-  withDefect('a list goes on when its signal is aborted', 'signals', (registry) => ({
+  withDefect('a list goes on when its signal is aborted', 'an aborted signal', (registry) => ({
     async *tags(name, { signal, ...options } = {}) {
       signal?.throwIfAborted();
       yield* registry.tags(name, options);
     },
   })),
-  withDefect('names are not looked at', 'malformed arguments', (registry) => ({
+  withDefect('names are not looked at', 'checking arguments', (registry) => ({
     async *tags(name, options) {
       try {
         yield* registry.tags(name, options);
@@ -332,10 +332,10 @@ const defects: Defect[] = [
       }
     },
   })),
-  withDefect('leases are forgotten', 'Maintenance removes what is unused', (registry) =>
+  withDefect('leases are forgotten', 'Maintenance removes', (registry) =>
     withMaintenance(registry, () => ({ lease: async () => ({ [Symbol.asyncDispose]: async () => undefined }) })),
   ),
-  withDefect('the last use is not looked at', 'Maintenance removes what is unused', (registry) =>
+  withDefect('the last use is not looked at', 'Maintenance removes', (registry) =>
     withMaintenance(registry, (found) => ({
       removeUnused: (name, digest) => found.removeUnused(name, digest, { unusedSince: new Date(Date.now() + 10_000) }),
     })),
@@ -359,7 +359,7 @@ const defects: Defect[] = [
   },
   {
     name: 'a read-only registry can be changed',
-    noticedBy: 'read-only',
+    noticedBy: 'a read-only registry',
     traits: { readOnly: true },
     make: good,
   },

@@ -1,16 +1,21 @@
-import type { ContractSubject } from '../cases/index.ts';
+// Hands the contract to a test runner.
+import type { ContractTarget } from '../cases/index.ts';
 
 import { registryContract } from './registry-contract.ts';
 
-/** The part of a test runner that is needed: `vitest`, `node:test`, `bun:test`, mocha and Deno's `@std/testing/bdd` have it. */
+/** A test runner, such as `vitest`, `node:test`, `bun:test`, mocha or Deno's `@std/testing/bdd`. */
 export interface TestRunner {
+  /** Defines a group of tests. */
   describe: (name: string, define: () => void) => unknown;
+  /** Defines a test, which fails if the promise rejects. */
   it: (name: string, run: () => Promise<void>) => unknown;
 }
 
 /**
- * Runs the contract as tests of a runner: all that applies to a subject of these traits. What does not, and why, is what
- * {@link registryContract} tells.
+ * Defines the contract as tests of a runner: every case that applies to a registry with these traits.
+ * {@link registryContract} gives the other cases too, each with the reason.
+ *
+ * @param name the name of the outermost group
  *
  * @example
  * import { describe, it } from 'node:test';
@@ -21,10 +26,10 @@ export interface TestRunner {
  *   traits: { lacks: ['maintenance'] },
  * });
  */
-export function describeRegistry(runner: TestRunner, name: string, subject: ContractSubject): void {
+export function describeRegistry(runner: TestRunner, name: string, target: ContractTarget): void {
   const { describe, it } = runner;
   describe(name, () => {
-    for (const group of registryContract(subject)) {
+    for (const group of registryContract(target)) {
       const cases = group.cases.filter(({ leftOut }) => leftOut === undefined);
       if (cases.length === 0) continue;
       describe(group.name, () => {

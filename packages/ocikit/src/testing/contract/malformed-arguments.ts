@@ -1,3 +1,4 @@
+// Cases for malformed names, digests and tags in every method.
 import type { Digest } from '../../model/index.ts';
 import { assertBlob, assertManifest, equal, group, imageForMethods, methods, rejects } from '../cases/index.ts';
 import type { DefineGroup } from '../cases/index.ts';
@@ -79,10 +80,11 @@ const malformedTags: readonly string[] = [
   'x'.repeat(129),
 ];
 
-export const malformedArguments: DefineGroup = group('malformed arguments', [], (it) => {
+/** The cases for names, digests and tags at and beyond the limits of the specification. */
+export const malformedArguments: DefineGroup = group('checking arguments', [], (test) => {
   for (const method of methods) {
     if (method.takes.includes('repository')) {
-      it(`${method.name} refuses a malformed repository`, method.needs, async ({ registry }) => {
+      test(`makes ${method.name} refuse a malformed repository`, method.needs, async ({ registry }) => {
         const { digest } = randomBlob().descriptor;
         for (const name of malformedNames) {
           await rejects(method.call(registry, { repository: name, digest, tag: 'v1' }), 'NAME_INVALID', shown(name));
@@ -90,12 +92,12 @@ export const malformedArguments: DefineGroup = group('malformed arguments', [], 
       });
     }
     if (method.takes.includes('digest')) {
-      it(`${method.name} refuses a malformed digest`, method.needs, async ({ registry, origin, repository }) => {
+      test(`makes ${method.name} refuse a malformed digest`, method.needs, async ({ registry, origin, repository }) => {
         const [known, unknown] = [repository(), repository()];
         await pushImage(origin, known);
         for (const name of [known, unknown]) {
           for (const text of malformedDigests) {
-            // The type says the shape only, and callers may have none.
+            // The type knows only the shape of a digest, and callers without types can pass any text.
             const digest = text as Digest;
             await rejects(
               method.call(registry, { repository: name, digest, tag: 'v1' }),
@@ -107,7 +109,7 @@ export const malformedArguments: DefineGroup = group('malformed arguments', [], 
       });
     }
     if (method.takes.includes('tag')) {
-      it(`${method.name} refuses a malformed tag`, method.needs, async ({ registry, origin, repository }) => {
+      test(`makes ${method.name} refuse a malformed tag`, method.needs, async ({ registry, origin, repository }) => {
         const [known, unknown] = [repository(), repository()];
         await pushContent(origin, known, imageForMethods);
         const { digest } = imageForMethods.descriptor;
@@ -120,7 +122,7 @@ export const malformedArguments: DefineGroup = group('malformed arguments', [], 
     }
   }
 
-  it('takes a repository of the longest name', async ({ registry, origin, traits, repository }) => {
+  test('accepts a repository with the longest name', async ({ registry, origin, traits, repository }) => {
     const { longestName = 255 } = traits;
     const start = repository();
     const name = `${start}/${'x'.repeat(99)}/${'y'.repeat(longestName - 156)}/`.padEnd(longestName, 'z');
@@ -129,7 +131,7 @@ export const malformedArguments: DefineGroup = group('malformed arguments', [], 
     await assertManifest(registry, name, pushed, 'v1');
   });
 
-  it('takes every repository name that the specification allows', async ({ registry, origin, repository }) => {
+  test('accepts every repository name that the specification allows', async ({ registry, origin, repository }) => {
     for (const suffix of [
       '0',
       'a.b',

@@ -7,14 +7,14 @@ import type { Registry } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 
 import { describeRegistry, registryContract } from '../index.ts';
-import type { ContractSubject, ContractTraits, TestRunner } from '../index.ts';
+import type { ContractTarget, ContractTraits, TestRunner } from '../index.ts';
 
-function subjectWith(traits: ContractTraits): ContractSubject {
+function targetWith(traits: ContractTraits): ContractTarget {
   return { create: async () => ({ registry: createMemoryRegistry() }), traits };
 }
 
 function leftOut(traits: ContractTraits): Map<string, string> {
-  const cases = registryContract(subjectWith(traits)).flatMap((group) => group.cases);
+  const cases = registryContract(targetWith(traits)).flatMap((group) => group.cases);
   return new Map(cases.flatMap(({ name, leftOut: reason }) => (reason === undefined ? [] : [[name, reason]])));
 }
 
@@ -38,7 +38,7 @@ type NodeTest = Pick<typeof nodeTest, 'describe' | 'it'>;
 
 describe('registryContract', () => {
   test('names each group and each case of a group once', () => {
-    const groups = registryContract(subjectWith({}));
+    const groups = registryContract(targetWith({}));
     expect(new Set(groups.map(({ name }) => name)).size).toBe(groups.length);
     for (const { name, cases } of groups) {
       expect(new Set(cases.map((each) => each.name)).size, name).toBe(cases.length);
@@ -47,7 +47,7 @@ describe('registryContract', () => {
 
   test('has the same cases for every subject: what does not apply is left out with a reason', () => {
     const namesFor = (traits: ContractTraits): string[] =>
-      registryContract(subjectWith(traits)).flatMap((group) => group.cases.map(({ name }) => name));
+      registryContract(targetWith(traits)).flatMap((group) => group.cases.map(({ name }) => name));
     const all = namesFor({});
     for (const traits of [{ sparse: true }, { immutableTags: true }, { readOnly: true }, { remote: true }]) {
       expect(namesFor(traits)).toEqual(all);
@@ -66,7 +66,7 @@ describe('registryContract', () => {
     const reading = async (traits: ContractTraits): Promise<void> => {
       const found = registryContract({ create: async () => ({ registry }), traits })
         .find(({ name }) => name === 'reading blobs')
-        ?.cases.find(({ name }) => name === 'does not know an unknown repository, and does not make it by asking');
+        ?.cases.find(({ name }) => name === 'does not find an unknown repository, and does not create it');
       await found?.run();
     };
     await reading({ lacks: ['unknownNames'] });
@@ -77,17 +77,17 @@ describe('registryContract', () => {
     [{}, 'accepts an image whose config is missing', 'it is not sparse'],
     [{ sparse: true }, 'refuses an image whose config is missing', 'it is sparse'],
     [{ immutableTags: true }, 'moves a tag back and forth', 'its tags are immutable'],
-    [{}, 'refuses another manifest, and stores nothing of it', 'its tags are not immutable'],
+    [{}, 'refuses another manifest, and does not store it', 'its tags are not immutable'],
     [{ readOnly: true }, 'sets several tags with one push', 'the registry is read-only'],
-    [{}, 'refuses pushBlob, and stays as it is', 'the registry is not read-only'],
-    [{ lacks: ['maintenance'] }, 'a blob that nobody has used since', 'it has no Maintenance'],
-    [{}, 'says that there is none', 'it has Maintenance'],
-    [{ lacks: ['uploadRead'] }, 'reads back what came so far', 'what an upload holds cannot be read'],
+    [{}, 'refuses pushBlob, and changes nothing', 'the registry is not read-only'],
+    [{ lacks: ['maintenance'] }, 'a blob that was not used since', 'it has no Maintenance'],
+    [{}, 'says that it has none', 'it has Maintenance'],
+    [{ lacks: ['uploadRead'] }, 'reads back the bytes received so far', 'its uploads cannot be read'],
     [{ lacks: ['ifTag'] }, 'sets a tag only if it does not exist', 'it has no conditions on tags'],
     [
       { lacks: ['anonymousMount'] },
-      'finds a sha256 blob by itself if no repository is named',
-      'it mounts only from a repository that is named',
+      'finds a sha256 blob without being told a repository',
+      'it mounts only from a named repository',
     ],
   ])('with %j leaves out "%s": %s', (traits, name, reason) => {
     expect(leftOut(traits).get(name)).toBe(reason);
@@ -120,9 +120,9 @@ describe('registryContract', () => {
 describe('describeRegistry', () => {
   test('hands each case that applies to the runner, below the name and its group, and no other', () => {
     const { lines, describe: group, it } = recorder();
-    describeRegistry({ describe: group, it }, 'my store', subjectWith({}));
-    expect(lines).toContain('my store > pushing blobs > does not mind pieces without bytes');
-    expect(lines.filter((line) => line.startsWith('my store > read-only'))).toEqual([]);
+    describeRegistry({ describe: group, it }, 'my store', targetWith({}));
+    expect(lines).toContain('my store > pushing blobs > accepts empty pieces');
+    expect(lines.filter((line) => line.startsWith('my store > a read-only registry'))).toEqual([]);
   });
 
   test('takes the runner of Node as it is', () => {

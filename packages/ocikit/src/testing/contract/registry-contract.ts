@@ -1,4 +1,5 @@
-import type { ContractGroup, ContractSubject, DefineGroup } from '../cases/index.ts';
+// All groups of the contract, in order.
+import type { ContractGroup, ContractTarget, DefineGroup } from '../cases/index.ts';
 import { officialGroups } from '../conformance/index.ts';
 
 import { blobContent } from './blob-content.ts';
@@ -10,7 +11,7 @@ import { moving } from './history.ts';
 import { listingRepositories, listingTags } from './lists.ts';
 import {
   lacksMaintenance,
-  lookingAt,
+  readingForMaintenance,
   maintaining,
   malformedMaintenance,
   quarantining,
@@ -63,7 +64,7 @@ const groups: readonly DefineGroup[] = [
   concurrency,
   lacksMaintenance,
   maintaining,
-  lookingAt,
+  readingForMaintenance,
   verifying,
   quarantining,
   removingUnused,
@@ -74,17 +75,19 @@ const groups: readonly DefineGroup[] = [
 ];
 
 /**
- * What every registry has to do, as cases that any test runner can run: the documentation of the `Registry` interface
- * as a program, and the counterpart of the distribution specification's conformance suite.
+ * The contract of the `Registry` interface, as cases for any test runner, with the counterpart of the distribution
+ * specification's conformance suite. {@link describeRegistry} hands them to a test runner.
+ *
+ * @returns all groups, with the cases that do not apply to the target
  *
  * @example
- * for (const { name, cases } of registryContract(subject)) {
+ * for (const { name, cases } of registryContract({ create: async () => ({ registry: createMyStore() }) })) {
  *   for (const each of cases) {
  *     if (each.leftOut === undefined) await each.run();
  *     else report(`${name} ${each.name}: left out, because ${each.leftOut}`);
  *   }
  * }
  */
-export function registryContract(subject: ContractSubject): ContractGroup[] {
-  return groups.map((define) => define(subject));
+export function registryContract(target: ContractTarget): ContractGroup[] {
+  return groups.map((define) => define(target));
 }

@@ -42,10 +42,10 @@ afterAll(async () => {
 /** All cases that read by a tag which digest a manifest was pushed by, if that is not the one that everybody assumes. */
 const tagsOfSha512: readonly (string | RegExp)[] = [
   'pushing manifests: sets tags on a manifest that its sha512 digest names',
-  'tags: moves a tag to a manifest with a sha512 digest',
-  'conditions on tags: moves a tag from a sha512 manifest only if it is there',
-  'conditions on tags: sets a tag on a sha512 manifest only if it does not exist',
-  'the official tests: tag-param-sha512: says what each tag is at (tag-param-sha512/head/manifest-head-by-tag)',
+  'tagging: moves a tag to a manifest with a sha512 digest',
+  'changing tags on a condition: moves a tag from a sha512 manifest only if it is there',
+  'changing tags on a condition: sets a tag on a sha512 manifest only if it does not exist',
+  'the official tests: tag-param-sha512: resolves each tag (tag-param-sha512/head/manifest-head-by-tag)',
   'the official tests: tag-param-sha512: gives each tagged manifest as it was pushed (tag-param-sha512/pull/manifest-by-tag)',
 ];
 
@@ -70,17 +70,17 @@ const registries: Record<string, OtherRegistry> = {
       {
         because: 'tags that are set one by one are not set all or none',
         cases: [
-          'conditions on tags: sets several tags only if all of them are at the digest',
-          'conditions on tags: sets several tags only if none of them exists',
+          'changing tags on a condition: sets several tags only if all of them are at the digest',
+          'changing tags on a condition: sets several tags only if none of them exists',
         ],
       },
       {
         because: 'it has no API for referrers, so a list of them is a tag',
-        cases: [/^the official tests: (?:artifacts-with|index-with|missing)-subject: lists the tags/],
+        cases: [/^the official tests: (?:artifacts-with|index-with|missing)-subject: lists all tags/],
       },
       {
         because: "who changes an upload's state is told that it is wrong, not that there is no upload",
-        cases: ['resuming uploads: does not know an id that was changed'],
+        cases: ['a resumed upload: is unknown by a changed id'],
       },
     ],
   },
