@@ -28,9 +28,9 @@ export interface ContractTraits {
   /** It refuses everything that would change it. */
   readOnly?: boolean | undefined;
   /**
-   * It is reached over HTTP. The answer to HEAD has a status but no code, so an unknown repository looks like an unknown
-   * blob or manifest. An upload that is resumed at an `offset` is looked up with the next bytes. The registry learns a
-   * moment later that a call was aborted.
+   * It is reached over HTTP. The answer to HEAD has a status but no code, so an unknown repository looks like an
+   * unknown blob or manifest. An upload that is resumed at an `offset` is looked up with the next bytes. The registry
+   * learns a moment later that a call was aborted.
    */
   remote?: boolean | undefined;
   /** The longest name that a repository can have, in characters. Default: 255. */
@@ -43,7 +43,10 @@ export interface ContractTraits {
 export interface ContractInstance {
   /** The registry that the case tests. */
   registry: Registry;
-  /** Another registry over the same content, through which cases prepare it. Default: `registry`, unless it is read-only. */
+  /**
+   * Another registry over the same content, for a read-only one: cases prepare content through it. Default:
+   * `registry`.
+   */
   origin?: Registry | undefined;
   /** Called when the case has ended, even if it failed. */
   close?: (() => Promise<void>) | undefined;
@@ -52,13 +55,15 @@ export interface ContractInstance {
 /** The kind of registry under test, and how to create one. */
 export interface ContractTarget {
   /**
-   * Gives the registry for a case. It may be the same one for all cases, and need not be empty: each case uses repository
-   * names of its own.
+   * Gives the registry for a case. It may be the same one for all cases, and need not be empty: each case uses
+   * repository names of its own.
    */
   create(): Promise<ContractInstance>;
   /** Properties in which it differs from most registries. Default: none. */
   traits?: ContractTraits | undefined;
-  /** Changes a stored blob behind the registry's back, so that cases can test repairs. Default: those cases are left out. */
+  /**
+   * Changes a stored blob behind the registry's back, for cases about repairs. Default: those cases do not apply.
+   */
   damage?: ((registry: Registry, repository: string, digest: Digest) => Promise<void>) | undefined;
 }
 
@@ -68,9 +73,9 @@ export interface ContractCase {
   readonly name: string;
   /** The name of the same test in the distribution specification's conformance suite. */
   readonly official?: string | undefined;
-  /** The reason for which the case does not apply to this registry; undefined if it applies. Report it rather than run it. */
+  /** The reason for which the case does not apply to this registry; undefined if it applies. */
   readonly leftOut: string | undefined;
-  /** Runs the case. Rejects with what was expected and what came, if the registry does not keep the promise. */
+  /** Runs the case. If the registry breaks the promise, rejects with what was expected and what came. */
   readonly run: () => Promise<void>;
 }
 

@@ -1,3 +1,4 @@
+// Manifests for tests: images, indexes and artifacts, each with its content.
 import { mediaTypes } from '../../model/index.ts';
 import type { Descriptor, Platform } from '../../model/index.ts';
 
@@ -5,58 +6,75 @@ import { blobOf, emptyJson, randomBlob } from './blobs.ts';
 import type { TestBlob } from './blobs.ts';
 import { randomName } from './random.ts';
 
-/** A manifest together with everything that has to be pushed before it. */
+/** A manifest, with everything that has to be pushed before it. */
 export interface TestManifest extends TestBlob {
+  /** The media type with which to push it. */
   readonly mediaType: string;
-  /** Config, layers or an artifact's blobs. */
+  /** Its config and layers, or an artifact's blobs. */
   readonly blobs: readonly TestBlob[];
-  /** An index's entries. */
+  /** The entries of an index. */
   readonly manifests: readonly TestManifest[];
-  /** What an index says about it. */
+  /** The platform that an index names for it. */
   readonly platform?: Platform | undefined;
 }
 
-/** What {@link manifestOf} has to know besides the document. */
+/** Options of {@link manifestOf}. */
 export interface DocumentOptions {
+  /** The media type of the document. */
   mediaType: string;
+  /** The digest's algorithm, `sha256` or `sha512`. Default: `sha256`. */
   algorithm?: string | undefined;
+  /** Blobs to push before it. Default: none. */
   blobs?: readonly TestBlob[] | undefined;
+  /** Manifests to push before it. Default: none. */
   manifests?: readonly TestManifest[] | undefined;
+  /** The platform that an index names for it. Default: none. */
   platform?: Platform | undefined;
 }
 
-/** Any document as a manifest: {@link imageOf}, {@link indexOf} and {@link artifactOf} make the usual ones. */
+/**
+ * Makes a manifest of any document. {@link imageOf}, {@link indexOf} and {@link artifactOf} make the usual ones.
+ *
+ * @example
+ * const malformed = manifestOf({ schemaVersion: 1 }, { mediaType: 'application/vnd.oci.image.manifest.v1+json' });
+ */
 export function manifestOf(document: object, options: DocumentOptions): TestManifest {
   const { mediaType, algorithm, blobs = [], manifests = [], platform } = options;
   const blob = blobOf(JSON.stringify(document), { mediaType, algorithm });
   return { ...blob, mediaType, blobs, manifests, platform };
 }
 
+/** Options for images, indexes and artifacts. */
 export interface ManifestOptions {
+  /** The algorithm of all digests, `sha256` or `sha512`. Default: `sha256`. */
   algorithm?: string | undefined;
+  /** Default: none. */
   artifactType?: string | undefined;
+  /** The manifest that this one refers to. Default: none. */
   subject?: Descriptor | undefined;
+  /** Default: none. */
   annotations?: Readonly<Record<string, string>> | undefined;
-  /** Any other fields. They take the place of those that are made here; undefined leaves a field out. */
+  /** Further fields of the document. They replace fields of the same name; undefined removes one. Default: none. */
   fields?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** Options of {@link imageOf}. */
 export interface ImageOptions extends ManifestOptions {
-  /** An OCI image manifest if it is left out. */
+  /** Default: that of an OCI image manifest. With that of a Docker manifest, the content has Docker's types too. */
   mediaType?: string | undefined;
-  /** One that names the platform if it is left out. A mere descriptor is named, but not pushed. */
+  /** A descriptor alone is named in the manifest, but not pushed. Default: a config with the platform. */
   config?: TestBlob | Descriptor | undefined;
-  /** One of random bytes if they are left out. A mere descriptor is named, but not pushed. */
+  /** A descriptor alone is named in the manifest, but not pushed. Default: one layer of 1024 random bytes. */
   layers?: readonly (TestBlob | Descriptor)[] | undefined;
-  /** `linux/amd64` if it is left out. */
+  /** Default: `linux/amd64`. */
   platform?: Platform | undefined;
 }
 
 /**
- * An image that exists nowhere else: its config holds random bytes.
+ * Makes an image with a digest of its own: the config holds a random name.
  *
  * @example
- * const image = imageOf({ layers: [randomBlob(5_000_000)], annotations: { 'org.example.of': 'a test' } });
+ * const image = imageOf({ layers: [randomBlob(5_000_000)], annotations: { 'org.example.purpose': 'test' } });
  * await pushContent(registry, 'library/example', image, { tags: ['latest'] });
  */
 export function imageOf(options: ImageOptions = {}): TestManifest {
@@ -88,13 +106,14 @@ export function imageOf(options: ImageOptions = {}): TestManifest {
   return manifestOf(document, { mediaType, algorithm, blobs: [config, ...layers].filter(hasBytes), platform });
 }
 
+/** Options of {@link indexOf}. */
 export interface IndexOptions extends ManifestOptions {
-  /** An OCI image index if it is left out. */
+  /** Default: that of an OCI image index. */
   mediaType?: string | undefined;
 }
 
 /**
- * An index of these manifests. A mere descriptor is named, but not pushed.
+ * Makes an index of these manifests. A descriptor alone is named in the index, but not pushed.
  *
  * @example
  * const index = indexOf([
@@ -120,15 +139,18 @@ export function indexOf(entries: readonly (TestManifest | Descriptor)[], options
   return manifestOf(document, { mediaType, algorithm, manifests: entries.filter(hasBytes) });
 }
 
+/** Options of {@link artifactOf}. */
 export interface ArtifactOptions extends ManifestOptions {
+  /** The type of the artifact. */
   artifactType: string;
-  /** One of random bytes if they are left out. */
+  /** Default: one layer of 1024 random bytes. */
   layers?: readonly TestBlob[] | undefined;
+  /** Default: `linux/amd64`. */
   platform?: Platform | undefined;
 }
 
 /**
- * Something that is no image, such as a signature or a list of parts: an image manifest with an empty config.
+ * Makes an artifact, such as a signature or a list of parts: an image manifest with an empty config.
  *
  * @example
  * const signature = artifactOf({ artifactType: 'application/vnd.example.signature', subject: image.descriptor });

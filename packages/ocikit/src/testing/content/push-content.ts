@@ -1,14 +1,22 @@
+// Pushes content for tests.
 import type { PushedManifest, Registry } from '../../model/index.ts';
 
 import { imageOf } from './manifests.ts';
 import type { ImageOptions, TestManifest } from './manifests.ts';
 
+/** Options of {@link pushContent}. */
 export interface PushContentOptions {
-  /** Tags of the manifest itself; what it names is pushed without any. */
+  /** Tags of the manifest itself. The manifests that it names get none. Default: none. */
   tags?: readonly string[] | undefined;
 }
 
-/** Pushes a manifest after everything that it names. */
+/**
+ * Pushes everything that a manifest names, and then the manifest, by its digest.
+ *
+ * @example
+ * const index = indexOf([imageOf(), imageOf()]);
+ * await pushContent(registry, 'library/example', index, { tags: ['v1', 'latest'] });
+ */
 export async function pushContent(
   registry: Registry,
   repository: string,
@@ -22,7 +30,9 @@ export async function pushContent(
 }
 
 /**
- * Pushes an image of random content, for tests that need just any.
+ * Makes an image with random content and pushes it.
+ *
+ * @returns the image
  *
  * @example
  * const image = await pushImage(registry, 'library/example', { tags: ['latest'] });

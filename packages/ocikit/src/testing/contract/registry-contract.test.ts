@@ -18,7 +18,7 @@ function leftOut(traits: ContractTraits): Map<string, string> {
   return new Map(cases.flatMap(({ name, leftOut: reason }) => (reason === undefined ? [] : [[name, reason]])));
 }
 
-/** A test runner that only writes down what it is told. */
+/** A test runner that only records titles. */
 function recorder(): { lines: string[] } & TestRunner {
   const lines: string[] = [];
   let path: string[] = [];
@@ -45,7 +45,7 @@ describe('registryContract', () => {
     }
   });
 
-  test('has the same cases for every subject: what does not apply is left out with a reason', () => {
+  test('has the same cases for every target, with a reason for those that do not apply', () => {
     const namesFor = (traits: ContractTraits): string[] =>
       registryContract(targetWith(traits)).flatMap((group) => group.cases.map(({ name }) => name));
     const all = namesFor({});
@@ -54,7 +54,7 @@ describe('registryContract', () => {
     }
   });
 
-  test('lets a registry that knows no names say what it does not find in them, if that is told', async () => {
+  test('accepts the code of missing content for an unknown repository, if the traits say so', async () => {
     const memory = createMemoryRegistry();
     const registry: Registry = {
       ...memory,
@@ -93,7 +93,7 @@ describe('registryContract', () => {
     expect(leftOut(traits).get(name)).toBe(reason);
   });
 
-  test('closes what a case was given, also if the case fails', async () => {
+  test('closes the registry of a case, even if the case fails', async () => {
     let open = 0;
     const [group] = registryContract({
       create: async () => {
@@ -109,7 +109,7 @@ describe('registryContract', () => {
     expect(open).toBe(0);
   });
 
-  test('fails if a registry that does not say so lacks Maintenance', async () => {
+  test('fails for a registry without Maintenance whose traits do not say so', async () => {
     const registry = { ...createMemoryRegistry(), [maintenance]: undefined };
     const groups = registryContract({ create: async () => ({ registry }) });
     const verifies = groups.find(({ name }) => name === 'Maintenance verifies');
@@ -118,15 +118,15 @@ describe('registryContract', () => {
 });
 
 describe('describeRegistry', () => {
-  test('hands each case that applies to the runner, below the name and its group, and no other', () => {
+  test('hands the cases that apply to the runner, below the name and their group', () => {
     const { lines, describe: group, it } = recorder();
     describeRegistry({ describe: group, it }, 'my store', targetWith({}));
     expect(lines).toContain('my store > pushing blobs > accepts empty pieces');
     expect(lines.filter((line) => line.startsWith('my store > a read-only registry'))).toEqual([]);
   });
 
-  test('takes the runner of Node as it is', () => {
+  test('accepts the test runner of Node', () => {
     const runnerOf = ({ describe: group, it }: NodeTest): TestRunner => ({ describe: group, it });
-    expect(runnerOf).toBeTypeOf('function'); // That it compiles is the proof.
+    expect(runnerOf).toBeTypeOf('function'); // The proof is that this compiles.
   });
 });

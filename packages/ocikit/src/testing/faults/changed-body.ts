@@ -1,10 +1,15 @@
+// Changes to the body of a server's reply.
 import type { Reply } from '../../http/server/index.ts';
 import { createContent, digestOf, mediaTypes, readSource } from '../../model/index.ts';
 import type { BlobContent } from '../../model/index.ts';
 
 type Pieces = AsyncIterable<Uint8Array>;
 
-/** @returns bytes of a reply's body; undefined if it has none */
+/**
+ * The size of a reply's body.
+ *
+ * @returns in bytes; undefined if the body is missing or empty
+ */
 export function sizeOfBody({ body }: Reply): number | undefined {
   const content = typeof body === 'string' ? new TextEncoder().encode(body) : body;
   const size = content instanceof Uint8Array ? content.length : content && content.range.end - content.range.start;
@@ -12,17 +17,17 @@ export function sizeOfBody({ body }: Reply): number | undefined {
 }
 
 /**
- * A reply with another body.
+ * The reply with a changed body.
  *
- * @param size of the new one, which is then announced; if it is left out, what was announced before stays
+ * @param size the bytes of the new body, to be announced. Default: the announced size stays
  */
 export function mapBody(reply: Reply, map: (pieces: Pieces) => Pieces, size?: number): Reply {
   const { body } = reply;
   if (body === undefined) return reply;
   const pieces: Uint8Array | BlobContent = typeof body === 'string' ? new TextEncoder().encode(body) : body;
   const content = createContent({
-    // Whose bytes they are matters to nobody who sends them.
-    descriptor: { mediaType: mediaTypes.octetStream, digest: nobodys, size: size ?? sizeOfBody(reply) ?? 0 },
+    // Adapters send the bytes and ignore this digest.
+    descriptor: { mediaType: mediaTypes.octetStream, digest: placeholder, size: size ?? sizeOfBody(reply) ?? 0 },
     source: {
       iterate: () => map(readSource(pieces)),
       cancel: async () => {
@@ -34,9 +39,9 @@ export function mapBody(reply: Reply, map: (pieces: Pieces) => Pieces, size?: nu
   return { ...reply, headers, body: content };
 }
 
-const nobodys = digestOf(new Uint8Array());
+const placeholder = digestOf(new Uint8Array());
 
-/** A reply whose body fails at once, so that nothing of it is sent: the server ends the connection. */
+/** The reply with a body that fails at once: the server ends the connection and sends nothing. */
 export function brokenBody(reply: Reply, error: Error): Reply {
   const broken = (): Pieces => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) });
   return mapBody({ ...reply, body: reply.body ?? ' ' }, broken);

@@ -32,7 +32,7 @@ beforeEach(async () => {
 
 const get = (path: string, init: RequestInit = {}): Promise<Response> => server.fetch(server.url + path, init);
 
-/** What came of a body, and whether it came to its end. */
+/** The received part of a body, and whether it is the whole body. */
 async function received(path: string): Promise<{ bytes: Uint8Array; isWhole: boolean; announced: string | null }> {
   const response = await get(path);
   const announced = response.headers.get('content-length');
@@ -47,7 +47,7 @@ async function received(path: string): Promise<{ bytes: Uint8Array; isWhole: boo
 }
 
 describe('refuseRequests', () => {
-  test('answers as the registry being unavailable, each method and path so many times', async () => {
+  test('answers that the registry is unavailable, for the first requests of each method and path', async () => {
     server.inject(refuseRequests({ times: 2, retryAfter: '1' }));
     for (const path of ['/v2/', '/v2/a/tags/list']) {
       const statuses: number[] = [];
@@ -59,7 +59,7 @@ describe('refuseRequests', () => {
     expect(await refused.json()).toMatchObject({ errors: [{ code: 'UNAVAILABLE' }] });
   });
 
-  test('answers with any code or status, for what it is meant', async () => {
+  test('answers with any code or status, for the chosen requests', async () => {
     server.inject(
       refuseRequests({ as: 'TOOMANYREQUESTS', resources: ['tags'] }),
       refuseRequests({ as: 502, when: ({ query }) => query === 'x' }),
@@ -85,7 +85,7 @@ describe('cutAnswers', () => {
     expect(await received(blobPath)).toMatchObject({ isWhole: true });
   });
 
-  test('can end it before any byte of the answer, though the registry has done its part', async () => {
+  test('ends the connection before any byte of the answer, after the registry has handled the request', async () => {
     server.inject(cutAnswers({ after: 0, methods: ['PUT'] }));
     const put = get('/v2/b/manifests/v1', { method: 'PUT', body: 'x' });
     await expect(put).rejects.toThrow('fetch failed');
@@ -93,7 +93,7 @@ describe('cutAnswers', () => {
     await expect(get('/v2/a/manifests/v1')).rejects.toThrow('fetch failed');
   });
 
-  test('leaves what has no body, or no more than that', async () => {
+  test('lets answers pass that have no body or a shorter one', async () => {
     server.inject(cutAnswers({ after: 100_000 }));
     expect((await get(blobPath, { method: 'HEAD' })).status).toBe(200);
     expect(await received(blobPath)).toMatchObject({ isWhole: true });
@@ -101,7 +101,7 @@ describe('cutAnswers', () => {
 });
 
 describe('cutRequests', () => {
-  test('ends the connection in the middle of a chunk, of which the registry keeps what came', async () => {
+  test('ends the connection in the middle of a chunk, and the registry keeps the bytes before', async () => {
     server.inject(cutRequests({ methods: ['PATCH'], after: 60_000, times: 1 }));
     const registry = testClient(server.url, { fetch: server.fetch });
     const upload = await registry.startUpload('b');
@@ -120,14 +120,14 @@ describe('cutRequests', () => {
 });
 
 describe('redirectRequests', () => {
-  test('sends each path elsewhere on this server once', async () => {
+  test('redirects each path once to this server', async () => {
     server.inject(redirectRequests());
     const redirected = await get('/v2/a/tags/list?n=1');
     expect([redirected.status, redirected.headers.get('location')]).toEqual([307, '/v2/a/tags/list?n=1']);
     expect((await get('/v2/a/tags/list?n=1')).status).toBe(200);
   });
 
-  test('sends everything to another host, where it is answered', async () => {
+  test('redirects requests to another host, where they pass', async () => {
     server.inject(redirectRequests({ to: 'http://cdn.example.com', status: 302, resources: ['blob'] }));
     const redirected = await get(blobPath);
     expect([redirected.status, redirected.headers.get('location')]).toEqual([302, `http://cdn.example.com${blobPath}`]);
@@ -153,7 +153,7 @@ describe('corruptAnswers', () => {
     expect(digestOf((await received(blobPath)).bytes)).toBe(blob.descriptor.digest);
   });
 
-  test('changes manifests as well, but no errors', async () => {
+  test('changes manifests, but no errors', async () => {
     server.inject(corruptAnswers());
     const bytes = new Uint8Array(await (await get('/v2/a/manifests/v1')).arrayBuffer());
     expect(bytes).toHaveLength(image.bytes.length);
@@ -166,7 +166,7 @@ test.each([
   [-1, 99_999],
   [-100_000, 0],
   [1, 100_001],
-])('resizeAnswers gives a body that is %i bytes longer, and to HTTP whole', async (by, size) => {
+])('resizeAnswers gives a body that is %i bytes longer and complete to HTTP', async (by, size) => {
   server.inject(resizeAnswers({ by }));
   const resized = await received(blobPath);
   expect(resized).toMatchObject({ isWhole: true, announced: `${size}` });
@@ -176,7 +176,7 @@ test.each([
 });
 
 describe('slowAnswers', () => {
-  test('takes its time before an answer and with its body', async () => {
+  test('delays an answer and slows its body', async () => {
     server.inject(slowAnswers({ delay: 100, bytesPerSecond: 500_000 }));
     const startedAt = performance.now();
     const response = await get(blobPath);
@@ -185,16 +185,16 @@ describe('slowAnswers', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(290);
   });
 
-  test('ends when the client leaves', async () => {
+  test('ends when the client disconnects', async () => {
     server.inject(slowAnswers({ delay: 60_000 }));
     const signal = AbortSignal.timeout(50);
     await expect(get(blobPath, { signal })).rejects.toThrow('timeout');
-    // Closing waits for what is under way.
+    // Closing waits for running requests.
     await server.close();
   });
 });
 
-test('faults work without a network, where the answer is what fails', async () => {
+test('faults work without a network, and the answer fails there', async () => {
   const registry = createMemoryRegistry();
   await registry.pushBlob('a', blob.descriptor, blob.bytes);
   const answer = async (fault: Middleware): Promise<Response> =>

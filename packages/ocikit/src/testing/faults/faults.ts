@@ -1,26 +1,33 @@
+// Faults of a registry for tests: errors, cut connections, redirects, wrong bytes, delays.
 import { ConnectionCut } from '../../http/server/index.ts';
 import type { Exchange, Middleware, Reply } from '../../http/server/index.ts';
-import { errorBody, parsePath } from '../../http/wire/index.ts';
+import { errorBody } from '../../http/wire/index.ts';
 import type { Route } from '../../http/wire/index.ts';
 import { isErrorCode, statusOfCode } from '../../model/index.ts';
 import type { ErrorCode } from '../../model/index.ts';
 
 import { brokenBody, mapBody, sizeOfBody } from './changed-body.ts';
+import { routeOf } from './route-of.ts';
 
-/** Which requests a fault befalls. All of those that are left out: every request, every time. */
+/** The requests that a fault affects. Default: every request, every time. */
 export interface FaultOptions {
-  /** `GET`, `PUT` … */
+  /** Only requests with these methods, such as `GET` and `PUT`. Default: all methods. */
   methods?: readonly string[] | undefined;
-  /** `blob`, `manifest`, `upload` … */
+  /** Only requests for these resources, such as `blob`, `manifest` and `upload`. Default: all resources. */
   resources?: readonly Route['resource'][] | undefined;
+  /** Only requests for which this returns true. Default: all requests. */
   when?: ((exchange: Exchange) => boolean) | undefined;
-  /** How often it befalls requests of one method and path: the first so many. */
+  /** Only the first requests of each method and path, as many as this. Default: without end. */
   times?: number | undefined;
 }
 
 /**
- * Makes a fault of a middleware: it befalls those requests that the options name, the others pass.
- * All faults are middleware of the server: `createServer(registry, { middleware: [fault] })`, or `TestServer.inject`.
+ * Makes a fault of a middleware: it handles the requests that the options name, the others pass.
+ * Faults are middleware of the server: `createServer(registry, { middleware: [fault] })`, or `TestServer.inject`.
+ *
+ * @example
+ * const teapot = faultOf({ resources: ['tags'], times: 1 }, async () => ({ status: 418, headers: {} }));
+ * server.inject(teapot);
  */
 export function faultOf(options: FaultOptions, middleware: Middleware): Middleware {
   const { methods, resources, when, times = Number.POSITIVE_INFINITY } = options;
@@ -29,7 +36,7 @@ export function faultOf(options: FaultOptions, middleware: Middleware): Middlewa
     const { method, path } = exchange;
     const isMeant =
       (methods === undefined || methods.includes(method)) &&
-      (resources === undefined || resources.includes(resourceAt(path) ?? 'base')) &&
+      (resources === undefined || resources.includes(routeOf(path)?.resource ?? 'base')) &&
       (when === undefined || when(exchange));
     const key = `${method} ${path}`;
     const count = counts.get(key) ?? 0;
@@ -39,24 +46,18 @@ export function faultOf(options: FaultOptions, middleware: Middleware): Middlewa
   };
 }
 
-function resourceAt(path: string): Route['resource'] | undefined {
-  try {
-    return parsePath(path)?.resource;
-  } catch {
-    // A malformed name, which the server will refuse.
-    return undefined;
-  }
-}
-
+/** Options of {@link refuseRequests}. */
 export interface RefuseOptions extends FaultOptions {
-  /** An error code, whose status is the answer's, or a status without a body. Default: UNAVAILABLE, 503. */
+  /**
+   * An error code, answered with its status, or a status, answered without a body. Default: UNAVAILABLE, status 503.
+   */
   as?: ErrorCode | number | undefined;
-  /** The value of `Retry-After`: seconds, or a date. */
+  /** The value of `Retry-After`: seconds, or a date. Default: no such header. */
   retryAfter?: string | undefined;
 }
 
 /**
- * Answers with an error in place of the registry.
+ * Answers with an error instead of passing the request to the registry.
  *
  * @example
  * server.inject(refuseRequests({ times: 1 })); // each path is answered 503 first
@@ -66,18 +67,28 @@ export function refuseRequests(options: RefuseOptions = {}): Middleware {
   const headers: Reply['headers'] = retryAfter === undefined ? {} : { 'Retry-After': retryAfter };
   return faultOf(options, async () => {
     if (!isErrorCode(as)) return { status: as, headers: { ...headers, 'Content-Length': '0' } };
-    const body = errorBody({ errors: [{ code: as, message: 'as the test wants it' }] });
+    const body = errorBody({ errors: [{ code: as, message: 'refused, as the test wants it' }] });
     headers['Content-Type'] = 'application/json';
     return { status: statusOfCode[as], headers: { ...headers, 'Content-Length': `${body.length}` }, body };
   });
 }
 
+/** Options of {@link cutAnswers} and {@link cutRequests}. */
 export interface CutOptions extends FaultOptions {
-  /** How many bytes of the body come through before; 0: the request is answered, but no byte of the answer is sent. Default: half. */
+  /**
+   * Bytes of the body to let through. With 0, no byte of an answer is sent, its head included. Default: half of the
+   * body.
+   */
   after?: number | 'half' | undefined;
 }
 
-/** Ends the connection in the middle of an answer's body, though all of it was announced. An answer to HEAD has none. */
+/**
+ * Ends the connection in the middle of an answer's body, although the whole body was announced. The registry has
+ * handled the request. Answers without a body pass, as those to HEAD do.
+ *
+ * @example
+ * server.inject(cutAnswers({ resources: ['blob'], after: 10_000, times: 1 })); // the next try succeeds
+ */
 export function cutAnswers(options: CutOptions = {}): Middleware {
   return faultOf(options, async (exchange, next) => {
     const reply = await next(exchange);
@@ -88,7 +99,8 @@ export function cutAnswers(options: CutOptions = {}): Middleware {
     if (after >= size) return reply;
     return mapBody(reply, async function* cut(pieces) {
       yield* firstBytes(pieces, after);
-      // With the connection goes what has not left yet: the server takes this piece when there is room, and a moment does the rest.
+      // Ending the connection discards unsent bytes. The server asks for this empty piece when there is room again,
+      // and the pause lets the rest leave.
       yield new Uint8Array();
       await pause(10, exchange.signal);
       throw new ConnectionCut('cut off, as the test wants it');
@@ -97,10 +109,12 @@ export function cutAnswers(options: CutOptions = {}): Middleware {
 }
 
 /**
- * Ends the connection in the middle of a request's body. The registry gets what came before, and nobody is told.
- * A request without a body is not answered at all.
+ * Ends the connection in the middle of a request's body, without an answer. The registry gets the bytes before.
+ * A request without a body does not reach it.
  *
- * @param options `after` is in bytes; half of a body can be told only if the request has a `Content-Length`
+ * @param options half of a body is known only if the request has a `Content-Length`; else `after` is 1 byte by default
+ * @example
+ * server.inject(cutRequests({ methods: ['PATCH'], after: 60_000, times: 1 })); // an upload that has to be resumed
  */
 export function cutRequests(options: CutOptions = {}): Middleware {
   return faultOf(options, async (exchange, next) => {
@@ -119,7 +133,7 @@ async function* cutBody(body: AsyncIterable<Uint8Array>, after: number): AsyncGe
   throw new ConnectionCut('cut off, as the test wants it');
 }
 
-/** No byte of it is sent: the server ends the connection. */
+/** The reply of which no byte is sent: the server ends the connection. */
 function brokenReply(reply: Reply): Reply {
   return brokenBody(reply, new ConnectionCut('cut off, as the test wants it'));
 }
@@ -141,14 +155,23 @@ function atOf(at: number | 'half', size: number): number {
   return Number.isNaN(size) ? 1 : Math.floor(size / 2);
 }
 
+/** Options of {@link redirectRequests}. */
 export interface RedirectOptions extends FaultOptions {
-  /** `https://HOST[:PORT]`, where the same path and query are asked for; requests that name this host pass. Default: here, once. */
+  /**
+   * `https://HOST[:PORT]` of the new location, which has the same path and query. Requests to that host pass.
+   * Default: this server, once for each method and path.
+   */
   to?: string | undefined;
-  /** Default: 307. */
+  /** The status of the answer. Default: 307. */
   status?: 301 | 302 | 303 | 307 | 308 | undefined;
 }
 
-/** Answers that the resource is found elsewhere. */
+/**
+ * Answers with a redirect.
+ *
+ * @example
+ * server.inject(redirectRequests({ to: 'https://cdn.example.com', resources: ['blob'] }));
+ */
 export function redirectRequests(options: RedirectOptions = {}): Middleware {
   const { to, status = 307, times = to === undefined ? 1 : undefined } = options;
   const target = to === undefined ? undefined : new URL(to);
@@ -160,12 +183,18 @@ export function redirectRequests(options: RedirectOptions = {}): Middleware {
   });
 }
 
+/** Options of {@link corruptAnswers}. */
 export interface CorruptOptions extends FaultOptions {
-  /** Which byte of the body is another one. Default: the one in its middle. */
+  /** The position of the changed byte, from 0. Default: the middle of the body. */
   at?: number | 'half' | undefined;
 }
 
-/** Changes one byte of what is read. Its announced digest and size stay. Errors are left as they are. */
+/**
+ * Changes one byte of an answer's body. The announced digest and size stay. Errors pass unchanged.
+ *
+ * @example
+ * server.inject(corruptAnswers({ resources: ['blob'] })); // a client has to reject with DIGEST_INVALID
+ */
 export function corruptAnswers(options: CorruptOptions = {}): Middleware {
   return faultOf(options, async (exchange, next) => {
     const reply = await next(exchange);
@@ -190,12 +219,19 @@ export function corruptAnswers(options: CorruptOptions = {}): Middleware {
   });
 }
 
+/** Options of {@link resizeAnswers}. */
 export interface ResizeOptions extends FaultOptions {
-  /** Bytes more, or fewer if it is negative. */
+  /** Bytes to add; bytes to remove if it is negative. */
   by: number;
 }
 
-/** Answers with more or fewer bytes than there are, and announces just as many: to HTTP nothing is wrong. Errors are left as they are. */
+/**
+ * Answers with a longer or shorter body, and announces its new size, so that the answer is complete to HTTP. Errors
+ * pass unchanged.
+ *
+ * @example
+ * server.inject(resizeAnswers({ by: -1, resources: ['blob'] }));
+ */
 export function resizeAnswers(options: ResizeOptions): Middleware {
   const { by } = options;
   return faultOf(options, async (exchange, next) => {
@@ -214,14 +250,20 @@ export function resizeAnswers(options: ResizeOptions): Middleware {
   });
 }
 
+/** Options of {@link slowAnswers}. */
 export interface SlowOptions extends FaultOptions {
   /** Milliseconds before the answer. Default: 0. */
   delay?: number | undefined;
-  /** How fast a body comes; the default is as fast as it can. */
+  /** The speed of a body. Default: no limit. */
   bytesPerSecond?: number | undefined;
 }
 
-/** Takes its time, before an answer and with its body. */
+/**
+ * Delays an answer, and sends its body slowly.
+ *
+ * @example
+ * server.inject(slowAnswers({ delay: 200, bytesPerSecond: 100_000 }));
+ */
 export function slowAnswers(options: SlowOptions): Middleware {
   const { delay = 0, bytesPerSecond } = options;
   return faultOf(options, async (exchange, next) => {
@@ -229,7 +271,7 @@ export function slowAnswers(options: SlowOptions): Middleware {
     const reply = await next(exchange);
     if (bytesPerSecond === undefined || sizeOfBody(reply) === undefined) return reply;
     return mapBody(reply, async function* slow(pieces) {
-      // Twenty times a second is smooth enough, and lets any speed come out right.
+      // Twenty pieces a second are smooth enough, and exact at any speed.
       const most = Math.max(1, Math.floor(bytesPerSecond / 20));
       for await (const piece of pieces) {
         for (let at = 0; at < piece.length; at += most) {
@@ -242,7 +284,7 @@ export function slowAnswers(options: SlowOptions): Middleware {
   });
 }
 
-/** Also ends when the client leaves. */
+/** Waits for this time, or until the client disconnects. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (milliseconds <= 0 || signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {

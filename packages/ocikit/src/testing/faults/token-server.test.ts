@@ -51,7 +51,7 @@ describe('demandTokens', () => {
     expect(answer.headers.get('www-authenticate')).toBe(scope === undefined ? realm : `${realm},scope="${scope}"`);
   });
 
-  test('takes a token for what it was issued for, and for nothing else', async () => {
+  test('accepts a token for its scope alone', async () => {
     const tokens = demand();
     const token = await tokenFor('service=registry.test&scope=repository:a:pull');
     expect(token).toMatchObject({ status: 200, expires_in: 300 });
@@ -65,7 +65,7 @@ describe('demandTokens', () => {
     expect(tokens.issued).toBe(2);
   });
 
-  test('no longer takes a token that has expired or was revoked', async () => {
+  test('no longer accepts a revoked token', async () => {
     const tokens = demand();
     const token = await tokenFor('scope=repository:a:pull');
     tokens.revoke();
@@ -73,7 +73,7 @@ describe('demandTokens', () => {
     expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"');
   });
 
-  test('no longer takes a token after its lifetime', async () => {
+  test('no longer accepts a token after its lifetime', async () => {
     demand({ lifetime: 0.05 });
     const token = await tokenFor('scope=repository:a:pull');
     expect((await ask('/v2/a/manifests/v1', bearer(token))).status).toBe(200);
@@ -83,7 +83,7 @@ describe('demandTokens', () => {
     expect((await ask('/v2/a/manifests/v1', bearer(token))).status).toBe(401);
   });
 
-  test('issues tokens only to its users, each for what they may do', async () => {
+  test('issues tokens only to its users, each with the granted actions', async () => {
     demand({
       users: { alice: 'secret', bob: 'hidden' },
       grant: (_type, _repository, actions, user) =>
@@ -100,7 +100,7 @@ describe('demandTokens', () => {
     expect((await ask('/v2/a/manifests/v1', alice, 'DELETE')).status).toBe(202);
   });
 
-  test('gives tokens by POST, for a password or for the refresh token that came of it', async () => {
+  test('issues tokens for POST, with a password or the refresh token of an earlier answer', async () => {
     demand({ users: { alice: 'secret' } });
     const post = async (form: Record<string, string>): Promise<Record<string, unknown>> => {
       const body = new URLSearchParams({ service: 'registry.test', scope: 'repository:a:pull', ...form });
@@ -117,7 +117,7 @@ describe('demandTokens', () => {
   });
 });
 
-test('demandPassword lets in who knows the password of a name', async () => {
+test('demandPassword accepts requests with the name and password of a user', async () => {
   server.inject(demandPassword({ alice: 'se:cret' }));
   const refused = await ask('/v2/');
   expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="registry.test"']);
@@ -125,7 +125,7 @@ test('demandPassword lets in who knows the password of a name', async () => {
   expect((await ask('/v2/', basic('alice', 'se:cret'))).status).toBe(200);
 });
 
-test('a client that knows the password works with both', async () => {
+test('a client with the password works with demandTokens and demandPassword', async () => {
   const credentials = async (): Promise<{ username: string; password: string }> => ({
     username: 'alice',
     password: 'secret',

@@ -1,36 +1,46 @@
+// Access control for tests: a registry that demands tokens or a password, and the server that issues tokens.
 import type { Exchange, Middleware, Reply } from '../../http/server/index.ts';
-import { errorBody, formatChallenges, parsePath } from '../../http/wire/index.ts';
+import { errorBody, formatChallenges } from '../../http/wire/index.ts';
 import { statusOfCode } from '../../model/index.ts';
 import type { ErrorCode } from '../../model/index.ts';
 import { randomName } from '../content/index.ts';
 
+import { routeOf } from './route-of.ts';
+
 /** Names and their passwords. */
 export type Users = Readonly<Record<string, string>>;
 
+/** Options of {@link demandTokens}. */
 export interface TokenOptions {
-  /** The token endpoint's URL, of which the path is answered here, whatever the host. Default: `/token` of the host that was asked, over http. */
+  /**
+   * The URL of the token endpoint. Its path is answered here, on every host.
+   * Default: `/token` of the host in the request, over http.
+   */
   realm?: string | undefined;
-  /** Default: `registry.test`. */
+  /** The name of the service in challenges. Default: `registry.test`. */
   service?: string | undefined;
-  /** Who gets tokens. Default: everybody, without saying who they are. */
+  /** Users that get tokens. Default: every client gets tokens, without credentials. */
   users?: Users | undefined;
   /**
-   * What of the actions that were asked for is granted. Default: all.
+   * Returns the actions to grant, of those asked for. Default: all of them.
    *
-   * @param user undefined for somebody who did not say who they are
+   * @param type such as `repository`
+   * @param resource such as the repository's name
+   * @param actions such as `pull` and `push`
+   * @param user undefined for a client without credentials
    */
   grant?:
     | ((type: string, resource: string, actions: readonly string[], user: string | undefined) => readonly string[])
     | undefined;
-  /** Seconds that a token is good for. Default: 300. */
+  /** The lifetime of a token, in seconds. Default: 300. */
   lifetime?: number | undefined;
 }
 
-/** Demands tokens, and issues them. */
+/** A middleware that demands tokens and issues them. */
 export interface TokenServer extends Middleware {
-  /** How many tokens were issued. */
+  /** The number of tokens that were issued. */
   readonly issued: number;
-  /** Makes all access tokens worthless, as a registry that has been started again does; refresh tokens stay. */
+  /** Revokes all access tokens, as the restart of a registry may do. Refresh tokens stay valid. */
   revoke(): void;
 }
 
@@ -40,11 +50,13 @@ interface Grant {
 }
 
 /**
- * A registry that wants tokens, with the server that gives them: by GET, with a password or without, and by POST as OAuth 2 has it, with
- * a password or a refresh token. distribution, "Token Authentication Specification".
+ * Makes a registry that demands tokens, with the server that issues them: for GET, with or without a password, and for
+ * POST as in OAuth 2, with a password or a refresh token. distribution, "Token Authentication Specification".
  *
  * @example
  * const server = await createTestServer({ faults: [demandTokens({ users: { alice: 'secret' } })] });
+ * const credentials = () => ({ username: 'alice', password: 'secret' });
+ * const registry = createClient({ host: server.host, fetch: server.fetch, credentials });
  */
 export function demandTokens(options: TokenOptions = {}): TokenServer {
   const { service = 'registry.test', lifetime = 300, users, grant } = options;
@@ -76,7 +88,7 @@ export function demandTokens(options: TokenOptions = {}): TokenServer {
     return refreshToken;
   };
 
-  /** @returns false if somebody says who they are and it is not so, or nobody does and somebody has to */
+  /** @returns false if the credentials are wrong, or if they are missing and required */
   const userOf = (exchange: Exchange, form: URLSearchParams): string | undefined | false => {
     const isAnonymous = users === undefined ? undefined : false;
     if (form.get('grant_type') === 'refresh_token') return refreshTokens.get(form.get('refresh_token') ?? '') ?? false;
@@ -117,9 +129,11 @@ export function demandTokens(options: TokenOptions = {}): TokenServer {
 }
 
 /**
- * Demands a name and its password with every request. RFC 7617.
+ * Makes a registry that demands a user name and its password with every request. RFC 7617.
  *
- * @param users who may do everything
+ * @param users all of them may do everything
+ * @example
+ * const server = await createTestServer({ faults: [demandPassword({ alice: 'secret' })] });
  */
 export function demandPassword(users: Users): Middleware {
   return async (exchange, next) => {
@@ -129,7 +143,7 @@ export function demandPassword(users: Users): Middleware {
   };
 }
 
-/** `TYPE:RESOURCE:ACTION`, one for each action that the request needs. */
+/** The scopes that a request needs, as `TYPE:RESOURCE:ACTION` with one action each. */
 function neededFor({ method, path, query }: Exchange): string[] {
   const route = routeOf(path);
   if (route === undefined || route.resource === 'base') return [];
@@ -141,16 +155,7 @@ function neededFor({ method, path, query }: Exchange): string[] {
   return [`${here}:pull`, `${here}:push`, ...(from === null ? [] : [`repository:${from}:pull`])];
 }
 
-function routeOf(path: string): ReturnType<typeof parsePath> {
-  try {
-    return parsePath(path);
-  } catch {
-    // A malformed name, which the server will refuse.
-    return undefined;
-  }
-}
-
-/** The actions of each resource together. */
+/** The scopes as one text, with the actions of each resource joined. */
 function scopeOf(needed: readonly string[]): string {
   const actions = new Map<string, string[]>();
   for (const one of needed) {
@@ -178,7 +183,10 @@ async function formOf({ body }: Exchange): Promise<URLSearchParams> {
 }
 
 function refusal(code: ErrorCode, challenge?: string): Reply {
-  const reply = jsonReply(statusOfCode[code], errorBody({ errors: [{ code, message: 'who are you?' }] }));
+  const reply = jsonReply(
+    statusOfCode[code],
+    errorBody({ errors: [{ code, message: 'valid credentials are required' }] }),
+  );
   return challenge === undefined ? reply : { ...reply, headers: { ...reply.headers, 'WWW-Authenticate': challenge } };
 }
 

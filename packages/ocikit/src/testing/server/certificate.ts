@@ -1,26 +1,30 @@
-/** A certificate, of a server or a client, that nobody but a test trusts. */
+// TLS certificates for tests.
+/** A certificate for tests, of a server or of a client. */
 export interface TestCertificate {
-  /** PEM. It is its own authority: who trusts it trusts whoever has the key. */
+  /** The certificate, as PEM. It is its own certificate authority. */
   readonly cert: string;
-  /** PEM. */
+  /** The private key, as PEM. */
   readonly key: string;
 }
 
 /**
- * Makes a certificate, good for a day. It needs the package `selfsigned`, which is only asked for here: install it where tests
+ * Makes a certificate that is valid for a day. It needs the package `selfsigned`: install it in projects whose tests
  * use TLS.
  *
- * @param names domain names and IP addresses that a server is reached by
+ * @param names domain names and IP addresses of the server
+ * @example
+ * const tls = await testCertificate(['registry.example.com', '127.0.0.1']);
+ * const serving = await serve(registry, { port: 0, tls });
  */
 export async function testCertificate(names: readonly string[]): Promise<TestCertificate> {
   const [name = 'registry.test'] = names;
   const { generate } = await import('selfsigned').catch((cause: unknown) => {
-    throw new Error('a server with TLS needs a certificate: npm install --save-dev selfsigned', { cause });
+    throw new Error('making a certificate needs the package selfsigned: npm install --save-dev selfsigned', { cause });
   });
   const { cert, private: key } = await generate([{ name: 'commonName', value: name }], {
     keyType: 'ec',
     algorithm: 'sha256',
-    // A clock that is a little behind must not refuse it.
+    // Valid from yesterday on, so that a clock that is a little behind accepts it.
     notBeforeDate: new Date(Date.now() - day),
     notAfterDate: new Date(Date.now() + day),
     extensions: [

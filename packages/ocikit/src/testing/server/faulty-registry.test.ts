@@ -44,7 +44,7 @@ async function push(registry: Registry): Promise<void> {
   await registry.pushManifest('a', image.bytes, image.mediaType, { tags: ['v1'] });
 }
 
-test('a registry that refuses each path first, redirects it then, wants a token and cuts each blob is pulled from', async () => {
+test('a client pulls from a registry that refuses, redirects, demands a token and cuts each blob', async () => {
   const domains = ['registry.example.com'];
   const realm = 'https://registry.example.com/token';
   const server = await startTestServer({
@@ -58,11 +58,11 @@ test('a registry that refuses each path first, redirects it then, wants a token 
   });
   await server.addRef('a', 'v1', image);
   await pull(clientOf(server, { credentials: () => ({ username: 'alice', password: 'secret' }) }));
-  // Each blob went on from its middle.
+  // Each blob was resumed in its middle.
   expect(server.requests.filter((seen) => seen.header('range') !== undefined && seen.status === 206)).toHaveLength(2);
 });
 
-test('a registry that refuses each path first and cuts what it is sent is pushed to', async () => {
+test('a client pushes to a registry that refuses each path first and cuts each upload', async () => {
   const server = await startTestServer({
     faults: [refuseRequests({ times: 1 }), cutRequests({ methods: ['PATCH', 'PUT'], resources: ['upload'], times: 1 })],
   });
@@ -70,12 +70,12 @@ test('a registry that refuses each path first and cuts what it is sent is pushed
   await pull(server.registry);
 });
 
-describe('what is wrong is told from what is late, and asked for once', () => {
+describe('wrong content is an error after one request', () => {
   test.each([
     ['another byte', corruptAnswers({ resources: ['blob'], methods: ['GET'] })],
     ['a byte too few', resizeAnswers({ by: -1, resources: ['blob'], methods: ['GET'] })],
     ['a byte too many', resizeAnswers({ by: 1, resources: ['blob'], methods: ['GET'] })],
-  ])('in a blob: %s', async (_what, fault) => {
+  ])('for a blob with %s', async (_what, fault) => {
     const server = await startTestServer({ faults: [fault] });
     await server.addRef('a', 'v1', image);
     const [, layer] = image.blobs;
@@ -85,7 +85,7 @@ describe('what is wrong is told from what is late, and asked for once', () => {
     expect(server.requests.filter(({ method }) => method === 'GET')).toHaveLength(1);
   });
 
-  test('in a manifest', async () => {
+  test('for a manifest with another byte', async () => {
     const server = await startTestServer({ faults: [corruptAnswers({ resources: ['manifest'] })] });
     await server.addRef('a', 'v1', image);
     for (const read of [
@@ -99,7 +99,7 @@ describe('what is wrong is told from what is late, and asked for once', () => {
   });
 });
 
-test('a registry that always cuts is given up', async () => {
+test('a client gives up on a registry that always cuts the connection', async () => {
   const server = await startTestServer({
     faults: [cutAnswers({ resources: ['manifest'], methods: ['GET'], after: 0 })],
   });

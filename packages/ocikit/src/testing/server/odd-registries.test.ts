@@ -29,7 +29,7 @@ async function start(...faults: Middleware[]): Promise<{ server: TestServer; cli
   return { server, client: createClient({ host: server.host, fetch: server.fetch, backOff: { first: 1 } }) };
 }
 
-test('a part of a blob that starts elsewhere than was asked for is refused, and not asked for again', async () => {
+test('a part of a blob at another position than requested is an error after one request', async () => {
   const { server, client } = await start(shiftingRanges(1));
   const read = async (): Promise<Uint8Array> =>
     (await client.getBlob('a', layer.descriptor.digest, { range: { start: 10, end: 20 } })).bytes();
@@ -38,7 +38,7 @@ test('a part of a blob that starts elsewhere than was asked for is refused, and 
 });
 
 test.each(['http://elsewhere.test/v2/a/tags/list', '//elsewhere.test/', 'https://127.0.0.1/v2/a/tags/list'])(
-  'a list that goes on at %s is not followed there',
+  'a list whose next page is at %s is not followed',
   async (target) => {
     const { server, client } = await start(linking(target));
     await expect(collect(client.tags('a'))).rejects.toThrow();
@@ -46,14 +46,14 @@ test.each(['http://elsewhere.test/v2/a/tags/list', '//elsewhere.test/', 'https:/
   },
 );
 
-test('a list that goes on at itself comes to an end', async () => {
+test('a list whose next page is itself ends', async () => {
   const { server, client } = await start(linking('/v2/a/tags/list'));
   const listed = await collect(client.tags('a')).catch(() => 'refused');
   expect([['v1'], 'refused']).toContainEqual(listed);
   expect(server.requests.length).toBeLessThan(5);
 });
 
-test('an error that is a page is one by its status, and keeps the page', async () => {
+test('an error with an HTML page has the code of its status, and keeps the page', async () => {
   const { client } = await start(withHtmlErrors);
   await expect(client.getTag('a', 'v2')).rejects.toMatchObject({
     status: 404,
@@ -61,7 +61,7 @@ test('an error that is a page is one by its status, and keeps the page', async (
   });
 });
 
-test('a blob is sent in chunks as large as the registry wants them', async () => {
+test('a blob is sent in chunks of the minimum size that the registry demands', async () => {
   const { server } = await start(wantingChunks(4096));
   const blob = randomBlob(10_000);
   const small = createClient({ host: server.host, fetch: server.fetch, chunkSize: 1000 });
@@ -75,7 +75,7 @@ test('a blob is sent in chunks as large as the registry wants them', async () =>
   expect(await (await server.registry.getBlob('b', blob.descriptor.digest)).bytes()).toHaveLength(10_000);
 });
 
-test('a mount that is answered with an upload goes on as one', async () => {
+test('a mount that is answered with an upload continues as an upload', async () => {
   const { server, client } = await start(withoutMounts);
   const mounted = await client.mountBlob('a', 'b', layer.descriptor.digest);
   await mounted.upload?.commit(layer.descriptor.digest, { source: layer.bytes });
@@ -83,7 +83,7 @@ test('a mount that is answered with an upload goes on as one', async () => {
 });
 
 test.each([{ start: 500 }, { last: 500 }, { start: 9_000, end: 20_000 }])(
-  'the part %j of a blob comes also from a registry that knows only ranges with both ends',
+  'the part %j of a blob can be read from a registry that accepts only ranges with both ends',
   async (range) => {
     const { server, client } = await start(refusingOpenRanges(10_000));
     const part = await (await client.getBlob('a', layer.descriptor.digest, { range })).bytes();
@@ -93,14 +93,14 @@ test.each([{ start: 500 }, { last: 500 }, { start: 9_000, end: 20_000 }])(
   },
 );
 
-test('a range that is there and is refused however it is asked for is an error', async () => {
+test('an existing range that is refused in every form is an error', async () => {
   const { server, client } = await start(refuseRequests({ methods: ['GET'], resources: ['blob'], as: 416 }));
   const read = client.getBlob('a', layer.descriptor.digest, { range: { start: 500 } });
   await expect(read).rejects.toMatchObject({ code: 'UNKNOWN' });
   expect(server.requests.length).toBeLessThan(6);
 });
 
-test('the last bytes of the empty blob are none, however the registry says so', async () => {
+test('the last bytes of the empty blob are none, even if the registry answers with a malformed range', async () => {
   const { server, client } = await start(withPartsOfNothing);
   const { digest } = await client.pushBlob('a', { digest: digestOf(new Uint8Array()), size: 0 }, new Uint8Array());
   const content = await client.getBlob('a', digest, { range: { last: 5 } });
@@ -108,7 +108,7 @@ test('the last bytes of the empty blob are none, however the registry says so', 
   expect(server.requests.map(({ status }) => status)).toContain(206);
 });
 
-test('a blob is stored by its digest, though the registry names it by one of another algorithm', async () => {
+test('a blob is pushed by its digest, even if the registry answers with a digest of another algorithm', async () => {
   const blob = randomBlob(100);
   const { server, client } = await start(namingStored(blob.descriptor.digest));
   const digest = digestOf(blob.bytes, 'sha512');
@@ -117,7 +117,7 @@ test('a blob is stored by its digest, though the registry names it by one of ano
 });
 
 test.each(['DIGEST_INVALID', 'NAME_INVALID'] as const)(
-  'a tag that cannot be deleted is one, though the registry says %s',
+  'deleting a tag is unsupported if the registry answers %s',
   async (code) => {
     const { client } = await start(refuseRequests({ methods: ['DELETE'], as: code }));
     const deleting = client.deleteTag('a', 'v1');
@@ -126,7 +126,7 @@ test.each(['DIGEST_INVALID', 'NAME_INVALID'] as const)(
   },
 );
 
-test('an upload of which the registry knows nothing can be given up', async () => {
+test('an upload that the registry does not know can be cancelled', async () => {
   const { client } = await start(refuseRequests({ methods: ['GET', 'DELETE'], resources: ['upload'], as: 400 }));
   const upload = await client.startUpload('b');
   await upload.append(layer.bytes);
@@ -134,9 +134,9 @@ test('an upload of which the registry knows nothing can be given up', async () =
 });
 
 test.each([
-  ['gives up uploads that were cut', losingUploads()],
-  ['does not say how far an upload has come', refuseRequests({ methods: ['GET'], resources: ['upload'], as: 400 })],
-])('a large blob that is cut is sent anew where the registry %s', async (_what, quirk) => {
+  ['discards uploads that were cut', losingUploads()],
+  ['does not tell the size of an upload', refuseRequests({ methods: ['GET'], resources: ['upload'], as: 400 })],
+])('a large blob that is cut is sent again from its start if the registry %s', async (_what, quirk) => {
   let patches = 0;
   const cut = refuseRequests({ methods: ['PATCH'], as: 502, when: () => patches++ === 0 });
   const { server, client } = await start(quirk, cut);

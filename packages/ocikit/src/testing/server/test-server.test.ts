@@ -9,7 +9,7 @@ import { startTestServer } from '../../../test/start-test-server.ts';
 import { createTestServer, imageOf, indexOf, refuseRequests, testCertificate } from '../node.ts';
 import { testClient } from '../test-client/index.ts';
 
-test('what is added is served, with all that it names, by its tag and by its digest', async () => {
+test('addRef stores an index with everything that it names', async () => {
   const server = await startTestServer();
   const index = indexOf([imageOf(), imageOf()]);
   const pushed = await server.addRef('library/example', 'v1', index);
@@ -24,7 +24,7 @@ test('what is added is served, with all that it names, by its tag and by its dig
   }
 });
 
-test('what was pulled from another registry is added with all that it reaches, from there', async () => {
+test('addRef copies an image from another registry with everything that it reaches', async () => {
   const [from, to] = [await startTestServer(), await startTestServer()];
   const index = indexOf([imageOf(), indexOf([imageOf()])]);
   await from.addRef('library/example', 'v1', index);
@@ -43,7 +43,7 @@ test('what was pulled from another registry is added with all that it reaches, f
   await expect(to.addRef('a', '-v1', made)).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });
 });
 
-test('without a tag it is found by its digest only, and adding it again changes nothing', async () => {
+test('addRef without a tag stores an image under its digest alone, and a second time changes nothing', async () => {
   const server = await startTestServer();
   const image = imageOf();
   for (let times = 0; times < 2; times++) {
@@ -60,18 +60,18 @@ test('without a tag it is found by its digest only, and adding it again changes 
 test.each([
   ['A', 'v1', 'NAME_INVALID'],
   ['a', '-v1', 'MANIFEST_INVALID'],
-])('%s:%s cannot be added', async (repository, tag, code) => {
+])('addRef refuses %s:%s', async (repository, tag, code) => {
   await expect((await startTestServer()).addRef(repository, tag, imageOf())).rejects.toMatchObject({ code });
 });
 
-test('it says what it was asked, and how it answered', async () => {
+test('a test server lists its requests, with the status of the answers', async () => {
   const server = await startTestServer();
   await (await server.fetch(`${server.url}/v2/a/tags/list?n=1`, { headers: { 'X-Test': 'yes' } })).text();
   expect(server.requests).toMatchObject([{ method: 'GET', path: '/v2/a/tags/list', query: 'n=1', status: 404 }]);
   expect(server.requests[0]?.header('x-test')).toBe('yes');
 });
 
-test('a fault begins and ends when the test wants it', async () => {
+test('a fault begins when it is injected, and ends when it is removed', async () => {
   const server = await startTestServer({ faults: [refuseRequests({ methods: ['HEAD'] })] });
   const statuses = async (): Promise<number[]> => {
     const all = ['GET', 'HEAD'].map((method) => server.fetch(`${server.url}/v2/`, { method }));
@@ -85,7 +85,7 @@ test('a fault begins and ends when the test wants it', async () => {
   expect(await statuses()).toEqual([200, 503]);
 });
 
-test('closing ends what is under way', async () => {
+test('closing a test server ends running requests', async () => {
   const server = await createTestServer();
   const image = imageOf();
   await server.addRef('a', 'v1', image);
@@ -96,15 +96,15 @@ test('closing ends what is under way', async () => {
       }),
   );
   const hanging = fetch(`${server.url}/v2/`);
-  // When the request has come.
+  // Waits until the request has arrived.
   while (server.requests.length === 0) await new Promise(setImmediate);
   const failed = expect(hanging).rejects.toThrow('fetch failed');
   await server.close();
   await failed;
 });
 
-describe('with domains', () => {
-  test('it has a certificate that only its own fetch trusts, and gets the requests for all hosts', async () => {
+describe('a test server with domains', () => {
+  test('has a certificate that only its own fetch trusts, and gets the requests for all hosts', async () => {
     const server = await startTestServer({ domains: ['registry.example.com', 'auth.example.com'] });
     expect(server).toMatchObject({ url: 'https://registry.example.com', host: 'registry.example.com' });
     await server.addRef('a', 'v1', imageOf());
@@ -125,7 +125,7 @@ describe('with domains', () => {
     expect((await friend('https://registry.example.com/v2/', {})).status).toBe(200);
   });
 
-  test('a host that is none of them is not trusted', async () => {
+  test('does not serve a host other than its domains', async () => {
     const server = await startTestServer({ domains: ['registry.example.com'] });
     await expect(server.fetch('https://example.com/v2/', {})).rejects.toMatchObject({
       cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
@@ -133,7 +133,7 @@ describe('with domains', () => {
     expect(server.requests).toEqual([]);
   });
 
-  test('many large bodies go both ways', async () => {
+  test('serves many large bodies in both directions', async () => {
     const server = await startTestServer({ domains: ['registry.example.com'] });
     const registry = testClient(server.url, { fetch: server.fetch });
     const images = Array.from({ length: 4 }, () => imageOf());
@@ -147,7 +147,7 @@ describe('with domains', () => {
     );
   });
 
-  test('who is told to trust it does, at an address as well', async () => {
+  test('can be trusted by its certificate, at an address too', async () => {
     const server = await startTestServer({ domains: ['registry.example.com', '127.0.0.1'] });
     const status = await new Promise((resolve, reject) => {
       const sent = request({ host: '127.0.0.1', port: server.port, path: '/v2/', ca: server.ca }, (response) => {
@@ -160,7 +160,7 @@ describe('with domains', () => {
     expect(status).toBe(200);
   });
 
-  test('each certificate is another one', async () => {
+  test('has a certificate of its own', async () => {
     const [one, other] = await Promise.all([testCertificate(['a.test']), testCertificate(['a.test'])]);
     expect(one.cert).not.toBe(other.cert);
   });

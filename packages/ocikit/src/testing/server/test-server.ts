@@ -1,3 +1,4 @@
+// A registry server for tests.
 import type { Exchange, Middleware, Next, ServerOptions } from '../../http/server/index.ts';
 import { push } from '../../image/index.ts';
 import type { Ref } from '../../image/index.ts';
@@ -10,65 +11,70 @@ import type { TestManifest } from '../content/index.ts';
 
 import { testCertificate } from './certificate.ts';
 
+/** Options of {@link createTestServer}, and all options of the server. */
 export interface TestServerOptions extends ServerOptions {
-  /** What is served. Default: an empty registry in memory. */
+  /** The registry to serve. Default: an empty registry in memory. */
   registry?: Registry | undefined;
   /**
-   * Domain names of the server, for example `registry.example.com`: it then speaks TLS, and has a certificate for them. The package
-   * `selfsigned` has to be installed. Default: no name, and no TLS.
+   * Domain names of the server, for example `registry.example.com`. With a name, the server speaks TLS and has a
+   * certificate for all names, which needs the package `selfsigned`. Default: no name, and no TLS.
    */
   domains?: readonly string[] | undefined;
-  /** What goes wrong from the start; see {@link TestServer.inject}. */
+  /** Faults from the start; see {@link TestServer.inject}. Default: none. */
   faults?: readonly Middleware[] | undefined;
 }
 
 /** A request that a test server has seen. */
 export interface SeenRequest {
+  /** Such as `GET`. */
   readonly method: string;
-  /** As it came, without the query. */
+  /** The path as it came, without the query. */
   readonly path: string;
+  /** The query as it came, without the question mark; empty if there is none. */
   readonly query: string;
   /** The value of a header, by its name in lower case. */
   header(name: string): string | undefined;
-  /** Of the answer; undefined until there is one. */
+  /** The status of the answer; undefined until there is one. */
   readonly status: number | undefined;
 }
 
-/** A registry on a port of this machine. */
+/** A registry server on a port of this machine. */
 export interface TestServer extends AsyncDisposable {
-  /** `http://127.0.0.1:PORT`, or `https://DOMAIN` of its first domain, which only {@link TestServer.fetch} finds. */
+  /**
+   * `http://127.0.0.1:PORT`; with domains, `https://` and the first one, which only {@link TestServer.fetch} reaches.
+   */
   readonly url: string;
-  /** What follows `//` in the URL: what images are referred to by. */
+  /** The host and port of the URL, as in the name of an image. */
   readonly host: string;
-  /** Where it listens, on 127.0.0.1. */
+  /** The port on 127.0.0.1. */
   readonly port: number;
-  /** What it serves, for what a test prepares or looks at. */
+  /** The registry that it serves, to prepare content and to look at the outcome. */
   readonly registry: Registry;
-  /** Sends every request here, whatever its host, and trusts the certificate. */
+  /** A `fetch` that sends requests for every host to this server, and trusts its certificate. */
   readonly fetch: NodeFetch;
-  /** The certificate (PEM), if it has one, for programs that are told whom to trust. */
+  /** The certificate (PEM), for programs that have to trust it; undefined without TLS. */
   readonly ca: string | undefined;
-  /** In the order in which they came. */
+  /** All requests, in the order in which they came. */
   readonly requests: readonly SeenRequest[];
   /**
-   * Stores an image, an index or an artifact with everything that it names, wherever it comes from. What is there already stays.
+   * Stores an image, an index or an artifact with everything that it names. Existing content stays.
    *
-   * @param tag undefined: it is found by its digest only
-   * @param ref content to test with, or what `pull`, `createImage` and the others of `ocikit/image` give
+   * @param tag undefined for a manifest that is found by its digest only
+   * @param ref content of this module, or a result of `pull`, `createImage` and the like of `ocikit/image`
    */
   addRef(repository: string, tag: string | undefined, ref: Ref | TestManifest): Promise<PushedManifest>;
   /**
-   * Lets something go wrong from now on: `refuseRequests()`, `cutAnswers()`, or any middleware. The first one is outermost.
+   * Adds faults from now on: `refuseRequests()`, `cutAnswers()`, or any middleware. The first fault is outermost.
    *
-   * @returns a function that ends it
+   * @returns a function that removes them
    */
   inject(...faults: readonly Middleware[]): () => void;
-  /** Ends it, and whatever is under way. */
+  /** Stops the server, and ends all running requests. */
   close(): Promise<void>;
 }
 
 /**
- * A registry for tests, which starts in a few milliseconds, with faults on demand.
+ * Starts a registry server for tests, with faults on demand. It starts in a few milliseconds.
  *
  * @example
  * await using server = await createTestServer({ domains: ['registry.example.com'] });

@@ -1,31 +1,36 @@
+// The body of a request, made of a source of bytes.
 import { readSource, RegistryError } from '../../model/index.ts';
 import type { BlobSource } from '../../model/index.ts';
 
-/** What a request sends, and what became of it. */
+/** The body of a request. */
 export interface Body {
-  /** Undefined if it is only known when all of it has been sent. */
+  /** Its size in bytes; undefined if it is not known before the end. */
   readonly length: number | undefined;
+  /** The bytes to send. */
   readonly content: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
-  /** Bytes that were taken from the source so far. */
+  /** Bytes that were read from the source so far. */
   readonly taken: number;
-  /** Throws what the source has failed with, if it has. */
+  /** Throws the error of the source, if it failed. */
   assertSource(): void;
 }
 
+/** Options of {@link bodyOf}. */
 export interface BodyOptions {
-  /** How many bytes there ought to be: of a source that gives more, one too many is sent, so that it is noticed. */
+  /** The expected number of bytes. One byte more is sent of a longer source, so that the server notices. */
   size?: number | undefined;
+  /** Ends reading the source. */
   signal?: AbortSignal | undefined;
+  /** Called with the bytes sent so far. */
   onBytes?: ((transferred: number) => void) | undefined;
 }
 
 /**
- * A source as a request's body. If the source fails, the body ends: the server has then what came before, and the one
- * who sends it asks {@link Body.assertSource}.
+ * A source as a request's body. If the source fails, the body ends and the server keeps the bytes before. The caller
+ * then has to call {@link Body.assertSource}.
  */
 export async function bodyOf(source: BlobSource, options: BodyOptions = {}): Promise<Body> {
   const opened = typeof source === 'function' ? await source() : source;
-  // That there are no bytes cannot be said of a stream, so it is looked into.
+  // A stream cannot be announced as empty, so its first piece is read.
   const bytes = options.size === 0 ? await firstPiece(opened) : await bytesAtHand(opened);
   if (bytes === undefined) return new StreamedBody(opened, options);
   return {
@@ -36,7 +41,7 @@ export async function bodyOf(source: BlobSource, options: BodyOptions = {}): Pro
   };
 }
 
-/** A copy, as the buffer may be shared, which `fetch` does not take. */
+/** A copy, because `fetch` does not accept a shared buffer. */
 async function bytesAtHand(source: Exclude<BlobSource, () => unknown>): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (source instanceof Uint8Array) return new Uint8Array(source);
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
@@ -50,6 +55,7 @@ async function firstPiece(source: BlobSource): Promise<Uint8Array<ArrayBuffer>> 
 
 class StreamedBody implements Body {
   readonly length: number | undefined;
+  /** The bytes to send. */
   readonly content: ReadableStream<Uint8Array>;
   readonly #most: number;
   readonly #onBytes: BodyOptions['onBytes'];
@@ -88,13 +94,13 @@ class StreamedBody implements Body {
     return this.#taken;
   }
 
-  /** A stream that is given no bytes when it asks does not ask again. */
+  /** The next piece with bytes: a stream does not ask again after an empty one. */
   async #next(pieces: AsyncIterator<Uint8Array, void>): Promise<Uint8Array | undefined> {
     for (;;) {
       const next = await pieces.next();
       if (next.done === true) return undefined;
       if (next.value.length === 0) continue;
-      // A copy: its owner may go on to use the buffer before it has been sent.
+      // A copy: the source may reuse its buffer before the piece is sent.
       const piece = next.value.slice(0, this.#most - this.#taken);
       this.#taken += piece.length;
       this.#onBytes?.(this.#taken);
@@ -107,11 +113,15 @@ class StreamedBody implements Body {
   }
 }
 
-/** @throws RegistryError SIZE_INVALID */
+/**
+ * Compares the size of a source with the announced one.
+ *
+ * @throws RegistryError SIZE_INVALID
+ */
 export function assertSize(expected: number | undefined, found: number): void {
   if (expected === undefined || expected === found) return;
   throw new RegistryError(
     'SIZE_INVALID',
-    `${expected} bytes were announced, ${found > expected ? 'more' : found} came`,
+    `${expected} bytes were announced, but the source has ${found > expected ? 'more' : found}`,
   );
 }

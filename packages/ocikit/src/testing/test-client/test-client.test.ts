@@ -19,38 +19,38 @@ function clientOf(status: number, headers: Readonly<Record<string, string>>, bod
   return testClient('http://registry.test', { fetch: async () => new Response(body, { status, headers }) });
 }
 
-describe('a server that does not keep to the specification is told apart', () => {
+describe('the test client rejects an answer', () => {
   const ofBlob = { 'content-length': '7', 'docker-content-digest': digest };
 
-  test('if it sends other bytes than those that have the digest', async () => {
+  test('if its bytes do not have the digest', async () => {
     const content = await clientOf(200, ofBlob, 'CONTENT').getBlob('a', digest);
     await expect(content.bytes()).rejects.toMatchObject({ code: 'DIGEST_INVALID' });
   });
 
-  test('if it sends fewer bytes than it has said', async () => {
+  test('if it has fewer bytes than announced', async () => {
     const content = await clientOf(200, ofBlob, 'conten').getBlob('a', digest);
     await expect(content.bytes()).rejects.toMatchObject({ code: 'SIZE_INVALID' });
   });
 
-  test.each(['content-length', 'docker-content-digest'])('if it does not say %s of a blob', async (name) => {
+  test.each(['content-length', 'docker-content-digest'])('if it has no %s for a blob', async (name) => {
     const headers = { ...ofBlob, [name]: '' };
     await expect(clientOf(200, headers, bytes).getBlob('a', digest)).rejects.toThrow('the answer of');
     await expect(clientOf(200, headers).resolveBlob('a', digest)).rejects.toThrow('the answer of');
   });
 
-  test('if it sends another part of a blob than the one that was asked for', async () => {
+  test('if it has another part of a blob than requested', async () => {
     const headers = { ...ofBlob, 'content-length': '3', 'content-range': 'bytes 1-3/7' };
     const registry = clientOf(206, headers, 'ont');
     await expect(registry.getBlob('a', digest, { range: { start: 0, end: 3 } })).rejects.toThrow('bytes 1-3/7');
     expect(await (await registry.getBlob('a', digest, { range: { start: 1, end: 4 } })).bytes()).toHaveLength(3);
   });
 
-  test('if it refuses a part that is there', async () => {
+  test('if it refuses an existing part', async () => {
     const registry = clientOf(416, { 'content-range': 'bytes */7' });
     await expect(registry.getBlob('a', digest, { range: { start: 0, end: 3 } })).rejects.toThrow('though there are 7');
   });
 
-  test('if it sends another manifest than the one that was asked for', async () => {
+  test('if it has another manifest than requested', async () => {
     const headers = { 'content-type': image.mediaType, 'content-length': `${image.bytes.length}` };
     const body = new Uint8Array(image.bytes);
     const right = clientOf(200, { ...headers, 'docker-content-digest': image.descriptor.digest }, body);
@@ -60,14 +60,14 @@ describe('a server that does not keep to the specification is told apart', () =>
     await expect(wrong.getTag('a', 'v1')).rejects.toMatchObject({ code: 'DIGEST_INVALID' });
   });
 
-  test('if it does not say where a pushed blob is, or another digest', async () => {
+  test('if it names no location or another digest for a pushed blob', async () => {
     const nowhere = clientOf(201, { 'docker-content-digest': digest });
     await expect(nowhere.pushBlob('a', { digest }, bytes)).rejects.toThrow('Location');
     const other = clientOf(201, { location: '/v2/a/blobs/x', 'docker-content-digest': image.descriptor.digest });
     await expect(other.pushBlob('a', { digest }, bytes)).rejects.toThrow('has the digest');
   });
 
-  test('if it does not say that it has set a tag', async () => {
+  test('if it does not name a tag that was set', async () => {
     const headers = {
       location: '/v2/a/manifests/x',
       'docker-content-digest': image.descriptor.digest,
@@ -77,7 +77,7 @@ describe('a server that does not keep to the specification is told apart', () =>
     await expect(push).rejects.toThrow('v2');
   });
 
-  test('if a list goes on at another server', async () => {
+  test('if the next page of a list is on another server', async () => {
     const headers = { link: '<http://elsewhere.test/v2/a/tags/list>; rel="next"' };
     const registry = clientOf(200, headers, JSON.stringify({ name: 'a', tags: ['v1'] }));
     await expect(collect(registry.tags('a'))).rejects.toThrow('elsewhere');
@@ -85,7 +85,7 @@ describe('a server that does not keep to the specification is told apart', () =>
 
   test('if it lists tags though none was asked for', async () => {
     const registry = clientOf(200, {}, JSON.stringify({ name: 'a', tags: ['v1'] }));
-    await expect(collect(registry.tags('a', { limit: 0 }))).rejects.toThrow('though nothing was asked for');
+    await expect(collect(registry.tags('a', { limit: 0 }))).rejects.toThrow('though none was asked for');
   });
 
   test('if it does not filter referrers, or lists them in no index', async () => {
@@ -99,7 +99,7 @@ describe('a server that does not keep to the specification is told apart', () =>
 });
 
 describe('an error', () => {
-  test('is the code of its body, with the time after which to try again', async () => {
+  test('has the code of its body, with the time after which to retry', async () => {
     const body = JSON.stringify({ errors: [{ code: 'TOOMANYREQUESTS', message: 'slow down', detail: { of: 'you' } }] });
     const registry = clientOf(429, { 'retry-after': '7' }, body);
     await expect(registry.startUpload('a')).rejects.toMatchObject({
@@ -110,20 +110,20 @@ describe('an error', () => {
     });
   });
 
-  test('without a body is what its status and the request say', async () => {
+  test('without a body has a code by its status and the request', async () => {
     await expect(clientOf(404, {}).resolveBlob('a', digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
     await expect(clientOf(404, {}).resolveTag('a', 'v1')).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
     await expect(clientOf(400, {}).resolveTag('A', 'v1')).rejects.toMatchObject({ code: 'NAME_INVALID' });
     await expect(clientOf(503, {}).resolveTag('a', 'v1')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  test('that is no JSON is kept as it came', async () => {
+  test('with a body other than JSON keeps the body', async () => {
     const registry = clientOf(500, { 'content-type': 'text/html' }, '<h1>oops</h1>');
     await expect(registry.getTag('a', 'v1')).rejects.toMatchObject({ code: 'UNKNOWN', body: '<h1>oops</h1>' });
   });
 });
 
-test('an upload elsewhere is named by its whole address', async () => {
+test('the id of an upload at another path is its whole address', async () => {
   const sent: string[] = [];
   const registry = testClient('http://registry.test', {
     fetch: async (url, { method }) => {
@@ -142,7 +142,7 @@ test('an upload elsewhere is named by its whole address', async () => {
   ]);
 });
 
-test('a blob that is read late is whole, however much memory was freed meanwhile', async () => {
+test('a blob that is read late is whole, even if garbage was collected before', async () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
   const server = await startTestServer();

@@ -1,3 +1,4 @@
+// The client for tests of servers, as a registry.
 import type { Registry } from '../../model/index.ts';
 
 import { Http } from './http.ts';
@@ -6,15 +7,16 @@ import { clientLister } from './lister.ts';
 import { clientReader } from './reader.ts';
 import { clientWriter, condition } from './writer.ts';
 
+/** Options of {@link testClient}. */
 export interface TestClientOptions {
-  /** What sends the requests; the global `fetch` if it is left out. */
+  /** The function that sends requests. Default: the global `fetch`. */
   fetch?: Fetch | undefined;
 }
 
 /**
- * A registry over HTTP, for tests of servers: written from the specification alone, so that it and a server check one
- * another. It is complete but plain: it does not authenticate, follow redirects or try again, and where an answer lacks
- * something that the specification demands, it fails.
+ * A registry over HTTP, for tests of servers. It is written from the specification alone, so that client and server
+ * check one another. It does not authenticate, follow redirects or retry. It fails if an answer lacks something that
+ * the specification demands.
  */
 export function testClient(baseUrl: string, options: TestClientOptions = {}): Registry {
   const http = new Http(baseUrl, options.fetch ?? fetch);

@@ -23,7 +23,7 @@ describeRegistry({ describe, it: test }, 'the memory registry with its blobs on 
     const [algorithm = '', encoded = ''] = digest.split(':');
     const path = join(dirOf.get(registry) ?? '', algorithm, encoded);
     const { size } = await stat(path);
-    // Of the same size, it can be told only by its digest.
+    // The size stays, so that only the digest tells the damage.
     await writeFile(path, 'x'.repeat(size));
   },
 });

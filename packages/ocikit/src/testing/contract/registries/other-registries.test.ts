@@ -27,7 +27,7 @@ import {
 import { registryContract } from '../../index.ts';
 
 interface OtherRegistry extends ServerOptions {
-  /** What such a registry cannot do, whoever asks. */
+  /** Promises that such a registry cannot keep for any client. */
   deviations: readonly Deviation[];
   client?: Partial<ClientOptions>;
 }
@@ -39,7 +39,7 @@ afterAll(async () => {
   await Promise.all(servings.map(async (serving) => (await serving).close(0)));
 });
 
-/** All cases that read by a tag which digest a manifest was pushed by, if that is not the one that everybody assumes. */
+/** The cases in which a tag has to tell that its manifest was pushed by another digest than sha256. */
 const tagsOfSha512: readonly (string | RegExp)[] = [
   'pushing manifests: sets tags on a manifest that its sha512 digest names',
   'tagging: moves a tag to a manifest with a sha512 digest',
@@ -49,7 +49,7 @@ const tagsOfSha512: readonly (string | RegExp)[] = [
   'the official tests: tag-param-sha512: gives each tagged manifest as it was pushed (tag-param-sha512/pull/manifest-by-tag)',
 ];
 
-/** Several peculiarities at a time, as real registries have them; each is the whole contract through the client. */
+/** Combinations of peculiarities, as real registries have them. The client runs the whole contract with each. */
 const registries: Record<string, OtherRegistry> = {
   'of long ago: no referrers API, tags one by one, uploads with a state, everything in chunks': {
     middleware: [
