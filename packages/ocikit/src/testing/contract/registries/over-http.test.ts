@@ -4,13 +4,12 @@ import type { Server as HttpServer } from 'node:http';
 import { afterAll, describe, test } from 'vitest';
 
 import { createServer } from '../../../http/server/index.ts';
-import type { FetchHandler } from '../../../http/server/index.ts';
 import { createMemoryRegistry } from '../../../stores/memory/index.ts';
+import { fetchThrough } from '../../../../test/fetch-through.ts';
 import { listenOnFreePort } from '../../../../test/free-port.ts';
 
 import { describeRegistry } from '../../index.ts';
 import { testClient } from '../../test-client/index.ts';
-import type { TestClientOptions } from '../../test-client/index.ts';
 
 const listening: HttpServer[] = [];
 
@@ -35,32 +34,17 @@ describeRegistry({ describe, it: test }, 'the memory registry over node:http', {
   traits: { remote: true, lacks: ['maintenance', 'uploadRead'] },
 });
 
-/** `fetch` without a network. It ends with its signal, whatever the server does. */
-function through(handle: FetchHandler): TestClientOptions {
-  return {
-    fetch: (address, init) =>
-      new Promise((resolve, reject) => {
-        const { signal } = init;
-        const request = new Request(address, init);
-        signal?.addEventListener('abort', () => {
-          reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
-        });
-        handle(request).then(resolve, reject);
-      }),
-  };
-}
-
 const inPages = createServer(createMemoryRegistry({ sparse: true }), { limits: { pageSize: 7 } });
 
 describeRegistry({ describe, it: test }, 'the sparse memory registry through a fetch handler, in small pages', {
-  create: async () => ({ registry: testClient('http://registry.test/', through(inPages.fetch)) }),
+  create: async () => ({ registry: testClient('http://registry.test/', { fetch: fetchThrough(inPages.fetch) }) }),
   traits: { remote: true, sparse: true, lacks: ['maintenance', 'uploadRead'] },
 });
 
 const proxied = createServer(createMemoryRegistry({ immutableTags: true }), { disableSinglePostUpload: true });
-const proxy = createServer(testClient('http://registry.test', through(proxied.fetch)));
+const proxy = createServer(testClient('http://registry.test', { fetch: fetchThrough(proxied.fetch) }));
 
 describeRegistry({ describe, it: test }, 'a proxy of the memory registry with immutable tags', {
-  create: async () => ({ registry: testClient('http://proxy.test/', through(proxy.fetch)) }),
+  create: async () => ({ registry: testClient('http://proxy.test/', { fetch: fetchThrough(proxy.fetch) }) }),
   traits: { remote: true, immutableTags: true, lacks: ['maintenance', 'uploadRead'] },
 });
