@@ -1,10 +1,10 @@
 // Expectations about stored content: blobs, manifests, tags and repositories.
 import { collect } from '../../model/index.ts';
-import type { Descriptor, Digest, ErrorCode, Registry } from '../../model/index.ts';
+import type { BlobUpload, Descriptor, Digest, ErrorCode, MountResult, Registry } from '../../model/index.ts';
 import { pushContent } from '../content/index.ts';
 import type { TestManifest } from '../content/index.ts';
 
-import { equal, firstOf, rejects, sameBytes } from './expectations.ts';
+import { ContractError, equal, firstOf, rejects, sameBytes } from './expectations.ts';
 import type { Scene } from './group.ts';
 import type { ContractTraits } from './target.ts';
 
@@ -24,6 +24,24 @@ export function codesOfUnknownRepository({ lacks = [] }: ContractTraits, kind: E
 /** The fields of a descriptor that identify content: without annotations, platform and the like. */
 export function identityOf({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
+}
+
+/** The blob that a call of `mountBlob` has mounted. Fails if the call began an upload. */
+export function mountedIn({ descriptor }: MountResult): Descriptor {
+  if (descriptor === undefined) {
+    throw new ContractError('expected the blob to be mounted, but an upload has begun');
+  }
+  return identityOf(descriptor);
+}
+
+/**
+ * The upload that a call of `mountBlob` has begun. Fails if the call mounted the blob.
+ *
+ * @param what the reason not to mount it, for the message
+ */
+export function uploadIn({ upload }: MountResult, what: string): BlobUpload {
+  if (upload === undefined) throw new ContractError(`expected an upload for ${what}, but the blob was mounted`);
+  return upload;
 }
 
 /** The blob can be resolved and read, whole. */

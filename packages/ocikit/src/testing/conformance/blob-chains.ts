@@ -3,18 +3,19 @@ import type { BlobUpload, ByteRange, Digest } from '../../model/index.ts';
 import {
   assertBlob,
   chunkLength,
-  ContractError,
   equal,
   identityOf,
+  mountedIn,
   rejects,
   sameBytes,
   streamOf,
+  uploadIn,
 } from '../cases/index.ts';
 import type { Need, Scene } from '../cases/index.ts';
 import { blobOf, randomBlob } from '../content/index.ts';
 import type { TestBlob } from '../content/index.ts';
 
-import type { Step } from './content-steps.ts';
+import type { Step } from './step.ts';
 
 /** Official tests that build on one another. Each run of the chain makes content of its own. */
 export interface Chain {
@@ -217,9 +218,7 @@ function mountChain(name: 'mount' | 'mount anonymous', blob: TestBlob): Chain {
   const mount = step(anonymous ? 'blob-mount-anonymous' : 'blob-mount', what, async ({ registry }, repository) => {
     const from = anonymous ? undefined : otherOf(repository);
     const result = await registry.mountBlob(from, repository, descriptor.digest);
-    if (result.descriptor === undefined)
-      throw new ContractError('expected the blob to be mounted, but an upload has begun');
-    equal(identityOf(result.descriptor), descriptor, 'the result of mountBlob');
+    equal(mountedIn(result), descriptor, 'the result of mountBlob');
     await assertBlob(registry, repository, descriptor, bytes);
   });
   return {
@@ -231,9 +230,7 @@ function mountChain(name: 'mount' | 'mount anonymous', blob: TestBlob): Chain {
 
 function mountMissing({ descriptor, bytes }: TestBlob): Step {
   return step('blob-mount', 'begins an upload for a blob that is missing everywhere', async ({ registry }, name) => {
-    const { upload } = await registry.mountBlob(otherOf(name), name, descriptor.digest);
-    if (upload === undefined)
-      throw new ContractError('expected an upload for a missing blob, but the blob was mounted');
+    const upload = uploadIn(await registry.mountBlob(otherOf(name), name, descriptor.digest), 'a missing blob');
     await upload.commit(descriptor.digest, { source: bytes });
   });
 }

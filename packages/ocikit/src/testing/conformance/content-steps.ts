@@ -2,28 +2,11 @@
 import { collect } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 import { equal, identityOf, rejects, sameBytes, worksOr } from '../cases/index.ts';
-import type { Need, Scene } from '../cases/index.ts';
+import type { Scene } from '../cases/index.ts';
 import type { TestManifest } from '../content/index.ts';
 
 import type { OfficialContent } from './contents.ts';
-
-/** An official test, as a step that builds on the steps before it. */
-export interface Step {
-  /** The rest of the official test's name. */
-  readonly name: string;
-  /** The sentence that it proves, after the name of the group. */
-  readonly proves: string;
-  /** Properties that it needs from the registry. */
-  readonly needs?: readonly Need[];
-  /** The part of the step that later steps need, if any. */
-  readonly prepare?: (scene: Scene, repository: string) => Promise<unknown>;
-  /**
-   * Runs the step.
-   *
-   * @returns the number of blobs, manifests or tags that it tested
-   */
-  run(scene: Scene, repository: string): Promise<number>;
-}
+import type { Step } from './step.ts';
 
 /** The steps that push a content, list it, resolve it, read it and delete it. */
 export function contentSteps(content: OfficialContent): Step[] {

@@ -16,9 +16,11 @@ import {
   pushSteps,
   tagListStep,
 } from './content-steps.ts';
-import type { Step } from './content-steps.ts';
+
 import { imageToRefuse, officialContents } from './contents.ts';
 import { officialTests } from './official-tests.ts';
+import { singleStep } from './step.ts';
+import type { Step } from './step.ts';
 
 const counts = new Map(officialTests);
 
@@ -80,59 +82,31 @@ function stepCase(
 }
 
 function pingStep(): Step {
-  return {
-    name: 'ping',
-    proves: 'answers a request',
-    run: async ({ registry }) => {
-      await collect(registry.repositories({ limit: 1 }));
-      return 1;
-    },
-  };
+  return singleStep('ping', 'answers a request', ({ registry }) => collect(registry.repositories({ limit: 1 })));
 }
 
 function emptyTags(): Step {
-  return {
-    name: 'tag list',
-    proves: 'rejects a list of the tags of an unknown repository',
-    run: async ({ registry }, name) => {
-      await rejects(collect(registry.tags(name)), 'NAME_UNKNOWN');
-      return 1;
-    },
-  };
+  return singleStep('tag list', 'rejects a list of the tags of an unknown repository', ({ registry }, name) =>
+    rejects(collect(registry.tags(name)), 'NAME_UNKNOWN'),
+  );
 }
 
 function emptyReferrers(): Step {
-  return {
-    name: 'referrers',
-    proves: 'lists no referrers in an unknown repository',
-    run: async ({ registry }, name) => {
-      equal(await collect(registry.referrers(name, imageOf().descriptor.digest)), [], 'the referrers');
-      return 1;
-    },
-  };
+  return singleStep('referrers', 'lists no referrers in an unknown repository', async ({ registry }, name) => {
+    equal(await collect(registry.referrers(name, imageOf().descriptor.digest)), [], 'the referrers');
+  });
 }
 
 function missingByDigest(): Step {
-  return {
-    name: 'by-digest',
-    proves: 'does not find a digest that was never pushed',
-    run: async ({ registry }, name) => {
-      const call = registry.getManifest(name, imageOf().descriptor.digest);
-      await rejects(call, ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN']);
-      return 1;
-    },
-  };
+  return singleStep('by-digest', 'does not find a digest that was never pushed', ({ registry }, name) =>
+    rejects(registry.getManifest(name, imageOf().descriptor.digest), ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN']),
+  );
 }
 
 function missingByTag(): Step {
-  return {
-    name: 'by-tag',
-    proves: 'does not find a tag that was never set',
-    run: async ({ registry }, name) => {
-      await rejects(registry.getTag(name, `missing-${randomName()}`), ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN']);
-      return 1;
-    },
-  };
+  return singleStep('by-tag', 'does not find a tag that was never set', ({ registry }, name) =>
+    rejects(registry.getTag(name, `missing-${randomName()}`), ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN']),
+  );
 }
 
 function badDigestSteps(): Step[] {
@@ -165,24 +139,14 @@ const malformed = 'sha256:baddigeststring';
 
 function invalidDigestSteps(): Step[] {
   const content = imageToRefuse(1);
-  const put: Step = {
-    name: 'manifest-put',
-    proves: 'refuses to push a manifest with a malformed digest',
-    run: async ({ registry }, name) => {
-      for (const { bytes, mediaType } of content.manifests) {
-        await rejects(registry.pushManifest(name, bytes, mediaType, { digest: malformed }), 'DIGEST_INVALID');
-      }
-      return 1;
-    },
-  };
-  const get: Step = {
-    name: 'manifest-get',
-    proves: 'does not look for a manifest with a malformed digest',
-    run: async ({ registry }, name) => {
-      await rejects(registry.getManifest(name, malformed), 'DIGEST_INVALID');
-      return 1;
-    },
-  };
+  const put = singleStep('manifest-put', 'refuses to push a manifest with a malformed digest', async (scene, name) => {
+    for (const { bytes, mediaType } of content.manifests) {
+      await rejects(scene.registry.pushManifest(name, bytes, mediaType, { digest: malformed }), 'DIGEST_INVALID');
+    }
+  });
+  const get = singleStep('manifest-get', 'refuses to read a manifest with a malformed digest', ({ registry }, name) =>
+    rejects(registry.getManifest(name, malformed), 'DIGEST_INVALID'),
+  );
   return [
     pushBlobs(content, 'blob-post-put'),
     put,

@@ -1,16 +1,15 @@
 // Cases for mounting blobs from one repository into another.
-import type { MountResult } from '../../model/index.ts';
 import {
   algorithms,
   assertBlob,
   assertNoBlob,
   assertNoRepository,
-  ContractError,
   equal,
   group,
-  identityOf,
+  mountedIn,
   rejects,
   rejectsBecauseOf,
+  uploadIn,
 } from '../cases/index.ts';
 import type { DefineGroup } from '../cases/index.ts';
 import { randomBlob } from '../content/index.ts';
@@ -22,7 +21,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
       const [from, to] = [repository(), repository()];
       const { descriptor, bytes } = randomBlob(1000, { algorithm });
       await registry.pushBlob(from, descriptor, bytes);
-      equal(mounted(await registry.mountBlob(from, to, descriptor.digest)), descriptor, 'the result of mountBlob');
+      equal(mountedIn(await registry.mountBlob(from, to, descriptor.digest)), descriptor, 'the result of mountBlob');
       await assertBlob(registry, to, descriptor, bytes);
       await assertBlob(registry, from, descriptor, bytes);
     });
@@ -32,7 +31,11 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
       const [from, to] = [scene.repository(), scene.repository()];
       const { descriptor, bytes } = randomBlob(1000, { algorithm });
       await registry.pushBlob(from, descriptor, bytes);
-      equal(mounted(await registry.mountBlob(undefined, to, descriptor.digest)), descriptor, 'the result of mountBlob');
+      equal(
+        mountedIn(await registry.mountBlob(undefined, to, descriptor.digest)),
+        descriptor,
+        'the result of mountBlob',
+      );
       await assertBlob(registry, to, descriptor, bytes);
     });
 
@@ -43,9 +46,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
       const { descriptor, bytes } = randomBlob(1000, { algorithm });
       const { digest } = descriptor;
       for (const source of [from, undefined]) {
-        const { upload } = await registry.mountBlob(source, to, digest, { algorithm });
-        if (upload === undefined)
-          throw new ContractError('expected an upload for an unknown blob, but the blob was mounted');
+        const upload = uploadIn(await registry.mountBlob(source, to, digest, { algorithm }), 'an unknown blob');
         equal(upload.size, 0, 'the size of the upload');
         await upload.append(bytes);
         await upload.commit(digest);
@@ -73,9 +74,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
     const { registry } = scene;
     const [from, to] = [scene.repository(), scene.repository()];
     const { descriptor, bytes } = randomBlob();
-    const { upload } = await registry.mountBlob(from, to, descriptor.digest);
-    if (upload === undefined)
-      throw new ContractError('expected an upload for an unknown repository, but the blob was mounted');
+    const upload = uploadIn(await registry.mountBlob(from, to, descriptor.digest), 'an unknown repository');
     await assertNoRepository(scene, from, descriptor.digest);
     await assertNoRepository(scene, to, descriptor.digest);
     await upload.commit(descriptor.digest, { source: bytes });
@@ -102,7 +101,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
       'the repositories it was asked about that lack the blob',
     );
     // A registry that remembers only one of the repositories may have asked about the other alone.
-    if (asked.includes(b)) equal(mounted(result), descriptor, 'the result of mountBlob');
+    if (asked.includes(b)) equal(mountedIn(result), descriptor, 'the result of mountBlob');
     return result.upload?.cancel();
   });
 
@@ -112,9 +111,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
     for (const algorithm of algorithms) {
       const { descriptor, bytes } = randomBlob(1000, { algorithm });
       await registry.pushBlob(from, descriptor, bytes);
-      const { upload } = await registry.mountBlob(() => false, to, descriptor.digest);
-      if (upload === undefined)
-        throw new ContractError('expected an upload for a forbidden repository, but the blob was mounted');
+      const upload = uploadIn(await registry.mountBlob(() => false, to, descriptor.digest), 'a forbidden repository');
       await assertNoRepository(scene, to, descriptor.digest);
       await upload.commit(descriptor.digest, { source: bytes });
       await assertBlob(registry, to, descriptor, bytes);
@@ -137,14 +134,12 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
     const [has, lacks] = [randomBlob(), randomBlob()];
     await registry.pushBlob(name, has.descriptor, has.bytes);
     equal(
-      mounted(await registry.mountBlob(name, name, has.descriptor.digest)),
+      mountedIn(await registry.mountBlob(name, name, has.descriptor.digest)),
       has.descriptor,
       'the result of mountBlob',
     );
     await assertBlob(registry, name, has.descriptor, has.bytes);
-    const { upload } = await registry.mountBlob(name, name, lacks.descriptor.digest);
-    if (upload === undefined)
-      throw new ContractError('expected an upload for an unknown blob, but the blob was mounted');
+    const upload = uploadIn(await registry.mountBlob(name, name, lacks.descriptor.digest), 'an unknown blob');
     await upload.cancel();
     await assertNoBlob(registry, name, lacks.descriptor.digest);
   });
@@ -154,7 +149,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
     const { descriptor, bytes } = randomBlob();
     await registry.pushBlob(from, descriptor, bytes);
     for (let time = 0; time < 2; time++) {
-      equal(mounted(await registry.mountBlob(from, to, descriptor.digest)), descriptor, 'the result of mountBlob');
+      equal(mountedIn(await registry.mountBlob(from, to, descriptor.digest)), descriptor, 'the result of mountBlob');
     }
     await assertBlob(registry, to, descriptor, bytes);
   });
@@ -187,11 +182,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
     await registry.pushBlob(from, descriptor, bytes);
     await registry.deleteBlob(from, descriptor.digest);
     for (const source of [from, undefined]) {
-      const { upload } = await registry.mountBlob(source, to, descriptor.digest);
-      if (upload === undefined)
-        throw new ContractError(
-          `expected an upload for a deleted blob, but it was mounted from ${source ?? 'another repository'}`,
-        );
+      const upload = uploadIn(await registry.mountBlob(source, to, descriptor.digest), 'a deleted blob');
       await upload.cancel();
     }
   });
@@ -208,9 +199,3 @@ export const failingMounts: DefineGroup = group('mounting with a malformed name'
     }
   });
 });
-
-function mounted(result: MountResult): unknown {
-  if (result.descriptor === undefined)
-    throw new ContractError('expected the blob to be mounted, but an upload has begun');
-  return identityOf(result.descriptor);
-}
