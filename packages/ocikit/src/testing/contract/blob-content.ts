@@ -16,7 +16,7 @@ const ways: readonly [way: string, read: (content: BlobContent) => Promise<Uint8
 ];
 
 const parts: readonly [what: string, range: ByteRange | undefined][] = [
-  ['a blob', undefined],
+  ['a whole blob', undefined],
   ['a part of a blob', { start: 12_345, end: 600_000 }],
   ['the last bytes of a blob', { last: 70_001 }],
   ['an empty part of a blob', { start: 5, end: 5 }],
@@ -26,13 +26,13 @@ const parts: readonly [what: string, range: ByteRange | undefined][] = [
 export const blobContent: DefineGroup = group('the content of a blob', [], (test) => {
   for (const [what, range] of parts) {
     for (const [way, read] of ways) {
-      test(`gives the bytes of ${what} by ${way}`, async (scene) => {
+      test(`gives ${what} by ${way}`, async (scene) => {
         const { open, bytes } = await stored(scene);
         const content = await open(range);
         sameBytes(await read(content), bytes.subarray(content.range.start, content.range.end), what);
       });
 
-      test(`gives the bytes of ${what} by ${way} after open()`, async (scene) => {
+      test(`gives ${what} by ${way} after open()`, async (scene) => {
         const { open, bytes } = await stored(scene);
         const content = await open(range);
         await content.open();

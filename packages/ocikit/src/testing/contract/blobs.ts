@@ -55,7 +55,10 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (te
 
     for (const size of [0, 1]) {
       for (const [kind, of] of sources.slice(0, 4)) {
-        test(`stores a ${algorithm} blob of ${size} bytes from ${kind}`, async ({ registry, repository }) => {
+        test(`stores a ${algorithm} blob of ${size === 1 ? '1 byte' : 'no bytes'} from ${kind}`, async ({
+          registry,
+          repository,
+        }) => {
           const name = repository();
           const { descriptor, bytes } = randomBlob(size, { algorithm });
           equal((await registry.pushBlob(name, descriptor, of(bytes.slice()))).size, size, 'the size that was pushed');

@@ -117,7 +117,7 @@ export const concurrency: DefineGroup = group('a registry under concurrent calls
         remove(),
         worksOr('BLOB_UNKNOWN', read()),
       ]);
-      // In whichever order the calls ended: a blob that is found can be read.
+      // The calls end in any order, but a blob that is found can be read.
       if (await worksOr('BLOB_UNKNOWN', registry.resolveBlob(name, digest))) {
         await assertBlob(registry, name, descriptor, bytes);
       }

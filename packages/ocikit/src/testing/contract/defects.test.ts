@@ -18,7 +18,7 @@ import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { randomBlob, registryContract } from '../index.ts';
 import type { ContractCase, ContractTraits } from '../index.ts';
 
-/** A defect that some registry has or had, and the group of the contract that has to notice it. */
+/** A defect of some registry, and the group of the contract that has to notice it. */
 interface Defect {
   name: string;
   noticedBy: string;
@@ -67,14 +67,14 @@ function withMaintenance(registry: Registry, change: (found: Maintenance) => Par
 }
 
 const defects: Defect[] = [
-  withDefect('a push that fails makes the repository exist', 'pushing blobs', (registry) => ({
+  withDefect('a push that fails creates the repository', 'pushing blobs', (registry) => ({
     async pushBlob(name, blob, source, options) {
       const other = randomBlob(1);
       await registry.pushBlob(name, other.descriptor, other.bytes);
       return registry.pushBlob(name, blob, source, options);
     },
   })),
-  withDefect('bytes for an existing blob are not read', 'pushing blobs', (registry) => ({
+  withDefect('the bytes for an existing blob are not read', 'pushing blobs', (registry) => ({
     async pushBlob(name, blob, source, options) {
       const found = await registry.resolveBlob(name, blob.digest).catch(() => undefined);
       return found ?? registry.pushBlob(name, blob, source, options);
@@ -105,7 +105,7 @@ const defects: Defect[] = [
       return createContent({ descriptor, source: { pieces: [bytes] } });
     },
   })),
-  withDefect('asking about an unknown upload makes it', 'a resumed upload', (registry) => ({
+  withDefect('resuming an unknown upload creates one', 'a resumed upload', (registry) => ({
     async resumeUpload(name, id, options) {
       try {
         return await registry.resumeUpload(name, id, options);
@@ -145,12 +145,12 @@ const defects: Defect[] = [
       },
     })),
   ),
-  withDefect('where bytes belong is ignored', 'an upload with a failed step', (registry) =>
+  withDefect('the position of bytes is ignored', 'an upload with a failed step', (registry) =>
     withUploads(registry, (upload) => ({
       append: (source, { at: _at, ...options } = {}) => upload.append(source, options),
     })),
   ),
-  withDefect('bytes of a chunk with the wrong size are kept', 'an upload with a failed step', (registry) =>
+  withDefect('the bytes of a chunk with the wrong size are kept', 'an upload with a failed step', (registry) =>
     withUploads(registry, (upload) => ({
       async append(source, { size, ...options } = {}) {
         const before = upload.size ?? 0;
@@ -165,17 +165,17 @@ const defects: Defect[] = [
       return registry.resumeUpload(name, id, options).catch(() => registry.startUpload(name));
     },
   })),
-  withDefect('a mount from nowhere is an error', 'mounting', (registry) => ({
+  withDefect('a mount of a missing blob is an error', 'mounting', (registry) => ({
     async mountBlob(from, name, digest, options) {
       const result = await registry.mountBlob(from, name, digest, options);
       if (result.descriptor === undefined) throw new RegistryError('BLOB_UNKNOWN', 'it is not there');
       return result;
     },
   })),
-  withDefect('a mount takes the blob from any repository, whichever is named', 'mounting', (registry) => ({
+  withDefect('a mount takes the blob from any repository, and ignores the named one', 'mounting', (registry) => ({
     mountBlob: (_from, name, digest, options) => registry.mountBlob(undefined, name, digest, options),
   })),
-  withDefect('manifests are written anew', 'pushing manifests', (registry) => ({
+  withDefect('manifests are stored in another form', 'pushing manifests', (registry) => ({
     pushManifest(name, bytes, mediaType, options) {
       const text = JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)));
       return registry.pushManifest(name, new TextEncoder().encode(text), mediaType, options);
@@ -204,7 +204,7 @@ const defects: Defect[] = [
       return { ...pushed, tags };
     },
   })),
-  withDefect('the manifest that a tag leaves is gone', 'tagging', (registry) => ({
+  withDefect('a manifest is deleted when its tag moves', 'tagging', (registry) => ({
     async pushManifest(name, bytes, mediaType, options = {}) {
       const [tag] = options.tags ?? [];
       const before = tag === undefined ? undefined : await registry.resolveTag(name, tag).catch(() => undefined);
@@ -216,7 +216,7 @@ const defects: Defect[] = [
     },
   })),
   withDefect(
-    'conditions on tags are looked at before, and not when the tag is set',
+    'conditions on tags are checked before the tag is set, and not with it',
     'changing tags on a condition',
     (registry) => ({
       async pushManifest(name, bytes, mediaType, { ifTag, ...options } = {}) {
@@ -229,7 +229,7 @@ const defects: Defect[] = [
     }),
   ),
   {
-    name: 'a push stops at the first tag that is there already',
+    name: 'a push stops at the first tag that exists already',
     noticedBy: 'a registry with immutable tags',
     traits: { immutableTags: true },
     make: () => {
@@ -245,7 +245,7 @@ const defects: Defect[] = [
       };
     },
   },
-  withDefect('at most none means all', 'listing tags', (registry) => ({
+  withDefect('a limit of 0 means no limit', 'listing tags', (registry) => ({
     tags: (name, options = {}) =>
       registry.tags(name, { ...options, limit: options.limit === 0 ? undefined : options.limit }),
   })),
@@ -307,7 +307,7 @@ const defects: Defect[] = [
       },
     };
   }),
-  withDefect('the manifest goes with its last tag', 'deleting tags', (registry) => ({
+  withDefect('a manifest is deleted with its last tag', 'deleting tags', (registry) => ({
     async deleteTag(name, tag, options) {
       const { digest } = await registry.resolveTag(name, tag);
       await registry.deleteTag(name, tag, options);
@@ -317,13 +317,13 @@ const defects: Defect[] = [
   withDefect('signals are ignored', 'an aborted signal', (registry) => ({
     getTag: (name, tag) => registry.getTag(name, tag),
   })),
-  withDefect('a list goes on when its signal is aborted', 'an aborted signal', (registry) => ({
+  withDefect('a list continues when its signal is aborted', 'an aborted signal', (registry) => ({
     async *tags(name, { signal, ...options } = {}) {
       signal?.throwIfAborted();
       yield* registry.tags(name, options);
     },
   })),
-  withDefect('names are not looked at', 'checking arguments', (registry) => ({
+  withDefect('names are not checked', 'checking arguments', (registry) => ({
     async *tags(name, options) {
       try {
         yield* registry.tags(name, options);
@@ -335,22 +335,22 @@ const defects: Defect[] = [
   withDefect('leases are forgotten', 'Maintenance removes', (registry) =>
     withMaintenance(registry, () => ({ lease: async () => ({ [Symbol.asyncDispose]: async () => undefined }) })),
   ),
-  withDefect('the last use is not looked at', 'Maintenance removes', (registry) =>
+  withDefect('the last use is ignored', 'Maintenance removes', (registry) =>
     withMaintenance(registry, (found) => ({
       removeUnused: (name, digest) => found.removeUnused(name, digest, { unusedSince: new Date(Date.now() + 10_000) }),
     })),
   ),
-  withDefect('what is missing is verified as well', 'Maintenance verifies', (registry) =>
+  withDefect('missing content is verified', 'Maintenance verifies', (registry) =>
     withMaintenance(registry, () => ({ verify: async () => 'ok' })),
   ),
   {
-    name: 'moves are told oldest first',
+    name: 'moves are listed oldest first',
     noticedBy: 'History lists',
     traits: { keepsHistory: true },
     make: () => {
       const registry = good();
       const found = historyOf(registry);
-      if (found === undefined) throw new Error('it has no history');
+      if (found === undefined) throw new Error('expected a registry with a History');
       const moves: History['moves'] = async function* (...args) {
         yield* (await collect(found.moves(...args))).toReversed();
       };

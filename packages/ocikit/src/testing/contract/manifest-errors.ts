@@ -47,7 +47,7 @@ const malformed: readonly Malformed[] = [
     what: 'bytes that are not UTF-8',
     manifest: () => ({ ...text(''), ...blobOf(new Uint8Array([0x7b, 0xff, 0x7d])) }),
   },
-  { what: 'schemaVersion 1', manifest: () => image({ schemaVersion: 1 }), field: 'schemaVersion' },
+  { what: 'an image of schemaVersion 1', manifest: () => image({ schemaVersion: 1 }), field: 'schemaVersion' },
   {
     what: 'an image without schemaVersion',
     manifest: () => image({ schemaVersion: undefined }),

@@ -8,8 +8,8 @@ const size = 2048;
 
 /** Ranges of a blob of 2048 bytes, and the bytes that they stand for. */
 const ranges: readonly [what: string, range: ByteRange, resolved: ResolvedRange][] = [
-  ['from the middle to the middle', { start: 500, end: 1500 }, { start: 500, end: 1500 }],
-  ['from a byte to the end', { start: 500 }, { start: 500, end: size }],
+  ['a part in the middle', { start: 500, end: 1500 }, { start: 500, end: 1500 }],
+  ['the part from a byte to the end', { start: 500 }, { start: 500, end: size }],
   ['the last bytes', { last: 500 }, { start: size - 500, end: size }],
   ['the first byte', { start: 0, end: 1 }, { start: 0, end: 1 }],
   ['the last byte', { start: size - 1 }, { start: size - 1, end: size }],
@@ -17,15 +17,15 @@ const ranges: readonly [what: string, range: ByteRange, resolved: ResolvedRange]
   ['all of it', { start: 0, end: size }, { start: 0, end: size }],
   ['all of it, without an end', { start: 0 }, { start: 0, end: size }],
   ['all of it, counted from the end', { last: size }, { start: 0, end: size }],
-  ['more than there is', { start: 2000, end: 5001 }, { start: 2000, end: size }],
-  ['more than all of it', { start: 0, end: size * 10 }, { start: 0, end: size }],
-  ['more than all of it, counted from the end', { last: size + 1 }, { start: 0, end: size }],
+  ['the rest if more is asked for', { start: 2000, end: 5001 }, { start: 2000, end: size }],
+  ['all of it if more is asked for', { start: 0, end: size * 10 }, { start: 0, end: size }],
+  ['all of it if more last bytes are asked for', { last: size + 1 }, { start: 0, end: size }],
   ['nothing at the start', { start: 0, end: 0 }, { start: 0, end: 0 }],
   ['nothing in the middle', { start: 700, end: 700 }, { start: 700, end: 700 }],
   ['nothing at the end', { start: size }, { start: size, end: size }],
-  ['none of the last bytes', { last: 0 }, { start: size, end: size }],
-  ['the bytes past the end', { start: 5000, end: 10_001 }, { start: size, end: size }],
-  ['the bytes past the end, without an end', { start: size + 1 }, { start: size, end: size }],
+  ['nothing if no last bytes are asked for', { last: 0 }, { start: size, end: size }],
+  ['nothing past the end', { start: 5000, end: 10_001 }, { start: size, end: size }],
+  ['nothing past the end, without an end', { start: size + 1 }, { start: size, end: size }],
 ];
 
 const malformed: readonly ByteRange[] = [

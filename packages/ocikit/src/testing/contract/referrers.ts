@@ -50,26 +50,26 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (tes
   }
 
   const kinds: readonly [what: string, make: (subject: Descriptor) => TestManifest, more: Partial<Descriptor>][] = [
-    ['the type of an artifact', (subject) => artifactOf({ artifactType: typeA, subject }), { artifactType: typeA }],
+    ['an artifact with its type', (subject) => artifactOf({ artifactType: typeA, subject }), { artifactType: typeA }],
     [
-      "an image's config type if it has no type of its own",
+      'an image without a type by the type of its config',
       (subject) => imageOf({ subject }),
       { artifactType: mediaTypes.imageConfig },
     ],
     [
-      "an image's config type if its own type is empty",
+      'an image with an empty type by the type of its config',
       (subject) => imageOf({ subject, artifactType: '', config: randomBlob(10, { mediaType: typeB }) }),
       { artifactType: typeB },
     ],
-    ['no type for an index without one', (subject) => indexOf([], { subject }), {}],
-    ['the type of an index', (subject) => indexOf([], { subject, artifactType: typeB }), { artifactType: typeB }],
+    ['an index without a type', (subject) => indexOf([], { subject }), {}],
+    ['an index with its type', (subject) => indexOf([], { subject, artifactType: typeB }), { artifactType: typeB }],
     [
-      'annotations',
+      'an artifact with its annotations',
       (subject) => artifactOf({ artifactType: typeA, subject, annotations: { 'org.example.key': 'ü', empty: '' } }),
       { artifactType: typeA, annotations: { 'org.example.key': 'ü', empty: '' } },
     ],
     [
-      'the annotations of an index',
+      'an index with its annotations',
       (subject) => indexOf([], { subject, annotations: { a: 'b' } }),
       { annotations: { a: 'b' } },
     ],

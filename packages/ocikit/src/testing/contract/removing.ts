@@ -86,28 +86,28 @@ export const removingUnused: DefineGroup = group('Maintenance removes', ['writin
   const blob = randomBlob(500);
   const uses: readonly [use: string, of: (scene: Scene, name: string, from: string) => Promise<unknown>][] = [
     ['HEAD', ({ registry }, name) => registry.resolveBlob(name, blob.descriptor.digest)],
-    ['push', ({ registry }, name) => registry.pushBlob(name, blob.descriptor, blob.bytes)],
+    ['a push', ({ registry }, name) => registry.pushBlob(name, blob.descriptor, blob.bytes)],
     [
-      'upload',
+      'an upload',
       async ({ registry }, name) =>
         (await registry.startUpload(name)).commit(blob.descriptor.digest, { source: blob.bytes }),
     ],
-    ['mount', ({ registry }, name, from) => registry.mountBlob(from, name, blob.descriptor.digest)],
-    ['push of a manifest that names it', ({ registry }, name) => pushNaming(registry, name)],
+    ['a mount', ({ registry }, name, from) => registry.mountBlob(from, name, blob.descriptor.digest)],
+    ['a push of a manifest that names it', ({ registry }, name) => pushNaming(registry, name)],
   ];
   const pushNaming = async (registry: Scene['registry'], name: string): Promise<void> => {
     const image = imageOf({ layers: [{ ...blob.descriptor }] });
     await pushContent(registry, name, image);
   };
   for (const [use, of] of uses) {
-    test(`no blob that was used since by a ${use}`, async (scene) => {
+    test(`no blob that was used since by ${use}`, async (scene) => {
       const [name, from] = [scene.repository(), scene.repository()];
       const { digest } = blob.descriptor;
       await scene.registry.pushBlob(name, blob.descriptor, blob.bytes);
       await scene.registry.pushBlob(from, blob.descriptor, blob.bytes);
       const moment = await aMoment();
       await of(scene, name, from);
-      equal(await removeUnused(scene, name, digest, moment), false, `whether it was removed after its ${use}`);
+      equal(await removeUnused(scene, name, digest, moment), false, `whether it was removed after ${use}`);
       await assertBlob(scene.registry, name, blob.descriptor, blob.bytes);
     });
   }
@@ -115,7 +115,7 @@ export const removingUnused: DefineGroup = group('Maintenance removes', ['writin
   const manifestUses: readonly [use: string, of: (scene: Scene, name: string, digest: Digest) => Promise<unknown>][] = [
     ['HEAD', ({ registry }, name, digest) => registry.resolveManifest(name, digest)],
     [
-      'push of an index that names it',
+      'a push of an index that names it',
       async ({ registry }, name, digest) => {
         const { mediaType, size } = await registry.resolveManifest(name, digest);
         await pushContent(registry, name, indexOf([{ mediaType, digest, size }]));
@@ -123,16 +123,12 @@ export const removingUnused: DefineGroup = group('Maintenance removes', ['writin
     ],
   ];
   for (const [use, of] of manifestUses) {
-    test(`no manifest that was used since by a ${use}`, async (scene) => {
+    test(`no manifest that was used since by ${use}`, async (scene) => {
       const name = scene.repository();
       const { descriptor } = await pushImage(scene.registry, name);
       const moment = await aMoment();
       await of(scene, name, descriptor.digest);
-      equal(
-        await removeUnused(scene, name, descriptor.digest, moment),
-        false,
-        `whether it was removed after its ${use}`,
-      );
+      equal(await removeUnused(scene, name, descriptor.digest, moment), false, `whether it was removed after ${use}`);
     });
   }
 

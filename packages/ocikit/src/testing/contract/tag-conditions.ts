@@ -54,17 +54,21 @@ export const tagConditions: DefineGroup = group('changing tags on a condition', 
     await assertNoManifest(registry, name, third.descriptor.digest);
   });
 
-  test('moves a tag from a sha512 manifest only if it is there', ['movable tags'], async ({ registry, repository }) => {
-    const name = repository();
-    const [first, second] = [imageOf({ algorithm: 'sha512' }), imageOf()];
-    await pushContent(registry, name, first, { tags: ['v1'] });
-    await pushParts(registry, name, second);
-    const elsewhere = imageOf({ algorithm: 'sha512' }).descriptor.digest;
-    await rejects(pushIf(registry, name, second, elsewhere, 'v1'), 'PRECONDITION_FAILED');
-    await assertManifest(registry, name, first, 'v1');
-    await pushIf(registry, name, second, first.descriptor.digest, 'v1');
-    await assertManifest(registry, name, second, 'v1');
-  });
+  test(
+    'moves a tag from a sha512 manifest only if it is at the given digest',
+    ['movable tags'],
+    async ({ registry, repository }) => {
+      const name = repository();
+      const [first, second] = [imageOf({ algorithm: 'sha512' }), imageOf()];
+      await pushContent(registry, name, first, { tags: ['v1'] });
+      await pushParts(registry, name, second);
+      const elsewhere = imageOf({ algorithm: 'sha512' }).descriptor.digest;
+      await rejects(pushIf(registry, name, second, elsewhere, 'v1'), 'PRECONDITION_FAILED');
+      await assertManifest(registry, name, first, 'v1');
+      await pushIf(registry, name, second, first.descriptor.digest, 'v1');
+      await assertManifest(registry, name, second, 'v1');
+    },
+  );
 
   test('sets a tag on a sha512 manifest only if it does not exist', async ({ registry, repository }) => {
     const name = repository();

@@ -54,7 +54,7 @@ export const resumingUploads: DefineGroup = group('a resumed upload', ['writing'
   });
 
   for (const size of [0, 1, 2]) {
-    test(`has the ${size} bytes that it had before`, async ({ registry, repository }) => {
+    test(`has the ${size} ${size === 1 ? 'byte' : 'bytes'} that it had before`, async ({ registry, repository }) => {
       const name = repository();
       const { descriptor, bytes } = randomBlob(size);
       const upload = await registry.startUpload(name);

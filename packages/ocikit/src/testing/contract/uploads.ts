@@ -108,7 +108,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (test) => 
     ['a function that opens a stream', (bytes) => async () => streamOf(bytes, 300)],
   ];
   for (const [kind, of] of sources) {
-    test(`appends ${kind}, with and without its size`, async ({ registry, repository }) => {
+    test(`appends ${kind}, with and without an announced size`, async ({ registry, repository }) => {
       const name = repository();
       const upload = await registry.startUpload(name);
       const length = chunkLength(upload, 2000);

@@ -18,7 +18,7 @@ interface Running {
   serving: Serving;
 }
 
-// One server for all cases of a kind, as it is where registries are remote.
+// One server for all cases of a kind, as for a remote registry.
 for (const [name, open] of [
   ['a layout for each repository, over HTTP', openLayouts],
   ['a shared layout, over HTTP', openLayout],

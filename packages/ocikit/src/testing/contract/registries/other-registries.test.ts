@@ -43,7 +43,7 @@ afterAll(async () => {
 const tagsOfSha512: readonly (string | RegExp)[] = [
   'pushing manifests: sets tags on a manifest that its sha512 digest names',
   'tagging: moves a tag to a manifest with a sha512 digest',
-  'changing tags on a condition: moves a tag from a sha512 manifest only if it is there',
+  'changing tags on a condition: moves a tag from a sha512 manifest only if it is at the given digest',
   'changing tags on a condition: sets a tag on a sha512 manifest only if it does not exist',
   'the official tests: tag-param-sha512: resolves each tag (tag-param-sha512/head/manifest-head-by-tag)',
   'the official tests: tag-param-sha512: gives each tagged manifest as it was pushed (tag-param-sha512/pull/manifest-by-tag)',

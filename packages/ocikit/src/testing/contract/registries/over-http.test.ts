@@ -20,7 +20,7 @@ afterAll(() => {
   }
 });
 
-/** One server for all cases, as it is where registries are remote. */
+/** Starts one server for all cases, as for a remote registry. */
 async function listen(): Promise<string> {
   const http = createHttpServer(createServer(createMemoryRegistry()).node);
   listening.push(http);
