@@ -225,25 +225,23 @@ export const rooms: Rooms = {
 
   // Contents, servers and suites for users' tests. node.ts adds the parts that need Node.
   testing: {
-    imports: [
-      'model',
-      'copy',
-      'http/server',
-      'http/wire',
-      'image',
-      'node',
-      'stores/memory',
-      'testing/conformance',
-      'testing/contract',
-      'testing/test-client',
-    ],
-    doors: ['node.ts', 'test-client.ts'],
-    innerDoors: ['content.ts', 'subject.ts'],
+    imports: ['testing/cases', 'testing/content', 'testing/contract', 'testing/faults', 'testing/server'],
+    doors: ['node.ts'],
+  },
+  'testing/content': { imports: ['model', 'copy'] },
+  'testing/cases': { imports: ['model', 'testing/content'] },
+  'testing/contract': {
+    imports: ['model', 'testing/cases', 'testing/conformance', 'testing/content'],
+  },
+  // Tests that run the contract for a registry each.
+  'testing/contract/registries': { imports: [] },
+  'testing/conformance': { imports: ['model', 'testing/cases', 'testing/content'] },
+  'testing/faults': { imports: ['model', 'http/server', 'http/wire', 'testing/content'] },
+  'testing/server': {
+    imports: ['model', 'http/server', 'image', 'node', 'stores/memory', 'testing/content'],
     packages: ['selfsigned'],
   },
-  'testing/contract': { imports: ['model', 'testing'], doors: ['names.ts'], innerDoors: everyFile },
-  'testing/test-client': { imports: ['model'], innerDoors: ['http.ts', 'lister.ts', 'reader.ts', 'writer.ts'] },
-  'testing/conformance': { imports: ['model', 'http/wire'], toCome: true },
+  'testing/test-client': { imports: ['model'] },
 
   // The command. Each file loads what the arguments need, so its rooms have no index.ts.
   cli: { imports: ['cli/commands/*', 'cli/output'], doors: ['main.ts'], node: ['main.ts'], packages: ['commander'] },

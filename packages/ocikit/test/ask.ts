@@ -1,3 +1,4 @@
+// Requests to a guarded registry, for tests of authentication.
 import { inspect } from 'node:util';
 
 import { createAuthenticator } from '../src/http/client/auth/index.ts';
@@ -7,10 +8,10 @@ import type { ClientOptions } from '../src/http/client/index.ts';
 
 export { failureOf } from './failure-of.ts';
 
-/** Asks a guarded registry for what a scope names, and gives the status, or rejects with the client's error. */
+/** Sends a request that needs a scope. Gives the status, or rejects with the client's error. */
 export type Ask = (scope: string, options?: { path?: string; signal?: AbortSignal }) => Promise<number>;
 
-/** The client's transport and authenticator, as `createClient` puts them together. */
+/** Makes an {@link Ask} of the client's transport and authenticator, put together as in `createClient`. */
 export function asker(host: string, options: Partial<ClientOptions> = {}): Ask {
   const { credentials, trustedRealms = [], userAgent, backOff = { first: 1 }, onRetry } = options;
   const transport = createTransport({ host, ...options, backOff }, ({ origin }, fetch, onTokenRequest) =>
@@ -31,7 +32,7 @@ export function asker(host: string, options: Partial<ClientOptions> = {}): Ask {
   };
 }
 
-/** All that a log could show of an error. */
+/** Everything that a log could show of an error. */
 export function shown(error: unknown): string {
   return [
     inspect(error, { depth: 20, showHidden: true, getters: true }),

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { collect, maintenanceOf, RegistryError } from '../model/index.ts';
 import type { CallOptions, Digest, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
 
 import { accessChecker } from './index.ts';

@@ -4,7 +4,7 @@ import { createClient } from '../http/client/index.ts';
 import { collect, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { createTestServer, imageOf, pushContent, randomBlob } from '../testing/node.ts';
 
 import { debug } from './index.ts';

@@ -4,7 +4,7 @@ import { createServer } from '../http/server/index.ts';
 import { collect, historyOf, isRegistryError, maintenanceOf, RegistryError } from '../model/index.ts';
 import type { BlobUpload, Digest, ErrorCode, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
 import type { TestManifest } from '../testing/index.ts';
 

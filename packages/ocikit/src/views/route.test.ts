@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { collect, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
 import type { ListOptions, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, pushImage, randomBlob } from '../testing/index.ts';
 
 import { route } from './index.ts';

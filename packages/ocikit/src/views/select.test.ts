@@ -5,7 +5,7 @@ import { createServer } from '../http/server/index.ts';
 import { collect, maintenanceOf, partialRegistry, RegistryError, toWireError } from '../model/index.ts';
 import type { Digest, ListOptions, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
 
 import { select } from './index.ts';

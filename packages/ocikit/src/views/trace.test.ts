@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test }
 import { collect, RegistryError } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
 
 import { trace } from './index.ts';

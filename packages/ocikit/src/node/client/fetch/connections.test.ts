@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { imageOf, randomBlob, testCertificate } from '../../../testing/node.ts';
-import { testClient } from '../../../testing/test-client.ts';
+import { testClient } from '../../../testing/test-client/index.ts';
 
 import { listenOnFreePort } from '../../../../test/free-port.ts';
 import { startTestServer } from '../../../../test/start-test-server.ts';
