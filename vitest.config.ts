@@ -1,3 +1,4 @@
+// The tests of all packages.
 import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitest/config';

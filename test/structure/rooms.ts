@@ -136,7 +136,6 @@ export const rooms: Rooms = {
   },
   'http/client/referrers': {
     imports: ['model', 'http/wire', 'transfer', 'http/client/manifests', 'http/client/shared', 'http/client/transport'],
-    innerDoors: ['listing.ts', 'tag-changes.ts'],
   },
   'http/client/pull': {
     imports: ['model', 'http/wire', 'http/client/manifests', 'http/client/shared', 'http/client/transport'],
@@ -284,6 +283,7 @@ export const rooms: Rooms = {
   web: { imports: ['model', 'auth', 'archive', 'http/server', 'image', 'upkeep', 'views'], toCome: true },
 
   'packages/ocikit/test': { ...tests, doors: everyFile },
+  'packages/ocikit/test/directory-format': { ...tests, doors: everyFile },
   'test/faults': tests,
   'test/guides': tests,
   'test/interop': tests,

@@ -1,3 +1,4 @@
+// Registries that change or combine other registries.
 export * from './access-checker.ts';
 export * from './cache/index.ts';
 export * from './debug.ts';

@@ -1,3 +1,4 @@
+// A pull-through cache.
 export { cache } from './cache.ts';
 export type { CacheRegistry } from './cache.ts';
 export type { CacheEvent, CacheEventType, CacheOptions, OnCacheEvent } from './shared/index.ts';

@@ -1,3 +1,4 @@
+// Shared by several views: forwarding, mapping, observing, lists.
 export { forward, forwardMaintenance, forwardUpload, lists, reads } from './forward.ts';
 export type { View } from './forward.ts';
 export { Locks } from './locks.ts';

@@ -1,3 +1,4 @@
+// Several registries as one.
 export type { ReadOrder } from './read/index.ts';
 export { PartialWriteError, TagConflictError } from './members/index.ts';
 export type { TagConflict } from './read/index.ts';

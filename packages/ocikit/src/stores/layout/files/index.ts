@@ -1,3 +1,4 @@
+// Files and directories below a root: durable writes, slices, throttle, names of directories.
 export { blobDescriptor, hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export {

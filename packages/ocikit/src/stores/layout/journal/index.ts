@@ -1,3 +1,4 @@
+// The journal that makes pushes durable, and the history of tags.
 export { FoundJournals, recordsToReplay } from './found-journals.ts';
 export type { JournalledContent } from './found-journals.ts';
 export { HistoryFiles } from './history-files.ts';

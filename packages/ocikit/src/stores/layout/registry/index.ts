@@ -1,3 +1,4 @@
+// The Registry, Maintenance and History over the layouts of a root.
 export { layoutDeleter } from './deleter.ts';
 export { layoutHistory } from './history.ts';
 export { layoutLister } from './lister.ts';

@@ -1,3 +1,4 @@
+// Blobs, manifests, tags and lists of a cache.
 export { CachedBlobs } from './blobs.ts';
 export { cachedReferrers, cachedRepositories, cachedTags } from './lists.ts';
 export { CachedManifests } from './manifests.ts';

@@ -1,3 +1,4 @@
+// Options, events and timers of a cache.
 export { ExpiringMap } from './expiring-map.ts';
 export { abortable, SingleFlight } from './single-flight.ts';
 export { settingsOf } from './options.ts';

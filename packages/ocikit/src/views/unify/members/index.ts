@@ -1,3 +1,4 @@
+// The members of a unified registry, asking several of them, and their errors.
 export { Caller, withCaller } from './caller.ts';
 export { isUnknown, leastTemporary, mostTelling, PartialWriteError, TagConflictError } from './errors.ts';
 export { findStored } from './find-stored.ts';

@@ -1,3 +1,4 @@
+// Reads, tags and lists of a unified registry.
 export type { ReadOrder } from './first-answer.ts';
 export { unifiedLister } from './lister.ts';
 export { contentReader, tagReader } from './reader.ts';

@@ -1,3 +1,4 @@
+// Pushes, uploads and deletes of a unified registry.
 export { unifiedDeleter } from './deleter.ts';
 export { listUploads } from './list-uploads.ts';
 export { Supplier } from './supplier.ts';
