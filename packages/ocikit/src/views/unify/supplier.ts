@@ -1,13 +1,6 @@
 import { isRegistryError, linksOf, parseManifest } from '../../model/index.ts';
-import type {
-  BlobContent,
-  CallOptions,
-  Descriptor,
-  Digest,
-  Manifest,
-  PushedManifest,
-  PushManifestOptions,
-} from '../../model/index.ts';
+import type { BlobContent, CallOptions, Descriptor, Digest, Manifest, PushedManifest } from '../../model/index.ts';
+import type { PushManifestOptions } from '../../model/index.ts';
 
 import { isUnknown } from './errors.ts';
 import type { Member } from './member.ts';
