@@ -72,6 +72,7 @@ export const rooms: Rooms = {
       'stores/layout/journal',
       'stores/layout/root',
       'stores/layout/uploads',
+      'stores/disk',
     ],
     node: everyFile,
   },
@@ -87,12 +88,12 @@ export const rooms: Rooms = {
     node: everyFile,
   },
   'stores/layout/index': {
-    imports: ['model', 'stores/repository', 'stores/layout/files', 'stores/layout/journal'],
+    imports: ['model', 'stores/repository', 'stores/layout/files', 'stores/layout/journal', 'stores/disk'],
     node: everyFile,
   },
-  'stores/layout/journal': { imports: ['model', 'stores/layout/files'], node: everyFile },
+  'stores/layout/journal': { imports: ['model', 'stores/layout/files', 'stores/disk'], node: everyFile },
   'stores/layout/uploads': {
-    imports: ['model', 'stores/blobs', 'stores/uploads', 'stores/layout/files'],
+    imports: ['model', 'stores/blobs', 'stores/uploads', 'stores/layout/files', 'stores/disk'],
     node: everyFile,
   },
   'stores/layout/files': { imports: ['model', 'stores/disk'], node: everyFile },
@@ -194,13 +195,12 @@ export const rooms: Rooms = {
       'views/cache/local',
       'views/cache/shared',
       'views/cache/upstream',
-      'views/shared',
     ],
   },
   'views/cache/content': {
-    imports: ['model', 'views/cache/fill', 'views/cache/shared', 'views/cache/upstream', 'views/shared'],
+    imports: ['model', 'views/cache/fill', 'views/cache/shared', 'views/cache/upstream', 'views/shared', 'transfer'],
   },
-  'views/cache/fill': { imports: ['model', 'views/cache/shared', 'views/cache/upstream'] },
+  'views/cache/fill': { imports: ['model', 'views/cache/shared', 'views/cache/upstream', 'transfer'] },
   'views/cache/local': { imports: ['model', 'views/cache/upstream', 'views/shared'] },
   'views/cache/upstream': { imports: ['model'] },
   'views/cache/shared': { imports: ['model'] },
@@ -211,7 +211,7 @@ export const rooms: Rooms = {
   'upkeep/check': { imports: ['model', 'upkeep/graph', 'upkeep/shared'] },
   'upkeep/retention': { imports: ['model', 'upkeep/graph', 'upkeep/shared'] },
   'upkeep/history': { imports: ['model', 'upkeep/shared'] },
-  'upkeep/graph': { imports: ['model', 'upkeep/shared'] },
+  'upkeep/graph': { imports: ['model'] },
   'upkeep/shared': { imports: ['model'] },
 
   // The rooms that only Node has.

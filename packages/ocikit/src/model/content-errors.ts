@@ -88,3 +88,13 @@ export function wrongOffset(offset: number, size: number): RegistryError {
     { detail: { size } },
   );
 }
+
+/**
+ * The upload's size in the detail of a RANGE_INVALID error, such as {@link wrongOffset} makes; undefined if it has none.
+ *
+ * @example if (isRegistryError(error, 'RANGE_INVALID')) resumeAt(sizeInDetail(error.detail));
+ */
+export function sizeInDetail(detail: unknown): number | undefined {
+  if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
+  return typeof detail.size === 'number' ? detail.size : undefined;
+}

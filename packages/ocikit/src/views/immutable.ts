@@ -4,6 +4,7 @@ import {
   digestOf,
   history,
   historyOf,
+  isManifestUnknown,
   isRegistryError,
   maintenance,
   maintenanceOf,
@@ -17,7 +18,7 @@ import {
 } from '../model/index.ts';
 import type { CallOptions, Descriptor, Digest, PushedManifest, PushManifestOptions, Registry } from '../model/index.ts';
 
-import { forward, isManifestUnknown, lists, Locks, reads, tagThatReaches } from './shared/index.ts';
+import { forward, lists, Locks, reads, tagThatReaches } from './shared/index.ts';
 import type { View } from './shared/index.ts';
 
 /** The tags that {@link immutable} protects. */

@@ -6,6 +6,7 @@ import {
   isRepository,
   maintenance,
   maintenanceOf,
+  nameUnknown,
   partialRegistry,
   verifiesPushes,
 } from '../model/index.ts';
@@ -18,7 +19,6 @@ import {
   mapHistory,
   mapMaintenance,
   mapRepository,
-  nameUnknown,
   namesWhere,
   pushDenied,
   pushes,

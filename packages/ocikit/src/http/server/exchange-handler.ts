@@ -160,11 +160,11 @@ export class ExchangeHandler {
 function addLength({ method }: Exchange, { status, headers, body }: Reply): void {
   if (headers['Content-Length'] !== undefined || status === 204 || status === 304) return;
   if (Object.keys(headers).some((name) => name.toLowerCase() === 'content-length')) return;
-  if (body !== undefined) headers['Content-Length'] = `${sizeOf(body)}`;
+  if (body !== undefined) headers['Content-Length'] = `${bodySize(body)}`;
   else if (method !== 'HEAD') headers['Content-Length'] = '0';
 }
 
-function sizeOf(body: Exclude<Reply['body'], undefined>): number {
+function bodySize(body: Exclude<Reply['body'], undefined>): number {
   if (typeof body === 'string') return new TextEncoder().encode(body).length;
   return body instanceof Uint8Array ? body.length : body.range.end - body.range.start;
 }

@@ -18,13 +18,6 @@ export function assertDescriptor({ digest, size }: Descriptor): void {
   }
 }
 
-/** The error of content whose bytes are not as many as its descriptor says. */
-export function wrongSize({ digest, size }: Descriptor, found: number): RegistryError {
-  return new RegistryError('SIZE_INVALID', `${digest} has ${found} bytes, but its descriptor says ${size}`, {
-    detail: { expected: size, found },
-  });
-}
-
 /**
  * Refuses content that is too large to hold in memory.
  *

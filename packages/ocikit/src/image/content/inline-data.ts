@@ -1,8 +1,6 @@
 // Content that a descriptor carries itself, as base64.
-import { digestOf, RegistryError, splitDigest, wrongDigest } from '../../model/index.ts';
+import { digestOf, RegistryError, splitDigest, wrongDigest, wrongSize } from '../../model/index.ts';
 import type { Descriptor } from '../../model/index.ts';
-
-import { wrongSize } from './descriptor-checks.ts';
 
 /**
  * Gives the content that a descriptor carries itself, verified. Image specification, "Embedded Content".
@@ -16,7 +14,7 @@ export function inlineData(descriptor: Descriptor): Uint8Array | undefined {
   // Some programs write an empty string if there is no data. Only for empty content is it the data.
   if (data === undefined || (data === '' && size > 0)) return undefined;
   const bytes = fromBase64(data, descriptor);
-  if (bytes.length !== size) throw wrongSize(descriptor, bytes.length);
+  if (bytes.length !== size) throw wrongSize(descriptor.digest, descriptor.size, bytes.length);
   const found = digestOf(bytes, splitDigest(digest).algorithm);
   if (found !== digest) throw wrongDigest(digest, found);
   return bytes;

@@ -1,8 +1,7 @@
 // Content that the caller has, as the content of an image.
-import { createContent, digestOf, mediaTypes, readSource, RegistryError } from '../../model/index.ts';
+import { createContent, digestOf, mediaTypes, readSource, RegistryError, wrongSize } from '../../model/index.ts';
 import type { BlobContent, Descriptor, Digest, GetBlobOptions, ResolvedRange } from '../../model/index.ts';
 
-import { wrongSize } from './descriptor-checks.ts';
 import { toBase64 } from './inline-data.ts';
 import type { ImageSource } from './source.ts';
 
@@ -103,8 +102,8 @@ export function openContent(
   if (content === undefined)
     throw new RegistryError('BLOB_UNKNOWN', `the source of this image has no blob ${descriptor.digest}`);
   const about = { descriptor, range, signal };
-  const found = sizeOf(content);
-  if (found !== undefined && found !== descriptor.size) throw wrongSize(descriptor, found);
+  const found = knownSize(content);
+  if (found !== undefined && found !== descriptor.size) throw wrongSize(descriptor.digest, descriptor.size, found);
   if (content instanceof Uint8Array) return createContent({ ...about, source: { pieces: [content] } });
   let pieces: AsyncGenerator<Uint8Array, void, undefined> | undefined;
   return createContent({
@@ -133,7 +132,7 @@ function readReopenable(
 }
 
 /** The content's bytes; undefined if only reading it tells. */
-export function sizeOf(content: ReopenableContent): number | undefined {
+export function knownSize(content: ReopenableContent): number | undefined {
   if (content instanceof Uint8Array) return content.length;
   return content instanceof Blob ? content.size : undefined;
 }

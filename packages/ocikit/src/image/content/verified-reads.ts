@@ -1,8 +1,8 @@
 // Reads content from a source, and verifies it against its descriptor.
-import { createContent, VerifyingReader } from '../../model/index.ts';
+import { createContent, VerifyingReader, wrongSize } from '../../model/index.ts';
 import type { BlobContent, CallOptions, Descriptor, GetBlobOptions } from '../../model/index.ts';
 
-import { assertDescriptor, assertFits, wrongSize } from './descriptor-checks.ts';
+import { assertDescriptor, assertFits } from './descriptor-checks.ts';
 import { inlineData } from './inline-data.ts';
 import type { ImageSource } from './source.ts';
 
@@ -29,7 +29,8 @@ export async function openVerified(
   const content = await source.openBlob(descriptor, { ...options, verify: false });
   try {
     signal?.throwIfAborted();
-    if (content.descriptor.size !== descriptor.size) throw wrongSize(descriptor, content.descriptor.size);
+    if (content.descriptor.size !== descriptor.size)
+      throw wrongSize(descriptor.digest, descriptor.size, content.descriptor.size);
   } catch (error) {
     await content.cancel();
     throw error;

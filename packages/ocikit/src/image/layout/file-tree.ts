@@ -1,5 +1,5 @@
 // Files and directories in memory, to be written to a directory, an archive or a disk image.
-import { sizeOf } from '../content/index.ts';
+import { knownSize } from '../content/index.ts';
 import type { ReopenableContent } from '../content/index.ts';
 
 /** Options for an entry of a {@link FileTree}. */
@@ -73,7 +73,7 @@ export class FileTree {
    */
   placeFile(path: string, content: ReopenableContent, options: PlaceFileOptions = {}): void {
     const { mode = 0o644, modified, system } = options;
-    const size = options.size ?? sizeOf(content);
+    const size = options.size ?? knownSize(content);
     if (size === undefined) throw new TypeError(`the size of ${JSON.stringify(path)} is not known: give options.size`);
     this.#place(path, { entry: { type: 'file', mode, modified, system, size, content }, children: new Map() });
   }

@@ -1,5 +1,5 @@
 // Brings one blob of an image into a repository: found there, mounted, or sent.
-import { isRegistryError, verifiesPushes } from '../../model/index.ts';
+import { hasUrls, isBlobUnknown, isRegistryError, verifiesPushes } from '../../model/index.ts';
 import type { BlobContent, BlobUpload, CallOptions, Descriptor, Registry } from '../../model/index.ts';
 
 import { inlineData } from '../content/index.ts';
@@ -49,16 +49,11 @@ async function isThere({ registry, repository, call }: BlobTarget, { digest, siz
     // A different size means damage, there or in the manifest. Storing the blob again shows which.
     if (found.size !== size) return false;
   } catch (error) {
-    if (isUnknown(error)) return false;
+    if (isBlobUnknown(error)) return false;
     throw error;
   }
   call.onEvent?.({ type: 'existing', repository, digest, size });
   return true;
-}
-
-/** Clients fetch such a layer from its maker, as those of Windows, which may not be distributed. */
-function hasUrls({ urls = [] }: Descriptor): boolean {
-  return urls.length > 0;
 }
 
 async function isInSource({ image, call }: BlobTarget, blob: Descriptor): Promise<boolean> {
@@ -67,7 +62,7 @@ async function isInSource({ image, call }: BlobTarget, blob: Descriptor): Promis
     await content.cancel();
     return true;
   } catch (error) {
-    if (isUnknown(error)) return false;
+    if (isBlobUnknown(error)) return false;
     throw error;
   }
 }
@@ -85,8 +80,4 @@ async function mount(
     if (isRegistryError(error, 'UNSUPPORTED')) return undefined;
     throw error;
   }
-}
-
-function isUnknown(error: unknown): boolean {
-  return isRegistryError(error, 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
 }

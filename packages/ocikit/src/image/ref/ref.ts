@@ -7,6 +7,7 @@ import {
   RegistryError,
   splitDigest,
   wrongDigest,
+  wrongSize,
 } from '../../model/index.ts';
 import type {
   BlobContent,
@@ -28,7 +29,6 @@ import {
   inheritCall,
   openVerified,
   readVerified,
-  wrongSize,
 } from '../content/index.ts';
 import type { ImageSource, ReadVerifiedOptions } from '../content/index.ts';
 
@@ -167,7 +167,7 @@ function indexOf(content: RefContent, manifest: ImageIndex, source: ImageSource,
 
 async function manifestBytes(source: ImageSource, descriptor: Descriptor, call: CallOptions): Promise<Uint8Array> {
   const { bytes, descriptor: found } = await source.getManifest(descriptor, call);
-  if (bytes.length !== descriptor.size) throw wrongSize(descriptor, bytes.length);
+  if (bytes.length !== descriptor.size) throw wrongSize(descriptor.digest, descriptor.size, bytes.length);
   assertSameType(descriptor, found);
   return bytes;
 }

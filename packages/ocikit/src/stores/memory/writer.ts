@@ -4,6 +4,7 @@ import {
   blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
+  hasUrls,
   immutableTag,
   immutableType,
   isRegistryError,
@@ -26,7 +27,7 @@ import type {
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
-import { hasUrls, linkUnknown, readPushedManifest, reportBytes } from '../repository/index.ts';
+import { linkUnknown, readPushedManifest, reportBytes } from '../repository/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { sizeOfBlob } from './reader.ts';
@@ -246,8 +247,9 @@ async function linksOnlyInStore(
   options: CallOptions,
 ): Promise<Set<Digest>> {
   const elsewhere = new Set<Digest>();
-  for (const { digest, urls } of blobs) {
-    if (hasUrls(urls) || hasBlob(state, repository, digest) || elsewhere.has(digest)) continue;
+  for (const blob of blobs) {
+    const { digest } = blob;
+    if (hasUrls(blob) || hasBlob(state, repository, digest) || elsewhere.has(digest)) continue;
     if (!state.owners.has(digest) && (await storeHas(state, repository, digest, options))) elsewhere.add(digest);
   }
   return elsewhere;
@@ -263,7 +265,7 @@ function assertLinksExist(
   const missing = [
     ...blobs.filter(({ digest }) => !elsewhere.has(digest) && !hasBlob(state, repository, digest)),
     ...manifests.filter(({ digest }) => state.repositories.get(repository)?.index.manifests.has(digest) !== true),
-  ].find(({ urls }) => !hasUrls(urls));
+  ].find((each) => !hasUrls(each));
   if (missing === undefined) return;
   throw linkUnknown(repository, missing);
 }

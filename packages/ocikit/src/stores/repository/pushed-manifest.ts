@@ -58,8 +58,3 @@ function digestsOf({ blobs, manifests, subject }: ManifestLinks): Digest[] {
   const all = [...blobs, ...manifests, ...(subject === undefined ? [] : [subject])];
   return [...new Set(all.map(({ digest }) => digest))];
 }
-
-/** True if a descriptor has URLs: then its content need not be in the repository. */
-export function hasUrls(urls: readonly string[] | undefined): boolean {
-  return urls !== undefined && urls.length > 0;
-}

@@ -32,7 +32,7 @@ export function uploadStateIn(http: Http, request: URL, response: Response): Upl
   const minimum = response.headers.get('oci-chunk-min-length');
   return {
     location: http.location(response, request),
-    size: sizeOf(response, request),
+    size: sizeInResponse(response, request),
     minimumChunk: minimum === null ? undefined : Number(minimum),
   };
 }
@@ -199,7 +199,7 @@ export function assertPushed(http: Http, response: Response, request: URL, diges
 }
 
 /** The range `0-0` may mean one byte or none, so `Upload-Offset` is preferred. */
-function sizeOf(response: Response, request: URL): number {
+function sizeInResponse(response: Response, request: URL): number {
   const offset = response.headers.get('upload-offset');
   if (offset !== null && /^\d+$/.test(offset)) return Number(offset);
   const last = /^0-(\d+)$/.exec(response.headers.get('range') ?? '')?.[1];

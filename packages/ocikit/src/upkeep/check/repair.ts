@@ -1,8 +1,14 @@
 // Repairs missing and corrupt content by fetching it from another registry.
-import { digestOf, isRegistryError, linksOf, parseManifest, splitDigest, wrongDigest } from '../../model/index.ts';
+import {
+  digestOf,
+  hasUrls,
+  isRegistryError,
+  linksOf,
+  parseManifest,
+  splitDigest,
+  wrongDigest,
+} from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
-
-import { hasUrls } from '../shared/index.ts';
 
 import { isDamage } from './findings.ts';
 import type { Finding } from './findings.ts';

@@ -1,8 +1,14 @@
 // Reads the links of a manifest: the content that it names.
-import { digestOf, digestsIn, isRegistryError, linksOf, parseManifest, splitDigest } from '../../model/index.ts';
+import {
+  digestOf,
+  digestsIn,
+  hasUrls,
+  isRegistryError,
+  linksOf,
+  parseManifest,
+  splitDigest,
+} from '../../model/index.ts';
 import type { Descriptor, Digest, Maintenance } from '../../model/index.ts';
-
-import { hasUrls } from '../shared/index.ts';
 
 /** The content that a manifest names. */
 export interface ManifestLinks {

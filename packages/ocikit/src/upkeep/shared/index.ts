@@ -1,7 +1,6 @@
 // The small parts that all of upkeep uses.
 export { ageThreshold } from './age-threshold.ts';
 export { assertAtLeast } from './assert-at-least.ts';
-export { hasUrls } from './has-urls.ts';
 export { mapAhead } from './map-ahead.ts';
 export { requireMaintenance, requireHistory } from './required.ts';
 export { addToTally, emptyTally } from './tally.ts';

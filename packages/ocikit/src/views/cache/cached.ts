@@ -1,8 +1,6 @@
 // Reads and lists through a cache: finds the place of a repository, then reads blobs, manifests, tags or lists.
-import { assertRepository, assertTag, parseDigest } from '../../model/index.ts';
+import { assertRepository, assertTag, nameUnknown, parseDigest } from '../../model/index.ts';
 import type { CallOptions, Digest, Lister, Reader, Registry, RegistryError } from '../../model/index.ts';
-
-import { nameUnknown } from '../shared/index.ts';
 
 import {
   CachedBlobs,

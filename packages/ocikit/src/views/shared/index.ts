@@ -9,7 +9,7 @@ export { kindOf, observe } from './observe.ts';
 export type { ObservedCall, ObservedResult } from './observe.ts';
 export { tagThatReaches } from './reached-by-tags.ts';
 export { redacted } from './redacted.ts';
-export { failingList, isManifestUnknown, nameUnknown, pushDenied } from './refusals.ts';
+export { failingList, pushDenied } from './refusals.ts';
 export { namesWhere, shownRepositories, sourceWithin, uploadsOfShown, withoutOrphans } from './shown-content.ts';
 export { watchContent } from './watched-content.ts';
 export { Wording } from './wording.ts';

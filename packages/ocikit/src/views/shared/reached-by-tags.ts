@@ -1,8 +1,6 @@
 // Finds a tag through which content is reached.
-import { isRegistryError, linksOf, parseManifest } from '../../model/index.ts';
+import { isManifestUnknown, isRegistryError, linksOf, parseManifest } from '../../model/index.ts';
 import type { CallOptions, Digest, Manifest, ManifestLinks, Registry } from '../../model/index.ts';
-
-import { isManifestUnknown } from './refusals.ts';
 
 /**
  * A tag that reaches the content: a tag reaches its manifest, the manifests that an index names, their blobs and

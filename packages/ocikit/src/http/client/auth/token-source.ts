@@ -1,7 +1,7 @@
 // The source of tokens: the token servers that a registry names.
-import { HttpError, RegistryError } from '../../../model/index.ts';
+import { HttpError, isTemporaryStatus, RegistryError } from '../../../model/index.ts';
 import { createRetry } from '../../../transfer/index.ts';
-import { isTemporaryFault, isTemporaryStatus } from '../shared/index.ts';
+import { isTemporaryFault } from '../shared/index.ts';
 
 import type { Account } from './accounts.ts';
 import type { AuthenticatorOptions } from './options.ts';

@@ -1,5 +1,6 @@
 // Reading a blob: verified, resumed after a cut, and over several connections if it is large and they help.
 import {
+  blobDescriptor,
   createContent,
   digestOf,
   isRegistryError,
@@ -19,7 +20,7 @@ import type {
   ResolvedRange,
 } from '../../../model/index.ts';
 import { formatRange } from '../../wire/index.ts';
-import { blobDescriptor, loadPart } from '../shared/index.ts';
+import { loadPart } from '../shared/index.ts';
 import type { ClientOptions, TransferStore } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 

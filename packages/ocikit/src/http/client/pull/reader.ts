@@ -1,7 +1,8 @@
 // Reading blobs, manifests and tags.
+import { blobDescriptor } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../../model/index.ts';
 
-import { blobDescriptor, manifestAddress, tagAddress } from '../shared/index.ts';
+import { manifestAddress, tagAddress } from '../shared/index.ts';
 import { repositoryScope } from '../../wire/index.ts';
 import { blobDownloads } from './blob-download.ts';
 import { acceptManifests, descriptorIn, readManifest } from '../manifests/index.ts';

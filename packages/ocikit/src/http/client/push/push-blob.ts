@@ -1,7 +1,7 @@
 // Pushing a whole blob.
-import { assertRepository, parseDigest } from '../../../model/index.ts';
+import { assertRepository, blobDescriptor, parseDigest } from '../../../model/index.ts';
 import type { BlobIdentity, BlobSource, CallOptions, Descriptor } from '../../../model/index.ts';
-import { blobDescriptor, loadPart } from '../shared/index.ts';
+import { loadPart } from '../shared/index.ts';
 
 import { openPayload } from './payload.ts';
 import type { PushingParts } from './push-payload.ts';

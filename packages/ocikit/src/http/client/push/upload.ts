@@ -1,7 +1,6 @@
 // An upload that a caller fills step by step.
-import { parseDigest, RegistryError } from '../../../model/index.ts';
+import { blobDescriptor, parseDigest, RegistryError } from '../../../model/index.ts';
 import type { AppendOptions, BlobSource, BlobUpload, CallOptions, Descriptor, Digest } from '../../../model/index.ts';
-import { blobDescriptor } from '../shared/index.ts';
 
 import type { ChunkLimit } from './chunk-limit.ts';
 import { openPayload } from './payload.ts';

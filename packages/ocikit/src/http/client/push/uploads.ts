@@ -1,8 +1,15 @@
 // Beginning, resuming and mounting uploads.
-import { assertRepository, digestAlgorithm, isRegistryError, parseDigest, splitDigest } from '../../../model/index.ts';
+import {
+  assertRepository,
+  blobDescriptor,
+  digestAlgorithm,
+  isRegistryError,
+  parseDigest,
+  splitDigest,
+} from '../../../model/index.ts';
 import type { BlobUpload, Writer } from '../../../model/index.ts';
 
-import { assertStored, blobDescriptor } from '../shared/index.ts';
+import { assertStored } from '../shared/index.ts';
 import { repositoryScope } from '../../wire/index.ts';
 import type { PushingParts } from './push-payload.ts';
 import type { ClientResponse } from '../shared/index.ts';

@@ -19,8 +19,8 @@ export { httpError, isClientError, maxErrorBody, redactUrl, renamed } from './er
 export { fieldsIn } from './json.ts';
 export { loadPart } from './load-part.ts';
 export type { ClientOptions, ParallelOptions } from './options.ts';
-export { assertStored, blobDescriptor, digestIn } from './response-headers.ts';
+export { assertStored, digestIn } from './response-headers.ts';
 export { discardBody, FetchedResponse } from './response.ts';
 export type { ClientResponse, ResponseFaults } from './response.ts';
-export { isTemporaryFault, isTemporaryStatus } from './temporary.ts';
+export { isTemporaryFault } from './temporary.ts';
 export type { PartialContent, TransferStore } from './transfer-store.ts';

@@ -1,6 +1,6 @@
 // The headers of a response that are about its content.
-import { isDigest, mediaTypes, splitDigest, wrongDigest } from '../../../model/index.ts';
-import type { Descriptor, Digest } from '../../../model/index.ts';
+import { isDigest, splitDigest, wrongDigest } from '../../../model/index.ts';
+import type { Digest } from '../../../model/index.ts';
 
 import type { ClientResponse, ResponseFaults } from './response.ts';
 
@@ -31,9 +31,4 @@ export function assertStored(faults: ResponseFaults, response: ClientResponse, d
   if (found === null || found === digest) return;
   if (isDigest(found) && splitDigest(found).algorithm !== splitDigest(digest).algorithm) return;
   throw faults.wrongResponse(response, `names ${found} as stored, not ${digest}`);
-}
-
-/** The descriptor of a blob. A registry knows no media type of a blob. */
-export function blobDescriptor(digest: Digest, size: number): Descriptor {
-  return { mediaType: mediaTypes.octetStream, digest, size };
 }

@@ -99,7 +99,7 @@ function withoutContent(headers: Hop['headers']): Hop['headers'] {
 
 /** Why a redirect is not followed; undefined: it is. */
 function whyNot(from: URL, to: URL, redirects: number): string | undefined {
-  if (redirects >= maxRedirects) return `after ${maxRedirects} other redirects`;
+  if (redirects >= maxRedirects) return `after ${maxRedirects} others`;
   if (to.protocol !== 'https:' && to.protocol !== 'http:') return `to ${to.protocol}`;
   if (from.protocol === 'https:' && to.protocol === 'http:') return 'from https to http';
   return to.username === '' && to.password === '' ? undefined : 'to a URL with a user';

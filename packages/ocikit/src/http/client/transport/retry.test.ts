@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 
+import { isTemporaryStatus } from '../../../model/index.ts';
 import type { TransferEvent } from '../../../model/index.ts';
 import { signalAfter } from '../../../transfer/index.ts';
 
 import { failureOf, requestTo, transportTo } from '../../../../test/transport-to.ts';
 
-import { isTemporaryFault, isTemporaryStatus } from '../shared/index.ts';
+import { isTemporaryFault } from '../shared/index.ts';
 
 describe('a status', () => {
   test.each([408, 425, 429, 499, 500, 502, 503, 504, 507, 599])('%i may pass', (status) => {

@@ -1,7 +1,7 @@
 // The errors of one registry whose reason may pass.
-import { RegistryError } from '../../../model/index.ts';
+import { isTemporaryStatus, RegistryError } from '../../../model/index.ts';
 import type { HttpError } from '../../../model/index.ts';
-import { isTemporaryFault, isTemporaryStatus, redactUrl } from '../shared/index.ts';
+import { isTemporaryFault, redactUrl } from '../shared/index.ts';
 
 /** Remembers which errors came from the registry or its connection for a reason that may pass. */
 export class TemporaryErrors {

@@ -1,5 +1,12 @@
 // Uploads of blobs: starting, appending, committing, cancelling, and mounting instead.
-import { digestAlgorithm, isRegistryError, parseDigest, RegistryError, splitDigest } from '../../../model/index.ts';
+import {
+  digestAlgorithm,
+  isRegistryError,
+  parseDigest,
+  RegistryError,
+  sizeInDetail,
+  splitDigest,
+} from '../../../model/index.ts';
 import type { BlobUpload, Descriptor, Digest, ResolvedRange, UploadOptions } from '../../../model/index.ts';
 import { buildPath, formatUploadProgress, parseChunkRange } from '../../wire/index.ts';
 import { empty, errorReply } from '../shared/index.ts';
@@ -92,7 +99,7 @@ async function resuming(
     if (!isRegistryError(error, 'RANGE_INVALID')) throw error;
     const reply = errorReply(error);
     reply.headers['Location'] = await uploadLocation(request, route.id);
-    const size = sizeIn(error.detail);
+    const size = sizeInDetail(error.detail);
     if (size !== undefined) Object.assign(reply.headers, formatUploadProgress(size));
     return reply;
   }
@@ -168,9 +175,4 @@ async function uploadLocation(
   const elsewhere = await options.locationForUploadId?.(id);
   if (elsewhere !== undefined && elsewhere !== '') return elsewhere;
   return buildPath({ resource: 'upload', repository: route.repository, id });
-}
-
-function sizeIn(detail: unknown): number | undefined {
-  if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
-  return typeof detail.size === 'number' ? detail.size : undefined;
 }

@@ -1,17 +1,7 @@
 // Files and directories below a root: durable writes, slices, throttle, names of directories.
-export { blobDescriptor, hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
+export { hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
-export {
-  Files,
-  assertInside,
-  entriesOf,
-  formatIdentity,
-  hasCode,
-  identityOf,
-  isMissing,
-  isTemporary,
-  readWhole,
-} from './files.ts';
+export { Files, assertInside, entriesOf, formatIdentity, identityOf, isTemporaryName, readWhole } from './files.ts';
 export type { Durability } from './files.ts';
 export { PrivateDirectory, nameOfLayout } from './private-directory.ts';
 export { pooledRandomBytes } from './random-bytes.ts';

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { isMissing, isTemporary } from './files.ts';
+import { isMissing } from '../../disk/index.ts';
+import { isTemporaryName } from './files.ts';
 import type { Files } from './files.ts';
 import { pooledRandomBytes } from './random-bytes.ts';
 
@@ -47,7 +48,7 @@ export class PrivateDirectory {
     this.#files.forgetDirectory(this.temporary);
     for (const dir of [this.path, this.snapshots]) {
       for (const name of await readdir(dir).catch(() => [])) {
-        if (isTemporary(name)) await rm(join(dir, name), { force: true });
+        if (isTemporaryName(name)) await rm(join(dir, name), { force: true });
       }
     }
   }

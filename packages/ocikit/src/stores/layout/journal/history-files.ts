@@ -3,7 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { hasCode, nameOfLayout, noFollow, TimeSlice } from '../files/index.ts';
+import { hasCode } from '../../disk/index.ts';
+import { nameOfLayout, noFollow, TimeSlice } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 import type { JournalRecord, TagMoveRecord } from './journal-file.ts';
@@ -73,7 +74,7 @@ export class HistoryFiles {
     const [path, older] = this.#paths(directory);
     const last = await this.#lastOf(directory);
     const known = moves.findLastIndex(({ move }) => move.id === last);
-    if (sizeOf(path) >= this.#largest) await rename(path, older);
+    if (fileSize(path) >= this.#largest) await rename(path, older);
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
     try {
       const end = wholeLength(handle.fd);
@@ -167,7 +168,7 @@ function isMoved(record: JournalRecord): record is TagMoveRecord {
   return (record.op === 'tag' || record.op === 'untag') && record.move !== undefined;
 }
 
-function sizeOf(path: string): number {
+function fileSize(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 

@@ -1,4 +1,5 @@
 // Blobs through a cache: from the store, shared from another repository, while they arrive, or passed on unkept.
+import { SingleFlight, abortable } from '../../../transfer/index.ts';
 import { resolveRange } from '../../../model/index.ts';
 import type {
   BlobContent,
@@ -11,11 +12,11 @@ import type {
   RegistryError,
 } from '../../../model/index.ts';
 
-import { abortable, ExpiringMap, SingleFlight } from '../shared/index.ts';
+import { ExpiringMap } from '../shared/index.ts';
 import { Fills } from '../fill/index.ts';
 import { fromStore, LeasedBlobs } from './leased-blobs.ts';
 import type { CacheEventType, CacheSettings } from '../shared/index.ts';
-import { briefly, isUnknown, keyOf } from '../upstream/index.ts';
+import { briefly, isUnknown, placeKey } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 
 /** Bytes. A reader of a part waits for the download if the part begins at most this far behind its position. */
@@ -87,7 +88,7 @@ export class CachedBlobs {
   async #share(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<boolean> {
     const home = this.#homes.get(digest);
     if (home === undefined || home === place.keptAs || this.fills.has(place, digest)) return false;
-    return this.#mounts.join(keyOf(place, digest), signal, async () => {
+    return this.#mounts.join(placeKey(place, digest), signal, async () => {
       const { upstream, repository, keptAs, context } = place;
       try {
         await upstream.ask((registry) => registry.resolveBlob(repository, digest, { context }));
@@ -139,7 +140,7 @@ export class CachedBlobs {
     this.#assertNotUnknown(place, digest);
     const { upstream, repository, context } = place;
     try {
-      const found = await this.#looks.join(keyOf(place, digest), signal, () =>
+      const found = await this.#looks.join(placeKey(place, digest), signal, () =>
         upstream.ask((registry) => registry.resolveBlob(repository, digest, { context })),
       );
       return { ...found };
@@ -150,12 +151,13 @@ export class CachedBlobs {
   }
 
   #assertNotUnknown(place: Place, digest: Digest): void {
-    const error = this.#unknown.get(`blob ${keyOf(place, digest)}`);
+    const error = this.#unknown.get(`blob ${placeKey(place, digest)}`);
     if (error !== undefined) throw error;
   }
 
   #noteUnknown(place: Place, digest: Digest, error: unknown): void {
-    if (isUnknown(error)) this.#unknown.set(`blob ${keyOf(place, digest)}`, briefly(error), this.#settings.negativeAge);
+    if (isUnknown(error))
+      this.#unknown.set(`blob ${placeKey(place, digest)}`, briefly(error), this.#settings.negativeAge);
   }
 
   #tell(type: CacheEventType, place: Place, digest: Digest): void {

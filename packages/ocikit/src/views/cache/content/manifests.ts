@@ -1,11 +1,11 @@
 // Manifests by digest through a cache.
+import { SingleFlight } from '../../../transfer/index.ts';
 import { digestOf, isRegistryError, splitDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Registry, RegistryError } from '../../../model/index.ts';
 
 import type { CacheEventType, CacheSettings, ExpiringMap } from '../shared/index.ts';
-import { SingleFlight } from '../shared/index.ts';
 import { fromStore } from './leased-blobs.ts';
-import { briefly, isUnknown, keyOf, wrongAnswer } from '../upstream/index.ts';
+import { briefly, isUnknown, placeKey, wrongAnswer } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 
 /** Manifests by digest, from the store or an upstream. */
@@ -42,7 +42,7 @@ export class CachedManifests {
     this.#assertNotUnknown(place, digest);
     const { upstream, repository, context } = place;
     try {
-      const { descriptor, bytes } = await this.#gets.join(keyOf(place, digest), signal, async () => {
+      const { descriptor, bytes } = await this.#gets.join(placeKey(place, digest), signal, async () => {
         this.#tell('miss', place, digest);
         const manifest = await upstream.ask((registry) => registry.getManifest(repository, digest, { context }));
         this.#assertIs(place, digest, manifest);
@@ -66,7 +66,7 @@ export class CachedManifests {
     this.#assertNotUnknown(place, digest);
     const { upstream, repository, context } = place;
     try {
-      const found = await this.#looks.join(keyOf(place, digest), signal, () =>
+      const found = await this.#looks.join(placeKey(place, digest), signal, () =>
         upstream.ask((registry) => registry.resolveManifest(repository, digest, { context })),
       );
       return { ...found };
@@ -114,13 +114,13 @@ export class CachedManifests {
   }
 
   #assertNotUnknown(place: Place, digest: Digest): void {
-    const error = this.#unknown.get(`manifest ${keyOf(place, digest)}`);
+    const error = this.#unknown.get(`manifest ${placeKey(place, digest)}`);
     if (error !== undefined) throw error;
   }
 
   #noteUnknown(place: Place, digest: Digest, error: unknown): void {
     if (isUnknown(error))
-      this.#unknown.set(`manifest ${keyOf(place, digest)}`, briefly(error), this.#settings.negativeAge);
+      this.#unknown.set(`manifest ${placeKey(place, digest)}`, briefly(error), this.#settings.negativeAge);
   }
 
   #tell(type: CacheEventType, place: Place, digest: Digest, error?: unknown): void {

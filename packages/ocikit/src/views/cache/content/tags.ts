@@ -1,12 +1,13 @@
 // Tags through a cache: the upstream is asked again after a while; the kept tag is answered if it cannot be reached.
+import { SingleFlight, abortable } from '../../../transfer/index.ts';
 import { digestOf, splitDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Registry, RegistryError } from '../../../model/index.ts';
 
 import type { CacheEventType, CacheSettings, ExpiringMap } from '../shared/index.ts';
-import { abortable, SingleFlight, later } from '../shared/index.ts';
+import { later } from '../shared/index.ts';
 import { fromStore } from './leased-blobs.ts';
 import type { CachedManifests } from './manifests.ts';
-import { briefly, isOutage, isUnknown, keyOf, notAsked, wrongAnswer } from '../upstream/index.ts';
+import { briefly, isOutage, isUnknown, placeKey, notAsked, wrongAnswer } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 import type { TagStates } from './tag-states.ts';
 
@@ -98,11 +99,11 @@ export class CachedTags {
       this.#tell('hit', place, tag);
       return { descriptor: state.descriptor };
     }
-    const unknown = this.#unknown.get(`tag ${keyOf(place, tag)}`);
+    const unknown = this.#unknown.get(`tag ${placeKey(place, tag)}`);
     if (unknown !== undefined) throw unknown;
     // The kept tag can be answered: do not wait for an upstream that has just failed.
     if (kept !== undefined && upstream.isDown) throw notAsked('could not be asked a moment ago');
-    const asked = this.#asks.join(keyOf(place, tag), undefined, () => {
+    const asked = this.#asks.join(placeKey(place, tag), undefined, () => {
       this.#tell('miss', place, tag);
       return kept === undefined && wantsBytes ? this.#fetch(place, tag) : this.#look(place, tag, kept);
     });
@@ -164,7 +165,7 @@ export class CachedTags {
     } catch (error) {
       if (!isUnknown(error)) throw error;
       this.#states.delete(place.keptAs, tag);
-      this.#unknown.set(`tag ${keyOf(place, tag)}`, briefly(error), this.#settings.negativeAge);
+      this.#unknown.set(`tag ${placeKey(place, tag)}`, briefly(error), this.#settings.negativeAge);
       // The tag stays if it has moved meanwhile. If its deletion fails, the next call asks the upstream again.
       if (kept !== undefined) {
         await this.#store.deleteTag(place.keptAs, tag, { ifTag: kept.digest }).catch(() => undefined);

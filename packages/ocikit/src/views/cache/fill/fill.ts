@@ -1,8 +1,8 @@
 // One download of a blob into an upload of the store, which any number of readers follow.
+import { abortable } from '../../../transfer/index.ts';
 import { isRegistryError, mediaTypes } from '../../../model/index.ts';
 import type { BlobContent, BlobUpload, Descriptor, Registry } from '../../../model/index.ts';
 
-import { abortable } from '../shared/index.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { wrongAnswer } from '../upstream/index.ts';
 import type { Upstream } from '../upstream/index.ts';

@@ -1,13 +1,14 @@
 // The running downloads of a cache, and the bytes of the interrupted ones.
+import { abortable } from '../../../transfer/index.ts';
 import { createContent, RegistryError, resolveRange, splitDigest } from '../../../model/index.ts';
 import type { BlobContent, BlobUpload, Descriptor, Digest, GetBlobOptions, Registry } from '../../../model/index.ts';
 
-import { abortable, ExpiringMap, later } from '../shared/index.ts';
+import { ExpiringMap, later } from '../shared/index.ts';
 import { Fill, heldBack } from './fill.ts';
 import type { FillOutcome } from './fill.ts';
 import { Follower } from './follower.ts';
 import type { CacheEventType, CacheSettings } from '../shared/index.ts';
-import { isOutage, isUnknown, keyOf } from '../upstream/index.ts';
+import { isOutage, isUnknown, placeKey } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
 
 /** Interrupted downloads whose bytes are kept for the next reader. */
@@ -57,22 +58,22 @@ export class Fills {
 
   /** Whether a download of the blob is running. */
   has(place: Place, digest: Digest): boolean {
-    return this.#fills.has(keyOf(place, digest));
+    return this.#fills.has(placeKey(place, digest));
   }
 
   /** The descriptor of a blob that is being downloaded; undefined if it is not. */
   async descriptor(place: Place, digest: Digest): Promise<Descriptor | undefined> {
-    const fill = await this.#fills.get(keyOf(place, digest))?.catch(() => undefined);
+    const fill = await this.#fills.get(placeKey(place, digest))?.catch(() => undefined);
     return fill === undefined ? undefined : { ...fill.descriptor };
   }
 
   /** The position and size, in bytes, of a running or interrupted download; undefined if there is none. */
   async reached(place: Place, digest: Digest): Promise<{ position: number; size: number } | undefined> {
-    const key = keyOf(place, digest);
+    const key = placeKey(place, digest);
     const fill = await this.#fills.get(key)?.catch(() => undefined);
     if (fill !== undefined) return { position: fill.available, size: fill.descriptor.size };
     const paused = this.#paused.get(key);
-    const position = paused === undefined ? undefined : sizeOf(paused.upload);
+    const position = paused === undefined ? undefined : uploadSize(paused.upload);
     return paused === undefined || position === undefined ? undefined : { position, size: paused.size };
   }
 
@@ -82,7 +83,7 @@ export class Fills {
    * @returns undefined if the store does not take the blob at the moment
    */
   async get(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<Fill | undefined> {
-    const key = keyOf(place, digest);
+    const key = placeKey(place, digest);
     for (let known = this.#fills.get(key); known !== undefined; known = this.#fills.get(key)) {
       const fill = await abortable(known, signal);
       if (fill?.isLost !== true) {
@@ -166,7 +167,7 @@ export class Fills {
     digest: Digest,
     { fill, upload, outcome }: { fill: Fill; upload: BlobUpload; outcome: FillOutcome },
   ): Promise<void> {
-    const key = keyOf(place, digest);
+    const key = placeKey(place, digest);
     const { size } = fill.descriptor;
     this.#followers.delete(fill);
     if (outcome.type === 'kept') {
@@ -194,7 +195,7 @@ export class Fills {
   }
 
   async #pause(key: string, paused: Paused): Promise<void> {
-    const size = sizeOf(paused.upload);
+    const size = uploadSize(paused.upload);
     if (size === undefined || size === 0) {
       await paused.upload.cancel().catch(() => undefined);
       return;
@@ -210,7 +211,7 @@ export class Fills {
   #resume(key: string): Paused | undefined {
     const paused = this.#paused.get(key);
     this.#paused.delete(key);
-    const size = paused === undefined ? undefined : sizeOf(paused.upload);
+    const size = paused === undefined ? undefined : uploadSize(paused.upload);
     return size === undefined || size === 0 ? undefined : paused;
   }
 
@@ -286,7 +287,7 @@ export class Fills {
 }
 
 /** Undefined if the store has dropped the upload meanwhile. */
-function sizeOf(upload: BlobUpload): number | undefined {
+function uploadSize(upload: BlobUpload): number | undefined {
   try {
     return upload.size;
   } catch {

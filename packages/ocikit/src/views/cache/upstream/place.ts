@@ -18,6 +18,6 @@ export interface Place {
 }
 
 /** The key of a tag or digest in maps. Neither names nor references have spaces. */
-export function keyOf({ keptAs }: Place, reference: string): string {
+export function placeKey({ keptAs }: Place, reference: string): string {
   return `${keptAs} ${reference}`;
 }

@@ -1,5 +1,5 @@
 // The errors of a unified registry, and the choice of one error from those of several members.
-import { isRegistryError, RedirectError, RegistryError, toWireError } from '../../../model/index.ts';
+import { isRegistryError, isTemporary, RedirectError, RegistryError, toWireError } from '../../../model/index.ts';
 import type { Digest, ErrorCode } from '../../../model/index.ts';
 
 import type { MemberFailure, Member } from './member.ts';
@@ -83,10 +83,6 @@ function rankOf(error: unknown): number {
 export function leastTemporary(failures: readonly MemberFailure[]): unknown {
   const lasting = failures.find(({ error }) => !isTemporary(error));
   return (lasting ?? failures[0])?.error;
-}
-
-function isTemporary(error: unknown): boolean {
-  return statusOf(error) >= 500 || isRegistryError(error, 'TOOMANYREQUESTS', 'REQUEST_TIMEOUT');
 }
 
 function statusOf(error: unknown): number {

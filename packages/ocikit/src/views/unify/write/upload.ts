@@ -1,5 +1,13 @@
 // An upload in several members that looks like one.
-import { isRegistryError, parseDigest, readSource, RegistryError, resolveRange } from '../../../model/index.ts';
+import {
+  isRegistryError,
+  parseDigest,
+  readSource,
+  RegistryError,
+  resolveRange,
+  sizeInDetail,
+  wrongOffset,
+} from '../../../model/index.ts';
 import type {
   AppendOptions,
   BlobContent,
@@ -177,7 +185,7 @@ export class UnifiedUpload implements BlobUpload {
   #assertLevel(): void {
     const sizes = this.#live.map(positionOf);
     const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
-    if (least !== most) throw standsAt(least, most);
+    if (least !== most) throw wrongOffset(most, least);
   }
 
   /**
@@ -188,7 +196,7 @@ export class UnifiedUpload implements BlobUpload {
     const live = this.#live;
     const stand = this.size;
     const { at, size } = options;
-    if (at !== undefined && at !== stand) throw standsAt(stand, at);
+    if (at !== undefined && at !== stand) throw wrongOffset(at, stand);
     const { answers, late } = await sendToAll(
       live.map(({ member }) => member),
       source,
@@ -219,8 +227,10 @@ export class UnifiedUpload implements BlobUpload {
   /** Replaces a member's RANGE_INVALID, which has the member's size, by one with the size of the whole upload. */
   #assertInPlace(answers: readonly MemberAnswer<unknown>[], at: number): void {
     const errors = failuresIn(answers).map(({ error }) => error);
-    const sizes = errors.flatMap((error) => (isRegistryError(error, 'RANGE_INVALID') ? [sizeIn(error)] : []));
-    if (sizes.length > 0) throw standsAt(Math.min(this.size, ...sizes.map((size) => size ?? Infinity)), at);
+    const sizes = errors.flatMap((error) =>
+      isRegistryError(error, 'RANGE_INVALID') ? [sizeInDetail(error.detail)] : [],
+    );
+    if (sizes.length > 0) throw wrongOffset(at, Math.min(this.size, ...sizes.map((size) => size ?? Infinity)));
   }
 
   /** Copies the blob to the members that had no part in the upload. */
@@ -247,11 +257,6 @@ async function* readAfter(source: BlobSource, count: number): AsyncGenerator<Uin
   }
 }
 
-function sizeIn({ detail }: RegistryError): number | undefined {
-  if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
-  return typeof detail.size === 'number' ? detail.size : undefined;
-}
-
 /** There is no such upload. */
 export function uploadUnknown(repository: string): RegistryError {
   return new RegistryError(
@@ -263,15 +268,4 @@ export function uploadUnknown(repository: string): RegistryError {
 /** Bytes of the upload in one member. The size is known, as each member is asked for it when the upload is resumed. */
 function positionOf({ upload }: LiveSession): number {
   return upload.size ?? 0;
-}
-
-/** The bytes do not belong at the upload's position. */
-export function standsAt(size: number, offset: number): RegistryError {
-  return new RegistryError(
-    'RANGE_INVALID',
-    `the upload is at byte ${size}, not at ${offset}: send the bytes from there`,
-    {
-      detail: { size },
-    },
-  );
 }

@@ -1,10 +1,10 @@
 // Starts, resumes and mounts in all members that are written to.
-import { assertRepository, isRegistryError, parseDigest, splitDigest } from '../../../model/index.ts';
+import { assertRepository, isRegistryError, parseDigest, splitDigest, wrongOffset } from '../../../model/index.ts';
 import type { BlobUpload, CallOptions, Writer } from '../../../model/index.ts';
 
 import { askAll, failuresIn, leastTemporary, PartialWriteError, valuesIn } from '../members/index.ts';
 import type { MemberAnswer } from '../members/index.ts';
-import { standsAt, UnifiedUpload, uploadUnknown } from './upload.ts';
+import { UnifiedUpload, uploadUnknown } from './upload.ts';
 import type { Session, UploadParts } from './upload.ts';
 
 /** The methods that begin or resume uploads. */
@@ -44,7 +44,7 @@ export function uploadWriter(parts: UploadParts): UploadWriter {
       const { offset } = options;
       if (typeof offset !== 'number' || offset === upload.size) return upload;
       await upload.close();
-      throw standsAt(upload.size, offset);
+      throw wrongOffset(offset, upload.size);
     },
 
     async mountBlob(from, repository, digest, options = {}) {
