@@ -117,7 +117,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (te
     const source = longSource();
     const { descriptor } = randomBlob(1000);
     await rejects(settles(registry.pushBlob(repository(), descriptor, source), 'pushBlob'), 'SIZE_INVALID');
-    holds(source.taken <= readLimit, `read ${source.taken} bytes, though 1000 were announced`);
+    holds(source.taken <= readLimit, `expected to stop after the 1000 announced bytes, but read ${source.taken}`);
     holds(source.released, 'expected the source to be released, but it is still open');
   });
 

@@ -138,7 +138,7 @@ export const failingUploads: DefineGroup = group('an upload with a failed step',
     const upload = await registry.startUpload(repository());
     const source = longSource();
     await rejects(settles(upload.append(source, { size: 1000 }), 'appending'), 'SIZE_INVALID');
-    holds(source.taken <= readLimit, `read ${source.taken} bytes, though 1000 were announced`);
+    holds(source.taken <= readLimit, `expected to stop after the 1000 announced bytes, but read ${source.taken}`);
     holds(source.released, 'expected the source to be released, but it is still open');
     equal(upload.size, 0, 'the size afterwards');
     await upload.cancel();

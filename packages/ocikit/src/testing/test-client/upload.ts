@@ -149,7 +149,10 @@ export class ClientUpload implements BlobUpload {
     if (Number.isNaN(at)) return {};
     if (size !== undefined && size > 0) return { 'content-range': `${at}-${at + size - 1}` };
     if (at !== this.#size && !Number.isNaN(this.#size))
-      throw new RegistryError('RANGE_INVALID', `the upload stands at byte ${this.#size}, not at ${at}`);
+      throw new RegistryError(
+        'RANGE_INVALID',
+        `the upload has ${this.#size} bytes, so it cannot continue at byte ${at}`,
+      );
     return {};
   }
 
