@@ -153,7 +153,7 @@ export const rooms: Rooms = {
     ],
   },
 
-  // The server knows the interface, no store and no client. It imports only types from Node, so that importing the server
+  // The server knows the interface, no store and no client. It imports only types from Node, so that importing it
   // loads nothing that other runtimes lack.
   'http/server': {
     imports: ['model', 'http/wire', 'http/server/adapters', 'http/server/api', 'http/server/shared'],

@@ -90,7 +90,7 @@ export function wrongOffset(offset: number, size: number): RegistryError {
 }
 
 /**
- * The upload's size in the detail of a RANGE_INVALID error, such as {@link wrongOffset} makes; undefined if it has none.
+ * The size in the detail of a RANGE_INVALID error, as {@link wrongOffset} makes it; undefined if there is none.
  *
  * @example if (isRegistryError(error, 'RANGE_INVALID')) resumeAt(sizeInDetail(error.detail));
  */

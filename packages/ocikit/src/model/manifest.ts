@@ -5,6 +5,7 @@ import { RegistryError } from './errors.ts';
 import { kindOfMediaType, manifestMediaTypes } from './manifest-media-types.ts';
 import { mediaTypePattern } from './media-types.ts';
 
+/** Properties of manifests of every kind. */
 interface ManifestCommon {
   /** Optional: the Content-Type that the manifest was pushed with decides. */
   mediaType?: string;
