@@ -165,9 +165,9 @@ function hiddenAttempts(refusal: ErrorCode): readonly Attempt[] {
     ],
     ['mounts from anywhere it likes', ({ face, blob }) => face.mountBlob(() => true, own, blob), 'begins an upload'],
     ['mounts into a hidden repository', ({ face, blob }) => face.mountBlob(own, foreign, blob), ['DENIED']],
-    ['goes on with a hidden upload', ({ face, upload }) => face.resumeUpload(foreign, upload.id), ['DENIED']],
+    ['resumes a hidden upload', ({ face, upload }) => face.resumeUpload(foreign, upload.id), ['DENIED']],
     [
-      'goes on with a hidden upload in its own repository',
+      'resumes a hidden upload in its own repository',
       ({ face, upload }) => face.resumeUpload(own, upload.id),
       ['BLOB_UPLOAD_UNKNOWN'],
     ],

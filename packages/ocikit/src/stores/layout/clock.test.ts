@@ -193,7 +193,7 @@ describe.each([
       }
     });
 
-    test('takes nobody’s lock, neither its owner’s nor for others', async () => {
+    test('takes no lock, neither from its owner nor for others', async () => {
       vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1'] });

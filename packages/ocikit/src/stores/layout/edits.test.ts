@@ -187,7 +187,7 @@ describe.each([
     }
   };
 
-  test('has what somebody wrote to the file that it has replaced, who had opened it before', async () => {
+  test('has the changes that another process wrote to the replaced file, which it had opened before', async () => {
     await whileOpen(async (write) => {
       await registry.fold();
       await write(theirs(`${prefix}theirs`));
@@ -236,7 +236,7 @@ describe.each([
     expect(warnings).toEqual(['another tool was writing to an index while it was replaced: its edits are lost']);
   });
 
-  test('that somebody is just filling is read when that is done', async () => {
+  test('that another process is just writing is read when it is complete', async () => {
     const text = await readFile(path, 'utf8');
     fs.writeFileSync(path, text.slice(0, 20));
     const folding = registry.fold();

@@ -73,7 +73,7 @@ describe.each([
     await expect(stat(join(dir(), '.ocikit/journal-1'))).rejects.toThrow('ENOENT');
   });
 
-  test("that could not be noted as deleted is in nobody's way: the next push finds a journal that works", async () => {
+  test('that could not be recorded as deleted does no harm: the next push finds a journal that works', async () => {
     const registry = open();
     await pushContent(registry, 'app', image);
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
@@ -137,7 +137,7 @@ describe.each([
     );
   });
 
-  test('that cannot be written after a crash, as something else has its name, keeps nobody from the rest', async () => {
+  test('that cannot be written after a crash, as something else has its name, does not block the rest', async () => {
     const registry = open();
     await pushContent(registry, 'app', image, { tags: ['latest'] });
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
@@ -154,7 +154,7 @@ describe.each([
     await again.pushBlob('app', blob.descriptor, blob.bytes);
   });
 
-  test('is what the journal says of it for who keeps house without writing', async () => {
+  test('has the state of the journal for maintenance without the lock', async () => {
     const registry = open();
     await pushContent(registry, 'app', image, { tags: ['latest'] });
     await registry.pushBlob('app', blob.descriptor, blob.bytes);

@@ -238,7 +238,7 @@ describe("another tool's layout", () => {
   });
 });
 
-describe('an index that somebody else edits meanwhile', () => {
+describe('an index that another tool edits meanwhile', () => {
   test('has both changes in the end', async () => {
     const registry = open();
     await pushContent(registry, 'app', first, { tags: ['kept', 'moved', 'deleted'] });
@@ -281,7 +281,7 @@ describe('an index that somebody else edits meanwhile', () => {
     expect((await collect(open().tags('app'))).length).toBe(1 + 20 * 6);
   });
 
-  test('is made again when somebody removed it', async () => {
+  test('is made again when it was removed', async () => {
     const registry = openLayouts(dir, { durability: 'none' });
     opened.push(registry);
     await pushContent(registry, 'app', first, { tags: ['v1'] });

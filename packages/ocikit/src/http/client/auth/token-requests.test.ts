@@ -155,18 +155,15 @@ describe('a refresh token', () => {
     expect(JSON.stringify(registry.seen)).not.toContain('refresh');
   });
 
-  test.each([404, 405])(
-    'is of no use where POST is answered %i: what anybody may have is asked for',
-    async (status) => {
-      const refuse = ({ method }: SeenRequest) => (method === 'POST' ? { status } : undefined);
-      const { ask, seen } = await guarded({ refuse }, { credentials: () => identity });
-      expect(await ask('repository:a:pull')).toBe(200);
-      expect(seen.map(({ method, headers }) => [method, headers.authorization])).toStrictEqual([
-        ['POST', undefined],
-        ['GET', undefined],
-      ]);
-    },
-  );
+  test.each([404, 405])('is of no use if POST is answered %i: an anonymous token is requested', async (status) => {
+    const refuse = ({ method }: SeenRequest) => (method === 'POST' ? { status } : undefined);
+    const { ask, seen } = await guarded({ refuse }, { credentials: () => identity });
+    expect(await ask('repository:a:pull')).toBe(200);
+    expect(seen.map(({ method, headers }) => [method, headers.authorization])).toStrictEqual([
+      ['POST', undefined],
+      ['GET', undefined],
+    ]);
+  });
 
   test('that is refused is not tried in another way, nor shown', async () => {
     const refuse = ({ body }: SeenRequest) => ({
@@ -412,7 +409,7 @@ describe('stored secrets', () => {
     ['a password', alice],
     ['a refresh token', identity],
   ])(
-    'such as %s do not go to a token server of another host, which is asked for what anybody may have',
+    'such as %s do not go to a token server of another host, which is asked for an anonymous token',
     async (_, credential) => {
       const { ask, tokens } = await foreign({}, () => ({ credentials: () => credential }));
       expect(await ask('repository:a:pull')).toBe(200);

@@ -36,7 +36,7 @@ for (const durability of ['fsync', 'none'] as const) {
       expect(await readdir(dir)).toEqual(['file']);
     });
 
-    test('makes a directory again that somebody removed', async () => {
+    test('makes a removed directory again', async () => {
       const files = new Files(durability);
       await files.replace(join(dir, 'a/b/one'), [Buffer.from('1')]);
       await rm(join(dir, 'a'), { recursive: true });
@@ -47,7 +47,7 @@ for (const durability of ['fsync', 'none'] as const) {
       expect(await readdir(join(dir, 'a/b'))).toEqual(['three']);
     });
 
-    test('synchronises a directory for all who ask at once', async () => {
+    test('syncs a directory once for all callers that ask at the same time', async () => {
       const files = new Files(durability);
       await Promise.all(Array.from({ length: 20 }, () => files.syncDirectory(dir)));
       await files.syncDirectory(dir);

@@ -14,12 +14,12 @@ async function milliseconds(throttle: Throttle, count = 10): Promise<number> {
 }
 
 describe('work that can wait', () => {
-  test('rests between its pieces as long as somebody pushes', async () => {
+  test('rests between its pieces during pushes', async () => {
     // Nine times 20 ms.
     expect(await milliseconds(new Throttle())).toBeGreaterThan(170);
   });
 
-  test('does not rest while somebody waits for it', async () => {
+  test('does not rest while a caller waits for it', async () => {
     const throttle = new Throttle();
     expect(await throttle.atFullSpeed(() => milliseconds(throttle))).toBeLessThan(150);
     await expect(throttle.atFullSpeed(() => Promise.reject(new Error('it fails')))).rejects.toThrow('it fails');

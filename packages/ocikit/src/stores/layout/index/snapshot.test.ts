@@ -76,7 +76,7 @@ test('is written in lines that are bounded, with somewhere to stop wherever much
   expect(entries).toBeGreaterThan(60_000 - 1);
 });
 
-test('is of one moment in what is still to be looked into, whoever looks meanwhile', () => {
+test('is of one moment in its unread manifests, whichever reader runs meanwhile', () => {
   const content = newContent();
   fill(content, 5000);
   const { implicit, unparsed, index } = content.repository('app');

@@ -123,7 +123,7 @@ describe.each([
     return found;
   }
 
-  test('are known across folds and restarts, and to who reads beside the writer', async () => {
+  test('are known across folds and restarts, and to a reader beside the writer', async () => {
     const expected: string[] = [];
     const reader = open(dir, { durability: 'none' });
     for (const image of images) {

@@ -169,7 +169,7 @@ describe('reading a journal', () => {
     }
   });
 
-  test('keeps damaged parts where somebody can look at them', async () => {
+  test('keeps damaged parts in files of their own', async () => {
     const file = await quarantine(dir, 3, [Buffer.from('one'), Buffer.from('two')]);
     expect(await readFile(file, 'utf8')).toBe('onetwo');
   });
@@ -216,7 +216,7 @@ describe('appending to a journal', () => {
     expect(seen).toEqual([-1, ...Array.from({ length: 50 }, (_, i) => i)]);
   });
 
-  test('fails a group together and takes all of it back before anybody is told', async () => {
+  test('fails a group together and takes all of it back before any caller is told', async () => {
     files.failure = new Error('EIO');
     const seen: string[] = [];
     const appended = ['a', 'b'].map((name) =>

@@ -96,7 +96,7 @@ describe('what only a journal answers for', () => {
     expect((await readdir(dir)).toSorted()).toEqual(['.ocikit', 'a', 'b']);
   });
 
-  test('is not written again if somebody has removed it meanwhile', async () => {
+  test('is not written again if it was removed meanwhile', async () => {
     const a = await journalled('a');
     files.failing.add(a.path);
     files.beforeFailing = async () => {
@@ -174,7 +174,7 @@ describe('what only a journal answers for', () => {
     expect(content.isDue).toBe(false);
   });
 
-  test('is made durable slowly as long as somebody pushes, unless there is much of it or somebody waits', async () => {
+  test('is made durable slowly during pushes, unless there is much of it or a caller waits', async () => {
     const made: JournalledFile[] = [];
     for (let i = 0; i < 40; i++) made.push(await journalled(`${i}`));
     const settling = async (): Promise<number> => {

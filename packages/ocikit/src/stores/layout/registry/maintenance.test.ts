@@ -146,7 +146,7 @@ describe.each(kinds)('in %s', (_name, open) => {
     expect(await collect(upkeep.manifests('app'))).toEqual([]);
   });
 
-  test('uploads of an earlier process are listed, though nobody can tell whose they are', async () => {
+  test('uploads of an earlier process are listed, though their repository is unknown', async () => {
     const first = open(dir);
     const upload = await first.startUpload('app');
     await upload.append(randomBlob(100_000).bytes);
@@ -190,7 +190,7 @@ describe('a damaged file', () => {
     expect(await readdir(join(dir, '.ocikit', 'quarantine'))).toHaveLength(2);
   });
 
-  test('stays if somebody pushes the right bytes while it is looked at', async () => {
+  test('stays if the right bytes are pushed while it is checked', async () => {
     const { registry, upkeep } = opened(openLayouts(dir));
     const large = randomBlob(8_000_000);
     const path = join(dir, 'a', 'blobs', large.descriptor.digest.replace(':', '/'));

@@ -64,7 +64,7 @@ describe.each([
     await registry.own();
   });
 
-  test('is long ago if nobody has used it', async () => {
+  test('is long ago if it was never used', async () => {
     expect(await removeUnused(registry)).toBe(true);
   });
 
@@ -93,7 +93,7 @@ describe.each([
     expect(await removeUnused(third)).toBe(false);
   });
 
-  test('is the opening for everything after a crash, as nobody knows what was promised before', async () => {
+  test('is the time of opening for all content after a crash, as earlier promises are unknown', async () => {
     await registry.resolveBlob('app', digest);
     const copy = await copyOf();
     const again = open(copy);
@@ -114,7 +114,7 @@ describe.each([
     expect(warnings).toEqual(['the times of last use cannot be read: all content counts as used now']);
   });
 
-  test('is not written by who is not the one that writes any more', async () => {
+  test('is not written by a process that has lost the lock', async () => {
     await registry.resolveBlob('app', digest);
     await rm(join(root, '.ocikit/lock'));
     await registry.close().catch(() => undefined);

@@ -153,7 +153,7 @@ describe.each([
     await soon(async () => expect(await collect(reader.tags('app'))).toEqual(['kept', 'theirs', 'v1']));
   });
 
-  test('goes on with what it saw last while an index cannot be read, and says so once', async () => {
+  test('keeps its last state while an index cannot be read, and warns once', async () => {
     await writer.close();
     await soon(async () => expect(await collect(reader.tags('app'))).toEqual(['kept', 'v1']));
     const path = join(dir, name);

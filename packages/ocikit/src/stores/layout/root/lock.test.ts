@@ -173,7 +173,7 @@ describe('the lock of a root', () => {
       expect(first.state).toMatchObject({ code: 'UNAVAILABLE' });
     });
 
-    test('is not waited for when nobody wants it any more', async () => {
+    test('is not waited for when no caller wants it any more', async () => {
       await leave({ host: 'elsewhere' });
       const controller = new AbortController();
       const promise = RootLock.acquire(dir, { signal: controller.signal });
@@ -212,7 +212,7 @@ describe('the lock of a root', () => {
     expect(() => lock.assertOwned()).not.toThrow();
   });
 
-  test('goes to one of several who find it left', async () => {
+  test('goes to one of several processes that find it abandoned', async () => {
     await leave({ boot: 'another' });
     const results = await Promise.allSettled(Array.from({ length: 8 }, acquire));
     const owners = locks.filter((lock) => {

@@ -71,7 +71,7 @@ describe('a root with very many repositories', () => {
     expect(warnings).toEqual([]);
   });
 
-  test('has one object for each directory as long as anybody holds it', async () => {
+  test('has one object for each directory as long as it is held', async () => {
     const store = new LayoutStore({
       root: dir,
       isShared: false,
@@ -245,7 +245,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     expect((await open(kind).resolveBlob('app', digest)).size).toBe(content.bytes.length);
   });
 
-  test('never tells somebody that content is there which is being removed', async () => {
+  test('never reports content that is being removed', async () => {
     const registry = open(kind);
     await pushContent(registry, 'app', content);
     for (let i = 0; i < 30; i++) {
