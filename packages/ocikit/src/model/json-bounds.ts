@@ -71,7 +71,7 @@ export function assertJsonBounds(bytes: Uint8Array): void {
 
 /** A power of two above {@link mostKeys}, so that searches in the table stay short. */
 const tableSize = 32_768;
-/** Differs in each process: nobody can choose keys that look like one key. */
+/** Differs in each process: a client cannot choose keys that look like one key. */
 const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 
 /** Counts different keys by their hashes. */
