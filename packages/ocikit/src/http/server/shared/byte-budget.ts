@@ -5,9 +5,11 @@ import { RegistryError } from '../../../model/index.ts';
 const stallTime = 1000;
 /** Milliseconds without a byte after which a body gives its memory up if another one needs it. */
 const mostStalled = 2000;
+/** As {@link mostStalled}, if no other body needs the memory, but much of it is in use. */
+const mostStalledAlone = 15_000;
 /** Milliseconds that a body waits for memory before it is answered 429. */
 const patience = 10_000;
-/** Milliseconds between looks at stalled bodies, while a body waits. */
+/** Milliseconds between looks at stalled bodies, while much memory is in use. */
 const interval = 250;
 
 /** A body that is collected in memory, as a budget sees it. */
@@ -119,6 +121,7 @@ export class ByteBudget {
   #add(holder: Holder, count: number): void {
     holder.size += count;
     this.charge(count);
+    if (this.#isMuch) this.#watch();
   }
 
   /** True if there will be room for a whole new body, unless stalled ones go on. */
@@ -149,19 +152,31 @@ export class ByteBudget {
       }, patience);
       const waiting: Waiting = { holder, count, timer, resolve };
       this.#waiting.add(waiting);
-      this.#timer ??= setInterval(() => {
-        this.#endStalled();
-        this.#admit();
-      }, interval);
+      this.#watch();
     });
+  }
+
+  #watch(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => {
+      this.#endStalled();
+      this.#admit();
+      if (this.#waiting.size > 0 || this.#isMuch) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }, interval);
+    // The connections keep the process running. In browsers, a timer is a number and has no unref().
+    if (typeof this.#timer === 'object') this.#timer.unref();
+  }
+
+  /** True if so much memory is in use that stalled bodies have to give theirs back. */
+  get #isMuch(): boolean {
+    return this.#used > this.#half / 4;
   }
 
   #leave(waiting: Waiting): void {
     clearTimeout(waiting.timer);
     this.#waiting.delete(waiting);
-    if (this.#waiting.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
   }
 
   /** Lets bodies go on that fit now: first those that have begun. */
@@ -191,12 +206,14 @@ export class ByteBudget {
   #endStalled(): void {
     let needed = this.#used - this.#half;
     for (const { holder } of this.#waiting) needed += Math.max(holder.body.announced - holder.size, 0);
-    const stalled = [...this.#holders].filter(({ body, size }) => size > 0 && body.stalledFor() >= mostStalled);
+    const most = this.#waiting.size > 0 ? mostStalled : mostStalledAlone;
+    if (this.#waiting.size === 0) needed = this.#used - this.#half / 4;
+    const stalled = [...this.#holders].filter(({ body, size }) => size > 0 && body.stalledFor() >= most);
     for (const holder of stalled.toSorted((a, b) => b.size - a.size)) {
       if (needed <= 0) return;
       needed -= holder.size;
       holder.body.fail(
-        new RegistryError('REQUEST_TIMEOUT', 'the body paused while other requests needed its memory: try again later'),
+        new RegistryError('REQUEST_TIMEOUT', 'the body paused while the server needed its memory: try again later'),
       );
     }
   }
