@@ -6,8 +6,9 @@ import type { Route } from '../wire/index.ts';
 
 import { handlerFor, methodsOf } from './api/index.ts';
 import { logFieldsOf } from './log-fields.ts';
+import { Receiving } from './receiving/index.ts';
 import { apiVersion, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
-import type { Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
+import type { ByteBudget, Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
 
 /** The query of every request without one. Handlers only read it. */
 const noQuery = new URLSearchParams();
@@ -22,13 +23,13 @@ export class ExchangeHandler {
   readonly #limits: ResolvedLimits;
   readonly #chain: Next;
   readonly #hasMiddleware: boolean;
-  /** Number of requests that are sending content. */
-  #receiving = 0;
+  readonly #receiving: Receiving;
 
-  constructor(registry: Registry, options: ServerOptions, limits: ResolvedLimits) {
+  constructor(registry: Registry, options: ServerOptions, limits: ResolvedLimits, budget: ByteBudget) {
     this.#registry = registry;
     this.#options = options;
     this.#limits = limits;
+    this.#receiving = new Receiving(limits, budget);
     const middleware = [...(options.middleware ?? [])];
     this.#hasMiddleware = middleware.length > 0;
     this.#chain = middleware.reduceRight<Next>(
@@ -112,24 +113,8 @@ export class ExchangeHandler {
           namespace: query.get('ns') ?? undefined,
         },
       },
-      receive: (read) => this.#receive(read),
+      receive: (length, read) => this.#receiving.receive(exchange, length, read),
     });
-  }
-
-  async #receive<T>(read: () => Promise<T>): Promise<T> {
-    if (this.#receiving >= this.#limits.concurrentUploads) {
-      throw new RegistryError(
-        'TOOMANYREQUESTS',
-        `the server is receiving ${this.#receiving} uploads, its limit; try again later`,
-        { retryAfter: 1 },
-      );
-    }
-    this.#receiving++;
-    try {
-      return await read();
-    } finally {
-      this.#receiving--;
-    }
   }
 
   /** Adds the headers of every answer. */

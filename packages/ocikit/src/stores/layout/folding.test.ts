@@ -240,7 +240,7 @@ describe.each([
       expect(warnings).toEqual([]);
     });
 
-    test('when it is larger than a quarter of a large index, and not before', { timeout: 30_000 }, async () => {
+    test('when it is larger than a quarter of a large index, and not before', { timeout: 180_000 }, async () => {
       const count = 110_000;
       const { mediaType, digest, size } = content.descriptor;
       const entries = Array.from({ length: count }, (_, i) => {

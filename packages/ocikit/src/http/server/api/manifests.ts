@@ -1,15 +1,15 @@
 // Manifests: pulling, pushing and deleting them, by tag or by digest.
-import { assertTag, mediaTypes, parseDigest, parseMediaType, RegistryError } from '../../../model/index.ts';
+import { assertTag, mediaTypes, parseDigest, parseJson, parseMediaType, RegistryError } from '../../../model/index.ts';
 import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../../model/index.ts';
 import { accepts, buildPath, formatEntityTag } from '../../wire/index.ts';
+import { bodyTooLarge } from '../receiving/index.ts';
 import { empty, redirect } from '../shared/index.ts';
 import type { Reply } from '../shared/index.ts';
 
-import { bodyOf, contentLength } from './api-request.ts';
+import { contentLength } from './api-request.ts';
 import type { ApiRequest, ResourceOf } from './api-request.ts';
 import { assertWriteConditions, conditionOfRead, currentDigest, isConditional } from './conditions.ts';
 import { locationOf, mayBeElsewhere } from './content-locations.ts';
-import { manifestTooLarge, readManifest } from './manifest-body.ts';
 
 type ManifestRequest = ApiRequest<ResourceOf<'manifest'>>;
 
@@ -88,20 +88,18 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   const tags = query.getAll('tag');
   tags.forEach(assertTag);
   if (reference.tag !== undefined) tags.unshift(reference.tag);
-  if ((contentLength(request) ?? 0) > limits.manifestSize) throw manifestTooLarge(limits.manifestSize);
-  const bytes = await request.receive(() => readManifest(bodyOf(request), limits.manifestSize));
-
-  const pushed = await registry.pushManifest(
-    route.repository,
-    bytes,
-    mediaTypeOf(exchange.header('content-type'), bytes),
-    {
+  const length = contentLength(request);
+  if ((length ?? 0) > limits.manifestSize) throw bodyTooLarge(limits.manifestSize);
+  // The memory of the body is charged until it is stored.
+  const pushed = await request.receive(length, async (body) => {
+    const bytes = await body.whole(limits.manifestSize);
+    return registry.pushManifest(route.repository, bytes, mediaTypeOf(exchange.header('content-type'), bytes), {
       ...call,
       digest: reference.digest,
       tags,
       ifTag: await conditionOf(request, reference, tags),
-    },
-  );
+    });
+  });
 
   const { digest } = pushed.descriptor;
   const elsewhere = await locationOf(options, true, pushed.descriptor);
@@ -141,7 +139,7 @@ function mediaTypeOf(contentType: string | undefined, bytes: Uint8Array): string
 
 function mediaTypeIn(bytes: Uint8Array): string | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const value = parseJson(bytes);
     const mediaType = typeof value === 'object' && value !== null && 'mediaType' in value ? value.mediaType : undefined;
     return typeof mediaType === 'string' ? parseMediaType(mediaType) : undefined;
   } catch {

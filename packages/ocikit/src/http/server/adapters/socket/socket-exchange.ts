@@ -21,6 +21,7 @@ export class SocketExchange implements Exchange {
   // An own property, not a method: a middleware may pass on `{ ...exchange, path }`.
   readonly header: Exchange['header'];
   readonly body: AsyncIterable<Uint8Array> | undefined;
+  readonly address: Exchange['address'];
   readonly signal: AbortSignal;
   caller: string | undefined = undefined;
 
@@ -31,6 +32,7 @@ export class SocketExchange implements Exchange {
     this.query = mark < 0 ? '' : target.slice(mark + 1);
     this.header = header;
     this.body = body;
+    this.address = body === undefined ? undefined : () => socket.remoteAddress;
     this.signal = connectionSignal(socket);
   }
 }
