@@ -175,16 +175,16 @@ describe('the bodies that a server receives', () => {
   });
 
   test.each([
-    ['is known', { address: () => '203.0.113.7' }, 'TOOMANYREQUESTS'],
+    ['is known', { address: (): string => '203.0.113.7' }, 'TOOMANYREQUESTS'],
     ['is any of a network of 64 bits', { address: (): string => `2001:db8::${++lastOfNetwork}` }, 'TOOMANYREQUESTS'],
     ['is not known', {}, undefined],
-    ['is loopback', { address: () => '127.0.0.1' }, undefined],
-    ['is loopback in IPv6', { address: () => '::1' }, undefined],
-    ['is loopback in another form', { address: () => '::ffff:127.0.0.1' }, undefined],
+    ['is loopback', { address: (): string => '127.0.0.1' }, undefined],
+    ['is loopback in IPv6', { address: (): string => '::1' }, undefined],
+    ['is loopback in another form', { address: (): string => '::ffff:127.0.0.1' }, undefined],
     [
       'is of a proxy',
       {
-        address: () => '203.0.113.7',
+        address: (): string => '203.0.113.7',
         header: (name: string) => (name === 'x-forwarded-for' ? '192.0.2.1' : undefined),
       },
       undefined,
