@@ -11,7 +11,7 @@ export * from './iteration.ts';
 export * from './linked-signal.ts';
 export * from './maintenance.ts';
 export * from './manifest.ts';
-export { manifestMediaTypes } from './manifest-media-types.ts';
+export { manifestMediaType, manifestMediaTypes } from './manifest-media-types.ts';
 export * from './media-types.ts';
 export * from './partial.ts';
 export * from './reference.ts';

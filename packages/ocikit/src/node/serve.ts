@@ -177,7 +177,7 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
   const body = errorBody({ errors: [{ code, message }] });
   socket.end(
     `HTTP/1.1 ${status} ${reasonOf[status] ?? 'Bad Request'}\r\nContent-Type: application/json\r\n` +
-      `Docker-Distribution-API-Version: registry/2.0\r\n` +
+      `Docker-Distribution-API-Version: registry/2.0\r\nX-Content-Type-Options: nosniff\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
   // A client that does not close its side would hold the connection for ever.

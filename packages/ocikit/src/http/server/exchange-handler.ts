@@ -6,7 +6,7 @@ import type { Route } from '../wire/index.ts';
 
 import { handlerFor, methodsOf } from './api/index.ts';
 import { logFieldsOf } from './log-fields.ts';
-import { apiVersion, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
+import { everyAnswer, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
 import type { Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
 
 /** The query of every request without one. Handlers only read it. */
@@ -136,7 +136,7 @@ export class ExchangeHandler {
   #finish(exchange: Exchange, given: Reply): Reply {
     // Copy the reply of a middleware: it may return the same object again.
     const reply = this.#hasMiddleware ? { ...given, headers: { ...given.headers } } : given;
-    Object.assign(reply.headers, apiVersion);
+    Object.assign(reply.headers, everyAnswer);
     addLength(exchange, reply);
     if (this.#options.warnings !== undefined) {
       const texts = guarded(() => this.#warnings(exchange)) ?? [];

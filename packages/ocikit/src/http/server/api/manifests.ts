@@ -1,5 +1,14 @@
 // Manifests: pulling, pushing and deleting them, by tag or by digest.
-import { assertTag, mediaTypes, parseDigest, parseMediaType, RegistryError } from '../../../model/index.ts';
+import {
+  assertTag,
+  isRegistryError,
+  manifestMediaType,
+  manifestMediaTypes,
+  mediaTypes,
+  parseDigest,
+  parseMediaType,
+  RegistryError,
+} from '../../../model/index.ts';
 import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../../model/index.ts';
 import { accepts, buildPath, formatEntityTag } from '../../wire/index.ts';
 import { empty, redirect } from '../shared/index.ts';
@@ -62,7 +71,8 @@ function validators({ digest }: Descriptor): Reply['headers'] {
 
 /** Builds the reply for a manifest that this server sends itself. */
 function ownReply({ exchange }: ManifestRequest, descriptor: Descriptor): Reply {
-  const { digest, mediaType, size } = descriptor;
+  const { digest, size } = descriptor;
+  const mediaType = manifestMediaType(descriptor.mediaType);
   const headers = validators(descriptor);
   const accept = exchange.header('accept');
   if (!accepts(accept, mediaType)) {
@@ -91,17 +101,18 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   if ((contentLength(request) ?? 0) > limits.manifestSize) throw manifestTooLarge(limits.manifestSize);
   const bytes = await request.receive(() => readManifest(bodyOf(request), limits.manifestSize));
 
-  const pushed = await registry.pushManifest(
-    route.repository,
-    bytes,
-    mediaTypeOf(exchange.header('content-type'), bytes),
-    {
-      ...call,
-      digest: reference.digest,
-      tags,
-      ifTag: await conditionOf(request, reference, tags),
-    },
-  );
+  const said = mediaTypeOf(exchange.header('content-type'), bytes);
+  const pushOptions = {
+    ...call,
+    digest: reference.digest,
+    tags,
+    ifTag: await conditionOf(request, reference, tags),
+  };
+  const pushed = await registry
+    .pushManifest(route.repository, bytes, manifestMediaType(said), pushOptions)
+    .catch((error: unknown) => {
+      throw isRegistryError(error, 'UNSUPPORTED_MEDIA_TYPE') ? notManifest(said, error) : error;
+    });
 
   const { digest } = pushed.descriptor;
   const elsewhere = await locationOf(options, true, pushed.descriptor);
@@ -131,12 +142,19 @@ export async function deleteManifest(request: ManifestRequest): Promise<Reply> {
 
 /** Returns the type of a pushed manifest: of `Content-Type`, else of its `mediaType`, else that of an image. */
 function mediaTypeOf(contentType: string | undefined, bytes: Uint8Array): string {
-  if (contentType === undefined || contentType === '') return mediaTypeIn(bytes) ?? mediaTypes.imageManifest;
-  const mediaType = parseMediaType(contentType);
+  const isGiven = contentType !== undefined && contentType !== '';
+  const mediaType = isGiven ? parseMediaType(contentType) : (mediaTypeIn(bytes) ?? mediaTypes.imageManifest);
   if (mediaType === undefined) {
     throw new RegistryError('MANIFEST_INVALID', `Content-Type ${JSON.stringify(contentType)} is not a media type`);
   }
   return mediaType;
+}
+
+/** Names the type that the client sent, in place of the one under which it would have been stored. */
+function notManifest(said: string, cause: RegistryError): RegistryError {
+  if (manifestMediaType(said) === said) return cause;
+  const message = `${JSON.stringify(said)} is not the media type of a manifest: use one of ${manifestMediaTypes.join(', ')}`;
+  return new RegistryError('UNSUPPORTED_MEDIA_TYPE', message, { cause });
 }
 
 function mediaTypeIn(bytes: Uint8Array): string | undefined {

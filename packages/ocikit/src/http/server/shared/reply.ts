@@ -7,8 +7,11 @@ import type { Reply } from './exchange.ts';
 
 const encoder = new TextEncoder();
 
-/** The header that every answer has. */
-export const apiVersion: Reply['headers'] = { 'Docker-Distribution-API-Version': 'registry/2.0' };
+/** The headers that every answer has. `nosniff`: a browser must not look for a page in content that a client pushed. */
+export const everyAnswer: Readonly<Record<string, string>> = {
+  'Docker-Distribution-API-Version': 'registry/2.0',
+  'X-Content-Type-Options': 'nosniff',
+};
 
 /** Builds a reply whose body is a value as JSON. */
 export function json(status: number, value: unknown, headers: Reply['headers'] = {}): Reply {
