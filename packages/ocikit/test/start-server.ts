@@ -37,7 +37,7 @@ export async function startServer(registry: Registry, options?: ServeOptions): P
 
 /** A server for several tests, which close it after the last one. */
 export async function startSharedServer(registry: Registry, options: ServeOptions = {}): Promise<TestServer> {
-  const serving = await serve(registry, { port: 0, ...options });
+  const serving = await serve(registry, { port: 0, allowedHosts: ['x'], ...options });
   return {
     url: serving.url,
     port: serving.port,

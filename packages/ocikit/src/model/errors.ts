@@ -36,6 +36,8 @@ export const statusOfCode = {
   CONTENT_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   RANGE_INVALID: 416,
+  /** The server does not answer to the host that the request names. */
+  MISDIRECTED_REQUEST: 421,
   HEADERS_TOO_LARGE: 431,
   UNKNOWN: 500,
   UNAVAILABLE: 503,

@@ -76,5 +76,5 @@ test.each([
   ],
   ...manifestMediaTypes.map((mediaType) => [mediaType, mediaType]),
 ])('a manifest that is said to be %j is stored and served as %s', (said, mediaType) => {
-  expect(manifestMediaType(said ?? '')).toBe(mediaType);
+  expect(manifestMediaType(said)).toBe(mediaType);
 });

@@ -1,5 +1,6 @@
 import { createServer as createHttpServer, ServerResponse } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
+import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
 
 import { createServer } from '../http/server/index.ts';
@@ -58,7 +59,11 @@ export interface Serving {
  */
 export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
   const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;
-  const { node, connection, endConnections } = createServer(registry, options);
+  const address = await addressOf(host);
+  const { node, connection, endConnections } = createServer(registry, {
+    ...options,
+    allowedHosts: isLoopback(address) ? [host, ...(options.allowedHosts ?? [])] : options.allowedHosts,
+  });
   const headersSize = limits.headersSize ?? 16 * 1024;
   const server = await httpServer(
     tls,
@@ -69,18 +74,21 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       keepAliveTimeout: 60_000,
       // A large push takes its time: what may not happen is a pause, and that is the handler's to watch.
       requestTimeout: 0,
+      // The handler refuses a request without Host itself, with a body that a client of the registry can read.
+      requireHostHeader: false,
     },
     node,
   );
   server.on('clientError', answerBrokenRequest);
+  // Node would refuse an expectation that it does not know, in words of its own. RFC 9110 allows to ignore it.
+  server.on('checkExpectation', node);
+  server.on('connect', (_request, socket: Socket) => answerConnect(socket));
   takeConnections(server, tls === undefined ? 'connection' : 'secureConnection', (socket, handOver) =>
     connection(socket, headersSize, handOver),
   );
   const open = openConnections(server);
-  await listen(server, host, port);
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('the server has no port');
-  const { port: bound } = address;
+  await listen(server, address, port);
+  const bound = portOf(server);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     host,
@@ -90,6 +98,23 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       return closeServer(server, open, grace ?? 10_000);
     },
   };
+}
+
+/** Resolves a name as `node:net` does, so that the server knows whether it listens on this machine only. */
+async function addressOf(host: string): Promise<string> {
+  if (host === '' || isIP(host) !== 0) return host;
+  const { lookup } = await import('node:dns/promises');
+  return (await lookup(host)).address;
+}
+
+function isLoopback(address: string): boolean {
+  return /^(?:127\.|::1(?:%|$)|::ffff:127\.)/i.test(address);
+}
+
+function portOf(server: HttpServer): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('the server has no port');
+  return address.port;
 }
 
 async function httpServer(
@@ -171,13 +196,31 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
     socket.destroy();
     return;
   }
+  refuse(socket, ...brokenRequest(error.code));
+}
+
+/** A tunnel never becomes a request. Node would close its connection without a word. RFC 9110, section 9.3.6. */
+function answerConnect(socket: Socket): void {
+  socket.on('error', () => undefined);
+  const response = answerUnderWay(socket);
+  if (response !== undefined && !response.destroyed) response.once('close', () => answerConnect(socket));
+  else if (socket.writable) {
+    refuse(socket, 'UNSUPPORTED', 'this server is a registry and opens no tunnels', `Allow: ${methods}\r\n`);
+    // Unread bytes would make the system reset the connection, and the answer would be lost.
+    socket.resume();
+  } else socket.destroy();
+}
+
+const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** Answers without a handler, and ends the connection. */
+function refuse(socket: Socket, code: ErrorCode, message: string, fields: string = ''): void {
   broken.add(socket);
-  const [code, message] = brokenRequest(error.code);
   const status = statusOfCode[code];
   const body = errorBody({ errors: [{ code, message }] });
   socket.end(
     `HTTP/1.1 ${status} ${reasonOf[status] ?? 'Bad Request'}\r\nContent-Type: application/json\r\n` +
-      `Docker-Distribution-API-Version: registry/2.0\r\nX-Content-Type-Options: nosniff\r\n` +
+      `Docker-Distribution-API-Version: registry/2.0\r\nX-Content-Type-Options: nosniff\r\n${fields}` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
   // A client that does not close its side would hold the connection for ever.
@@ -188,6 +231,7 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
 const broken = new WeakSet<Socket>();
 
 const reasonOf: Readonly<Record<number, string>> = {
+  405: 'Method Not Allowed',
   408: 'Request Timeout',
   431: 'Request Header Fields Too Large',
 };

@@ -142,7 +142,10 @@ function atOf(at: number | 'half', size: number): number {
 }
 
 export interface RedirectOptions extends FaultOptions {
-  /** `https://HOST[:PORT]`, where the same path and query are asked for; requests that name this host pass. Default: here, once. */
+  /**
+   * `https://HOST[:PORT]`, where the same path and query are asked for; requests that name this host pass. A test
+   * server has to know the host: by `domains` or `allowedHosts`. Default: here, once.
+   */
   to?: string | undefined;
   /** Default: 307. */
   status?: 301 | 302 | 303 | 307 | 308 | undefined;

@@ -14,6 +14,8 @@ import type { ProxyFlags } from './proxy-options.ts';
 /** The options of `ocikit serve`. */
 export interface ServeFlags extends ProxyFlags {
   host: string;
+  /** Host names besides those of this machine. */
+  allowHost?: string[];
   port: number;
   root: string;
   layout?: 'per-repository' | 'shared';
@@ -97,6 +99,7 @@ async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logg
   const serving = await serve(flags.readOnly === true ? await shownReadOnly(store.registry) : store.registry, {
     host: flags.host,
     port: flags.port,
+    allowedHosts: flags.allowHost,
     logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
   });
   process.stderr.write(`ocikit stores content ${store.place}\n`);

@@ -5,6 +5,8 @@ import { formatWarnings, parsePath } from '../wire/index.ts';
 import type { Route } from '../wire/index.ts';
 
 import { handlerFor, methodsOf } from './api/index.ts';
+import { assertOwnSite } from './cross-site.ts';
+import { KnownHosts } from './known-hosts.ts';
 import { logFieldsOf } from './log-fields.ts';
 import { everyAnswer, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
 import type { Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
@@ -22,6 +24,7 @@ export class ExchangeHandler {
   readonly #limits: ResolvedLimits;
   readonly #chain: Next;
   readonly #hasMiddleware: boolean;
+  readonly #knownHosts: KnownHosts | undefined;
   /** Number of requests that are sending content. */
   #receiving = 0;
 
@@ -29,6 +32,7 @@ export class ExchangeHandler {
     this.#registry = registry;
     this.#options = options;
     this.#limits = limits;
+    if (options.allowedHosts !== undefined) this.#knownHosts = new KnownHosts(options.allowedHosts);
     const middleware = [...(options.middleware ?? [])];
     this.#hasMiddleware = middleware.length > 0;
     this.#chain = middleware.reduceRight<Next>(
@@ -42,6 +46,8 @@ export class ExchangeHandler {
     const startedAt = this.#options.logger?.info === undefined ? 0 : performance.now();
     let reply: Reply;
     try {
+      this.#knownHosts?.assertKnown(exchange);
+      assertOwnSite(exchange, this.#options.allowedOrigins ?? []);
       reply = await this.#chain(exchange);
     } catch (error) {
       this.report(error, exchange);

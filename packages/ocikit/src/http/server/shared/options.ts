@@ -48,6 +48,20 @@ export interface ServerOptions {
   middleware?: readonly Middleware[] | undefined;
   /** Texts of the `Warning` headers of every answer. Clients show them to their users. Default: none. */
   warnings?: readonly string[] | ((exchange: Exchange) => readonly string[]) | undefined;
+  /**
+   * Host names that requests may ask for besides those of this machine: `localhost`, `*.localhost`, 127.0.0.0/8,
+   * `[::1]`, `host.docker.internal`, `host.containers.internal`. An entry is a name or an address without a port, `*.NAME`
+   * for all names below one, or `*` for any. A request for another host is answered 421, as it may come from a web page
+   * that lets its own name resolve to this machine (DNS rebinding). Give `['*']` if your middleware authenticates every
+   * request. Default: any host; for `serve` on a loopback address: its own `host`.
+   */
+  allowedHosts?: readonly string[] | undefined;
+  /**
+   * Origins of web pages that may change the registry, for example `https://ui.example.com`; `*` for any. A request
+   * other than GET, HEAD and OPTIONS from a page of another origin is answered 403. Set it where you configure
+   * CORS: the server itself sends no CORS headers. Default: none besides the server's own.
+   */
+  allowedOrigins?: readonly string[] | undefined;
   /** The name of this server in its log messages. Default: no name. */
   debugId?: string | undefined;
 

@@ -1,5 +1,5 @@
 // Replies of every shape that the server sends: JSON, empty, redirect, error.
-import { isRegistryError, isHttpUrl, RedirectError, toWireError } from '../../../model/index.ts';
+import { isRegistryError, isHttpUrl, RedirectError, RegistryError, toWireError } from '../../../model/index.ts';
 import type { BlobContent, RedirectStatus } from '../../../model/index.ts';
 import { errorBody } from '../../wire/index.ts';
 
@@ -46,6 +46,12 @@ export function errorReply(error: unknown): Reply {
   if (wire.challenge !== undefined) headers['WWW-Authenticate'] = wire.challenge;
   if (wire.retryAfter !== undefined) headers['Retry-After'] = `${Math.ceil(wire.retryAfter)}`;
   return jsonText(wire.status, errorBody(wire), headers);
+}
+
+/** Builds the whole reply to a request that is too malformed for the API. */
+export function malformed(message: string): Reply {
+  const { status, headers, body } = errorReply(new RegistryError('BAD_REQUEST', message));
+  return { status, headers: { ...headers, ...everyAnswer, Connection: 'close' }, body };
 }
 
 /** Returns true if the client did not cause the error. */
