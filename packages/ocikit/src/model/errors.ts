@@ -34,6 +34,7 @@ export const statusOfCode = {
   /** A condition (`ifTag`, `If-Match`, `If-None-Match`) did not hold. */
   PRECONDITION_FAILED: 412,
   CONTENT_TOO_LARGE: 413,
+  URI_TOO_LONG: 414,
   UNSUPPORTED_MEDIA_TYPE: 415,
   RANGE_INVALID: 416,
   /** The server does not answer to the host that the request names. */

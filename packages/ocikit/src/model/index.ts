@@ -13,6 +13,7 @@ export * from './maintenance.ts';
 export * from './manifest.ts';
 export { manifestMediaType, manifestMediaTypes } from './manifest-media-types.ts';
 export * from './media-types.ts';
+export * from './on-abort.ts';
 export * from './partial.ts';
 export * from './reference.ts';
 export * from './registry.ts';

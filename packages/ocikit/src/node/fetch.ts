@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 
 import { rawBody, takesIterables } from '../http/wire/index.ts';
 import type { Fetch, RawBody } from '../http/wire/index.ts';
+import { onAbort } from '../model/index.ts';
 
 import { Connections } from './connections.ts';
 import type { ConnectionOptions } from './connections.ts';
@@ -127,9 +128,7 @@ class Exchange {
       const request = this.#request;
       this.#reject = reject;
       if (signal !== undefined) {
-        const onAbort = (): void => this.fail(signal.reason);
-        signal.addEventListener('abort', onAbort);
-        this.#release = () => signal.removeEventListener('abort', onAbort);
+        this.#release = onAbort(signal, () => this.fail(signal.reason));
       }
       request.on('error', (error: NodeJS.ErrnoException) => {
         const isOfConnection = error.code === 'ECONNRESET' || error.code === 'EPIPE';

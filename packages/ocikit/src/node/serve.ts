@@ -237,7 +237,11 @@ const reasonOf: Readonly<Record<number, string>> = {
 };
 
 function brokenRequest(cause: string | undefined): [ErrorCode, string] {
-  if (cause === 'HPE_HEADER_OVERFLOW') return ['HEADERS_TOO_LARGE', 'the headers of the request are too long'];
+  if (cause === 'HPE_HEADER_OVERFLOW')
+    return [
+      'HEADERS_TOO_LARGE',
+      'the request line and the headers are too long together: send a shorter query or fewer headers',
+    ];
   if (cause === 'ERR_HTTP_REQUEST_TIMEOUT')
     return ['REQUEST_TIMEOUT', 'the headers of the request did not come in time'];
   return ['BAD_REQUEST', 'the request is not HTTP'];

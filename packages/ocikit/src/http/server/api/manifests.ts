@@ -95,9 +95,7 @@ function ownReply({ exchange }: ManifestRequest, descriptor: Descriptor): Reply 
 export async function putManifest(request: ManifestRequest): Promise<Reply> {
   const { registry, route, query, limits, call, options, exchange } = request;
   const reference = referenceOf(request);
-  const tags = query.getAll('tag');
-  tags.forEach(assertTag);
-  if (reference.tag !== undefined) tags.unshift(reference.tag);
+  const tags = tagsOf(reference, query, limits.tagsPerPush);
   if ((contentLength(request) ?? 0) > limits.manifestSize) throw manifestTooLarge(limits.manifestSize);
   const bytes = await request.receive(() => readManifest(bodyOf(request), limits.manifestSize));
 
@@ -124,6 +122,26 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   if (pushed.tags.length > 0) headers['OCI-Tag'] = [...pushed.tags];
   if (pushed.subject !== undefined && options.disableReferrersApi !== true) headers['OCI-Subject'] = pushed.subject;
   return empty(201, headers);
+}
+
+/**
+ * Returns the tags that a push sets, each once.
+ *
+ * @throws RegistryError URI_TOO_LONG for more tags than `limit`; MANIFEST_INVALID for a malformed one
+ */
+function tagsOf({ tag }: ManifestReference, query: URLSearchParams, limit: number): string[] {
+  const given = query.getAll('tag');
+  if (given.length === 0) return tag === undefined ? [] : [tag];
+  const tags = [...new Set(tag === undefined ? given : [tag, ...given])];
+  if (tags.length > limit) {
+    throw new RegistryError(
+      'URI_TOO_LONG',
+      `a push may set at most ${limit} tags and this one sets ${tags.length}; set the other ones with further pushes`,
+      { detail: { limit } },
+    );
+  }
+  tags.forEach(assertTag);
+  return tags;
 }
 
 /** DELETE: removes a tag or a manifest. Distribution specification, "Deleting tags", "Deleting Manifests". */

@@ -20,6 +20,11 @@ export interface ServerLimits {
    * distribution specification.
    */
   manifestSize?: number | undefined;
+  /**
+   * Tags that one push may set with its path and its `tag=` parameters. More are answered 414, and a client then sets
+   * its tags with further pushes. Default: 100.
+   */
+  tagsPerPush?: number | undefined;
   /** Number of requests that may send content at the same time. One more is answered 429. Default: 1000. */
   concurrentUploads?: number | undefined;
   /**
@@ -102,6 +107,7 @@ export type ResolvedLimits = { readonly [Name in keyof ServerLimits]-?: NonNulla
 export function resolveLimits(limits: ServerLimits = {}): ResolvedLimits {
   return {
     manifestSize: limits.manifestSize ?? 4 * 1024 * 1024,
+    tagsPerPush: limits.tagsPerPush ?? 100,
     concurrentUploads: limits.concurrentUploads ?? 1000,
     bodyTimeout: limits.bodyTimeout ?? 60_000,
     pageSize: limits.pageSize ?? 10_000,
