@@ -45,7 +45,7 @@ export async function startSharedServer(registry: Registry, options: ServeOption
     raw: (method, path, headers = {}, body) => raw(serving.port, method, path, headers, body),
     speak: (text, milliseconds = 2000) => speak(serving.port, text, milliseconds),
     codeOf: async (response) => codeIn(await response.text()),
-    close: () => serving.close(0),
+    close: async () => void (await serving.close(0)),
   };
 }
 

@@ -43,8 +43,9 @@ export interface Serving {
    * Takes no further requests and waits for the running ones.
    *
    * @param grace milliseconds after which those that still run are cut off; default: 10,000
+   * @returns the number of connections that were cut off
    */
-  close(grace?: number): Promise<void>;
+  close(grace?: number): Promise<number>;
 }
 
 /**
@@ -165,16 +166,18 @@ function listen(server: HttpServer, host: string, port: number): Promise<void> {
   });
 }
 
-function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: number): Promise<void> {
+function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: number): Promise<number> {
   return new Promise((resolve) => {
+    let cutOff = 0;
     const idle = setInterval(() => server.closeIdleConnections(), 50);
     const cut = setTimeout(() => {
+      cutOff = open.size;
       for (const socket of open) socket.destroy();
     }, grace);
     server.close(() => {
       clearInterval(idle);
       clearTimeout(cut);
-      resolve();
+      resolve(cutOff);
     });
     server.closeIdleConnections();
   });
