@@ -6,7 +6,7 @@ export const graceForRequests = 8000;
 /** Milliseconds after the signal at which the process ends, whatever still runs. */
 export const mostToStop = 10_000;
 
-/** What a {@link StopDeadline} does at its end. */
+/** The effects of a {@link StopDeadline} that passes. */
 export interface StopDeadlineOptions {
   /** Takes the message. */
   write: (line: string) => void;
@@ -42,7 +42,7 @@ export class StopDeadline {
     this.#step = step;
   }
 
-  /** Lets the process end by itself, after the last step. The clock only runs on if something keeps the process alive. */
+  /** Lets the process end by itself, after the last step. The clock runs on only while something keeps it alive. */
   end(): void {
     this.#step = 'waiting for a file or connection that nothing uses';
     this.#timer?.unref();
@@ -50,8 +50,8 @@ export class StopDeadline {
 }
 
 /**
- * Ends the process at once. Node waits for its threads before it exits, and a thread that hangs in the file system never
- * returns. So another process ends this one if it still exists after a second.
+ * Ends the process at once. Node waits for its threads before it exits, and a thread that hangs in the file system
+ * never returns. So another process ends this one if it still exists after a second.
  */
 export function exitAtOnce(code: number): void {
   const killer = spawn('/bin/sh', ['-c', `sleep 1; kill -KILL ${process.pid}`], { detached: true, stdio: 'ignore' });

@@ -55,10 +55,10 @@ export interface ServerOptions {
   warnings?: readonly string[] | ((exchange: Exchange) => readonly string[]) | undefined;
   /**
    * Host names that requests may ask for besides those of this machine: `localhost`, `*.localhost`, 127.0.0.0/8,
-   * `[::1]`, `host.docker.internal`, `host.containers.internal`. An entry is a name or an address without a port, `*.NAME`
-   * for all names below one, or `*` for any. A request for another host is answered 421, as it may come from a web page
-   * that lets its own name resolve to this machine (DNS rebinding). Give `['*']` if your middleware authenticates every
-   * request. Default: any host; for `serve` on a loopback address: its own `host`.
+   * `[::1]`, `host.docker.internal`, `host.containers.internal`. An entry is a name or an address without a port,
+   * `*.NAME` for all names below one, or `*` for any. A request for another host is answered 421, as it may come from a
+   * web page that lets its own name resolve to this machine (DNS rebinding). Give `['*']` if your middleware
+   * authenticates every request. Default: any host; for `serve` on a loopback address: its own `host`.
    */
   allowedHosts?: readonly string[] | undefined;
   /**
