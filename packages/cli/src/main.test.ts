@@ -60,6 +60,7 @@ describe('ocikit', () => {
       'cli/src/commands/serve/gc-interval.ts',
       'cli/src/commands/serve/proxy-options.ts',
       'cli/src/commands/serve/run.ts',
+      'cli/src/commands/serve/stop-deadline.ts',
       'cli/src/main.ts',
       'cli/src/options/durations.ts',
       'cli/src/output/errors.ts',

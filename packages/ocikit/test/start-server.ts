@@ -48,7 +48,7 @@ export async function startServer(registry: Registry, options?: ServeOptions): P
 
 /** Starts a server for several tests. They close it after the last one. */
 export async function startSharedServer(registry: Registry, options: ServeOptions = {}): Promise<TestServer> {
-  const serving = await serve(registry, { port: 0, ...options });
+  const serving = await serve(registry, { port: 0, allowedHosts: ['x'], ...options });
   return {
     url: serving.url,
     port: serving.port,
@@ -56,7 +56,7 @@ export async function startSharedServer(registry: Registry, options: ServeOption
     raw: (method, path, headers = {}, body) => raw(serving.port, method, path, headers, body),
     speak: (text, milliseconds = 2000) => speak(serving.port, text, milliseconds),
     codeOf: async (response) => codeIn(await response.text()),
-    close: () => serving.close(0),
+    close: async () => void (await serving.close(0)),
   };
 }
 

@@ -34,8 +34,11 @@ export const statusOfCode = {
   /** A condition (`ifTag`, `If-Match`, `If-None-Match`) did not hold. */
   PRECONDITION_FAILED: 412,
   CONTENT_TOO_LARGE: 413,
+  URI_TOO_LONG: 414,
   UNSUPPORTED_MEDIA_TYPE: 415,
   RANGE_INVALID: 416,
+  /** The server does not answer to the host that the request names. */
+  MISDIRECTED_REQUEST: 421,
   HEADERS_TOO_LARGE: 431,
   UNKNOWN: 500,
   UNAVAILABLE: 503,

@@ -1,4 +1,5 @@
 // Tools for async sequences: collect, limit, filter, merge, and stop on a signal.
+import { onAbort } from './on-abort.ts';
 
 /**
  * Reads all items into an array. If the sequence fails, rejects with its error.
@@ -49,14 +50,13 @@ export async function* untilAborted<T>(
   }
   const iterator = items[Symbol.asyncIterator]();
   let interrupt: ((reason: unknown) => void) | undefined;
-  const onAbort = (): void => interrupt?.(signal.reason);
   const next = (): Promise<IteratorResult<T>> =>
     new Promise((resolve, reject) => {
       interrupt = reject;
       iterator.next().then(resolve, reject);
     });
   let ended = false;
-  signal.addEventListener('abort', onAbort);
+  const forget = onAbort(signal, () => interrupt?.(signal.reason));
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -68,7 +68,7 @@ export async function* untilAborted<T>(
       yield result.value;
     }
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    forget();
     const left = ended ? undefined : iterator.return?.();
     // A sequence that hangs would never settle its return().
     if (signal.aborted) left?.catch(() => undefined);

@@ -1,4 +1,5 @@
 // Abort signals that follow another signal and that can be aborted on their own as well.
+import { onAbort } from './on-abort.ts';
 
 /** The key under which a signal says when it will be aborted, in milliseconds since 1970. */
 export const deadline: unique symbol = Symbol.for('ocikit.deadline');
@@ -28,13 +29,14 @@ export interface LinkedSignal {
  */
 export function linkSignal(signal: (AbortSignal & { [deadline]?: number }) | undefined): LinkedSignal {
   const controller = new AbortController();
-  const onAbort = (): void => controller.abort(signal?.reason);
-  if (signal?.aborted === true) onAbort();
-  else signal?.addEventListener('abort', onAbort, { once: true });
+  const follow = (): void => controller.abort(signal?.reason);
+  let unlink: (() => void) | undefined;
+  if (signal?.aborted === true) follow();
+  else if (signal !== undefined) unlink = onAbort(signal, follow);
   const end = signal?.[deadline];
   return {
     signal: end === undefined ? controller.signal : Object.assign(controller.signal, { [deadline]: end }),
     abort: (reason) => controller.abort(reason),
-    unlink: () => signal?.removeEventListener('abort', onAbort),
+    unlink: () => unlink?.(),
   };
 }

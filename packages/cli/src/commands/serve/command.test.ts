@@ -58,7 +58,7 @@ describe('ocikit serve', () => {
     const { url, child, outcome } = await startServing([]);
     const location = (await fetch(`${url}/v2/app/blobs/uploads/`, { method: 'POST' })).headers.get('location') ?? '';
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234`);
+    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n01234`);
     const answer = new Promise<string>((resolve) => socket.once('data', (piece: Buffer) => resolve(piece.toString())));
     await expect
       .poll(async () => (await fetch(url + location)).headers.get('upload-offset'), { timeout: 5000 })
@@ -93,10 +93,27 @@ describe('ocikit serve', () => {
     expect((await startServing(['--host', '127.0.0.2'])).url).toMatch(/^http:\/\/127\.0\.0\.2:\d+$/);
   });
 
+  test('answers to the names of this machine and to those of --allow-host, and names the flag to others', async () => {
+    const { url } = await startServing(['--memory', '--allow-host', 'registry.example.com', '--allow-host', '*.test']);
+    const ask = (host: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connect(Number(new URL(url).port), '127.0.0.1');
+        let answer = '';
+        socket.on('data', (piece: Buffer) => (answer += piece.toString()));
+        socket.on('error', reject);
+        socket.on('close', () => resolve(answer));
+        socket.write(`GET /v2/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      });
+    for (const host of ['localhost:5000', 'host.docker.internal', 'registry.example.com', 'a.test:80']) {
+      expect(await ask(host)).toMatch(/^HTTP\/1.1 200 /);
+    }
+    expect(await ask('evil.example')).toMatch(/^HTTP\/1.1 421 [^]*--allow-host evil\.example/);
+  });
+
   test('a path with control characters cannot write lines of its own into the log', async () => {
     const { url, child, outcome } = await startServing([]);
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.write('GET /v2/?x=\x1b[31m\tred HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'latin1');
+    socket.write('GET /v2/?x=\x1b[31m\tred HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 'latin1');
     await new Promise((resolve) => socket.resume().once('close', resolve));
     child.kill('SIGTERM');
     const { stderr } = await outcome;
@@ -113,6 +130,9 @@ describe('ocikit serve', () => {
   test.each([
     ['serve', '--port', 'x'],
     ['serve', '--port', '65536'],
+    ['serve', '--allow-host', 'https://registry.example.com'],
+    ['serve', '--allow-host', 'registry.example.com:443'],
+    ['serve', '--allow-host', ''],
     ['serve', '--nonsense'],
     ['nonsense'],
     ['serve', 'extra'],

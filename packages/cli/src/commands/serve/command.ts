@@ -10,6 +10,11 @@ export function serveCommand(): Command {
   const command = new Command('serve')
     .description('Serve a registry until SIGINT or SIGTERM.')
     .option('--host <address>', 'listen on this address; 0.0.0.0 means all addresses of this machine', '127.0.0.1')
+    .option(
+      '--allow-host <name>',
+      'answer to this host name too, for example behind a proxy that keeps the Host of its clients; *.NAME: all below NAME; *: any; can be repeated',
+      (name: string, before: string[] | undefined) => [...(before ?? []), parseAllowedHost(name)],
+    )
     .option('--port <number>', 'listen on this port; 0 means any free port', parsePort, 5000)
     .option('--root <dir>', 'store all content in this directory, as OCI image layouts', './registry-data')
     .addOption(
@@ -64,6 +69,14 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (!/^[0-9]+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   return port;
+}
+
+/** `*`, a name with or without `*.`, or an IPv6 address. The library looks closer, but is not loaded for the help. */
+const allowedHost = /^(?:\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?|\[?[0-9a-f]*(?::[0-9a-f.]*){2,}\]?)$/i;
+
+function parseAllowedHost(name: string): string {
+  if (allowedHost.test(name)) return name;
+  throw new InvalidArgumentError('An allowed host is a name or an address without a port, *.NAME, or *.');
 }
 
 function parseInterval(text: string): number {

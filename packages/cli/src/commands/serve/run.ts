@@ -10,10 +10,13 @@ import { lineLogger } from '../../output/log.ts';
 
 import { GarbageCollection } from './gc-interval.ts';
 import type { ProxyFlags } from './proxy-options.ts';
+import { exitAtOnce, graceForRequests, StopDeadline } from './stop-deadline.ts';
 
 /** The options of `ocikit serve`. */
 export interface ServeFlags extends ProxyFlags {
   host: string;
+  /** Host names besides those of this machine. */
+  allowHost?: string[];
   port: number;
   root: string;
   layout?: 'per-repository' | 'shared';
@@ -33,15 +36,19 @@ export async function runServe(flags: ServeFlags): Promise<void> {
   keepHeapSmall();
   const logger = lineLogger((line) => process.stderr.write(line));
   const store = await (flags.proxy === undefined ? openStore(flags, logger) : openCache(flags.proxy, flags, logger));
+  const deadline = new StopDeadline({ write: (line) => process.stderr.write(line), exit: exitAtOnce });
   try {
     const collection = collectGarbageOf(store, flags, logger);
     try {
-      await serveUntilSignalled(store, flags, logger);
+      await serveUntilSignalled(store, flags, { logger, deadline });
     } finally {
+      deadline.enter('ending a garbage collection');
       await collection?.stop();
     }
   } finally {
+    deadline.enter(`closing the store of content ${store.place}`);
     await store.close();
+    deadline.end();
   }
 }
 
@@ -92,11 +99,16 @@ async function openCache(hosts: NonNullable<ServeFlags['proxy']>, flags: ServeFl
   };
 }
 
-async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logger): Promise<void> {
+async function serveUntilSignalled(
+  store: Store,
+  flags: ServeFlags,
+  { logger, deadline }: { logger: Logger; deadline: StopDeadline },
+): Promise<void> {
   const stop = signalled();
   const serving = await serve(flags.readOnly === true ? await shownReadOnly(store.registry) : store.registry, {
     host: flags.host,
     port: flags.port,
+    allowedHosts: flags.allowHost,
     logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
   });
   process.stderr.write(`ocikit stores content ${store.place}\n`);
@@ -104,7 +116,13 @@ async function serveUntilSignalled(store: Store, flags: ServeFlags, logger: Logg
 
   const signal = await stop;
   process.stderr.write(`ocikit got ${signal}: finishing running requests\n`);
-  await serving.close();
+  deadline.begin();
+  deadline.enter('finishing running requests');
+  const cut = await serving.close(graceForRequests);
+  if (cut === 0) return;
+  const connections = cut === 1 ? '1 connection that was' : `${cut} connections that were`;
+  process.stderr.write(`ocikit cut ${connections} still in use after ${graceForRequests / 1000} s\n`);
+  process.exitCode = 1;
 }
 
 async function shownReadOnly(registry: Registry): Promise<Registry> {
@@ -156,7 +174,7 @@ function signalled(): Promise<NodeJS.Signals> {
       process.once(signal, () => {
         resolve(signal);
         // The second signal stops at once.
-        process.once(signal, () => process.exit(1));
+        process.once(signal, () => exitAtOnce(1));
       });
     }
   });

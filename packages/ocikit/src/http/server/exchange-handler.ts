@@ -5,9 +5,11 @@ import { formatWarnings, parsePath } from '../wire/index.ts';
 import type { Route } from '../wire/index.ts';
 
 import { handlerFor, methodsOf } from './api/index.ts';
+import { assertOwnSite } from './cross-site.ts';
+import { KnownHosts } from './known-hosts.ts';
 import { logFieldsOf } from './log-fields.ts';
 import { Receiving } from './receiving/index.ts';
-import { apiVersion, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
+import { everyAnswer, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
 import type { ByteBudget, Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
 
 /** The query of every request without one. Handlers only read it. */
@@ -24,12 +26,14 @@ export class ExchangeHandler {
   readonly #chain: Next;
   readonly #hasMiddleware: boolean;
   readonly #receiving: Receiving;
+  readonly #knownHosts: KnownHosts | undefined;
 
   constructor(registry: Registry, options: ServerOptions, limits: ResolvedLimits, budget: ByteBudget) {
     this.#registry = registry;
     this.#options = options;
     this.#limits = limits;
     this.#receiving = new Receiving(limits, budget);
+    if (options.allowedHosts !== undefined) this.#knownHosts = new KnownHosts(options.allowedHosts);
     const middleware = [...(options.middleware ?? [])];
     this.#hasMiddleware = middleware.length > 0;
     this.#chain = middleware.reduceRight<Next>(
@@ -43,6 +47,8 @@ export class ExchangeHandler {
     const startedAt = this.#options.logger?.info === undefined ? 0 : performance.now();
     let reply: Reply;
     try {
+      this.#knownHosts?.assertKnown(exchange);
+      assertOwnSite(exchange, this.#options.allowedOrigins ?? []);
       reply = await this.#chain(exchange);
     } catch (error) {
       this.report(error, exchange);
@@ -121,7 +127,7 @@ export class ExchangeHandler {
   #finish(exchange: Exchange, given: Reply): Reply {
     // Copy the reply of a middleware: it may return the same object again.
     const reply = this.#hasMiddleware ? { ...given, headers: { ...given.headers } } : given;
-    Object.assign(reply.headers, apiVersion);
+    Object.assign(reply.headers, everyAnswer);
     addLength(exchange, reply);
     if (this.#options.warnings !== undefined) {
       const texts = guarded(() => this.#warnings(exchange)) ?? [];

@@ -22,13 +22,31 @@ export function refuseMalformedRequest(error: Error & { code?: string }, socket:
     socket.destroy();
     return;
   }
+  refuse(socket, ...errorFor(error.code));
+}
+
+/** Answers CONNECT. Node would close the connection without an answer. RFC 9110, section 9.3.6. */
+export function refuseTunnel(socket: Socket): void {
+  socket.on('error', () => undefined);
+  const response = pendingResponse(socket);
+  if (response !== undefined && !response.destroyed) response.once('close', () => refuseTunnel(socket));
+  else if (socket.writable) {
+    refuse(socket, 'UNSUPPORTED', 'this server is a registry and opens no tunnels', `Allow: ${methods}\r\n`);
+    // Unread bytes would make the system reset the connection, and the answer would be lost.
+    socket.resume();
+  } else socket.destroy();
+}
+
+const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** Answers without a handler, and ends the connection. */
+function refuse(socket: Socket, code: ErrorCode, message: string, fields: string = ''): void {
   refused.add(socket);
-  const [code, message] = errorFor(error.code);
   const status = statusOfCode[code];
   const body = errorBody({ errors: [{ code, message }] });
   socket.end(
     `HTTP/1.1 ${status} ${reasonOf[status] ?? 'Bad Request'}\r\nContent-Type: application/json\r\n` +
-      `Docker-Distribution-API-Version: registry/2.0\r\n` +
+      `Docker-Distribution-API-Version: registry/2.0\r\nX-Content-Type-Options: nosniff\r\n${fields}` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
   // Close the connection even if the client does not close its side.
@@ -39,13 +57,17 @@ export function refuseMalformedRequest(error: Error & { code?: string }, socket:
 const refused = new WeakSet<Socket>();
 
 const reasonOf: Readonly<Record<number, string>> = {
+  405: 'Method Not Allowed',
   408: 'Request Timeout',
   431: 'Request Header Fields Too Large',
 };
 
 function errorFor(cause: string | undefined): [ErrorCode, string] {
   if (cause === 'HPE_HEADER_OVERFLOW')
-    return ['HEADERS_TOO_LARGE', 'the headers of the request are longer than this server allows'];
+    return [
+      'HEADERS_TOO_LARGE',
+      'the request line and the headers are longer than this server allows: send a shorter query or fewer headers',
+    ];
   if (cause === 'ERR_HTTP_REQUEST_TIMEOUT')
     return ['REQUEST_TIMEOUT', 'the headers of the request did not arrive in time'];
   return ['BAD_REQUEST', 'the request is not valid HTTP'];

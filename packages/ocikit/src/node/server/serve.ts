@@ -1,13 +1,14 @@
 // Serves a registry on a port.
 import { createServer as createHttpServer } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
+import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
 
 import { createServer } from '../../http/server/index.ts';
 import type { ServerLimits, ServerOptions } from '../../http/server/index.ts';
 import type { Registry } from '../../model/index.ts';
 
-import { refuseMalformedRequest } from './malformed-request.ts';
+import { refuseMalformedRequest, refuseTunnel } from './malformed-request.ts';
 
 /** The limits of {@link serve}. */
 export interface ServeLimits extends ServerLimits {
@@ -49,8 +50,9 @@ export interface Serving {
    * Accepts no further requests, and waits for the running ones.
    *
    * @param grace milliseconds after which the requests that still run are cut off. Default: 10,000
+   * @returns the number of connections that were cut off
    */
-  close(grace?: number): Promise<void>;
+  close(grace?: number): Promise<number>;
 }
 
 /**
@@ -65,7 +67,11 @@ export interface Serving {
  */
 export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
   const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;
-  const { node, connection, endConnections } = createServer(registry, options);
+  const address = await addressOf(host);
+  const { node, connection, endConnections } = createServer(registry, {
+    ...options,
+    allowedHosts: isLoopback(address) ? [host, ...(options.allowedHosts ?? [])] : options.allowedHosts,
+  });
   const headersSize = limits.headersSize ?? 16 * 1024;
   const server = await httpServer(
     tls,
@@ -76,18 +82,21 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       keepAliveTimeout: 60_000,
       // A large push may take long. The request handler limits the pauses instead.
       requestTimeout: 0,
+      // The handler refuses a request without Host itself, with a body that a client of the registry can read.
+      requireHostHeader: false,
     },
     node,
   );
   server.on('clientError', refuseMalformedRequest);
+  // Node would refuse an unknown expectation with an answer of its own. RFC 9110 allows to ignore it.
+  server.on('checkExpectation', node);
+  server.on('connect', (_request, socket: Socket) => refuseTunnel(socket));
   takeConnections(server, tls === undefined ? 'connection' : 'secureConnection', (socket, handOver) =>
     connection(socket, headersSize, handOver),
   );
   const open = openConnections(server);
-  await listen(server, host, port);
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('the server listens on no TCP port');
-  const { port: bound } = address;
+  await listen(server, address, port);
+  const bound = portOf(server);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     host,
@@ -97,6 +106,23 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       return closeServer(server, open, grace ?? 10_000);
     },
   };
+}
+
+/** Resolves a name as `node:net` does, so that the server knows whether it listens on this machine only. */
+async function addressOf(host: string): Promise<string> {
+  if (host === '' || isIP(host) !== 0) return host;
+  const { lookup } = await import('node:dns/promises');
+  return (await lookup(host)).address;
+}
+
+function isLoopback(address: string): boolean {
+  return /^(?:127\.|::1(?:%|$)|::ffff:127\.)/i.test(address);
+}
+
+function portOf(server: HttpServer): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('the server has no port');
+  return address.port;
 }
 
 async function httpServer(
@@ -147,16 +173,18 @@ function listen(server: HttpServer, host: string, port: number): Promise<void> {
   });
 }
 
-function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: number): Promise<void> {
+function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: number): Promise<number> {
   return new Promise((resolve) => {
+    let cutOff = 0;
     const idle = setInterval(() => server.closeIdleConnections(), 50);
     const cut = setTimeout(() => {
+      cutOff = open.size;
       for (const socket of open) socket.destroy();
     }, grace);
     server.close(() => {
       clearInterval(idle);
       clearTimeout(cut);
-      resolve();
+      resolve(cutOff);
     });
     server.closeIdleConnections();
   });

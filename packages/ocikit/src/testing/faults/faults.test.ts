@@ -26,7 +26,7 @@ const blob = image.blobs[1] ?? image;
 const blobPath = `/v2/a/blobs/${blob.descriptor.digest}`;
 
 beforeEach(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ allowedHosts: ['cdn.example.com'] });
   await server.addRef('a', 'v1', image);
 });
 

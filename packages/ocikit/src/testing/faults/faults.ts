@@ -158,7 +158,8 @@ function atOf(at: number | 'half', size: number): number {
 /** Options of {@link redirectRequests}. */
 export interface RedirectOptions extends FaultOptions {
   /**
-   * `https://HOST[:PORT]` of the new location, which has the same path and query. Requests to that host pass.
+   * `https://HOST[:PORT]` of the new location, which has the same path and query. Requests to that host pass. A
+   * test server must know the host, by `domains` or `allowedHosts`.
    * Default: this server, once for each method and path.
    */
   to?: string | undefined;

@@ -125,6 +125,15 @@ describe('a test server with domains', () => {
     expect((await friend('https://registry.example.com/v2/', {})).status).toBe(200);
   });
 
+  test('answers to its domains and to the names of this machine, and to no other name', async () => {
+    const server = await startTestServer({ domains: ['registry.example.com'] });
+    const statusFor = async (host: string): Promise<number> =>
+      (await server.fetch('https://registry.example.com/v2/', { headers: { host } })).status;
+    expect(await Promise.all(['registry.example.com:443', 'localhost', 'example.com'].map(statusFor))).toEqual([
+      200, 200, 421,
+    ]);
+  });
+
   test('does not serve a host other than its domains', async () => {
     const server = await startTestServer({ domains: ['registry.example.com'] });
     await expect(server.fetch('https://example.com/v2/', {})).rejects.toMatchObject({

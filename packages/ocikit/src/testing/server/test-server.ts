@@ -93,6 +93,7 @@ export async function createTestServer(options: TestServerOptions = {}): Promise
   const certificate = domains.length === 0 ? undefined : await testCertificate(domains);
   const serving = await serve(registry, {
     ...rest,
+    allowedHosts: [...domains, ...(rest.allowedHosts ?? [])],
     port: 0,
     tls: certificate,
     middleware: [recording(requests), misbehave, ...middleware],

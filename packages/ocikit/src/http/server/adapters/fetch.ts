@@ -12,12 +12,13 @@ export function fetchHandler(
 ): FetchHandler {
   return async (request) => {
     // Do not parse with `new URL`: it would normalize the path.
-    const [, path = '/', query = ''] = /^[^:]+:\/\/[^/?#]*([^?#]*)(?:\?([^#]*))?/.exec(request.url) ?? [];
+    const [, authority, path = '/', query = ''] = /^[^:]+:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/.exec(request.url) ?? [];
     const exchange: Exchange = {
       method: request.method,
       path,
       query,
       header: (name) => request.headers.get(name) ?? undefined,
+      authority,
       body: request.body === null ? undefined : readSource(request.body),
       signal: request.signal,
     };

@@ -137,6 +137,23 @@ describe('pushing a manifest', () => {
     expect([response.status, await server.codeOf(response)]).toEqual([status, code]);
   });
 
+  test('with more tags than the limit sets none of them, and names the limit', async () => {
+    const parameters = (count: number): string => Array.from({ length: count }, (_, i) => `tag=m${i}`).join('&');
+    for (const count of [100, 1500]) {
+      const response = await put(`many?${parameters(count)}`, two);
+      expect(response.status).toBe(414);
+      const text = await response.text();
+      expect(text).toContain('URI_TOO_LONG');
+      expect(text).toContain('at most 100 tags');
+    }
+    expect(await tagIsAt('many')).toBeNull();
+    expect((await put(`many?${parameters(99)}`, two)).status).toBe(201);
+    expect((await put(`many?${'tag=same&'.repeat(1500)}`, two)).headers.get('oci-tag')).toBe('many, same');
+    const strict = await startServer(createMemoryRegistry(), { limits: { tagsPerPush: 1 } });
+    expect((await put(`${digestOfText(two)}?tag=a`, two, {}, strict)).status).toBe(201);
+    expect((await put('a?tag=b', two, {}, strict)).status).toBe(414);
+  });
+
   test('above the limit is answered 413, with or without an announced length', async () => {
     const small = await startServer(createMemoryRegistry(), { limits: { manifestSize: 100 } });
     const long = indexBytes('x'.repeat(100));

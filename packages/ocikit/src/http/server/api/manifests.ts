@@ -1,5 +1,15 @@
 // Manifests: pulling, pushing and deleting them, by tag or by digest.
-import { assertTag, mediaTypes, parseDigest, parseJson, parseMediaType, RegistryError } from '../../../model/index.ts';
+import {
+  assertTag,
+  isRegistryError,
+  manifestMediaType,
+  manifestMediaTypes,
+  mediaTypes,
+  parseDigest,
+  parseJson,
+  parseMediaType,
+  RegistryError,
+} from '../../../model/index.ts';
 import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../../model/index.ts';
 import { accepts, buildPath, formatEntityTag } from '../../wire/index.ts';
 import { bodyTooLarge } from '../receiving/index.ts';
@@ -62,7 +72,8 @@ function validators({ digest }: Descriptor): Reply['headers'] {
 
 /** Builds the reply for a manifest that this server sends itself. */
 function ownReply({ exchange }: ManifestRequest, descriptor: Descriptor): Reply {
-  const { digest, mediaType, size } = descriptor;
+  const { digest, size } = descriptor;
+  const mediaType = manifestMediaType(descriptor.mediaType);
   const headers = validators(descriptor);
   const accept = exchange.header('accept');
   if (!accepts(accept, mediaType)) {
@@ -85,20 +96,24 @@ function ownReply({ exchange }: ManifestRequest, descriptor: Descriptor): Reply 
 export async function putManifest(request: ManifestRequest): Promise<Reply> {
   const { registry, route, query, limits, call, options, exchange } = request;
   const reference = referenceOf(request);
-  const tags = query.getAll('tag');
-  tags.forEach(assertTag);
-  if (reference.tag !== undefined) tags.unshift(reference.tag);
+  const tags = tagsOf(reference, query, limits.tagsPerPush);
   const length = contentLength(request);
   if ((length ?? 0) > limits.manifestSize) throw bodyTooLarge(limits.manifestSize);
   // The memory of the body is charged until it is stored.
   const pushed = await request.receive(length, async (body) => {
     const bytes = await body.whole(limits.manifestSize);
-    return registry.pushManifest(route.repository, bytes, mediaTypeOf(exchange.header('content-type'), bytes), {
+    const said = mediaTypeOf(exchange.header('content-type'), bytes);
+    const pushOptions = {
       ...call,
       digest: reference.digest,
       tags,
       ifTag: await conditionOf(request, reference, tags),
-    });
+    };
+    return registry
+      .pushManifest(route.repository, bytes, manifestMediaType(said), pushOptions)
+      .catch((error: unknown) => {
+        throw isRegistryError(error, 'UNSUPPORTED_MEDIA_TYPE') ? notManifest(said, error) : error;
+      });
   });
 
   const { digest } = pushed.descriptor;
@@ -111,6 +126,26 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   if (pushed.tags.length > 0) headers['OCI-Tag'] = [...pushed.tags];
   if (pushed.subject !== undefined && options.disableReferrersApi !== true) headers['OCI-Subject'] = pushed.subject;
   return empty(201, headers);
+}
+
+/**
+ * Returns the tags that a push sets, each once.
+ *
+ * @throws RegistryError URI_TOO_LONG for more tags than `limit`; MANIFEST_INVALID for a malformed one
+ */
+function tagsOf({ tag }: ManifestReference, query: URLSearchParams, limit: number): string[] {
+  const given = query.getAll('tag');
+  if (given.length === 0) return tag === undefined ? [] : [tag];
+  const tags = [...new Set(tag === undefined ? given : [tag, ...given])];
+  if (tags.length > limit) {
+    throw new RegistryError(
+      'URI_TOO_LONG',
+      `a push may set at most ${limit} tags and this one sets ${tags.length}; set the other ones with further pushes`,
+      { detail: { limit } },
+    );
+  }
+  tags.forEach(assertTag);
+  return tags;
 }
 
 /** DELETE: removes a tag or a manifest. Distribution specification, "Deleting tags", "Deleting Manifests". */
@@ -129,12 +164,19 @@ export async function deleteManifest(request: ManifestRequest): Promise<Reply> {
 
 /** Returns the type of a pushed manifest: of `Content-Type`, else of its `mediaType`, else that of an image. */
 function mediaTypeOf(contentType: string | undefined, bytes: Uint8Array): string {
-  if (contentType === undefined || contentType === '') return mediaTypeIn(bytes) ?? mediaTypes.imageManifest;
-  const mediaType = parseMediaType(contentType);
+  const isGiven = contentType !== undefined && contentType !== '';
+  const mediaType = isGiven ? parseMediaType(contentType) : (mediaTypeIn(bytes) ?? mediaTypes.imageManifest);
   if (mediaType === undefined) {
     throw new RegistryError('MANIFEST_INVALID', `Content-Type ${JSON.stringify(contentType)} is not a media type`);
   }
   return mediaType;
+}
+
+/** Names the type that the client sent, in place of the one under which it would have been stored. */
+function notManifest(said: string, cause: RegistryError): RegistryError {
+  if (manifestMediaType(said) === said) return cause;
+  const message = `${JSON.stringify(said)} is not the media type of a manifest: use one of ${manifestMediaTypes.join(', ')}`;
+  return new RegistryError('UNSUPPORTED_MEDIA_TYPE', message, { cause });
 }
 
 function mediaTypeIn(bytes: Uint8Array): string | undefined {

@@ -8,8 +8,8 @@ const loopback = /^(?:127\.|::1$)/;
 const version4InVersion6 = /^::ffff:(?=[0-9.]+$)/i;
 
 /**
- * Returns the address of a request's client; undefined if it may be the address of a proxy. Of IPv6 it is the network
- * of 64 bits: a client can have all addresses of it.
+ * Returns the address of a request's client; undefined if it may be the address of a proxy. In IPv6 it is the network
+ * of 64 bits: a client can have all of its addresses.
  */
 export function clientAddressOf(exchange: Exchange): string | undefined {
   const address = exchange.address?.()?.replace(version4InVersion6, '');

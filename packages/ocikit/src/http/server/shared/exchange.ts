@@ -24,6 +24,11 @@ export interface Exchange {
   readonly query: string;
   /** Returns a header's value. `name` is in lower case. Several headers of one name are joined by commas. */
   header(name: string): string | undefined;
+  /**
+   * The host, and the port if it has one, of a request whose target is a whole URL. Default: the target is a path, so
+   * that `Host` alone names them. RFC 9112, section 3.2.2.
+   */
+  readonly authority?: string | undefined;
   /** The body, to be read once; undefined if the request has none. */
   readonly body: AsyncIterable<Uint8Array> | undefined;
   /** Aborts when the client disconnects. */

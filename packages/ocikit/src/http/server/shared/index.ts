@@ -6,4 +6,14 @@ export { ConnectionCut } from './exchange.ts';
 export type { Exchange, Middleware, Next, Reply } from './exchange.ts';
 export { resolveLimits } from './options.ts';
 export type { Logger, ResolvedLimits, ServerLimits, ServerOptions } from './options.ts';
-export { apiVersion, empty, errorReply, isContent, isServerFault, json, jsonText, redirect } from './reply.ts';
+export {
+  everyAnswer,
+  malformed,
+  empty,
+  errorReply,
+  isContent,
+  isServerFault,
+  json,
+  jsonText,
+  redirect,
+} from './reply.ts';

@@ -21,8 +21,13 @@ export interface ServerLimits {
    */
   manifestSize?: number | undefined;
   /**
-   * Number of requests that may send content at the same time. One more waits for up to 4 s, then it is answered 429. At
-   * most three quarters of them may be slower than `bodyRate`. Default: 1000.
+   * Tags that one push may set with its path and its `tag=` parameters. More are answered 414, and a client then sets
+   * its tags with further pushes. Default: 100.
+   */
+  tagsPerPush?: number | undefined;
+  /**
+   * Number of requests that may send content at the same time. One more waits for up to 4 s and is then answered 429.
+   * At most three quarters of them may be slower than `bodyRate`. Default: 1000.
    */
   concurrentUploads?: number | undefined;
   /**
@@ -37,8 +42,8 @@ export interface ServerLimits {
    */
   bodyTimeout?: number | undefined;
   /**
-   * Bytes per second that a request's body must have, over each `bodyTimeout` in which the server waits for it. A slower
-   * one is answered 408. Default: 1024.
+   * Bytes per second that a request's body must have, over each `bodyTimeout` in which the server waits for it.
+   * A slower body is answered 408. Default: 1024.
    */
   bodyRate?: number | undefined;
   /**
@@ -67,6 +72,20 @@ export interface ServerOptions {
   middleware?: readonly Middleware[] | undefined;
   /** Texts of the `Warning` headers of every answer. Clients show them to their users. Default: none. */
   warnings?: readonly string[] | ((exchange: Exchange) => readonly string[]) | undefined;
+  /**
+   * Host names that requests may ask for besides those of this machine: `localhost`, `*.localhost`, 127.0.0.0/8,
+   * `[::1]`, `host.docker.internal`, `host.containers.internal`. An entry is a name or an address without a port,
+   * `*.NAME` for all names below one, or `*` for any. A request for another host is answered 421, as it may come from a
+   * web page that lets its own name resolve to this machine (DNS rebinding). Give `['*']` if your middleware
+   * authenticates every request. Default: any host; for `serve` on a loopback address: its own `host`.
+   */
+  allowedHosts?: readonly string[] | undefined;
+  /**
+   * Origins of web pages that may change the registry, for example `https://ui.example.com`; `*` for any. A request
+   * other than GET, HEAD and OPTIONS from a page of another origin is answered 403. Set it where you configure
+   * CORS: the server itself sends no CORS headers. Default: none besides the server's own.
+   */
+  allowedOrigins?: readonly string[] | undefined;
   /** The name of this server in its log messages. Default: no name. */
   debugId?: string | undefined;
 
@@ -112,6 +131,7 @@ export function resolveLimits(limits: ServerLimits = {}): ResolvedLimits {
     uploadsPerAddress: limits.uploadsPerAddress ?? Math.ceil(concurrentUploads / 2),
     receivedBytes: limits.receivedBytes ?? 128 * 1024 * 1024,
     bodyRate: limits.bodyRate ?? 1024,
+    tagsPerPush: limits.tagsPerPush ?? 100,
     bodyTimeout: limits.bodyTimeout ?? 60_000,
     pageSize: limits.pageSize ?? 10_000,
   };

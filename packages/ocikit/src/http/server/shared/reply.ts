@@ -1,5 +1,5 @@
 // Replies of every shape that the server sends: JSON, empty, redirect, error.
-import { isRegistryError, isHttpUrl, RedirectError, toWireError } from '../../../model/index.ts';
+import { isRegistryError, isHttpUrl, RedirectError, RegistryError, toWireError } from '../../../model/index.ts';
 import type { BlobContent, RedirectStatus } from '../../../model/index.ts';
 import { errorBody } from '../../wire/index.ts';
 
@@ -7,8 +7,11 @@ import type { Reply } from './exchange.ts';
 
 const encoder = new TextEncoder();
 
-/** The header that every answer has. */
-export const apiVersion: Reply['headers'] = { 'Docker-Distribution-API-Version': 'registry/2.0' };
+/** The headers that every answer has. `nosniff`: a browser must not look for a page in content that a client pushed. */
+export const everyAnswer: Readonly<Record<string, string>> = {
+  'Docker-Distribution-API-Version': 'registry/2.0',
+  'X-Content-Type-Options': 'nosniff',
+};
 
 /** Builds a reply whose body is a value as JSON. */
 export function json(status: number, value: unknown, headers: Reply['headers'] = {}): Reply {
@@ -43,6 +46,12 @@ export function errorReply(error: unknown): Reply {
   if (wire.challenge !== undefined) headers['WWW-Authenticate'] = wire.challenge;
   if (wire.retryAfter !== undefined) headers['Retry-After'] = `${Math.ceil(wire.retryAfter)}`;
   return jsonText(wire.status, errorBody(wire), headers);
+}
+
+/** Builds the whole reply to a request that is too malformed for the API. */
+export function malformed(message: string): Reply {
+  const { status, headers, body } = errorReply(new RegistryError('BAD_REQUEST', message));
+  return { status, headers: { ...headers, ...everyAnswer, Connection: 'close' }, body };
 }
 
 /** Returns true if the client did not cause the error. */

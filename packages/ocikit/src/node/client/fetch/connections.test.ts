@@ -113,7 +113,7 @@ describe('through a proxy', () => {
   });
 
   test('a registry without TLS is requested by its whole URL', async () => {
-    const server = await startTestServer();
+    const server = await startTestServer({ allowedHosts: ['registry.example.com'] });
     await server.addRef('a', 'v1', imageOf());
     const proxy = await startProxy({ port: server.port });
     const fetch = open({ proxy: `http://user:pass@127.0.0.1:${proxy.port}` });
@@ -139,7 +139,7 @@ describe('through a proxy', () => {
   });
 
   test('a request to an exempt host does not use the proxy', async () => {
-    const server = await startTestServer();
+    const server = await startTestServer({ allowedHosts: ['registry.example.com'] });
     const proxy = await startProxy({ port: 1 });
     const resolve = (): { host: string; port: number } => ({ host: '127.0.0.1', port: server.port });
     const fetch = open({ proxy: `http://127.0.0.1:${proxy.port}`, noProxy: 'example.com', resolve });

@@ -1,6 +1,8 @@
 // One HTTP request and its response, with time-outs and cancellation.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 
+import { onAbort } from '../../../model/index.ts';
+
 import { DirectBody } from './direct-body.ts';
 import { canReadDirectly } from './direct-read-socket.ts';
 import { IdleTimer } from './idle-timer.ts';
@@ -59,9 +61,7 @@ export class HttpCall {
       const request = this.#request;
       this.#reject = reject;
       if (signal !== undefined) {
-        const onAbort = (): void => this.fail(signal.reason);
-        signal.addEventListener('abort', onAbort);
-        this.#release = () => signal.removeEventListener('abort', onAbort);
+        this.#release = onAbort(signal, () => this.fail(signal.reason));
       }
       request.on('error', (error: NodeJS.ErrnoException) => {
         const isOfConnection = error.code === 'ECONNRESET' || error.code === 'EPIPE';

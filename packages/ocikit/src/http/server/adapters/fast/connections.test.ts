@@ -336,7 +336,7 @@ describe('a connection on the fast path', () => {
   });
 
   test('ends with its answer when the server stops, and at once if it is idle', async () => {
-    const serving = await serve(createMemoryRegistry(), { port: 0 });
+    const serving = await serve(createMemoryRegistry(), { port: 0, allowedHosts: ['x'] });
     const idle = speakTo(serving);
     const fresh = speakTo(serving);
     idle.socket.write(get);
@@ -362,7 +362,7 @@ describe('a connection on the fast path', () => {
           },
         }),
     });
-    const serving = await serve(registry, { port: 0 });
+    const serving = await serve(registry, { port: 0, allowedHosts: ['x'] });
     const { socket, heard, closed } = speakTo(serving);
     socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
     await expect.poll(() => heard().length, { interval: 5 }).toBeGreaterThan(half.length);

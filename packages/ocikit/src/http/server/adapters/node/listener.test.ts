@@ -225,7 +225,7 @@ describe('closing a server', () => {
         yield 'a';
       },
     });
-    const serving = await serve(registry, { port: 0 });
+    const serving = await serve(registry, { port: 0, allowedHosts: ['x'] });
     const running = fetch(`${serving.url}/v2/_catalog`);
     await asked.opened;
     const closing = serving.close();
@@ -237,7 +237,7 @@ describe('closing a server', () => {
   });
 
   test('cuts off the requests that still run after the grace period', async () => {
-    const serving = await serve(partialRegistry({ repositories: () => hangs() }), { port: 0 });
+    const serving = await serve(partialRegistry({ repositories: () => hangs() }), { port: 0, allowedHosts: ['x'] });
     const running = fetch(`${serving.url}/v2/_catalog`);
     const outcome = expect(running).rejects.toThrow();
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,6 +1,7 @@
 // The listener for `node:http`.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import { malformed } from '../../shared/index.ts';
 import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
 import { sendReply, SocketExchange } from '../socket/index.ts';
 import type { SendOptions } from '../socket/index.ts';
@@ -19,6 +20,8 @@ export interface NodeListenerOptions extends SendOptions {
 /** Bytes of an unread body that are still received and discarded, so that the client gets to read the answer. */
 const maxDiscarded = 1024 * 1024;
 
+const hostMissing = 'an HTTP/1.1 request must have one Host header, and no second one';
+
 /** Returns a listener for `node:http`. It creates no `Request` and no `Response`. */
 export function nodeListener(
   handle: (exchange: Exchange) => Promise<Reply>,
@@ -26,7 +29,7 @@ export function nodeListener(
 ): NodeListener {
   return (request, response) => {
     const exchange = exchangeOf(request, options.budget);
-    handle(exchange)
+    (hasOneHost(request) ? handle(exchange) : Promise.resolve(malformed(hostMissing)))
       .then((reply) => {
         if (options.isLastAnswer()) response.shouldKeepAlive = false;
         // Close the connection after a late body: its late bytes would be parsed as the next request.
@@ -46,14 +49,26 @@ export function nodeListener(
   };
 }
 
+/** An HTTP/1.1 request has one `Host`; of two, a proxy in front could have taken the other. RFC 9112, section 3.2. */
+function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion !== '1.1');
+}
+
 function exchangeOf(request: IncomingMessage, budget: ByteBudget): Exchange {
   const { url = '/', method = 'GET', headers } = request;
   const { 'content-length': length, 'transfer-encoding': encoding } = headers;
   const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
+  // A client that treats this server as a proxy sends the whole URL.
+  const [origin = '', authority] = url.startsWith('/') ? [] : (/^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url) ?? []);
   return new SocketExchange(request.socket, {
     method,
-    // A client that treats this server as a proxy sends the whole URL.
-    target: url.startsWith('/') ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, ''),
+    target: url.slice(origin.length),
+    authority,
     header: (name) => {
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;

@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { apiVersion, ConnectionCut, errorReply, isContent } from '../../shared/index.ts';
+import { everyAnswer, ConnectionCut, errorReply, isContent } from '../../shared/index.ts';
 import type { Exchange, Reply } from '../../shared/index.ts';
 
 import type { ResponseWriter } from './response-writer.ts';
@@ -59,6 +59,6 @@ export function sendReply(
 
 function answerError(response: ResponseWriter, error: unknown): void {
   const { status, headers, body } = errorReply(error);
-  response.writeHead(status, { ...headers, ...apiVersion } as OutgoingHttpHeaders);
+  response.writeHead(status, { ...headers, ...everyAnswer } as OutgoingHttpHeaders);
   endWith(response, body instanceof Uint8Array ? body : undefined);
 }

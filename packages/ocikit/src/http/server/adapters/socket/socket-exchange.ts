@@ -10,6 +10,8 @@ interface SocketRequest {
   /** The path and the query, as the client sent them. */
   target: string;
   header: Exchange['header'];
+  /** See {@link Exchange.authority}. */
+  authority?: string | undefined;
   body: AsyncIterable<Uint8Array> | undefined;
 }
 
@@ -20,17 +22,19 @@ export class SocketExchange implements Exchange {
   readonly query: string;
   // An own property, not a method: a middleware may pass on `{ ...exchange, path }`.
   readonly header: Exchange['header'];
+  readonly authority: string | undefined;
   readonly body: AsyncIterable<Uint8Array> | undefined;
   readonly address: Exchange['address'];
   readonly signal: AbortSignal;
   caller: string | undefined = undefined;
 
-  constructor(socket: Socket, { method, target, header, body }: SocketRequest) {
+  constructor(socket: Socket, { method, target, header, authority, body }: SocketRequest) {
     const mark = target.indexOf('?');
     this.method = method;
     this.path = mark < 0 ? target : target.slice(0, mark);
     this.query = mark < 0 ? '' : target.slice(mark + 1);
     this.header = header;
+    this.authority = authority;
     this.body = body;
     this.address = body === undefined ? undefined : () => socket.remoteAddress;
     this.signal = connectionSignal(socket);
