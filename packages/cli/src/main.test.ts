@@ -72,6 +72,7 @@ describe('ocikit', () => {
       'ocikit/src/http/server/adapters/node',
       'ocikit/src/http/server/adapters/socket',
       'ocikit/src/http/server/api',
+      'ocikit/src/http/server/receiving',
       'ocikit/src/http/server/shared',
       'ocikit/src/http/wire',
       'ocikit/src/model',
