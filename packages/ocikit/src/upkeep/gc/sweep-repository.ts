@@ -11,18 +11,20 @@ import type { Collection } from './collection.ts';
 const attempts = 2;
 
 /**
- * Removes the unreachable manifests of one repository, then its unreachable blobs. Rejects with NAME_UNKNOWN if it is
- * gone.
+ * Finds what is reachable in one repository. Rejects with NAME_UNKNOWN if it is gone.
+ *
+ * @returns undefined if it has to be skipped
  */
-export async function sweepRepository(collection: Collection, repository: string): Promise<void> {
+export async function markRepository(collection: Collection, repository: string): Promise<RepositorySweep | undefined> {
   for (let attempt = 1; ; attempt++) {
     const sweep = new RepositorySweep(collection, repository, await ageToKeep(collection, repository));
     const { unreadable } = await sweep.mark();
     const [first] = unreadable;
-    if (first === undefined) return sweep.sweep();
+    if (first === undefined) return sweep;
     if (attempt < attempts) continue;
     collection.report.skipped++;
-    return collection.onEvent({ type: 'skipped', repository, ...first });
+    collection.onEvent({ type: 'skipped', repository, ...first });
+    return undefined;
   }
 }
 
@@ -35,7 +37,8 @@ async function ageToKeep({ gracePeriod, uploads }: Collection, repository: strin
   return gracePeriod + (oldest === undefined ? 0 : Math.max(Date.now() - oldest, 0));
 }
 
-class RepositorySweep {
+/** What is reachable in one repository, and the removal of what is not. */
+export class RepositorySweep {
   readonly #collection: Collection;
   readonly #repository: string;
   readonly #threshold: () => Date;
@@ -44,14 +47,20 @@ class RepositorySweep {
   readonly #sizes = new Map<Digest, number>();
 
   constructor(collection: Collection, repository: string, age: number) {
-    const { registry, maintenance, signal } = collection;
+    const { registry, maintenance, signal, pace } = collection;
     this.#collection = collection;
     this.#repository = repository;
     // Take the time before reading anything: content that changes from now on then counts as used.
     this.#threshold = ageThreshold(age);
-    this.#graph = new RepositoryGraph(registry, maintenance, repository, signal);
+    this.#graph = new RepositoryGraph(registry, maintenance, repository, signal, pace);
   }
 
+  /** The number of digests in memory. */
+  get size(): number {
+    return this.#graph.manifests.size + this.#graph.reached.size;
+  }
+
+  /** Finds what is reachable. */
   async mark(): Promise<RepositoryGraph> {
     const { untagged } = this.#collection;
     const graph = this.#graph;
@@ -91,6 +100,7 @@ class RepositorySweep {
     await graph.reach(dangling);
   }
 
+  /** Removes the unreachable manifests, then the unreachable blobs. */
   async sweep(): Promise<void> {
     const order = await removalOrderOf(this.#graph);
     for (const wave of order.waves()) {
@@ -119,7 +129,7 @@ class RepositorySweep {
   }
 
   async #remove(kind: 'manifest' | 'blob', digests: Iterable<Digest> | AsyncIterable<Digest>): Promise<void> {
-    const { maintenance, dryRun, concurrency, signal, report, onEvent } = this.#collection;
+    const { maintenance, dryRun, concurrency, report, onEvent } = this.#collection;
     const repository = this.#repository;
     const removals = mapAhead(digests, concurrency, async (digest) => {
       // It may be reachable again: a client started to use a manifest that names it.
@@ -129,7 +139,7 @@ class RepositorySweep {
       return { digest, outcome: isGone ? 'removed' : 'kept' } as const;
     });
     for await (const { digest, outcome } of removals) {
-      signal?.throwIfAborted();
+      await this.#graph.giveWay();
       const size = this.#graph.manifests.get(digest)?.descriptor.size ?? this.#sizes.get(digest) ?? 0;
       if (kind === 'blob') this.#sizes.delete(digest);
       if (outcome === 'removed') {

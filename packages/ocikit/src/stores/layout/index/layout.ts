@@ -179,6 +179,11 @@ export class Layout {
     return content;
   }
 
+  /** True if the index on disk may name the manifest. False if it was pushed since the index was written. */
+  async mayIndexName(repository: string, digest: Digest): Promise<boolean> {
+    return !this.#changes.isUnwritten(repository, digest) || (await this.#index.isEdited());
+  }
+
   /** Makes a record visible. */
   apply(record: JournalRecord): void {
     applyRecord(this.#content, this.#changes, record);
@@ -238,6 +243,7 @@ export class Layout {
   /** Synchronous, so that no other change comes in between. */
   #replaceContent(content: LayoutContent): void {
     const records = recordsOf(this.#changes, this.#content.repositories);
+    this.#changes.forgetUnwritten();
     this.#content = content;
     for (const record of records) this.apply(record);
   }
@@ -249,6 +255,7 @@ export class Layout {
     const { head } = content;
     const changes = this.#changes;
     this.#changes = new LayoutChanges();
+    this.#changes.isWriting = true;
     this.#isFolding = true;
     let isWritten = false;
     try {
@@ -263,6 +270,7 @@ export class Layout {
       return isWritten;
     } finally {
       this.#isFolding = false;
+      this.#changes.isWriting = false;
       if (isWritten) this.#written = changes;
       else this.#changes.add(changes);
     }

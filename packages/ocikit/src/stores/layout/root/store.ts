@@ -330,6 +330,15 @@ export class LayoutStore {
     return this.#folding.fold();
   }
 
+  /**
+   * Resolves when the index on disk does not name a manifest that is no longer in the repository. It takes bounded time
+   * while clients push, and often none.
+   */
+  async removeFromIndex(layout: Layout, repository: string, digest: Digest): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
+    if (await layout.mayIndexName(repository, digest)) await this.#folding.foldOne(layout);
+  }
+
   /** The moves of tags in the repository's layout, newest first. */
   movesOf(repository: string): AsyncIterable<TagMoveRecord> {
     const directory = this.isShared ? '' : directoryOf(repository);
