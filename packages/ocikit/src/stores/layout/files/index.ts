@@ -5,6 +5,7 @@ export {
   assertInside,
   entriesOf,
   formatIdentity,
+  hasEntries,
   hasCode,
   identityOf,
   isMissing,

@@ -67,7 +67,7 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
       index.blobs.delete(record.digest);
       break;
   }
-  if (index.isEmpty) content.repositories.delete(record.repository);
+  if (index.isEmpty) content.forget(record.repository);
 }
 
 /**

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { RegistryError, splitDigest } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
+import type { SortedNames } from '../../repository/index.ts';
+
 import { assertInside, isTemporary, CheckedThisTurn, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
@@ -85,6 +87,11 @@ export class Layout {
   /** The repositories that are not empty, by name. */
   get repositories(): ReadonlyMap<string, LayoutRepository> {
     return this.#content.repositories;
+  }
+
+  /** The names of these repositories, in byte order. */
+  get names(): SortedNames {
+    return this.#content.names;
   }
 
   /** A new object each time the index is read again. */

@@ -110,5 +110,5 @@ export async function removeBlob(
 
 /** Forgets the repository's name if nothing is left in it. Call it after removing content. */
 export async function forgetIfEmpty(state: LayoutState, layout: Layout, repository: string): Promise<void> {
-  if (!(await state.exists(layout, repository))) await state.store.noteRepository(repository, false);
+  if (!(await state.exists(layout, repository))) state.store.noteRepository(repository, false);
 }
