@@ -43,6 +43,8 @@ export class RepositorySweep {
   readonly #repository: string;
   readonly #threshold: () => Date;
   readonly #graph: RepositoryGraph;
+  /** Unreachable content that stays for now. */
+  #waiting = 0;
   /** The sizes of blobs that are being removed. */
   readonly #sizes = new Map<Digest, number>();
 
@@ -65,10 +67,24 @@ export class RepositorySweep {
     const { untagged } = this.#collection;
     const graph = this.#graph;
     const unusedSince = this.#threshold().getTime();
-    await graph.mark(({ tags, usedAt }) => untagged === 'keep' || tags.length > 0 || usedAt.getTime() >= unusedSince);
+    await graph.mark(({ tags }) => untagged === 'keep' || tags.length > 0);
+    await this.#reachYoung(unusedSince);
     await this.#reachFormer();
     if (this.#collection.dangling === 'keep') await this.#reachDangling();
     return graph;
+  }
+
+  /** Keeps manifests that were used within the grace period. */
+  async #reachYoung(unusedSince: number): Promise<void> {
+    const graph = this.#graph;
+    const young: Digest[] = [];
+    for (const { descriptor, usedAt } of graph.unreached()) {
+      if (usedAt >= unusedSince) young.push(descriptor.digest);
+      await graph.giveWay();
+    }
+    const reached = graph.reached.size;
+    await graph.reach(young);
+    this.#waiting += graph.reached.size - reached;
   }
 
   /**
@@ -102,6 +118,14 @@ export class RepositorySweep {
 
   /** Removes the unreachable manifests, then the unreachable blobs. */
   async sweep(): Promise<void> {
+    try {
+      await this.#sweep();
+    } finally {
+      this.#collection.report.waiting += this.#waiting;
+    }
+  }
+
+  async #sweep(): Promise<void> {
     const order = await removalOrderOf(this.#graph);
     for (const wave of order.waves()) {
       await this.#remove('manifest', wave);
@@ -118,7 +142,11 @@ export class RepositorySweep {
     try {
       for await (const { descriptor, size, usedAt } of maintenance.blobs(this.#repository, { signal })) {
         await graph.giveWay();
-        if (graph.reached.has(descriptor.digest) || usedAt.getTime() >= this.#threshold().getTime()) continue;
+        if (graph.reached.has(descriptor.digest)) continue;
+        if (usedAt.getTime() >= this.#threshold().getTime()) {
+          this.#waiting++;
+          continue;
+        }
         this.#sizes.set(descriptor.digest, size);
         yield descriptor.digest;
       }
@@ -146,6 +174,7 @@ export class RepositorySweep {
         addToTally(kind === 'manifest' ? report.manifests : report.blobs, size);
         onEvent({ type: 'garbage', repository, kind, digest, size });
       } else if (outcome === 'kept') {
+        this.#waiting++;
         onEvent({ type: 'kept', repository, kind, digest });
         // Keep everything that it names. All of that is still there.
         if (kind === 'manifest') await this.#graph.reach([digest]);
