@@ -146,7 +146,7 @@ describe('ocikit serve --gc', () => {
     expect(await stop()).toBe(0);
     // Not all of it need be old enough at the same time.
     const line =
-      /^\S+ garbage collected repositories=1 manifests=(\d) blobs=(\d) orphans=0 bytes=\d+ skipped=0 milliseconds=\d+$/gm;
+      /^\S+ garbage collected repositories=1 manifests=(\d) blobs=(\d) orphans=0 bytes=\d+ skipped=0 waiting=\d+ milliseconds=\d+$/gm;
     const collected = [...log().matchAll(line)];
     const sumOf = (group: 1 | 2): number => collected.reduce((sum, found) => sum + Number(found[group]), 0);
     expect([sumOf(1), sumOf(2)]).toEqual([1, 2]);

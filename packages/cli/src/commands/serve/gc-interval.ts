@@ -4,7 +4,10 @@ import type { Logger } from 'ocikit/server';
 
 /** How often garbage is collected, and what is kept. */
 export interface GarbageCollectionOptions {
-  /** Milliseconds between the end of one collection and the beginning of the next. */
+  /**
+   * Milliseconds between the beginnings of two collections. One that takes longer is followed by the next after a tenth
+   * of its time.
+   */
   interval: number;
   /** Content used within this time is kept, in milliseconds. */
   gracePeriod: number;
@@ -37,21 +40,24 @@ export class GarbageCollection {
     await this.#running;
   }
 
-  #schedule(): void {
+  /** @param duration milliseconds that the collection before took */
+  #schedule(duration = 0): void {
     if (this.#stop.signal.aborted) return;
+    const pause = Math.max(this.#options.interval - duration, duration / 10);
     this.#timer = setTimeout(() => {
-      this.#running = this.#collect().then(() => this.#schedule());
-    }, this.#options.interval);
+      const started = performance.now();
+      this.#running = this.#collect().then(() => this.#schedule(performance.now() - started));
+    }, pause);
     this.#timer.unref();
   }
 
   async #collect(): Promise<void> {
-    const { gracePeriod, untagged, keepHistory, logger } = this.#options;
+    const { interval, gracePeriod, untagged, keepHistory, logger } = this.#options;
     const { signal } = this.#stop;
     const started = performance.now();
     try {
       const { collectGarbage } = await import('ocikit/upkeep');
-      const { manifests, blobs, orphans, skipped, repositories } = await collectGarbage(this.#registry, {
+      const { manifests, blobs, orphans, skipped, waiting, repositories } = await collectGarbage(this.#registry, {
         gracePeriod,
         untagged,
         keepHistory,
@@ -66,6 +72,7 @@ export class GarbageCollection {
           });
         },
       });
+      const milliseconds = Math.round(performance.now() - started);
       logger.info?.('garbage collected', {
         repositories,
         manifests: manifests.count,
@@ -73,8 +80,15 @@ export class GarbageCollection {
         orphans: orphans.count,
         bytes: manifests.size + blobs.size + orphans.size,
         skipped,
-        milliseconds: Math.round(performance.now() - started),
+        waiting,
+        milliseconds,
       });
+      if (milliseconds > interval) {
+        logger.warn('a garbage collection took longer than its interval: garbage may stay longer', {
+          milliseconds,
+          interval,
+        });
+      }
     } catch (error) {
       if (!signal.aborted) logger.error('garbage collection failed', { error });
     }

@@ -9,9 +9,30 @@ export class SortedNames {
   readonly #blocks: string[][] = [];
   #size = 0;
 
+  /**
+   * Makes a list of many names at once.
+   *
+   * @param names in any order, also several times
+   */
+  static from(names: Iterable<string>): SortedNames {
+    const made = new SortedNames();
+    const sorted = [...names].toSorted().filter((name, i, all) => name !== all[i - 1]);
+    for (let at = 0; at < sorted.length; at += largestBlock >> 1) {
+      made.#blocks.push(sorted.slice(at, at + (largestBlock >> 1)));
+    }
+    made.#size = sorted.length;
+    return made;
+  }
+
   /** The number of names. */
   get size(): number {
     return this.#size;
+  }
+
+  /** True if the list has the name. */
+  has(name: string): boolean {
+    const block = this.#blocks[this.#blockFor(name)];
+    return block !== undefined && block[lowerBound(block, name)] === name;
   }
 
   /** Adds a name. */
@@ -82,6 +103,12 @@ function upperBound(names: readonly string[], name: string): number {
 
 const batch = 128;
 
+/** Names in byte order. */
+export interface NameList {
+  /** At most `count` names strictly after `name`; undefined: from the first name. */
+  after(name: string | undefined, count: number): string[] | Promise<string[]>;
+}
+
 /** Options of {@link namesAfter}. */
 export interface NamesAfterOptions {
   /** Only names strictly after this one. Default: from the first name. */
@@ -98,7 +125,7 @@ export interface NamesAfterOptions {
  * @param names called for each batch, also with a limit of 0. If it fails, the list fails
  */
 export function namesAfter(
-  names: () => Promise<SortedNames | undefined> | SortedNames | undefined,
+  names: () => Promise<NameList | undefined> | NameList | undefined,
   options: NamesAfterOptions = {},
 ): AsyncIterableIterator<string, undefined> {
   return new NameIterator(names, options);
@@ -106,7 +133,7 @@ export function namesAfter(
 
 /** An iterator and not a generator: lists are requested often, and nested generators take several times as long. */
 class NameIterator implements AsyncIterableIterator<string, undefined> {
-  readonly #names: () => Promise<SortedNames | undefined> | SortedNames | undefined;
+  readonly #names: () => Promise<NameList | undefined> | NameList | undefined;
   readonly #signal: AbortSignal | undefined;
   #last: string | undefined;
   #left: number;
@@ -154,7 +181,9 @@ class NameIterator implements AsyncIterableIterator<string, undefined> {
       const names = await this.#names();
       this.#signal?.throwIfAborted();
       if (this.#at < this.#found.length) return;
-      this.#found = names?.after(this.#last, Math.min(this.#left, batch)) ?? [];
+      const found = names?.after(this.#last, Math.min(this.#left, batch)) ?? [];
+      // A list in memory answers without a turn of the event loop.
+      this.#found = Array.isArray(found) ? found : await found;
       this.#at = 0;
       this.#left -= this.#found.length;
       this.#last = this.#found.at(-1);

@@ -106,6 +106,7 @@ describe.each(stores)('in %s', (_name, create) => {
       dryRun: false,
       repositories: 2,
       skipped: 0,
+      waiting: 0,
       manifests: { count: 2, size: gone.bytes.length * 2 },
       blobs: { count: 5, size: sizes * 2 + 500 },
       orphans: { count: 0, size: 0 },

@@ -1,6 +1,8 @@
 // The settings and the progress of one garbage collection, for all its steps.
 import type { History, Maintenance, Registry } from '../../model/index.ts';
 
+import type { Pace } from '../shared/index.ts';
+
 import type { GarbageEvent, GarbageReport } from './garbage-report.ts';
 import type { OpenUploads } from './open-uploads.ts';
 
@@ -26,6 +28,8 @@ export interface Collection {
   signal: AbortSignal | undefined;
   /** The uploads that were open at the start. */
   uploads: OpenUploads;
+  /** The pace of all steps together. */
+  pace: Pace;
   /** The report so far. */
   report: GarbageReport;
   /** Is told of each step. */

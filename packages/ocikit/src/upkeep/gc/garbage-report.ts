@@ -31,6 +31,11 @@ export interface GarbageReport {
   repositories: number;
   /** How many of them were skipped: see {@link GarbageEvent}. */
   skipped: number;
+  /**
+   * How many manifests and blobs no tag reaches but stay for now: they are within the grace period, or in use. A later
+   * collection removes them.
+   */
+  waiting: number;
   /** Removed manifests. A manifest of several repositories is counted once for each. */
   manifests: Tally;
   /** Removed blobs. A blob of several repositories is counted once for each. */
@@ -41,5 +46,13 @@ export interface GarbageReport {
 
 /** The report of a collection that has not started. */
 export function emptyReport(dryRun: boolean): GarbageReport {
-  return { dryRun, repositories: 0, skipped: 0, manifests: emptyTally(), blobs: emptyTally(), orphans: emptyTally() };
+  return {
+    dryRun,
+    repositories: 0,
+    skipped: 0,
+    waiting: 0,
+    manifests: emptyTally(),
+    blobs: emptyTally(),
+    orphans: emptyTally(),
+  };
 }

@@ -11,18 +11,20 @@ import type { Collection } from './collection.ts';
 const attempts = 2;
 
 /**
- * Removes the unreachable manifests of one repository, then its unreachable blobs. Rejects with NAME_UNKNOWN if it is
- * gone.
+ * Finds what is reachable in one repository. Rejects with NAME_UNKNOWN if it is gone.
+ *
+ * @returns undefined if it has to be skipped
  */
-export async function sweepRepository(collection: Collection, repository: string): Promise<void> {
+export async function markRepository(collection: Collection, repository: string): Promise<RepositorySweep | undefined> {
   for (let attempt = 1; ; attempt++) {
     const sweep = new RepositorySweep(collection, repository, await ageToKeep(collection, repository));
     const { unreadable } = await sweep.mark();
     const [first] = unreadable;
-    if (first === undefined) return sweep.sweep();
+    if (first === undefined) return sweep;
     if (attempt < attempts) continue;
     collection.report.skipped++;
-    return collection.onEvent({ type: 'skipped', repository, ...first });
+    collection.onEvent({ type: 'skipped', repository, ...first });
+    return undefined;
   }
 }
 
@@ -35,31 +37,54 @@ async function ageToKeep({ gracePeriod, uploads }: Collection, repository: strin
   return gracePeriod + (oldest === undefined ? 0 : Math.max(Date.now() - oldest, 0));
 }
 
-class RepositorySweep {
+/** What is reachable in one repository, and the removal of what is not. */
+export class RepositorySweep {
   readonly #collection: Collection;
   readonly #repository: string;
   readonly #threshold: () => Date;
   readonly #graph: RepositoryGraph;
+  /** Unreachable content that stays for now. */
+  #waiting = 0;
   /** The sizes of blobs that are being removed. */
   readonly #sizes = new Map<Digest, number>();
 
   constructor(collection: Collection, repository: string, age: number) {
-    const { registry, maintenance, signal } = collection;
+    const { registry, maintenance, signal, pace } = collection;
     this.#collection = collection;
     this.#repository = repository;
     // Take the time before reading anything: content that changes from now on then counts as used.
     this.#threshold = ageThreshold(age);
-    this.#graph = new RepositoryGraph(registry, maintenance, repository, signal);
+    this.#graph = new RepositoryGraph(registry, maintenance, repository, signal, pace);
   }
 
+  /** The number of digests in memory. */
+  get size(): number {
+    return this.#graph.manifests.size + this.#graph.reached.size;
+  }
+
+  /** Finds what is reachable. */
   async mark(): Promise<RepositoryGraph> {
     const { untagged } = this.#collection;
     const graph = this.#graph;
     const unusedSince = this.#threshold().getTime();
-    await graph.mark(({ tags, usedAt }) => untagged === 'keep' || tags.length > 0 || usedAt.getTime() >= unusedSince);
+    await graph.mark(({ tags }) => untagged === 'keep' || tags.length > 0);
+    await this.#reachYoung(unusedSince);
     await this.#reachFormer();
     if (this.#collection.dangling === 'keep') await this.#reachDangling();
     return graph;
+  }
+
+  /** Keeps manifests that were used within the grace period. */
+  async #reachYoung(unusedSince: number): Promise<void> {
+    const graph = this.#graph;
+    const young: Digest[] = [];
+    for (const { descriptor, usedAt } of graph.unreached()) {
+      if (usedAt >= unusedSince) young.push(descriptor.digest);
+      await graph.giveWay();
+    }
+    const reached = graph.reached.size;
+    await graph.reach(young);
+    this.#waiting += graph.reached.size - reached;
   }
 
   /**
@@ -91,7 +116,16 @@ class RepositorySweep {
     await graph.reach(dangling);
   }
 
+  /** Removes the unreachable manifests, then the unreachable blobs. */
   async sweep(): Promise<void> {
+    try {
+      await this.#sweep();
+    } finally {
+      this.#collection.report.waiting += this.#waiting;
+    }
+  }
+
+  async #sweep(): Promise<void> {
     const order = await removalOrderOf(this.#graph);
     for (const wave of order.waves()) {
       await this.#remove('manifest', wave);
@@ -108,7 +142,11 @@ class RepositorySweep {
     try {
       for await (const { descriptor, size, usedAt } of maintenance.blobs(this.#repository, { signal })) {
         await graph.giveWay();
-        if (graph.reached.has(descriptor.digest) || usedAt.getTime() >= this.#threshold().getTime()) continue;
+        if (graph.reached.has(descriptor.digest)) continue;
+        if (usedAt.getTime() >= this.#threshold().getTime()) {
+          this.#waiting++;
+          continue;
+        }
         this.#sizes.set(descriptor.digest, size);
         yield descriptor.digest;
       }
@@ -119,7 +157,7 @@ class RepositorySweep {
   }
 
   async #remove(kind: 'manifest' | 'blob', digests: Iterable<Digest> | AsyncIterable<Digest>): Promise<void> {
-    const { maintenance, dryRun, concurrency, signal, report, onEvent } = this.#collection;
+    const { maintenance, dryRun, concurrency, report, onEvent } = this.#collection;
     const repository = this.#repository;
     const removals = mapAhead(digests, concurrency, async (digest) => {
       // It may be reachable again: a client started to use a manifest that names it.
@@ -129,13 +167,14 @@ class RepositorySweep {
       return { digest, outcome: isGone ? 'removed' : 'kept' } as const;
     });
     for await (const { digest, outcome } of removals) {
-      signal?.throwIfAborted();
+      await this.#graph.giveWay();
       const size = this.#graph.manifests.get(digest)?.descriptor.size ?? this.#sizes.get(digest) ?? 0;
       if (kind === 'blob') this.#sizes.delete(digest);
       if (outcome === 'removed') {
         addToTally(kind === 'manifest' ? report.manifests : report.blobs, size);
         onEvent({ type: 'garbage', repository, kind, digest, size });
       } else if (outcome === 'kept') {
+        this.#waiting++;
         onEvent({ type: 'kept', repository, kind, digest });
         // Keep everything that it names. All of that is still there.
         if (kind === 'manifest') await this.#graph.reach([digest]);

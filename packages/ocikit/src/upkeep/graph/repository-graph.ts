@@ -1,6 +1,8 @@
 // The reachable content of one repository, found by following manifests from a set of roots.
-import { isRegistryError, TimeSlice } from '../../model/index.ts';
+import { isRegistryError } from '../../model/index.ts';
 import type { Descriptor, Digest, Maintenance, Registry } from '../../model/index.ts';
+
+import { Pace } from '../shared/index.ts';
 
 import { readManifestLinks } from './manifest-links.ts';
 import type { ManifestLinks } from './manifest-links.ts';
@@ -37,13 +39,21 @@ export class RepositoryGraph {
   readonly #registry: Registry;
   readonly #maintenance: Maintenance;
   readonly #signal: AbortSignal | undefined;
-  readonly #slice = new TimeSlice();
+  readonly #pace: Pace;
 
-  constructor(registry: Registry, maintenance: Maintenance, repository: string, signal: AbortSignal | undefined) {
+  /** @param pace the pace of the work that the graph is a part of */
+  constructor(
+    registry: Registry,
+    maintenance: Maintenance,
+    repository: string,
+    signal: AbortSignal | undefined,
+    pace: Pace = new Pace(),
+  ) {
     this.#registry = registry;
     this.#maintenance = maintenance;
     this.repository = repository;
     this.#signal = signal;
+    this.#pace = pace;
   }
 
   /**
@@ -111,6 +121,6 @@ export class RepositoryGraph {
   /** Lets other tasks run, if this one has run for long. Rejects if the caller has aborted. */
   async giveWay(): Promise<void> {
     this.#signal?.throwIfAborted();
-    if (this.#slice.isOver) await this.#slice.giveWay();
+    await this.#pace.giveWay();
   }
 }

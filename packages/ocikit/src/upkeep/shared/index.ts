@@ -2,6 +2,7 @@
 export { ageThreshold } from './age-threshold.ts';
 export { assertAtLeast } from './assert-at-least.ts';
 export { mapAhead } from './map-ahead.ts';
+export { Pace } from './pace.ts';
 export { requireMaintenance, requireHistory } from './required.ts';
 export { addToTally, emptyTally } from './tally.ts';
 export type { Tally } from './tally.ts';

@@ -1,7 +1,16 @@
 // Files and directories below a root: durable writes, slices, throttle, names of directories.
 export { hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
-export { Files, assertInside, entriesOf, formatIdentity, identityOf, isTemporaryName, readWhole } from './files.ts';
+export {
+  Files,
+  assertInside,
+  entriesOf,
+  formatIdentity,
+  hasEntries,
+  identityOf,
+  isTemporaryName,
+  readWhole,
+} from './files.ts';
 export type { Durability } from './files.ts';
 export { PrivateDirectory, nameOfLayout } from './private-directory.ts';
 export { pooledRandomBytes } from './random-bytes.ts';

@@ -5,15 +5,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 const recentPush = 50;
 /** Milliseconds of pause for each millisecond of work, up to the longest pause. */
 const pausePerWork = 15;
+/** The same while a caller waits for the work: then it takes a fifth of the time. */
+const pausePerWaited = 4;
 const longestPause = 20;
+const longestRest = 1000;
 
 /**
  * The speed of background work: writing an index, synchronising files. While clients push, it pauses between its
- * steps, so that pushes hardly notice it. When no client pushes, or a caller waits for the work, it does not pause.
+ * steps, so that pushes hardly notice it. If a collection waits for the work, the pauses are shorter. When no client
+ * pushes, or a caller needs the work at once, it does not pause.
  */
 export class Throttle {
   #pushedAt = -Infinity;
   #urgent = 0;
+  #waited = 0;
 
   /** Notes that a client is pushing. */
   notePush(): void {
@@ -25,7 +30,8 @@ export class Throttle {
     let since = performance.now();
     let isFirst = true;
     for await (const piece of pieces) {
-      if (!isFirst) await this.pause(Math.min((performance.now() - since) * pausePerWork, longestPause));
+      const perWork = this.#waited > 0 ? pausePerWaited : pausePerWork;
+      if (!isFirst) await this.#pause(Math.min((performance.now() - since) * perWork, longestPause));
       isFirst = false;
       since = performance.now();
       yield piece;
@@ -33,22 +39,45 @@ export class Throttle {
   }
 
   /**
-   * Pauses if clients push and no caller waits.
+   * Pauses if clients push and no caller needs the work at once. The pause is shorter if a collection waits.
    *
    * @param milliseconds below 1: no pause
    */
   async pause(milliseconds: number): Promise<void> {
+    await this.#pause(this.#waited > 0 ? (milliseconds * pausePerWaited) / pausePerWork : milliseconds);
+  }
+
+  /**
+   * Pauses after work that could not pause itself, so that it takes a fifth of the time while clients push.
+   *
+   * @param work milliseconds that it took
+   */
+  rest(work: number): Promise<void> {
+    return this.#pause(Math.min(work * pausePerWaited, longestRest));
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
     const mayPause = this.#urgent === 0 && performance.now() - this.#pushedAt < recentPush;
     if (mayPause && milliseconds >= 1) await delay(milliseconds);
   }
 
-  /** Runs without pauses, because a caller waits for the result. */
+  /** Runs without pauses, because a caller needs the result at once. */
   async atFullSpeed<T>(run: () => Promise<T>): Promise<T> {
     this.#urgent++;
     try {
       return await run();
     } finally {
       this.#urgent--;
+    }
+  }
+
+  /** Runs with shorter pauses, because a caller waits for the result: it takes at most a fifth of the time. */
+  async withinShare<T>(run: () => Promise<T>): Promise<T> {
+    this.#waited++;
+    try {
+      return await run();
+    } finally {
+      this.#waited--;
     }
   }
 }

@@ -33,6 +33,8 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
     case 'manifest': {
       const { descriptor, subject, referrer } = record;
       const { digest, mediaType } = descriptor;
+      const isNew = !changed.manifests.has(digest) && !index.manifests.has(digest);
+      if (isNew && !changes.isWriting) changed.unwritten.add(digest);
       changed.manifests.add(digest);
       implicit.delete(digest);
       unparsed.delete(digest);
@@ -65,7 +67,7 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
       index.blobs.delete(record.digest);
       break;
   }
-  if (index.isEmpty) content.repositories.delete(record.repository);
+  if (index.isEmpty) content.forget(record.repository);
 }
 
 /**

@@ -9,11 +9,15 @@ export interface RepositoryChanges {
   readonly manifests: Set<Digest>;
   /** Blobs that were added or removed. */
   readonly blobs: Set<Digest>;
+  /** Manifests that were added since the index was written: no index on disk names them. */
+  readonly unwritten: Set<Digest>;
 }
 
 /** The names that have changed in a layout, by repository. */
 export class LayoutChanges implements Iterable<readonly [string, RepositoryChanges]> {
   readonly #repositories = new Map<string, RepositoryChanges>();
+  /** True while an index is being written: it may contain a part of these changes. */
+  isWriting = false;
 
   get isEmpty(): boolean {
     return this.#repositories.size === 0;
@@ -22,12 +26,27 @@ export class LayoutChanges implements Iterable<readonly [string, RepositoryChang
   of(repository: string): RepositoryChanges {
     let changed = this.#repositories.get(repository);
     if (changed === undefined) {
-      changed = { tags: new Set(), manifests: new Set(), blobs: new Set() };
+      changed = { tags: new Set(), manifests: new Set(), blobs: new Set(), unwritten: new Set() };
       this.#repositories.set(repository, changed);
     }
     return changed;
   }
 
+  /** True if the index on disk does not name the manifest, neither in this repository nor in another one. */
+  isUnwritten(repository: string, digest: Digest): boolean {
+    if (this.#repositories.get(repository)?.unwritten.has(digest) !== true) return false;
+    for (const { manifests, unwritten } of this.#repositories.values()) {
+      if (manifests.has(digest) && !unwritten.has(digest)) return false;
+    }
+    return true;
+  }
+
+  /** Forgets what the index on disk does not name, as another tool has written the index. */
+  forgetUnwritten(): void {
+    for (const { unwritten } of this.#repositories.values()) unwritten.clear();
+  }
+
+  /** Adds changes that an index may contain by now. */
   add(others: LayoutChanges): void {
     for (const [repository, { tags, manifests, blobs }] of others) {
       const changed = this.of(repository);

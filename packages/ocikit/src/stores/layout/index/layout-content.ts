@@ -1,6 +1,8 @@
 // The content of a layout in memory, by repository, as its index gives it and as it is written back.
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
+import { SortedNames } from '../../repository/index.ts';
+
 import { refNameAnnotation } from './index-file.ts';
 import type { ParsedIndex } from './index-file.ts';
 import { LayoutRepository } from './layout-repository.ts';
@@ -15,6 +17,7 @@ export class LayoutContent {
   /** The other fields of the index, as they were read. */
   readonly head: Record<string, unknown> | undefined;
   readonly #names: EntryNames;
+  #sorted: SortedNames | undefined;
   /** Entries that belong to no repository here; written back unchanged. */
   readonly #unassigned: unknown[];
 
@@ -35,8 +38,21 @@ export class LayoutContent {
     if (repository === undefined) {
       repository = new LayoutRepository();
       this.repositories.set(name, repository);
+      this.#sorted?.add(name);
     }
     return repository;
+  }
+
+  /** Forgets a repository that is empty. */
+  forget(name: string): void {
+    this.repositories.delete(name);
+    this.#sorted?.delete(name);
+  }
+
+  /** The names of the repositories, in byte order. They are sorted when they are first asked for. */
+  get names(): SortedNames {
+    this.#sorted ??= SortedNames.from(this.repositories.keys());
+    return this.#sorted;
   }
 
   /**

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { RegistryError, splitDigest } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
+import type { SortedNames } from '../../repository/index.ts';
+
 import { assertInside, isTemporaryName, CheckedThisTurn, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
@@ -85,6 +87,11 @@ export class Layout {
   /** The repositories that are not empty, by name. */
   get repositories(): ReadonlyMap<string, LayoutRepository> {
     return this.#content.repositories;
+  }
+
+  /** The names of these repositories, in byte order. */
+  get names(): SortedNames {
+    return this.#content.names;
   }
 
   /** A new object each time the index is read again. */
@@ -179,6 +186,11 @@ export class Layout {
     return content;
   }
 
+  /** True if the index on disk may name the manifest. False if it was pushed since the index was written. */
+  async mayIndexName(repository: string, digest: Digest): Promise<boolean> {
+    return !this.#changes.isUnwritten(repository, digest) || (await this.#index.isEdited());
+  }
+
   /** Makes a record visible. */
   apply(record: JournalRecord): void {
     applyRecord(this.#content, this.#changes, record);
@@ -238,6 +250,7 @@ export class Layout {
   /** Synchronous, so that no other change comes in between. */
   #replaceContent(content: LayoutContent): void {
     const records = recordsOf(this.#changes, this.#content.repositories);
+    this.#changes.forgetUnwritten();
     this.#content = content;
     for (const record of records) this.apply(record);
   }
@@ -249,6 +262,7 @@ export class Layout {
     const { head } = content;
     const changes = this.#changes;
     this.#changes = new LayoutChanges();
+    this.#changes.isWriting = true;
     this.#isFolding = true;
     let isWritten = false;
     try {
@@ -263,6 +277,7 @@ export class Layout {
       return isWritten;
     } finally {
       this.#isFolding = false;
+      this.#changes.isWriting = false;
       if (isWritten) this.#written = changes;
       else this.#changes.add(changes);
     }

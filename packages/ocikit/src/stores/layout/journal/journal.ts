@@ -111,20 +111,21 @@ export class Journal {
   /**
    * Starts a new generation, after everything queued now.
    *
-   * @param then runs in the same step: later records are in the new generation
+   * @param then runs in the same step, with the bytes of the old generation: later records are in the new one
    * @returns the frozen generation; undefined if it has no records
    */
-  async rotate(then: () => void): Promise<number | undefined> {
+  async rotate(then: (old: { length: number; contentLength: number }) => void): Promise<number | undefined> {
     let frozen: number | undefined;
     let handle: FileHandle | undefined;
     const rotate = (): void => {
+      const old = { length: this.#length, contentLength: this.#contentLength };
       handle = this.#handle;
       if (handle !== undefined) frozen = this.#generation++;
       this.#handle = undefined;
       this.#length = 0;
       this.#contentLength = 0;
       this.#broken = false;
-      then();
+      then(old);
     };
     if (this.#flushing === undefined) {
       rotate();

@@ -52,6 +52,8 @@ export class UnsettledContent {
   readonly #private: PrivateDirectory;
   readonly #files: Files;
   readonly #unsettled = new Map<string, JournalledFile>();
+  /** The same by the layout's directory: a fold asks for the files of one layout. */
+  readonly #byDirectory = new Map<string, Set<JournalledFile>>();
   /** Files and bytes that are not synced yet. */
   readonly #waiting = { files: 0, bytes: 0 };
   #settling: Promise<void> = Promise.resolve();
@@ -84,6 +86,9 @@ export class UnsettledContent {
   add(file: JournalledFile): void {
     this.forget(file.path);
     this.#unsettled.set(file.path, file);
+    const siblings = this.#byDirectory.get(file.directory);
+    if (siblings === undefined) this.#byDirectory.set(file.directory, new Set([file]));
+    else siblings.add(file);
     this.#waiting.files++;
     this.#waiting.bytes += file.size;
   }
@@ -93,6 +98,9 @@ export class UnsettledContent {
     const file = this.#unsettled.get(path);
     if (file === undefined) return;
     this.#unsettled.delete(path);
+    const siblings = this.#byDirectory.get(file.directory);
+    siblings?.delete(file);
+    if (siblings?.size === 0) this.#byDirectory.delete(file.directory);
     this.#noteSynced(file);
   }
 
@@ -113,6 +121,11 @@ export class UnsettledContent {
   /** The files that need the journal. */
   all(): JournalledFile[] {
     return [...this.#unsettled.values()];
+  }
+
+  /** The files of one layout that need the journal. */
+  filesOf(directory: string): JournalledFile[] {
+    return [...(this.#byDirectory.get(directory) ?? [])];
   }
 
   /** Forgets settled files. A file that was written again meanwhile stays. */

@@ -71,8 +71,8 @@ export async function removeManifest(
 
 /**
  * Removes an unused manifest, unless it is pushed again meanwhile. Other tools read the index, so the index is
- * written before the file goes: even after a crash it must not name a missing file. Concurrent removals share one
- * fold.
+ * written before the file goes, if it names the manifest: even after a crash it must not name a missing file.
+ * Concurrent removals share one fold.
  */
 export async function removeUnusedManifest(
   state: LayoutState,
@@ -83,7 +83,7 @@ export async function removeUnusedManifest(
   const { store } = state;
   await state.claims.whileRemoving(repository, digest, async () => {
     await store.commit(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
-    await store.fold();
+    await store.removeFromIndex(layout, repository, digest);
     store.assertOwned();
     if (state.claims.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);
   });
@@ -110,5 +110,5 @@ export async function removeBlob(
 
 /** Forgets the repository's name if nothing is left in it. Call it after removing content. */
 export async function forgetIfEmpty(state: LayoutState, layout: Layout, repository: string): Promise<void> {
-  if (!(await state.exists(layout, repository))) await state.store.noteRepository(repository, false);
+  if (!(await state.exists(layout, repository))) state.store.noteRepository(repository, false);
 }

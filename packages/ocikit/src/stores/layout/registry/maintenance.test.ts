@@ -90,7 +90,7 @@ describe.each(kinds)('in %s', (_name, open) => {
     await pushContent(registry, 'app', image);
     await pause(10);
     const { arrived, come, open: letGo } = gate();
-    vi.spyOn(LayoutStore.prototype, 'fold').mockImplementationOnce(come);
+    vi.spyOn(LayoutStore.prototype, 'removeFromIndex').mockImplementationOnce(come);
     const removing = upkeep.removeUnused('app', digest, { unusedSince: new Date() });
     await arrived;
     await expect(registry.resolveManifest('app', digest)).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
@@ -111,7 +111,7 @@ describe.each(kinds)('in %s', (_name, open) => {
     await pushContent(registry, 'app', image);
     await pause(10);
     const { arrived, come, open: letGo } = gate();
-    vi.spyOn(LayoutStore.prototype, 'fold').mockImplementationOnce(come);
+    vi.spyOn(LayoutStore.prototype, 'removeFromIndex').mockImplementationOnce(come);
     const removing = upkeep.removeUnused('app', descriptor.digest, { unusedSince: new Date() });
     await arrived;
     await registry.pushBlob('app', descriptor, bytes);

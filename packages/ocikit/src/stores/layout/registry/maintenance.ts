@@ -9,7 +9,7 @@ import { hasCode, isMissing } from '../../disk/index.ts';
 import { assertRepository, blobDescriptor, Digester, parseDigest, splitDigest } from '../../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../../model/index.ts';
 
-import { manifestUnknown, nameUnknown, page } from '../../repository/index.ts';
+import { manifestUnknown, namesAfter, nameUnknown, page } from '../../repository/index.ts';
 import type { RepositoryIndex } from '../../repository/index.ts';
 import type { UploadSessions } from '../../uploads/index.ts';
 
@@ -172,10 +172,9 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       return leases.take(repository, digests);
     },
     async usage() {
-      const names = await store.names();
       const sizes = new Map<Digest, number>();
       let [repositories, manifests, uploadCount, uploadSize] = [0, 0, 0, 0];
-      for (const name of names.after(undefined, Infinity)) {
+      for await (const name of namesAfter(() => store.names())) {
         const layout = await store.layoutOf(name);
         if (!(await state.exists(layout, name))) continue;
         repositories++;

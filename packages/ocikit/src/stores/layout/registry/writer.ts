@@ -125,7 +125,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
         await stage.discard();
         releaseHold();
       }
-      await store.noteRepository(repository, true);
+      store.noteRepository(repository, true);
       options.onEvent?.({ type: 'done', repository, digest, size: descriptor.size });
       return { descriptor: { ...descriptor }, tags, ...(subject === undefined ? {} : { subject }) };
     },
@@ -240,7 +240,7 @@ function blobRecords(
 async function noteBlob(state: LayoutState, repository: string, digest: Digest): Promise<void> {
   state.noteRepositoryWith(digest, repository);
   state.claims.cancelRemoval(repository, digest);
-  await state.store.noteRepository(repository, true);
+  state.store.noteRepository(repository, true);
 }
 
 async function mount(

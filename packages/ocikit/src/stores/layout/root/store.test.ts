@@ -2,13 +2,15 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { digestOf, maintenanceOf, splitDigest } from '../../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent, pushImage } from '../../../testing/index.ts';
 
 import { openLayout, openLayouts } from '../index.ts';
 import type { LayoutRegistry, LayoutsOptions } from '../index.ts';
+
+import { HistoryFiles } from '../journal/index.ts';
 
 import { LayoutStore } from './store.ts';
 
@@ -20,6 +22,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'ocikit-store-'));
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const registry of opened.splice(0)) await registry.close().catch(() => undefined);
   warnings.splice(0);
   for (const path of [dir, ...copies.splice(0)]) await rm(path, { recursive: true });
@@ -321,6 +324,117 @@ describe.each(kinds)('%s', (_name, kind) => {
     await again.own();
     for (const path of [...left, join(copy, '.ocikit/tmp')]) await expect(stat(path)).rejects.toThrow('ENOENT');
     expect((await again.resumeUpload('app', upload.id)).size).toBe(5);
+  });
+});
+
+describe('the removal of an unused manifest', () => {
+  const gone = imageOf();
+  const names = Array.from({ length: 6 }, (_, i) => `app-${i}`);
+  const indexOf = (name: string): Promise<string> => readFile(join(dir, name, 'index.json'), 'utf8');
+  const remove = (registry: LayoutRegistry, name: string): Promise<boolean> | undefined =>
+    maintenanceOf(registry)?.removeUnused(name, gone.descriptor.digest, { unusedSince: new Date(Date.now() + 1000) });
+
+  /** Repositories with a tag and garbage, and with one more tag that is only in the journal. */
+  async function withChanges(): Promise<LayoutRegistry> {
+    const registry = open(openLayouts);
+    for (const name of names) {
+      await pushContent(registry, name, content, { tags: ['v1'] });
+      await pushContent(registry, name, gone);
+    }
+    await registry.fold();
+    await tagAll(registry, 'v2');
+    return registry;
+  }
+
+  async function tagAll(registry: LayoutRegistry, tag: string): Promise<void> {
+    for (const name of names) {
+      await registry.pushManifest(name, content.bytes, content.mediaType, { tags: [tag] });
+    }
+  }
+
+  /** A process that is started after a crash finds everything. */
+  async function expectAfterCrash(tags: string[], removed: readonly string[]): Promise<void> {
+    const again = open(openLayouts, await killed());
+    await again.own();
+    for (const name of names) {
+      expect(await collect(again.tags(name))).toEqual(tags);
+      const found = again.resolveManifest(name, gone.descriptor.digest).then(
+        () => true,
+        () => false,
+      );
+      expect([name, await found]).toEqual([name, !removed.includes(name)]);
+    }
+    await again.close();
+    expect(warnings).toEqual([]);
+  }
+
+  test('writes the index of its own layout alone, and loses nothing of the others in a crash', async () => {
+    const registry = await withChanges();
+    const before = await Promise.all(names.map(indexOf));
+    expect(await remove(registry, 'app-0')).toBe(true);
+    expect(await indexOf('app-0')).not.toContain(gone.descriptor.digest);
+    expect(await indexOf('app-0')).toContain('"v2"');
+    expect(await Promise.all(names.slice(1).map(indexOf))).toEqual(before.slice(1));
+    await expectAfterCrash(['v1', 'v2'], ['app-0']);
+    await tagAll(registry, 'v3');
+    expect(await Promise.all(names.slice(1, 4).map((name) => remove(registry, name)))).toEqual([true, true, true]);
+    await tagAll(registry, 'v4');
+    await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], names.slice(0, 4));
+    await registry.fold();
+    expect((await readdir(join(dir, '.ocikit'))).filter((name) => name.startsWith('journal-'))).toEqual([]);
+    await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], names.slice(0, 4));
+  });
+
+  test('does not wait for a fold of all layouts that makes no progress', async () => {
+    const registry = await withChanges();
+    let letGo = (): void => undefined;
+    const arrived = new Promise<void>((arrive) => {
+      vi.spyOn(HistoryFiles.prototype, 'flush').mockImplementationOnce(() => {
+        arrive();
+        return new Promise<void>((resolve) => {
+          letGo = resolve;
+        });
+      });
+    });
+    const folding = registry.fold();
+    await arrived;
+    await tagAll(registry, 'v3');
+    for (const name of ['app-1', 'app-2']) expect(await remove(registry, name)).toBe(true);
+    await tagAll(registry, 'v4');
+    await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], ['app-1', 'app-2']);
+    letGo();
+    await folding;
+    // What the running fold has passed is still in a journal.
+    await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], ['app-1', 'app-2']);
+    await registry.fold();
+    await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], ['app-1', 'app-2']);
+  });
+
+  test('writes no index if none on the disk names the manifest', async () => {
+    const registry = open(openLayouts);
+    for (const name of names) await pushContent(registry, name, content, { tags: ['v1', 'v2'] });
+    await registry.fold();
+    for (const name of names) await pushContent(registry, name, gone);
+    const before = await Promise.all(names.map(indexOf));
+    for (const name of names) expect(await remove(registry, name)).toBe(true);
+    expect(await Promise.all(names.map(indexOf))).toEqual(before);
+    await expectAfterCrash(['v1', 'v2'], names);
+    // Another tool has written its entry meanwhile.
+    await pushContent(registry, 'app-1', gone);
+    const { mediaType, digest, size } = gone.descriptor;
+    const index = JSON.parse(await indexOf('app-1')) as { manifests: unknown[] };
+    index.manifests.push({ mediaType, digest, size });
+    await writeFile(join(dir, 'app-1/index.json'), JSON.stringify(index));
+    await remove(registry, 'app-1');
+    expect(await indexOf('app-1')).not.toContain(digest);
+  });
+
+  test('reports the error of its own layout, and the others go on', async () => {
+    const registry = await withChanges();
+    await writeFile(join(dir, 'app-1/index.json'), '');
+    const outcomes = await Promise.allSettled(names.slice(0, 3).map((name) => remove(registry, name)));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await indexOf('app-2')).not.toContain(gone.descriptor.digest);
   });
 });
 

@@ -2,7 +2,7 @@
 import { createUploadIdIssuer, RegistryError } from '../../../model/index.ts';
 import type { Digest, UploadIdIssuer } from '../../../model/index.ts';
 
-import { SortedNames } from '../../repository/index.ts';
+import type { NameList } from '../../repository/index.ts';
 
 import { directoryOf, Files, PrivateDirectory, repositoryOf } from '../files/index.ts';
 import type { Durability, Warn } from '../files/index.ts';
@@ -96,7 +96,7 @@ export class LayoutStore {
     this.#history = new HistoryFiles(this.private.history, this.files);
     this.#layouts = this.#newLayouts();
     this.#follower = this.#newFollower();
-    this.#names = new RepositoryNames(this.root);
+    this.#names = this.#newNames();
     this.#folding = new Folding({
       files: this.files,
       warn: this.warn,
@@ -147,11 +147,15 @@ export class LayoutStore {
     return new Follower(this.private.path, this.isShared, this.warn);
   }
 
+  #newNames(): RepositoryNames {
+    return new RepositoryNames(this.root, { isWriter: this.#lock !== undefined });
+  }
+
   /** Discards everything that was read: it may be outdated. */
   #forgetAll(): void {
     this.#layouts = this.#newLayouts();
     this.#follower = this.#newFollower();
-    this.#names = new RepositoryNames(this.root);
+    this.#names = this.#newNames();
   }
 
   /** Makes this process the one that writes. */
@@ -317,9 +321,10 @@ export class LayoutStore {
   }
 
   #noteNames(layout: Layout, records: readonly JournalRecord[]): void {
+    if (this.isShared) return;
     for (const record of records) {
       if ('repository' in record && layout.repositories.has(record.repository)) {
-        void this.#names.note(record.repository, true);
+        this.#names.note(record.repository, true);
       }
     }
   }
@@ -328,6 +333,15 @@ export class LayoutStore {
   fold(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
     return this.#folding.fold();
+  }
+
+  /**
+   * Resolves when the index on disk does not name a manifest that is no longer in the repository. It takes bounded time
+   * while clients push, and often none.
+   */
+  async removeFromIndex(layout: Layout, repository: string, digest: Digest): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
+    if (await layout.mayIndexName(repository, digest)) await this.#folding.foldOne(layout);
   }
 
   /** The moves of tags in the repository's layout, newest first. */
@@ -341,19 +355,13 @@ export class LayoutStore {
   }
 
   /** All repositories, in byte order. */
-  async names(): Promise<SortedNames> {
-    if (this.isShared) {
-      const names = new SortedNames();
-      const layout = await this.layoutOf('');
-      for (const name of layout.repositories.keys()) names.add(name);
-      return names;
-    }
-    return this.#lock === undefined ? this.#names.recent() : this.#names.all();
+  async names(): Promise<NameList> {
+    return this.isShared ? (await this.layoutOf('')).names : this.#names;
   }
 
   /** Notes that a repository appeared or is gone. */
-  async noteRepository(name: string, exists: boolean): Promise<void> {
-    if (!this.isShared) await this.#names.note(name, exists);
+  noteRepository(name: string, exists: boolean): void {
+    if (!this.isShared) this.#names.note(name, exists);
   }
 
   /** Writes everything, then lets another process write. */

@@ -1,0 +1,74 @@
+// Sweeps all repositories of a garbage collection, several at a time.
+import { isRegistryError } from '../../model/index.ts';
+
+import type { Collection } from './collection.ts';
+import { markRepository } from './sweep-repository.ts';
+import type { RepositorySweep } from './sweep-repository.ts';
+
+const mostAtOnce = 32;
+/** No further repository is marked while the marked ones have more digests than this in memory. */
+const mostDigests = 20_000;
+
+/**
+ * Marks one repository after another, and removes the garbage of several at a time: removing waits for the disk, and a
+ * store on disk syncs the removals of all repositories together.
+ */
+export async function sweepRepositories(collection: Collection): Promise<void> {
+  const { registry, signal, report, onEvent } = collection;
+  const sweeps = new RunningSweeps();
+  try {
+    for await (const repository of registry.repositories({ signal })) {
+      await sweeps.untilFree();
+      onEvent({ type: 'repository', repository });
+      report.repositories++;
+      const sweep = await unlessGone(markRepository(collection, repository));
+      if (sweep !== undefined) sweeps.start(sweep);
+    }
+  } finally {
+    await sweeps.ended();
+  }
+  sweeps.throwFirst();
+}
+
+/** Undefined if the repository is gone. */
+async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isRegistryError(error, 'NAME_UNKNOWN')) return undefined;
+    throw error;
+  }
+}
+
+/** The sweeps that are running, and the first error of all. */
+class RunningSweeps {
+  readonly #running = new Set<Promise<void>>();
+  readonly #errors: unknown[] = [];
+  #digests = 0;
+
+  start(sweep: RepositorySweep): void {
+    const { size } = sweep;
+    this.#digests += size;
+    const running = unlessGone(sweep.sweep())
+      .catch((error: unknown) => void this.#errors.push(error))
+      .finally(() => {
+        this.#digests -= size;
+        this.#running.delete(running);
+      });
+    this.#running.add(running);
+  }
+
+  /** Resolves when another one may start. */
+  async untilFree(): Promise<void> {
+    while (this.#running.size >= mostAtOnce || this.#digests > mostDigests) await Promise.race(this.#running);
+    this.throwFirst();
+  }
+
+  async ended(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  throwFirst(): void {
+    if (this.#errors.length > 0) throw this.#errors[0];
+  }
+}
