@@ -3,12 +3,12 @@ import { closeSync, constants, lstatSync, openSync, readFileSync, readSync } fro
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { RegistryError } from '../../../model/index.ts';
-import type { ByteReader, ResolvedRange } from '../../../model/index.ts';
+import { mediaTypes, RegistryError } from '../../../model/index.ts';
+import type { ByteReader, Descriptor, Digest, ResolvedRange } from '../../../model/index.ts';
 
-import { fileReader, isMissing } from '../../disk/index.ts';
+import { fileReader } from '../../disk/index.ts';
 
-import { entriesOf, hasEntries } from './files.ts';
+import { entriesOf, hasEntries, isMissing } from './files.ts';
 
 /** Flags for opening a file to read. A link that replaces the file after a check is not followed either. */
 export const noFollow: number = constants.O_RDONLY | constants.O_NOFOLLOW;
@@ -35,6 +35,11 @@ export function isFileOf(path: string, bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+/** The descriptor of a blob, whose media type no store knows. */
+export function blobDescriptor(digest: Digest, size: number): Descriptor {
+  return { mediaType: mediaTypes.octetStream, digest, size };
 }
 
 /** Whether a layout has any blob or manifest. */

@@ -20,7 +20,6 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { RegistryError } from '../../../model/index.ts';
-import { isMissing } from '../../disk/index.ts';
 
 import { Throttle } from './throttle.ts';
 
@@ -267,7 +266,7 @@ export interface Replacing {
 const temporaryName = /^\.[0-9a-f]{16}\.tmp$/;
 
 /** True for the names that {@link Files.replace} gives to unfinished files. */
-export function isTemporaryName(name: string): boolean {
+export function isTemporary(name: string): boolean {
   return temporaryName.test(name);
 }
 
@@ -351,4 +350,14 @@ export function hasEntries(dir: string): boolean {
     if (isMissing(cause)) return false;
     throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
   }
+}
+
+/** True if an error says that there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return hasCode(error, 'ENOENT', 'ENOTDIR');
+}
+
+/** True if an error has one of these system error codes. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

@@ -1,5 +1,5 @@
 // Files and directories below a root: durable writes, slices, throttle, names of directories.
-export { hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
+export { blobDescriptor, hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export {
   Files,
@@ -7,8 +7,10 @@ export {
   entriesOf,
   formatIdentity,
   hasEntries,
+  hasCode,
   identityOf,
-  isTemporaryName,
+  isMissing,
+  isTemporary,
   readWhole,
 } from './files.ts';
 export type { Durability } from './files.ts';

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { isMissing } from '../../disk/index.ts';
-import { isTemporaryName } from './files.ts';
+import { isMissing, isTemporary } from './files.ts';
 import type { Files } from './files.ts';
 import { pooledRandomBytes } from './random-bytes.ts';
 
@@ -48,7 +47,7 @@ export class PrivateDirectory {
     this.#files.forgetDirectory(this.temporary);
     for (const dir of [this.path, this.snapshots]) {
       for (const name of await readdir(dir).catch(() => [])) {
-        if (isTemporaryName(name)) await rm(join(dir, name), { force: true });
+        if (isTemporary(name)) await rm(join(dir, name), { force: true });
       }
     }
   }

@@ -1,11 +1,10 @@
 // Reading the manifests that other tools wrote, to learn their subjects, children and blobs.
 import { readFile } from 'node:fs/promises';
 
-import { isMissing } from '../../disk/index.ts';
 import { linksOf, parseManifest, referrerDescriptor } from '../../../model/index.ts';
 import type { Digest, ManifestDocument } from '../../../model/index.ts';
 
-import { noFollow, sizeOfFile } from '../files/index.ts';
+import { isMissing, noFollow, sizeOfFile } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
 import type { LayoutRepository } from './layout-repository.ts';

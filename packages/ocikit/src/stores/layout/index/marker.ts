@@ -2,10 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { isMissing } from '../../disk/index.ts';
 import { RegistryError } from '../../../model/index.ts';
 
-import { identityOf } from '../files/index.ts';
+import { identityOf, isMissing } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 const version = '1.0.0';

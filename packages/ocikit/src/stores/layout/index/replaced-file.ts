@@ -2,8 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 
-import { isMissing } from '../../disk/index.ts';
-import { noFollow } from '../files/index.ts';
+import { isMissing, noFollow } from '../files/index.ts';
 
 /**
  * A file that another one is about to replace. A tool that opened it before (skopeo empties an index and fills it

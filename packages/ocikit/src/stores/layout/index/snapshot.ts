@@ -1,12 +1,11 @@
 // The snapshot of a layout: facts that `index.json` has no place for, so that opening needs no manifest to be read.
 import { join } from 'node:path';
 
-import { isMissing } from '../../disk/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
 import type { RepositoryIndex } from '../../repository/index.ts';
 
-import { inSlices, nameOfLayout, readWhole, TimeSlice } from '../files/index.ts';
+import { inSlices, isMissing, nameOfLayout, readWhole, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 
 import type { LayoutContent } from './layout-content.ts';

@@ -3,8 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { hasCode } from '../../disk/index.ts';
-import { nameOfLayout, noFollow, TimeSlice } from '../files/index.ts';
+import { hasCode, nameOfLayout, noFollow, TimeSlice } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 import type { JournalRecord, TagMoveRecord } from './journal-file.ts';
@@ -74,7 +73,7 @@ export class HistoryFiles {
     const [path, older] = this.#paths(directory);
     const last = await this.#lastOf(directory);
     const known = moves.findLastIndex(({ move }) => move.id === last);
-    if (fileSize(path) >= this.#largest) await rename(path, older);
+    if (sizeOf(path) >= this.#largest) await rename(path, older);
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
     try {
       const end = wholeLength(handle.fd);
@@ -168,7 +167,7 @@ function isMoved(record: JournalRecord): record is TagMoveRecord {
   return (record.op === 'tag' || record.op === 'untag') && record.move !== undefined;
 }
 
-function fileSize(path: string): number {
+function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 

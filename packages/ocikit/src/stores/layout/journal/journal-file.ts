@@ -4,11 +4,10 @@ import { readdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
-import { isMissing } from '../../disk/index.ts';
 import { digestOf, splitDigest } from '../../../model/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
-import { pooledRandomBytes, readWhole } from '../files/index.ts';
+import { isMissing, pooledRandomBytes, readWhole } from '../files/index.ts';
 
 /**
  * A change to a repository. Records are absolute: applying one again changes nothing, so a journal can always be

@@ -4,11 +4,10 @@ import type { Dirent } from 'node:fs';
 import { opendir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { hasCode, isMissing } from '../../disk/index.ts';
 import { digestsIn, isDigest, RegistryError } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { noFollow, sizeOfFile, TimeSlice } from '../files/index.ts';
+import { hasCode, isMissing, noFollow, sizeOfFile, TimeSlice } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import { isInAnyRepository } from './state.ts';

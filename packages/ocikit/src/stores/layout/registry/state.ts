@@ -2,13 +2,12 @@
 import { createReadStream, renameSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
-import { isMissing } from '../../disk/index.ts';
-import { blobDescriptor, createContent, Digester, digestOf, splitDigest, wrongDigest } from '../../../model/index.ts';
+import { createContent, Digester, digestOf, splitDigest, wrongDigest } from '../../../model/index.ts';
 import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } from '../../../model/index.ts';
 
 import { blobUnknown, Leases, manifestUnknown, nameUnknown, Recent } from '../../repository/index.ts';
 
-import { hasBlobs, noFollow, readerOf, sizeOfFile } from '../files/index.ts';
+import { blobDescriptor, hasBlobs, isMissing, noFollow, readerOf, sizeOfFile } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import type { LayoutStore } from '../root/index.ts';
 

@@ -2,24 +2,28 @@
 import { copyFile, link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { hasCode } from '../../disk/index.ts';
 import {
   assertRepository,
-  blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
-  hasUrls,
   parseDigest,
   readSource,
   splitDigest,
 } from '../../../model/index.ts';
 import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../../model/index.ts';
 
-import { bytesReport, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../../repository/index.ts';
+import {
+  bytesReport,
+  hasUrls,
+  linkUnknown,
+  readPushedManifest,
+  reportBytes,
+  tagMoved,
+} from '../../repository/index.ts';
 import { stageVerified } from '../../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../../uploads/index.ts';
 
-import { sizeOfFile } from '../files/index.ts';
+import { blobDescriptor, hasCode, sizeOfFile } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
 import type { SmallFile } from '../root/index.ts';
@@ -346,7 +350,7 @@ async function assertLinksExist(
   { blobs, manifests }: ManifestLinks,
 ): Promise<void> {
   const check = async (descriptor: Descriptor, isThere: () => Promise<boolean>): Promise<void> => {
-    if (!hasUrls(descriptor) && !(await isThere())) throw linkUnknown(repository, descriptor);
+    if (!hasUrls(descriptor.urls) && !(await isThere())) throw linkUnknown(repository, descriptor);
   };
   const sizes = blobs.map((blob) =>
     check(blob, async () => (await state.sizeOfBlob(layout, repository, blob.digest)) !== undefined),

@@ -6,10 +6,10 @@ import { dirname, join } from 'node:path';
 
 import { RegistryError } from '../../../model/index.ts';
 
-import { hasCode, isMissing, lookUp, thisProcess } from '../../disk/index.ts';
+import { lookUp, thisProcess } from '../../disk/index.ts';
 import type { ProcessIdentity } from '../../disk/index.ts';
 
-import { CheckedThisTurn } from '../files/index.ts';
+import { hasCode, isMissing, CheckedThisTurn } from '../files/index.ts';
 
 /** The owner of a lock, as the lock file names it. */
 export interface LockOwner extends ProcessIdentity {
