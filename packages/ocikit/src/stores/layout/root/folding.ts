@@ -9,7 +9,16 @@ import type { HistoryFiles, Journal, Outcome, UnsettledContent } from '../journa
 const smallestFold = 4 * 1024 * 1024;
 /** Bytes of small files that the journal may have in addition. */
 const largestContent = 64 * 1024 * 1024;
-const idleFold = 30_000;
+/** Milliseconds without a push after which the indexes are written, so that other tools see the pushes. */
+const idleFold = 2000;
+/** The same for a large index; and the longest time for a small one while clients push elsewhere. */
+const longestIdle = 30_000;
+/** Entries. An index with more is large. */
+const smallIndex = 5000;
+/** After a fold, nothing is folded only for other tools for this many times its duration, at most the longest time. */
+const rest = 4;
+/** Milliseconds of pause after each layout while clients push. */
+const layoutPause = 20;
 const entrySize = 200;
 
 /** The parts of a root that a fold works on. */
@@ -40,6 +49,12 @@ export class Folding {
   /** Generations that a fold has frozen and not yet removed, oldest first. */
   readonly #frozen: number[] = [];
   #idle: ReturnType<typeof setTimeout> | undefined;
+  /** The shortest wait that a change since the last fold asks for. */
+  #wait = longestIdle;
+  /** When the first change to a small index came after the last fold, by a monotonic clock. */
+  #changedAt: number | undefined;
+  /** When the next fold for other tools may begin. */
+  #restUntil = 0;
   #isStopped = false;
 
   constructor(options: FoldingOptions) {
@@ -52,14 +67,32 @@ export class Folding {
     const length = journal.length - contentLength;
     const isLong = length > Math.max(smallestFold, (layout.size * entrySize) / 4) || contentLength > largestContent;
     if (isLong || this.#options.unsettled.isDue) this.now();
-    else this.whenIdle();
+    else this.whenIdle(layout);
   }
 
-  /** Folds when no more records have come for a while. */
-  whenIdle(): void {
+  /**
+   * Folds when no more records have come for a while.
+   *
+   * @param changed the layout that other tools should see; without it there is no hurry
+   */
+  whenIdle(changed?: Layout): void {
     clearTimeout(this.#idle);
     if (this.#isStopped) return;
-    this.#idle = setTimeout(() => this.now(), idleFold);
+    const now = performance.now();
+    if (changed !== undefined && changed.size <= smallIndex) {
+      this.#wait = idleFold;
+      this.#changedAt ??= now;
+    }
+    const left = longestIdle - (this.#changedAt === undefined ? 0 : now - this.#changedAt);
+    this.#foldIn(Math.max(Math.min(this.#wait, left), this.#restUntil - now));
+  }
+
+  #foldIn(delay: number): void {
+    this.#idle = setTimeout(() => {
+      // The running fold may have passed the layout that was changed last.
+      if (this.#running === undefined) this.now();
+      else this.#foldIn(idleFold);
+    }, delay);
     this.#idle.unref();
   }
 
@@ -105,6 +138,18 @@ export class Folding {
   async #fold(): Promise<void> {
     const journal = this.#options.journal();
     if (journal === undefined) return;
+    this.#wait = longestIdle;
+    this.#changedAt = undefined;
+    const began = performance.now();
+    try {
+      await this.#foldAll(journal);
+    } finally {
+      const ended = performance.now();
+      this.#restUntil = ended + Math.min((ended - began) * rest, longestIdle);
+    }
+  }
+
+  async #foldAll(journal: Journal): Promise<void> {
     const rotated = await journal.rotate(() => this.#options.based.clear());
     if (rotated !== undefined) this.#frozen.push(rotated);
     // Generations left by a failed fold are replayed before this one, so they are removed with it.
@@ -114,7 +159,10 @@ export class Folding {
       const layout = await opening.catch(() => undefined);
       if (layout === undefined) continue;
       await layout.mergeReplaced();
-      if (layout.isDirty) await this.foldLayout(layout, journal, frozen);
+      if (layout.isDirty) {
+        await this.foldLayout(layout, journal, frozen);
+        await this.#options.files.throttle.pause(layoutPause);
+      }
       isWatching ||= layout.isWatching;
     }
     if (isWatching) this.whenIdle();
