@@ -6,6 +6,7 @@ export {
   entriesOf,
   formatIdentity,
   hasCode,
+  identityNow,
   identityOf,
   isMissing,
   isTemporary,

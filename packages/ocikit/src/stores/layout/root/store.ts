@@ -4,12 +4,13 @@ import type { Digest, UploadIdIssuer } from '../../../model/index.ts';
 
 import { SortedNames } from '../../repository/index.ts';
 
-import { directoryOf, Files, PrivateDirectory, repositoryOf } from '../files/index.ts';
+import { directoryOf, Files, hasBlobs, PrivateDirectory, repositoryOf } from '../files/index.ts';
 import type { Durability, Warn } from '../files/index.ts';
 import { Layout, sharedNames, singleNames } from '../index/index.ts';
 import { HistoryFiles, Journal, randomMask, readContent, UnsettledContent } from '../journal/index.ts';
 import type { ContentRecord, JournalledContent, JournalPlace, JournalRecord, TagMoveRecord } from '../journal/index.ts';
 
+import { Edits } from './edits.ts';
 import { Folding, noOutcome } from './folding.ts';
 import { Follower } from './follower.ts';
 import { LayoutCache } from './layout-cache.ts';
@@ -78,6 +79,7 @@ export class LayoutStore {
   #owning: Promise<void> | undefined;
   #ids: UploadIdIssuer | undefined;
   readonly #folding: Folding;
+  readonly #edits: Edits;
   #names: RepositoryNames;
   /** Directories of layouts for which the current generation has a `base` record. */
   readonly #based = new Set<string>();
@@ -107,21 +109,37 @@ export class LayoutStore {
       layouts: () => this.#layouts.all(),
       assertOwned: () => this.assertOwned(),
     });
+    this.#edits = new Edits(this.warn, (layout) => this.#noteEdit(layout));
   }
 
   /** The layout of a repository, if no waiting is needed; nearly always so in the process that writes. */
   loadedLayoutOf(repository: string): Layout | undefined {
     if (this.#lock === undefined || this.#layouts.isFull) return undefined;
-    return this.#layouts.loaded(this.isShared ? '' : directoryOf(repository));
+    const layout = this.#layouts.loaded(this.isShared ? '' : directoryOf(repository));
+    return layout !== undefined && this.#edits.isSeen(layout) ? layout : undefined;
   }
 
   /** The layout of a repository, including changes by other processes. The repository need not exist. */
   async layoutOf(repository: string): Promise<Layout> {
     const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
-    if (this.#lock === undefined) await this.#follower.refresh(layout);
+    if (this.#lock === undefined) {
+      await this.#follower.refresh(layout);
+      return layout;
+    }
     // All of them have changes to write.
-    else if (this.#layouts.isFull) this.#folding.now();
+    if (this.#layouts.isFull) this.#folding.now();
+    if (!this.#edits.isSeen(layout)) await this.#edits.see(layout);
     return layout;
+  }
+
+  async #noteEdit(layout: Layout): Promise<void> {
+    if (layout.isDirty) {
+      this.#layouts.retain(layout);
+      this.#folding.whenIdle(layout);
+    }
+    if (this.isShared) return;
+    const name = repositoryOf(layout.directory);
+    await this.noteRepository(name, layout.repositories.has(name) || (await hasBlobs(layout.path)));
   }
 
   #newLayouts(): LayoutCache {
@@ -140,6 +158,7 @@ export class LayoutStore {
     // Once this process writes, all journals of other processes have been folded.
     if (this.#journal === undefined) await this.#follower.open(layout);
     else layout.show(await layout.read(), []);
+    layout.lookedAt = this.#edits.now;
     return layout;
   }
 
@@ -198,6 +217,7 @@ export class LayoutStore {
         await this.#folding.removeGenerations(journal, journals.generations);
       });
       this.#folding.whenIdle();
+      this.#edits.start();
       await this.#ownership?.begin();
     } catch (error) {
       this.#lock = undefined;
@@ -348,7 +368,7 @@ export class LayoutStore {
       for (const name of layout.repositories.keys()) names.add(name);
       return names;
     }
-    return this.#lock === undefined ? this.#names.recent() : this.#names.all();
+    return this.#lock === undefined ? this.#names.recent() : this.#names.seen();
   }
 
   /** Notes that a repository appeared or is gone. */
@@ -364,6 +384,7 @@ export class LayoutStore {
 
   async #close(): Promise<void> {
     this.#folding.stop();
+    this.#edits.stop();
     this.#closed.abort(closed());
     await this.#owning?.catch(() => undefined);
     try {
