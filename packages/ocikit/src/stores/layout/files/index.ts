@@ -1,4 +1,5 @@
-export { blobDescriptor, hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
+export { openRegular, readRegular, readRegularNow } from '../../disk/index.ts';
+export { blobDescriptor, hasBlobs, isFileOf, isNoFile, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export {
   Files,
@@ -10,6 +11,7 @@ export {
   identityOf,
   isMissing,
   isTemporary,
+  noFollow,
   readWhole,
 } from './files.ts';
 export type { Durability } from './files.ts';

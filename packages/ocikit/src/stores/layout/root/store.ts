@@ -1,4 +1,6 @@
 // One root directory: its layouts, becoming the process that writes, and committing records.
+import { join } from 'node:path';
+
 import { createUploadIdIssuer, RegistryError } from '../../../model/index.ts';
 import type { Digest, UploadIdIssuer } from '../../../model/index.ts';
 
@@ -89,9 +91,10 @@ export class LayoutStore {
   constructor(options: StoreOptions) {
     this.root = options.root;
     this.isShared = options.isShared;
-    this.files = new Files(options.durability);
+    const own = join(options.root, '.ocikit');
+    this.files = new Files(options.durability, own);
     this.warn = options.warn;
-    this.private = new PrivateDirectory(options.root, this.files);
+    this.private = new PrivateDirectory(own, this.files);
     this.#defaultRepository = options.defaultRepository;
     this.#ownership = options.ownership;
     this.#unsettled = new UnsettledContent(this.private, this.files);
@@ -152,6 +155,7 @@ export class LayoutStore {
 
   async #openLayout(directory: string): Promise<Layout> {
     const { files, root, isShared, warn } = this;
+    this.private.assertReal();
     const { snapshots } = this.private;
     const names = isShared ? sharedNames(this.#defaultRepository) : singleNames(repositoryOf(directory));
     const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn });
@@ -184,6 +188,7 @@ export class LayoutStore {
   }
 
   async #own(): Promise<void> {
+    this.private.assertReal();
     const lock = await RootLock.acquire(this.private.path, {
       signal: this.#closed.signal,
       onWait: (owner) =>
@@ -198,6 +203,7 @@ export class LayoutStore {
       const assertOwned = (): void => lock.assertOwned();
       // Other processes may have written until the lock was taken.
       this.#forgetAll();
+      this.private.close(this.warn);
       const journals = await this.#follower.journals();
       await saveDamaged(journals, this.private.path, this.warn);
       const journal = new Journal(this.private.path, this.files, (journals.generations.at(-1) ?? 0) + 1, assertOwned);
