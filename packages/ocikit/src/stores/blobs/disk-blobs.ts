@@ -14,7 +14,7 @@ import {
   splitDigest,
 } from '../../model/index.ts';
 import type { BlobContent, ByteRange, ByteReader, Digest, ResolvedRange } from '../../model/index.ts';
-import { fileReader, isMissing } from '../disk/index.ts';
+import { fileReader, hasCode, isMissing, NotAFileError, openRegular } from '../disk/index.ts';
 
 import type { BlobStage, BlobStore } from './blob-store.ts';
 
@@ -126,7 +126,12 @@ class DiskStage implements BlobStage {
     await mkdir(join(path, '..'), { recursive: true });
     // A file that was found here cannot be deleted, even if the same content is pushed.
     const isNew = !(await exists(path));
-    await rename(this.#path, path);
+    try {
+      await rename(this.#path, path);
+    } catch (cause) {
+      if (!hasCode(cause, 'EISDIR')) throw cause;
+      throw new RegistryError('UNAVAILABLE', `${path} is a directory in place of a blob: remove it`, { cause });
+    }
     if (isNew) this.#given.add(digest);
   }
 
@@ -139,7 +144,7 @@ class DiskStage implements BlobStage {
     if (this.#handle === undefined) {
       await mkdir(this.#dir, { recursive: true, mode: 0o700 });
       // Not 'a', which ignores the position of a write: after a truncation, the position matters.
-      this.#handle = await open(this.#path, this.#size === 0 ? 'w' : 'r+');
+      this.#handle = await open(this.#path, this.#size === 0 ? 'w' : 'r+', 0o644);
     }
     return this.#handle;
   }
@@ -148,9 +153,9 @@ class DiskStage implements BlobStage {
 async function readerOf(path: string, range: ResolvedRange): Promise<ByteReader> {
   let handle: FileHandle;
   try {
-    handle = await open(path, 'r');
+    handle = await openRegular(path);
   } catch (cause) {
-    if (!isMissing(cause)) throw cause;
+    if (!isMissing(cause) && !(cause instanceof NotAFileError)) throw cause;
     throw new RegistryError('BLOB_UNKNOWN', 'the blob was deleted before it was opened', { cause });
   }
   return fileReader(handle, range.start);

@@ -2,3 +2,4 @@
 export * from './file-errors.ts';
 export * from './file-reader.ts';
 export * from './process-identity.ts';
+export * from './regular-file.ts';

@@ -27,6 +27,8 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
+/** After a fold that took long, the next one waits longer. */
+const longestWait = 30_000;
 const smallestFold = 4 * 1024 * 1024;
 const content = imageOf({ config: emptyJson(), layers: [blobOf('a layer')] });
 const other = imageOf();
@@ -92,13 +94,13 @@ describe.each([
     expect(await journals()).toEqual(new Map());
   }
 
-  describe('is folded after half a minute of rest', () => {
+  describe('is folded two seconds after the last push of a burst', () => {
     test('and not before, so that the index says everything and the journal is gone', async () => {
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1', 'v2'] });
       await pushContent(registry, 'app', other);
       const before = await readFile(indexPath(), 'utf8');
-      await vi.advanceTimersByTimeAsync(29_999);
+      await vi.advanceTimersByTimeAsync(1999);
       await turns();
       expect(await readFile(indexPath(), 'utf8')).toBe(before);
       expect([...(await journals()).keys()]).toEqual(['journal-1']);
@@ -117,11 +119,11 @@ describe.each([
     test('counted from the last change', async () => {
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1'] });
-      await vi.advanceTimersByTimeAsync(20_000);
+      await vi.advanceTimersByTimeAsync(1500);
       await registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['v2'] });
-      await vi.advanceTimersByTimeAsync(20_000);
+      await vi.advanceTimersByTimeAsync(1500);
       await registry.deleteTag('app', 'v1');
-      await vi.advanceTimersByTimeAsync(29_999);
+      await vi.advanceTimersByTimeAsync(1999);
       await turns();
       // It is the first still: nothing has been folded in between.
       expect([...(await journals()).keys()]).toEqual(['journal-1']);
@@ -137,7 +139,7 @@ describe.each([
         await pushContent(registry, 'app', content, { tags: [tag] });
         tags.push(tag);
         expect((await journals()).size).toBe(1);
-        await vi.advanceTimersByTimeAsync(30_000);
+        await vi.advanceTimersByTimeAsync(longestWait);
         await untilFolded();
         expect(await tagsOfIndexAlone()).toEqual(tags);
       }
@@ -149,14 +151,44 @@ describe.each([
       await pushContent(registry, 'app', content, { tags: ['v1'] });
       const snapshots = join(dir, '.ocikit/snapshots');
       await writeFile(snapshots, 'in the way');
-      await vi.advanceTimersByTimeAsync(30_000);
+      await vi.advanceTimersByTimeAsync(longestWait);
       await turns(() => Promise.resolve(warnings.length > 0));
       expect(warnings).toEqual(['the index could not be written']);
       await rm(snapshots);
       await registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['v2'] });
-      await vi.advanceTimersByTimeAsync(30_000);
+      await vi.advanceTimersByTimeAsync(longestWait);
       await untilFolded();
       expect(await tagsOfIndexAlone()).toEqual(['v1', 'v2']);
+    });
+
+    test('but only after half a minute if its index is large', { timeout: 30_000 }, async () => {
+      const registry = open();
+      await pushContent(registry, 'app', content);
+      const tags = Array.from({ length: 6000 }, (_, i) => `t${i}`);
+      await registry.pushManifest('app', content.bytes, content.mediaType, { tags });
+      await registry.fold();
+      await registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['last'] });
+      await vi.advanceTimersByTimeAsync(29_999);
+      await turns();
+      expect((await journals()).size).toBe(1);
+      await vi.advanceTimersByTimeAsync(1);
+      await untilFolded();
+      expect(await readFile(indexPath(), 'utf8')).toMatch(/[:"]last"/);
+    });
+
+    test('and at the latest after half a minute while clients push without a pause', async () => {
+      const registry = open();
+      await pushContent(registry, 'app', content, { tags: ['first'] });
+      const clock = vi.spyOn(performance, 'now');
+      try {
+        clock.mockReturnValue(performance.now() + 29_500);
+        await registry.pushManifest('app', content.bytes, content.mediaType, { tags: ['late'] });
+      } finally {
+        clock.mockRestore();
+      }
+      await vi.advanceTimersByTimeAsync(600);
+      await untilFolded();
+      expect(await tagsOfIndexAlone()).toEqual(['first', 'late']);
     });
 
     test('unless it was closed: then nothing waits any more', async () => {

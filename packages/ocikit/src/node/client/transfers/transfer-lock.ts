@@ -1,6 +1,6 @@
 // A lock file, so that only one process writes a partial transfer.
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, rmSync, utimesSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync, utimesSync, writeSync } from 'node:fs';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 
 import { lookUp, thisProcess } from '../../../stores/disk/index.ts';
@@ -60,10 +60,13 @@ export class TransferLock {
   /** Releases the lock, if it is still this one's. */
   async release(): Promise<void> {
     clearInterval(this.#timer);
-    const text = await readFile(this.#path, 'utf8').catch(() => '');
+    const text = await readFile(this.#path, withoutWaiting).catch(() => '');
     if (parseOwner(text)?.nonce === this.#nonce) await rm(this.#path, { force: true });
   }
 }
+
+/** Opening a FIFO does not wait for the other end. */
+const withoutWaiting = { encoding: 'utf8', flag: constants.O_RDONLY | constants.O_NONBLOCK } as const;
 
 /** Creates and fills the file synchronously, so that other processes hardly ever see it empty. */
 function createLockFile(path: string, owner: Owner): boolean {
@@ -87,7 +90,7 @@ function createLockFile(path: string, owner: Owner): boolean {
 
 async function readLockFile(path: string): Promise<{ text: string; mtimeMs: number } | undefined> {
   try {
-    return { text: await readFile(path, 'utf8'), mtimeMs: (await stat(path)).mtimeMs };
+    return { text: await readFile(path, withoutWaiting), mtimeMs: (await stat(path)).mtimeMs };
   } catch {
     return undefined;
   }
@@ -101,7 +104,7 @@ async function removeStaleLock(path: string, expected: string): Promise<void> {
   } catch {
     return;
   }
-  if ((await readFile(aside, 'utf8')) === expected) await rm(aside, { force: true });
+  if ((await readFile(aside, withoutWaiting)) === expected) await rm(aside, { force: true });
   else await rename(aside, path);
 }
 

@@ -1,5 +1,6 @@
 // Keeps unfinished transfers in a directory, so that a later process can resume them.
 import { createHash, randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +18,8 @@ export interface TransfersOptions {
   keep?: number | undefined;
 }
 
+/** Opening a FIFO with this flag does not wait for the other end. */
+const noWait = constants.O_RDONLY | constants.O_NONBLOCK;
 const week = 7 * 24 * 60 * 60 * 1000;
 
 /**
@@ -97,7 +100,7 @@ async function prepareDirectory(directory: string, keep: number): Promise<void> 
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path, { encoding: 'utf8', flag: noWait });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
@@ -136,9 +139,11 @@ class PartialFile implements PartialContent {
   }
 
   static async open(path: string, lock: TransferLock): Promise<PartialFile> {
-    const handle = await open(path, 'a+', 0o600);
+    const handle = await open(path, constants.O_APPEND | constants.O_CREAT | constants.O_RDWR | noWait, 0o600);
     try {
-      const { size } = await handle.stat();
+      const stats = await handle.stat();
+      if (!stats.isFile()) throw new Error(`${path} is not a regular file: remove it`);
+      const { size } = stats;
       return new PartialFile(path, lock, handle, size);
     } catch (error) {
       await handle.close();

@@ -1,37 +1,35 @@
 // Looking at and reading the files that hold blobs and manifests. Symbolic links are never followed.
-import { closeSync, constants, lstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { mediaTypes, RegistryError } from '../../../model/index.ts';
 import type { ByteReader, Descriptor, Digest, ResolvedRange } from '../../../model/index.ts';
 
-import { fileReader } from '../../disk/index.ts';
+import { fileReader, kindOf, NotAFileError, readRegularNow } from '../../disk/index.ts';
 
-import { entriesOf, hasEntries, isMissing } from './files.ts';
-
-/** Flags for opening a file to read. A link that replaces the file after a check is not followed either. */
-export const noFollow: number = constants.O_RDONLY | constants.O_NOFOLLOW;
+import { entriesOf, hasCode, hasEntries, isMissing, noFollow } from './files.ts';
+import type { Warn } from './warn.ts';
 
 /**
- * The size of a regular file; undefined if there is none, or if it is a link. Synchronous: `lstat` takes
- * microseconds, a thread a hundred.
+ * The size of a regular file; undefined if there is none, or if it is something else, such as a link or a FIFO.
+ * Synchronous: `lstat` takes microseconds, a thread a hundred.
+ *
+ * @param warn called if it is something else
  */
-export function sizeOfFile(path: string): number | undefined {
+export function sizeOfFile(path: string, warn?: Warn): number | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  return stats?.isFile() === true ? stats.size : undefined;
+  if (stats?.isFile() === true) return stats.size;
+  if (stats !== undefined)
+    warn?.('content is no regular file: it counts as missing', { file: path, kind: kindOf(stats) });
+  return undefined;
 }
 
 /** True if this file has exactly these bytes. An unreadable file counts as different. */
 export function isFileOf(path: string, bytes: Uint8Array): boolean {
   if (sizeOfFile(path) !== bytes.length) return false;
   try {
-    const file = openSync(path, noFollow);
-    try {
-      return readFileSync(file).equals(bytes);
-    } finally {
-      closeSync(file);
-    }
+    return readRegularNow(path, noFollow).equals(bytes);
   } catch {
     return false;
   }
@@ -63,10 +61,12 @@ export function readerOf(path: string, range: ResolvedRange): Promise<ByteReader
 
 function readSmall(path: string, { start, end }: ResolvedRange): ByteReader {
   let bytes = Buffer.allocUnsafe(end - start);
+  // Callers have just checked that it is a regular file, and if it no longer is, this does not wait.
   const file = missingIsUnknown(() => openSync(path, noFollow));
   try {
     for (let at = 0; at < bytes.length;) {
-      const count = readSync(file, bytes, at, bytes.length - at, start + at);
+      const length = bytes.length - at;
+      const count = missingIsUnknown(() => readSync(file, bytes, at, length, start + at));
       if (count === 0) bytes = bytes.subarray(0, at);
       at += count;
     }
@@ -97,7 +97,12 @@ function missingIsUnknown<T>(use: () => T): T {
   try {
     return use();
   } catch (cause) {
-    if (!isMissing(cause)) throw cause;
+    if (!isMissing(cause) && !isNoFile(cause)) throw cause;
     throw new RegistryError('BLOB_UNKNOWN', 'the blob has been deleted', { cause });
   }
+}
+
+/** True if an error says that there is something else than a regular file. */
+export function isNoFile(error: unknown): boolean {
+  return error instanceof NotAFileError || hasCode(error, 'EISDIR', 'ELOOP', 'ENXIO', 'ENODEV', 'EAGAIN');
 }

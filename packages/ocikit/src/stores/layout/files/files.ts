@@ -1,6 +1,7 @@
 // Writing files durably and atomically: each file has its old content or its new one, never a part.
 import { randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   constants,
   fdatasync,
@@ -14,17 +15,27 @@ import {
   writeSync,
 } from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { RegistryError } from '../../../model/index.ts';
 
+import { NotAFileError, readRegular, readWithoutWaiting } from '../../disk/index.ts';
+
 import { Throttle } from './throttle.ts';
 
+/** Flags for opening a file to read. A link or a FIFO that replaces the file after a check does no harm either. */
+export const noFollow: number = readWithoutWaiting | constants.O_NOFOLLOW;
 /** Flags for creating a file. A file that a failed attempt left is overwritten. */
-const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Modes, less the process's umask. Other tools may read a layout. */
+const publicDirectory = 0o755;
+const publicFile = 0o644;
+/** Modes of what only ocikit reads: the key of upload ids, and content that may not be readable for each user. */
+const privateDirectory = 0o700;
+const privateFile = 0o600;
 /** Milliseconds. Small synchronous writes may block the event loop for this long. */
 const longestBlock = 10;
 
@@ -41,6 +52,9 @@ export type Durability = 'fsync' | 'none';
 export class Files {
   /** How durable acknowledged content is. */
   readonly durability: Durability;
+  readonly #ownDirectory: string | undefined;
+  /** The mode of files that become blobs. */
+  readonly #blobMode = publicFile & ~process.umask();
   #isAlwaysDurable = false;
   /** Slows background work down while clients push. */
   readonly throttle: Throttle = new Throttle();
@@ -52,8 +66,15 @@ export class Files {
   readonly #waiting = new Map<string, Promise<void>>();
   readonly #running = new Map<string, Promise<void>>();
 
-  constructor(durability: Durability) {
+  /** @param ownDirectory only this user may read it and everything in it */
+  constructor(durability: Durability, ownDirectory?: string) {
     this.durability = durability;
+    this.#ownDirectory = ownDirectory;
+  }
+
+  #isOwn(path: string): boolean {
+    const own = this.#ownDirectory;
+    return own !== undefined && path.startsWith(own) && (path.length === own.length || path.startsWith(`${own}/`));
   }
 
   get #isDurable(): boolean {
@@ -78,7 +99,7 @@ export class Files {
   /** Makes the content of a file durable that was written by {@link writeSmall}. */
   async syncPath(path: string): Promise<void> {
     if (!this.#isDurable) return;
-    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    const file = openSync(path, noFollow);
     try {
       await syncContent(file);
     } finally {
@@ -97,7 +118,7 @@ export class Files {
       this.#waiting.delete(dir);
       this.#running.set(dir, next);
       try {
-        const file = openSync(dir, 'r');
+        const file = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
         try {
           await syncAll(file);
         } finally {
@@ -122,9 +143,18 @@ export class Files {
   /** Makes a directory with those above it, durably. */
   async makeDirectory(dir: string): Promise<void> {
     if (this.#made.has(dir)) return;
-    const first = await mkdir(dir, { recursive: true, mode: 0o755 });
+    let first: string | undefined;
+    try {
+      first = await mkdir(dir, { recursive: true, mode: publicDirectory });
+    } catch (cause) {
+      if (!hasCode(cause, 'EEXIST', 'ENOTDIR')) throw cause;
+      throw new RegistryError('UNAVAILABLE', `${dir} cannot be made, remove what is in its place: ${String(cause)}`, {
+        cause,
+      });
+    }
     if (first !== undefined) {
       for (let at = dir; ; at = dirname(at)) {
+        if (this.#isOwn(at)) await chmod(at, privateDirectory);
         await this.syncDirectory(dirname(at));
         if (at === first) break;
       }
@@ -148,7 +178,7 @@ export class Files {
     try {
       renameSync(from, to);
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (!isMissing(error)) throw cannotReplace(to, error);
       // Another process removed the directory because it was empty.
       this.forgetDirectory(directory);
       await this.makeDirectory(directory);
@@ -163,16 +193,30 @@ export class Files {
     try {
       renameSync(from, to);
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (!isMissing(error)) throw cannotReplace(to, error);
       // Another process removed the directory because it was empty.
-      mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
+      mkdirSync(dirname(to), { recursive: true, mode: publicDirectory });
       renameSync(from, to);
     }
   }
 
-  /** Writes a small new file synchronously: with a thread for each call it would take ten times as long. */
-  async writeSmall(path: string, pieces: readonly Uint8Array[], how?: 'durably'): Promise<void> {
-    const file = await this.#openNew(path);
+  /** Gives a file the mode of a blob, which other tools may read. */
+  publish(path: string): void {
+    chmodSync(path, this.#blobMode);
+  }
+
+  /** The opposite of {@link publish}. */
+  hide(path: string): void {
+    chmodSync(path, privateFile);
+  }
+
+  /**
+   * Writes a small new file synchronously: with a thread for each call it would take ten times as long.
+   *
+   * @param how `durably`: synced. `hidden`: only this user may read it
+   */
+  async writeSmall(path: string, pieces: readonly Uint8Array[], how?: 'durably' | 'hidden'): Promise<void> {
+    const file = await this.#openNew(path, how === 'hidden' ? privateFile : publicFile);
     try {
       for (const piece of pieces) {
         for (let at = 0; at < piece.length;) at += writeSync(file, piece, at, piece.length - at);
@@ -191,28 +235,29 @@ export class Files {
     this.#yieldedAt = performance.now();
   }
 
-  async #openNew(path: string): Promise<number> {
+  async #openNew(path: string, mode: number): Promise<number> {
     await this.makeDirectory(dirname(path));
     try {
-      return openSync(path, anew, 0o644);
+      return openSync(path, anew, mode);
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (!isMissing(error)) throw cannotReplace(path, error);
       // Another process removed the directory.
       this.forgetDirectory(dirname(path));
       await this.makeDirectory(dirname(path));
-      return openSync(path, anew, 0o644);
+      return openSync(path, anew, mode);
     }
   }
 
   async #create(path: string): Promise<FileHandle> {
+    const mode = this.#isOwn(path) ? privateFile : publicFile;
     try {
-      return await open(path, 'wx', 0o644);
+      return await open(path, 'wx', mode);
     } catch (error) {
       if (!isMissing(error)) throw error;
       // Another process removed the directory.
       this.forgetDirectory(dirname(path));
       await this.makeDirectory(dirname(path));
-      return open(path, 'wx', 0o644);
+      return open(path, 'wx', mode);
     }
   }
 
@@ -225,7 +270,7 @@ export class Files {
   async replace(
     path: string,
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    { prepare, isWanted }: Replacing = {},
+    { prepare, isWanted, onReplaced }: Replacing = {},
   ): Promise<string | undefined> {
     await this.makeDirectory(dirname(path));
     const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.tmp`);
@@ -244,10 +289,16 @@ export class Files {
         await rm(temporary, { force: true });
         return undefined;
       }
-      renameSync(temporary, path);
+      try {
+        renameSync(temporary, path);
+      } catch (error) {
+        throw cannotReplace(path, error);
+      }
       const there = statSync(path, { bigint: true, throwIfNoEntry: false });
+      const identity = formatIdentity({ ino, size, mtimeNs, ctimeNs: there?.ctimeNs ?? 0n });
+      onReplaced?.(identity);
       await this.syncDirectory(dirname(path));
-      return formatIdentity({ ino, size, mtimeNs, ctimeNs: there?.ctimeNs ?? 0n });
+      return identity;
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
@@ -261,6 +312,16 @@ export interface Replacing {
   prepare?: () => Promise<void>;
   /** Asked in the same synchronous step as the rename, so that no other code of this process runs in between. */
   isWanted?: () => boolean;
+  /** Called in the same step as the rename, with the {@link identityOf} the new file. */
+  onReplaced?: (identity: string) => void;
+}
+
+/** The error for something in place of a file that a file cannot replace, such as a directory. */
+function cannotReplace(path: string, cause: unknown): unknown {
+  if (!hasCode(cause, 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ELOOP', 'ENXIO')) return cause;
+  return new RegistryError('UNAVAILABLE', `${path} cannot be written, remove what is in its place: ${String(cause)}`, {
+    cause,
+  });
 }
 
 const temporaryName = /^\.[0-9a-f]{16}\.tmp$/;
@@ -295,9 +356,10 @@ export function assertInside(root: string, components: readonly string[]): void 
  */
 export async function readWhole(path: string): Promise<Buffer> {
   try {
-    return await readFile(path);
+    return await readRegular(path, noFollow);
   } catch (cause) {
     if (isMissing(cause)) throw cause;
+    if (cause instanceof NotAFileError) throw new RegistryError('UNAVAILABLE', cause.message, { cause });
     throw new RegistryError('UNAVAILABLE', `${path} cannot be read: ${String(cause)}`, { cause });
   }
 }
@@ -325,6 +387,12 @@ export async function identityOf(path: string): Promise<string> {
     if (isMissing(error)) return '';
     throw error;
   }
+}
+
+/** The {@link identityOf} a file at this moment. Synchronous: `stat` takes microseconds, a thread a hundred. */
+export function identityNow(path: string): string {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? '' : formatIdentity(stats);
 }
 
 /** The {@link identityOf} a file, from its stats. */

@@ -1,5 +1,6 @@
 // Files and directories below a root: durable writes, slices, throttle, names of directories.
-export { blobDescriptor, hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
+export { openRegular, readRegular, readRegularNow } from '../../disk/index.ts';
+export { blobDescriptor, hasBlobs, isFileOf, isNoFile, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export {
   Files,
@@ -8,9 +9,11 @@ export {
   formatIdentity,
   hasEntries,
   hasCode,
+  identityNow,
   identityOf,
   isMissing,
   isTemporary,
+  noFollow,
   readWhole,
 } from './files.ts';
 export type { Durability } from './files.ts';

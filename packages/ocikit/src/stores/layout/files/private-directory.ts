@@ -1,11 +1,20 @@
 // The directory `.ocikit` of a root: the paths of everything that is not for other tools.
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { chmodSync, lstatSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { isMissing, isTemporary } from './files.ts';
+import { RegistryError } from '../../../model/index.ts';
+
+import { kindOf } from '../../disk/index.ts';
+
+import { isMissing, isTemporary, readWhole } from './files.ts';
 import type { Files } from './files.ts';
 import { pooledRandomBytes } from './random-bytes.ts';
+import type { Warn } from './warn.ts';
+
+/** The bits of a mode that let other users in. */
+const others = 0o077;
 
 /** The folder `.ocikit` of a root, for files that only ocikit reads. No repository can have this name. */
 export class PrivateDirectory {
@@ -25,8 +34,9 @@ export class PrivateDirectory {
   readonly quarantine: string;
   readonly #files: Files;
 
-  constructor(root: string, files: Files) {
-    this.path = join(root, '.ocikit');
+  /** @param path the folder `.ocikit` of the root */
+  constructor(path: string, files: Files) {
+    this.path = path;
     this.snapshots = join(this.path, 'snapshots');
     this.history = join(this.path, 'history');
     this.uploads = join(this.path, 'uploads');
@@ -34,6 +44,36 @@ export class PrivateDirectory {
     this.usedTimes = join(this.path, 'used');
     this.quarantine = join(this.path, 'quarantine');
     this.#files = files;
+  }
+
+  /**
+   * Checks that the folder and those in it are directories, if they exist.
+   *
+   * @throws RegistryError UNAVAILABLE if one is a symbolic link: it could lead to files of another user
+   */
+  assertReal(): void {
+    for (const path of [this.path, this.snapshots, this.history, this.uploads, this.temporary, this.quarantine]) {
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats === undefined || stats.isDirectory()) continue;
+      throw new RegistryError('UNAVAILABLE', `${path} is ${kindOf(stats)}, but must be a directory: remove it`);
+    }
+  }
+
+  /** Locks other users out of the folder and the key, which earlier versions let them read. */
+  close(warn: Warn): void {
+    for (const path of [this.path, this.#key]) {
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats === undefined || (stats.mode & others) === 0 || stats.isSymbolicLink()) continue;
+      try {
+        chmodSync(path, stats.mode & 0o777 & ~others);
+      } catch (error) {
+        warn('other users can read files that only ocikit should read: change the mode', { file: path, error });
+      }
+    }
+  }
+
+  get #key(): string {
+    return join(this.path, 'key');
   }
 
   /** A path for a new temporary file, unique. */
@@ -54,9 +94,9 @@ export class PrivateDirectory {
 
   /** The key that signs upload ids; created when it is first needed. */
   async uploadKey(): Promise<Uint8Array> {
-    const path = join(this.path, 'key');
+    const path = this.#key;
     try {
-      const key = await readFile(path);
+      const key = await readWhole(path);
       if (key.length === 32) return key;
     } catch (error) {
       if (!isMissing(error)) throw error;

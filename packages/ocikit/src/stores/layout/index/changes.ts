@@ -23,6 +23,18 @@ export class LayoutChanges implements Iterable<readonly [string, RepositoryChang
     return this.#repositories.size === 0;
   }
 
+  /** The number of names. */
+  get size(): number {
+    let size = 0;
+    for (const { tags, manifests, blobs } of this.#repositories.values())
+      size += tags.size + manifests.size + blobs.size;
+    return size;
+  }
+
+  get(repository: string): RepositoryChanges | undefined {
+    return this.#repositories.get(repository);
+  }
+
   of(repository: string): RepositoryChanges {
     let changed = this.#repositories.get(repository);
     if (changed === undefined) {

@@ -1,10 +1,8 @@
 // Reading the manifests that other tools wrote, to learn their subjects, children and blobs.
-import { readFile } from 'node:fs/promises';
-
 import { linksOf, parseManifest, referrerDescriptor } from '../../../model/index.ts';
 import type { Digest, ManifestDocument } from '../../../model/index.ts';
 
-import { isMissing, noFollow, sizeOfFile } from '../files/index.ts';
+import { isMissing, isNoFile, noFollow, readRegular, sizeOfFile } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
 import type { LayoutRepository } from './layout-repository.ts';
@@ -64,11 +62,11 @@ export async function explore(repository: LayoutRepository, options: ExploreOpti
 
 /** Undefined if the file is missing or is no manifest. */
 async function readDocument(path: string, mediaType: string, warn: Warn): Promise<ManifestDocument | undefined> {
-  const size = sizeOfFile(path);
   try {
+    const size = sizeOfFile(path, warn);
     if (size === undefined) throw new RangeError('the file is missing');
     if (size > largestManifest) throw new RangeError(`its size is ${size} bytes, more than ${largestManifest}`);
-    return parseManifest(await readFile(path, { flag: noFollow }), mediaType);
+    return parseManifest(await readRegular(path, noFollow), mediaType);
   } catch (error) {
     if (hasSystemError(error)) throw error;
     warn('a manifest in an index cannot be read', { file: path, error });
@@ -78,5 +76,5 @@ async function readDocument(path: string, mediaType: string, warn: Warn): Promis
 
 /** True if reading failed, rather than the content being wrong. */
 function hasSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && !isMissing(error);
+  return error instanceof Error && 'syscall' in error && !isMissing(error) && !isNoFile(error);
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { formatIdentity, identityOf } from '../files/index.ts';
+import { formatIdentity, identityNow, identityOf } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 import { indexLines, NoIndexError, parseIndex } from './index-file.ts';
@@ -63,6 +63,16 @@ export class IndexOnDisk {
     return (await identityOf(this.path)) !== this.#identity;
   }
 
+  /** Like {@link isEdited}, also for {@link isReplacedEdited}, without waiting. */
+  get looksEdited(): boolean {
+    return this.isReplacedEdited || identityNow(this.path) !== this.#identity;
+  }
+
+  /** True if a tool has written to the file that was replaced last. {@link takeReplaced} reads it. */
+  get isReplacedEdited(): boolean {
+    return this.#replaced?.hasChanged === true;
+  }
+
   /** Creates an empty index if there is none. */
   async make(): Promise<void> {
     if ((await identityOf(this.path)) !== '') return;
@@ -73,8 +83,9 @@ export class IndexOnDisk {
     };
     const pieces: Buffer[] = [];
     for await (const piece of indexLines(undefined, [])) pieces.push(piece);
-    const identity = await this.#files.replace(this.path, pieces, { isWanted });
-    if (identity !== undefined) this.take({ ...(await parseIndex(Buffer.concat(pieces))), identity });
+    const empty = await parseIndex(Buffer.concat(pieces));
+    const onReplaced = (identity: string): void => this.take({ ...empty, identity });
+    await this.#files.replace(this.path, pieces, { isWanted, onReplaced });
   }
 
   /**
@@ -102,13 +113,15 @@ export class IndexOnDisk {
       sha256 = hash.digest('hex');
       await beforeRename(sha256);
     };
-    const isWanted = (): boolean => this.#startWatching();
-    const identity = await this.#files.replace(this.path, content(), { prepare, isWanted });
-    if (identity === undefined) return false;
-    this.#sha256 = sha256;
-    this.#size = size;
-    this.#identity = identity;
-    return true;
+    // An edit that is read meanwhile becomes the known state, and is not in these entries.
+    const extended = this.#identity;
+    const isWanted = (): boolean => this.#identity === extended && this.#startWatching();
+    const onReplaced = (identity: string): void => {
+      this.#sha256 = sha256;
+      this.#size = size;
+      this.#identity = identity;
+    };
+    return (await this.#files.replace(this.path, content(), { prepare, isWanted, onReplaced })) !== undefined;
   }
 
   /** Checks the old file a last time and keeps it open, so that later writes to it are seen. */

@@ -22,6 +22,7 @@ import type { LayoutRepository } from './layout-repository.ts';
 import { assertVersion, makeMarker } from './marker.ts';
 import type { EntryNames } from './entry-names.ts';
 import { QueuedTags } from './queued-tags.ts';
+import { RecentFolds } from './recent-folds.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -60,6 +61,8 @@ export class Layout {
   readonly directory: string;
   /** The full path of the directory. */
   readonly path: string;
+  /** The interval in which the disk was looked at last; the process that writes counts them. */
+  lookedAt = -1;
   readonly #settings: LayoutSettings;
   readonly #index: IndexOnDisk;
   readonly #blobs: string;
@@ -68,8 +71,11 @@ export class Layout {
   #changes = new LayoutChanges();
   /** The changes in the last written index, while a tool may still write to the file that it replaced. */
   #written = new LayoutChanges();
+  /** The changes in the index that is being written now. */
+  #writing: LayoutChanges | undefined;
+  readonly #recent = new RecentFolds();
+  #merging: Promise<void> = Promise.resolve();
   #making: Promise<void> | undefined;
-  #isFolding = false;
   #isTidy = false;
   readonly #queued = new QueuedTags();
   /** Algorithms whose directories were checked for symbolic links. */
@@ -126,7 +132,12 @@ export class Layout {
 
   /** True if there are changes that are not in the index, or the index is just being written. */
   get isDirty(): boolean {
-    return !this.#changes.isEmpty || this.#isFolding;
+    return !this.#changes.isEmpty || this.#writing !== undefined;
+  }
+
+  /** True if another tool has written to the index since it was read or written last. */
+  get looksEdited(): boolean {
+    return this.#index.looksEdited;
   }
 
   /**
@@ -237,11 +248,35 @@ export class Layout {
     throw new RegistryError('UNAVAILABLE', `${this.#index.path} cannot be written: other tools keep editing it`);
   }
 
+  /** Makes what other tools have written visible. It may have to be written together with own changes. */
+  mergeEdits(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      if (this.#index.isReplacedEdited) await this.#mergeReplaced();
+      await this.#mergeEdited();
+    });
+  }
+
+  /** Runs one merge after another: two that read different states would lose one of them. */
+  #oneAtATime(merge: () => Promise<void>): Promise<void> {
+    const merging = this.#merging.then(merge);
+    this.#merging = merging.catch(() => undefined);
+    return merging;
+  }
+
+  #mergeIfEdited(): Promise<void> {
+    return this.#oneAtATime(() => this.#mergeEdited());
+  }
+
   /** If the file was edited, takes the file's state and applies the changes of this process to it. */
-  async #mergeIfEdited(): Promise<void> {
+  async #mergeEdited(): Promise<void> {
     if (!(await this.#index.isEdited())) return;
     const { file, content } = await this.read();
-    this.#warnOfEdit();
+    if (file !== undefined) {
+      const pending = new LayoutChanges();
+      for (const changes of [this.#changes, this.#writing]) if (changes !== undefined) pending.add(changes);
+      this.#changes.add(this.#recent.missingIn(content.repositories, this.repositories, pending));
+    }
+    if (this.isDirty) this.#warnOfEdit();
     if (file === undefined) this.#making = undefined;
     this.#index.take(file);
     this.#replaceContent(content);
@@ -249,6 +284,8 @@ export class Layout {
 
   /** Synchronous, so that no other change comes in between. */
   #replaceContent(content: LayoutContent): void {
+    // If an index is being written, it does not have the edit, so it will not get its name.
+    if (this.#writing !== undefined) this.#changes.add(this.#writing);
     const records = recordsOf(this.#changes, this.#content.repositories);
     this.#changes.forgetUnwritten();
     this.#content = content;
@@ -263,7 +300,7 @@ export class Layout {
     const changes = this.#changes;
     this.#changes = new LayoutChanges();
     this.#changes.isWriting = true;
-    this.#isFolding = true;
+    this.#writing = changes;
     let isWritten = false;
     try {
       isWritten = await this.#index.write({
@@ -276,10 +313,14 @@ export class Layout {
       });
       return isWritten;
     } finally {
-      this.#isFolding = false;
       this.#changes.isWriting = false;
-      if (isWritten) this.#written = changes;
-      else this.#changes.add(changes);
+      this.#writing = undefined;
+      if (isWritten) {
+        this.#written = changes;
+        this.#recent.add(changes);
+      } else {
+        this.#changes.add(changes);
+      }
     }
   }
 
@@ -287,7 +328,11 @@ export class Layout {
    * Checks whether another tool has written to the index that was replaced last. A tool does that if it opened the
    * file before. Its changes are merged with those of this process and have to be written.
    */
-  async mergeReplaced(): Promise<void> {
+  mergeReplaced(): Promise<void> {
+    return this.#oneAtATime(() => this.#mergeReplaced());
+  }
+
+  async #mergeReplaced(): Promise<void> {
     const file = await this.#index.takeReplaced().catch((error: unknown) => {
       this.#settings.warn('another tool was writing to an index while it was replaced: its edits are lost', {
         file: this.#index.path,
@@ -308,7 +353,7 @@ export class Layout {
     }
     // Two tools have edited two states of the index. The visible file wins, and entries that only the other one has are
     // added.
-    await this.#mergeIfEdited();
+    await this.#mergeEdited();
     const records = [...recordsOf(this.#changes, this.repositories)];
     for (const entry of file.entries) this.#content.addMissing(entry);
     for (const record of records) this.apply(record);

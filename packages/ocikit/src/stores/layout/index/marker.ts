@@ -1,10 +1,9 @@
 // The file `oci-layout`, which makes a directory an image layout.
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { RegistryError } from '../../../model/index.ts';
+import { isRegistryError, RegistryError } from '../../../model/index.ts';
 
-import { identityOf, isMissing } from '../files/index.ts';
+import { identityOf, isMissing, readWhole } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 const version = '1.0.0';
@@ -18,9 +17,10 @@ export async function assertVersion(dir: string): Promise<void> {
   const path = markerOf(dir);
   let found: unknown;
   try {
-    found = (JSON.parse(await readFile(path, 'utf8')) as { imageLayoutVersion?: unknown }).imageLayoutVersion;
+    found = (JSON.parse((await readWhole(path)).toString()) as { imageLayoutVersion?: unknown }).imageLayoutVersion;
   } catch (error) {
     if (isMissing(error)) return;
+    if (isRegistryError(error)) throw error;
     throw new RegistryError('UNAVAILABLE', `${path} cannot be read`, { cause: error });
   }
   if (found === version) return;

@@ -3,6 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { RegistryError } from '../../../model/index.ts';
+
 import { hasCode, nameOfLayout, noFollow, TimeSlice } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
@@ -10,6 +12,8 @@ import type { JournalRecord, TagMoveRecord } from './journal-file.ts';
 
 /** Bytes. A larger file becomes the older file, which replaces the previous older file. */
 const largestFile = 8 * 1024 * 1024;
+/** Flags. Neither a link is followed nor a FIFO waited for. */
+const appendable = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const blockLength = 64 * 1024;
 const lineFeed = 10;
 
@@ -74,8 +78,9 @@ export class HistoryFiles {
     const last = await this.#lastOf(directory);
     const known = moves.findLastIndex(({ move }) => move.id === last);
     if (sizeOf(path) >= this.#largest) await rename(path, older);
-    const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
+    const handle = await open(path, appendable, 0o600);
     try {
+      assertFile(path, handle.fd);
       const end = wholeLength(handle.fd);
       // A crash can leave an incomplete last line.
       await handle.truncate(end);
@@ -173,11 +178,24 @@ function sizeOf(path: string): number {
 
 function openIfThere(path: string): number | undefined {
   try {
-    return openSync(path, noFollow);
+    const file = openSync(path, noFollow);
+    try {
+      assertFile(path, file);
+    } catch (error) {
+      closeSync(file);
+      throw error;
+    }
+    return file;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
+}
+
+/** @throws RegistryError UNAVAILABLE if an open file is no regular file */
+function assertFile(path: string, fd: number): void {
+  if (fstatSync(fd).isFile()) return;
+  throw new RegistryError('UNAVAILABLE', `${path} is no regular file: remove it`);
 }
 
 /** Bytes up to the end of the last complete line. */

@@ -1,13 +1,13 @@
 // The format of a journal file: encoding frames of records, and reading them after a crash.
 import { closeSync, openSync, readSync } from 'node:fs';
-import { readdir, open, truncate, writeFile } from 'node:fs/promises';
+import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
 import { digestOf, splitDigest } from '../../../model/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
-import { isMissing, pooledRandomBytes, readWhole } from '../files/index.ts';
+import { isMissing, noFollow, openRegular, pooledRandomBytes, readWhole } from '../files/index.ts';
 
 /**
  * A change to a repository. Records are absolute: applying one again changes nothing, so a journal can always be
@@ -169,7 +169,7 @@ export async function readMore(
   generation: number,
   { length, last }: ReadJournal,
 ): Promise<ReadJournal | undefined> {
-  const handle = await open(journalPath(dir, generation), 'r');
+  const handle = await openRegular(journalPath(dir, generation), noFollow);
   try {
     const { size } = await handle.stat();
     if (size < length) return undefined;
@@ -267,7 +267,7 @@ export function readContent(
   const bytes = Buffer.alloc(size);
   try {
     // Synchronous: there may be tens of thousands of these, and a thread takes ten times as long for each.
-    const file = openSync(journalPath(dir, generation), 'r');
+    const file = openSync(journalPath(dir, generation), noFollow);
     try {
       readSync(file, bytes, 0, size, at);
     } finally {
@@ -289,6 +289,6 @@ export async function truncateJournal(dir: string, generation: number, length: n
 /** Saves damaged bytes in a file of their own, so that the operator can look at them. */
 export async function quarantine(dir: string, generation: number, damaged: readonly Buffer[]): Promise<string> {
   const path = join(dir, `quarantine-${generation}-${Date.now()}`);
-  await writeFile(path, Buffer.concat(damaged));
+  await writeFile(path, Buffer.concat(damaged), { flag: 'wx', mode: 0o600 });
   return path;
 }

@@ -3,10 +3,14 @@ import { constants, writeSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
+import { openRegular } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 import { encodeFrame, journalMagic, journalPath } from './journal-file.ts';
 import type { ContentRecord, JournalPlace, JournalRecord } from './journal-file.ts';
+
+/** Neither a link nor a FIFO is opened. */
+const noWait = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Records that are written together, all or none. */
 export interface Entry {
@@ -145,7 +149,8 @@ export class Journal {
   /** Appends a record to a frozen generation. */
   async appendTo(generation: number, record: JournalRecord): Promise<void> {
     this.#assertOwned();
-    const handle = await open(journalPath(this.#dir, generation), constants.O_WRONLY | constants.O_APPEND);
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
+    const handle = await openRegular(journalPath(this.#dir, generation), flags);
     try {
       await handle.writeFile(encodeFrame([record]));
       await this.#files.syncData(handle);
@@ -254,8 +259,8 @@ export class Journal {
     if (this.#handle !== undefined) return this.#handle;
     await this.#files.makeDirectory(this.#dir);
     // A file that a failed attempt left has no records.
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
-    const handle = await open(journalPath(this.#dir, this.#generation), flags, 0o644);
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | noWait;
+    const handle = await open(journalPath(this.#dir, this.#generation), flags, 0o600);
     try {
       await handle.writeFile(journalMagic);
       await this.#files.syncDirectory(this.#dir);

@@ -1,8 +1,8 @@
 // The maintenance interface of a layout registry: what garbage collection, checking and retention need.
 import { randomBytes } from 'node:crypto';
-import { closeSync, createReadStream, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { assertRepository, Digester, parseDigest, splitDigest } from '../../../model/index.ts';
@@ -12,7 +12,17 @@ import { manifestUnknown, namesAfter, nameUnknown, page } from '../../repository
 import type { RepositoryIndex } from '../../repository/index.ts';
 import type { UploadSessions } from '../../uploads/index.ts';
 
-import { blobDescriptor, hasCode, isMissing, noFollow, sizeOfFile } from '../files/index.ts';
+import {
+  blobDescriptor,
+  hasCode,
+  isMissing,
+  isNoFile,
+  noFollow,
+  openRegular,
+  readRegular,
+  readRegularNow,
+  sizeOfFile,
+} from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
@@ -91,10 +101,10 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const path = layout.blobPath(digest);
       try {
         // A synchronous read of a small file is several times faster than one on a thread.
-        if (size <= smallManifest) return readSmall(path);
-        return new Uint8Array(await readFile(path, { flag: noFollow, signal: options.signal }));
+        if (size <= smallManifest) return new Uint8Array(readRegularNow(path, noFollow));
+        return new Uint8Array(await readRegular(path, noFollow));
       } catch (error) {
-        if (isMissing(error)) throw manifestUnknown(repository, digest);
+        if (isMissing(error) || isNoFile(error)) throw manifestUnknown(repository, digest);
         throw error;
       }
     },
@@ -241,24 +251,16 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
   }
 }
 
-function readSmall(path: string): Uint8Array {
-  const file = openSync(path, noFollow);
-  try {
-    return new Uint8Array(readFileSync(file));
-  } finally {
-    closeSync(file);
-  }
-}
-
 /** The inode number, which tells two files of the same name apart. */
 function fileNumber(path: string): bigint | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
-/** Undefined if the upload has ended since its directory was listed. */
+/** Undefined if the upload has ended since its directory was listed, or if it is no regular file. */
 async function statsOf(path: string): Promise<Stats | undefined> {
   try {
-    return await stat(path);
+    const stats = await stat(path);
+    return stats.isFile() ? stats : undefined;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
@@ -272,12 +274,15 @@ async function verifyFile(
 ): Promise<'ok' | 'missing' | 'corrupt'> {
   const digester = new Digester(splitDigest(digest).algorithm);
   try {
-    for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024, signal })) {
+    const file = await openRegular(path, noFollow);
+    for await (const piece of file.createReadStream({ highWaterMark: 256 * 1024, signal })) {
       digester.update(piece as Uint8Array);
     }
   } catch (error) {
     signal?.throwIfAborted();
     if (isMissing(error)) return 'missing';
+    // Quarantine moves it away, so that a push can bring the content.
+    if (isNoFile(error)) return 'corrupt';
     throw error;
   }
   return digester.digest() === digest ? 'ok' : 'corrupt';

@@ -1,13 +1,13 @@
 // Finding files of a shared layout that belong to no repository.
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
-import { opendir, readFile } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { digestsIn, isDigest, RegistryError } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { hasCode, isMissing, noFollow, sizeOfFile, TimeSlice } from '../files/index.ts';
+import { hasCode, isMissing, isNoFile, noFollow, readRegular, sizeOfFile, TimeSlice } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import { isInAnyRepository } from './state.ts';
@@ -63,7 +63,7 @@ export async function* filesOf(layout: Layout): AsyncGenerator<Digest, void, und
   const blobs = join(layout.path, 'blobs');
   for await (const algorithm of entriesIn(blobs)) {
     // Other tools may leave files beside the directories.
-    if (algorithm.isFile()) continue;
+    if (!algorithm.isDirectory() && !algorithm.isSymbolicLink()) continue;
     for await (const encoded of entriesIn(join(blobs, algorithm.name))) {
       const digest = `${algorithm.name}:${encoded.name}`;
       if (isDigest(digest)) yield digest;
@@ -115,9 +115,9 @@ async function digestsNamedBy(path: string): Promise<Digest[]> {
   const size = sizeOfFile(path);
   if (size === undefined || size > largestManifest || !beginsAsJson(path)) return [];
   try {
-    return digestsIn((await readFile(path, { flag: noFollow })).toString('latin1'));
+    return digestsIn((await readRegular(path, noFollow)).toString('latin1'));
   } catch (error) {
-    if (isMissing(error)) return [];
+    if (isMissing(error) || isNoFile(error)) return [];
     throw error;
   }
 }
@@ -134,7 +134,7 @@ function beginsAsJson(path: string): boolean {
       closeSync(file);
     }
   } catch (error) {
-    if (isMissing(error)) return false;
+    if (isMissing(error) || isNoFile(error)) return false;
     throw error;
   }
 }

@@ -1,13 +1,22 @@
 // State that the parts of a layout registry share, and their checks of content.
-import { createReadStream, renameSync, rmSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { renameSync, rmSync, statSync } from 'node:fs';
 
 import { createContent, Digester, digestOf, splitDigest, wrongDigest } from '../../../model/index.ts';
 import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } from '../../../model/index.ts';
 
 import { blobUnknown, Leases, manifestUnknown, nameUnknown, Recent } from '../../repository/index.ts';
 
-import { blobDescriptor, hasBlobs, isMissing, noFollow, readerOf, sizeOfFile } from '../files/index.ts';
+import {
+  blobDescriptor,
+  hasBlobs,
+  isMissing,
+  isNoFile,
+  noFollow,
+  openRegular,
+  readerOf,
+  readRegular,
+  sizeOfFile,
+} from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import type { LayoutStore } from '../root/index.ts';
 
@@ -107,7 +116,8 @@ export class LayoutState {
         // A manifest's file is a blob only if it was pushed as one.
         if (layout.repositories.get(repository)?.index.blobs.has(digest) !== true) return undefined;
       }
-      return this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(layout.blobPath(digest));
+      const journalled = this.store.journalledContent(layout, digest)?.size;
+      return journalled ?? sizeOfFile(layout.blobPath(digest), this.store.warn);
     }
     const entry = (): { size: number } | undefined => layout.repositories.get(repository)?.index.blobs.get(digest);
     if (entry() === undefined) await layout.explore(repository);
@@ -163,7 +173,7 @@ export class LayoutState {
   /** True if the manifest's file exists and has the right size. */
   hasManifestFile({ layout, path, descriptor: { digest, size } }: ManifestFile): boolean {
     if (this.manifests.has(path)) return true;
-    const found = this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(path);
+    const found = this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(path, this.store.warn);
     if (found !== undefined && found !== size) {
       this.store.warn('a manifest has the wrong size', { file: path, size: found, known: size });
     }
@@ -186,8 +196,8 @@ export class LayoutState {
     try {
       bytes = await this.#readFile(layout, path, descriptor.digest);
     } catch (error) {
-      if (!isMissing(error)) throw error;
-      this.store.warn('a manifest is missing', { file: path });
+      if (!isMissing(error) && !isNoFile(error)) throw error;
+      this.store.warn(isMissing(error) ? 'a manifest is missing' : 'a manifest is no regular file', { file: path });
       throw manifestUnknown(repository, descriptor.digest);
     }
     if (bytes.length !== descriptor.size) {
@@ -203,7 +213,7 @@ export class LayoutState {
   }
 
   async #readFile(layout: Layout, path: string, digest: Digest): Promise<Uint8Array> {
-    return this.journalledBytes(layout, digest) ?? readFile(path, { flag: noFollow });
+    return this.journalledBytes(layout, digest) ?? readRegular(path, noFollow);
   }
 
   /**
@@ -226,7 +236,8 @@ export function isInAnyRepository({ repositories }: Layout, digest: Digest): boo
 async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {
   const digester = new Digester(splitDigest(digest).algorithm);
   let last: Uint8Array | undefined;
-  for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) {
+  const file = await openRegular(path, noFollow);
+  for await (const piece of file.createReadStream({ highWaterMark: 256 * 1024 })) {
     const bytes = piece as Uint8Array;
     digester.update(bytes);
     if (last !== undefined) yield last;

@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-import { inSlices, isMissing, readWhole } from '../files/index.ts';
+import { hasCode, inSlices, isMissing, readWhole } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 
 import type { UsedTimes } from './used-times.ts';
@@ -37,7 +37,9 @@ export async function takeUsedTimes(used: UsedTimes, { root, path, files, warn }
     warn('the times of last use cannot be read: all content counts as used now', { file: path, error });
   }
   // Remove the file before any use that it does not contain.
-  await rm(path, { force: true });
+  await rm(path, { force: true }).catch((error: unknown) => {
+    if (!hasCode(error, 'EISDIR', 'ERR_FS_EISDIR')) throw error;
+  });
   await files.syncDirectoryOf(path);
 }
 

@@ -3,6 +3,7 @@ import { copyFile, link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import {
+  hasUrls,
   assertRepository,
   defaultAlgorithm,
   digestAlgorithm,
@@ -12,14 +13,7 @@ import {
 } from '../../../model/index.ts';
 import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../../model/index.ts';
 
-import {
-  bytesReport,
-  hasUrls,
-  linkUnknown,
-  readPushedManifest,
-  reportBytes,
-  tagMoved,
-} from '../../repository/index.ts';
+import { bytesReport, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../../repository/index.ts';
 import { stageVerified } from '../../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../../uploads/index.ts';
 
@@ -350,7 +344,7 @@ async function assertLinksExist(
   { blobs, manifests }: ManifestLinks,
 ): Promise<void> {
   const check = async (descriptor: Descriptor, isThere: () => Promise<boolean>): Promise<void> => {
-    if (!hasUrls(descriptor.urls) && !(await isThere())) throw linkUnknown(repository, descriptor);
+    if (!hasUrls(descriptor) && !(await isThere())) throw linkUnknown(repository, descriptor);
   };
   const sizes = blobs.map((blob) =>
     check(blob, async () => (await state.sizeOfBlob(layout, repository, blob.digest)) !== undefined),

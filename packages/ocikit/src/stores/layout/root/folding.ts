@@ -9,9 +9,18 @@ import type { HistoryFiles, Journal, Outcome, UnsettledContent } from '../journa
 const smallestFold = 4 * 1024 * 1024;
 /** Bytes of small files that the journal may have in addition. */
 const largestContent = 64 * 1024 * 1024;
-const idleFold = 30_000;
 /** Layouts that are folded at a time for a collection, so that they share the threads and the new generation. */
 const batchSize = 16;
+/** Milliseconds without a push after which the indexes are written, so that other tools see the pushes. */
+const idleFold = 2000;
+/** The same for a large index; and the longest time for a small one while clients push elsewhere. */
+const longestIdle = 30_000;
+/** Entries. An index with more is large. */
+const smallIndex = 5000;
+/** After a fold, nothing is folded only for other tools for this many times its duration, at most the longest time. */
+const rest = 4;
+/** Milliseconds of pause after each layout while clients push. */
+const layoutPause = 20;
 const entrySize = 200;
 
 /** The parts of a root that a fold works on. */
@@ -51,6 +60,12 @@ export class Folding {
   /** Resolves when what is being folded is done: a layout must not be folded twice at a time. */
   #turn: Promise<void> = Promise.resolve();
   #idle: ReturnType<typeof setTimeout> | undefined;
+  /** The shortest wait that a change since the last fold asks for. */
+  #wait = longestIdle;
+  /** When the first change to a small index came after the last fold, by a monotonic clock. */
+  #changedAt: number | undefined;
+  /** When the next fold for other tools may begin. */
+  #restUntil = 0;
   #isStopped = false;
 
   constructor(options: FoldingOptions) {
@@ -64,14 +79,32 @@ export class Folding {
     const length = journal.length + frozen.length - contentLength;
     const isLong = length > Math.max(smallestFold, (layout.size * entrySize) / 4) || contentLength > largestContent;
     if (isLong || this.#options.unsettled.isDue) this.now();
-    else this.whenIdle();
+    else this.whenIdle(layout);
   }
 
-  /** Folds when no more records have come for a while. */
-  whenIdle(): void {
+  /**
+   * Folds when no more records have come for a while.
+   *
+   * @param changed the layout that other tools should see; without it there is no hurry
+   */
+  whenIdle(changed?: Layout): void {
     clearTimeout(this.#idle);
     if (this.#isStopped) return;
-    this.#idle = setTimeout(() => this.now(), idleFold);
+    const now = performance.now();
+    if (changed !== undefined && changed.size <= smallIndex) {
+      this.#wait = idleFold;
+      this.#changedAt ??= now;
+    }
+    const left = longestIdle - (this.#changedAt === undefined ? 0 : now - this.#changedAt);
+    this.#foldIn(Math.max(Math.min(this.#wait, left), this.#restUntil - now));
+  }
+
+  #foldIn(delay: number): void {
+    this.#idle = setTimeout(() => {
+      // The running fold may have passed the layout that was changed last.
+      if (this.#running === undefined) this.now();
+      else this.#foldIn(idleFold);
+    }, delay);
     this.#idle.unref();
   }
 
@@ -126,7 +159,9 @@ export class Folding {
       if (batch.some(([{ directory }]) => this.#options.based.has(directory))) await this.#rotate(journal);
       const frozen = this.#frozen.at(-1);
       await Promise.all(
-        batch.map(([layout, { resolve, reject }]) => this.#foldIfDirty(layout, journal, frozen).then(resolve, reject)),
+        batch.map(([layout, { resolve, reject }]) =>
+          this.#foldIfDirty(layout, journal, frozen).then(() => resolve(), reject),
+        ),
       );
     } catch (error) {
       for (const [, { reject }] of batch) reject(error);
@@ -165,6 +200,18 @@ export class Folding {
   async #fold(): Promise<void> {
     const journal = this.#options.journal();
     if (journal === undefined) return;
+    this.#wait = longestIdle;
+    this.#changedAt = undefined;
+    const began = performance.now();
+    try {
+      await this.#foldAll(journal);
+    } finally {
+      const ended = performance.now();
+      this.#restUntil = ended + Math.min((ended - began) * rest, longestIdle);
+    }
+  }
+
+  async #foldAll(journal: Journal): Promise<void> {
     await this.#inTurn(() => this.#rotate(journal));
     // Generations left by a failed fold are replayed before this one, so they are removed with it.
     const frozen = this.#frozen.at(-1);
@@ -172,7 +219,8 @@ export class Folding {
     for (const opening of this.#options.layouts()) {
       const layout = await opening.catch(() => undefined);
       if (layout === undefined) continue;
-      await this.#inTurn(() => this.#foldIfDirty(layout, journal, frozen));
+      const isFolded = await this.#inTurn(() => this.#foldIfDirty(layout, journal, frozen));
+      if (isFolded) await this.#options.files.throttle.pause(layoutPause);
       isWatching ||= layout.isWatching;
     }
     if (isWatching) this.whenIdle();
@@ -204,9 +252,12 @@ export class Folding {
     this.#frozenLength.contentLength += lengths.contentLength;
   }
 
-  async #foldIfDirty(layout: Layout, journal: Journal, frozen: number | undefined): Promise<void> {
+  /** @returns true if the layout had changes */
+  async #foldIfDirty(layout: Layout, journal: Journal, frozen: number | undefined): Promise<boolean> {
     await layout.mergeReplaced();
-    if (layout.isDirty) await this.foldLayout(layout, journal, frozen);
+    if (!layout.isDirty) return false;
+    await this.foldLayout(layout, journal, frozen);
+    return true;
   }
 
   /**

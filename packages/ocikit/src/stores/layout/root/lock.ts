@@ -1,7 +1,7 @@
 // The lock file of a root: one process writes, and another may take over when that process is gone.
 import { randomUUID } from 'node:crypto';
-import { closeSync, fstatSync, futimesSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { chmodSync, closeSync, fstatSync, futimesSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { RegistryError } from '../../../model/index.ts';
@@ -9,7 +9,15 @@ import { RegistryError } from '../../../model/index.ts';
 import { lookUp, thisProcess } from '../../disk/index.ts';
 import type { ProcessIdentity } from '../../disk/index.ts';
 
-import { hasCode, isMissing, CheckedThisTurn } from '../files/index.ts';
+import {
+  CheckedThisTurn,
+  hasCode,
+  isMissing,
+  isNoFile,
+  noFollow,
+  openRegular,
+  readRegularNow,
+} from '../files/index.ts';
 
 /** The owner of a lock, as the lock file names it. */
 export interface LockOwner extends ProcessIdentity {
@@ -21,6 +29,8 @@ const heartbeat = 5000;
 /** Milliseconds without a heartbeat. After these, an owner that cannot be looked up counts as gone. */
 const silence = 30_000;
 const pause = 500;
+/** The mode of the directory. */
+const ownOnly = 0o700;
 
 /** Options for taking the lock. */
 export interface AcquireOptions {
@@ -112,7 +122,7 @@ export class RootLock {
     clearInterval(this.#timer);
     closeSync(this.#file);
     try {
-      const { nonce } = JSON.parse(readFileSync(this.#path, 'utf8')) as LockOwner;
+      const { nonce } = JSON.parse(readRegularNow(this.#path, noFollow).toString()) as LockOwner;
       if (nonce === this.#nonce) rmSync(this.#path, { force: true });
     } catch {
       // The lock is gone, or belongs to another process by now.
@@ -130,21 +140,22 @@ export class RootLock {
   }
 }
 
+/** The directory itself is for this user alone, those above it are as usual. */
 async function makeDirectory(dir: string): Promise<void> {
+  await mkdir(dirname(dir), { recursive: true });
   try {
-    await mkdir(dir, { recursive: true });
+    await mkdir(dir, { mode: ownOnly });
+    // The umask may have taken away what this user needs.
+    chmodSync(dir, ownOnly);
   } catch (error) {
-    // On a read-only file system, Node reports the directory that it could not create as missing.
-    if (!isMissing(error)) throw error;
-    await mkdir(dirname(dir), { recursive: true });
-    await mkdir(dir);
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
 }
 
 function create(path: string, owner: LockOwner): number | undefined {
   let file: number;
   try {
-    file = openSync(path, 'wx', 0o644);
+    file = openSync(path, 'wx', 0o600);
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return undefined;
     throw error;
@@ -171,7 +182,7 @@ interface LockFile {
 async function read(path: string): Promise<LockFile | undefined> {
   try {
     // Opened each time: a network file system may show old data of a file until it is opened.
-    const handle = await open(path, 'r');
+    const handle = await openRegular(path, noFollow);
     try {
       const text = await handle.readFile('utf8');
       const { ino, mtimeNs } = await handle.stat({ bigint: true });
@@ -181,7 +192,8 @@ async function read(path: string): Promise<LockFile | undefined> {
     }
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw error;
+    if (!isNoFile(error)) throw error;
+    throw new RegistryError('UNAVAILABLE', `${path} is not the file of a lock: remove it`, { cause: error });
   }
 }
 

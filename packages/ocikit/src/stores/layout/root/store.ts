@@ -1,15 +1,18 @@
 // One root directory: its layouts, becoming the process that writes, and committing records.
+import { join } from 'node:path';
+
 import { createUploadIdIssuer, RegistryError } from '../../../model/index.ts';
 import type { Digest, UploadIdIssuer } from '../../../model/index.ts';
 
 import type { NameList } from '../../repository/index.ts';
 
-import { directoryOf, Files, PrivateDirectory, repositoryOf } from '../files/index.ts';
+import { directoryOf, Files, hasBlobs, PrivateDirectory, repositoryOf } from '../files/index.ts';
 import type { Durability, Warn } from '../files/index.ts';
 import { Layout, sharedNames, singleNames } from '../index/index.ts';
 import { HistoryFiles, Journal, randomMask, readContent, UnsettledContent } from '../journal/index.ts';
 import type { ContentRecord, JournalledContent, JournalPlace, JournalRecord, TagMoveRecord } from '../journal/index.ts';
 
+import { Edits } from './edits.ts';
 import { Folding, noOutcome } from './folding.ts';
 import { Follower } from './follower.ts';
 import { LayoutCache } from './layout-cache.ts';
@@ -78,6 +81,7 @@ export class LayoutStore {
   #owning: Promise<void> | undefined;
   #ids: UploadIdIssuer | undefined;
   readonly #folding: Folding;
+  readonly #edits: Edits;
   #names: RepositoryNames;
   /** Directories of layouts for which the current generation has a `base` record. */
   readonly #based = new Set<string>();
@@ -87,9 +91,10 @@ export class LayoutStore {
   constructor(options: StoreOptions) {
     this.root = options.root;
     this.isShared = options.isShared;
-    this.files = new Files(options.durability);
+    const own = join(options.root, '.ocikit');
+    this.files = new Files(options.durability, own);
     this.warn = options.warn;
-    this.private = new PrivateDirectory(options.root, this.files);
+    this.private = new PrivateDirectory(own, this.files);
     this.#defaultRepository = options.defaultRepository;
     this.#ownership = options.ownership;
     this.#unsettled = new UnsettledContent(this.private, this.files);
@@ -107,21 +112,37 @@ export class LayoutStore {
       layouts: () => this.#layouts.all(),
       assertOwned: () => this.assertOwned(),
     });
+    this.#edits = new Edits(this.warn, (layout) => this.#noteEdit(layout));
   }
 
   /** The layout of a repository, if no waiting is needed; nearly always so in the process that writes. */
   loadedLayoutOf(repository: string): Layout | undefined {
     if (this.#lock === undefined || this.#layouts.isFull) return undefined;
-    return this.#layouts.loaded(this.isShared ? '' : directoryOf(repository));
+    const layout = this.#layouts.loaded(this.isShared ? '' : directoryOf(repository));
+    return layout !== undefined && this.#edits.isSeen(layout) ? layout : undefined;
   }
 
   /** The layout of a repository, including changes by other processes. The repository need not exist. */
   async layoutOf(repository: string): Promise<Layout> {
     const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
-    if (this.#lock === undefined) await this.#follower.refresh(layout);
+    if (this.#lock === undefined) {
+      await this.#follower.refresh(layout);
+      return layout;
+    }
     // All of them have changes to write.
-    else if (this.#layouts.isFull) this.#folding.now();
+    if (this.#layouts.isFull) this.#folding.now();
+    if (!this.#edits.isSeen(layout)) await this.#edits.see(layout);
     return layout;
+  }
+
+  async #noteEdit(layout: Layout): Promise<void> {
+    if (layout.isDirty) {
+      this.#layouts.retain(layout);
+      this.#folding.whenIdle(layout);
+    }
+    if (this.isShared) return;
+    const name = repositoryOf(layout.directory);
+    await this.noteRepository(name, layout.repositories.has(name) || (await hasBlobs(layout.path)));
   }
 
   #newLayouts(): LayoutCache {
@@ -134,12 +155,14 @@ export class LayoutStore {
 
   async #openLayout(directory: string): Promise<Layout> {
     const { files, root, isShared, warn } = this;
+    this.private.assertReal();
     const { snapshots } = this.private;
     const names = isShared ? sharedNames(this.#defaultRepository) : singleNames(repositoryOf(directory));
     const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn });
     // Once this process writes, all journals of other processes have been folded.
     if (this.#journal === undefined) await this.#follower.open(layout);
     else layout.show(await layout.read(), []);
+    layout.lookedAt = this.#edits.now;
     return layout;
   }
 
@@ -169,6 +192,7 @@ export class LayoutStore {
   }
 
   async #own(): Promise<void> {
+    this.private.assertReal();
     const lock = await RootLock.acquire(this.private.path, {
       signal: this.#closed.signal,
       onWait: (owner) =>
@@ -183,6 +207,7 @@ export class LayoutStore {
       const assertOwned = (): void => lock.assertOwned();
       // Other processes may have written until the lock was taken.
       this.#forgetAll();
+      this.private.close(this.warn);
       const journals = await this.#follower.journals();
       await saveDamaged(journals, this.private.path, this.warn);
       const journal = new Journal(this.private.path, this.files, (journals.generations.at(-1) ?? 0) + 1, assertOwned);
@@ -202,6 +227,7 @@ export class LayoutStore {
         await this.#folding.removeGenerations(journal, journals.generations);
       });
       this.#folding.whenIdle();
+      this.#edits.start();
       await this.#ownership?.begin();
     } catch (error) {
       this.#lock = undefined;
@@ -372,6 +398,7 @@ export class LayoutStore {
 
   async #close(): Promise<void> {
     this.#folding.stop();
+    this.#edits.stop();
     this.#closed.abort(closed());
     await this.#owning?.catch(() => undefined);
     try {

@@ -31,6 +31,8 @@ export class FileStage implements UploadStage {
   /** All bytes, while there is no file. */
   #held: Uint8Array[] = [];
   #hasFile: boolean;
+  /** True if only this user may read the file, as long as it is an upload. */
+  #isHidden: boolean;
   #writtenAt: number | undefined;
   #followed: HashedFile | undefined;
   /** Size of the file when the last synchronisation began. */
@@ -44,6 +46,7 @@ export class FileStage implements UploadStage {
     this.#files = files;
     this.#size = size ?? 0;
     this.#hasFile = size !== undefined;
+    this.#isHidden = this.#hasFile;
   }
 
   /** Milliseconds since the epoch if the whole file was written at once, also after the file was renamed. */
@@ -144,6 +147,7 @@ export class FileStage implements UploadStage {
       rmSync(this.#path, { force: true });
       this.#writtenAt = undefined;
     } else {
+      this.#publish();
       this.#files.moveNow(this.#path, path);
     }
     this.#hasFile = false;
@@ -152,6 +156,7 @@ export class FileStage implements UploadStage {
   /** Renames the file to its final path, durably. */
   async moveTo(path: string): Promise<void> {
     this.#unfollow();
+    this.#publish();
     await this.#files.moveInto(this.#path, path, () => {
       this.#hasFile = false;
     });
@@ -166,6 +171,14 @@ export class FileStage implements UploadStage {
     if (this.#hasFile || this.#held.length > 0) return;
     await giveBack(this.#path);
     this.#hasFile = true;
+    this.#files.hide(this.#path);
+    this.#isHidden = true;
+  }
+
+  #publish(): void {
+    if (!this.#isHidden) return;
+    this.#files.publish(this.#path);
+    this.#isHidden = false;
   }
 
   async discard(): Promise<void> {
@@ -184,13 +197,15 @@ export class FileStage implements UploadStage {
   async #write(how?: 'durably'): Promise<void> {
     if (this.#hasFile) return;
     try {
-      await this.#files.writeSmall(this.#path, this.#held, how);
+      // A file that becomes a blob at once gets the blob's mode: changing it would take another call.
+      await this.#files.writeSmall(this.#path, this.#held, how ?? 'hidden');
     } catch (error) {
       // The bytes are still in memory and can be written when there is room again.
       await rm(this.#path, { force: true }).catch(() => undefined);
       throw error;
     }
     this.#hasFile = true;
+    this.#isHidden = how === undefined;
     this.#writtenAt = Date.now();
     this.#held = [];
   }
@@ -215,7 +230,7 @@ export class FileStage implements UploadStage {
   /** Opens the existing file and never creates one: missing bytes would become zeros. */
   async #openAgain(): Promise<FileHandle> {
     try {
-      return await open(this.#path, constants.O_RDWR);
+      return await open(this.#path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (cause) {
       if (!isMissing(cause)) throw cause;
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the bytes of the upload are gone: start it again', { cause });

@@ -32,7 +32,8 @@ interface WriteFailure {
 /** Runs in the worker, with nothing but its argument. */
 export function hashThread(load: (name: string) => unknown): void {
   const { createHash } = load('node:crypto') as typeof Crypto;
-  const { closeSync, openSync, readSync, writeSync } = load('node:fs') as typeof Fs;
+  const { closeSync, constants, openSync, readSync, writeSync } = load('node:fs') as typeof Fs;
+  const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const { parentPort: port } = load('node:worker_threads') as typeof WorkerThreads;
   const buffer = Buffer.allocUnsafe(1024 * 1024);
   // Linux allocates page cache in blocks as large as the write. Large blocks are often memory that a virtual machine
@@ -90,7 +91,7 @@ export function hashThread(load: (name: string) => unknown): void {
     if (message.do === 'open') {
       try {
         const { path, algorithm } = message;
-        files.set(id, { file: openSync(path, 'r+'), hash: createHash(algorithm), at: 0, hasFailed: false });
+        files.set(id, { file: openSync(path, flags), hash: createHash(algorithm), at: 0, hasFailed: false });
       } catch {
         // The digest will be undefined.
       }

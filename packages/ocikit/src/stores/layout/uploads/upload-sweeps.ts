@@ -67,7 +67,9 @@ export class UploadSweeps {
       // Synchronous, so that no client can resume it in between.
       if (this.#isOver || isInUse(name)) continue;
       const stats = lstatSync(join(dir, name), { throwIfNoEntry: false });
-      if (stats === undefined || stats.mtimeMs + expiry >= this.#origin + performance.now()) continue;
+      // A directory is no upload, and another program's.
+      if (stats === undefined || stats.isDirectory() || stats.mtimeMs + expiry >= this.#origin + performance.now())
+        continue;
       assertOwned();
       rmSync(join(dir, name), { force: true });
     }
