@@ -1,5 +1,5 @@
-// Makes of each package what Node loads: one file for each subpath, and what they share in some more. Finding, reading and
-// compiling a file for each module takes a third of the time of a start. Other runtimes and bundlers are given the modules.
+// Bundles each package for Node: one file for each subpath, and a few shared ones.
+// Finding, reading and compiling one file per module takes a third of a start. Other runtimes use the modules.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -27,7 +27,7 @@ function entriesOfLibrary() {
 }
 
 /**
- * @param {string} directory of the package
+ * @param {string} directory the package's directory
  * @param {Record<string, string>} input
  * @param {(string | RegExp)[]} external
  */

@@ -1,3 +1,4 @@
+// The tests of all packages.
 import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitest/config';
@@ -24,7 +25,7 @@ export default defineConfig({
     retry: process.env['CI'] === 'true' ? 2 : 0,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     coverage: {
-      // Where all tests are run anyway.
+      // CI runs all tests, so only CI measures coverage.
       enabled: process.env['CI'] === 'true',
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 
 import { listenOnFreePort } from '../../packages/ocikit/test/free-port.ts';
-import { written } from '../../packages/ocikit/test/written.ts';
+import { writePiece } from '../../packages/ocikit/test/write-piece.ts';
 
 import type { Digest } from './content.ts';
 
@@ -68,7 +68,7 @@ export async function serveContent(
     const send = async (): Promise<void> => {
       for (let at = start; at < end && !response.destroyed;) {
         const piece = content.at(at).subarray(0, end - at);
-        await written(response, piece);
+        await writePiece(response, piece);
         at += piece.length;
         sent.bytes += piece.length;
         onBytes(sent);

@@ -13,7 +13,7 @@ const distribution: readonly Deviation[] = [
     cases: [
       /^pushing manifests: (?!refuses|keeps).*sha512/,
       'pushing manifests: keeps a manifest apart under its sha256 and its sha512 digest',
-      'tags: moves a tag to a manifest with a sha512 digest',
+      'tagging: moves a tag to a manifest with a sha512 digest',
       'listing referrers: lists the manifests whose subject is a sha512 manifest',
       'deleting manifests: deletes a sha512 manifest with its tags',
       /^the official tests: (?:tag-param-)?sha512: (?!pushes each blob)/,
@@ -23,21 +23,21 @@ const distribution: readonly Deviation[] = [
     because: 'a blob is one under every digest, which it tells by sha256',
     cases: [
       'pushing blobs: keeps the sha256 and the sha512 blob of the same bytes apart',
-      'mounting: makes a sha512 blob of a named repository one of another',
+      'mounting: puts a sha512 blob of a named repository into another',
       /^the official tests: sha512 blobs: .*\(sha512 blobs\/mount\/(?!blob-post-put)/,
     ],
   },
   {
     because: 'a repository has tags, or it is none: without one, its list of tags is unknown',
     cases: [
-      'pushing blobs: makes the repository exist with its first blob, without a tag',
+      'pushing blobs: creates the repository with its first blob, without a tag',
       'pushing manifests: refuses bytes that do not have the sha256 digest, and sets no tag',
       'pushing manifests: refuses bytes that do not have the sha512 digest, and sets no tag',
-      'reading manifests: does not know a manifest that nobody pushed',
-      /^manifests that name missing content: refuses (?!an artifact manifest)/,
-      'tags: sets none of several tags if one is malformed, and stores nothing',
+      'reading manifests: does not find a manifest that was never pushed',
+      /^checking the links of a manifest: refuses (?!an artifact manifest)/,
+      'tagging: sets none of several tags if one is malformed, and stores nothing',
       'listing tags: lists none for a repository without tags',
-      'the official tests: manifests that are refused: lists the tags, all of them and those after the middle (bad-digest-image/tag-list)',
+      'the official tests: manifests that are refused: lists all tags and those after the middle (bad-digest-image/tag-list)',
     ],
   },
   {
@@ -46,35 +46,35 @@ const distribution: readonly Deviation[] = [
   },
   {
     because: 'it lists repositories as a tree does, in which a/b comes before a-b',
-    cases: ['listing repositories: lists at most as many as wanted'],
+    cases: ['listing repositories: lists at most the number asked for'],
   },
   {
     because: 'it gives up an upload whose commit was refused',
-    cases: [/^uploads of which a step fails: drops what came with a commit that had the wrong sha\d+ digest$/],
+    cases: [/^an upload with a failed step: discards the bytes of a commit with the wrong sha\d+ digest$/],
   },
   {
     because: 'it takes what two send at the same time, or gives up the upload',
-    cases: ['uploads of which a step fails: lets one of two win that append to the same place at the same time'],
-    atTimes: /how many have won|but it is BLOB_UPLOAD_UNKNOWN/,
+    cases: ['an upload with a failed step: lets one of two concurrent appends to the same position win'],
+    atTimes: /the number of appends that won|but it is BLOB_UPLOAD_UNKNOWN/,
   },
   {
     because: 'it knows neither the artifact manifest nor a manifest that says twice what it is',
     cases: [
       /^pushing manifests: stores (?:an artifact manifest of a release candidate|a manifest that is written in an unusual way) (?:with a tag|by its sha256)/,
       'listing referrers: lists an artifact manifest of a release candidate',
-      'manifests that name missing content: refuses an artifact manifest whose blob is missing',
+      'checking the links of a manifest: refuses an artifact manifest whose blob is missing',
     ],
   },
   {
     because: 'it looks for what is missing before it looks at the rest, and does not look at all of it',
     cases: [
-      /^manifests that are refused: (?!refuses (?:something|no bytes|a list|a string|bytes|an image with manifests|an index whose))/,
-      'manifests that name missing content: needs no content that can be fetched elsewhere',
+      /^checking manifests: (?!refuses (?:something|no bytes|a list|a string|bytes|an image with manifests|an index whose))/,
+      'checking the links of a manifest: does not need content that can be fetched elsewhere',
     ],
   },
   {
     because: 'it has no API for referrers, so a list of them is a tag',
-    cases: [/^the official tests: (?:artifacts-with|index-with|missing)-subject: lists the tags/],
+    cases: [/^the official tests: (?:artifacts-with|index-with|missing)-subject: lists all tags/],
   },
 ];
 
@@ -85,35 +85,35 @@ export const dockerRegistry: readonly Deviation[] = [
     because: 'it deletes no tags',
     cases: [
       /^deleting tags: /,
-      'many at the same time: stays whole while tags are set and deleted over and over',
-      'referrers that come and go: goes on listing a manifest whose tag was deleted',
+      'a registry under concurrent calls: stays consistent while tags are set and deleted repeatedly',
+      'listing referrers after a deletion: still includes a manifest whose tag was deleted',
       /^the official tests: (?:tag-param-sha256|(?!manifests that|sha|tag-param)[\w-]+): deletes each/,
     ],
   },
   {
     because: 'it lists repositories as a tree does, and goes on after a name as if it were in byte order',
-    cases: ['listing repositories: lists what comes strictly after a name, which need not exist'],
+    cases: ['listing repositories: lists the repositories strictly after a name, which need not exist'],
   },
   {
     because: 'it lists the repositories that have ever had a blob',
     cases: [
-      'pushing manifests: makes the repository exist with a manifest alone',
-      'mounting: mounts nothing from where a function forbids it',
+      'pushing manifests: creates the repository with a manifest alone',
+      'mounting: mounts nothing if a function forbids the repository',
       /^mounting: keeps the blob in the other repository/,
-      'deleting blobs: keeps the blob that another repository was given as well',
-      /^listing repositories: (?:lists them in byte order|can be left)/,
+      'deleting blobs: keeps the blob in another repository that has it too',
+      /^listing repositories: (?:lists them in byte order|can be stopped)/,
     ],
   },
   {
     because: 'it fails where a blob is asked for as a manifest',
     cases: [
-      'reading manifests: does not know a blob as a manifest',
-      'deleting manifests: does not know what is not there',
+      'reading manifests: does not find a blob as a manifest',
+      'deleting manifests: rejects if there is nothing to delete',
     ],
   },
   {
     because: 'it appends a chunk wherever the upload stands',
-    cases: ['resuming uploads: refuses to go on where the upload does not stand'],
+    cases: ['a resumed upload: refuses an offset other than its size'],
   },
 ];
 
@@ -123,24 +123,24 @@ export const distributionV3: readonly Deviation[] = [
   {
     because: 'it lists the repositories that have ever had a manifest',
     cases: [
-      'uploading: does not make the repository exist before the commit',
-      'mounting: makes the repository exist by mounting into it',
-      'pushing manifests: makes the repository exist with a manifest alone',
-      'many at the same time: makes a repository once that many push into first',
+      'uploading: does not create the repository before the commit',
+      'mounting: creates the repository that it mounts into',
+      'pushing manifests: creates the repository with a manifest alone',
+      'a registry under concurrent calls: creates a repository once for many first pushes',
     ],
   },
   {
     because: 'its list of tags is unknown for the moment in which it has none',
-    cases: ['many at the same time: stays whole while tags are set and deleted over and over'],
+    cases: ['a registry under concurrent calls: stays consistent while tags are set and deleted repeatedly'],
     atTimes: /tags\/list\S* was answered 404/,
   },
   {
     because: 'it resumes an upload by an id without its state',
-    cases: ['resuming uploads: does not know an id that was changed'],
+    cases: ['a resumed upload: is unknown by a changed id'],
   },
   {
     because: 'a part of the tags of an unknown repository is an empty list',
-    cases: ['listing tags: does not know an unknown repository'],
+    cases: ['listing tags: rejects for an unknown repository'],
   },
 ];
 
@@ -149,31 +149,31 @@ export const craneRegistry: readonly Deviation[] = [
   {
     because: 'all repositories have all blobs',
     cases: [
-      'pushing blobs: verifies the bytes also of a blob that another repository has',
+      'pushing blobs: verifies the bytes for a blob that another repository has',
       'pushing blobs: makes a blob visible in its repository only',
-      'reading blobs: does not know the empty blob before somebody pushed it',
-      'mounting: begins an upload if the named repository lacks what another one has',
-      'mounting: mounts nothing from where a function forbids it',
+      'reading blobs: does not find the empty blob before it is pushed',
+      'mounting: begins an upload if only another repository than the named one has the blob',
+      'mounting: mounts nothing if a function forbids the repository',
       /^mounting: keeps the blob in the other repository/,
-      'deleting blobs: keeps the blob that another repository was given as well',
+      'deleting blobs: keeps the blob in another repository that has it too',
     ],
   },
   {
     because: 'it mounts nothing',
     cases: [
-      /^mounting: (?:makes a sha\d+ blob of a named repository one of another|mounts a blob)/,
-      'events: tells that a blob was mounted',
+      /^mounting: (?:puts a sha\d+ blob of a named repository into another|mounts a blob)/,
+      'the listener for events: is told that a blob was mounted',
       /^the official tests: sha\d+ blobs: .*\(sha\d+ blobs\/mount\/(?!blob-post-put)/,
     ],
   },
   {
     because: 'it lists the repositories that have a manifest, ever had one, and all of them whatever comes first',
     cases: [
-      'pushing blobs: makes the repository exist with its first blob, without a tag',
-      'uploading: does not make the repository exist before the commit',
-      'mounting: makes the repository exist by mounting into it',
-      'listing repositories: lists what comes strictly after a name, which need not exist',
-      'listing repositories: lists at most as many as wanted',
+      'pushing blobs: creates the repository with its first blob, without a tag',
+      'uploading: does not create the repository before the commit',
+      'mounting: creates the repository that it mounts into',
+      'listing repositories: lists the repositories strictly after a name, which need not exist',
+      'listing repositories: lists at most the number asked for',
       'deleting manifests: keeps the manifest in other repositories',
       /^emptying repositories: /,
     ],
@@ -181,23 +181,23 @@ export const craneRegistry: readonly Deviation[] = [
   {
     because: 'nothing can be asked of an upload, nor can it be cancelled',
     cases: [
-      /^uploads of which a step fails: (?:refuses (?:last )?bytes|keeps what came|lets one)/,
-      /^resuming uploads: (?:goes on where the upload|commits and cancels|knows that|can be|does not know an id that was changed)/,
-      /^ending uploads: (?:is over|can be cancelled)/,
-      'signals: ends an append whose source hangs, and the upload can be gone on with',
+      /^an upload with a failed step: (?:refuses (?:last )?bytes|keeps the bytes|lets one)/,
+      /^a resumed upload: (?:continues at its end$|can be|has the|is unknown by a changed id)/,
+      /^an ended upload: (?:is unknown|can be cancelled)/,
+      'an aborted signal: ends an append whose source hangs, and the upload can be resumed',
       /^the official tests: sha\d+ blobs: .*\/(?:post cancel|chunked out-of-order(?: and put chunk)?)\/blob-(?!post-put)/,
     ],
   },
   {
     because: 'a chunk has to say where it belongs, and is of an unknown upload if it does not belong there',
-    cases: [/^resuming uploads: (?:goes on at the end|refuses to go on)/],
+    cases: [/^a resumed upload: (?:continues at its end without|refuses an offset)/],
   },
   {
     because: 'a repository without a manifest is unknown, whatever is asked for in it',
     cases: [
       /^pushing manifests: refuses bytes that do not have the sha\d+ digest, and sets no tag$/,
-      'reading manifests: does not know a blob as a manifest',
-      'tags: sets none of several tags if one is malformed, and stores nothing',
+      'reading manifests: does not find a blob as a manifest',
+      'tagging: sets none of several tags if one is malformed, and stores nothing',
       /^the official tests: manifests that are refused: .*\((?:bad-digest-image|invalid-digest-format)\/(?:tag-list|delete)/,
     ],
   },
@@ -205,32 +205,29 @@ export const craneRegistry: readonly Deviation[] = [
     because: 'a tag has a sha256 digest',
     cases: [
       'pushing manifests: sets tags on a manifest that its sha512 digest names',
-      'tags: moves a tag to a manifest with a sha512 digest',
+      'tagging: moves a tag to a manifest with a sha512 digest',
       /^the official tests: (?:tag-param-)?sha512: .*\/(?:tag-list|manifest-head-by-tag|manifest-by-tag)\)$/,
     ],
   },
   {
     because:
       'it takes any bytes for a manifest, and looks for nothing but the entries of an index, which are missing by another name',
-    cases: [
-      /^manifests that are refused: (?!refuses an index whose entries)/,
-      /^manifests that name missing content: /,
-    ],
+    cases: [/^checking manifests: (?!refuses an index whose entries)/, /^checking the links of a manifest: /],
   },
   {
     because: 'it has no API for referrers, so a list of them is a tag',
-    cases: [/^the official tests: (?:artifacts-with|index-with|missing)-subject: lists the tags/],
+    cases: [/^the official tests: (?:artifacts-with|index-with|missing)-subject: lists all tags/],
   },
   {
     because: 'it fails to delete a blob that is not there',
     cases: [
-      /^deleting blobs: (?:does not know|deletes a blob once)/,
-      'many at the same time: stays whole while a blob is pushed, read and deleted over and over',
+      /^deleting blobs: (?:rejects|does not delete)/,
+      'a registry under concurrent calls: stays consistent while a blob is pushed, read and deleted repeatedly',
     ],
   },
   {
     because: 'tags stay when their manifest is deleted',
-    cases: [/^deleting manifests: (?:deletes a sha\d+ manifest with its tags|does not bring tags back)/],
+    cases: [/^deleting manifests: (?:deletes a sha\d+ manifest with its tags|does not restore tags)/],
   },
 ];
 
@@ -240,12 +237,12 @@ export const craneRegistryOnDisk: readonly Deviation[] = [
     because: 'it keeps a blob under its sha256 digest, whatever digest it was pushed by',
     cases: [
       /^pushing blobs: (?:stores a sha512 blob|keeps the sha256 and the sha512 blob)/,
-      'reading a part of a blob: gives the parts of a sha512 blob, which are the whole when put together',
+      'reading a part of a blob: gives parts of a sha512 blob that make up the whole',
       /^uploading: (?!commits with a sha256).*sha512/,
-      /^uploads of which a step fails: (?:refuses a commit|drops what came).*sha512/,
-      'mounting: begins an upload for a sha512 blob that is not there',
+      /^an upload with a failed step: (?:refuses a commit|discards the bytes).*sha512/,
+      'mounting: begins an upload for a sha512 blob that is missing',
       'deleting blobs: deletes a sha512 blob, and no other',
-      /^the official tests: sha512 blobs: (?:says|gives)/,
+      /^the official tests: sha512 blobs: (?:resolves|gives)/,
       /^the official tests: (?:tag-param-)?sha512: .*\/(?:blob-post-put|blob-head|blob-get)\)$/,
     ],
   },

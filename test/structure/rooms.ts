@@ -72,6 +72,7 @@ export const rooms: Rooms = {
       'stores/layout/journal',
       'stores/layout/root',
       'stores/layout/uploads',
+      'stores/disk',
     ],
     node: everyFile,
   },
@@ -87,12 +88,12 @@ export const rooms: Rooms = {
     node: everyFile,
   },
   'stores/layout/index': {
-    imports: ['model', 'stores/repository', 'stores/layout/files', 'stores/layout/journal'],
+    imports: ['model', 'stores/repository', 'stores/layout/files', 'stores/layout/journal', 'stores/disk'],
     node: everyFile,
   },
-  'stores/layout/journal': { imports: ['model', 'stores/layout/files'], node: everyFile },
+  'stores/layout/journal': { imports: ['model', 'stores/layout/files', 'stores/disk'], node: everyFile },
   'stores/layout/uploads': {
-    imports: ['model', 'stores/blobs', 'stores/uploads', 'stores/layout/files'],
+    imports: ['model', 'stores/blobs', 'stores/uploads', 'stores/layout/files', 'stores/disk'],
     node: everyFile,
   },
   'stores/layout/files': { imports: ['model', 'stores/disk'], node: everyFile },
@@ -136,7 +137,6 @@ export const rooms: Rooms = {
   },
   'http/client/referrers': {
     imports: ['model', 'http/wire', 'transfer', 'http/client/manifests', 'http/client/shared', 'http/client/transport'],
-    innerDoors: ['listing.ts', 'tag-changes.ts'],
   },
   'http/client/pull': {
     imports: ['model', 'http/wire', 'http/client/manifests', 'http/client/shared', 'http/client/transport'],
@@ -153,7 +153,7 @@ export const rooms: Rooms = {
     ],
   },
 
-  // The server knows the interface, no store and no client. It imports only types from Node, so that importing the server
+  // The server knows the interface, no store and no client. It imports only types from Node, so that importing it
   // loads nothing that other runtimes lack.
   'http/server': {
     imports: ['model', 'http/wire', 'http/server/adapters', 'http/server/api', 'http/server/shared'],
@@ -195,13 +195,12 @@ export const rooms: Rooms = {
       'views/cache/local',
       'views/cache/shared',
       'views/cache/upstream',
-      'views/shared',
     ],
   },
   'views/cache/content': {
-    imports: ['model', 'views/cache/fill', 'views/cache/shared', 'views/cache/upstream', 'views/shared'],
+    imports: ['model', 'views/cache/fill', 'views/cache/shared', 'views/cache/upstream', 'views/shared', 'transfer'],
   },
-  'views/cache/fill': { imports: ['model', 'views/cache/shared', 'views/cache/upstream'] },
+  'views/cache/fill': { imports: ['model', 'views/cache/shared', 'views/cache/upstream', 'transfer'] },
   'views/cache/local': { imports: ['model', 'views/cache/upstream', 'views/shared'] },
   'views/cache/upstream': { imports: ['model'] },
   'views/cache/shared': { imports: ['model'] },
@@ -212,7 +211,7 @@ export const rooms: Rooms = {
   'upkeep/check': { imports: ['model', 'upkeep/graph', 'upkeep/shared'] },
   'upkeep/retention': { imports: ['model', 'upkeep/graph', 'upkeep/shared'] },
   'upkeep/history': { imports: ['model', 'upkeep/shared'] },
-  'upkeep/graph': { imports: ['model', 'upkeep/shared'] },
+  'upkeep/graph': { imports: ['model'] },
   'upkeep/shared': { imports: ['model'] },
 
   // The rooms that only Node has.
@@ -225,25 +224,23 @@ export const rooms: Rooms = {
 
   // Contents, servers and suites for users' tests. node.ts adds the parts that need Node.
   testing: {
-    imports: [
-      'model',
-      'copy',
-      'http/server',
-      'http/wire',
-      'image',
-      'node',
-      'stores/memory',
-      'testing/conformance',
-      'testing/contract',
-      'testing/test-client',
-    ],
-    doors: ['node.ts', 'test-client.ts'],
-    innerDoors: ['content.ts', 'subject.ts'],
+    imports: ['testing/cases', 'testing/content', 'testing/contract', 'testing/faults', 'testing/server'],
+    doors: ['node.ts'],
+  },
+  'testing/content': { imports: ['model', 'copy'] },
+  'testing/cases': { imports: ['model', 'testing/content'] },
+  'testing/contract': {
+    imports: ['model', 'testing/cases', 'testing/conformance', 'testing/content'],
+  },
+  // Tests that run the contract for a registry each.
+  'testing/contract/registries': { imports: [] },
+  'testing/conformance': { imports: ['model', 'testing/cases', 'testing/content'] },
+  'testing/faults': { imports: ['model', 'http/server', 'http/wire', 'testing/content'] },
+  'testing/server': {
+    imports: ['model', 'http/server', 'image', 'node', 'stores/memory', 'testing/content'],
     packages: ['selfsigned'],
   },
-  'testing/contract': { imports: ['model', 'testing'], doors: ['names.ts'], innerDoors: everyFile },
-  'testing/test-client': { imports: ['model'], innerDoors: ['http.ts', 'lister.ts', 'reader.ts', 'writer.ts'] },
-  'testing/conformance': { imports: ['model', 'http/wire'], toCome: true },
+  'testing/test-client': { imports: ['model'] },
 
   // The command. Each file loads what the arguments need, so its rooms have no index.ts.
   cli: { imports: ['cli/commands/*', 'cli/output'], doors: ['main.ts'], node: ['main.ts'], packages: ['commander'] },
@@ -286,6 +283,7 @@ export const rooms: Rooms = {
   web: { imports: ['model', 'auth', 'archive', 'http/server', 'image', 'upkeep', 'views'], toCome: true },
 
   'packages/ocikit/test': { ...tests, doors: everyFile },
+  'packages/ocikit/test/directory-format': { ...tests, doors: everyFile },
   'test/faults': tests,
   'test/guides': tests,
   'test/interop': tests,

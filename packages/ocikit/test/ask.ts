@@ -1,17 +1,17 @@
+// Requests to a guarded registry, for tests of authentication.
 import { inspect } from 'node:util';
 
 import { createAuthenticator } from '../src/http/client/auth/index.ts';
-import { parseScope } from '../src/http/client/auth/scope.ts';
-import { explain } from '../src/http/client/explanation.ts';
+import { parseScope } from '../src/http/wire/index.ts';
+import { createTransport, explain } from '../src/http/client/transport/index.ts';
 import type { ClientOptions } from '../src/http/client/index.ts';
-import { createTransport } from '../src/http/client/transport.ts';
 
 export { failureOf } from './failure-of.ts';
 
-/** Asks a guarded registry for what a scope names, and gives the status, or rejects with the client's error. */
+/** Sends a request that needs a scope. Gives the status, or rejects with the client's error. */
 export type Ask = (scope: string, options?: { path?: string; signal?: AbortSignal }) => Promise<number>;
 
-/** The client's transport and authenticator, as `createClient` puts them together. */
+/** Makes an {@link Ask} of the client's transport and authenticator, put together as in `createClient`. */
 export function asker(host: string, options: Partial<ClientOptions> = {}): Ask {
   const { credentials, trustedRealms = [], userAgent, backOff = { first: 1 }, onRetry } = options;
   const transport = createTransport({ host, ...options, backOff }, ({ origin }, fetch, onTokenRequest) =>
@@ -32,7 +32,7 @@ export function asker(host: string, options: Partial<ClientOptions> = {}): Ask {
   };
 }
 
-/** All that a log could show of an error. */
+/** Everything that a log could show of an error. */
 export function shown(error: unknown): string {
   return [
     inspect(error, { depth: 20, showHidden: true, getters: true }),

@@ -1,3 +1,4 @@
+// A registry with one blob, whose answers a test can change.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -6,35 +7,47 @@ import { resolveRange } from '../src/model/index.ts';
 import type { Descriptor, ResolvedRange } from '../src/model/index.ts';
 
 import { listen } from './listen.ts';
-import { written } from './written.ts';
+import { writePiece } from './write-piece.ts';
 
-/** A request for the blob, from 1 on. */
+/** A request for the blob. */
 export interface HostedRequest {
+  /** Its number in the order of arrival, from 1 on. */
   number: number;
+  /** Such as `GET`. */
   method: string;
-  /** What its `Range` asks for. */
+  /** The range that its `Range` asks for; undefined for the whole blob. */
   range: ResolvedRange | undefined;
 }
 
+/** An answer of the host. */
 export interface HostedAnswer {
+  /** The HTTP status. */
   status: number;
+  /** By names in lower case. */
   headers: Record<string, string>;
+  /** All bytes of the body. */
   body: Uint8Array;
-  /** The connection ends after so many bytes of the body. */
+  /** Bytes of the body after which the connection ends. Default: it stays. */
   cutAfter?: number;
-  /** Bytes per second. */
+  /** Bytes per second. Default: no limit. */
   speed?: number;
 }
 
-/** A registry with one blob, which it serves as the specification has it, but for what a test changes. */
+/** A registry with one blob. It answers by the specification, except for the changes of a test. */
 export interface BlobHost {
+  /** `HOST:PORT` */
   host: string;
+  /** In order of arrival. */
   requests: HostedRequest[];
-  /** Bytes of bodies that were sent. */
+  /** Bytes of all bodies that were sent. */
   sent: number;
 }
 
-/** @param change makes another answer of the right one */
+/**
+ * Serves a blob for as long as the test runs.
+ *
+ * @param change gives the answer to send, of the right one. Default: the right one
+ */
 export async function hostBlob(
   { descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array },
   change: (answer: HostedAnswer, request: HostedRequest) => HostedAnswer = (answer) => answer,
@@ -99,7 +112,7 @@ async function send(
   for (let at = 0; at < end; at += step) {
     const piece = body.subarray(at, Math.min(at + step, end));
     if (response.destroyed) return;
-    await written(response, piece);
+    await writePiece(response, piece);
     onSent(piece.length);
     if (speed !== undefined) await delay((piece.length * 1000) / speed);
   }
@@ -107,11 +120,12 @@ async function send(
   else response.destroy();
 }
 
+/** The answer without a header. */
 export function withoutHeader(answer: HostedAnswer, name: string): HostedAnswer {
   return { ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([key]) => key !== name)) };
 }
 
-/** It does not say how long it is: the body comes in HTTP's chunks. */
+/** The answer without its length: the body comes in HTTP's chunks. */
 export function withoutLength(answer: HostedAnswer): HostedAnswer {
   return withoutHeader(answer, 'content-length');
 }

@@ -1,24 +1,27 @@
+// A proxy that cuts connections at given bytes.
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 
 import { listenOnFreePort } from './free-port.ts';
 
+/** A proxy that cuts connections. */
 export interface CuttingProxy {
   /** `HOST:PORT` */
   readonly host: string;
-  /** Bytes that came from the client. */
+  /** Bytes that the client has sent. */
   readonly sent: number;
-  /** How often a connection has been cut. */
+  /** Connections that were cut. */
   readonly cuts: number;
+  /** Stops the proxy, and ends its connections. */
   close(): void;
 }
 
 /**
- * Stands between a client and a server, and cuts the connection whenever the client has sent so many bytes more in all.
+ * Starts a proxy between a client and a server, which cuts the connection at given counts of bytes from the client.
  *
- * @param port of the server, on this machine
- * @param after bytes of the client's at which a connection is cut, in ascending order
- * @param how `end`: what has come arrives; `reset`: what is on its way is lost
+ * @param port the server's port on this machine
+ * @param after the counts of all bytes from the client at which to cut, in ascending order
+ * @param how `end`: the server gets the bytes before the cut; `reset`: bytes on their way are lost
  */
 export async function cuttingProxy(
   port: number,
@@ -31,7 +34,7 @@ export async function cuttingProxy(
   let cuts = 0;
   const keep = (socket: Socket): void => {
     sockets.add(socket);
-    // A connection that is cut fails at its other end.
+    // A cut connection fails at its other end.
     socket.on('error', () => undefined);
     socket.on('close', () => sockets.delete(socket));
   };

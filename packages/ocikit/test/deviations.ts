@@ -1,15 +1,17 @@
+// The contract suite for registries that deviate from it.
 import { describe, expect, test } from 'vitest';
 
-/** What a registry does otherwise than the contract of `Registry` has it, and why. */
+/** A difference between a registry and the contract of `Registry`. */
 export interface Deviation {
+  /** The reason, as the rest of a title. */
   readonly because: string;
-  /** All cases that it makes fail, as `group: case`, whole. */
+  /** All cases that fail because of it, as `group: case`: the whole title, or a pattern. */
   readonly cases: readonly (string | RegExp)[];
-  /** What they fail with if they fail: where that depends on who comes first. */
+  /** For cases that fail only in some runs: the message of their failures. */
   readonly atTimes?: RegExp;
 }
 
-/** A group of the contract, of the sources or of the package that was built. */
+/** A group of the contract. It may come from the sources or from the built package. */
 interface ContractGroup {
   readonly name: string;
   readonly cases: readonly {
@@ -19,15 +21,17 @@ interface ContractGroup {
   }[];
 }
 
+/** Options of {@link describeDeviating}. */
 export interface DeviatingOptions {
+  /** All deviations of the registry. */
   readonly deviations: readonly Deviation[];
-  /** The groups of cases that are run. Default: all. */
+  /** The groups of cases to run. Default: all. */
   readonly groups?: RegExp | undefined;
 }
 
 /**
- * The contract as tests, in which what a registry does otherwise is expected to fail: a deviation that has gone, and one that
- * never was there, are failures.
+ * Defines the contract as tests, in which the cases of a deviation are expected to fail. A deviation that the registry
+ * does not have is a failure.
  */
 export function describeDeviating(
   name: string,
@@ -44,9 +48,9 @@ export function describeDeviating(
 
   describe(name, () => {
     for (const { name: group, cases } of contract) {
-      // What the traits leave out has its reason there.
+      // The traits give the reason for the other cases.
       const applying = cases.filter(({ leftOut }) => leftOut === undefined);
-      // Also of groups that are not run: their deviations are seen elsewhere.
+      // Looks at all groups, so that deviations in groups that are not run count as used.
       const deviating = applying.map(({ name: sentence }) => deviationOf(`${group}: ${sentence}`));
       if (applying.length === 0 || !groups.test(group)) continue;
       describe(group, () => {
@@ -60,7 +64,7 @@ export function describeDeviating(
       });
     }
 
-    test('has no other deviations than are seen', () => {
+    test('has cases for each of its deviations', () => {
       const all = deviations.flatMap(({ cases }) => cases);
       expect(all.filter((one) => !used.has(one))).toEqual([]);
     });

@@ -1,3 +1,4 @@
+// The error of a promise.
 /** The error that a promise rejects with. */
 export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   try {
@@ -5,5 +6,5 @@ export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   } catch (error) {
     return error;
   }
-  throw new Error('it did not fail');
+  throw new Error('expected the promise to reject, but it resolved');
 }

@@ -1,6 +1,7 @@
+// Servers on a free port.
 import type { Server } from 'node:net';
 
-/** Makes a server listen on a free port of this machine. Gives the port. */
+/** Starts a server on a free port of this machine. Gives the port. */
 export async function listenOnFreePort(server: Server, address = '127.0.0.1'): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

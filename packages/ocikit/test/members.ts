@@ -1,12 +1,13 @@
+// Registries with changed methods, for tests of views over several members.
 import { createContent } from '../src/model/index.ts';
 import type { BlobContent, Registry } from '../src/model/index.ts';
 
-/** A registry, some of whose methods are others. They may call those of the registry itself. */
+/** A registry with some methods replaced. The new ones may call those of the registry. */
 export function changed(registry: Registry, methods: Partial<Registry>): Registry {
   return { ...registry, ...methods };
 }
 
-/** A registry that fails with this error, whatever it is asked. */
+/** A registry whose every call fails with this error. */
 export function failing(registry: Registry, error: unknown): Registry {
   const fail = (): Promise<never> => Promise.reject(error);
   const list = (): AsyncIterable<never> => ({ [Symbol.asyncIterator]: () => ({ next: fail }) });
@@ -32,15 +33,17 @@ export function failing(registry: Registry, error: unknown): Registry {
   };
 }
 
-/** Contents of which one can tell how many are open: neither read to the end nor cancelled. */
+/** A registry that records which contents are open: neither read to the end nor cancelled. */
 export interface Watched {
+  /** The registry to read from. */
   readonly registry: Registry;
+  /** The open contents. */
   readonly open: ReadonlySet<BlobContent>;
-  /** How many there have been. */
+  /** The contents that it has given. */
   readonly count: number;
 }
 
-/** A registry whose contents are watched. They arrive by themselves, in pieces. */
+/** A registry that records its open contents. They give their bytes in pieces of this size. */
 export function watched(registry: Registry, pieceSize = 1000): Watched {
   const open = new Set<BlobContent>();
   let count = 0;
@@ -88,7 +91,7 @@ async function contentOf(
   return { descriptor, range, bytes: await content.bytes() };
 }
 
-/** A registry whose contents fail when so many bytes of what is asked for have come. */
+/** A registry whose contents fail with this error after this many bytes. */
 export function cutting(registry: Registry, after: number, error: unknown): Registry {
   return changed(registry, {
     async getBlob(repository, digest, options = {}) {

@@ -1,29 +1,26 @@
+// Peculiarities of other registries, as middleware of our own server. The options of the server have some more:
+// `disableReferrersApi`, `disableSinglePostUpload`, `omitDigestFromTagGetResponse`, `omitLinkHeaderFromResponses`.
 import type { Exchange, Middleware, Reply } from '../src/http/server/index.ts';
 import { parsePath } from '../src/http/wire/index.ts';
 import type { Route } from '../src/http/wire/index.ts';
 
-/**
- * What other registries do differently, as middleware of our own server. The options of the server have some more:
- * `disableReferrersApi`, `disableSinglePostUpload`, `omitDigestFromTagGetResponse`, `omitLinkHeaderFromResponses`.
- */
-
-/** `Docker-Content-Digest` is nowhere. ECR leaves it out of manifests, some proxies out of everything. */
+/** No answer has `Docker-Content-Digest`. ECR omits it for manifests, some proxies for everything. */
 export const withoutDigests: Middleware = changing((reply) => without(reply, 'Docker-Content-Digest'));
 
 /** Every answer is sent in chunks, without its length: proxies that compress or scan do so. */
 export const chunked: Middleware = changing((reply) => without(reply, 'Content-Length'));
 
-/** Types have parameters. RFC 9110, section 8.3.1. */
+/** Media types have parameters. RFC 9110, section 8.3.1. */
 export const withTypeParameters: Middleware = changing((reply) => {
   const type = header(reply, 'Content-Type');
   return type === undefined ? reply : withHeader(reply, 'Content-Type', `${type}; charset=utf-8`);
 });
 
-/** A range gets the whole blob, with 200. */
+/** A request for a range gets the whole blob, with 200. */
 export const ignoringRanges: Middleware = (exchange, next) =>
   next(asking(exchange, { header: (name) => (name === 'range' ? undefined : exchange.header(name)) }));
 
-/** A range gets another part than was asked for, and the answer says so: it starts so many bytes too late. */
+/** A request for a range gets a part that starts this many bytes later, and the answer says so. */
 export function shiftingRanges(by: number): Middleware {
   return (exchange, next) => {
     const range = /^bytes=(\d+)-(\d*)$/.exec(exchange.header('range') ?? '');
@@ -33,7 +30,7 @@ export function shiftingRanges(by: number): Middleware {
   };
 }
 
-/** Only ranges whose two ends are said and are there are understood, as by the registry of go-containerregistry. */
+/** Only ranges with two ends within the blob are accepted, as in the registry of go-containerregistry. */
 export function refusingOpenRanges(size: number): Middleware {
   return async (exchange, next) => {
     const range = exchange.header('range');
@@ -43,7 +40,7 @@ export function refusingOpenRanges(size: number): Middleware {
   };
 }
 
-/** The last bytes of the empty blob are a part whose range cannot be written down: `net/http` of Go answers so. */
+/** The last bytes of the empty blob have the range `0--1`, as from `net/http` of Go. */
 export const withPartsOfNothing: Middleware = async (exchange, next) => {
   const reply = await next(exchange);
   return exchange.header('range')?.startsWith('bytes=-') === true && header(reply, 'Content-Length') === '0'
@@ -51,7 +48,7 @@ export const withPartsOfNothing: Middleware = async (exchange, next) => {
     : reply;
 };
 
-/** Whatever a push is verified by, its answer names this digest: Docker's registry names everything by sha256. */
+/** The answer to every push names this digest: Docker's registry answers with sha256 digests alone. */
 export function namingStored(digest: string): Middleware {
   return async (exchange, next) => {
     const reply = await next(exchange);
@@ -59,7 +56,7 @@ export function namingStored(digest: string): Middleware {
   };
 }
 
-/** The first question about an upload ends it, as in Docker's registry, where a cut has left it elsewhere than it thinks. */
+/** The first GET of an upload ends it, as in Docker's registry after a connection was cut. */
 export function losingUploads(): Middleware {
   let lost: string | undefined;
   return async (exchange, next) => {
@@ -81,7 +78,7 @@ export function ignoringParameters(...names: string[]): Middleware {
   };
 }
 
-/** A list goes on at this place, whatever it is. */
+/** Every list names this next page. */
 export function linking(target: string): Middleware {
   return changing((reply, { resource }) =>
     resource === 'tags' || resource === 'catalog' ? withHeader(reply, 'Link', `<${target}>; rel="next"`) : reply,
@@ -92,20 +89,20 @@ export function linking(target: string): Middleware {
 export const withoutHead: Middleware = async (exchange, next) =>
   exchange.method === 'HEAD' ? { status: 405, headers: { 'Content-Length': '0' } } : next(exchange);
 
-/** HEAD is answered without the length and the digest. */
+/** Answers to HEAD have no length and no digest. */
 export const bareHead: Middleware = async (exchange, next) => {
   const reply = await next(exchange);
   return exchange.method === 'HEAD' ? without(without(reply, 'Content-Length'), 'Docker-Content-Digest') : reply;
 };
 
-/** Errors are pages, as those of a proxy before the registry. */
+/** Errors are HTML pages, as those of a proxy before the registry. */
 export const withHtmlErrors: Middleware = changing((reply) => {
   if (reply.status < 400) return reply;
   const body = '<html><body>nothing to see here</body></html>';
   return { status: reply.status, headers: { 'Content-Type': 'text/html', 'Content-Length': `${body.length}` }, body };
 });
 
-/** What was deleted is answered with this: some say 200 or 204. */
+/** Deletions are answered with this status: some registries use 200 or 204. */
 export function deletingWith(status: number): Middleware {
   return async (exchange, next) => {
     const reply = await next(exchange);
@@ -114,7 +111,7 @@ export function deletingWith(status: number): Middleware {
   };
 }
 
-/** Only this many bytes may come in one request: proxies such as nginx and Cloudflare answer more with 413. */
+/** A request may have at most this many bytes: proxies such as nginx and Cloudflare answer larger ones with 413. */
 export function acceptingAtMost(bytes: number): Middleware {
   return async (exchange, next) => {
     const body = '<html>413 Request Entity Too Large</html>';
@@ -123,13 +120,16 @@ export function acceptingAtMost(bytes: number): Middleware {
   };
 }
 
-/** Uploads want chunks of at least this, but for the last, and say so. Distribution specification, "Pushing a blob in chunks". */
+/**
+ * Uploads demand chunks of at least this many bytes, except for the last one, and announce it.
+ * Distribution specification, "Pushing a blob in chunks".
+ */
 export function wantingChunks(bytes: number): Middleware {
   const atEnd = new Set<string>();
   return async (exchange, next) => {
     const { method, path } = exchange;
     if (method === 'PATCH') {
-      // A chunk that is too small can only have been the last one.
+      // A chunk that is too small must be the last one.
       if (atEnd.has(path)) return { status: 416, headers: { 'Content-Length': '0' } };
       if (Number(exchange.header('content-length') ?? Number.NaN) < bytes) atEnd.add(path);
     }
@@ -138,14 +138,14 @@ export function wantingChunks(bytes: number): Middleware {
   };
 }
 
-/** `tag=` means nothing to it: only the reference in the path is set, and no `OCI-Tag` is answered. */
+/** The parameter `tag` is ignored: only the reference in the path is set, and no answer has `OCI-Tag`. */
 export const ignoringTagParameters: Middleware = async (exchange, next) => {
   const query = new URLSearchParams(exchange.query);
   query.delete('tag');
   return without(await next(asking(exchange, { query: query.toString() })), 'OCI-Tag');
 };
 
-/** Mounting is answered with an upload, always. */
+/** Every mount is answered with an upload. */
 export const withoutMounts: Middleware = (exchange, next) => {
   const query = new URLSearchParams(exchange.query);
   query.delete('mount');
@@ -153,10 +153,10 @@ export const withoutMounts: Middleware = (exchange, next) => {
   return next(asking(exchange, { query: query.toString() }));
 };
 
-/** Only what the specification says of an upload's progress is answered, and `Range: 0-0` may be one byte or none. */
+/** An upload's progress is in `Range` alone, as in the specification, where `0-0` may mean one byte or none. */
 export const withoutUploadOffsets: Middleware = changing((reply) => without(reply, 'Upload-Offset'));
 
-/** An upload's location has a query of its own, another one with each answer, that has to come back: distribution's `_state`. */
+/** An upload's location has a query that changes with each answer and has to be sent back: distribution's `_state`. */
 export function withUploadState(): Middleware {
   const states = new Map<string, Set<string>>();
   let count = 0;
@@ -173,7 +173,7 @@ export function withUploadState(): Middleware {
     const upload = location === undefined ? undefined : routeAt(new URL(location, 'http://registry.test').pathname);
     if (upload?.resource !== 'upload') return reply;
     count++;
-    // Characters that mean something in a query, and have to come back as they are.
+    // Characters with a meaning in a query, which have to come back unchanged.
     const state = `${count}+/=&`;
     states.set(upload.id, (states.get(upload.id) ?? new Set()).add(state));
     return withHeader(reply, 'Location', `${location}?_state=${encodeURIComponent(state)}`);

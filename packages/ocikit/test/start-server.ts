@@ -1,3 +1,4 @@
+// A registry server on a free port, for tests of the server.
 import { request } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
@@ -8,34 +9,44 @@ import type { Registry } from '../src/model/index.ts';
 import { serve } from '../src/node/index.ts';
 import type { ServeOptions } from '../src/node/index.ts';
 
+/** An answer as it came. */
 export interface RawResponse {
+  /** The HTTP status. */
   status: number;
+  /** By names in lower case. */
   headers: IncomingHttpHeaders;
+  /** The whole body, as text. */
   body: string;
-  /** Of the first error in the body. */
+  /** The code of the first error in the body. */
   code: string | undefined;
 }
 
+/** A server that is listening. */
 export interface TestServer {
+  /** `http://127.0.0.1:PORT` */
   url: string;
+  /** The port that it listens on. */
   port: number;
+  /** Sends a request to a path of the server. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
-  /** Sends the path as it is, which `fetch` would tidy up. */
+  /** Sends a request with the path unchanged: `fetch` would normalize it. */
   raw(method: string, path: string, headers?: Record<string, string>, body?: string | Uint8Array): Promise<RawResponse>;
-  /** Sends text over a connection, and gives all that comes back until the server or `milliseconds` end it. */
+  /** Sends text over a connection. Gives everything that comes back until the server closes it or the time is over. */
   speak(text: string, milliseconds?: number): Promise<string>;
+  /** The code of the first error in an answer. */
   codeOf(response: Response): Promise<string | undefined>;
+  /** Stops the server. */
   close(): Promise<void>;
 }
 
-/** A real server on a free port of this machine, for as long as the test runs. */
+/** Starts a server on a free port of this machine, for as long as the test runs. */
 export async function startServer(registry: Registry, options?: ServeOptions): Promise<TestServer> {
   const server = await startSharedServer(registry, options);
   onTestFinished(() => server.close());
   return server;
 }
 
-/** A server for several tests, which close it after the last one. */
+/** Starts a server for several tests. They close it after the last one. */
 export async function startSharedServer(registry: Registry, options: ServeOptions = {}): Promise<TestServer> {
   const serving = await serve(registry, { port: 0, allowedHosts: ['x'], ...options });
   return {

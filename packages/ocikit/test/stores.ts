@@ -1,3 +1,4 @@
+// All kinds of stores, for tests that have to pass with each.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import type { Registry } from '../src/model/index.ts';
 import { openLayout, openLayouts } from '../src/stores/layout/index.ts';
 import { createMemoryRegistry } from '../src/stores/memory/index.ts';
 
-/** A store of each kind, empty, for as long as the test runs. */
+/** A name and a function for each kind of store. The function makes an empty store, for as long as the test runs. */
 export const stores: readonly [string, () => Registry][] = [
   ['memory', () => createMemoryRegistry()],
   ['a shared layout', () => inDirectory(openLayout)],

@@ -1,3 +1,4 @@
+// A token server and a guarded registry, for tests of authentication.
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 
@@ -5,21 +6,31 @@ import { listenOnFreePort } from './free-port.ts';
 
 /** A request as it came to a {@link LoopbackServer}. */
 export interface SeenRequest {
+  /** Such as `GET`. */
   method: string;
+  /** Without the query. */
   path: string;
+  /** The parameters of the query. */
   query: URLSearchParams;
+  /** By names in lower case. */
   headers: IncomingHttpHeaders;
+  /** The whole body, as text. */
   body: string;
 }
 
-/** A real server on a free port of this machine that remembers what it was asked. */
+/** A server on a free port of this machine that records its requests. */
 export interface LoopbackServer {
+  /** `http://HOST:PORT` */
   origin: string;
+  /** `HOST:PORT` */
   host: string;
+  /** All requests, in order. */
   seen: SeenRequest[];
+  /** Stops the server, and ends its connections. */
   close(): void;
 }
 
+/** Starts a server that records its requests. */
 export async function listen(
   answer: (request: SeenRequest, response: ServerResponse) => unknown,
   address = '127.0.0.1',
@@ -57,20 +68,24 @@ async function read(message: IncomingMessage): Promise<SeenRequest> {
   };
 }
 
+/** A server that issues tokens. */
 export interface TokenServer extends LoopbackServer {
-  /** Tokens that it has granted, with what for; deleting one revokes it. */
+  /** The scopes of each token that it has issued. Deleting a token revokes it. */
   granted: Map<string, readonly string[]>;
 }
 
+/** A server that issues tokens. */
+/** Options of {@link startTokenServer}. */
 export interface TokenServerOptions {
-  /** Whether a request may have a token; undefined: it may. A status and a body: it is refused so. */
+  /** Gives the refusal of a request, or undefined to issue a token. Default: every request gets a token. */
   refuse?: (request: SeenRequest, scope: readonly string[]) => { status: number; body?: string } | undefined;
-  /** Changes what is answered. */
+  /** Gives the answer for a token, to be sent as JSON. Default: the token, valid for 300 s. */
   answer?: (token: string, request: SeenRequest) => unknown;
+  /** The IP address to listen on. Default: 127.0.0.1. */
   address?: string;
 }
 
-/** Grants a new token for every request that it does not refuse. */
+/** Starts a server that issues a new token for every request that it does not refuse. */
 export async function startTokenServer(options: TokenServerOptions = {}): Promise<TokenServer> {
   const { refuse, answer = (token) => ({ token, expires_in: 300 }), address } = options;
   const granted = new Map<string, readonly string[]>();
@@ -92,12 +107,18 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
   return { ...server, granted };
 }
 
+/** A registry that demands authorization. */
 export interface GuardedRegistry extends LoopbackServer {
   /** The status of each answer. */
   statuses: number[];
 }
 
-/** A registry that answers `200` to whoever has a token for what its path says: `/repository:a:pull`. */
+/**
+ * Starts a registry that answers 200 to an authorized request, and else 401 with a challenge.
+ *
+ * @param challenge gives the challenge for the scope that the path names, such as `/repository:a:pull`
+ * @param allows whether the `Authorization` is good for that scope
+ */
 export async function startGuardedRegistry(
   challenge: (needed: string, request: SeenRequest) => string | string[],
   allows: (authorization: string | undefined, needed: string) => boolean,

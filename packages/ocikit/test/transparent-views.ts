@@ -1,3 +1,4 @@
+// Views that show their registry unchanged.
 import { trace as openTelemetry } from '@opentelemetry/api';
 
 import type { Registry } from '../src/model/index.ts';
@@ -5,16 +6,19 @@ import { createMemoryRegistry } from '../src/stores/memory/index.ts';
 import type { ContractTraits } from '../src/testing/index.ts';
 import { accessChecker, debug, immutable, route, select, sub, trace } from '../src/views/index.ts';
 
-/** A view through which one sees what there is inside. */
+/** A view that shows its registry unchanged, so that the contract holds for it. */
 export interface TransparentView {
+  /** Makes the view of an empty registry. */
   view: () => Registry;
+  /** Properties in which the view differs. */
   traits?: ContractTraits;
-  /** Whether the contract is run through the server as well. */
+  /** Whether to run the contract through a server too. */
   served?: boolean;
 }
 
 const tracer = openTelemetry.getTracer('contract');
 
+/** By their names in titles. */
 export const transparentViews: Readonly<Record<string, TransparentView>> = {
   sub: {
     view: () => sub(createMemoryRegistry(), 'teams/blue'),
@@ -34,7 +38,7 @@ export const transparentViews: Readonly<Record<string, TransparentView>> = {
   'route to two': {
     view: () => {
       const [even, odd] = [createMemoryRegistry(), createMemoryRegistry()];
-      // Where a case mounts from one repository into another they have to be in one registry.
+      // Repositories of one case have to be in one registry, because a case mounts from one into another.
       const isOdd = (repository: string): boolean => (repository.split('/')[1] ?? '').charCodeAt(0) % 2 === 1;
       return route((repository) => (isOdd(repository) ? odd : even), { members: [even, odd] });
     },

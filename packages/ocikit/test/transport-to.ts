@@ -1,26 +1,28 @@
+// The client's transport, for tests of single requests.
 import type { Authenticator } from '../src/http/client/auth/index.ts';
-import type { ClientOptions } from '../src/http/client/options.ts';
-import type { ClientRequest } from '../src/http/client/request.ts';
-import { createTransport } from '../src/http/client/transport.ts';
-import type { Transport } from '../src/http/client/transport.ts';
+import type { ClientOptions } from '../src/http/client/shared/index.ts';
+import type { ClientRequest, Transport } from '../src/http/client/transport/index.ts';
+import { createTransport } from '../src/http/client/transport/index.ts';
 
 import { listen } from './listen.ts';
 import type { Handle } from './listen.ts';
 
 export { failureOf } from './failure-of.ts';
 
+/** Options of {@link transportTo}, and all options of the client. */
 export interface TransportToOptions extends Partial<ClientOptions> {
+  /** Default: none. */
   authenticator?: Authenticator;
 }
 
-/** A transport to a server that answers like this. It waits for next to nothing between attempts. */
+/** Makes a transport to a server with this handler. It waits at least 1 ms between attempts, to keep tests short. */
 export async function transportTo(handle: Handle, options: TransportToOptions = {}): Promise<Transport> {
   const { authenticator, ...others } = options;
   const host = await listen(handle);
   return createTransport({ host, backOff: { first: 1 }, ...others }, () => authenticator);
 }
 
-/** A GET of `/v2/` with what else is needed, and what differs from it. */
+/** Makes a request: a GET of `/v2/`, with these changes. */
 export function requestTo(
   transport: Transport,
   { path = '/v2/', ...others }: Partial<ClientRequest> & { path?: string } = {},

@@ -1,32 +1,62 @@
-export { createImage, createIndex } from './compose.ts';
-export type { CreateImageOptions, CreateIndexOptions, IndexEntry } from './compose.ts';
-export { FileTree } from './file-tree.ts';
-export type { PlaceFileOptions, TreeDirectory, TreeEntryOptions, TreeFile } from './file-tree.ts';
-export { hostPlatforms } from './host-platforms.ts';
-export type { HostProcess } from './host-platforms.ts';
-export { platformOf, readConfig } from './image-config.ts';
-export type { ContainerConfig, HistoryEntry, ImageConfig } from './image-config.ts';
-export { imageFor } from './image-for.ts';
-export type { ImageForOptions } from './image-for.ts';
-export { contentOf, emptyContent, jsonContent, keptSource } from './kept-content.ts';
-export type { BytesContent, ContentOptions, ImageContent, KeptContent } from './kept-content.ts';
-export { layoutFiles } from './layout-files.ts';
-export type { LayoutEntry } from './layout-files.ts';
-export { createOsImage, osImageTypes, readOsImage } from './os-image.ts';
-export type { OsImage, OsPayload, ReadPayloadOptions } from './os-image.ts';
-export type { OsImageConfig, OsPayloadInfo, OsProductInfo } from './os-image-config.ts';
-export { chooseEntry, matchingEntries, normalizePlatform, runsOn } from './platforms.ts';
-export type { ForPlatform } from './platforms.ts';
-export { pull } from './pull.ts';
-export type { PullOptions } from './pull.ts';
-export { push } from './push.ts';
-export type { PushOptions } from './push.ts';
-export { readLayout, readLayoutIndex } from './read-layout.ts';
-export type { LayoutFile, ReadLayoutOptions } from './read-layout.ts';
-export { asImage, asIndex, createRef, refMediaTypes } from './ref.ts';
-export type { CreateRefOptions, Image, Index, Ref } from './ref.ts';
-export { registrySource } from './source.ts';
-export type { ImageReader, ImageSource } from './source.ts';
-export type { ReadVerifiedOptions } from './verified.ts';
-export { walk } from './walk.ts';
-export type { WalkOptions } from './walk.ts';
+// Images and indexes: pulled and verified, created, pushed, and as the files of a layout.
+export { contentOf, emptyContent, jsonContent, contentSource, registrySource } from './content/index.ts';
+export type {
+  BytesContent,
+  ContentOptions,
+  ImageContent,
+  ImageReader,
+  ImageSource,
+  ReopenableContent,
+  ReadVerifiedOptions,
+} from './content/index.ts';
+export { FileTree, layoutFiles, readLayout, readLayoutIndex } from './layout/index.ts';
+export type {
+  LayoutEntry,
+  LayoutFile,
+  PlaceFileOptions,
+  ReadLayoutOptions,
+  TreeDirectory,
+  TreeEntryOptions,
+  TreeFile,
+} from './layout/index.ts';
+export { createOsImage, osImageTypes, readOsImage } from './os-image/index.ts';
+export type {
+  OsImage,
+  OsImageConfig,
+  OsPayload,
+  OsPayloadInfo,
+  OsProductInfo,
+  ReadPayloadOptions,
+} from './os-image/index.ts';
+export { chooseEntry, hostPlatforms, matchingEntries, normalizePlatform, runsOn } from './platform/index.ts';
+export type { ForPlatform, HostProcess } from './platform/index.ts';
+export { push } from './push/index.ts';
+export type { PushOptions } from './push/index.ts';
+export {
+  asImage,
+  asIndex,
+  createImage,
+  createIndex,
+  createRef,
+  imageFor,
+  platformOf,
+  pull,
+  readConfig,
+  refMediaTypes,
+  walk,
+} from './ref/index.ts';
+export type {
+  ContainerConfig,
+  CreateImageOptions,
+  CreateIndexOptions,
+  CreateRefOptions,
+  HistoryEntry,
+  Image,
+  ImageConfig,
+  ImageForOptions,
+  Index,
+  IndexEntry,
+  PullOptions,
+  Ref,
+  WalkOptions,
+} from './ref/index.ts';

@@ -88,3 +88,13 @@ export function wrongOffset(offset: number, size: number): RegistryError {
     { detail: { size } },
   );
 }
+
+/**
+ * The size in the detail of a RANGE_INVALID error, as {@link wrongOffset} makes it; undefined if there is none.
+ *
+ * @example if (isRegistryError(error, 'RANGE_INVALID')) resumeAt(sizeInDetail(error.detail));
+ */
+export function sizeInDetail(detail: unknown): number | undefined {
+  if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
+  return typeof detail.size === 'number' ? detail.size : undefined;
+}

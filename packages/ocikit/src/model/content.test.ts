@@ -414,7 +414,7 @@ describe('a content holds nothing open', () => {
 });
 
 describe('opening a content', () => {
-  test('opens a file once, and reading goes on with it', async () => {
+  test('opens a file once and reads on from it', async () => {
     const observed: Partial<Observed> = {};
     const source = kinds['open']?.([alphabet], observed) ?? { pieces: [] };
     const content = createContent({ descriptor: descriptorOf(alphabet), source });

@@ -83,3 +83,12 @@ export function parsePlatform(text: string): Platform {
     ...(variant === undefined ? {} : { variant }),
   };
 }
+
+/**
+ * True if a descriptor names URLs at which its content can be fetched: the registry itself need not have it.
+ *
+ * @example const missing = descriptors.filter((each) => !hasUrls(each));
+ */
+export function hasUrls({ urls }: Pick<Descriptor, 'urls'>): boolean {
+  return urls !== undefined && urls.length > 0;
+}

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { collect, filterList, limit, merge } from './iteration.ts';
+import { collect, limit, merge } from './iteration.ts';
 
 const broken = new Error('the list broke off');
 
@@ -89,49 +89,6 @@ describe('limiting', () => {
     const list = listOf([1, 2, 3]);
     for await (const _item of limit(list, count)) break;
     expect(list).toMatchObject({ taken: 1, closed: true });
-  });
-});
-
-describe('filtering a list', () => {
-  const isOdd = (item: number): boolean => item % 2 === 1;
-
-  test.each([
-    [undefined, [1, 3, 5]],
-    [4, [1, 3, 5]],
-    [2, [1, 3]],
-  ])('to a limit of %s counts only the wanted items', async (most, expected) => {
-    const asked: unknown[] = [];
-    const list = (options: unknown): Observed<number> => {
-      asked.push(options);
-      return listOf([1, 2, 3, 4, 5]);
-    };
-    expect(await collect(filterList({ limit: most, startAfter: 'a' }, list, isOdd))).toEqual(expected);
-    expect(asked).toEqual([{ limit: undefined, startAfter: 'a' }]);
-  });
-
-  test('takes no more than it needs, and ends the list', async () => {
-    const items = listOf([1, 2, 3, 4, 5]);
-    expect(
-      await collect(
-        filterList(
-          { limit: 2 },
-          () => items,
-          async (item) => isOdd(item),
-        ),
-      ),
-    ).toEqual([1, 3]);
-    expect(items).toMatchObject({ taken: 3, closed: true });
-  });
-
-  test('to a limit of 0 passes it to the list, whose error still shows', async () => {
-    const options = { limit: 0 };
-    const asked: unknown[] = [];
-    const list = (given: unknown): Observed<number> => {
-      asked.push(given);
-      return listOf([], broken);
-    };
-    await expect(collect(filterList(options, list, isOdd))).rejects.toBe(broken);
-    expect(asked).toEqual([options]);
   });
 });
 

@@ -1,5 +1,4 @@
 // Tools for async sequences: collect, limit, filter, merge, and stop on a signal.
-import type { ListOptions } from './call.ts';
 import { onAbort } from './on-abort.ts';
 
 /**
@@ -30,31 +29,6 @@ export async function* limit<T>(
   if (count <= 0) return;
   let left = count;
   for await (const item of items) {
-    yield item;
-    if (--left === 0) return;
-  }
-}
-
-/**
- * A list without the items that `isWanted` rejects. `options.limit` counts only wanted items.
- *
- * A limit of 0 is passed to the list, so that it still fails if, for example, the repository is unknown.
- *
- * @example filterList(options, (all) => registry.repositories(all), (name) => name.startsWith('team/'))
- * @param list makes the whole list with the given options
- */
-export async function* filterList<T, Options extends ListOptions>(
-  options: Options,
-  list: (options: Options) => AsyncIterable<T>,
-  isWanted: (item: T) => boolean | Promise<boolean>,
-): AsyncGenerator<T, void, undefined> {
-  if (options.limit === 0) {
-    yield* list(options);
-    return;
-  }
-  let left = options.limit ?? Infinity;
-  for await (const item of list({ ...options, limit: undefined })) {
-    if (!(await isWanted(item))) continue;
     yield item;
     if (--left === 0) return;
   }

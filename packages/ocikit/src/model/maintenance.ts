@@ -8,6 +8,7 @@ import type { Digest } from './digest.ts';
 /** The key under which a registry offers its {@link Maintenance}. */
 export const maintenance: unique symbol = Symbol.for('ocikit.maintenance');
 
+/** Properties of all stored content. */
 interface Stored {
   /** Bytes. */
   size: number;

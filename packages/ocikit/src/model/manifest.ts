@@ -2,9 +2,13 @@
 import type { Descriptor } from './descriptor.ts';
 import { isDigest } from './digest.ts';
 import { RegistryError } from './errors.ts';
+import { inTurn } from './in-turn.ts';
+import { assertJsonBounds, decodeJson } from './json-bounds.ts';
 import { kindOfMediaType, manifestMediaTypes } from './manifest-media-types.ts';
 import { mediaTypePattern } from './media-types.ts';
+import type { TimeSlice } from './time-slice.ts';
 
+/** Properties of manifests of every kind. */
 interface ManifestCommon {
   /** Optional: the Content-Type that the manifest was pushed with decides. */
   mediaType?: string;
@@ -61,6 +65,50 @@ const maxKeyLength = 255;
  * @throws RegistryError UNSUPPORTED_MEDIA_TYPE; MANIFEST_INVALID, with the name of the wrong field
  */
 export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestDocument {
+  const steps = parsing(bytes, mediaType);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Bytes up to which a manifest is parsed faster than others could notice. */
+const smallManifest = 64 * 1024;
+
+/**
+ * As {@link parseManifest}, for a manifest that may be large: it is parsed in slices, after others that are large.
+ *
+ * @example const document = await parseManifestInTurn(bytes, descriptor.mediaType);
+ * @throws RegistryError as {@link parseManifest}
+ */
+export async function parseManifestInTurn(bytes: Uint8Array, mediaType: string): Promise<ManifestDocument> {
+  if (bytes.length <= smallManifest) return parseManifest(bytes, mediaType);
+  return inTurn((slice) => parseManifestInSlices(bytes, mediaType, slice));
+}
+
+/**
+ * As {@link parseManifest}, in the slices of a caller that has its turn.
+ *
+ * @example await inTurn((slice) => parseManifestInSlices(bytes, descriptor.mediaType, slice))
+ * @throws RegistryError as {@link parseManifest}
+ */
+export async function parseManifestInSlices(
+  bytes: Uint8Array,
+  mediaType: string,
+  slice: TimeSlice,
+): Promise<ManifestDocument> {
+  const steps = parsing(bytes, mediaType);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (slice.isOver) await slice.giveWay();
+  }
+}
+
+/** Parses a manifest, and may rest after each step. */
+type Steps<T> = Generator<void, T, undefined>;
+
+function* parsing(bytes: Uint8Array, mediaType: string): Steps<ManifestDocument> {
   const kind = kindOfMediaType.get(mediaType);
   if (kind === undefined) {
     throw new RegistryError(
@@ -68,12 +116,15 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestDoc
       `${JSON.stringify(mediaType)} is not the media type of a manifest: use one of ${manifestMediaTypes.join(', ')}`,
     );
   }
-  const manifest = parseObject(bytes);
+  const manifest = yield* parsingObject(bytes);
   if (manifest['mediaType'] !== undefined && manifest['mediaType'] !== mediaType) {
     throw invalid('mediaType', `is ${shown(manifest['mediaType'])}, but the manifest was pushed as ${mediaType}`);
   }
   const document: ParsedDocument = { kind, mediaType, manifest };
-  assertFields(document);
+  for (const [field, check] of Object.entries(fieldsOfKind[kind])) check(manifest[field], field);
+  const list = listOfKind[kind];
+  yield* checkingList(manifest[list], list);
+  assertChecked(document);
   return document;
 }
 
@@ -84,9 +135,9 @@ interface ParsedDocument {
   manifest: JsonObject;
 }
 
-function assertFields(document: ParsedDocument): asserts document is ParsedDocument & ManifestDocument {
-  const { kind, manifest } = document;
-  for (const [field, check] of Object.entries(fieldsOfKind[kind])) check(manifest[field], field);
+/** Tells the compiler that the fields of a document have been checked. */
+function assertChecked(_document: ParsedDocument): asserts _document is ParsedDocument & ManifestDocument {
+  // `fieldsOfKind` has the checks of each kind.
 }
 
 /** The content that a manifest of any kind names. */
@@ -147,12 +198,18 @@ export function referrerDescriptor(
 
 type JsonObject = Record<string, unknown>;
 
-function parseObject(bytes: Uint8Array): JsonObject {
+function* parsingObject(bytes: Uint8Array): Steps<JsonObject> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    assertJsonBounds(bytes);
+    yield;
+    const text = decodeJson(bytes);
+    yield;
+    value = JSON.parse(text);
+    yield;
   } catch (cause) {
-    throw new RegistryError('MANIFEST_INVALID', 'the manifest is not JSON in UTF-8', { cause });
+    const problem = cause instanceof RangeError ? cause.message : 'is not JSON in UTF-8';
+    throw new RegistryError('MANIFEST_INVALID', `the manifest ${problem}`, { cause });
   }
   if (!isObject(value)) throw new RegistryError('MANIFEST_INVALID', 'the manifest is not a JSON object');
   dropNulls(value);
@@ -184,14 +241,6 @@ const absentIn =
   (what: string): Check =>
   (value, path) => {
     if (value !== undefined) throw invalid(path, `does not belong in ${what}`);
-  };
-
-const listOf =
-  (check: Check): Check =>
-  (value, path) => {
-    if (value === undefined) return;
-    if (!Array.isArray(value)) throw invalid(path, 'is not a list');
-    for (const [i, entry] of value.entries()) check(entry, `${path}[${i}]`);
   };
 
 const objectOf =
@@ -239,13 +288,12 @@ const descriptor = objectOf({
 const common = { mediaType, artifactType: mediaType, annotations, subject: descriptor };
 const schemaVersion = required(is('2', (value) => value === 2));
 
-/** The checked fields of each kind of manifest. Other fields are allowed. */
+/** The checked fields of each kind of manifest, but for its list. Other fields are allowed. */
 const fieldsOfKind: Readonly<Record<ManifestDocument['kind'], Readonly<Record<string, Check>>>> = {
   image: {
     ...common,
     schemaVersion,
     config: required(descriptor),
-    layers: listOf(descriptor),
     manifests: absentIn('an image manifest'),
   },
   index: {
@@ -253,7 +301,6 @@ const fieldsOfKind: Readonly<Record<ManifestDocument['kind'], Readonly<Record<st
     schemaVersion,
     config: absentIn('an index'),
     layers: absentIn('an index'),
-    manifests: listOf(descriptor),
   },
   artifact: {
     ...common,
@@ -261,9 +308,24 @@ const fieldsOfKind: Readonly<Record<ManifestDocument['kind'], Readonly<Record<st
     config: absentIn('an artifact manifest'),
     layers: absentIn('an artifact manifest'),
     manifests: absentIn('an artifact manifest'),
-    blobs: listOf(descriptor),
   },
 };
+
+/** The field of each kind that lists descriptors. */
+const listOfKind: Readonly<Record<ManifestDocument['kind'], string>> = {
+  image: 'layers',
+  index: 'manifests',
+  artifact: 'blobs',
+};
+
+function* checkingList(value: unknown, path: string): Steps<void> {
+  if (value === undefined) return;
+  if (!Array.isArray(value)) throw invalid(path, 'is not a list');
+  for (const [i, entry] of value.entries()) {
+    descriptor(entry, `${path}[${i}]`);
+    yield;
+  }
+}
 
 function isString(value: unknown): value is string {
   return typeof value === 'string';

@@ -1,7 +1,11 @@
-export { nodeFetch } from './fetch.ts';
-export type { NodeFetch, NodeFetchOptions } from './fetch.ts';
-export type { Address } from './connections.ts';
-export { dockerCredentials } from './docker-credentials.ts';
-export type { DockerCredentialsOptions } from './docker-credentials.ts';
-export * from './serve.ts';
-export * from './transfers.ts';
+// The parts of the library that need Node: for clients, and for servers.
+export { dockerCredentials, nodeFetch, openTransfers } from './client/index.ts';
+export type {
+  Address,
+  DockerCredentialsOptions,
+  NodeFetch,
+  NodeFetchOptions,
+  TransfersOptions,
+} from './client/index.ts';
+export { serve } from './server/index.ts';
+export type { ServeLimits, ServeOptions, ServeTls, Serving } from './server/index.ts';

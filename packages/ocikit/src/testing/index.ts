@@ -1,5 +1,12 @@
-export * from './content.ts';
-export * from './contract.ts';
-export * from './faults.ts';
-export * from './subject.ts';
-export * from './token-server.ts';
+// `ocikit/testing` without the parts that need Node: content, the contract suite, faults and a token server.
+export type {
+  ContractCapability,
+  ContractCase,
+  ContractGroup,
+  ContractInstance,
+  ContractTarget,
+  ContractTraits,
+} from './cases/index.ts';
+export * from './content/index.ts';
+export * from './contract/index.ts';
+export * from './faults/index.ts';

@@ -1,4 +1,3 @@
+// `ocikit/testing` on Node: everything in `index.ts`, and the test server with its certificates.
 export * from './index.ts';
-export { testCertificate } from './certificate.ts';
-export type { TestCertificate } from './certificate.ts';
-export * from './test-server.ts';
+export * from './server/index.ts';

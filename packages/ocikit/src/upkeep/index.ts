@@ -1,18 +1,19 @@
-export { applyRetention, carryOutRetention } from './apply-retention.ts';
-export type { ApplyRetentionOptions, RetentionEvent, RetentionReport } from './apply-retention.ts';
-export { asOf } from './as-of.ts';
-export { check } from './check.ts';
-export type { CheckEvent, CheckOptions } from './check.ts';
-export { collectGarbage } from './collect-garbage.ts';
-export type { CollectGarbageOptions } from './collect-garbage.ts';
-export { isDamage } from './findings.ts';
-export type { Finding, FindingKind } from './findings.ts';
-export type { GarbageEvent, GarbageKind, GarbageReport, Tally } from './garbage.ts';
-export { planRetention } from './plan-retention.ts';
-export type { PlanRetentionOptions, RetentionStep } from './plan-retention.ts';
-export { repair } from './repair.ts';
-export type { Repair, RepairOptions } from './repair.ts';
-export type { RetentionRules, TagRule, UntaggedRule } from './retention-rules.ts';
-export { tagAt } from './tag-at.ts';
-export { undoTag } from './undo-tag.ts';
-export type { UndoneTag } from './undo-tag.ts';
+// Keeping a registry in order: garbage collection, checks and repair, retention, and the history of tags.
+export { check, isDamage, repair } from './check/index.ts';
+export type { CheckEvent, CheckOptions, Finding, FindingKind, Repair, RepairOptions } from './check/index.ts';
+export { collectGarbage } from './gc/index.ts';
+export type { CollectGarbageOptions, GarbageEvent, GarbageKind, GarbageReport } from './gc/index.ts';
+export { asOf, tagAt, undoTag } from './history/index.ts';
+export type { UndoneTag } from './history/index.ts';
+export { applyRetention, carryOutRetention, planRetention } from './retention/index.ts';
+export type {
+  ApplyRetentionOptions,
+  PlanRetentionOptions,
+  RetentionEvent,
+  RetentionReport,
+  RetentionRules,
+  RetentionStep,
+  TagRule,
+  UntaggedRule,
+} from './retention/index.ts';
+export type { Tally } from './shared/index.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { collect, maintenanceOf, RegistryError } from '../model/index.ts';
 import type { CallOptions, Digest, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
 
 import { accessChecker } from './index.ts';
@@ -20,7 +20,7 @@ async function filled(): Promise<Registry> {
   return inside;
 }
 
-/** A view that writes down what it is asked, and refuses what it is told to. */
+/** A view that records the requests for access, and refuses some of them. */
 function recording(
   inside: Registry,
   refuses: (request: AccessRequest) => Error | undefined = () => undefined,
@@ -57,7 +57,7 @@ describe('each call asks for its kind of access, once, with the context of its c
   };
   const single = methods.filter(({ name }) => name !== 'mountBlob' && name !== 'repositories');
 
-  test('every method has one', () => {
+  test('every method has a kind', () => {
     expect(single.map(({ name }) => name).toSorted()).toEqual(Object.keys(kinds).toSorted());
   });
 
@@ -83,7 +83,7 @@ describe('each call asks for its kind of access, once, with the context of its c
 });
 
 describe('a mount', () => {
-  test('asks for write where it goes, then for read where it comes from', async () => {
+  test('asks for write on its target, then for read on its source', async () => {
     const { view, asked } = recording(await filled());
     expect((await view.mountBlob('a', 'd', blob, { context })).descriptor?.digest).toBe(blob);
     expect(asked).toEqual([
@@ -92,7 +92,7 @@ describe('a mount', () => {
     ]);
   });
 
-  test('fails if the write is refused, and asks no more', async () => {
+  test('fails if the write is refused, and asks nothing more', async () => {
     const refusal = new RegistryError('DENIED', 'not here');
     const { view, asked } = recording(await filled(), () => refusal);
     await expect(view.mountBlob('a', 'd', blob)).rejects.toBe(refusal);
@@ -115,13 +115,13 @@ describe('a mount', () => {
     },
   );
 
-  test('fails if it cannot be found out whether it may be read', async () => {
+  test('fails if the check of its source fails in another way', async () => {
     const reason = new RegistryError('UNAVAILABLE', 'the database is down');
     const { view } = recording(await filled(), ({ access }) => (access === 'read' ? reason : undefined));
     for (const from of ['a', undefined]) await expect(view.mountBlob(from, 'd', blob)).rejects.toBe(reason);
   });
 
-  test('from anywhere finds only what the caller may read, and asks of nothing else', async () => {
+  test('without a source finds only repositories that the caller may read, and asks about no others', async () => {
     const inside = await filled();
     const { view, asked } = recording(inside, ({ repository, access }) =>
       access === 'read' && repository !== 'c' ? new RegistryError('DENIED', 'no') : undefined,
@@ -138,7 +138,7 @@ describe('a mount', () => {
 });
 
 describe('the list of repositories', () => {
-  test('asks for list of none, then leaves out what may not be read', async () => {
+  test('asks for list without a repository, then leaves out the repositories that must not be read', async () => {
     const { view, asked } = recording(await filled(), ({ repository, access }) =>
       access === 'read' && repository === 'b' ? new RegistryError('DENIED', 'no') : undefined,
     );
@@ -161,7 +161,7 @@ describe('the list of repositories', () => {
   });
 });
 
-test('an upload is asked for again whenever it is gone on with', async () => {
+test('an upload is checked again whenever it is resumed', async () => {
   let may = true;
   const { view } = recording(await filled(), () => (may ? undefined : new RegistryError('DENIED', 'no longer')));
   const upload = await view.startUpload('a');
@@ -179,7 +179,7 @@ test('the check is asked about well-formed names only', async () => {
   expect(new Set(asked.map(({ repository }) => repository))).toEqual(new Set(['a']));
 });
 
-test('maintenance asks too', async () => {
+test('maintenance is checked too', async () => {
   const { view, asked } = recording(await filled());
   const maintained = maintenanceOf(view);
   if (maintained === undefined) throw new Error('it has maintenance');

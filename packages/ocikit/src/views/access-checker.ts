@@ -1,20 +1,32 @@
+// A view that asks a check before each call. It is the only place where the library decides about access.
 import {
   assertRepository,
   history,
   historyOf,
   isRegistryError,
-  isRepository,
   maintenance,
   maintenanceOf,
   verifiesPushes,
 } from '../model/index.ts';
-import type { CallContext, CallOptions, Maintenance, MountSource, Registry } from '../model/index.ts';
+import type { CallContext, CallOptions, MountSource, Registry } from '../model/index.ts';
 
-import type { View } from './forward.ts';
-import { uploadsOfShown, withoutOrphans } from './shown-content.ts';
-import { usageOf } from './usage.ts';
+import {
+  deletes,
+  mapHistory,
+  mapMaintenance,
+  mapRepository,
+  namesWhere,
+  pushes,
+  reads,
+  rule,
+  shownRepositories,
+  sourceWithin,
+  uploadsOfShown,
+  withoutOrphans,
+} from './shared/index.ts';
+import type { RepositoryRule, RepositoryRules, View } from './shared/index.ts';
 
-/** What a call does in a repository. */
+/** The kinds of access to a repository. */
 export type AccessKind =
   /** Getting and resolving blobs, manifests and tags. */
   | 'read'
@@ -25,31 +37,32 @@ export type AccessKind =
   /** Listing tags and referrers; the repositories, if none is named. */
   | 'list';
 
-/** What somebody wants to do. */
+/** A call that a caller wants to make. */
 export interface AccessRequest {
-  /** Well-formed; undefined: the list of all repositories. */
+  /** A well-formed name. Undefined: the list of all repositories. */
   repository: string | undefined;
+  /** The kind of access that the call needs. */
   access: AccessKind;
-  /** On whose behalf, as far as the call says. */
+  /** The caller, as far as the call names it. */
   context: CallContext | undefined;
 }
 
-/** Lets a call be made by returning, and refuses it by throwing: a RegistryError with DENIED or UNAUTHORIZED, for example. */
+/** Allows a call by returning. Refuses it by throwing, for example a RegistryError with DENIED or UNAUTHORIZED. */
 export type AccessCheck = (request: AccessRequest) => void | Promise<void>;
 
 /**
- * Every call is checked first, and what the check throws is what the call fails with, unchanged.
+ * Checks every call first. If the check throws, the call fails with that error, unchanged.
  *
- * - A mount asks for `write` where it goes and for `read` where it comes from. If the latter is refused (DENIED, UNAUTHORIZED,
- *   NAME_UNKNOWN) it begins an upload, as for a blob that is not there: nobody learns what exists. A mount from anywhere looks
- *   where the caller may read.
- * - The list of repositories asks for `list` of none, and leaves out those whose `read` is refused. A check that fails in
- *   another way ends the list: it would be taken for the whole.
+ * - A mount asks for `write` on its target and for `read` on its source. If `read` is refused (DENIED, UNAUTHORIZED,
+ *   NAME_UNKNOWN), the mount begins an upload, as for a missing blob: callers cannot find out what exists. A mount
+ *   without a source searches the repositories that the caller may read.
+ * - The list of repositories asks for `list` without a repository, and leaves out those whose `read` is refused. If a
+ *   check fails in another way, the list fails: a short list would be taken for the complete one.
  * - An upload asks for `write` when it begins and whenever it is resumed.
- * - Deleting a manifest takes its tags with it: who must not delete tags must not be given `delete`.
- * - The moves of tags ask for `list`.
- * - Of {@link Maintenance}, lists ask for `list`, verifying and reading for `read`, leases for `write`, removing and putting aside for `delete`. What has no
- *   options has no context, and is judged so.
+ * - Deleting a manifest deletes its tags. Do not grant `delete` to callers that must not delete tags.
+ * - The history of tags asks for `list`.
+ * - In {@link Maintenance}, lists ask for `list`, verifying and reading for `read`, leases for `write`, removing and
+ *   quarantine for `delete`. A method without options is checked without a context.
  *
  * @example
  * accessChecker(registry, ({ access, context }) => {
@@ -58,15 +71,14 @@ export type AccessCheck = (request: AccessRequest) => void | Promise<void>;
  * })
  */
 export function accessChecker(registry: Registry, check: AccessCheck): Registry {
-  const inner = maintenanceOf(registry);
-  const innerHistory = historyOf(registry);
-  const guard: Guard = async (repository, access, options) => {
+  const guard = async (repository: string, access: AccessKind, options: CallOptions | undefined): Promise<void> => {
     options?.signal?.throwIfAborted();
     assertRepository(repository);
     await check({ repository, access, context: options?.context });
     options?.signal?.throwIfAborted();
   };
-  const may: May = async (repository, access, options) => {
+  /** False if the guard refuses. Any other failure of the check is thrown. */
+  const may = async (repository: string, access: AccessKind, options: CallOptions | undefined): Promise<boolean> => {
     try {
       await guard(repository, access, options);
       return true;
@@ -75,161 +87,43 @@ export function accessChecker(registry: Registry, check: AccessCheck): Registry 
       throw error;
     }
   };
+  const checked =
+    (access: AccessKind): RepositoryRule =>
+    async ({ repository, options }) => {
+      await guard(repository, access, options);
+      const source = (from: MountSource | undefined): Promise<MountSource> =>
+        sourceWithin(from, (name) => may(name, 'read', options));
+      return { registry, repository, source };
+    };
+  const rules: RepositoryRules = {
+    ...rule(checked('read'), ...reads, 'maintenance.readManifest', 'maintenance.verify'),
+    ...rule(checked('write'), ...pushes, 'maintenance.lease'),
+    ...rule(checked('delete'), ...deletes, 'maintenance.removeUnused', 'maintenance.quarantine'),
+    ...rule(checked('list'), 'tags', 'referrers', 'history.moves'),
+    ...rule(checked('list'), 'maintenance.manifests', 'maintenance.blobs', 'maintenance.uploads'),
+  };
 
+  const inner = maintenanceOf(registry);
   const view: View = {
-    async getBlob(repository, digest, options) {
-      await guard(repository, 'read', options);
-      return registry.getBlob(repository, digest, options);
-    },
-    async getManifest(repository, digest, options) {
-      await guard(repository, 'read', options);
-      return registry.getManifest(repository, digest, options);
-    },
-    async getTag(repository, tag, options) {
-      await guard(repository, 'read', options);
-      return registry.getTag(repository, tag, options);
-    },
-    async resolveBlob(repository, digest, options) {
-      await guard(repository, 'read', options);
-      return registry.resolveBlob(repository, digest, options);
-    },
-    async resolveManifest(repository, digest, options) {
-      await guard(repository, 'read', options);
-      return registry.resolveManifest(repository, digest, options);
-    },
-    async resolveTag(repository, tag, options) {
-      await guard(repository, 'read', options);
-      return registry.resolveTag(repository, tag, options);
-    },
-
-    async pushBlob(repository, blob, source, options) {
-      await guard(repository, 'write', options);
-      return registry.pushBlob(repository, blob, source, options);
-    },
-    async startUpload(repository, options) {
-      await guard(repository, 'write', options);
-      return registry.startUpload(repository, options);
-    },
-    async resumeUpload(repository, id, options) {
-      await guard(repository, 'write', options);
-      return registry.resumeUpload(repository, id, options);
-    },
-    async mountBlob(from, repository, digest, options) {
-      await guard(repository, 'write', options);
-      const source: MountSource =
-        typeof from !== 'string'
-          ? async (name) => (await may(name, 'read', options)) && (from === undefined || from(name))
-          : (await may(from, 'read', options))
-            ? from
-            : () => false;
-      return registry.mountBlob(source, repository, digest, options);
-    },
-    async pushManifest(repository, bytes, mediaType, options) {
-      await guard(repository, 'write', options);
-      return registry.pushManifest(repository, bytes, mediaType, options);
-    },
-
-    async deleteBlob(repository, digest, options) {
-      await guard(repository, 'delete', options);
-      return registry.deleteBlob(repository, digest, options);
-    },
-    async deleteManifest(repository, digest, options) {
-      await guard(repository, 'delete', options);
-      return registry.deleteManifest(repository, digest, options);
-    },
-    async deleteTag(repository, tag, options) {
-      await guard(repository, 'delete', options);
-      return registry.deleteTag(repository, tag, options);
-    },
-
+    ...mapRepository(rules),
     async *repositories(options = {}) {
-      const { limit, ...rest } = options;
       options.signal?.throwIfAborted();
       await check({ repository: undefined, access: 'list', context: options.context });
-      if (limit === 0) {
-        // Who wants nothing still learns whether there is such a list.
-        yield* registry.repositories(options);
-        return;
-      }
-      let count = 0;
-      for await (const name of registry.repositories(rest)) {
-        if (!isRepository(name) || !(await may(name, 'read', options))) continue;
-        yield name;
-        if (++count === limit) return;
-      }
+      const mayRead = (name: string): Promise<boolean> => may(name, 'read', options);
+      yield* shownRepositories(registry.repositories.bind(registry), options, (names) => namesWhere(names, mayRead));
     },
-    async *tags(repository, options) {
-      await guard(repository, 'list', options);
-      yield* registry.tags(repository, options);
-    },
-    async *referrers(repository, digest, options) {
-      await guard(repository, 'list', options);
-      yield* registry.referrers(repository, digest, options);
-    },
-
-    [maintenance]: inner && checkedMaintenance(inner, { guard, may }, (options) => view.repositories(options)),
-    [history]: innerHistory && {
-      async *moves(repository, options) {
-        await guard(repository, 'list', options);
-        yield* innerHistory.moves(repository, options);
-      },
-    },
+    [maintenance]:
+      inner &&
+      mapMaintenance(rules, {
+        repositories: () => view.repositories(),
+        uploads: (options) =>
+          uploadsOfShown(inner, options, async (upload, name) =>
+            (await may(name, 'list', options)) ? upload : undefined,
+          ),
+        ...withoutOrphans,
+      }),
+    [history]: historyOf(registry) && mapHistory(rules),
     [verifiesPushes]: registry[verifiesPushes],
   };
   return view;
-}
-
-type Guard = (repository: string, access: AccessKind, options: CallOptions | undefined) => Promise<void>;
-
-/** Whether {@link Guard} lets it be; what fails in another way than by refusing still fails. */
-type May = (repository: string, access: AccessKind, options: CallOptions | undefined) => Promise<boolean>;
-
-function checkedMaintenance(
-  inner: Maintenance,
-  { guard, may }: { guard: Guard; may: May },
-  repositories: Registry['repositories'],
-): Maintenance {
-  const own: Maintenance = {
-    async *manifests(repository, options) {
-      await guard(repository, 'list', options);
-      yield* inner.manifests(repository, options);
-    },
-    async *blobs(repository, options) {
-      await guard(repository, 'list', options);
-      yield* inner.blobs(repository, options);
-    },
-    async *uploads(repository, options) {
-      if (repository === undefined) {
-        yield* uploadsOfShown(inner, options, async (upload, name) =>
-          (await may(name, 'list', options)) ? upload : undefined,
-        );
-        return;
-      }
-      await guard(repository, 'list', options);
-      yield* inner.uploads(repository, options);
-    },
-    ...withoutOrphans,
-    async readManifest(repository, digest, options) {
-      await guard(repository, 'read', options);
-      return inner.readManifest(repository, digest, options);
-    },
-    async quarantine(repository, digest) {
-      await guard(repository, 'delete', undefined);
-      return inner.quarantine(repository, digest);
-    },
-    async verify(repository, digest, options) {
-      await guard(repository, 'read', options);
-      return inner.verify(repository, digest, options);
-    },
-    async removeUnused(repository, digest, options) {
-      await guard(repository, 'delete', undefined);
-      return inner.removeUnused(repository, digest, options);
-    },
-    async lease(repository, digests) {
-      await guard(repository, 'write', undefined);
-      return inner.lease(repository, digests);
-    },
-    usage: () => usageOf(repositories(), own),
-  };
-  return own;
 }

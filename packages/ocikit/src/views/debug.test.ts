@@ -4,7 +4,7 @@ import { createClient } from '../http/client/index.ts';
 import { collect, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { createTestServer, imageOf, pushContent, randomBlob } from '../testing/node.ts';
 
 import { debug } from './index.ts';
@@ -33,10 +33,10 @@ function watched(inside: Registry = createMemoryRegistry(), lineLength?: number)
   return { view, lines, entries };
 }
 
-/** What a line says apart from how long it took. */
+/** A line without its duration. */
 const untimed = (line: string): string => line.replace(/after [\d.]+ ms/, 'after * ms');
 
-describe('each call is said to begin and to end:', () => {
+describe('each call has a line for its begin and its end:', () => {
   test.each(methods)('$name', async ({ name, call }) => {
     const { view, entries, lines } = watched();
     await pushContent(view, 'app', image, { tags: ['v1'] });
@@ -58,7 +58,7 @@ describe('each call is said to begin and to end:', () => {
   });
 });
 
-test('a line says who asked for what, and what came of it', async () => {
+test('a line has the caller, the arguments and the result of a call', async () => {
   const { view, lines } = watched();
   const { descriptor, bytes } = randomBlob(1000);
   const context = { caller: 'alice', requestId: '7' };
@@ -140,7 +140,7 @@ describe('reading a blob ends', () => {
   });
 });
 
-test('a list begins when it is read, and ends with how many it has given, also when it is left', async () => {
+test('a list begins when it is read, and ends with its number of items, also when its reader stops', async () => {
   const { view, entries } = watched();
   await pushContent(view, 'app', image, { tags: ['a', 'b', 'c'] });
   entries.splice(0);
@@ -158,7 +158,7 @@ test('a list begins when it is read, and ends with how many it has given, also w
 });
 
 describe('an upload', () => {
-  test('has a number, which stays, and its id is never told', async () => {
+  test('has a number that stays, and no line has its id', async () => {
     await using server = await createTestServer();
     const client = createClient({ host: server.host, scheme: 'http', fetch: server.fetch });
     const { view, lines, entries } = watched(client);
@@ -223,7 +223,7 @@ describe('a line holds no secrets, and is bounded and one line:', () => {
     expect(lines[1]?.length).toBeLessThanOrEqual(500);
   });
 
-  test('whatever callers call things', async () => {
+  test('names of callers do not change that', async () => {
     const { view, lines } = watched(createMemoryRegistry(), 200);
     const odd = ['a\n#99 getBlob b', `https://u:hunter2@h/`, 'ü\u202e', 'x'.repeat(100_000), ''];
     for (const name of odd) {
@@ -240,7 +240,7 @@ describe('a line holds no secrets, and is bounded and one line:', () => {
     }
   });
 
-  test('no content is in what is told', async () => {
+  test('content is in no line', async () => {
     const { view, entries } = watched();
     await pushContent(view, 'app', image, { tags: ['v1'] });
     await view.getTag('app', 'v1');
@@ -249,7 +249,7 @@ describe('a line holds no secrets, and is bounded and one line:', () => {
   });
 });
 
-test('a sink that fails changes nothing of what a call does', async () => {
+test('a sink that fails does not change a call', async () => {
   const view = debug(createMemoryRegistry(), () => {
     throw new Error('the disk is full');
   });
@@ -257,7 +257,7 @@ test('a sink that fails changes nothing of what a call does', async () => {
   expect((await view.resolveTag('app', 'v1')).digest).toBe(digest);
 });
 
-test('maintenance is watched too', async () => {
+test('maintenance has lines too', async () => {
   const { view, entries } = watched();
   await pushContent(view, 'app', image);
   entries.splice(0);

@@ -1,37 +1,40 @@
+// A view that writes a line for each step of each call.
 import type { Registry } from '../model/index.ts';
 
-import { kindOf, observe } from './observe.ts';
-import type { ObservedCall, ObservedResult } from './observe.ts';
-import { redacted } from './redacted.ts';
+import { kindOf, observe, redacted } from './shared/index.ts';
+import type { ObservedCall, ObservedResult } from './shared/index.ts';
 
 /** A step of a call. */
 export interface DebugEntry {
-  /** Counts the calls of this view, from 1. */
+  /** The number of the call in this view, from 1. */
   readonly number: number;
-  /** `opened`: a blob can be read; its `end` comes when it has been. */
+  /** `opened`: a blob can be read. Its `end` follows when it has been read. */
   readonly step: 'begin' | 'opened' | 'end';
+  /** The call and its arguments. */
   readonly call: ObservedCall;
   /** Milliseconds since the call began. */
   readonly duration: number;
+  /** The outcome, at an `end` or `opened` without an error. */
   readonly result?: ObservedResult | undefined;
-  /** The code of a {@link RegistryError}, or the name of another error; without secrets. */
+  /** The code of a {@link RegistryError} or the name of another error, and the message without secrets. */
   readonly error?: { readonly code: string; readonly message: string } | undefined;
 }
 
-/** Where the lines go. What it throws is ignored: whoever watches a call must not change what comes of it. */
+/** Takes the lines. Its errors are ignored: an observer must not change the outcome of a call. */
 export type DebugSink = (line: string, entry: DebugEntry) => void;
 
+/** How {@link debug} writes. */
 export interface DebugOptions {
-  /** The longest line, in characters. Default: 500. */
+  /** Characters of the longest line. Default: 500. */
   lineLength?: number | undefined;
 }
 
 /**
- * The registry as it is; of every call it says when it begins and when it ends: who asked for what, how long it took, sizes,
- * digests, and what it failed with. A list ends when it has been read or left, the reading of a blob as well.
+ * The unchanged registry. It writes a line when a call begins and ends: the caller, the arguments, the duration, sizes,
+ * digests, and the error. A list and the reading of a blob end when the reader has read all or stopped.
  *
- * Lines are of bounded length and hold no contents and no secrets: of URLs neither queries nor user names, of uploads a number
- * in place of the id.
+ * Lines have a bounded length, no content and no secrets: URLs stand without query and user name, uploads have a number
+ * in place of their id.
  *
  * @example
  * const watched = debug(registry, (line) => process.stderr.write(`${line}\n`));
@@ -88,7 +91,7 @@ function fieldsOf(fields: object): string {
     .join('');
 }
 
-/** Names come from callers, and may be anything: a list of tags may be endless, a name a whole line of its own. */
+/** Callers choose names freely: a list of tags may be very long, and a name may contain line breaks. */
 function word(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
   const text =

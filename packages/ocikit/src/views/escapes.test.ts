@@ -4,25 +4,25 @@ import { createServer } from '../http/server/index.ts';
 import { collect, historyOf, isRegistryError, maintenanceOf, RegistryError } from '../model/index.ts';
 import type { BlobUpload, Digest, ErrorCode, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
 import type { TestManifest } from '../testing/index.ts';
 
 import { accessChecker, select, sub } from './index.ts';
 
 /*
- * What somebody tries who is shown one repository, `app`, of a registry that has others. The rows are the list; below them is
- * what runs it. After every attempt what is hidden is as it was, and nothing that was heard tells of it.
+ * Attempts of an attacker that is shown one repository, `app`, of a registry with more repositories. The rows list the
+ * attempts, and the code below runs them. After each attempt the hidden content is unchanged, and no answer reveals it.
  */
 
-/** What is inside, whoever is shown what. */
+/** The repositories inside. */
 const [own, neighbour, foreign] = ['teams/blue/app', 'teams/blue-2/app', 'teams/red/vault'] as const;
 
 interface Stage {
-  /** What the attacker has. */
+  /** The registry that the attacker has. */
   face: Registry;
   inside: Registry;
-  /** Of `foreign`, and nowhere else. */
+  /** In `foreign` only. */
   image: TestManifest;
   blob: Digest;
   upload: BlobUpload;
@@ -34,7 +34,7 @@ type Attempt = readonly [what: string, call: (stage: Stage) => Promise<unknown>,
 const unknown = ['NAME_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN'] as const;
 const malformed = ['NAME_INVALID'] as const;
 
-/** Names that would lead out of `teams/blue`, were they put behind it and read as a path, or taken as they are. */
+/** Names that would lead out of `teams/blue` if they were appended to it and read as a path, or used as they are. */
 const waysOut: readonly (readonly [name: string, outcome: Outcome])[] = [
   ['../red/vault', malformed],
   ['app/../../red/vault', malformed],
@@ -134,7 +134,7 @@ const subAttempts: readonly Attempt[] = [
   ],
 ];
 
-/** What is shown by its whole name, beside what is not: `select`, and `accessChecker` with the same rule. */
+/** Views that show a repository by its whole name and hide others: `select`, and `accessChecker` with the same rule. */
 function hiddenAttempts(refusal: ErrorCode): readonly Attempt[] {
   const reading = refusal === 'DENIED' ? (['DENIED'] as const) : (['NAME_UNKNOWN'] as const);
   return [
@@ -165,9 +165,9 @@ function hiddenAttempts(refusal: ErrorCode): readonly Attempt[] {
     ],
     ['mounts from anywhere it likes', ({ face, blob }) => face.mountBlob(() => true, own, blob), 'begins an upload'],
     ['mounts into a hidden repository', ({ face, blob }) => face.mountBlob(own, foreign, blob), ['DENIED']],
-    ['goes on with a hidden upload', ({ face, upload }) => face.resumeUpload(foreign, upload.id), ['DENIED']],
+    ['resumes a hidden upload', ({ face, upload }) => face.resumeUpload(foreign, upload.id), ['DENIED']],
     [
-      'goes on with a hidden upload in its own repository',
+      'resumes a hidden upload in its own repository',
       ({ face, upload }) => face.resumeUpload(own, upload.id),
       ['BLOB_UPLOAD_UNKNOWN'],
     ],
@@ -219,7 +219,10 @@ function hiddenAttempts(refusal: ErrorCode): readonly Attempt[] {
   ];
 }
 
-/** Requests, of which only the last part is read as a name; `{blob}` and `{manifest}` are digests of the foreign repository. */
+/**
+ * Requests, of which only the last part is read as a name; `{blob}` and `{manifest}` are digests of the foreign
+ * repository.
+ */
 const requests: readonly (readonly [request: string, statuses: readonly number[]])[] = [
   ['GET /v2/../red/vault/manifests/v1', [404]],
   ['GET /v2/%2e%2e/red/vault/manifests/v1', [400, 404]],
@@ -296,7 +299,7 @@ describe.each<[view: string, face: (inside: Registry) => Registry, attempts: rea
     if ('error' in result) {
       expect(isRegistryError(result.error), String(result.error)).toBe(true);
       expect(outcome).toContain((result.error as RegistryError).code);
-      // What it asked for it may be told.
+      // The answer may contain names that the attacker used itself.
       if (!what.includes('teams/blue')) note(result.error);
     } else if (outcome === 'begins an upload') {
       expect(result.value).toMatchObject({ upload: { size: 0 } });
@@ -309,7 +312,7 @@ describe.each<[view: string, face: (inside: Registry) => Registry, attempts: rea
   });
 });
 
-describe('over HTTP, sub keeps in who sends', () => {
+describe('over HTTP, sub keeps a client inside the prefix that sends', () => {
   test.each(requests)('%s', async (request, statuses) => {
     const { inside, image, blob, upload } = stage;
     const server = createServer(sub(inside, 'teams/blue'));
@@ -330,7 +333,7 @@ describe('over HTTP, sub keeps in who sends', () => {
   });
 });
 
-describe('over HTTP, what select hides cannot be told from what is not there:', () => {
+describe('over HTTP, a repository that select hides cannot be told from a missing one:', () => {
   test.each([
     'GET /v2/{name}/manifests/v1',
     'HEAD /v2/{name}/manifests/v1',
@@ -366,7 +369,7 @@ describe('over HTTP, what select hides cannot be told from what is not there:', 
   });
 });
 
-describe('over HTTP, what accessChecker refuses is refused alike whether it is there or not:', () => {
+describe('over HTTP, accessChecker refuses existing and missing repositories alike:', () => {
   test.each([
     ['GET /v2/{name}/manifests/v1', 403],
     ['HEAD /v2/{name}/manifests/v1', 403],

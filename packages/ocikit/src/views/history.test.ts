@@ -20,18 +20,18 @@ async function movesOf(registry: Registry, name: string): Promise<TagMove[]> {
   return collect(found.moves(name));
 }
 
-test('readOnly has the history of what is inside', async () => {
+test('readOnly has the history of the registry inside', async () => {
   expect(await movesOf(readOnly(await filled('app')), 'app')).toHaveLength(1);
 });
 
-test('sub has the history of what lies below its prefix, and names it as callers do', async () => {
+test('sub has the history of repositories below its prefix, under the names of callers', async () => {
   const view = sub(await filled('blue/app', 'app'), 'blue');
   expect(await movesOf(view, 'app')).toHaveLength(1);
   expect(await movesOf(view, 'blue/app')).toEqual([]);
   await expect(movesOf(view, '../app')).rejects.toMatchObject({ code: 'NAME_INVALID' });
 });
 
-test('select has no history of what is hidden', async () => {
+test('select has no history of hidden repositories', async () => {
   const view = select(await filled('app', 'vault'), (name) => name === 'app');
   expect(await movesOf(view, 'app')).toHaveLength(1);
   expect(await movesOf(view, 'vault')).toEqual([]);
@@ -55,14 +55,14 @@ test('route asks the member that has the repository, and offers no history if on
   expect(historyOf(route({ a: await filled('a'), b: partialRegistry({}) }))).toBeUndefined();
 });
 
-test('debug tells of it', async () => {
+test('debug writes a line for a call of the history', async () => {
   const methods: string[] = [];
   const view = debug(await filled('app'), (line) => methods.push(JSON.stringify(line)));
   await movesOf(view, 'app');
   expect(methods.join()).toContain('history.moves');
 });
 
-test('unify and cache have none, as tags in them are where others have moved them', async () => {
+test('unify and cache have no history, as their tags are moved by other registries', async () => {
   const [a, b, local] = [await filled('app'), await filled('app'), await filled('app')];
   expect(historyOf(unify([a, b]))).toBeUndefined();
   await using cached = cache(a, createMemoryRegistry({ sparse: true }));

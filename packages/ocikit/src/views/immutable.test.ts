@@ -30,7 +30,7 @@ async function at(tag: string, registry = inside): Promise<Digest | undefined> {
   );
 }
 
-/** Whoever wins is told so, and all others that the tag is immutable. */
+/** The winner gets its result, and all others the error that the tag is immutable. */
 async function race(views: readonly Registry[]): Promise<void> {
   for (const image of images) await pushContent(inside, 'app', image);
   const results = await Promise.allSettled(
@@ -55,7 +55,7 @@ function remote(...middleware: Middleware[]): Registry {
 const ignoringConditions: Middleware = (exchange, next) =>
   next({ ...exchange, header: (name) => (name.startsWith('if-') ? undefined : exchange.header(name)) });
 
-describe('of many who push one tag at once, exactly one wins', () => {
+describe('exactly one of many pushes of the same tag at once wins', () => {
   test('through one view', () => race([immutable(inside)]));
 
   test('through many views, which share nothing but the store', () => race(images.map(() => immutable(inside))));
@@ -66,14 +66,14 @@ describe('of many who push one tag at once, exactly one wins', () => {
     race([immutable(remote(ignoringConditions))]));
 });
 
-test('the same content may be pushed at once by many, and all are told that it is there', async () => {
+test('the same content can be pushed by many callers at once, and all pushes succeed', async () => {
   const [image = imageOf()] = images;
   await pushContent(inside, 'app', image);
   const pushed = await Promise.all(images.map(() => tagWith(immutable(inside), image, 'v1', 'v2')));
   expect(new Set(pushed.map(({ tags }) => tags.join()))).toEqual(new Set(['v1,v2']));
 });
 
-test('a push behind the back of a view of a registry without conditions is found by the look after it', async () => {
+test('a push that bypasses a view of a registry without conditions is found by the check after the view’s push', async () => {
   const [one = imageOf(), two = imageOf()] = images;
   for (const image of [one, two]) await pushContent(inside, 'app', image);
   let isFirst = true;
@@ -95,7 +95,7 @@ describe('only some tags', () => {
   const [one = imageOf(), two = imageOf()] = images;
   const rules = { 'a pattern': /^v\d/g, 'a function': (tag: string) => tag.startsWith('v') };
 
-  test.each(Object.entries(rules))('are immutable by %s: the others move and go', async (_rule, tags) => {
+  test.each(Object.entries(rules))('are immutable by %s: the others can be moved and deleted', async (_rule, tags) => {
     const view = immutable(inside, { tags });
     for (const image of [one, two]) await pushContent(inside, 'app', image);
     // More than once: a pattern may remember where it was.
@@ -120,7 +120,7 @@ describe('only some tags', () => {
     ]);
   });
 
-  test('keep what they reach, and nothing else', async () => {
+  test('keep the content that they reach, and no other content', async () => {
     const view = immutable(inside, { tags: /^v/ });
     await pushContent(inside, 'app', two, { tags: ['latest'] });
     await pushContent(inside, 'app', one, { tags: ['v1'] });
@@ -129,7 +129,7 @@ describe('only some tags', () => {
   });
 });
 
-describe('what an immutable tag reaches cannot be deleted:', () => {
+describe('content that an immutable tag reaches cannot be deleted:', () => {
   const layer = randomBlob();
   const subject = imageOf({ layers: [] });
   const child = imageOf({ layers: [layer] });
@@ -174,7 +174,7 @@ describe('what an immutable tag reaches cannot be deleted:', () => {
   });
 });
 
-test('the type of what an immutable tag reaches stays, whether it is pushed with that tag or without', async () => {
+test('the type of a manifest that an immutable tag reaches stays, whether it is pushed with that tag or without', async () => {
   const view = immutable(inside);
   const config = randomBlob();
   await view.pushBlob('app', config.descriptor, config.bytes);

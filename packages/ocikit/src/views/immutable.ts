@@ -1,8 +1,10 @@
+// A view in which tags cannot be moved or deleted.
 import {
   assertRepository,
   digestOf,
   history,
   historyOf,
+  isManifestUnknown,
   isRegistryError,
   maintenance,
   maintenanceOf,
@@ -16,36 +18,36 @@ import {
 } from '../model/index.ts';
 import type { CallOptions, Descriptor, Digest, PushedManifest, PushManifestOptions, Registry } from '../model/index.ts';
 
-import { forward, lists, reads } from './forward.ts';
-import type { View } from './forward.ts';
-import { Locks } from './locks.ts';
-import { tagThatReaches } from './reached-by-tags.ts';
+import { forward, lists, Locks, reads, tagThatReaches } from './shared/index.ts';
+import type { View } from './shared/index.ts';
 
+/** The tags that {@link immutable} protects. */
 export interface ImmutableOptions {
-  /** Which tags are immutable: those that match, or for which a function gives true. Default: all. */
+  /** The immutable tags: those that match the expression, or for which the function returns true. Default: all. */
   tags?: RegExp | ((tag: string, repository: string) => boolean) | undefined;
 }
 
-/** How often a push looks again after somebody else was faster. */
+/** Attempts of a push that lost a race for its tag. */
 const attempts = 10;
 
 /**
- * The registry with tags that stay where they are: pushing other content to one that exists is DENIED, deleting it UNSUPPORTED,
- * and deleting what it reaches (the manifest, those of an index, blobs, a subject) DENIED. Pushing the same again is no change.
+ * The registry with tags that cannot change. Pushing other content to an existing tag is DENIED, and deleting the tag
+ * is UNSUPPORTED. Deleting content that the tag reaches (its manifest, the manifests of an index, blobs, a subject) is
+ * DENIED. Pushing the same content again is allowed.
  *
- * A tag is set under the condition that it does not exist (`ifTag`), so between looking and setting nothing gets in: of many
- * who push a new tag at once one wins, and the others are DENIED. Where a registry does not know conditions, as most that are
- * reached over HTTP, calls of this view take turns, and each looks again after its push; what is pushed past this view may
- * still move a tag between its look and its push.
+ * A tag is set under the condition that it does not exist (`ifTag`), so of several pushes of a new tag exactly one
+ * wins, and the others are DENIED. Many registries that are reached over HTTP ignore conditions. There the calls of
+ * this view take turns, and each checks the tag again after its push. A push that bypasses this view may still move a
+ * tag between the first check and the push.
  *
- * Deletes look through all immutable tags of the repository and what they reach. They and the pushes of this view wait for
- * each other.
+ * A delete looks through all immutable tags of the repository and the content that they reach. Deletes and pushes of
+ * this view wait for each other.
  *
- * A push that sets both immutable tags and others sets the immutable ones first. Maintenance is passed on as it is: what has a tag
- * it does not remove.
+ * A push of both immutable and other tags sets the immutable ones first. Maintenance is passed on unchanged: it does
+ * not remove tagged content.
  *
  * @example
- * // Releases stay, `latest` moves.
+ * // Releases cannot change, `latest` can.
  * immutable(registry, { tags: /^v\d/ })
  */
 export function immutable(registry: Registry, options: ImmutableOptions = {}): Registry {
@@ -56,12 +58,12 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
     try {
       return await registry.resolveTag(repository, tag, { signal: call.signal, context: call.context });
     } catch (error) {
-      if (isUnknown(error)) return undefined;
+      if (isManifestUnknown(error)) return undefined;
       throw error;
     }
   };
 
-  /** @throws RegistryError if the tags do not let themselves be set so */
+  /** @throws RegistryError if the tags must not be set this way */
   const judge = async (push: Push): Promise<Judged> => {
     const judged: Judged = { same: [], fresh: [] };
     for (const tag of push.tags) {
@@ -76,19 +78,20 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
     return judged;
   };
 
-  /** The type of a manifest is a part of what a tag that reaches it gives. */
+  /** A tag that reaches a manifest also fixes the manifest's media type. */
   const assertTypeStays = async ({ repository, digest, mediaType, options: call }: Push): Promise<void> => {
     const quiet = { signal: call.signal, context: call.context };
     const found = await registry.resolveManifest(repository, digest, quiet).catch((error: unknown) => {
-      if (isUnknown(error)) return undefined;
+      if (isManifestUnknown(error)) return undefined;
       throw error;
     });
     if (found === undefined || found.mediaType === mediaType) return;
     const tag = await tagThatReaches(registry, repository, digest, isImmutable, quiet);
-    if (tag !== undefined) throw new RegistryError('DENIED', `tag ${tag} is immutable and of type ${found.mediaType}`);
+    if (tag !== undefined)
+      throw new RegistryError('DENIED', `tag ${tag} is immutable: its media type is ${found.mediaType}`);
   };
 
-  /** Registries that do not know conditions may have set a tag that somebody else has set since the look at it. */
+  /** Checks the tags after a push: a registry that ignores conditions may have moved a tag that was set meanwhile. */
   const lookAgain = async ({ repository, digest, options: call }: Push, tags: readonly string[]): Promise<void> => {
     for (const tag of tags) {
       const found = await resolve(repository, tag, call);
@@ -110,10 +113,10 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
         let pushed: PushedManifest | undefined;
         for (const [i, step] of (steps.length === 0 ? [{}] : steps).entries()) {
           const isLast = i >= steps.length - 1;
-          const told = isLast ? {} : { onEvent: undefined };
+          const quiet = isLast ? {} : { onEvent: undefined };
           pushed = await registry.pushManifest(repository, bytes, type, {
             ...call,
-            ...told,
+            ...quiet,
             digest: call.digest,
             ...step,
           });
@@ -121,13 +124,13 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
         }
         if (pushed !== undefined) return { ...pushed, tags };
       } catch (error) {
-        // The look was at what has changed since; `judge` says what that means.
+        // A tag has changed since the check: `judge` decides again.
         if (attempt === attempts || !isRegistryError(error, 'PRECONDITION_FAILED')) throw error;
       }
     }
   };
 
-  /** Nothing is pushed between the look at the tags and the delete. */
+  /** Deletes under a lock: nothing is pushed between the check of the tags and the delete. */
   const deleting = async (
     repository: string,
     digest: Digest,
@@ -190,7 +193,7 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
 interface Push {
   repository: string;
   bytes: Uint8Array;
-  /** As the caller wrote it. */
+  /** The media type as the caller wrote it. */
   type: string;
   mediaType: string;
   digest: Digest;
@@ -201,40 +204,38 @@ interface Push {
 
 /** The immutable tags of a push. */
 interface Judged {
-  /** Those that are at this manifest already. */
+  /** Tags that point to this manifest already. */
   same: string[];
-  /** Those that do not exist. */
+  /** Tags that do not exist. */
   fresh: string[];
 }
 
 /** @throws RegistryError DENIED */
 function assertSame(tag: string, found: Descriptor, push: Push): void {
   if (found.digest === push.digest && found.mediaType === push.mediaType) return;
-  // What is no manifest is told so first, as where it is stored.
+  // If the bytes are no manifest, that error comes first, as in a store.
   parseManifest(push.bytes, push.type);
   if (found.digest !== push.digest) throw denied(tag, found.digest);
-  throw new RegistryError('DENIED', `tag ${tag} is immutable and of type ${found.mediaType}`);
+  throw new RegistryError('DENIED', `tag ${tag} is immutable: its media type is ${found.mediaType}`);
 }
 
 function denied(tag: string, found: Digest): RegistryError {
-  return new RegistryError('DENIED', `tag ${tag} is immutable and at ${found}`, { detail: { tag, found } });
-}
-
-function moved(tag: string, expected: Digest | null, found: Digest | undefined): RegistryError {
-  const wanted = expected === null ? 'it must not exist' : `expected ${expected}`;
-  return new RegistryError('PRECONDITION_FAILED', `tag ${tag} is at ${found ?? 'nothing'}: ${wanted}`, {
-    detail: { tag, expected, found },
+  return new RegistryError('DENIED', `tag ${tag} is immutable and points to ${found}: push to another tag`, {
+    detail: { tag, found },
   });
 }
 
-function isUnknown(error: unknown): boolean {
-  return isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
+function moved(tag: string, expected: Digest | null, found: Digest | undefined): RegistryError {
+  const wanted = expected === null ? 'expected no such tag' : `expected ${expected}`;
+  return new RegistryError('PRECONDITION_FAILED', `tag ${tag} points to ${found ?? 'nothing'}: ${wanted}`, {
+    detail: { tag, expected, found },
+  });
 }
 
 function matcherOf(tags: ImmutableOptions['tags']): (tag: string, repository: string) => boolean {
   if (tags === undefined) return () => true;
   if (typeof tags === 'function') return tags;
-  // One that remembers where it stopped would not match the same tag twice.
+  // With `g` or `y` an expression remembers its last position, and would not match the same tag twice.
   const pattern = new RegExp(tags.source, tags.flags.replace(/[gy]/g, ''));
   return (tag) => pattern.test(tag);
 }

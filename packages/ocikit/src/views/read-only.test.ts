@@ -5,12 +5,12 @@ import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { imageOf, pushContent } from '../testing/index.ts';
 
-import { forward, lists, reads } from './forward.ts';
+import { forward, lists, reads } from './shared/index.ts';
 import { readOnly } from './index.ts';
 
 const refused = { code: 'UNSUPPORTED', message: 'this registry is read-only' };
 
-test('whatever is added to registries later is refused, until somebody has decided', async () => {
+test('methods that are added to registries later are refused, until the view decides', async () => {
   const allowed = new Set<string>([...reads, ...lists]);
   const view = readOnly(createMemoryRegistry());
   for (const method of Object.keys(view) as (keyof Registry & string)[]) {
@@ -20,7 +20,7 @@ test('whatever is added to registries later is refused, until somebody has decid
   }
 });
 
-test('what reads and lists is the registry’s own', async () => {
+test('methods that read and list are the registry’s own', async () => {
   const inside = createMemoryRegistry();
   const view = readOnly(inside);
   const image = imageOf();
@@ -31,7 +31,7 @@ test('what reads and lists is the registry’s own', async () => {
 });
 
 describe('maintenance', () => {
-  test('is there if the registry has it, and changes nothing', async () => {
+  test('exists if the registry has it, and changes nothing', async () => {
     const inside = createMemoryRegistry();
     const image = imageOf();
     await pushContent(inside, 'app', image);
@@ -45,7 +45,7 @@ describe('maintenance', () => {
     expect(await maintained?.verify('app', digest)).toBe('ok');
   });
 
-  test('is not there if it is not', () => {
+  test('is missing if the registry has none', () => {
     expect(maintenanceOf(readOnly(partialRegistry({})))).toBeUndefined();
   });
 });

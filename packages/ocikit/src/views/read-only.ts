@@ -1,11 +1,12 @@
+// A view without pushes and deletes.
 import { history, historyOf, maintenance, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
 import type { Maintenance, Registry } from '../model/index.ts';
 
-import { forward, forwardMaintenance, lists, reads } from './forward.ts';
+import { forward, forwardMaintenance, lists, reads } from './shared/index.ts';
 
 /**
- * The registry without its pushes and deletes, which answer UNSUPPORTED. Reading and listing stay as they are; of its
- * maintenance, what lists and verifies.
+ * The registry without pushes and deletes: they are UNSUPPORTED. Reading and listing are unchanged. Its maintenance
+ * only lists and verifies.
  *
  * @example createServer(readOnly(registry))
  */
@@ -16,7 +17,7 @@ export function readOnly(registry: Registry): Registry {
     [maintenance]: inner && readOnlyMaintenance(inner),
     [history]: historyOf(registry),
   };
-  // What is added to registries later is refused as well.
+  // Methods that are added to Registry later are refused as well.
   return partialRegistry(methods, { missing: refusal });
 }
 

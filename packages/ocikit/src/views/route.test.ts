@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { collect, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
 import type { ListOptions, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, pushImage, randomBlob } from '../testing/index.ts';
 
 import { route } from './index.ts';
@@ -36,7 +36,7 @@ describe('a table', () => {
     }
   });
 
-  test('has names of repositories, or none', () => {
+  test('has names of repositories or the empty name as keys', () => {
     for (const prefix of ['/', 'team/', '../a', 'A']) {
       expect(() => route({ [prefix]: createMemoryRegistry() })).toThrow(
         expect.objectContaining({ code: 'NAME_INVALID' }),
@@ -45,7 +45,7 @@ describe('a table', () => {
   });
 });
 
-test('a function is asked about well-formed names, and may take its time', async () => {
+test('a function is asked about well-formed names only, and may be asynchronous', async () => {
   const asked: string[] = [];
   const member = await filled('a');
   const view = route(async (name) => {
@@ -57,7 +57,7 @@ test('a function is asked about well-formed names, and may take its time', async
   expect(asked).toEqual(['a']);
 });
 
-describe('a repository that is nowhere', () => {
+describe('a repository that no member has', () => {
   const view = route({ team: createMemoryRegistry() });
   const named = methods.filter(({ takes, name }) => takes.includes('repository') && name !== 'referrers');
   test.each(named)('$name', async ({ name, needs, call }) => {
@@ -90,7 +90,7 @@ describe('a mount', () => {
     expect((await view.mountBlob(undefined, 'a/z', descriptor.digest)).descriptor).toMatchObject(descriptor);
   });
 
-  test('goes nowhere if the repository is nowhere', async () => {
+  test('is refused if no member has its target', async () => {
     const view = route({ a: createMemoryRegistry() });
     await expect(view.mountBlob('a', 'b', digest)).rejects.toMatchObject({ code: 'DENIED' });
   });
@@ -124,7 +124,7 @@ describe('the list of repositories', () => {
     expect(lists).toBe(1);
   });
 
-  test('reads each no further than is needed, and leaves it', async () => {
+  test('reads each member’s list no further than needed, and closes it', async () => {
     const read = { a: 0, b: 0 };
     let left = 0;
     const endless = (letter: 'a' | 'b'): Registry =>
@@ -144,20 +144,20 @@ describe('the list of repositories', () => {
     expect(left).toBe(2);
   });
 
-  test('fails if one of them fails: a part would be taken for the whole', async () => {
+  test('fails if a member’s list fails: a short list would be taken for the complete one', async () => {
     const reason = new RegistryError('UNAVAILABLE', 'not now');
     const failing = partialRegistry({}, { missing: () => reason });
     await expect(collect(route({ '': await filled('a'), b: failing }).repositories())).rejects.toBe(reason);
   });
 
-  test('is not there if nobody says which registries a function may give', async () => {
+  test('is UNSUPPORTED for a function without `members`', async () => {
     const member = await filled('a');
     await expect(collect(route(() => member).repositories())).rejects.toMatchObject({ code: 'UNSUPPORTED' });
     expect(await collect(route(() => member, { members: [member, member] }).repositories())).toEqual(['a']);
   });
 });
 
-test('maintenance is there if each member has it, and counts what is routed', async () => {
+test('maintenance exists if each member has it, and counts the routed repositories', async () => {
   const view = route({ '': await filled('a', 'team/hidden'), team: await filled('team', 'b') });
   const maintained = maintenanceOf(view);
   if (maintained === undefined) throw new Error('it has maintenance');

@@ -1,43 +1,59 @@
+// A view that shows several registries as one: each has some of the repositories.
 import {
   assertRepository,
   history,
   historyOf,
-  isRepository,
   maintenance,
   maintenanceOf,
+  nameUnknown,
+  partialRegistry,
   RegistryError,
   verifiesPushes,
 } from '../model/index.ts';
 import type { CallOptions, ListOptions, Maintenance, MountSource, Registry } from '../model/index.ts';
 
-import type { View } from './forward.ts';
-import { mergedList } from './merged-list.ts';
-import { uploadsOfShown } from './shown-content.ts';
-import { usageOf } from './usage.ts';
+import {
+  deletes,
+  failingList,
+  mapHistory,
+  mapMaintenance,
+  mapRepository,
+  mergedList,
+  namesWhere,
+  pushDenied,
+  pushes,
+  reads,
+  rule,
+  shownRepositories,
+  sourceWithin,
+  uploadsOfShown,
+} from './shared/index.ts';
+import type { RepositoryRule, RepositoryRules, View } from './shared/index.ts';
 
-/** Where a repository is; undefined: nowhere. It is asked about names that are well-formed. */
+/** The registry that has a repository; undefined: none has it. It is called with well-formed names only. */
 export type FindRegistry = (repository: string) => Registry | undefined | Promise<Registry | undefined>;
 
 /**
- * Registries by what names begin with, in whole components: `team` is for `team` and `team/app`, not for `teams`. The longest
- * one counts; the empty one is for all that no other is for.
+ * Registries by the beginning of names, in whole components: `team` is for `team` and `team/app`, not for `teams`. The
+ * longest key that fits counts. The empty key is for all names that no other key fits.
  */
 export type RouteTable = Readonly<Record<string, Registry>>;
 
+/** How {@link route} lists. */
 export interface RouteOptions {
   /**
-   * All registries that the function may give, so that repositories can be listed: UNSUPPORTED if they are left out. A table
-   * names them itself.
+   * All registries that the function may return, so that repositories can be listed. Default: none, and listing is
+   * UNSUPPORTED. A table has its own members.
    */
   members?: readonly Registry[] | undefined;
 }
 
 /**
- * One registry made of several, each of which has some of the repositories, under the names that they have there.
+ * Several registries as one. Each has some of the repositories, under the names that they have there.
  *
- * A repository that is nowhere is NAME_UNKNOWN to who reads and DENIED to who writes. Mounting across registries begins an
- * upload. The list of repositories merges those of the members, and has of each only what is routed to it: it fails if one
- * of them does.
+ * A repository that no registry has is NAME_UNKNOWN to a read and DENIED to a push. Mounting across registries begins
+ * an upload. The list of repositories merges the lists of the members, reduced to the repositories that are routed to
+ * each. It fails if a member's list fails.
  *
  * Maintenance is passed on if each member has it, and so is history.
  *
@@ -50,134 +66,66 @@ export function route(find: FindRegistry | RouteTable, options: RouteOptions = {
   const named = typeof find === 'function' ? options.members : Object.values(find);
   const members = named === undefined ? undefined : [...new Set(named)];
 
-  const maintained = members?.flatMap((registry): MaintainedMember[] => {
-    const inner = maintenanceOf(registry);
-    return inner === undefined ? [] : [{ registry, maintained: inner }];
-  });
-
   const memberFor = async (repository: string, call: CallOptions | undefined): Promise<Registry | undefined> => {
     call?.signal?.throwIfAborted();
     assertRepository(repository);
     return findMember(repository);
   };
-  const reading = async (repository: string, call: CallOptions | undefined): Promise<Registry> => {
+  /** To the member, if it can do what is asked for; otherwise to a registry that knows nothing. */
+  const known =
+    (can: (member: Registry) => boolean): RepositoryRule =>
+    async ({ repository, options: call }) => {
+      const member = await memberFor(repository, call);
+      return { registry: member !== undefined && can(member) ? member : unknown, repository };
+    };
+  const writable: RepositoryRule = async ({ repository, options: call }) => {
     const member = await memberFor(repository, call);
-    if (member === undefined) throw nameUnknown(repository);
-    return member;
+    if (member === undefined) throw pushDenied(repository);
+    // A member may have repositories that are routed elsewhere: blobs are not mounted from those.
+    const source = (from: MountSource | undefined): Promise<MountSource> =>
+      sourceWithin(from, async (name) => (await memberFor(name, call)) === member);
+    return { registry: member, repository, source };
   };
-  const writing = async (repository: string, call: CallOptions | undefined): Promise<Registry> => {
-    const member = await memberFor(repository, call);
-    if (member !== undefined) return member;
-    throw new RegistryError('DENIED', `nothing may be pushed to ${repository}`, { detail: { name: repository } });
+  const maintained = known((member) => maintenanceOf(member) !== undefined);
+  const rules: RepositoryRules = {
+    ...rule(
+      known(() => true),
+      ...reads,
+      ...deletes,
+      'tags',
+      'referrers',
+    ),
+    ...rule(writable, ...pushes),
+    ...rule(maintained, 'maintenance.manifests', 'maintenance.blobs', 'maintenance.uploads'),
+    ...rule(maintained, 'maintenance.readManifest', 'maintenance.verify', 'maintenance.lease'),
+    ...rule(maintained, 'maintenance.removeUnused', 'maintenance.quarantine'),
+    ...rule(
+      known((member) => historyOf(member) !== undefined),
+      'history.moves',
+    ),
   };
 
   const view: View = {
-    async getBlob(repository, digest, call) {
-      return (await reading(repository, call)).getBlob(repository, digest, call);
-    },
-    async getManifest(repository, digest, call) {
-      return (await reading(repository, call)).getManifest(repository, digest, call);
-    },
-    async getTag(repository, tag, call) {
-      return (await reading(repository, call)).getTag(repository, tag, call);
-    },
-    async resolveBlob(repository, digest, call) {
-      return (await reading(repository, call)).resolveBlob(repository, digest, call);
-    },
-    async resolveManifest(repository, digest, call) {
-      return (await reading(repository, call)).resolveManifest(repository, digest, call);
-    },
-    async resolveTag(repository, tag, call) {
-      return (await reading(repository, call)).resolveTag(repository, tag, call);
-    },
-
-    async pushBlob(repository, blob, source, call) {
-      return (await writing(repository, call)).pushBlob(repository, blob, source, call);
-    },
-    async startUpload(repository, call) {
-      return (await writing(repository, call)).startUpload(repository, call);
-    },
-    async resumeUpload(repository, id, call) {
-      return (await writing(repository, call)).resumeUpload(repository, id, call);
-    },
-    async mountBlob(from, repository, digest, call) {
-      const member = await writing(repository, call);
-      // A member may have repositories that are routed elsewhere, and are not its to give.
-      const isIts = async (name: string): Promise<boolean> => (await memberFor(name, call)) === member;
-      const source: MountSource =
-        typeof from !== 'string'
-          ? async (name) => (await isIts(name)) && (from === undefined || from(name))
-          : (await isIts(from))
-            ? from
-            : () => false;
-      return member.mountBlob(source, repository, digest, call);
-    },
-    async pushManifest(repository, bytes, mediaType, call) {
-      return (await writing(repository, call)).pushManifest(repository, bytes, mediaType, call);
-    },
-
-    async deleteBlob(repository, digest, call) {
-      return (await reading(repository, call)).deleteBlob(repository, digest, call);
-    },
-    async deleteManifest(repository, digest, call) {
-      return (await reading(repository, call)).deleteManifest(repository, digest, call);
-    },
-    async deleteTag(repository, tag, call) {
-      return (await reading(repository, call)).deleteTag(repository, tag, call);
-    },
-
+    ...mapRepository(rules),
     async *repositories(call = {}) {
       if (members === undefined) {
-        throw new RegistryError('UNSUPPORTED', 'repositories are not listed here', {
+        throw new RegistryError('UNSUPPORTED', 'this registry cannot list its repositories: `members` is missing', {
           detail: { method: 'repositories' },
         });
       }
-      const lists = members.map((member) => (each: ListOptions) => routedTo(member, findMember, each));
-      yield* mergedList(lists, call);
+      yield* mergedList(
+        members.map((member) => (each: ListOptions) => {
+          const isIts = async (name: string): Promise<boolean> => (await findMember(name)) === member;
+          return shownRepositories(member.repositories.bind(member), each, (names) => namesWhere(names, isIts));
+        }),
+        call,
+      );
     },
-    async *tags(repository, call) {
-      yield* (await reading(repository, call)).tags(repository, call);
-    },
-    async *referrers(repository, digest, call) {
-      // Of what is not known there are none, and that is no error.
-      const member = await memberFor(repository, call);
-      if (member !== undefined) yield* member.referrers(repository, digest, call);
-    },
-
-    [maintenance]:
-      maintained !== undefined && maintained.length === members?.length
-        ? routedMaintenance(maintained, memberFor, (call) => view.repositories(call))
-        : undefined,
-    [history]: members?.every((member) => historyOf(member) !== undefined)
-      ? {
-          async *moves(repository, call) {
-            const member = await memberFor(repository, call);
-            yield* (member && historyOf(member))?.moves(repository, call) ?? [];
-          },
-        }
-      : undefined,
+    [maintenance]: routedMaintenance(members, rules, memberFor, () => view.repositories()),
+    [history]: members?.every((member) => historyOf(member) !== undefined) ? mapHistory(rules) : undefined,
     [verifiesPushes]: members?.every((member) => member[verifiesPushes] === true) === true ? true : undefined,
   };
   return view;
-}
-
-/** The repositories of a member that are to be found there. */
-async function* routedTo(
-  member: Registry,
-  find: FindRegistry,
-  { limit = Infinity, ...call }: ListOptions,
-): AsyncGenerator<string, void, undefined> {
-  if (limit === 0) {
-    // Who wants nothing still learns whether there is such a list.
-    yield* member.repositories({ ...call, limit });
-    return;
-  }
-  let count = 0;
-  for await (const name of member.repositories(call)) {
-    if (!isRepository(name) || (await find(name)) !== member) continue;
-    yield name;
-    if (++count === limit) return;
-  }
 }
 
 function tableOf(table: RouteTable): FindRegistry {
@@ -191,76 +139,68 @@ function tableOf(table: RouteTable): FindRegistry {
   };
 }
 
-interface MaintainedMember {
-  registry: Registry;
-  maintained: Maintenance;
-}
-
+/** Undefined if a member has no maintenance. */
 function routedMaintenance(
-  members: readonly MaintainedMember[],
+  members: readonly Registry[] | undefined,
+  rules: RepositoryRules,
   memberFor: (repository: string, call: CallOptions | undefined) => Promise<Registry | undefined>,
-  repositories: Registry['repositories'],
-): Maintenance {
-  const known = async (repository: string, call?: CallOptions): Promise<Maintenance | undefined> => {
-    const member = await memberFor(repository, call);
-    return member && maintenanceOf(member);
-  };
-  const listing = async (repository: string, call: CallOptions | undefined): Promise<Maintenance> => {
-    const found = await known(repository, call);
-    if (found === undefined) throw nameUnknown(repository);
-    return found;
-  };
-  const own: Maintenance = {
-    async *manifests(repository, call) {
-      yield* (await listing(repository, call)).manifests(repository, call);
-    },
-    async *blobs(repository, call) {
-      yield* (await listing(repository, call)).blobs(repository, call);
-    },
-    async *uploads(repository, call) {
-      if (repository === undefined) {
-        yield* mergedList(
-          members.map(({ registry, maintained }) => (each) => {
-            // A member may have repositories that are routed elsewhere.
-            return uploadsOfShown(maintained, each, async (upload, name) =>
-              (await memberFor(name, call)) === registry ? upload : undefined,
-            );
-          }),
-          call ?? {},
-          { key: ({ id }) => id },
-        );
-        return;
-      }
-      const found = await known(repository, call);
-      if (found !== undefined) yield* found.uploads(repository, call);
-    },
+  repositories: () => AsyncIterable<string>,
+): Maintenance | undefined {
+  if (members === undefined) return undefined;
+  const maintained = members.flatMap((registry) => {
+    const inner = maintenanceOf(registry);
+    return inner === undefined ? [] : [{ registry, inner }];
+  });
+  if (maintained.length < members.length) return undefined;
+  return mapMaintenance(rules, {
+    repositories,
+    uploads: (call) =>
+      mergedList(
+        maintained.map(({ registry, inner }) => (each) => {
+          // A member may have repositories that are routed elsewhere.
+          return uploadsOfShown(inner, each, async (upload, name) =>
+            (await memberFor(name, call)) === registry ? upload : undefined,
+          );
+        }),
+        call ?? {},
+        { key: ({ id }) => id },
+      ),
     async *orphans(call) {
-      for (const { maintained } of members) yield* maintained.orphans(call);
+      for (const { inner } of maintained) yield* inner.orphans(call);
     },
-    async removeOrphan(digest, options) {
-      const removed = await Promise.all(members.map(({ maintained }) => maintained.removeOrphan(digest, options)));
+    async removeOrphan(digest, removal) {
+      const removed = await Promise.all(maintained.map(({ inner }) => inner.removeOrphan(digest, removal)));
       return removed.includes(true);
     },
-    async readManifest(repository, digest, call) {
-      return (await listing(repository, call)).readManifest(repository, digest, call);
-    },
-    async quarantine(repository, digest) {
-      return (await known(repository))?.quarantine(repository, digest) ?? false;
-    },
-    async verify(repository, digest, call) {
-      return (await known(repository, call))?.verify(repository, digest, call) ?? 'missing';
-    },
-    async removeUnused(repository, digest, options) {
-      return (await known(repository))?.removeUnused(repository, digest, options) ?? false;
-    },
-    async lease(repository, digests) {
-      return (await listing(repository, undefined)).lease(repository, digests);
-    },
-    usage: () => usageOf(repositories(), own),
-  };
-  return own;
+  });
 }
 
-function nameUnknown(repository: string): RegistryError {
-  return new RegistryError('NAME_UNKNOWN', `repository ${repository} is not known`, { detail: { name: repository } });
+async function* nothing(): AsyncGenerator<never, void, undefined> {
+  // The list is empty.
 }
+
+function failed(repository: string): AsyncIterable<never> {
+  return failingList(async () => Promise.reject(nameUnknown(repository)));
+}
+
+/** A registry that knows no repository. A list of referrers, uploads or moves is empty then, and no error. */
+const unknown: Registry = partialRegistry(
+  {
+    referrers: nothing,
+    [maintenance]: {
+      manifests: failed,
+      blobs: failed,
+      uploads: nothing,
+      orphans: nothing,
+      readManifest: async (repository) => Promise.reject(nameUnknown(repository)),
+      verify: async () => 'missing',
+      removeUnused: async () => false,
+      removeOrphan: async () => false,
+      quarantine: async () => false,
+      lease: async (repository) => Promise.reject(nameUnknown(repository)),
+      usage: async () => ({ repositories: 0, manifests: 0, blobs: 0, uploads: 0, size: 0 }),
+    },
+    [history]: { moves: nothing },
+  },
+  { missing: (_method, repository = '') => nameUnknown(repository) },
+);

@@ -5,7 +5,7 @@ import { createServer } from '../http/server/index.ts';
 import { collect, maintenanceOf, partialRegistry, RegistryError, toWireError } from '../model/index.ts';
 import type { Digest, ListOptions, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
 
 import { select } from './index.ts';
@@ -46,7 +46,7 @@ describe.each<[string, (inside: Registry) => Registry]>([
     ({ takes, needs, name }) => takes.includes('repository') && !needs.includes('writing') && name !== 'referrers',
   );
 
-  test.each(reading)('answers $name as a name that nobody has', async ({ call }) => {
+  test.each(reading)('answers $name as for a name that does not exist', async ({ call }) => {
     const registry = reached(await filled());
     const told = async (of: Registry, repository: string): Promise<string> => {
       const error: unknown = await call(of, { repository, digest, tag: 'v1' }).catch((caught: unknown) => caught);
@@ -61,11 +61,11 @@ describe.each<[string, (inside: Registry) => Registry]>([
   });
 });
 
-test('what is hidden has no referrers, and that is no error', async () => {
+test('a hidden repository has no referrers, and that is no error', async () => {
   expect(await collect(select(await filled(), notHidden).referrers('hidden', digest))).toEqual([]);
 });
 
-test('deleting what is hidden answers as for a name that nobody has, and deletes nothing', async () => {
+test('deleting from a hidden repository answers as for a name that does not exist, and deletes nothing', async () => {
   const inside = await filled();
   const view = select(inside, notHidden);
   const [blob = image] = image.blobs;
@@ -78,7 +78,7 @@ test('deleting what is hidden answers as for a name that nobody has, and deletes
   expect((await inside.resolveTag('hidden', 'v1')).digest).toBe(digest);
 });
 
-test('a store that has a blob under any name gives none of it under a hidden one', async () => {
+test('a store that has a blob under every name gives none of it under a hidden name', async () => {
   const asked: string[] = [];
   const inside = createMemoryRegistry();
   const { descriptor, bytes } = randomBlob();
@@ -114,7 +114,7 @@ describe('the list of repositories', () => {
     expect(await collect(select(await filled(), notHidden).repositories(options))).toEqual(expected);
   });
 
-  test('is read no further than somebody wants it', async () => {
+  test('is read no further than its reader asks for', async () => {
     let read = 0;
     const endless = partialRegistry({
       async *repositories() {
@@ -144,7 +144,7 @@ describe('the list of repositories', () => {
   });
 });
 
-test('what the rule fails with is what the call fails with', async () => {
+test('an error of the rule is the error of the call', async () => {
   const reason = new RegistryError('UNAVAILABLE', 'the rules cannot be read');
   const view = select(await filled(), () => Promise.reject(reason));
   await expect(view.resolveTag('a', 'v1')).rejects.toBe(reason);
@@ -164,7 +164,7 @@ test('the rule is asked about well-formed names only', async () => {
   expect(new Set(asked)).toEqual(new Set(['a']));
 });
 
-test('maintenance knows nothing of what is hidden', async () => {
+test('maintenance knows nothing of hidden repositories', async () => {
   const inside = await filled();
   const maintained = maintenanceOf(select(inside, notHidden));
   if (maintained === undefined) throw new Error('it has maintenance');

@@ -12,7 +12,7 @@ import { sub } from './index.ts';
 const blob = randomBlob();
 const { digest } = blob.descriptor;
 
-describe('a list of what is below a prefix', () => {
+describe('a list of the repositories below a prefix', () => {
   /** `-` and `.` come before `/`, and letters after it. */
   const names = ['a', 'a-b', 'a-b/x', 'a.b/c', 'a/b', 'a/b-c', 'a/b.c', 'a/b/c', 'a/b/d', 'a0', 'ab/c', 'b/a/c'];
 
@@ -48,13 +48,13 @@ describe('a list of what is below a prefix', () => {
   ])('with %j holds that and no more', async (options, expected) => {
     const read: string[] = [];
     expect(await collect(sub(await filled(read), 'a').repositories(options))).toEqual(expected);
-    // Of what lies before it nothing is read, and of what lies after it one name, which shows that it has ended.
+    // No name before the prefix is read, and one name after it, which shows that the list has ended.
     if (options.startAfter === undefined) {
       expect(read.filter((name) => !name.startsWith('a/'))).toEqual('limit' in options ? [] : ['a0']);
     }
   });
 
-  test('goes on page by page, also over HTTP', async () => {
+  test('can be read page by page, also over HTTP', async () => {
     const inside = await filled([]);
     const fetchFrom = (registry: Registry): typeof fetch => {
       const server = createServer(registry, { limits: { pageSize: 2 } });
@@ -71,7 +71,7 @@ describe('a list of what is below a prefix', () => {
     );
   });
 
-  test('leaves the list inside when it is left', async () => {
+  test('closes the list inside when its reader stops', async () => {
     let left = false;
     const inside = partialRegistry({
       async *repositories() {
@@ -87,7 +87,7 @@ describe('a list of what is below a prefix', () => {
   });
 });
 
-describe('what is told of a repository below a prefix', () => {
+describe('the name of a repository below a prefix', () => {
   const told = async (error: unknown): Promise<unknown> => {
     const inside = partialRegistry({ resolveTag: () => Promise.reject(error) });
     return sub(inside, 'teams/a')
@@ -95,7 +95,7 @@ describe('what is told of a repository below a prefix', () => {
       .catch((caught: unknown) => caught);
   };
 
-  test('is its name outside: in messages, details, and causes', async () => {
+  test('is the name outside in messages, details and causes', async () => {
     const cause = new RegistryError('UNAVAILABLE', 'GET https://r.example/v2/teams/a/a/app/manifests/v1 failed');
     const error = await told(
       new RegistryError('NAME_UNKNOWN', 'teams/a/a/app is not known, nor is teams/a/other', {
@@ -113,7 +113,7 @@ describe('what is told of a repository below a prefix', () => {
     });
   });
 
-  test('is its name outside in what another registry answered', async () => {
+  test('is the name outside in another registry’s answer', async () => {
     const errors = [{ code: 'NAME_UNKNOWN', message: 'no teams/a/a/app', detail: { name: 'teams/a/a/app' } }];
     const url = 'https://r.example/v2/teams/a/a/app/blobs/uploads/?from=teams%2Fa%2Fb&mount=x';
     const error = await told(
@@ -130,7 +130,7 @@ describe('what is told of a repository below a prefix', () => {
     expect(JSON.stringify(error) + String(error)).not.toContain('teams');
   });
 
-  test('is nothing of a file below it', async () => {
+  test('is no part of a file’s path below it', async () => {
     const error = Object.assign(new Error('ENOSPC: no space, write /data/teams/a/a/app/blobs/x'), { code: 'ENOSPC' });
     expect(await told(error)).toMatchObject({ message: 'ENOSPC: no space, write /data/a/app/blobs/x', code: 'ENOSPC' });
   });
@@ -145,13 +145,13 @@ describe('what is told of a repository below a prefix', () => {
     expect(await told(error)).toBe(error);
   });
 
-  test('ends, if its causes go in circles', async () => {
+  test('is replaced in circular causes as well', async () => {
     const error: Error = new RegistryError('UNKNOWN', 'teams/a/a/app');
     Object.assign(error, { cause: error });
     expect(await told(error)).toMatchObject({ message: 'a/app' });
   });
 
-  test('is its name outside in events', async () => {
+  test('is the name outside in events', async () => {
     const inside = createMemoryRegistry();
     const view = sub(inside, 'teams/a');
     const events: TransferEvent[] = [];
@@ -173,7 +173,7 @@ test('a prefix has to be a repository’s name', () => {
   }
 });
 
-test('below a prefix that leaves no room there is nothing', async () => {
+test('a prefix that leaves no room for a name has no repositories', async () => {
   for (const length of [252, 253, 254, 255]) {
     const view = sub(createMemoryRegistry(), 'x'.repeat(length));
     if (length > 253) await expect(view.startUpload('a')).rejects.toMatchObject({ code: 'NAME_INVALID' });
@@ -183,7 +183,7 @@ test('below a prefix that leaves no room there is nothing', async () => {
 });
 
 describe('below a prefix of a registry that is reached over HTTP', () => {
-  test('an upload is gone on with by an id that does not tell the prefix, also later and by others', async () => {
+  test('an upload is resumed by an id without the prefix, also later and by other processes', async () => {
     await using server = await createTestServer();
     const face = (): Registry =>
       sub(createClient({ host: server.host, scheme: 'http', fetch: server.fetch }), 'teams/blue');
@@ -200,7 +200,7 @@ describe('below a prefix of a registry that is reached over HTTP', () => {
     expect((await server.registry.resolveBlob('teams/blue/app', digest)).size).toBe(blob.bytes.length);
   });
 
-  test('tokens are asked for with whole names: one to push with, which is good for reading too', async () => {
+  test('tokens are asked for with whole names, one of them for pushing, which is good for reading too', async () => {
     const asked: string[] = [];
     const tokens = demandTokens({
       grant: (type, resource, actions) => {
@@ -224,7 +224,7 @@ describe('below a prefix of a registry that is reached over HTTP', () => {
   });
 });
 
-test('maintenance is that of what is below', async () => {
+test('maintenance sees only the repositories below the prefix', async () => {
   const inside = createMemoryRegistry();
   const view = sub(inside, 'teams/blue');
   const image = imageOf();

@@ -1,3 +1,4 @@
+// A view that shows the repositories below a prefix as a registry of its own, under the shorter names.
 import {
   assertRepository,
   history,
@@ -8,216 +9,86 @@ import {
   RegistryError,
   verifiesPushes,
 } from '../model/index.ts';
-import type {
-  BlobUpload,
-  CallOptions,
-  History,
-  Maintenance,
-  MountSource,
-  Registry,
-  TransferEvent,
-} from '../model/index.ts';
+import type { CallOptions, MountSource, Registry, TransferEvent } from '../model/index.ts';
 
-import { forwardUpload } from './forward.ts';
-import type { View } from './forward.ts';
-import { uploadsOfShown, withoutOrphans } from './shown-content.ts';
-import { usageOf } from './usage.ts';
-import { watchContent } from './watched-content.ts';
-import { Wording } from './wording.ts';
+import {
+  deletes,
+  mapHistory,
+  mapMaintenance,
+  mapRepository,
+  pushes,
+  reads,
+  rule,
+  shownRepositories,
+  uploadsOfShown,
+  withoutOrphans,
+  Wording,
+} from './shared/index.ts';
+import type { Destination, RepositoryRule, RepositoryRules, UploadIdMapping, View } from './shared/index.ts';
 
-/** The most that a repository's name may have, in a registry. Distribution specification, "Pulling manifests". */
+/** Characters of the longest repository name in a registry. Distribution specification, "Pulling manifests". */
 const longestName = 255;
 
 /**
- * The repositories below a prefix, as a registry of its own: `app` is `PREFIX/app` inside. Nothing else can be reached: names
- * are looked at before the prefix is put before them, blobs are mounted from repositories below it only, lists hold what lies
- * below it, and errors and events tell the names that callers know. (The URLs of a redirect, and those in
- * `Descriptor.urls`, stay what they are.)
+ * The repositories below a prefix, as a registry of its own: `app` is `PREFIX/app` inside. Callers cannot reach outside
+ * the prefix: names are checked before the prefix is added, blobs are mounted only from repositories below it, lists
+ * hold only what is below it, and errors and events use the names that callers know. (The URLs of a redirect and those
+ * in `Descriptor.urls` stay as they are.)
  *
- * A name may be shorter than elsewhere, as the whole one has to fit: NAME_INVALID else. A client inside asks its token server
- * for the whole names, as it is given them.
+ * The longest possible name is shorter here, as the whole name has to fit: a longer one is NAME_INVALID. A client
+ * inside asks its token server for the whole names.
  *
  * @throws RegistryError NAME_INVALID if the prefix is no repository's name
  * @example
- * // Each team has what looks like a registry of its own.
+ * // Each team has a registry of its own.
  * createServer(sub(registry, 'teams/blue'))
  */
 export function sub(registry: Registry, prefix: string): Registry {
   assertRepository(prefix);
   const below = new Below(prefix);
+  const prefixed: RepositoryRule = ({ repository, from }) => below.at(registry, repository, from);
+  const rules: RepositoryRules = {
+    ...rule(prefixed, ...reads, ...pushes, ...deletes, 'tags', 'referrers', 'history.moves'),
+    ...rule(prefixed, 'maintenance.manifests', 'maintenance.blobs', 'maintenance.uploads'),
+    ...rule(prefixed, 'maintenance.readManifest', 'maintenance.verify', 'maintenance.lease'),
+    ...rule(prefixed, 'maintenance.removeUnused', 'maintenance.quarantine'),
+  };
+
   const inner = maintenanceOf(registry);
-
   const view: View = {
-    async getBlob(repository, digest, options) {
-      const place = below.at(repository);
-      const content = await place.run(() => registry.getBlob(place.inside, digest, place.options(options)));
-      return watchContent(content, { failed: place.told });
-    },
-    async getManifest(repository, digest, options) {
-      const place = below.at(repository);
-      return place.run(() => registry.getManifest(place.inside, digest, place.options(options)));
-    },
-    async getTag(repository, tag, options) {
-      const place = below.at(repository);
-      return place.run(() => registry.getTag(place.inside, tag, place.options(options)));
-    },
-    async resolveBlob(repository, digest, options) {
-      const place = below.at(repository);
-      return place.run(() => registry.resolveBlob(place.inside, digest, place.options(options)));
-    },
-    async resolveManifest(repository, digest, options) {
-      const place = below.at(repository);
-      return place.run(() => registry.resolveManifest(place.inside, digest, place.options(options)));
-    },
-    async resolveTag(repository, tag, options) {
-      const place = below.at(repository);
-      return place.run(() => registry.resolveTag(place.inside, tag, place.options(options)));
-    },
-
-    async pushBlob(repository, blob, source, options) {
-      const place = below.at(repository);
-      return place.run(() => registry.pushBlob(place.inside, blob, source, place.options(options)));
-    },
-    async startUpload(repository, options) {
-      const place = below.at(repository);
-      return place.upload(await place.run(() => registry.startUpload(place.inside, place.options(options))));
-    },
-    async resumeUpload(repository, id, options) {
-      const place = below.at(repository);
-      const call = (): Promise<BlobUpload> =>
-        registry.resumeUpload(place.inside, place.insideId(id), place.options(options));
-      return place.upload(await place.run(call));
-    },
-    async mountBlob(from, repository, digest, options) {
-      const place = below.at(repository, typeof from === 'string' ? from : undefined);
-      const source = below.source(from);
-      const result = await place.run(() => registry.mountBlob(source, place.inside, digest, place.options(options)));
-      return result.upload === undefined ? result : { upload: place.upload(result.upload) };
-    },
-    async pushManifest(repository, bytes, mediaType, options) {
-      const place = below.at(repository);
-      return place.run(() => registry.pushManifest(place.inside, bytes, mediaType, place.options(options)));
-    },
-
-    async deleteBlob(repository, digest, options) {
-      const place = below.at(repository);
-      await place.run(() => registry.deleteBlob(place.inside, digest, place.options(options)));
-    },
-    async deleteManifest(repository, digest, options) {
-      const place = below.at(repository);
-      await place.run(() => registry.deleteManifest(place.inside, digest, place.options(options)));
-    },
-    async deleteTag(repository, tag, options) {
-      const place = below.at(repository);
-      await place.run(() => registry.deleteTag(place.inside, tag, place.options(options)));
-    },
-
+    ...mapRepository(rules),
     async *repositories(options = {}) {
-      const { limit } = options;
-      const told = below.wording;
       const { from, after } = below.startAfter(options.startAfter);
-      // What is left out here must not count.
-      const few = from < after ? { limit: limit === 0 ? 0 : undefined } : {};
-      const all = registry.repositories({ ...options, ...few, startAfter: from });
-      let count = 0;
+      // The registry may apply the limit itself, unless its list begins with names that are left out here.
+      const most = from < after ? {} : { limit: options.limit };
+      const list: Registry['repositories'] = (page) => registry.repositories({ ...most, ...page, startAfter: from });
       try {
-        if (limit === 0) {
-          // Who wants nothing still learns whether there is such a list.
-          await all[Symbol.asyncIterator]().next();
-          return;
-        }
-        for await (const name of all) {
-          const outside = below.outside(name);
-          // Names that begin alike lie together, so what comes after them need not be read.
-          if (outside === undefined && name > below.start) return;
-          if (outside === undefined || name <= after) continue;
-          yield outside;
-          if (++count === limit) return;
-        }
+        yield* shownRepositories(list, options, (names) => below.shown(names, after));
       } catch (error) {
-        throw told.error(error);
+        throw below.wording.error(error);
       }
     },
-    async *tags(repository, options) {
-      const place = below.at(repository);
-      yield* place.list(registry.tags(place.inside, place.options(options)));
-    },
-    async *referrers(repository, digest, options) {
-      const place = below.at(repository);
-      yield* place.list(registry.referrers(place.inside, digest, place.options(options)));
-    },
-
     [maintenance]:
-      inner === undefined ? undefined : subMaintenance(inner, below, (options) => view.repositories(options)),
-    [history]: subHistory(historyOf(registry), below),
+      inner &&
+      mapMaintenance(rules, {
+        repositories: () => view.repositories(),
+        uploads: (options) =>
+          uploadsOfShown(inner, options, async (upload, inside) => {
+            const name = below.outside(inside);
+            if (name === undefined) return undefined;
+            return { ...upload, repository: name, id: uploadIdsOf(inside).outside(upload.id) };
+          }),
+        ...withoutOrphans,
+      }),
+    [history]: historyOf(registry) && mapHistory(rules),
     [verifiesPushes]: registry[verifiesPushes],
   };
   return view;
 }
 
-function subMaintenance(inner: Maintenance, below: Below, repositories: Registry['repositories']): Maintenance {
-  const own: Maintenance = {
-    async *manifests(repository, options) {
-      const place = below.at(repository);
-      yield* place.list(inner.manifests(place.inside, options));
-    },
-    async *blobs(repository, options) {
-      const place = below.at(repository);
-      yield* place.list(inner.blobs(place.inside, options));
-    },
-    async *uploads(repository, options) {
-      if (repository === undefined) {
-        yield* uploadsOfShown(inner, options, async (upload, inside) => {
-          const name = below.outside(inside);
-          return name === undefined
-            ? undefined
-            : { ...upload, repository: name, id: below.at(name).outsideId(upload.id) };
-        });
-        return;
-      }
-      const place = below.at(repository);
-      const uploads = inner.uploads(place.inside, options);
-      for await (const upload of place.list(uploads)) yield { ...upload, repository, id: place.outsideId(upload.id) };
-    },
-    ...withoutOrphans,
-    async readManifest(repository, digest, options) {
-      const place = below.at(repository);
-      return place.run(() => inner.readManifest(place.inside, digest, place.options(options)));
-    },
-    async quarantine(repository, digest) {
-      const place = below.at(repository);
-      return place.run(() => inner.quarantine(place.inside, digest));
-    },
-    async verify(repository, digest, options) {
-      const place = below.at(repository);
-      return place.run(() => inner.verify(place.inside, digest, place.options(options)));
-    },
-    async removeUnused(repository, digest, options) {
-      const place = below.at(repository);
-      return place.run(() => inner.removeUnused(place.inside, digest, options));
-    },
-    async lease(repository, digests) {
-      const place = below.at(repository);
-      return place.run(() => inner.lease(place.inside, digests));
-    },
-    usage: () => usageOf(repositories(), own),
-  };
-  return own;
-}
-
-function subHistory(inner: History | undefined, below: Below): History | undefined {
-  if (inner === undefined) return undefined;
-  return {
-    async *moves(repository, options) {
-      const place = below.at(repository);
-      yield* place.list(inner.moves(place.inside, place.options(options)));
-    },
-  };
-}
-
-/** What lies below a prefix, and what it is called inside and outside. */
+/** The repositories below a prefix, and their names inside (with the prefix) and outside (without it). */
 class Below {
-  /** What all names below it begin with. */
+  /** The beginning of all names below the prefix. */
   readonly start: string;
   readonly wording: Wording;
 
@@ -233,7 +104,7 @@ class Below {
     if (repository.length <= most) return this.start + repository;
     throw new RegistryError(
       'NAME_INVALID',
-      `a repository's name may have ${Math.max(most, 0)} characters at most here`,
+      `the repository's name is too long: it may have ${Math.max(most, 0)} characters at most here`,
       {
         detail: { name: repository },
       },
@@ -247,8 +118,9 @@ class Below {
   }
 
   /**
-   * Where a list begins: at `after`, or at `from` before it, as some registries want well-formed names only. Just before the
-   * first name below `a` is no such name, as `a-b` and `a.b` come before `a/`: but after the last of those there is nothing.
+   * The start of a list: the name `after`, or the name `from` before it, as some registries accept only well-formed
+   * names. No well-formed name stands right before the first name below `a`, as `a-b` and `a.b` stand before `a/`. So
+   * the list begins after the last possible name of those.
    */
   startAfter(startAfter: string | undefined): { from: string; after: string } {
     if (startAfter === undefined) {
@@ -261,6 +133,16 @@ class Below {
     return { from: isRepository(from) ? from : after, after };
   }
 
+  /** The repositories listed inside that are shown, by their names outside. They come after the name `after`. */
+  async *shown(names: AsyncIterable<string>, after: string): AsyncGenerator<string, void, undefined> {
+    for await (const name of names) {
+      const outside = this.outside(name);
+      // All names below the prefix stand together in the list: the names after them need not be read.
+      if (outside === undefined && name > this.start) return;
+      if (outside !== undefined && name > after) yield outside;
+    }
+  }
+
   source(from: MountSource | undefined): MountSource {
     if (typeof from === 'string') return this.inside(from);
     return (repository) => {
@@ -269,93 +151,57 @@ class Below {
     };
   }
 
-  at(repository: string, from?: string): Place {
-    const names = [repository, ...(from === undefined ? [] : [from])];
-    const inside = names.map((name) => this.inside(name));
-    return new Place(this, inside[0] ?? '', repository, () => {
-      const known = names.map((name, i) => [inside[i] ?? '', name] as const);
+  /** @param from the repository that a mount names */
+  at(registry: Registry, repository: string, from?: string): Destination {
+    const names = [repository, ...(from === undefined ? [] : [from])].map((name) => [this.inside(name), name] as const);
+    const [[inside] = ['']] = names;
+    let wording: Wording | undefined;
+    const reworded = (error: unknown): unknown => {
       // A longer name may begin with a shorter one.
-      const sorted = known.toSorted(([a], [b]) => b.length - a.length);
-      return new Wording([...sorted, [this.start, '']]);
-    });
+      wording ??= new Wording([...names.toSorted(([a], [b]) => b.length - a.length), [this.start, '']]);
+      return wording.error(error);
+    };
+    return {
+      registry,
+      repository: inside,
+      source: (source) => this.source(source),
+      error: reworded,
+      options: (options) => this.#options(options, repository, reworded),
+      uploadIds: uploadIdsOf(inside),
+    };
+  }
+
+  #options<O extends CallOptions>(
+    options: O | undefined,
+    repository: string,
+    reworded: (error: unknown) => unknown,
+  ): O | undefined {
+    const onEvent = options?.onEvent;
+    if (options === undefined || onEvent === undefined) return options;
+    return { ...options, onEvent: (event) => onEvent(this.#event(event, repository, reworded)) };
+  }
+
+  #event(event: TransferEvent, name: string, reworded: (error: unknown) => unknown): TransferEvent {
+    const repository = this.outside(event.repository) ?? name;
+    if (event.type === 'mounted') {
+      const from = event.from === undefined ? undefined : this.outside(event.from);
+      return { ...event, repository, from };
+    }
+    if (event.type === 'retried') return { ...event, repository, error: reworded(event.error) };
+    return { ...event, repository };
   }
 }
 
-/** What an upload's id says in place of the repository's name, as it is in a URL's path and elsewhere in one. */
+/** Placeholders for the repository's name in an upload's id: for its form in a URL's path, and for its encoded form. */
 const [nameInPath, nameEncoded] = ['{name}', '{encoded-name}'];
 
-/** A repository below a prefix, for one call. */
-class Place {
-  readonly inside: string;
-  readonly #below: Below;
-  readonly #name: string;
-  readonly #wordingOf: () => Wording;
-  #wording: Wording | undefined;
-
-  constructor(below: Below, inside: string, name: string, wordingOf: () => Wording) {
-    this.#below = below;
-    this.inside = inside;
-    this.#name = name;
-    this.#wordingOf = wordingOf;
-  }
-
-  /** An error as callers may hear it. */
-  readonly told = (error: unknown): unknown => {
-    this.#wording ??= this.#wordingOf();
-    return this.#wording.error(error);
+/** Upload ids of a registry that is reached over HTTP are URLs, with the repository's name in them. */
+function uploadIdsOf(repository: string): UploadIdMapping {
+  return {
+    outside(id) {
+      if (id.includes(nameInPath) || id.includes(nameEncoded)) return id;
+      return id.replaceAll(repository, nameInPath).replaceAll(encodeURIComponent(repository), nameEncoded);
+    },
+    inside: (id) => id.replaceAll(nameInPath, repository).replaceAll(nameEncoded, encodeURIComponent(repository)),
   };
-
-  async run<T>(call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      throw this.told(error);
-    }
-  }
-
-  async *list<T>(items: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    try {
-      yield* items;
-    } catch (error) {
-      throw this.told(error);
-    }
-  }
-
-  options<O extends CallOptions>(options: O | undefined): O | undefined {
-    const onEvent = options?.onEvent;
-    if (options === undefined || onEvent === undefined) return options;
-    return { ...options, onEvent: (event) => onEvent(this.#event(event)) };
-  }
-
-  #event(event: TransferEvent): TransferEvent {
-    const repository = this.#below.outside(event.repository) ?? this.#name;
-    if (event.type === 'mounted') {
-      const from = event.from === undefined ? undefined : this.#below.outside(event.from);
-      return { ...event, repository, from };
-    }
-    if (event.type === 'retried') return { ...event, repository, error: this.told(event.error) };
-    return { ...event, repository };
-  }
-
-  /** Ids of a registry that is reached over HTTP are URLs, with the name in them. */
-  outsideId(id: string): string {
-    if (id.includes(nameInPath) || id.includes(nameEncoded)) return id;
-    return id.replaceAll(this.inside, nameInPath).replaceAll(encodeURIComponent(this.inside), nameEncoded);
-  }
-
-  insideId(id: string): string {
-    return id.replaceAll(nameInPath, this.inside).replaceAll(nameEncoded, encodeURIComponent(this.inside));
-  }
-
-  upload(upload: BlobUpload): BlobUpload {
-    const read = upload.read?.bind(upload);
-    return forwardUpload(upload, {
-      id: (id) => this.outsideId(id),
-      append: (source, options) => this.run(() => upload.append(source, this.options(options))),
-      commit: (digest, options) => this.run(() => upload.commit(digest, this.options(options))),
-      close: () => this.run(() => upload.close()),
-      cancel: (options) => this.run(() => upload.cancel(this.options(options))),
-      read: read && ((range) => watchContent(read(range), { failed: this.told })),
-    });
-  }
 }

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test }
 import { collect, RegistryError } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
-import { methods } from '../testing/contract/names.ts';
+import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
 
 import { trace } from './index.ts';
@@ -37,7 +37,7 @@ async function filled(): Promise<Registry> {
   return inside;
 }
 
-test('OpenTelemetry’s tracer is one', () => {
+test('OpenTelemetry’s tracer fits the type of this package', () => {
   expectTypeOf<Tracer>().toExtend<TraceTracer>();
 });
 
@@ -58,7 +58,7 @@ describe('each call is a span:', () => {
   });
 });
 
-test('a span says what it is about in the words of the semantic conventions, as far as they have some', async () => {
+test('a span has attributes of the semantic conventions, as far as those have names', async () => {
   const view = trace(await filled(), { tracer });
   await view.resolveTag('app', 'v1', { context: { requestId: '7', caller: 'alice' } });
   await view.resolveBlob('app', image.blobs[0]?.descriptor.digest ?? digest);
@@ -85,7 +85,7 @@ test('a span says what it is about in the words of the semantic conventions, as 
   ]);
 });
 
-test('what callers call things is bounded, and holds no secrets', async () => {
+test('names of callers are cut to a bounded length, and hold no secrets', async () => {
   const view = trace(createMemoryRegistry(), { tracer });
   await expect(view.resolveTag('https://u:hunter2@h/', 'x'.repeat(10_000))).rejects.toThrow();
   const tags = Array.from({ length: 1000 }, (_, i) => `t${i}`);
@@ -117,7 +117,7 @@ describe('the span of a blob ends', () => {
     return trace(inside, { tracer }).getBlob('app', descriptor.digest, { signal });
   };
 
-  test('when it has been read, not when it can be', async () => {
+  test('when it has been read, and not when it can be read', async () => {
     const content = await opened();
     expect(ended()).toHaveLength(0);
     await content.readInto(new Uint8Array(100));
@@ -128,7 +128,7 @@ describe('the span of a blob ends', () => {
     expect(ended()).toHaveLength(1);
   });
 
-  test('when nobody wants it', async () => {
+  test('when its reader cancels it', async () => {
     await using content = await opened();
     await content.readInto(new Uint8Array(100));
     await content.cancel();
@@ -144,7 +144,7 @@ describe('the span of a blob ends', () => {
   });
 });
 
-test('the span of a list ends when it has been read, or left', async () => {
+test('the span of a list ends when the list has been read, or its reader stops', async () => {
   const view = trace(await filled(), { tracer });
   await collect(view.tags('app'));
   for await (const tag of view.tags('app')) {
@@ -157,7 +157,7 @@ test('the span of a list ends when it has been read, or left', async () => {
   ]);
 });
 
-test('what happens inside is below the span of its call, and that below the caller’s', async () => {
+test('spans that are made inside a call are children of its span, which is a child of the caller’s', async () => {
   const inside = await filled();
   const view = trace(trace(inside, { tracer }), { tracer });
   await tracer.startActiveSpan('caller', async (span) => {
@@ -181,7 +181,7 @@ test('what happens inside is below the span of its call, and that below the call
   ]);
 });
 
-test('the steps of an upload are spans, and say which upload it is without its id', async () => {
+test('the steps of an upload are spans, with the number of the upload instead of its id', async () => {
   const view = trace(createMemoryRegistry(), { tracer });
   const { descriptor, bytes } = randomBlob(10);
   const upload = await view.startUpload('app');
@@ -197,7 +197,7 @@ test('the steps of an upload are spans, and say which upload it is without its i
   expect(JSON.stringify(ended().map(({ attributes }) => attributes))).not.toContain(id);
 });
 
-test('a tracer that records nothing, as one has without an SDK, changes nothing', async () => {
+test('a tracer without an SDK, which records nothing, changes nothing', async () => {
   const view = trace(await filled(), { tracer: openTelemetry.getTracer('none') });
   expect((await view.resolveTag('app', 'v1')).digest).toBe(digest);
   expect(await collect(view.tags('app'))).toHaveLength(3);

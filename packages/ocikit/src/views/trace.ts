@@ -1,25 +1,30 @@
+// A view with an OpenTelemetry span for each call.
 import type { Registry } from '../model/index.ts';
 
-import { kindOf, observe } from './observe.ts';
-import type { ObservedCall, ObservedResult } from './observe.ts';
-import { redacted } from './redacted.ts';
+import { kindOf, observe, redacted } from './shared/index.ts';
+import type { ObservedCall, ObservedResult } from './shared/index.ts';
 
-/** What an attribute of a span may be: OpenTelemetry's `AttributeValue`, as far as it is used here. */
+/** The value of a span's attribute: the part of OpenTelemetry's `AttributeValue` that is used here. */
 export type TraceAttribute = string | number | boolean | string[];
 
-/** What is used of OpenTelemetry's `Span`. */
+/** The part of OpenTelemetry's `Span` that is used here. */
 export interface TraceSpan {
+  /** Sets an attribute. */
   setAttribute(key: string, value: TraceAttribute): unknown;
+  /** Sets the status; the code is OpenTelemetry's `SpanStatusCode`. */
   setStatus(status: { code: number; message?: string }): unknown;
+  /** Adds an error. */
   recordException(exception: { name: string; message: string; code: string }): void;
+  /** Ends the span. */
   end(): void;
 }
 
 /**
- * What is used of OpenTelemetry's `Tracer`: that of `@opentelemetry/api` 1.9 and later is one. Nothing of that package has to
- * be installed for the types of this one.
+ * The part of OpenTelemetry's `Tracer` that is used here. The tracer of `@opentelemetry/api` 1.9 and later fits. The
+ * types of this package do not need that package.
  */
 export interface TraceTracer {
+  /** Starts a span, and runs the function with it as the active span. */
   startActiveSpan<T>(
     name: string,
     options: { attributes: Record<string, TraceAttribute> },
@@ -27,7 +32,9 @@ export interface TraceTracer {
   ): T;
 }
 
+/** How {@link trace} makes spans. */
 export interface TraceOptions {
+  /** Makes the spans. */
   tracer: TraceTracer;
 }
 
@@ -38,13 +45,14 @@ const longestText = 300;
 const failedStatus = 2;
 
 /**
- * The registry as it is, with an OpenTelemetry span for every call. What a call does meanwhile, as the requests of a client, is
- * below its span. The span of a blob ends when the blob has been read, that of a list when it has ended.
+ * The unchanged registry with an OpenTelemetry span for each call. Spans that are made during the call, such as a
+ * client's requests, are children of its span. The span of a blob ends when the blob has been read, the span of a list
+ * when the list has ended.
  *
- * Spans are named `registry.METHOD`. Attributes: `container.image.name` (the repository), `container.image.tags`,
- * `oci.manifest.digest` and `error.type` (the error's code) as the semantic conventions have them; `ocikit.blob.digest`,
- * `ocikit.size`, `ocikit.bytes`, `ocikit.items`, `ocikit.complete`, `ocikit.upload`, `ocikit.outcome`, `ocikit.mount.from` and
- * `ocikit.request.id` where they have none.
+ * Spans are named `registry.METHOD`. These attributes follow the semantic conventions: `container.image.name` (the
+ * repository), `container.image.tags`, `oci.manifest.digest` and `error.type` (the error's code). The conventions have
+ * no names for these: `ocikit.blob.digest`, `ocikit.size`, `ocikit.bytes`, `ocikit.items`, `ocikit.complete`,
+ * `ocikit.upload`, `ocikit.outcome`, `ocikit.mount.from` and `ocikit.request.id`.
  *
  * @example
  * import { trace as openTelemetry } from '@opentelemetry/api';
@@ -63,7 +71,7 @@ export function trace(registry: Registry, { tracer }: TraceOptions): Registry {
     };
     return {
       run(run) {
-        // Later steps of the same call, as the next item of a list, are in the context of whoever takes them.
+        // Later steps of a call, such as the next item of a list, run in the context of their caller.
         if (span !== undefined) return run();
         return tracer.startActiveSpan(`registry.${call.method}`, { attributes: attributesOf(call) }, (started) => {
           span = started;
@@ -111,7 +119,7 @@ function setResult(span: TraceSpan | undefined, { method }: ObservedCall, result
   for (const [key, value] of Object.entries(attributes)) span?.setAttribute(key, value);
 }
 
-/** The semantic conventions have a word for the digests of manifests only. */
+/** The semantic conventions have a name for the digests of manifests only. */
 function digestKey(method: string): string {
   return /manifest|tag|referrers/i.test(method) ? 'oci.manifest.digest' : 'ocikit.blob.digest';
 }
@@ -124,7 +132,7 @@ function defined(attributes: Record<string, TraceAttribute | undefined>): Record
   );
 }
 
-/** Callers may call things what they like, and at any length. */
+/** Callers choose names freely, at any length. */
 function bounded(value: TraceAttribute): TraceAttribute {
   if (typeof value === 'string') return redacted(value, longestText);
   return Array.isArray(value) ? value.map((each) => redacted(each, longestText)) : value;

@@ -56,9 +56,9 @@ export async function runServe(flags: ServeFlags): Promise<void> {
 const largeHeap = 48 * 1024 * 1024;
 
 /**
- * V8 lets a heap grow to several times its live content before it collects; growth by a quarter takes no longer. With
- * 100,000 tags in memory even a quarter is tens of megabytes, so a large heap is also optimised for size. A small heap is
- * not, because requests are answered faster without it.
+ * V8 lets a heap grow to several times its live content before it collects; growth by a quarter takes no longer.
+ * With 100,000 tags even a quarter is tens of megabytes, so a large heap is also optimised for size.
+ * A small heap is not, because requests are answered faster without it.
  */
 function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=25');

@@ -10,7 +10,7 @@ import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { createClient, explain } from './index.ts';
 
 describe('a client', () => {
-  test('cannot be made for what is no host', () => {
+  test('cannot be made for an invalid host', () => {
     expect(() => createClient({ host: 'registry.test/path' })).toThrow(
       expect.objectContaining({ code: 'NAME_INVALID' }),
     );
@@ -50,7 +50,7 @@ describe('a client', () => {
     }
   });
 
-  test('finds it out when a registry answers with something else under the right name', async () => {
+  test('detects that a registry answers with something else under the right name', async () => {
     const bytes = new TextEncoder().encode('{"schemaVersion":2}');
     const digest = digestOf(new TextEncoder().encode('something else'));
     let count = 0;

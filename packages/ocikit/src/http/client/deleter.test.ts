@@ -6,9 +6,9 @@ import type { Deleter } from '../../model/index.ts';
 import { failureOf, transportTo } from '../../../test/transport-to.ts';
 
 import { clientDeleter } from './deleter.ts';
-import { clientReader } from './reader.ts';
-import { ReferrersListings } from './referrers-listings.ts';
-import type { Transport } from './transport.ts';
+import { clientReader } from './pull/index.ts';
+import { ReferrersListings } from './referrers/index.ts';
+import type { Transport } from './transport/index.ts';
 
 const digest = digestOf(new Uint8Array());
 
@@ -20,7 +20,7 @@ function deleterOf(transport: Transport): Deleter {
 }
 
 describe('deleting', () => {
-  test('asks for what is to go', async () => {
+  test('sends a DELETE for a blob, a manifest and a tag', async () => {
     const seen: unknown[] = [];
     const transport = await transportTo((request, response) => {
       seen.push([request.method, request.url, request.headers['if-match']]);
@@ -44,7 +44,7 @@ describe('deleting', () => {
     await deleterOf(transport).deleteBlob('a', digest);
   });
 
-  test('of what is not there fails with the code of what was looked for', async () => {
+  test('of something that does not exist fails with its own code', async () => {
     const transport = await transportTo((_, response) => response.writeHead(404).end('not found'));
     const deleter = deleterOf(transport);
     expect(await failureOf(deleter.deleteBlob('a', digest))).toMatchObject({ code: 'BLOB_UNKNOWN' });
@@ -62,7 +62,7 @@ describe('deleting', () => {
     expect(count).toBe(2);
   });
 
-  test('has not succeeded if what is not there had only been refused before', async () => {
+  test('has not succeeded if an earlier attempt was only refused', async () => {
     let count = 0;
     const transport = await transportTo((_, response) => response.writeHead(count++ === 0 ? 429 : 404).end());
     expect(await failureOf(deleterOf(transport).deleteTag('a', 'v1'))).toMatchObject({ code: 'MANIFEST_UNKNOWN' });

@@ -1,21 +1,20 @@
+// Deleting blobs, manifests and tags.
 import { isRegistryError, HttpError } from '../../model/index.ts';
 import type { CallOptions, Deleter, ErrorCode, Reader } from '../../model/index.ts';
-import { formatEntityTag } from '../wire/index.ts';
+import { formatEntityTag, repositoryScope } from '../wire/index.ts';
 
-import { blobAddress, manifestAddress, tagAddress } from './addresses.ts';
-import { repositoryScope } from './auth/index.ts';
-import { renamed } from './errors.ts';
-import { loaded } from './loaded.ts';
-import type { ReferrersListings } from './referrers-listings.ts';
-import type { Transport } from './transport.ts';
+import { loadReferrersTags } from './referrers/index.ts';
+import type { ReferrersListings } from './referrers/index.ts';
+import { blobAddress, manifestAddress, renamed, tagAddress } from './shared/index.ts';
+import type { Transport } from './transport/index.ts';
 
 /** The specification wants 202; some registries answer with another success. */
 const deleted = [200, 202, 204];
 
-/** How registries answer that delete no tags, whatever code they give. Distribution specification, "Deleting tags". */
+/** Statuses of registries that delete no tags, whatever code they give. Distribution specification, "Deleting tags". */
 const refusesTags: ReadonlySet<number> = new Set([400, 405]);
 
-/** Distribution specification, "Content Management". */
+/** The `Deleter` of a registry. Distribution specification, "Content Management". */
 export function clientDeleter(transport: Transport, reader: Reader, listings: ReferrersListings): Deleter {
   const { base } = transport;
 
@@ -29,7 +28,7 @@ export function clientDeleter(transport: Transport, reader: Reader, listings: Re
     let cut = false;
     return transport.attempt(call, async () => {
       try {
-        const answer = await transport.send({
+        const response = await transport.send({
           method: 'DELETE',
           url,
           scope: repositoryScope(repository, 'delete'),
@@ -38,9 +37,9 @@ export function clientDeleter(transport: Transport, reader: Reader, listings: Re
           missing,
           call,
         });
-        await answer.discard();
+        await response.discard();
       } catch (error) {
-        // The attempt that was cut has done it.
+        // An earlier attempt, whose answer was lost, has deleted it.
         if (cut && isRegistryError(error, missing)) return;
         cut ||= !(error instanceof HttpError);
         throw error;
@@ -54,10 +53,10 @@ export function clientDeleter(transport: Transport, reader: Reader, listings: Re
     },
     async deleteManifest(repository, digest, options = {}) {
       const url = manifestAddress(base, repository, digest);
-      const { referrersTagsOf } = await loaded(import('./referrers-tag-changes.ts'), options.signal);
-      const takeOffItsList = await referrersTagsOf(transport, reader, listings).removal(repository, digest, options);
+      const referrersTags = await loadReferrersTags(transport, reader, listings, options);
+      const removeFromList = await referrersTags.removal(repository, digest, options);
       await remove(url, repository, 'MANIFEST_UNKNOWN', options);
-      await takeOffItsList?.();
+      await removeFromList?.();
     },
     async deleteTag(repository, tag, options = {}) {
       const { ifTag } = options;

@@ -1,10 +1,17 @@
+// The client: a registry that is reached over HTTP.
 export { deadline } from '../../model/index.ts';
+export { signalAfter } from '../../transfer/index.ts';
+export type { BackOff } from '../../transfer/index.ts';
 export { rawBody, takesIterables } from '../wire/index.ts';
 export type { Fetch, RawBody, RawBytes } from '../wire/index.ts';
-export type { Credential, Credentials } from './auth/index.ts';
 export { createClient } from './client.ts';
-export { explain } from './explanation.ts';
-export type { ExplainedRequest, ExplainedTokenRequest, Explanation } from './explanation.ts';
-export type { BackOff, ClientOptions, ParallelOptions } from './options.ts';
-export { signalAfter } from './retry.ts';
-export type { PartialContent, TransferStore } from './transfer-store.ts';
+export type {
+  ClientOptions,
+  Credential,
+  Credentials,
+  ParallelOptions,
+  PartialContent,
+  TransferStore,
+} from './shared/index.ts';
+export { explain } from './transport/index.ts';
+export type { ExplainedRequest, ExplainedTokenRequest, Explanation } from './transport/index.ts';

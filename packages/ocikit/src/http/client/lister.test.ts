@@ -8,9 +8,9 @@ import type { ListOptions } from '../../model/index.ts';
 import { listen } from '../../../test/listen.ts';
 import { failureOf, transportTo } from '../../../test/transport-to.ts';
 
-import { explain } from './explanation.ts';
+import { explain } from './transport/index.ts';
 import { clientLister } from './lister.ts';
-import type { ClientOptions } from './options.ts';
+import type { ClientOptions } from './shared/index.ts';
 
 interface Answered {
   status?: number;
@@ -18,7 +18,7 @@ interface Answered {
   link?: string;
 }
 
-/** What a registry's list looks like through a client, and what it was asked. */
+/** A registry's list as a client shows it, and the requests for it. */
 async function listing(
   answer: (url: URL, request: IncomingMessage) => Answered,
   options: Partial<ClientOptions> = {},
@@ -57,7 +57,7 @@ const correct =
 const letters = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 
 describe('a list', () => {
-  test('ends where the registry begins anew because nothing comes after the name', async () => {
+  test('ends when the registry begins anew because no name comes after the given one', async () => {
     const { tags, asked } = await listing((url) => {
       const after = letters.filter((name) => name > (url.searchParams.get('last') ?? ''));
       // As the registry of go-containerregistry does.
@@ -75,7 +75,7 @@ describe('a list', () => {
     expect(asked).toEqual(['/v2/a/tags/list?n=1000']);
   });
 
-  test('goes on where Link leads, also after a page that is shorter than asked for, or empty', async () => {
+  test('continues at Link, also after a page that is shorter than requested, or empty', async () => {
     const { tags, asked } = await listing((url) => {
       const at = Number(url.searchParams.get('page') ?? '0');
       const page = [['a'], [], ['b', 'c']][at] ?? [];
@@ -85,7 +85,7 @@ describe('a list', () => {
     expect(asked).toEqual(['/v2/a/tags/list?n=1000', '/v2/a/tags/list?page=1', '/v2/a/tags/list?page=2']);
   });
 
-  test('goes on after its last name where there is no Link', async () => {
+  test('continues after its last name if there is no Link', async () => {
     const { tags, asked } = await listing(correct(letters, { link: false }), { pageSize: 3 });
     expect(await tags()).toEqual(letters);
     expect(asked).toEqual(['/v2/a/tags/list?n=3', '/v2/a/tags/list?n=3&last=c', '/v2/a/tags/list?n=3&last=f']);
@@ -124,7 +124,7 @@ describe('a list', () => {
     },
   );
 
-  test('ends where a registry ignores how many were asked for, or after what', async () => {
+  test('ends if a registry ignores the number of entries, or the name to begin after', async () => {
     const everything = await listing(() => ({ body: { tags: letters } }), { pageSize: 3 });
     expect(await everything.tags()).toEqual(letters);
     expect(everything.asked).toHaveLength(1);
@@ -139,7 +139,7 @@ describe('a list', () => {
     expect(same.asked).toHaveLength(2);
   });
 
-  test('that leads on for ever, to nothing new, is an error', async () => {
+  test('that leads on for ever, without a new name, is an error', async () => {
     let page = 0;
     const { tags, asked } = await listing(() => ({ body: { tags: letters }, link: `<?page=${++page}>; rel="next"` }));
     expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
@@ -152,7 +152,7 @@ describe('a list', () => {
     'http://me:pw@HOST/',
     'http://',
     'https://HOST/',
-  ])('that leads to %s is an error, and nobody is asked there', async (target) => {
+  ])('that leads to %s is an error, and no request goes there', async (target) => {
     const { tags, asked } = await listing((_, { headers }) => ({
       body: { tags: letters },
       link: `<${target.replace('HOST', headers.host ?? '')}>; rel="next"`,
@@ -161,7 +161,7 @@ describe('a list', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('sends nothing to another host, whoever listens there', async () => {
+  test('sends nothing to another host', async () => {
     let count = 0;
     const elsewhere = await listen((_, response) => {
       count++;
@@ -173,7 +173,7 @@ describe('a list', () => {
     expect(explain(error)?.requests).toHaveLength(1);
   });
 
-  test('is put in byte order where the registry has another one, each name once', async () => {
+  test('is put in byte order if the registry has another one, each name once', async () => {
     const one = await listing(() => ({ body: { tags: ['b', 'B', 'a', 'b', 'a1', 'a-1'] } }));
     expect(await one.tags()).toEqual(['B', 'a', 'a-1', 'a1', 'b']);
     expect(await one.tags({ limit: 2, startAfter: 'B' })).toEqual(['a', 'a-1']);
@@ -185,7 +185,7 @@ describe('a list', () => {
     expect(await several.tags({ limit: 4 })).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  test('loses nothing where it is seen too late that there is no order', async () => {
+  test('loses no name if the lack of an order shows too late', async () => {
     const { tags } = await listing((url) => {
       const at = Number(url.searchParams.get('page') ?? '0');
       const page =
@@ -220,7 +220,7 @@ describe('a list', () => {
     { body: { tags: 'a' } },
     { body: { tags: ['a', 5] } },
     { body: { tags: {} } },
-  ])('that is none is an error: %j', async (answer) => {
+  ])('of another form is an error: %j', async (answer) => {
     const { tags } = await listing(() => answer);
     expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
   });
@@ -258,7 +258,7 @@ describe('the catalog', () => {
     expect(asked).toEqual(['/v2/_catalog?n=1000']);
   });
 
-  test.each([true, false])('begins after a name where the order is that of directories (Link: %s)', async (link) => {
+  test.each([true, false])('begins after a name also if the order is that of directories (Link: %s)', async (link) => {
     const inTree = (name: string): string => name.replaceAll('/', '\0');
     const all = ['a', 'a-b', 'a-b/c', 'a-c', 'a.b', 'a/b', 'a/b-c', 'a/b/c', 'ab', 'b/a', 'b/a-b', 'b/a/b'].toSorted();
     const ordered = all.toSorted((x, y) => (inTree(x) < inTree(y) ? -1 : 1));

@@ -8,8 +8,9 @@ import { handlerFor, methodsOf } from './api/index.ts';
 import { assertOwnSite } from './cross-site.ts';
 import { KnownHosts } from './known-hosts.ts';
 import { logFieldsOf } from './log-fields.ts';
+import { Receiving } from './receiving/index.ts';
 import { everyAnswer, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
-import type { Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
+import type { ByteBudget, Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
 
 /** The query of every request without one. Handlers only read it. */
 const noQuery = new URLSearchParams();
@@ -25,14 +26,14 @@ export class ExchangeHandler {
   readonly #chain: Next;
   readonly #hasMiddleware: boolean;
   readonly #knownHosts: KnownHosts | undefined;
-  /** Number of requests that are sending content. */
-  #receiving = 0;
+  readonly #receiving: Receiving;
 
-  constructor(registry: Registry, options: ServerOptions, limits: ResolvedLimits) {
+  constructor(registry: Registry, options: ServerOptions, limits: ResolvedLimits, budget: ByteBudget) {
     this.#registry = registry;
     this.#options = options;
     this.#limits = limits;
     if (options.allowedHosts !== undefined) this.#knownHosts = new KnownHosts(options.allowedHosts);
+    this.#receiving = new Receiving(limits, budget);
     const middleware = [...(options.middleware ?? [])];
     this.#hasMiddleware = middleware.length > 0;
     this.#chain = middleware.reduceRight<Next>(
@@ -118,24 +119,8 @@ export class ExchangeHandler {
           namespace: query.get('ns') ?? undefined,
         },
       },
-      receive: (read) => this.#receive(read),
+      receive: (length, read) => this.#receiving.receive(exchange, length, read),
     });
-  }
-
-  async #receive<T>(read: () => Promise<T>): Promise<T> {
-    if (this.#receiving >= this.#limits.concurrentUploads) {
-      throw new RegistryError(
-        'TOOMANYREQUESTS',
-        `the server is receiving ${this.#receiving} uploads, its limit; try again later`,
-        { retryAfter: 1 },
-      );
-    }
-    this.#receiving++;
-    try {
-      return await read();
-    } finally {
-      this.#receiving--;
-    }
   }
 
   /** Adds the headers of every answer. */
@@ -166,11 +151,11 @@ export class ExchangeHandler {
 function addLength({ method }: Exchange, { status, headers, body }: Reply): void {
   if (headers['Content-Length'] !== undefined || status === 204 || status === 304) return;
   if (Object.keys(headers).some((name) => name.toLowerCase() === 'content-length')) return;
-  if (body !== undefined) headers['Content-Length'] = `${sizeOf(body)}`;
+  if (body !== undefined) headers['Content-Length'] = `${bodySize(body)}`;
   else if (method !== 'HEAD') headers['Content-Length'] = '0';
 }
 
-function sizeOf(body: Exclude<Reply['body'], undefined>): number {
+function bodySize(body: Exclude<Reply['body'], undefined>): number {
   if (typeof body === 'string') return new TextEncoder().encode(body).length;
   return body instanceof Uint8Array ? body.length : body.range.end - body.range.start;
 }

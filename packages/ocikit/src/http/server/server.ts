@@ -4,7 +4,7 @@ import type { Registry } from '../../model/index.ts';
 import { FastConnections, fetchHandler, nodeListener } from './adapters/index.ts';
 import type { FetchHandler, NodeListener, TakeConnection } from './adapters/index.ts';
 import { ExchangeHandler } from './exchange-handler.ts';
-import { resolveLimits } from './shared/index.ts';
+import { ByteBudget, resolveLimits } from './shared/index.ts';
 import type { Exchange, Reply, ServerOptions } from './shared/index.ts';
 
 /**
@@ -49,7 +49,8 @@ export interface Server {
  */
 export function createServer(registry: Registry, options: ServerOptions = {}): Server {
   const limits = resolveLimits(options.limits);
-  const handler = new ExchangeHandler(registry, options, limits);
+  const budget = new ByteBudget(limits.receivedBytes);
+  const handler = new ExchangeHandler(registry, options, limits, budget);
   const handle = (exchange: Exchange): Promise<Reply> => handler.handle(exchange);
   const onBodyError = (error: unknown, exchange: Exchange): void => handler.report(error, exchange);
   let isEnding = false;
@@ -58,7 +59,7 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   return {
     handle,
     fetch: fetchHandler(handle, onBodyError),
-    node: nodeListener(handle, sending),
+    node: nodeListener(handle, { ...sending, budget }),
     connection: (socket, largestHead, handOver) => connections.take(socket, largestHead, handOver),
     endConnections: () => {
       isEnding = true;

@@ -9,7 +9,7 @@ import { blobOf, emptyJson, imageOf, pushContent } from '../../testing/index.ts'
 
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry, LayoutsOptions } from './index.ts';
-import { RootLock } from './lock.ts';
+import { RootLock } from './root/index.ts';
 
 let dir: string;
 const opened: LayoutRegistry[] = [];
@@ -33,7 +33,7 @@ const unknown = { code: 'BLOB_UPLOAD_UNKNOWN' };
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** What the clock shows from now on; how much time passes is another matter. */
+/** Sets the clock; time itself passes as before. */
 function jump(milliseconds: number): void {
   vi.setSystemTime(Date.now() + milliseconds);
 }
@@ -148,7 +148,7 @@ describe.each([
       await vi.advanceTimersByTimeAsync(30 * second);
       await upload.append(encode('two '));
       jump(distance);
-      // By now it would be gone if nobody had gone on with it.
+      // By now it would be gone if it had not been resumed.
       await vi.advanceTimersByTimeAsync(59 * second);
       expect((await registry.resumeUpload('app', upload.id)).size).toBe(8);
       await vi.advanceTimersByTimeAsync(2 * second);
@@ -181,7 +181,7 @@ describe.each([
         return found;
       };
       jump(distance);
-      // What has just been used is not old because it is another year by now.
+      // Content that was just used is not old because the clock shows another year.
       for (const { usedAt } of await times()) expect(usedAt.getTime()).toBeGreaterThan(Date.now() - 10 * second);
       await registry.getTag('app', 'v1');
       for (const { descriptor } of content.blobs) await registry.resolveBlob('app', descriptor.digest);
@@ -193,7 +193,7 @@ describe.each([
       }
     });
 
-    test('takes nobody’s lock, neither its owner’s nor for others', async () => {
+    test('takes no lock, neither from its owner nor for others', async () => {
       vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
       const registry = open();
       await pushContent(registry, 'app', content, { tags: ['v1'] });

@@ -27,7 +27,7 @@ const machine = vi.hoisted(() => {
   };
 });
 
-/** What the disk itself has. */
+/** The state of the disk itself. */
 const disk = vi.hoisted(() => ({
   /** The numbers of files whose bytes it has. */
   synced: new Set<number>(),
@@ -131,7 +131,7 @@ const all = [first, second, child, list, signature];
 const blobs = [loose, ...all.flatMap((manifest) => manifest.blobs)].map(({ descriptor }) => descriptor.digest);
 const repositories = ['a', 'a/b'];
 
-/** What was there before, acknowledged. */
+/** Acknowledged content from before. */
 async function begin(registry: LayoutRegistry): Promise<void> {
   await pushContent(registry, 'a', first, { tags: ['first', 'latest'] });
   await registry.pushBlob('a', loose.descriptor, loose.bytes);
@@ -286,7 +286,7 @@ for (const [kind, open] of layouts) {
         await reader.own();
         expect(await observe(reader)).toEqual(seen);
         if (end === 'the loss of power') {
-          // Whoever recovers what was promised need not promise anything of their own.
+          // Recovery keeps old promises, even if the new process makes none.
           const later = `${dir} later`;
           await real.cp(copy, later, { recursive: true });
           await real.rm(join(later, '.ocikit/lock'), { force: true });

@@ -11,7 +11,7 @@ import { imageOf, pushContent } from '../../testing/index.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
 
-/** What another tool does to an index in the middle of a fold. */
+/** An edit by another tool in the middle of a fold. */
 const others = vi.hoisted(() => {
   const state: { look?: ((path: string) => void) | undefined; rename?: ((path: string) => void) | undefined } = {};
   return {
@@ -61,7 +61,7 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-const edited = 'somebody else has edited an index: both changes are kept';
+const edited = 'another tool has edited an index: both changes are kept';
 
 /** An entry of another tool, with something that only it knows. */
 function theirs(name: string): Record<string, unknown> {
@@ -187,7 +187,7 @@ describe.each([
     }
   };
 
-  test('has what somebody wrote to the file that it has replaced, who had opened it before', async () => {
+  test('has the changes that another process wrote to the replaced file, which it had opened before', async () => {
     await whileOpen(async (write) => {
       await registry.fold();
       await write(theirs(`${prefix}theirs`));
@@ -233,10 +233,10 @@ describe.each([
     await old.close();
     await registry.fold();
     await expectBoth();
-    expect(warnings).toEqual(['somebody was writing to an index while it was replaced: what it was is lost']);
+    expect(warnings).toEqual(['another tool was writing to an index while it was replaced: its edits are lost']);
   });
 
-  test('that somebody is just filling is read when that is done', async () => {
+  test('that another process is just writing is read when it is complete', async () => {
     const text = await readFile(path, 'utf8');
     fs.writeFileSync(path, text.slice(0, 20));
     const folding = registry.fold();

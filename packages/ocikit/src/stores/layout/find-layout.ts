@@ -1,19 +1,22 @@
+// Splitting a path of the command line into a layout's directory and a reference in it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { isDigest, isTag, ParseError, parseRelativeReference } from '../../model/index.ts';
 import type { Digest, Reference } from '../../model/index.ts';
 
+/** A layout's directory, and what a path names in it. */
 export interface FoundLayout {
+  /** The directory of the layout. */
   dir: string;
-  /** What of the path names something in the layout; undefined if the path is only the layout's. */
+  /** The part of the path that names something in the layout; undefined if the path is only the layout's. */
   reference: Partial<Reference> | undefined;
 }
 
 /**
- * Splits a path as people write it on a command line, such as `images/library/alpine:3`, into a layout's directory and
- * what is meant in it: the deepest directory with an `oci-layout` file whose rest parses as a reference. If there is no
- * such directory, the last component is the reference.
+ * Splits a path as typed on a command line, such as `images/library/alpine:3`, into a layout's directory and a
+ * reference in it. The directory is the deepest one with an `oci-layout` file whose rest parses as a reference. If
+ * there is no such directory, the last component is the reference.
  *
  * @throws ParseError if the rest is not a reference
  */
@@ -22,10 +25,10 @@ export function findLayout(path: string): FoundLayout {
   for (let count = components.length; count >= 0; count--) {
     const dir = directory(components.slice(0, count));
     const rest = components.slice(count).join('/');
-    const [named, suffix] = splitSuffix(components[count - 1] ?? '');
-    // `dir:tag` and `dir@digest`, of a layout whose only repository needs no name.
+    const [name, suffix] = splitSuffix(components[count - 1] ?? '');
+    // `dir:tag` and `dir@digest`, for a layout whose only repository needs no name.
     if (rest === '' && suffix !== '') {
-      const bare = directory([...components.slice(0, count - 1), named]);
+      const bare = directory([...components.slice(0, count - 1), name]);
       const reference = isMarked(bare) ? parseSuffix(suffix) : undefined;
       if (reference !== undefined) return { dir: bare, reference };
     }

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { splitDigest } from '../../model/index.ts';
 import { blobOf, emptyJson, imageOf, pushContent } from '../../testing/index.ts';
 
-import { Files } from './files.ts';
+import { Files } from './files/index.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
 
@@ -61,7 +61,7 @@ describe.each([
     return found;
   }
 
-  /** What is said when there is nothing but the layout, without anything of ocikit's own. */
+  /** The answer when only the layout is left, without ocikit's own files. */
   async function tagsOfIndexAlone(): Promise<string[]> {
     const copy = join(dir, '.ocikit', 'copy');
     await rm(copy, { recursive: true, force: true });
@@ -240,7 +240,7 @@ describe.each([
       expect(warnings).toEqual([]);
     });
 
-    test('when it is larger than a quarter of a large index, and not before', { timeout: 30_000 }, async () => {
+    test('when it is larger than a quarter of a large index, and not before', { timeout: 180_000 }, async () => {
       const count = 110_000;
       const { mediaType, digest, size } = content.descriptor;
       const entries = Array.from({ length: count }, (_, i) => {

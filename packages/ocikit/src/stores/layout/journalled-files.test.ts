@@ -8,10 +8,10 @@ import { collect, maintenanceOf } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { blobOf, imageOf, pushContent } from '../../testing/index.ts';
 
-import { Files } from './files.ts';
+import { Files } from './files/index.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
-import { Journal } from './journal.ts';
+import { Journal } from './journal/index.ts';
 
 let root: string;
 const opened: LayoutRegistry[] = [];
@@ -73,7 +73,7 @@ describe.each([
     await expect(stat(join(dir(), '.ocikit/journal-1'))).rejects.toThrow('ENOENT');
   });
 
-  test("that could not be noted as deleted is in nobody's way: the next push finds a journal that works", async () => {
+  test('that could not be recorded as deleted does no harm: the next push finds a journal that works', async () => {
     const registry = open();
     await pushContent(registry, 'app', image);
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
@@ -86,7 +86,7 @@ describe.each([
     sync.mockRestore();
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
     await registry.deleteBlob('app', blob.descriptor.digest);
-    // Nobody writes while the disk is looked at.
+    // Nothing is written while the disk is checked.
     await registry.fold();
     const again = open(await killed());
     await expect(again.resolveBlob('app', blob.descriptor.digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
@@ -128,7 +128,7 @@ describe.each([
     await writer.pushBlob('app', one.descriptor, one.bytes);
     const reader = open();
     expect(await (await reader.getBlob('app', one.descriptor.digest)).bytes()).toEqual(one.bytes);
-    // So soon that nobody looks at the disk again.
+    // Before the disk is checked again.
     vi.spyOn(performance, 'now').mockReturnValue(performance.now());
     await writer.close();
     await open().pushBlob('app', other.descriptor, other.bytes);
@@ -137,7 +137,7 @@ describe.each([
     );
   });
 
-  test('that cannot be written after a crash, as something else has its name, keeps nobody from the rest', async () => {
+  test('that cannot be written after a crash, as something else has its name, does not block the rest', async () => {
     const registry = open();
     await pushContent(registry, 'app', image, { tags: ['latest'] });
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
@@ -147,20 +147,20 @@ describe.each([
     await mkdir(join(path, 'of somebody'), { recursive: true });
     const again = open(copy);
     await again.own();
-    expect(warnings).toContain('a file that is in the journal cannot be written');
+    expect(warnings).toContain('a file cannot be restored from the journal');
     expect(Buffer.from((await again.getTag('app', 'latest')).bytes)).toEqual(Buffer.from(image.bytes));
     await expect(again.getBlob('app', blob.descriptor.digest)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
     await rm(path, { recursive: true });
     await again.pushBlob('app', blob.descriptor, blob.bytes);
   });
 
-  test('is what the journal says of it for who keeps house without writing', async () => {
+  test('has the state of the journal for maintenance without the lock', async () => {
     const registry = open();
     await pushContent(registry, 'app', image, { tags: ['latest'] });
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
     await registry.pushBlob('lone', blob.descriptor, blob.bytes);
     const copy = await killed();
-    // What a loss of power leaves.
+    // The state after a loss of power.
     await writeFile(pathOf(image.descriptor.digest, copy), '');
     await rm(pathOf(blob.descriptor.digest, copy));
     await rm(pathOf(blob.descriptor.digest, copy, base.replace('app', 'lone')), { force: true });

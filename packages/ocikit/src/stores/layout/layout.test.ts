@@ -238,7 +238,7 @@ describe("another tool's layout", () => {
   });
 });
 
-describe('an index that somebody else edits meanwhile', () => {
+describe('an index that another tool edits meanwhile', () => {
   test('has both changes in the end', async () => {
     const registry = open();
     await pushContent(registry, 'app', first, { tags: ['kept', 'moved', 'deleted'] });
@@ -252,7 +252,7 @@ describe('an index that somebody else edits meanwhile', () => {
     const blob = first.blobs[0]?.descriptor.digest ?? first.descriptor.digest;
     await registry.deleteBlob('app', blob);
     await registry.fold();
-    expect(warnings).toEqual(['somebody else has edited an index: both changes are kept']);
+    expect(warnings).toEqual(['another tool has edited an index: both changes are kept']);
     const check = async (one: LayoutRegistry): Promise<void> => {
       expect(await collect(one.tags('app'))).toEqual(['added', 'moved']);
       expect((await one.resolveTag('app', 'moved')).digest).toBe(second.descriptor.digest);
@@ -281,7 +281,7 @@ describe('an index that somebody else edits meanwhile', () => {
     expect((await collect(open().tags('app'))).length).toBe(1 + 20 * 6);
   });
 
-  test('is made again when somebody removed it', async () => {
+  test('is made again when it was removed', async () => {
     const registry = openLayouts(dir, { durability: 'none' });
     opened.push(registry);
     await pushContent(registry, 'app', first, { tags: ['v1'] });
@@ -333,7 +333,7 @@ describe('what is pushed', () => {
     const blob = blobOf('in two steps');
     const upload = await registry.startUpload('app');
     await upload.append(blob.bytes);
-    // Nobody may write any more.
+    // Without its lock, the process may not write any more.
     const lock = join(dir, '.ocikit/lock');
     await rename(lock, `${lock}.aside`);
     await expect(upload.commit(blob.descriptor.digest)).rejects.toMatchObject({ code: 'UNAVAILABLE' });

@@ -9,6 +9,7 @@ import { isRegistryError } from '../../model/index.ts';
 import type { BlobUpload, Descriptor, Registry } from '../../model/index.ts';
 import { artifactOf, blobOf, emptyJson, imageOf, indexOf } from '../../testing/index.ts';
 import type { TestBlob, TestManifest } from '../../testing/index.ts';
+
 import { createMemoryRegistry } from '../memory/index.ts';
 
 import { openLayout, openLayouts } from './index.ts';

@@ -1,60 +1,77 @@
+// Opening a directory as a registry: one layout for all repositories, or one for each.
 import { history, maintenance, verifiesPushes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
+
 import { UploadSessions } from '../uploads/index.ts';
 
-import { layoutDeleter } from './deleter.ts';
-import type { Durability } from './files.ts';
-import { layoutHistory } from './history.ts';
-import { layoutLister } from './lister.ts';
-import { layoutMaintenance } from './maintenance.ts';
-import { layoutReader } from './reader.ts';
-import { LayoutState } from './state.ts';
-import { LayoutStore } from './store.ts';
-import type { Ownership } from './store.ts';
-import { UploadSweeps } from './upload-sweeps.ts';
-import { leaveUsedTimes, takeUsedTimes } from './used-times-file.ts';
-import type { Warn } from './warn.ts';
-import { layoutUploads, layoutWriter } from './writer.ts';
+import type { Durability, Warn } from './files/index.ts';
+import {
+  layoutDeleter,
+  layoutHistory,
+  layoutLister,
+  layoutMaintenance,
+  layoutReader,
+  LayoutState,
+  layoutUploads,
+  layoutWriter,
+  leaveUsedTimes,
+  takeUsedTimes,
+} from './registry/index.ts';
+import { LayoutStore } from './root/index.ts';
+import type { Ownership } from './root/index.ts';
+import { UploadSweeps } from './uploads/index.ts';
 
+/** Options of {@link openLayouts}. */
 export interface LayoutsOptions {
   /**
-   * `fsync`: what is acknowledged survives the loss of power. `none`: it survives the end of the process.
-   * Default: `fsync`.
+   * `fsync`: acknowledged content survives a loss of power. `none`: it survives the end of the process. Default:
+   * `fsync`.
    */
   durability?: Durability | undefined;
-  /** Compute the digest of everything that is read whole; damage ends the reading. Default: false. */
+  /**
+   * Compute the digest of each blob and manifest that is read as a whole; reading damaged content fails. Default:
+   * false.
+   */
   verifyOnRead?: boolean | undefined;
-  /** Accept manifests that name content which is not there. Default: false. */
+  /** Accept manifests that name missing content. Default: false. */
   sparse?: boolean | undefined;
-  /** Uploads that may hold bytes at the same time; one more is TOOMANYREQUESTS. Default: 1000. */
+  /** Uploads that may hold bytes at the same time; a further one fails with TOOMANYREQUESTS. Default: 1000. */
   maxUploads?: number | undefined;
-  /** Milliseconds after which an upload that nobody goes on with is gone. Default: one day. */
+  /** Milliseconds after which an upload that no client resumes is removed. Default: one day. */
   uploadExpiry?: number | undefined;
-  /** Is told of what is odd but no reason to stop: damaged files, other tools' entries that mean nothing here. */
+  /**
+   * Called for problems that do not stop the registry: damaged files, or entries of other tools that name no
+   * repository.
+   */
   onWarning?: Warn | undefined;
 }
 
+/** Options of {@link openLayout}. */
 export interface LayoutOptions extends LayoutsOptions {
-  /** Whose entries without a repository's name are; without it they are left alone. */
+  /** The repository of index entries that name none. Without it such entries are left alone. */
   defaultRepository?: string | undefined;
 }
 
-/** A registry in a directory. Close it: what was pushed is safe anyway, but other tools see it then. */
+/**
+ * A registry in a directory. Close it, so that other tools see everything at once; pushed content is safe without
+ * that.
+ */
 export interface LayoutRegistry extends Registry, AsyncDisposable {
   /**
-   * Becomes the one process that writes, which otherwise the first write does. If the owner of the lock is on another
-   * host or in another container and may be gone, this takes up to 30 s: so long it has to be silent.
+   * Becomes the one process that writes. Otherwise the first write does this. If the lock's owner is on another host
+   * or in another container and may be gone, this takes up to 30 s, in which the owner must be silent.
    *
-   * Rejects with UNAVAILABLE, naming the owner, if another process is.
+   * Rejects with UNAVAILABLE, naming the owner, if another process writes.
    */
   own(): Promise<void>;
-  /** Writes `index.json` where it is behind. */
+  /** Writes each `index.json` that lacks changes. */
   fold(): Promise<void>;
+  /** Writes all changes and lets another process write. */
   close(): Promise<void>;
 }
 
 /**
- * One OCI image layout with any number of repositories. Opening creates nothing; the first write does.
+ * Opens one OCI image layout with any number of repositories. Opening creates nothing; the first write does.
  *
  * Image specification, "Image Layout".
  *
@@ -65,7 +82,9 @@ export function openLayout(dir: string, options: LayoutOptions = {}): LayoutRegi
   return open(dir, true, options);
 }
 
-/** One OCI image layout for each repository: `library/alpine` is the layout `<dir>/library/alpine`. */
+/**
+ * Opens a directory with one OCI image layout per repository: `library/alpine` is the layout `<dir>/library/alpine`.
+ */
 export function openLayouts(dir: string, options: LayoutsOptions = {}): LayoutRegistry {
   return open(dir, false, options);
 }

@@ -12,7 +12,7 @@ import { blobOf, imageOf, pushContent } from '../../testing/index.ts';
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
 
-/** What cannot be listed, or looked at, and why. */
+/** Directories that cannot be listed or checked, and why. */
 const disk = vi.hoisted(() => ({ path: '', code: '' }));
 
 vi.mock('node:fs/promises', async (original) => {

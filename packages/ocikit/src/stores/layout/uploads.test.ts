@@ -89,7 +89,7 @@ describe.each([
     return sum;
   };
 
-  test('of an earlier process expires while this one runs, unless somebody goes on with it', async () => {
+  test('of an earlier process expires while this one runs, unless a client resumes it', async () => {
     const before = open();
     const [left, resumed] = [await before.startUpload('app'), await before.startUpload('app')];
     for (const upload of [left, resumed]) await upload.append(bytesOf(3));
@@ -192,7 +192,7 @@ describe.each([
         () => false,
       );
       disk.left = Infinity;
-      // Where the file says that it is there, nothing else is written.
+      // If the file itself shows the blob, no record is written.
       expect(pushed).toBe(kind === openLayouts);
       expect(await held()).toBe(0);
       if (!pushed) {
@@ -222,7 +222,7 @@ describe.each([
     expect(await (await registry.getBlob('app', blob.descriptor.digest)).bytes()).toEqual(blob.bytes);
   });
 
-  test('whose bytes somebody removed is unknown, and becomes no blob of other bytes', async () => {
+  test('whose bytes were removed is unknown, and becomes no blob of other bytes', async () => {
     const registry = open();
     const upload = await registry.startUpload('app');
     await upload.append(bytesOf(100));
@@ -249,7 +249,7 @@ describe.each([
     }
   });
 
-  test('goes on if whoever commits it leaves while the disk is waited for', async () => {
+  test('goes on if its client disconnects while the disk is waited for', async () => {
     const registry = open({ durability: 'fsync' });
     const { id } = await registry.startUpload('app');
     const controller = new AbortController();

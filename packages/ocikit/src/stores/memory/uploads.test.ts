@@ -379,3 +379,29 @@ describe('the id of an upload', () => {
     await expect(registry.resumeUpload('b', upload.id)).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
   });
 });
+
+describe('many uploads that hold few bytes', () => {
+  test('give way to others after a second without use, and those with many bytes after a minute', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const registry = createMemoryRegistry({ maxUploads: 20 });
+      const start = async (size: number): ReturnType<Registry['startUpload']> => {
+        const upload = await registry.startUpload('a');
+        await upload.append(new Uint8Array(size));
+        return upload;
+      };
+      const large = await start(8 * 1024 * 1024);
+      for (let i = 1; i < 20; i++) await start(1);
+      await expect(start(1)).rejects.toMatchObject({ code: 'TOOMANYREQUESTS', retryAfter: 2 });
+      vi.advanceTimersByTime(2000);
+      for (let i = 0; i < 19; i++) await start(1);
+      await expect(start(1)).rejects.toMatchObject({ code: 'TOOMANYREQUESTS' });
+      expect(await large.append(encode('1'))).toBe(8 * 1024 * 1024 + 1);
+      vi.advanceTimersByTime(60_000);
+      for (let i = 0; i < 20; i++) await start(1);
+      await expect(large.append(encode('1'))).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});

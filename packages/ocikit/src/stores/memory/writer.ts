@@ -4,6 +4,7 @@ import {
   blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
+  hasUrls,
   immutableTag,
   immutableType,
   isRegistryError,
@@ -26,7 +27,7 @@ import type {
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
-import { hasUrls, linkUnknown, readPushedManifest, reportBytes } from '../repository/index.ts';
+import { checkPushedManifest, firstMissing, linkUnknown, reportBytes } from '../repository/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { sizeOfBlob } from './reader.ts';
@@ -86,7 +87,8 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
     async pushManifest(repository, bytes, mediaType, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
-      const pushed = readPushedManifest(bytes, mediaType, options);
+      const pushed = await checkPushedManifest(bytes, mediaType, options);
+      options.signal?.throwIfAborted();
       const { descriptor, tags, links } = pushed;
       const { digest } = descriptor;
       const elsewhere = state.sparse ? undefined : await linksOnlyInStore(state, repository, links, options);
@@ -238,18 +240,30 @@ async function mountForeign(
   }
 }
 
-/** The named blobs that were never pushed to this registry but are in its blob store. */
+/**
+ * The named blobs that were never pushed to this registry but are in its blob store.
+ *
+ * @throws RegistryError MANIFEST_BLOB_UNKNOWN with the first missing digest
+ */
 async function linksOnlyInStore(
   state: MemoryState,
   repository: string,
-  { blobs }: ManifestLinks,
+  links: ManifestLinks,
   options: CallOptions,
 ): Promise<Set<Digest>> {
   const elsewhere = new Set<Digest>();
-  for (const { digest, urls } of blobs) {
-    if (hasUrls(urls) || hasBlob(state, repository, digest) || elsewhere.has(digest)) continue;
-    if (!state.owners.has(digest) && (await storeHas(state, repository, digest, options))) elsewhere.add(digest);
-  }
+  const missing = await firstMissing(links, {
+    hasBlob(digest) {
+      if (hasBlob(state, repository, digest)) return true;
+      if (state.owners.has(digest)) return false;
+      return storeHas(state, repository, digest, options).then((isThere) => {
+        if (isThere) elsewhere.add(digest);
+        return isThere;
+      });
+    },
+    hasManifest: (digest) => hasManifest(state, repository, digest),
+  });
+  if (missing !== undefined) throw linkUnknown(repository, missing);
   return elsewhere;
 }
 
@@ -260,16 +274,21 @@ function assertLinksExist(
   { blobs, manifests }: ManifestLinks,
   elsewhere: ReadonlySet<Digest>,
 ): void {
-  const missing = [
-    ...blobs.filter(({ digest }) => !elsewhere.has(digest) && !hasBlob(state, repository, digest)),
-    ...manifests.filter(({ digest }) => state.repositories.get(repository)?.index.manifests.has(digest) !== true),
-  ].find(({ urls }) => !hasUrls(urls));
+  const isMissing = (link: Descriptor, isThere: boolean): boolean =>
+    !isThere && !elsewhere.has(link.digest) && !hasUrls(link);
+  const missing =
+    blobs.find((blob) => isMissing(blob, hasBlob(state, repository, blob.digest))) ??
+    manifests.find((child) => isMissing(child, hasManifest(state, repository, child.digest)));
   if (missing === undefined) return;
   throw linkUnknown(repository, missing);
 }
 
 function hasBlob(state: MemoryState, repository: string, digest: Digest): boolean {
   return state.repositories.get(repository)?.index.blobs.has(digest) === true;
+}
+
+function hasManifest(state: MemoryState, repository: string, digest: Digest): boolean {
+  return state.repositories.get(repository)?.index.manifests.has(digest) === true;
 }
 
 /** True if the blob store has content that was never pushed to this registry. */

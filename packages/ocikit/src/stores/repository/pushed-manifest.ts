@@ -3,14 +3,16 @@ import {
   assertTag,
   digestOf,
   Digester,
+  inTurn,
   linksOf,
   parseDigest,
   parseManifest,
+  parseManifestInSlices,
   referrerDescriptor,
   splitDigest,
   wrongDigest,
 } from '../../model/index.ts';
-import type { Descriptor, Digest, ManifestLinks, PushManifestOptions } from '../../model/index.ts';
+import type { Descriptor, Digest, ManifestDocument, ManifestLinks, PushManifestOptions } from '../../model/index.ts';
 
 /** A verified and validated manifest, with the facts that a store needs. */
 export interface PushedContent {
@@ -28,22 +30,56 @@ export interface PushedContent {
   referrer: Descriptor | undefined;
 }
 
+/** Bytes up to which a manifest is checked faster than others could notice. */
+const smallManifest = 64 * 1024;
+
 /**
- * Verifies and validates a pushed manifest and its tags, as far as that does not depend on the repository.
+ * Verifies and validates a pushed manifest and its tags, as far as that does not depend on the repository. A large one
+ * waits for other large ones and is checked in slices, so that no manifest holds up the other requests.
+ *
+ * @throws RegistryError MANIFEST_INVALID, UNSUPPORTED_MEDIA_TYPE, DIGEST_INVALID
+ */
+export async function checkPushedManifest(
+  bytes: Uint8Array,
+  mediaType: string,
+  options: PushManifestOptions,
+): Promise<PushedContent> {
+  if (bytes.length <= smallManifest) return readPushedManifest(bytes, mediaType, options);
+  const tags = tagsOf(options);
+  // The caller may change its own buffer later.
+  const kept = new Uint8Array(bytes);
+  return inTurn(async (slice) => {
+    const digest = digestOfManifest(kept, options.digest);
+    await slice.giveWay();
+    const document = await parseManifestInSlices(kept, mediaType, slice);
+    await slice.giveWay();
+    return contentOf(kept, digest, tags, document);
+  });
+}
+
+/**
+ * As {@link checkPushedManifest}, but at once, however large the manifest is.
  *
  * @throws RegistryError MANIFEST_INVALID, UNSUPPORTED_MEDIA_TYPE, DIGEST_INVALID
  */
 export function readPushedManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions): PushedContent {
-  const tags = [...new Set(options.tags)];
-  tags.forEach(assertTag);
-  // The caller may change its own buffer later.
+  const tags = tagsOf(options);
   const kept = new Uint8Array(bytes);
   const digest = digestOfManifest(kept, options.digest);
-  const document = parseManifest(kept, mediaType);
+  return contentOf(kept, digest, tags, parseManifest(kept, mediaType));
+}
+
+function tagsOf(options: PushManifestOptions): string[] {
+  const tags = [...new Set(options.tags)];
+  tags.forEach(assertTag);
+  return tags;
+}
+
+function contentOf(bytes: Uint8Array, digest: Digest, tags: string[], document: ManifestDocument): PushedContent {
   const links = linksOf(document);
-  const descriptor = { mediaType, digest, size: kept.length };
+  const descriptor = { mediaType: document.mediaType, digest, size: bytes.length };
   const referrer = links.subject === undefined ? undefined : referrerDescriptor(document, descriptor);
-  return { bytes: kept, descriptor, tags, links, digests: digestsOf(links), referrer };
+  return { bytes, descriptor, tags, links, digests: digestsOf(links), referrer };
 }
 
 function digestOfManifest(bytes: Uint8Array, expected: Digest | undefined): Digest {
@@ -57,9 +93,4 @@ function digestOfManifest(bytes: Uint8Array, expected: Digest | undefined): Dige
 function digestsOf({ blobs, manifests, subject }: ManifestLinks): Digest[] {
   const all = [...blobs, ...manifests, ...(subject === undefined ? [] : [subject])];
   return [...new Set(all.map(({ digest }) => digest))];
-}
-
-/** True if a descriptor has URLs: then its content need not be in the repository. */
-export function hasUrls(urls: readonly string[] | undefined): boolean {
-  return urls !== undefined && urls.length > 0;
 }

@@ -67,6 +67,12 @@ const rememberedEnded = 8192;
 
 /** When the limit of uploads is reached, one that has not been used for this many milliseconds is discarded. */
 const longestPause = 60_000;
+/** As {@link longestPause}, for an upload with one byte among many uploads. It grows with the bytes. */
+const shortestPause = 1000;
+/** Bytes for which an upload among many is kept a second longer: they take about that long to send again. */
+const bytesPerSecond = 64 * 1024;
+/** Limits of uploads from this one on are of a server that many clients use: one of them must not lock the others out. */
+const manyUploads = 16;
 
 /** The longest delay of a timer in milliseconds. With a longer one, it would fire at once. */
 const longestTimeout = 2 ** 31 - 1;
@@ -240,22 +246,31 @@ export class UploadSessions {
     this.#ended.set(id, true);
   }
 
-  /** If the limit of uploads is reached, discards the one unused for longest, or throws TOOMANYREQUESTS. */
+  /** If the limit of uploads is reached, discards one that pauses for too long, or throws TOOMANYREQUESTS. */
   #assertRoom(): void {
     if (this.#sessions.size < this.#limits.maxUploads) return;
-    const idle = [...this.#sessions.values()].find(({ busy }) => !busy);
-    const wait = idle === undefined ? longestPause : idle.pausedAt + longestPause - performance.now();
-    if (idle === undefined || wait > 0) {
-      throw new RegistryError(
-        'TOOMANYREQUESTS',
-        `${this.#limits.maxUploads} uploads are in progress, which is the limit: try again later`,
-        {
-          retryAfter: Math.ceil(wait / 1000),
-        },
-      );
+    let wait = longestPause;
+    for (const session of this.#sessions.values()) {
+      if (session.busy) continue;
+      const left = session.pausedAt + this.#longestPause(session) - performance.now();
+      if (left <= 0) {
+        this.end(session.id);
+        session.bytes.stage.discard().catch(() => undefined);
+        return;
+      }
+      wait = Math.min(wait, left);
     }
-    this.end(idle.id);
-    idle.bytes.stage.discard().catch(() => undefined);
+    throw new RegistryError(
+      'TOOMANYREQUESTS',
+      `${this.#limits.maxUploads} uploads are in progress, which is the limit: try again later`,
+      { retryAfter: Math.ceil(wait / 1000) },
+    );
+  }
+
+  /** Milliseconds that an upload may pause while there is no room for others. Few bytes are soon sent again. */
+  #longestPause({ bytes }: Session): number {
+    if (this.#limits.maxUploads < manyUploads) return longestPause;
+    return Math.min(shortestPause + (bytes.size / bytesPerSecond) * 1000, longestPause);
   }
 
   #schedule(): void {

@@ -1,10 +1,9 @@
+// Cases for the content of a blob: the ways to read it, cancelling it, and limits.
 import { collect } from '../../model/index.ts';
 import type { BlobContent, ByteRange } from '../../model/index.ts';
-import { randomBlob } from '../content.ts';
-
-import { group } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, fails, holds, rejects, sameBytes } from './check.ts';
+import { equal, fails, group, holds, rejects, sameBytes } from '../cases/index.ts';
+import type { DefineGroup, Scene } from '../cases/index.ts';
+import { randomBlob } from '../content/index.ts';
 
 const size = 700_001;
 
@@ -17,22 +16,23 @@ const ways: readonly [way: string, read: (content: BlobContent) => Promise<Uint8
 ];
 
 const parts: readonly [what: string, range: ByteRange | undefined][] = [
-  ['a blob', undefined],
+  ['a whole blob', undefined],
   ['a part of a blob', { start: 12_345, end: 600_000 }],
   ['the last bytes of a blob', { last: 70_001 }],
   ['an empty part of a blob', { start: 5, end: 5 }],
 ];
 
-export const blobContent: DefineGroup = group('the content of a blob', [], (it) => {
+/** The cases for `BlobContent`: each way to read it, and its end. */
+export const blobContent: DefineGroup = group('the content of a blob', [], (test) => {
   for (const [what, range] of parts) {
     for (const [way, read] of ways) {
-      it(`gives the bytes of ${what} by ${way}`, async (scene) => {
+      test(`gives ${what} by ${way}`, async (scene) => {
         const { open, bytes } = await stored(scene);
         const content = await open(range);
         sameBytes(await read(content), bytes.subarray(content.range.start, content.range.end), what);
       });
 
-      it(`gives the bytes of ${what} by ${way} after open()`, async (scene) => {
+      test(`gives ${what} by ${way} after open()`, async (scene) => {
         const { open, bytes } = await stored(scene);
         const content = await open(range);
         await content.open();
@@ -42,13 +42,13 @@ export const blobContent: DefineGroup = group('the content of a blob', [], (it) 
     }
   }
 
-  it('says how it is best read', async (scene) => {
+  test('says the form in which to read it', async (scene) => {
     const content = await (await stored(scene)).open();
-    holds(['pieces', 'buffer'].includes(content.form), `its form is ${content.form}`);
+    holds(['pieces', 'buffer'].includes(content.form), `expected the form pieces or buffer, but it is ${content.form}`);
     await content.cancel();
   });
 
-  it('is at its end as often as it is asked', async (scene) => {
+  test('stays at its end', async (scene) => {
     const content = await (await stored(scene)).open({ start: 0, end: 10 });
     const buffer = new Uint8Array(100);
     let count = 0;
@@ -60,7 +60,7 @@ export const blobContent: DefineGroup = group('the content of a blob', [], (it) 
 
   for (const [first] of ways) {
     for (const [second] of ways.slice(0, 4)) {
-      it(`cannot be read by ${second} after it was read by ${first}`, async (scene) => {
+      test(`cannot be read by ${second} after it was read by ${first}`, async (scene) => {
         const { open } = await stored(scene);
         const content = await open();
         await wayNamed(first)(content);
@@ -72,7 +72,7 @@ export const blobContent: DefineGroup = group('the content of a blob', [], (it) 
   }
 
   for (const [way, read] of ways.slice(0, 3)) {
-    it(`cannot be read by ${way} after readInto() has read a part of it`, async (scene) => {
+    test(`cannot be read by ${way} after readInto() has read a part of it`, async (scene) => {
       const content = await (await stored(scene)).open();
       await content.readInto(new Uint8Array(10));
       await fails(read(content), `${way} after readInto()`);
@@ -81,7 +81,7 @@ export const blobContent: DefineGroup = group('the content of a blob', [], (it) 
   }
 
   for (const [way, read] of ways) {
-    it(`cannot be read by ${way} after it was cancelled`, async (scene) => {
+    test(`cannot be read by ${way} after it was cancelled`, async (scene) => {
       const { open } = await stored(scene);
       const unread = await open();
       await unread.cancel();
@@ -93,7 +93,7 @@ export const blobContent: DefineGroup = group('the content of a blob', [], (it) 
     });
   }
 
-  it('can be cancelled at any time and more than once', async (scene) => {
+  test('can be cancelled at any time and more than once', async (scene) => {
     const { open } = await stored(scene);
     const unread = await open();
     await unread.cancel();
@@ -110,16 +110,16 @@ export const blobContent: DefineGroup = group('the content of a blob', [], (it) 
     await fails(disposed.bytes(), 'bytes() after its disposal');
   });
 
-  it('lets go when an iteration is left', async (scene) => {
+  test('is released when an iteration stops early', async (scene) => {
     const content = await (await stored(scene)).open();
     for await (const piece of content) {
-      holds(piece.length > 0, 'the first piece has no bytes');
+      holds(piece.length > 0, 'expected a first piece with bytes, but it is empty');
       break;
     }
-    await fails(content.bytes(), 'bytes() after an iteration that was left');
+    await fails(content.bytes(), 'bytes() after an iteration that stopped early');
   });
 
-  it('lets go when a stream is cancelled', async (scene) => {
+  test('is released when a stream is cancelled', async (scene) => {
     const { open } = await stored(scene);
     const unread = await open();
     await unread.stream().cancel();
@@ -131,16 +131,16 @@ export const blobContent: DefineGroup = group('the content of a blob', [], (it) 
     await fails(begun.bytes(), 'bytes() after a stream that was cancelled');
   });
 
-  it('refuses to put more bytes into memory than it may', async (scene) => {
+  test('refuses to read more bytes into memory than the limit', async (scene) => {
     const { open, bytes } = await stored(scene);
     await rejects((await open()).bytes(size - 1), 'CONTENT_TOO_LARGE', 'one byte too many');
     await rejects((await open({ last: 10 })).bytes(9), 'CONTENT_TOO_LARGE', 'one byte too many of a part');
-    sameBytes(await (await open()).bytes(size), bytes, 'as many bytes as it may');
-    sameBytes(await (await open({ last: 10 })).bytes(10), bytes.subarray(-10), 'as many bytes of a part as it may');
+    sameBytes(await (await open()).bytes(size), bytes, 'as many bytes as the limit');
+    sameBytes(await (await open({ last: 10 })).bytes(10), bytes.subarray(-10), 'as many bytes of a part as the limit');
     equal((await (await open({ last: 0 })).bytes(0)).length, 0, 'no bytes');
   });
 
-  it('can be read while others read the same blob', async (scene) => {
+  test('can be read while others read the same blob', async (scene) => {
     const { open, bytes } = await stored(scene);
     const contents = await Promise.all(Array.from({ length: 8 }, () => open()));
     const all = await Promise.all(contents.map((content) => readInto(content, 50_000)));

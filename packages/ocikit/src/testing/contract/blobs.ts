@@ -1,11 +1,27 @@
+// Cases for pushing whole blobs and reading them.
 import { collect } from '../../model/index.ts';
 import type { BlobSource } from '../../model/index.ts';
-import { blobOf, randomBlob } from '../content.ts';
-
-import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects, rejectsBecauseOf, sameBytes, settles } from './check.ts';
-import { failingAfter, fairShare, inPieces, longSource, streamOf } from './sources.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertNoBlob,
+  assertNoRepository,
+  equal,
+  failingAfter,
+  readLimit,
+  group,
+  holds,
+  identityOf,
+  inPieces,
+  longSource,
+  rejects,
+  rejectsBecauseOf,
+  sameBytes,
+  settles,
+  streamOf,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, randomBlob } from '../content/index.ts';
 
 const sources: readonly [kind: string, of: (bytes: Uint8Array<ArrayBuffer>) => BlobSource][] = [
   ['bytes', (bytes) => bytes],
@@ -16,29 +32,33 @@ const sources: readonly [kind: string, of: (bytes: Uint8Array<ArrayBuffer>) => B
   ['a function that opens a stream later', (bytes) => async () => streamOf(bytes, 700)],
 ];
 
-export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it) => {
+/** The cases for `pushBlob`. */
+export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (test) => {
   for (const algorithm of algorithms) {
     for (const [kind, of] of sources) {
-      it(`stores a ${algorithm} blob from ${kind}`, async ({ registry, repository }) => {
+      test(`stores a ${algorithm} blob from ${kind}`, async ({ registry, repository }) => {
         const name = repository();
         const { descriptor, bytes } = randomBlob(5003, { algorithm });
         const pushed = await registry.pushBlob(name, descriptor, of(bytes.slice()));
-        equal(identityOf(pushed), descriptor, 'what pushBlob returns');
+        equal(identityOf(pushed), descriptor, 'the result of pushBlob');
         await assertBlob(registry, name, descriptor, bytes);
       });
 
-      it(`stores a ${algorithm} blob from ${kind} whose size is not told`, async ({ registry, repository }) => {
+      test(`stores a ${algorithm} blob from ${kind} of unknown size`, async ({ registry, repository }) => {
         const name = repository();
         const { descriptor, bytes } = randomBlob(5003, { algorithm });
         const pushed = await registry.pushBlob(name, { digest: descriptor.digest }, of(bytes.slice()));
-        equal(identityOf(pushed), descriptor, 'what pushBlob returns');
+        equal(identityOf(pushed), descriptor, 'the result of pushBlob');
         await assertBlob(registry, name, descriptor, bytes);
       });
     }
 
     for (const size of [0, 1]) {
       for (const [kind, of] of sources.slice(0, 4)) {
-        it(`stores a ${algorithm} blob of ${size} bytes from ${kind}`, async ({ registry, repository }) => {
+        test(`stores a ${algorithm} blob of ${size === 1 ? '1 byte' : 'no bytes'} from ${kind}`, async ({
+          registry,
+          repository,
+        }) => {
           const name = repository();
           const { descriptor, bytes } = randomBlob(size, { algorithm });
           equal((await registry.pushBlob(name, descriptor, of(bytes.slice()))).size, size, 'the size that was pushed');
@@ -47,7 +67,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
       }
     }
 
-    it(`refuses bytes that do not have the ${algorithm} digest`, async (scene) => {
+    test(`refuses bytes that do not have the ${algorithm} digest`, async (scene) => {
       const name = scene.repository();
       const { descriptor, bytes } = randomBlob(2000, { algorithm });
       const wrong = bytes.slice();
@@ -61,14 +81,14 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     });
   }
 
-  it('stores a blob of several MiB that comes in uneven pieces', async ({ registry, repository }) => {
+  test('stores a blob of several MiB that comes in uneven pieces', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(6 * 1024 * 1024 + 3);
     await registry.pushBlob(name, descriptor, inPieces(bytes, 77_777));
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not mind pieces without bytes', async ({ registry, repository }) => {
+  test('accepts empty pieces', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(10);
     const pieces = [new Uint8Array(), bytes.slice(0, 4), new Uint8Array(), bytes.slice(4), new Uint8Array()];
@@ -83,7 +103,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
   });
 
   for (const difference of [-1, 1]) {
-    it(`refuses a blob of which ${difference < 0 ? 'fewer' : 'more'} bytes come than announced`, async (scene) => {
+    test(`refuses a source with ${difference < 0 ? 'fewer' : 'more'} bytes than announced`, async (scene) => {
       const name = scene.repository();
       const { descriptor, bytes } = randomBlob(3000);
       const announced = { digest: descriptor.digest, size: bytes.length - difference };
@@ -93,15 +113,15 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     });
   }
 
-  it('stops reading a source that gives more than announced, and lets go of it', async ({ registry, repository }) => {
+  test('stops reading a source that gives more than announced, and releases it', async ({ registry, repository }) => {
     const source = longSource();
     const { descriptor } = randomBlob(1000);
     await rejects(settles(registry.pushBlob(repository(), descriptor, source), 'pushBlob'), 'SIZE_INVALID');
-    holds(source.taken <= fairShare, `read ${source.taken} bytes, though 1000 were announced`);
-    holds(source.left, 'the source is still open');
+    holds(source.taken <= readLimit, `expected to stop after the 1000 announced bytes, but read ${source.taken}`);
+    holds(source.released, 'expected the source to be released, but it is still open');
   });
 
-  it('passes on why a source failed, and stores nothing', async (scene) => {
+  test('rejects with the error of the source, and stores nothing', async (scene) => {
     const name = scene.repository();
     const { descriptor, bytes } = randomBlob(3000);
     const reason = new Error('the disk is gone');
@@ -110,15 +130,15 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     await assertNoRepository(scene, name, descriptor.digest);
   });
 
-  it('accepts a blob that is there already', async ({ registry, repository }) => {
+  test('accepts a blob that exists already', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob();
     await registry.pushBlob(name, descriptor, bytes);
-    equal(identityOf(await registry.pushBlob(name, descriptor, bytes)), descriptor, 'what the second push returns');
+    equal(identityOf(await registry.pushBlob(name, descriptor, bytes)), descriptor, 'the result of the second push');
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('verifies the bytes also of a blob that is there already, and keeps the right ones', async (scene) => {
+  test('verifies the bytes for a blob that exists already, and keeps the right ones', async (scene) => {
     const { registry } = scene;
     const name = scene.repository();
     const { descriptor, bytes } = randomBlob(2000);
@@ -136,7 +156,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('verifies the bytes also of a blob that another repository has', async (scene) => {
+  test('verifies the bytes for a blob that another repository has', async (scene) => {
     const { registry } = scene;
     const [has, wants] = [scene.repository(), scene.repository()];
     const { descriptor, bytes } = randomBlob(2000);
@@ -146,7 +166,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     await assertBlob(registry, has, descriptor, bytes);
   });
 
-  it('is not affected by what the caller does to its buffer afterwards', async ({ registry, repository }) => {
+  test('stores bytes that the caller can overwrite afterwards', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(5000);
     const [whole, piece] = [bytes.slice(), bytes.slice()];
@@ -159,7 +179,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     await assertBlob(registry, other, descriptor, bytes);
   });
 
-  it('makes a blob visible in its repository only', async ({ registry, repository }) => {
+  test('makes a blob visible in its repository only', async ({ registry, repository }) => {
     const [has, other] = [repository(), repository()];
     const [shown, hidden] = [randomBlob(), randomBlob()];
     await registry.pushBlob(other, shown.descriptor, shown.bytes);
@@ -167,7 +187,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     await assertNoBlob(registry, other, hidden.descriptor.digest);
   });
 
-  it('keeps the sha256 and the sha512 blob of the same bytes apart', async ({ registry, repository }) => {
+  test('keeps the sha256 and the sha512 blob of the same bytes apart', async ({ registry, repository }) => {
     const name = repository();
     const bytes = randomBlob(1000).bytes;
     const [short, long] = [blobOf(bytes), blobOf(bytes, { algorithm: 'sha512' })];
@@ -178,7 +198,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     await assertBlob(registry, name, long.descriptor, bytes);
   });
 
-  it('makes the repository exist with its first blob, without a tag', async (scene) => {
+  test('creates the repository with its first blob, without a tag', async (scene) => {
     const name = scene.repository();
     const { descriptor, bytes } = randomBlob();
     await scene.registry.pushBlob(name, descriptor, bytes);
@@ -186,7 +206,7 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
     equal(await collect(scene.registry.tags(name)), [], 'the tags');
   });
 
-  it('puts the right bytes in the place of damaged ones', ['damage'], async ({ registry, repository, damage }) => {
+  test('replaces damaged bytes by the right ones', ['damage'], async ({ registry, repository, damage }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(2000);
     await registry.pushBlob(name, descriptor, bytes);
@@ -196,15 +216,16 @@ export const pushingBlobs: DefineGroup = group('pushing blobs', ['writing'], (it
   });
 });
 
-export const readingBlobs: DefineGroup = group('reading blobs', [], (it) => {
-  it('gives a blob whole, with its descriptor', async ({ registry, origin, repository }) => {
+/** The cases for `getBlob` and `resolveBlob`, without a range. */
+export const readingBlobs: DefineGroup = group('reading blobs', [], (test) => {
+  test('gives a blob whole, with its descriptor', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(3000);
     await origin.pushBlob(name, descriptor, bytes);
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not know a blob that nobody pushed', async ({ registry, origin, repository }) => {
+  test('does not find a blob that was never pushed', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob();
     await origin.pushBlob(name, descriptor, bytes);
@@ -213,20 +234,20 @@ export const readingBlobs: DefineGroup = group('reading blobs', [], (it) => {
     }
   });
 
-  it('does not know the empty blob before somebody pushed it', async ({ registry, origin, repository }) => {
+  test('does not find the empty blob before it is pushed', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob();
     await origin.pushBlob(name, descriptor, bytes);
     await assertNoBlob(registry, name, blobOf('').descriptor.digest);
   });
 
-  it('does not know an unknown repository, and does not make it by asking', async (scene) => {
+  test('does not find an unknown repository, and does not create it', async (scene) => {
     const name = scene.repository();
     await assertNoRepository(scene, name, randomBlob().descriptor.digest);
     await assertNoRepository(scene, name, randomBlob().descriptor.digest);
   });
 
-  it('gives the caller bytes of its own', async ({ registry, origin, repository }) => {
+  test('gives each caller a copy of the bytes', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(3000);
     await origin.pushBlob(name, descriptor, bytes);

@@ -1,14 +1,22 @@
+// Cases with many calls at the same time.
 import { collect } from '../../model/index.ts';
-import { imageOf, pushContent, pushImage, randomBlob } from '../content.ts';
+import {
+  assertBlob,
+  assertManifest,
+  equal,
+  group,
+  holds,
+  inPieces,
+  pushParts,
+  sameBytes,
+  worksOr,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
-import { assertBlob, group, worksOr } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, sameBytes } from './check.ts';
-import { inPieces } from './sources.ts';
-import { assertManifest, pushParts } from './manifests.ts';
-
-export const concurrency: DefineGroup = group('many at the same time', ['writing'], (it) => {
-  it('stores the same blob that sixteen push at once', async ({ registry, repository }) => {
+/** The cases with many calls at once. */
+export const concurrency: DefineGroup = group('a registry under concurrent calls', ['writing'], (test) => {
+  test('stores a blob that sixteen calls push at once', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(200_000);
     await Promise.all(
@@ -19,7 +27,7 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('stores the same blob that comes through eight uploads at once', async ({ registry, repository }) => {
+  test('stores a blob that comes through eight uploads at once', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(50_000);
     await Promise.all(
@@ -32,7 +40,7 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('refuses wrong bytes also while the right ones are pushed', async ({ registry, repository }) => {
+  test('refuses wrong bytes while the right ones are pushed', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(100_000);
     const wrong = randomBlob(100_000).bytes;
@@ -44,19 +52,19 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     equal(
       results,
       Array.from({ length: 12 }, (_, i) => i % 2 === 0),
-      'which pushes worked',
+      'the pushes that worked',
     );
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('stores different blobs that are pushed at once', async ({ registry, repository }) => {
+  test('stores different blobs that are pushed at once', async ({ registry, repository }) => {
     const name = repository();
     const blobs = Array.from({ length: 30 }, (_, i) => randomBlob(1000 + i));
     await Promise.all(blobs.map(({ descriptor, bytes }) => registry.pushBlob(name, descriptor, bytes)));
     for (const { descriptor, bytes } of blobs) await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('makes a repository once that many push into first', async (scene) => {
+  test('creates a repository once for many first pushes', async (scene) => {
     const name = scene.repository();
     const images = Array.from({ length: 8 }, () => imageOf());
     await Promise.all(images.map((image, i) => pushContent(scene.registry, name, image, { tags: [`v${i}`] })));
@@ -64,7 +72,7 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     for (const [i, image] of images.entries()) await assertManifest(scene.registry, name, image, `v${i}`);
   });
 
-  it('sets all of many tags that are pushed at once', async ({ registry, repository }) => {
+  test('sets all of many tags that are pushed at once', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name);
     const tags = Array.from({ length: 30 }, (_, i) => `v${String(i).padStart(2, '0')}`);
@@ -74,7 +82,7 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     await assertManifest(registry, name, image, ...tags);
   });
 
-  it('leaves a tag at one of many manifests that are pushed at once', ['movable tags'], async (scene) => {
+  test('leaves a tag at one of many manifests that are pushed at once', ['movable tags'], async (scene) => {
     const { registry } = scene;
     const name = scene.repository();
     const images = Array.from({ length: 12 }, () => imageOf());
@@ -84,11 +92,11 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     );
     const { descriptor } = await registry.getTag(name, 'v1');
     const winner = images.find((image) => image.descriptor.digest === descriptor.digest);
-    holds(winner !== undefined, `the tag is at ${descriptor.digest}, which nobody pushed`);
+    holds(winner !== undefined, `expected v1 at one of the pushed manifests, but it is at ${descriptor.digest}`);
     for (const image of images) await assertManifest(registry, name, image);
   });
 
-  it('stays whole while a blob is pushed, read and deleted over and over', async ({ registry, repository }) => {
+  test('stays consistent while a blob is pushed, read and deleted repeatedly', async ({ registry, repository }) => {
     const [name, other] = [repository(), repository()];
     const { descriptor, bytes } = randomBlob(20_000);
     const { digest } = descriptor;
@@ -109,7 +117,7 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
         remove(),
         worksOr('BLOB_UNKNOWN', read()),
       ]);
-      // Whatever came last: what is said to be there can be read.
+      // The calls end in any order, but a blob that is found can be read.
       if (await worksOr('BLOB_UNKNOWN', registry.resolveBlob(name, digest))) {
         await assertBlob(registry, name, descriptor, bytes);
       }
@@ -121,7 +129,7 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     await assertBlob(registry, other, descriptor, bytes);
   });
 
-  it('keeps the blob that one repository pushes while another deletes it', async ({ registry, repository }) => {
+  test('keeps the blob that one repository pushes while another deletes it', async ({ registry, repository }) => {
     for (let round = 0; round < 10; round++) {
       const [a, b] = [repository(), repository()];
       const { descriptor, bytes } = randomBlob(5000);
@@ -134,8 +142,8 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     }
   });
 
-  it(
-    'stays whole while tags are set and deleted over and over',
+  test(
+    'stays consistent while tags are set and deleted repeatedly',
     ['deletable tags'],
     async ({ registry, repository }) => {
       const name = repository();
@@ -154,7 +162,7 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     },
   );
 
-  it('lists what is there while others push', async ({ registry, repository }) => {
+  test('lists tags while others are pushed', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name, { tags: ['a', 'z'] });
     const { bytes, mediaType } = image;
@@ -167,7 +175,7 @@ export const concurrency: DefineGroup = group('many at the same time', ['writing
     equal(
       found.filter((tag) => tag === 'a' || tag === 'z'),
       ['a', 'z'],
-      'the tags that were there all the time',
+      'the tags that existed all the time',
     );
     equal(found.toSorted(), found, 'the order');
   });

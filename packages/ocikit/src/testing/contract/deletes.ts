@@ -1,14 +1,25 @@
+// Cases for deleting blobs, manifests and tags, and for repositories that become empty.
 import { collect } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertManifest,
+  assertNoBlob,
+  assertNoManifest,
+  assertNoRepository,
+  assertNoTag,
+  equal,
+  group,
+  codesOfUnknownRepository,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
-import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group, ofUnknownName } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects } from './check.ts';
-import { assertManifest, assertNoManifest, assertNoTag } from './manifests.ts';
-
-export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (it) => {
+/** The cases for `deleteBlob`. */
+export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (test) => {
   for (const algorithm of algorithms) {
-    it(`deletes a ${algorithm} blob, and no other`, async ({ registry, repository }) => {
+    test(`deletes a ${algorithm} blob, and no other`, async ({ registry, repository }) => {
       const name = repository();
       const [gone, kept] = [randomBlob(100, { algorithm }), randomBlob(100, { algorithm })];
       await registry.pushBlob(name, gone.descriptor, gone.bytes);
@@ -19,7 +30,7 @@ export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (
     });
   }
 
-  it('keeps the blob that another repository was given as well', async (scene) => {
+  test('keeps the blob in another repository that has it too', async (scene) => {
     const { registry } = scene;
     const [a, b] = [scene.repository(), scene.repository()];
     const { descriptor, bytes } = randomBlob();
@@ -32,26 +43,30 @@ export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (
     await assertNoRepository(scene, b, descriptor.digest);
   });
 
-  it('does not know what is not there', async ({ registry, repository, traits }) => {
+  test('rejects if there is nothing to delete', async ({ registry, repository, traits }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob();
     await rejects(
       registry.deleteBlob(name, descriptor.digest),
-      ofUnknownName(traits, 'BLOB_UNKNOWN'),
+      codesOfUnknownRepository(traits, 'BLOB_UNKNOWN'),
       'in an unknown repository',
     );
     await registry.pushBlob(name, descriptor, bytes);
     const { digest } = randomBlob().descriptor;
-    await rejects(registry.deleteBlob(name, digest), 'BLOB_UNKNOWN', 'a blob that nobody pushed');
+    await rejects(registry.deleteBlob(name, digest), 'BLOB_UNKNOWN', 'a blob that was never pushed');
     const other = repository();
     const elsewhere = randomBlob();
     await registry.pushBlob(other, elsewhere.descriptor, elsewhere.bytes);
-    await rejects(registry.deleteBlob(name, elsewhere.descriptor.digest), 'BLOB_UNKNOWN', 'a blob of another one');
+    await rejects(
+      registry.deleteBlob(name, elsewhere.descriptor.digest),
+      'BLOB_UNKNOWN',
+      'a blob of another repository',
+    );
     await assertBlob(registry, other, elsewhere.descriptor, elsewhere.bytes);
     await registry.deleteBlob(other, elsewhere.descriptor.digest);
   });
 
-  it('deletes a blob once', async ({ registry, repository }) => {
+  test('rejects a second deletion', async ({ registry, repository }) => {
     const name = repository();
     const [gone, kept] = [randomBlob(), randomBlob()];
     await registry.pushBlob(name, kept.descriptor, kept.bytes);
@@ -60,7 +75,7 @@ export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (
     await rejects(registry.deleteBlob(name, gone.descriptor.digest), 'BLOB_UNKNOWN');
   });
 
-  it('can be given a deleted blob again', async ({ registry, repository }) => {
+  test('lets a deleted blob be pushed again', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob();
     for (let time = 0; time < 3; time++) {
@@ -70,7 +85,7 @@ export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (
     }
   });
 
-  it('does not know a manifest as a blob to delete', async ({ registry, repository }) => {
+  test('does not delete a manifest as a blob', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name);
     await rejects(registry.deleteBlob(name, image.descriptor.digest), ['BLOB_UNKNOWN', 'DENIED', 'UNSUPPORTED']);
@@ -78,9 +93,10 @@ export const deletingBlobs: DefineGroup = group('deleting blobs', ['writing'], (
   });
 });
 
-export const deletingManifests: DefineGroup = group('deleting manifests', ['writing'], (it) => {
+/** The cases for `deleteManifest`. */
+export const deletingManifests: DefineGroup = group('deleting manifests', ['writing'], (test) => {
   for (const algorithm of algorithms) {
-    it(`deletes a ${algorithm} manifest with its tags`, ['deletable tags'], async ({ registry, repository }) => {
+    test(`deletes a ${algorithm} manifest with its tags`, ['deletable tags'], async ({ registry, repository }) => {
       const name = repository();
       const gone = imageOf({ algorithm });
       await pushContent(registry, name, gone, { tags: ['a', 'b'] });
@@ -89,20 +105,24 @@ export const deletingManifests: DefineGroup = group('deleting manifests', ['writ
       await assertNoManifest(registry, name, gone.descriptor.digest);
       await assertNoTag(registry, name, 'a');
       await assertNoTag(registry, name, 'b');
-      equal(await collect(registry.tags(name)), ['c'], 'the tags that are left');
+      equal(await collect(registry.tags(name)), ['c'], 'the remaining tags');
       await assertManifest(registry, name, kept, 'c');
     });
   }
 
-  it('does not bring tags back with the manifest', ['deletable tags'], async ({ registry, repository }) => {
-    const name = repository();
-    const image = await pushImage(registry, name, { tags: ['a'] });
-    await registry.deleteManifest(name, image.descriptor.digest);
-    await registry.pushManifest(name, image.bytes, image.mediaType);
-    await assertNoTag(registry, name, 'a');
-  });
+  test(
+    'does not restore tags when the manifest is pushed again',
+    ['deletable tags'],
+    async ({ registry, repository }) => {
+      const name = repository();
+      const image = await pushImage(registry, name, { tags: ['a'] });
+      await registry.deleteManifest(name, image.descriptor.digest);
+      await registry.pushManifest(name, image.bytes, image.mediaType);
+      await assertNoTag(registry, name, 'a');
+    },
+  );
 
-  it('does not touch a tag that has moved away', ['deletable tags'], async ({ registry, repository }) => {
+  test('keeps a tag that has moved to another manifest', ['deletable tags'], async ({ registry, repository }) => {
     const name = repository();
     const before = await pushImage(registry, name, { tags: ['v1'] });
     const after = await pushImage(registry, name, { tags: ['v1'] });
@@ -110,7 +130,7 @@ export const deletingManifests: DefineGroup = group('deleting manifests', ['writ
     await assertManifest(registry, name, after, 'v1');
   });
 
-  it('keeps what the manifest names', async ({ registry, repository }) => {
+  test('keeps the content that the manifest names', async ({ registry, repository }) => {
     const name = repository();
     const image = imageOf();
     const index = indexOf([image]);
@@ -123,7 +143,7 @@ export const deletingManifests: DefineGroup = group('deleting manifests', ['writ
     for (const { descriptor, bytes } of image.blobs) await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('keeps the manifest in other repositories', async (scene) => {
+  test('keeps the manifest in other repositories', async (scene) => {
     const { registry } = scene;
     const [a, b] = [scene.repository(), scene.repository()];
     const index = indexOf([], { annotations: { a: 'b' } });
@@ -134,17 +154,17 @@ export const deletingManifests: DefineGroup = group('deleting manifests', ['writ
     await assertManifest(registry, b, index, 'v1');
   });
 
-  it('does not know what is not there', async ({ registry, repository, traits }) => {
+  test('rejects if there is nothing to delete', async ({ registry, repository, traits }) => {
     const name = repository();
     const { digest } = imageOf().descriptor;
     await rejects(
       registry.deleteManifest(name, digest),
-      ofUnknownName(traits, 'MANIFEST_UNKNOWN'),
+      codesOfUnknownRepository(traits, 'MANIFEST_UNKNOWN'),
       'in an unknown repository',
     );
     const blob = randomBlob();
     const image = await pushImage(registry, name, { layers: [blob] });
-    await rejects(registry.deleteManifest(name, digest), 'MANIFEST_UNKNOWN', 'a manifest that nobody pushed');
+    await rejects(registry.deleteManifest(name, digest), 'MANIFEST_UNKNOWN', 'a manifest that was never pushed');
     await rejects(registry.deleteManifest(name, blob.descriptor.digest), 'MANIFEST_UNKNOWN', 'a blob');
     await assertBlob(registry, name, blob.descriptor, blob.bytes);
     await registry.deleteManifest(name, image.descriptor.digest);
@@ -152,8 +172,9 @@ export const deletingManifests: DefineGroup = group('deleting manifests', ['writ
   });
 });
 
-export const deletingTags: DefineGroup = group('deleting tags', ['writing', 'deletable tags'], (it) => {
-  it('deletes a tag, and keeps the manifest and its other tags', async ({ registry, repository }) => {
+/** The cases for `deleteTag` without a condition. */
+export const deletingTags: DefineGroup = group('deleting tags', ['writing', 'deletable tags'], (test) => {
+  test('deletes a tag, and keeps the manifest and its other tags', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name, { tags: ['gone', 'kept'] });
     await registry.deleteTag(name, 'gone');
@@ -161,7 +182,7 @@ export const deletingTags: DefineGroup = group('deleting tags', ['writing', 'del
     await assertManifest(registry, name, image, 'kept');
   });
 
-  it('keeps the manifest whose last tag is deleted', async ({ registry, repository }) => {
+  test('keeps the manifest whose last tag is deleted', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name, { tags: ['v1'] });
     await registry.deleteTag(name, 'v1');
@@ -170,20 +191,20 @@ export const deletingTags: DefineGroup = group('deleting tags', ['writing', 'del
     for (const { descriptor, bytes } of image.blobs) await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not know what is not there', async ({ registry, repository, traits }) => {
+  test('rejects if there is nothing to delete', async ({ registry, repository, traits }) => {
     const name = repository();
     await rejects(
       registry.deleteTag(name, 'v1'),
-      ofUnknownName(traits, 'MANIFEST_UNKNOWN'),
+      codesOfUnknownRepository(traits, 'MANIFEST_UNKNOWN'),
       'in an unknown repository',
     );
     await pushImage(registry, name, { tags: ['v1'] });
-    await rejects(registry.deleteTag(name, 'v2'), 'MANIFEST_UNKNOWN', 'a tag that nobody set');
+    await rejects(registry.deleteTag(name, 'v2'), 'MANIFEST_UNKNOWN', 'a tag that was never set');
     await registry.deleteTag(name, 'v1');
     await rejects(registry.deleteTag(name, 'v1'), 'MANIFEST_UNKNOWN', 'a second time');
   });
 
-  it('keeps the same tag of another repository', async ({ registry, repository }) => {
+  test('keeps the same tag of another repository', async ({ registry, repository }) => {
     const [a, b] = [repository(), repository()];
     await pushImage(registry, a, { tags: ['v1'] });
     const kept = await pushImage(registry, b, { tags: ['v1'] });
@@ -191,7 +212,7 @@ export const deletingTags: DefineGroup = group('deleting tags', ['writing', 'del
     await assertManifest(registry, b, kept, 'v1');
   });
 
-  it('can be given a deleted tag again', async ({ registry, repository }) => {
+  test('lets a deleted tag be set again', async ({ registry, repository }) => {
     const name = repository();
     await pushImage(registry, name, { tags: ['v1'] });
     await registry.deleteTag(name, 'v1');
@@ -200,29 +221,34 @@ export const deletingTags: DefineGroup = group('deleting tags', ['writing', 'del
   });
 });
 
-export const emptyingRepositories: DefineGroup = group('emptying repositories', ['writing', 'deletable tags'], (it) => {
-  it('forgets a repository with its last content, and can be given it again', async (scene) => {
-    const { registry } = scene;
-    const name = scene.repository();
-    const image = imageOf();
-    for (let time = 0; time < 2; time++) {
-      await pushContent(registry, name, image, { tags: ['v1'] });
-      equal(await scene.listed(), [name], 'the repositories');
-      await registry.deleteManifest(name, image.descriptor.digest);
-      equal(await scene.listed(), [name], 'the repositories while blobs are left');
-      for (const { descriptor } of image.blobs) await registry.deleteBlob(name, descriptor.digest);
-      await assertNoRepository(scene, name, image.descriptor.digest);
-    }
-  });
+/** The cases for a repository whose last content is deleted. */
+export const emptyingRepositories: DefineGroup = group(
+  'emptying repositories',
+  ['writing', 'deletable tags'],
+  (test) => {
+    test('forgets a repository with its last content, and lets it be created again', async (scene) => {
+      const { registry } = scene;
+      const name = scene.repository();
+      const image = imageOf();
+      for (let time = 0; time < 2; time++) {
+        await pushContent(registry, name, image, { tags: ['v1'] });
+        equal(await scene.listed(), [name], 'the repositories');
+        await registry.deleteManifest(name, image.descriptor.digest);
+        equal(await scene.listed(), [name], 'the repositories while there are blobs');
+        for (const { descriptor } of image.blobs) await registry.deleteBlob(name, descriptor.digest);
+        await assertNoRepository(scene, name, image.descriptor.digest);
+      }
+    });
 
-  it('keeps the repositories below an emptied one', async (scene) => {
-    const { registry } = scene;
-    const [above, below] = [scene.repository('a'), scene.repository('a/b')];
-    const { descriptor, bytes } = randomBlob();
-    await registry.pushBlob(above, descriptor, bytes);
-    await registry.pushBlob(below, descriptor, bytes);
-    await registry.deleteBlob(above, descriptor.digest);
-    equal(await scene.listed(), [below], 'the repositories');
-    await assertBlob(registry, below, descriptor, bytes);
-  });
-});
+    test('keeps the repositories below an emptied one', async (scene) => {
+      const { registry } = scene;
+      const [above, below] = [scene.repository('a'), scene.repository('a/b')];
+      const { descriptor, bytes } = randomBlob();
+      await registry.pushBlob(above, descriptor, bytes);
+      await registry.pushBlob(below, descriptor, bytes);
+      await registry.deleteBlob(above, descriptor.digest);
+      equal(await scene.listed(), [below], 'the repositories');
+      await assertBlob(registry, below, descriptor, bytes);
+    });
+  },
+);

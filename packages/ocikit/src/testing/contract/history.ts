@@ -1,33 +1,36 @@
+// Cases for the history of tags.
 import { collect, historyOf } from '../../model/index.ts';
 import type { Registry, TagMove } from '../../model/index.ts';
-import { imageOf, pushContent } from '../content.ts';
-
-import { group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds } from './check.ts';
+import { equal, group, holds } from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, pushContent } from '../content/index.ts';
 
 type Step = Omit<TagMove, 'at'>;
 
-/** What is known, newest first, without the times. */
+/** The moves that the registry lists, newest first, without their times. */
 async function movesOf(
   registry: Registry,
   repository: string,
   options?: { tag?: string; limit?: number },
 ): Promise<Step[]> {
   const found = historyOf(registry);
-  holds(found !== undefined, 'the registry offers its history');
+  holds(
+    found !== undefined,
+    "expected a History, but the registry has none: set keepsHistory to false, if that's right",
+  );
   return (await collect(found?.moves(repository, options) ?? none())).map(({ at: _at, ...step }) => step);
 }
 
 async function* none(): AsyncGenerator<never, void, undefined> {
-  // There is no history.
+  // Stands for the moves of a registry without History.
 }
 
+/** The cases for `History`. */
 export const moving: DefineGroup = group(
   'History lists',
   ['writing', 'history', 'movable tags', 'deletable tags'],
-  (it) => {
-    it('every move of a tag, newest first, with its time', async ({ registry, repository }) => {
+  (test) => {
+    test('every move of a tag, newest first, with its time', async ({ registry, repository }) => {
       const name = repository();
       const before = Date.now();
       const [first, second] = [imageOf(), imageOf()];
@@ -53,20 +56,20 @@ export const moving: DefineGroup = group(
       const times = (await collect(historyOf(registry)?.moves(name) ?? none())).map(({ at }) => at.getTime());
       holds(
         times.every((time) => time >= before && time <= Date.now()),
-        'the times are those of the moves',
+        `expected times from ${before} on and not in the future, but they are ${times.join(', ')}`,
       );
     });
 
-    it('no move where a tag stays', async ({ registry, repository }) => {
+    test('no move for a tag that stays', async ({ registry, repository }) => {
       const name = repository();
       const image = imageOf();
       await pushContent(registry, name, image, { tags: ['v1'] });
       await registry.pushManifest(name, image.bytes, image.mediaType, { tags: ['v1', 'v1'] });
       await registry.pushManifest(name, image.bytes, image.mediaType);
-      equal((await movesOf(registry, name)).length, 1, 'how many moves there were');
+      equal((await movesOf(registry, name)).length, 1, 'the number of moves');
     });
 
-    it('the tags that are deleted with their manifest', async ({ registry, repository }) => {
+    test('the tags that are deleted with their manifest', async ({ registry, repository }) => {
       const name = repository();
       const [image, other] = [imageOf(), imageOf()];
       const { digest } = image.descriptor;
@@ -75,10 +78,10 @@ export const moving: DefineGroup = group(
       await registry.deleteManifest(name, digest);
       const [last, ...earlier] = await movesOf(registry, name);
       equal(last, { tag: 'a', digest: undefined, previous: digest }, 'the last move');
-      equal(earlier.length, 3, 'how many moves there were before');
+      equal(earlier.length, 3, 'the number of moves before');
     });
 
-    it('who moved a tag, where that is known', async ({ registry, repository }) => {
+    test('the caller that moved a tag, if it is known', async ({ registry, repository }) => {
       const name = repository();
       const image = imageOf();
       for (const { descriptor, bytes } of image.blobs) await registry.pushBlob(name, descriptor, bytes);
@@ -93,24 +96,24 @@ export const moving: DefineGroup = group(
       equal(await movesOf(registry, name), expected, 'the moves');
     });
 
-    it('nothing of what nobody has moved', async ({ registry, repository }) => {
+    test('nothing for a repository without moves', async ({ registry, repository }) => {
       equal(await movesOf(registry, repository()), [], 'the moves of an unknown repository');
     });
 
-    it('the moves of many who push at once so that each begins where the one before it ended', async (scene) => {
+    test('concurrent moves so that each begins where the one before it ended', async (scene) => {
       const { registry } = scene;
       const name = scene.repository();
       const images = Array.from({ length: 8 }, () => imageOf());
       await Promise.all(images.map((image) => pushContent(registry, name, image, { tags: ['latest'] })));
       const moves = (await movesOf(registry, name)).toReversed();
-      equal(moves.length, 8, 'how many moves there were');
+      equal(moves.length, 8, 'the number of moves');
       const ends = moves.map(({ digest }) => digest);
       equal(
         moves.map(({ previous }) => previous),
         [undefined, ...ends.slice(0, -1)],
-        'where each began',
+        'the previous digest of each move',
       );
-      equal((await registry.resolveTag(name, 'latest')).digest, ends.at(-1), 'where the tag is');
+      equal((await registry.resolveTag(name, 'latest')).digest, ends.at(-1), 'the digest of the tag');
     });
   },
 );

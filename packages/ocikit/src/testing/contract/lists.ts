@@ -1,11 +1,10 @@
+// Cases for listing tags and repositories: order, pages and limits.
 import { collect } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage } from '../content.ts';
+import { equal, firstOf, group, holds, rejects } from '../cases/index.ts';
+import type { DefineGroup, Scene } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage } from '../content/index.ts';
 
-import { firstOf, group } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
-
-/** As their bytes are: digits, capital letters, `_`, small letters; `-` and `.` before all of them. */
+/** In byte order: `-` and `.`, digits, capital letters, `_`, small letters. */
 const tagsInOrder: readonly string[] = '0 1 10 2 A Ab B Z _ _a a a-b a.b a0 aB a_b ab b latest z'.split(' ');
 
 async function tagged({ origin, repository }: Scene): Promise<string> {
@@ -16,13 +15,14 @@ async function tagged({ origin, repository }: Scene): Promise<string> {
   return name;
 }
 
-export const listingTags: DefineGroup = group('listing tags', [], (it) => {
-  it('lists them in byte order: capital letters first', async (scene) => {
+/** The cases for `tags`. */
+export const listingTags: DefineGroup = group('listing tags', [], (test) => {
+  test('lists them in byte order: capital letters first', async (scene) => {
     const name = await tagged(scene);
     equal(await collect(scene.registry.tags(name)), tagsInOrder, 'the tags');
   });
 
-  it('lists what comes strictly after a tag, which need not exist', async (scene) => {
+  test('lists the tags strictly after a tag, which need not exist', async (scene) => {
     const name = await tagged(scene);
     for (const startAfter of [
       '0',
@@ -43,18 +43,18 @@ export const listingTags: DefineGroup = group('listing tags', [], (it) => {
       'zz',
     ]) {
       const expected = tagsInOrder.filter((tag) => tag > startAfter);
-      equal(await collect(scene.registry.tags(name, { startAfter })), expected, `what comes after ${startAfter}`);
+      equal(await collect(scene.registry.tags(name, { startAfter })), expected, `the tags after ${startAfter}`);
     }
   });
 
-  it('lists at most as many as wanted', async (scene) => {
+  test('lists at most the number asked for', async (scene) => {
     const name = await tagged(scene);
     for (const limit of [0, 1, 2, tagsInOrder.length - 1, tagsInOrder.length, tagsInOrder.length + 1, 10_000]) {
       equal(await collect(scene.registry.tags(name, { limit })), tagsInOrder.slice(0, limit), `at most ${limit}`);
     }
   });
 
-  it('lists at most as many as wanted after a tag', async (scene) => {
+  test('lists at most the number asked for after a tag', async (scene) => {
     const name = await tagged(scene);
     for (const [startAfter, limit] of [
       ['a', 3],
@@ -68,7 +68,7 @@ export const listingTags: DefineGroup = group('listing tags', [], (it) => {
     }
   });
 
-  it('lists them page by page without gap and without repetition', async (scene) => {
+  test('lists them page by page without gap and without repetition', async (scene) => {
     const name = await tagged(scene);
     const found: string[] = [];
     for (;;) {
@@ -78,12 +78,12 @@ export const listingTags: DefineGroup = group('listing tags', [], (it) => {
       );
       if (page.length === 0) break;
       found.push(...page);
-      holds(found.length <= tagsInOrder.length, 'the pages do not end');
+      holds(found.length <= tagsInOrder.length, 'expected the pages to end, but they repeat tags');
     }
     equal(found, tagsInOrder, 'all pages');
   });
 
-  it('lists more than fit on any page', async ({ registry, origin, repository }) => {
+  test('lists more than fit on any page', async ({ registry, origin, repository }) => {
     const name = repository();
     const all = Array.from({ length: 250 }, (_, i) => `v${String(i).padStart(4, '0')}`);
     const image = imageOf();
@@ -95,19 +95,19 @@ export const listingTags: DefineGroup = group('listing tags', [], (it) => {
     equal(await collect(registry.tags(name, { startAfter: 'v0099', limit: 120 })), all.slice(100, 220), 'some of them');
   });
 
-  it('can be left in the middle', async (scene) => {
+  test('can be stopped in the middle', async (scene) => {
     const name = await tagged(scene);
     equal(await firstOf(scene.registry.tags(name)), tagsInOrder[0], 'the first tag');
     equal(await collect(scene.registry.tags(name)), tagsInOrder, 'all tags, afterwards');
   });
 
-  it('lists none for a repository without tags', async ({ registry, origin, repository }) => {
+  test('lists none for a repository without tags', async ({ registry, origin, repository }) => {
     const name = repository();
     await pushImage(origin, name);
     equal(await collect(registry.tags(name)), [], 'the tags');
   });
 
-  it('does not know an unknown repository', async ({ registry, repository }) => {
+  test('rejects for an unknown repository', async ({ registry, repository }) => {
     await rejects(collect(registry.tags(repository())), 'NAME_UNKNOWN');
     await rejects(
       collect(registry.tags(repository(), { startAfter: 'a', limit: 1 })),
@@ -117,7 +117,7 @@ export const listingTags: DefineGroup = group('listing tags', [], (it) => {
   });
 });
 
-/** What a walk through directories gets wrong: `/` comes after `-` and `.`, and before digits. */
+/** Names that a walk through directories puts in the wrong order: `/` comes after `-` and `.`, and before digits. */
 const suffixesInOrder = ['a', 'a-b', 'a--b', 'a.b', 'a/a', 'a/b', 'a0', 'a_b', 'a__b', 'aa', 'b', 'b/a'].toSorted();
 
 async function filled({ origin, repository }: Scene): Promise<string[]> {
@@ -127,23 +127,28 @@ async function filled({ origin, repository }: Scene): Promise<string[]> {
   return suffixesInOrder.map((suffix) => repository(suffix));
 }
 
-export const listingRepositories: DefineGroup = group('listing repositories', [], (it) => {
-  it('lists them in byte order, those below another one as well', async (scene) => {
+/** The cases for `repositories`. */
+export const listingRepositories: DefineGroup = group('listing repositories', [], (test) => {
+  test('lists them in byte order, with those below another one', async (scene) => {
     const names = await filled(scene);
     equal(await scene.listed(), names, 'the repositories');
   });
 
-  it('lists what comes strictly after a name, which need not exist', async (scene) => {
+  test('lists the repositories strictly after a name, which need not exist', async (scene) => {
     const names = await filled(scene);
     for (const suffix of ['a', 'a-a', 'a-b', 'a-c', 'a/a', 'a/ab', 'a/z', 'a0', 'a1', 'b']) {
       const startAfter = scene.repository(suffix);
       const expected = names.filter((name) => name > startAfter).slice(0, 3);
       const limit = expected.length;
-      equal(await collect(scene.registry.repositories({ startAfter, limit })), expected, `what comes after ${suffix}`);
+      equal(
+        await collect(scene.registry.repositories({ startAfter, limit })),
+        expected,
+        `the repositories after ${suffix}`,
+      );
     }
   });
 
-  it('lists at most as many as wanted', async (scene) => {
+  test('lists at most the number asked for', async (scene) => {
     const names = await filled(scene);
     const first = names[0] ?? '';
     for (const limit of [0, 1, 5]) {
@@ -152,13 +157,13 @@ export const listingRepositories: DefineGroup = group('listing repositories', []
     }
   });
 
-  it('can be left in the middle', async (scene) => {
+  test('can be stopped in the middle', async (scene) => {
     const names = await filled(scene);
     equal(await firstOf(scene.registry.repositories({ startAfter: names[0] })), names[1], 'one repository');
     equal(await scene.listed(), names, 'all repositories, afterwards');
   });
 
-  it('keeps repositories apart whose names look like addresses', ['writing'], async ({ registry, repository }) => {
+  test('keeps repositories apart if their names look like addresses', ['writing'], async ({ registry, repository }) => {
     const suffixes = [
       'x',
       'x/blobs/uploads',

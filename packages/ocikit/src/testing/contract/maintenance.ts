@@ -1,21 +1,33 @@
+// Cases for Maintenance: its lists, reading, quarantine and verification.
 import { collect, maintenanceOf } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
-
-import { algorithms, assertBlob, assertNoBlob, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, pause, rejects, sameBytes } from './check.ts';
-import { chunkLength } from './uploads.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertNoBlob,
+  chunkLength,
+  equal,
+  group,
+  holds,
+  identityOf,
+  pause,
+  rejects,
+  sameBytes,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
 const later = (): Date => new Date(Date.now() + 60_000);
 
-export const lacksMaintenance: DefineGroup = group('no Maintenance', ['no maintenance'], (it) => {
-  it('says that there is none', async ({ registry }) => {
+/** The case for a registry without `Maintenance`. */
+export const lacksMaintenance: DefineGroup = group('a registry without Maintenance', ['no maintenance'], (test) => {
+  test('says that it has none', async ({ registry }) => {
     equal(maintenanceOf(registry), undefined, 'the Maintenance');
   });
 });
 
-export const maintaining: DefineGroup = group('Maintenance lists', ['writing', 'maintenance'], (it) => {
-  it('manifests with their tags, sizes and dates', async (scene) => {
+/** The cases for the lists and the usage of `Maintenance`. */
+export const maintaining: DefineGroup = group('Maintenance lists', ['writing', 'maintenance'], (test) => {
+  test('manifests with their tags, sizes and dates', async (scene) => {
     const { registry, maintenance } = scene;
     const name = scene.repository();
     const before = Date.now();
@@ -35,7 +47,7 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     assertDates(found, before);
   });
 
-  it('blobs with their sizes and dates', async (scene) => {
+  test('blobs with their sizes and dates', async (scene) => {
     const { registry, maintenance } = scene;
     const name = scene.repository();
     const before = Date.now();
@@ -51,7 +63,7 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     assertDates(found, before);
   });
 
-  it('a part of the blobs and manifests', async ({ registry, maintenance, repository }) => {
+  test('a part of the blobs and manifests', async ({ registry, maintenance, repository }) => {
     const name = repository();
     const blobs = Array.from({ length: 6 }, () => randomBlob(10));
     for (const { descriptor, bytes } of blobs) await registry.pushBlob(name, descriptor, bytes);
@@ -81,14 +93,14 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     );
   });
 
-  it('a blob once, however often it is pushed', async ({ registry, maintenance, repository }) => {
+  test('a blob once, however often it is pushed', async ({ registry, maintenance, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(1000);
     await Promise.all(Array.from({ length: 8 }, () => registry.pushBlob(name, descriptor, bytes)));
-    equal((await collect(maintenance.blobs(name))).length, 1, 'how many blobs are listed');
+    equal((await collect(maintenance.blobs(name))).length, 1, 'the number of listed blobs');
   });
 
-  it('uploads that hold bytes, until they end', async ({ registry, maintenance, repository }) => {
+  test('uploads that hold bytes, until they end', async ({ registry, maintenance, repository }) => {
     const name = repository();
     const before = Date.now();
     const [empty, given, kept] = [
@@ -115,7 +127,7 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     await empty.cancel();
   });
 
-  it('uploads of all repositories, each with its own, also where nothing else is', async (scene) => {
+  test('uploads of all repositories, each with its own, even if the repository has no content', async (scene) => {
     const { registry, maintenance } = scene;
     const names = [scene.repository(), scene.repository()];
     const ids: string[] = [];
@@ -126,11 +138,11 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     }
     const listed = await collect(maintenance.uploads(undefined));
     for (const [i, name] of names.entries()) {
-      equal(listed.find(({ id }) => id === ids[i])?.repository, name, 'whose the upload is');
+      equal(listed.find(({ id }) => id === ids[i])?.repository, name, 'the repository of the upload');
       equal(
         (await collect(maintenance.uploads(name))).map(({ repository }) => repository),
         [name],
-        'whose it is said to be',
+        'the repository of each listed upload',
       );
       await (await registry.resumeUpload(name, ids[i] ?? '')).cancel();
     }
@@ -142,11 +154,11 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     );
   });
 
-  it('nothing that a repository has as an orphan', async ({ registry, maintenance, repository }) => {
+  test('no content of a repository as an orphan', async ({ registry, maintenance, repository }) => {
     const image = await pushImage(registry, repository());
     const digests = new Set([image, ...image.blobs].map(({ descriptor }) => descriptor.digest));
     for await (const { digest } of maintenance.orphans()) {
-      holds(!digests.has(digest), `${digest} is an orphan`);
+      holds(!digests.has(digest), `expected no orphan that a repository has, but ${digest} is one`);
       equal(await maintenance.removeOrphan(digest, { unusedSince: new Date(0) }), false, 'whether it was removed');
     }
     for (const digest of digests) {
@@ -154,100 +166,111 @@ export const maintaining: DefineGroup = group('Maintenance lists', ['writing', '
     }
   });
 
-  it('how much is stored, counting each content once', async ({ registry, maintenance, repository }) => {
+  test('the size of everything stored, counting each content once', async ({ registry, maintenance, repository }) => {
     const [a, b] = [repository(), repository()];
     const start = await maintenance.usage();
     const blob = randomBlob(5000);
     await registry.pushBlob(a, blob.descriptor, blob.bytes);
     const one = await maintenance.usage();
-    equal(one.size - start.size, 5000, 'how much a blob adds');
-    equal(one.repositories - start.repositories, 1, 'how many repositories it adds');
-    equal(one.blobs - start.blobs, 1, 'how many blobs it adds');
+    equal(one.size - start.size, 5000, 'the size that a blob adds');
+    equal(one.repositories - start.repositories, 1, 'the repositories that it adds');
+    equal(one.blobs - start.blobs, 1, 'the blobs that it adds');
     await registry.mountBlob(a, b, blob.descriptor.digest);
     const two = await maintenance.usage();
     equal(two.size, one.size, 'the size after mounting it');
-    equal(two.repositories - one.repositories, 1, 'how many repositories that adds');
+    equal(two.repositories - one.repositories, 1, 'the repositories that mounting adds');
     const index = indexOf([], { annotations: { a: 'b' } });
     await pushContent(registry, a, index, { tags: ['v1'] });
     const three = await maintenance.usage();
-    equal(three.manifests - two.manifests, 1, 'how many manifests a manifest adds');
-    equal(three.size - two.size, index.bytes.length, 'how much a manifest adds');
+    equal(three.manifests - two.manifests, 1, 'the manifests that a manifest adds');
+    equal(three.size - two.size, index.bytes.length, 'the size that a manifest adds');
     const upload = await registry.startUpload(a);
     await upload.append(randomBlob(chunkLength(upload, 700)).bytes);
     const four = await maintenance.usage();
-    equal(four.uploads - three.uploads, 1, 'how many uploads an upload adds');
-    equal(four.size - three.size, upload.size, 'how much an upload adds');
+    equal(four.uploads - three.uploads, 1, 'the uploads that an upload adds');
+    equal(four.size - three.size, upload.size, 'the size that an upload adds');
     await upload.cancel();
     equal(await maintenance.usage(), three, 'the usage after the upload was cancelled');
   });
 });
 
-export const lookingAt: DefineGroup = group('Maintenance reads a manifest', ['writing', 'maintenance'], (it) => {
-  it('byte for byte, without using it', async ({ registry, maintenance, repository }) => {
-    const name = repository();
-    const image = await pushImage(registry, name, { tags: ['v1'] });
-    const { digest } = image.descriptor;
-    const usedAt = async (): Promise<number> =>
-      (await collect(maintenance.manifests(name)))[0]?.usedAt.getTime() ?? Number.NaN;
-    const before = await usedAt();
-    await pause(100);
-    const bytes = await maintenance.readManifest(name, digest);
-    sameBytes(bytes, image.bytes, 'the manifest');
-    bytes.fill(0);
-    sameBytes(
-      await maintenance.readManifest(name, digest),
-      image.bytes,
-      'the manifest after a change to what was read',
-    );
-    // Computed from another clock, it may be another millisecond.
-    const change = (await usedAt()) - before;
-    holds(Math.abs(change) < 50, `the time of its last use changed by ${change} ms`);
-  });
+/** The cases for `Maintenance.readManifest`. */
+export const readingForMaintenance: DefineGroup = group(
+  'Maintenance reads a manifest',
+  ['writing', 'maintenance'],
+  (test) => {
+    test('byte for byte, without using it', async ({ registry, maintenance, repository }) => {
+      const name = repository();
+      const image = await pushImage(registry, name, { tags: ['v1'] });
+      const { digest } = image.descriptor;
+      const usedAt = async (): Promise<number> =>
+        (await collect(maintenance.manifests(name)))[0]?.usedAt.getTime() ?? Number.NaN;
+      const before = await usedAt();
+      await pause(100);
+      const bytes = await maintenance.readManifest(name, digest);
+      sameBytes(bytes, image.bytes, 'the manifest');
+      bytes.fill(0);
+      sameBytes(
+        await maintenance.readManifest(name, digest),
+        image.bytes,
+        'the manifest after a change to what was read',
+      );
+      // The registry may compute the time from another clock, which differs by milliseconds.
+      const change = (await usedAt()) - before;
+      holds(Math.abs(change) < 50, `expected the time of its last use to stay, but it changed by ${change} ms`);
+    });
 
-  it('only if it is one, and there', async ({ registry, maintenance, repository }) => {
-    const name = repository();
-    const { digest } = imageOf().descriptor;
-    await rejects(maintenance.readManifest(name, digest), 'NAME_UNKNOWN', 'a manifest of an unknown repository');
-    const { descriptor, bytes } = randomBlob();
-    await registry.pushBlob(name, descriptor, bytes);
-    for (const missing of [digest, descriptor.digest]) {
-      await rejects(maintenance.readManifest(name, missing), 'MANIFEST_UNKNOWN', 'what is no manifest here');
-    }
-  });
-});
+    test('only if it exists and is a manifest', async ({ registry, maintenance, repository }) => {
+      const name = repository();
+      const { digest } = imageOf().descriptor;
+      await rejects(maintenance.readManifest(name, digest), 'NAME_UNKNOWN', 'a manifest of an unknown repository');
+      const { descriptor, bytes } = randomBlob();
+      await registry.pushBlob(name, descriptor, bytes);
+      for (const missing of [digest, descriptor.digest]) {
+        await rejects(
+          maintenance.readManifest(name, missing),
+          'MANIFEST_UNKNOWN',
+          'content that is no manifest of the repository',
+        );
+      }
+    });
+  },
+);
 
-export const quarantining: DefineGroup = group('Maintenance puts aside', ['writing', 'maintenance'], (it) => {
-  it('nothing that is as it should be, or not there', async ({ registry, maintenance, repository }) => {
+/** The cases for `Maintenance.quarantine`. */
+export const quarantining: DefineGroup = group('Maintenance quarantines', ['writing', 'maintenance'], (test) => {
+  test('nothing that is intact or missing', async ({ registry, maintenance, repository }) => {
     const name = repository();
     equal(await maintenance.quarantine(name, randomBlob().descriptor.digest), false, 'in an unknown repository');
     const image = await pushImage(registry, name);
     for (const { descriptor } of [image, ...image.blobs]) {
-      equal(await maintenance.quarantine(name, descriptor.digest), false, 'whether it was put aside');
-      equal(await maintenance.verify(name, descriptor.digest), 'ok', 'it');
+      equal(await maintenance.quarantine(name, descriptor.digest), false, 'whether it was quarantined');
+      equal(await maintenance.verify(name, descriptor.digest), 'ok', 'the content');
     }
-    equal(await maintenance.quarantine(name, randomBlob().descriptor.digest), false, 'what nobody has');
+    equal(await maintenance.quarantine(name, randomBlob().descriptor.digest), false, 'content that was never pushed');
   });
 
-  it('a damaged blob, which can then be pushed again', ['damage'], async (scene) => {
+  test('a damaged blob, which can then be pushed again', ['damage'], async (scene) => {
     const { registry, maintenance } = scene;
     const name = scene.repository();
     const blob = randomBlob(1000);
     const { digest } = blob.descriptor;
     const image = await pushContent(registry, name, imageOf({ layers: [blob] }), { tags: ['v1'] });
     await scene.damage(name, digest);
-    equal(await maintenance.quarantine(name, digest), true, 'whether it was put aside');
+    equal(await maintenance.quarantine(name, digest), true, 'whether it was quarantined');
     equal(await maintenance.verify(name, digest), 'missing', 'the blob then');
     await assertNoBlob(registry, name, digest);
     equal((await registry.resolveTag(name, 'v1')).digest, image.descriptor.digest, 'the tag of the image');
-    equal(await maintenance.quarantine(name, digest), false, 'whether it was put aside once more');
+    equal(await maintenance.quarantine(name, digest), false, 'whether it was quarantined once more');
     await registry.pushBlob(name, blob.descriptor, blob.bytes);
     await assertBlob(registry, name, blob.descriptor, blob.bytes);
   });
 });
 
-export const verifying: DefineGroup = group('Maintenance verifies', ['writing', 'maintenance'], (it) => {
+/** The cases for `Maintenance.verify`. */
+export const verifying: DefineGroup = group('Maintenance verifies', ['writing', 'maintenance'], (test) => {
   for (const algorithm of algorithms) {
-    it(`what is there, with a ${algorithm} digest`, async ({ registry, maintenance, repository }) => {
+    test(`stored content with a ${algorithm} digest`, async ({ registry, maintenance, repository }) => {
       const name = repository();
       const image = imageOf({ algorithm });
       await pushContent(registry, name, image);
@@ -257,17 +280,17 @@ export const verifying: DefineGroup = group('Maintenance verifies', ['writing', 
     });
   }
 
-  it('that content is missing', async ({ registry, maintenance, repository }) => {
+  test('that content is missing', async ({ registry, maintenance, repository }) => {
     const [name, other] = [repository(), repository()];
     const { descriptor, bytes } = randomBlob();
     await registry.pushBlob(other, descriptor, bytes);
     equal(await maintenance.verify(name, descriptor.digest), 'missing', 'in an unknown repository');
     await pushImage(registry, name);
-    equal(await maintenance.verify(name, descriptor.digest), 'missing', 'what another repository has');
-    equal(await maintenance.verify(name, imageOf().descriptor.digest), 'missing', 'what nobody has');
+    equal(await maintenance.verify(name, descriptor.digest), 'missing', 'content of another repository');
+    equal(await maintenance.verify(name, imageOf().descriptor.digest), 'missing', 'content that was never pushed');
   });
 
-  it('that content is corrupt, and that it was repaired', ['damage'], async (scene) => {
+  test('that content is corrupt, and that it was repaired', ['damage'], async (scene) => {
     const { registry, maintenance } = scene;
     const name = scene.repository();
     const { descriptor, bytes } = randomBlob(1000);
@@ -279,10 +302,11 @@ export const verifying: DefineGroup = group('Maintenance verifies', ['writing', 
   });
 });
 
-export const malformedMaintenance: DefineGroup = group('Maintenance refuses', ['maintenance'], (it) => {
-  it('malformed names', async ({ maintenance, traits }) => {
+/** The cases for malformed arguments of `Maintenance`. */
+export const malformedMaintenance: DefineGroup = group('Maintenance refuses', ['maintenance'], (test) => {
+  test('malformed names', async ({ maintenance, traits }) => {
     const { digest } = randomBlob().descriptor;
-    // Who refuses to change anything need not look what it is.
+    // A read-only registry may refuse a change before it checks the arguments.
     const refused = traits.readOnly === true ? (['NAME_INVALID', 'UNSUPPORTED', 'DENIED'] as const) : 'NAME_INVALID';
     for (const name of ['', 'UPPER', '../a', 'a//b']) {
       await rejects(collect(maintenance.manifests(name)), 'NAME_INVALID', `manifests of ${name}`);
@@ -297,7 +321,7 @@ export const malformedMaintenance: DefineGroup = group('Maintenance refuses', ['
     }
   });
 
-  it('malformed digests', async ({ maintenance, traits, repository }) => {
+  test('malformed digests', async ({ maintenance, traits, repository }) => {
     const name = repository();
     const refused =
       traits.readOnly === true ? (['DIGEST_INVALID', 'UNSUPPORTED', 'DENIED'] as const) : 'DIGEST_INVALID';
@@ -314,10 +338,11 @@ export const malformedMaintenance: DefineGroup = group('Maintenance refuses', ['
 });
 
 function assertDates(found: readonly { createdAt: Date; usedAt: Date }[], notBefore: number): void {
-  // Other clocks than this one count in other steps.
-  const [from, to] = [notBefore - 2000, Date.now() + 2000];
+  // The registry's clock may have a coarser step than this one.
+  const [from, to] = [new Date(notBefore - 2000), new Date(Date.now() + 2000)];
+  const span = `between ${from.toISOString()} and ${to.toISOString()}`;
   for (const { createdAt, usedAt } of found) {
-    holds(createdAt.getTime() >= from && createdAt.getTime() <= to, `it was created at ${createdAt.toISOString()}`);
-    holds(usedAt.getTime() >= from && usedAt.getTime() <= to, `it was used at ${usedAt.toISOString()}`);
+    holds(createdAt >= from && createdAt <= to, `expected createdAt ${span}, but it is ${createdAt.toISOString()}`);
+    holds(usedAt >= from && usedAt <= to, `expected usedAt ${span}, but it is ${usedAt.toISOString()}`);
   }
 }

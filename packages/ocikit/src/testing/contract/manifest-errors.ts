@@ -1,13 +1,21 @@
+// Cases for manifests that a registry has to refuse.
 import { mediaTypes } from '../../model/index.ts';
 import type { ErrorCode, Registry } from '../../model/index.ts';
-import { blobOf, imageOf, indexOf, manifestOf, pushContent, randomBlob } from '../content.ts';
-import type { TestManifest } from '../content.ts';
-
-import { assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
-import { assertManifest, assertNoManifest, assertNoTag, pushParts } from './manifests.ts';
-import { missingDescriptor } from './manifest-kinds.ts';
+import {
+  assertManifest,
+  assertNoManifest,
+  assertNoRepository,
+  assertNoTag,
+  equal,
+  group,
+  holds,
+  missingDescriptor,
+  pushParts,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, imageOf, indexOf, manifestOf, pushContent, randomBlob } from '../content/index.ts';
+import type { TestManifest } from '../content/index.ts';
 
 const { imageManifest, imageIndex } = mediaTypes;
 const tooLong = `a/${'b'.repeat(254)}`;
@@ -23,9 +31,9 @@ const text = (bytes: string, mediaType: string = imageManifest): TestManifest =>
 interface Malformed {
   readonly what: string;
   readonly manifest: () => TestManifest;
-  /** What the message has to name. */
+  /** The field that the error message has to name. */
   readonly field?: string;
-  /** MANIFEST_INVALID if it is left out. */
+  /** Default: MANIFEST_INVALID. */
   readonly code?: ErrorCode;
 }
 
@@ -39,7 +47,7 @@ const malformed: readonly Malformed[] = [
     what: 'bytes that are not UTF-8',
     manifest: () => ({ ...text(''), ...blobOf(new Uint8Array([0x7b, 0xff, 0x7d])) }),
   },
-  { what: 'schemaVersion 1', manifest: () => image({ schemaVersion: 1 }), field: 'schemaVersion' },
+  { what: 'an image of schemaVersion 1', manifest: () => image({ schemaVersion: 1 }), field: 'schemaVersion' },
   {
     what: 'an image without schemaVersion',
     manifest: () => image({ schemaVersion: undefined }),
@@ -158,21 +166,22 @@ const malformed: readonly Malformed[] = [
   },
 ];
 
-export const refusedManifests: DefineGroup = group('manifests that are refused', ['writing'], (it) => {
+/** The cases for manifests that are malformed. */
+export const refusedManifests: DefineGroup = group('checking manifests', ['writing'], (test) => {
   for (const { what, manifest, field, code = 'MANIFEST_INVALID' } of malformed) {
-    it(`refuses ${what}${field === undefined ? '' : `, naming ${field}`}`, async (scene) => {
+    test(`refuses ${what}${field === undefined ? '' : `, naming ${field}`}`, async (scene) => {
       const { registry } = scene;
       const name = scene.repository();
       const made = manifest();
       const push = registry.pushManifest(name, made.bytes, made.mediaType, { tags: ['v1'] });
       const error = await rejects(push, code);
       if (field !== undefined)
-        holds(error.message.includes(field), `the message does not name ${field}: ${error.message}`);
+        holds(error.message.includes(field), `expected a message that names ${field}, but it is: ${error.message}`);
       await assertNoRepository(scene, name, made.descriptor.digest);
     });
   }
 
-  it('leaves what is there alone', async ({ registry, repository }) => {
+  test('changes nothing if it refuses a manifest', async ({ registry, repository }) => {
     const name = repository();
     const before = imageOf();
     await pushContent(registry, name, before, { tags: ['v1'] });
@@ -211,22 +220,23 @@ const incomplete: readonly [what: string, make: () => TestManifest][] = [
   ],
 ];
 
-export const incompleteManifests: DefineGroup = group('manifests that name missing content', ['writing'], (it) => {
+/** The cases for manifests that name missing content. */
+export const incompleteManifests: DefineGroup = group('checking the links of a manifest', ['writing'], (test) => {
   for (const [what, make] of incomplete) {
-    it(`refuses ${what} is missing`, ['strict links'], async (scene) => {
+    test(`refuses ${what} is missing`, ['strict links'], async (scene) => {
       const { registry } = scene;
       const name = scene.repository();
       const manifest = make();
       await rejects(registry.pushManifest(name, manifest.bytes, manifest.mediaType), 'MANIFEST_BLOB_UNKNOWN', 'alone');
       await assertNoRepository(scene, name, manifest.descriptor.digest);
-      // With something in it, the repository exists.
+      // The repository exists as soon as it has content.
       const other = randomBlob();
       await registry.pushBlob(name, other.descriptor, other.bytes);
       await pushParts(registry, name, manifest);
       await refuses(registry, name, manifest);
     });
 
-    it(`accepts ${what} is missing`, ['sparse'], async ({ registry, repository }) => {
+    test(`accepts ${what} is missing`, ['sparse'], async ({ registry, repository }) => {
       const name = repository();
       const manifest = make();
       await pushContent(registry, name, manifest, { tags: ['v1'] });
@@ -234,27 +244,35 @@ export const incompleteManifests: DefineGroup = group('manifests that name missi
     });
   }
 
-  it('refuses an image whose layer only another repository has', ['strict links'], async ({ registry, repository }) => {
-    const [has, lacks] = [repository(), repository()];
-    const layer = randomBlob();
-    const made = imageOf({ layers: [layer] });
-    await pushContent(registry, has, made);
-    const config = made.blobs[0] ?? layer;
-    await registry.pushBlob(lacks, config.descriptor, config.bytes);
-    await refuses(registry, lacks, made);
-    await registry.mountBlob(has, lacks, layer.descriptor.digest);
-    await pushContent(registry, lacks, made, { tags: ['v1'] });
-    await assertManifest(registry, lacks, made, 'v1');
-  });
+  test(
+    'refuses an image whose layer only another repository has',
+    ['strict links'],
+    async ({ registry, repository }) => {
+      const [has, lacks] = [repository(), repository()];
+      const layer = randomBlob();
+      const made = imageOf({ layers: [layer] });
+      await pushContent(registry, has, made);
+      const config = made.blobs[0] ?? layer;
+      await registry.pushBlob(lacks, config.descriptor, config.bytes);
+      await refuses(registry, lacks, made);
+      await registry.mountBlob(has, lacks, layer.descriptor.digest);
+      await pushContent(registry, lacks, made, { tags: ['v1'] });
+      await assertManifest(registry, lacks, made, 'v1');
+    },
+  );
 
-  it('refuses an index whose entry is a blob, but no manifest', ['strict links'], async ({ registry, repository }) => {
-    const name = repository();
-    const entry = imageOf();
-    await registry.pushBlob(name, entry.descriptor, entry.bytes);
-    await refuses(registry, name, indexOf([entry]));
-  });
+  test(
+    'refuses an index whose entry is a blob, but no manifest',
+    ['strict links'],
+    async ({ registry, repository }) => {
+      const name = repository();
+      const entry = imageOf();
+      await registry.pushBlob(name, entry.descriptor, entry.bytes);
+      await refuses(registry, name, indexOf([entry]));
+    },
+  );
 
-  it('refuses an image whose layer has been deleted', ['strict links'], async ({ registry, repository }) => {
+  test('refuses an image whose layer has been deleted', ['strict links'], async ({ registry, repository }) => {
     const name = repository();
     const layer = randomBlob();
     const made = imageOf({ layers: [layer] });
@@ -263,7 +281,7 @@ export const incompleteManifests: DefineGroup = group('manifests that name missi
     await refuses(registry, name, made);
   });
 
-  it('needs no content that can be fetched elsewhere', async ({ registry, repository }) => {
+  test('does not need content that can be fetched elsewhere', async ({ registry, repository }) => {
     const name = repository();
     const urls = ['https://example.com/content'];
     const elsewhere = imageOf({

@@ -1,58 +1,31 @@
+// Cases for pushing manifests and reading them.
 import { collect } from '../../model/index.ts';
-import type { Registry } from '../../model/index.ts';
-import { blobOf, imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content.ts';
-import type { TestManifest } from '../content.ts';
+import {
+  algorithms,
+  assertManifest,
+  assertNoManifest,
+  assertNoTag,
+  equal,
+  group,
+  identityOf,
+  manifestKinds,
+  codesOfHead,
+  codesOfUnknownRepository,
+  pushParts,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, imageOf, indexOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
-import { algorithms, group, identityOf, ofHead, ofUnknownName } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects, sameBytes } from './check.ts';
-import { manifestKinds } from './manifest-kinds.ts';
-
-/** The manifest is there, byte by byte, by its digest and by these tags. */
-export async function assertManifest(
-  registry: Registry,
-  repository: string,
-  { descriptor, bytes }: TestManifest,
-  ...tags: string[]
-): Promise<void> {
-  const { digest } = descriptor;
-  equal(identityOf(await registry.resolveManifest(repository, digest)), descriptor, 'resolveManifest');
-  const manifest = await registry.getManifest(repository, digest);
-  equal(identityOf(manifest.descriptor), descriptor, "getManifest's descriptor");
-  sameBytes(manifest.bytes, bytes, "getManifest's bytes");
-  for (const tag of tags) {
-    equal(identityOf(await registry.resolveTag(repository, tag)), descriptor, `resolveTag of ${tag}`);
-    const tagged = await registry.getTag(repository, tag);
-    equal(identityOf(tagged.descriptor), descriptor, `getTag's descriptor of ${tag}`);
-    sameBytes(tagged.bytes, bytes, `getTag's bytes of ${tag}`);
-  }
-}
-
-/** The repository exists, but the manifest is not in it. */
-export async function assertNoManifest(
-  registry: Registry,
-  repository: string,
-  digest: `${string}:${string}`,
-): Promise<void> {
-  await rejects(registry.resolveManifest(repository, digest), 'MANIFEST_UNKNOWN', 'resolveManifest');
-  await rejects(registry.getManifest(repository, digest), 'MANIFEST_UNKNOWN', 'getManifest');
-}
-
-/** The repository exists, but not the tag. */
-export async function assertNoTag(registry: Registry, repository: string, tag: string): Promise<void> {
-  await rejects(registry.resolveTag(repository, tag), 'MANIFEST_UNKNOWN', `resolveTag of ${tag}`);
-  await rejects(registry.getTag(repository, tag), 'MANIFEST_UNKNOWN', `getTag of ${tag}`);
-  equal((await collect(registry.tags(repository))).includes(tag), false, `whether ${tag} is listed`);
-}
-
-export const pushingManifests: DefineGroup = group('pushing manifests', ['writing'], (it) => {
+/** The cases for `pushManifest` with manifests that are right. */
+export const pushingManifests: DefineGroup = group('pushing manifests', ['writing'], (test) => {
   for (const { name: kind, make } of manifestKinds) {
-    it(`stores ${kind} with a tag, byte by byte`, async ({ registry, repository }) => {
+    test(`stores ${kind} with a tag, byte by byte`, async ({ registry, repository }) => {
       const name = repository();
       const manifest = make();
       await pushParts(registry, name, manifest);
       const pushed = await registry.pushManifest(name, manifest.bytes, manifest.mediaType, { tags: ['v1'] });
-      equal(identityOf(pushed.descriptor), manifest.descriptor, 'what pushManifest returns');
+      equal(identityOf(pushed.descriptor), manifest.descriptor, 'the result of pushManifest');
       equal(pushed.tags, ['v1'], 'the tags that it returns');
       await assertManifest(registry, name, manifest, 'v1');
     });
@@ -60,17 +33,17 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
 
   for (const algorithm of algorithms) {
     for (const { name: kind, make } of manifestKinds) {
-      it(`stores ${kind} by its ${algorithm} digest`, async ({ registry, repository }) => {
+      test(`stores ${kind} by its ${algorithm} digest`, async ({ registry, repository }) => {
         const name = repository();
         const manifest = make(algorithm);
         const { descriptor, tags } = await pushContent(registry, name, manifest);
-        equal(identityOf(descriptor), manifest.descriptor, 'what pushManifest returns');
+        equal(identityOf(descriptor), manifest.descriptor, 'the result of pushManifest');
         equal(tags, [], 'the tags that it returns');
         await assertManifest(registry, name, manifest);
       });
     }
 
-    it(`sets tags on a manifest that its ${algorithm} digest names`, async ({ registry, repository }) => {
+    test(`sets tags on a manifest that its ${algorithm} digest names`, async ({ registry, repository }) => {
       const name = repository();
       const image = imageOf({ algorithm });
       const pushed = await pushContent(registry, name, image, { tags: ['a', 'b'] });
@@ -78,7 +51,10 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
       await assertManifest(registry, name, image, 'a', 'b');
     });
 
-    it(`refuses bytes that do not have the ${algorithm} digest, and sets no tag`, async ({ registry, repository }) => {
+    test(`refuses bytes that do not have the ${algorithm} digest, and sets no tag`, async ({
+      registry,
+      repository,
+    }) => {
       const name = repository();
       const image = imageOf({ algorithm });
       await pushParts(registry, name, image);
@@ -92,7 +68,7 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
     });
   }
 
-  it('names a manifest by its sha256 digest if none is given', async ({ registry, repository }) => {
+  test('names a manifest by its sha256 digest if none is given', async ({ registry, repository }) => {
     const name = repository();
     const image = imageOf();
     await pushParts(registry, name, image);
@@ -101,7 +77,7 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
     await assertManifest(registry, name, image);
   });
 
-  it('keeps a manifest apart under its sha256 and its sha512 digest', async ({ registry, repository }) => {
+  test('keeps a manifest apart under its sha256 and its sha512 digest', async ({ registry, repository }) => {
     const name = repository();
     const short = imageOf();
     const long = { ...short, ...blobOf(short.bytes, { algorithm: 'sha512', mediaType: short.mediaType }) };
@@ -113,7 +89,7 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
     await assertManifest(registry, name, long);
   });
 
-  it('says the subject of what it will list as a referrer', async ({ registry, repository }) => {
+  test('returns the subject of a manifest that is listed as a referrer', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name);
     const refers = await pushContent(registry, name, imageOf({ subject: image.descriptor }));
@@ -122,18 +98,18 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
     equal(plain.subject, undefined, 'the subject of a manifest without one');
   });
 
-  it('accepts a manifest that is there already', async ({ registry, repository }) => {
+  test('accepts a manifest that exists already', async ({ registry, repository }) => {
     const name = repository();
     const image = imageOf();
     const first = await pushContent(registry, name, image, { tags: ['v1'] });
     const second = await pushContent(registry, name, image, { tags: ['v1'] });
-    equal(second, first, 'what the second push returns');
+    equal(second, first, 'the result of the second push');
     await pushContent(registry, name, image);
     await assertManifest(registry, name, image, 'v1');
     equal(await collect(registry.tags(name)), ['v1'], 'the tags');
   });
 
-  it('is not affected by what the caller does to its buffer afterwards', async ({ registry, repository }) => {
+  test('stores bytes that the caller can overwrite afterwards', async ({ registry, repository }) => {
     const name = repository();
     const image = imageOf();
     await pushParts(registry, name, image);
@@ -143,7 +119,7 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
     await assertManifest(registry, name, image, 'v1');
   });
 
-  it('makes a manifest visible in its repository only', async ({ registry, repository }) => {
+  test('makes a manifest visible in its repository only', async ({ registry, repository }) => {
     const [has, other] = [repository(), repository()];
     const image = await pushImage(registry, has, { tags: ['v1'] });
     await pushImage(registry, other, { tags: ['v2'] });
@@ -151,7 +127,7 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
     await assertNoTag(registry, other, 'v1');
   });
 
-  it('makes the repository exist with a manifest alone', async (scene) => {
+  test('creates the repository with a manifest alone', async (scene) => {
     const name = scene.repository();
     const index = indexOf([]);
     await pushContent(scene.registry, name, index);
@@ -160,14 +136,15 @@ export const pushingManifests: DefineGroup = group('pushing manifests', ['writin
   });
 });
 
-export const readingManifests: DefineGroup = group('reading manifests', [], (it) => {
-  it('gives a manifest by digest and by tag', async ({ registry, origin, repository }) => {
+/** The cases for `getManifest`, `getTag` and their `resolve` twins. */
+export const readingManifests: DefineGroup = group('reading manifests', [], (test) => {
+  test('gives a manifest by digest and by tag', async ({ registry, origin, repository }) => {
     const name = repository();
     const image = await pushImage(origin, name, { tags: ['v1'] });
     await assertManifest(registry, name, image, 'v1');
   });
 
-  it('says what a manifest is, and nothing that is only said where it is kept', async (scene) => {
+  test('describes a manifest by type, digest and size alone', async (scene) => {
     const { registry, origin } = scene;
     const name = scene.repository();
     const { descriptor } = await pushImage(origin, name, { tags: ['v1'], annotations: { of: 'the manifest' } });
@@ -178,10 +155,10 @@ export const readingManifests: DefineGroup = group('reading manifests', [], (it)
       (await registry.getTag(name, 'v1')).descriptor,
     ];
     for (const { annotations, platform, data } of said)
-      equal({ annotations, platform, data }, {}, 'what is said besides');
+      equal({ annotations, platform, data }, {}, 'the other fields of the descriptor');
   });
 
-  it('does not know a manifest that nobody pushed', async ({ registry, origin, repository }) => {
+  test('does not find a manifest that was never pushed', async ({ registry, origin, repository }) => {
     const name = repository();
     await pushImage(origin, name);
     for (const algorithm of algorithms) {
@@ -190,24 +167,28 @@ export const readingManifests: DefineGroup = group('reading manifests', [], (it)
     await assertNoTag(registry, name, 'missing');
   });
 
-  it('does not know a blob as a manifest', async ({ registry, origin, repository }) => {
+  test('does not find a blob as a manifest', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob();
     await origin.pushBlob(name, descriptor, bytes);
     await assertNoManifest(registry, name, descriptor.digest);
   });
 
-  it('does not know an unknown repository', async ({ registry, repository, traits }) => {
+  test('rejects for an unknown repository', async ({ registry, repository, traits }) => {
     const name = repository();
     const { digest } = imageOf().descriptor;
-    const head = ofHead(traits, 'NAME_UNKNOWN', 'MANIFEST_UNKNOWN');
+    const head = codesOfHead(traits, 'NAME_UNKNOWN', 'MANIFEST_UNKNOWN');
     await rejects(registry.resolveManifest(name, digest), head, 'resolveManifest');
     await rejects(registry.resolveTag(name, 'v1'), head, 'resolveTag');
-    await rejects(registry.getManifest(name, digest), ofUnknownName(traits, 'MANIFEST_UNKNOWN'), 'getManifest');
-    await rejects(registry.getTag(name, 'v1'), ofUnknownName(traits, 'MANIFEST_UNKNOWN'), 'getTag');
+    await rejects(
+      registry.getManifest(name, digest),
+      codesOfUnknownRepository(traits, 'MANIFEST_UNKNOWN'),
+      'getManifest',
+    );
+    await rejects(registry.getTag(name, 'v1'), codesOfUnknownRepository(traits, 'MANIFEST_UNKNOWN'), 'getTag');
   });
 
-  it('gives the caller a manifest of its own', async ({ registry, origin, repository }) => {
+  test('gives each caller a copy of the manifest', async ({ registry, origin, repository }) => {
     const name = repository();
     const image = await pushImage(origin, name, { tags: ['v1'] });
     (await registry.getManifest(name, image.descriptor.digest)).bytes.fill(0);
@@ -215,9 +196,3 @@ export const readingManifests: DefineGroup = group('reading manifests', [], (it)
     await assertManifest(registry, name, image, 'v1');
   });
 });
-
-/** Everything that a manifest names, without the manifest. */
-export async function pushParts(registry: Registry, repository: string, manifest: TestManifest): Promise<void> {
-  for (const { descriptor, bytes } of manifest.blobs) await registry.pushBlob(repository, descriptor, bytes);
-  for (const entry of manifest.manifests) await pushContent(registry, repository, entry);
-}

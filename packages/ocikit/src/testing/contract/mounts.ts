@@ -1,39 +1,52 @@
-import type { MountResult } from '../../model/index.ts';
-import { randomBlob } from '../content.ts';
+// Cases for mounting blobs from one repository into another.
+import {
+  algorithms,
+  assertBlob,
+  assertNoBlob,
+  assertNoRepository,
+  equal,
+  group,
+  mountedIn,
+  rejects,
+  rejectsBecauseOf,
+  uploadIn,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { randomBlob } from '../content/index.ts';
 
-import { algorithms, assertBlob, assertNoBlob, assertNoRepository, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { ContractError, equal, rejects, rejectsBecauseOf } from './check.ts';
-
-export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
+/** The cases for `mountBlob`. */
+export const mounting: DefineGroup = group('mounting', ['writing'], (test) => {
   for (const algorithm of algorithms) {
-    it(`makes a ${algorithm} blob of a named repository one of another`, async ({ registry, repository }) => {
+    test(`puts a ${algorithm} blob of a named repository into another`, async ({ registry, repository }) => {
       const [from, to] = [repository(), repository()];
       const { descriptor, bytes } = randomBlob(1000, { algorithm });
       await registry.pushBlob(from, descriptor, bytes);
-      equal(mounted(await registry.mountBlob(from, to, descriptor.digest)), descriptor, 'what mountBlob returns');
+      equal(mountedIn(await registry.mountBlob(from, to, descriptor.digest)), descriptor, 'the result of mountBlob');
       await assertBlob(registry, to, descriptor, bytes);
       await assertBlob(registry, from, descriptor, bytes);
     });
 
-    it(`finds a ${algorithm} blob by itself if no repository is named`, ['anonymous mount'], async (scene) => {
+    test(`finds a ${algorithm} blob without being told a repository`, ['anonymous mount'], async (scene) => {
       const { registry } = scene;
       const [from, to] = [scene.repository(), scene.repository()];
       const { descriptor, bytes } = randomBlob(1000, { algorithm });
       await registry.pushBlob(from, descriptor, bytes);
-      equal(mounted(await registry.mountBlob(undefined, to, descriptor.digest)), descriptor, 'what mountBlob returns');
+      equal(
+        mountedIn(await registry.mountBlob(undefined, to, descriptor.digest)),
+        descriptor,
+        'the result of mountBlob',
+      );
       await assertBlob(registry, to, descriptor, bytes);
     });
 
-    it(`begins an upload for a ${algorithm} blob that is not there`, async ({ registry, repository }) => {
+    test(`begins an upload for a ${algorithm} blob that is missing`, async ({ registry, repository }) => {
       const [from, to] = [repository(), repository()];
       const other = randomBlob();
       await registry.pushBlob(from, other.descriptor, other.bytes);
       const { descriptor, bytes } = randomBlob(1000, { algorithm });
       const { digest } = descriptor;
       for (const source of [from, undefined]) {
-        const { upload } = await registry.mountBlob(source, to, digest, { algorithm });
-        if (upload === undefined) throw new ContractError('an unknown blob was mounted');
+        const upload = uploadIn(await registry.mountBlob(source, to, digest, { algorithm }), 'an unknown blob');
         equal(upload.size, 0, 'the size of the upload');
         await upload.append(bytes);
         await upload.commit(digest);
@@ -43,7 +56,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
     });
   }
 
-  it('begins an upload if the named repository lacks what another one has', async (scene) => {
+  test('begins an upload if only another repository than the named one has the blob', async (scene) => {
     const { registry } = scene;
     const [named, has, to] = [scene.repository(), scene.repository(), scene.repository()];
     const { descriptor, bytes } = randomBlob();
@@ -57,19 +70,18 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
     await assertBlob(registry, to, descriptor, bytes);
   });
 
-  it('begins an upload if the named repository does not exist', async (scene) => {
+  test('begins an upload if the named repository does not exist', async (scene) => {
     const { registry } = scene;
     const [from, to] = [scene.repository(), scene.repository()];
     const { descriptor, bytes } = randomBlob();
-    const { upload } = await registry.mountBlob(from, to, descriptor.digest);
-    if (upload === undefined) throw new ContractError('a blob was mounted from an unknown repository');
+    const upload = uploadIn(await registry.mountBlob(from, to, descriptor.digest), 'an unknown repository');
     await assertNoRepository(scene, from, descriptor.digest);
     await assertNoRepository(scene, to, descriptor.digest);
     await upload.commit(descriptor.digest, { source: bytes });
     await assertBlob(registry, to, descriptor, bytes);
   });
 
-  it('asks a function where it may be mounted from', ['anonymous mount', 'functions'], async (scene) => {
+  test('asks a function which repositories to mount from', ['anonymous mount', 'functions'], async (scene) => {
     const { registry, repository } = scene;
     const [a, b, to] = [repository(), repository(), repository()];
     const { descriptor, bytes } = randomBlob();
@@ -86,21 +98,20 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
     equal(
       asked.filter((name) => name !== a && name !== b),
       [],
-      'what it was asked that does not have the blob',
+      'the repositories it was asked about that lack the blob',
     );
-    // Who knows one of the repositories only may not have known this one.
-    if (asked.includes(b)) equal(mounted(result), descriptor, 'what mountBlob returns');
+    // A registry that remembers only one of the repositories may have asked about the other alone.
+    if (asked.includes(b)) equal(mountedIn(result), descriptor, 'the result of mountBlob');
     return result.upload?.cancel();
   });
 
-  it('mounts nothing from where a function forbids it', async (scene) => {
+  test('mounts nothing if a function forbids the repository', async (scene) => {
     const { registry } = scene;
     const [from, to] = [scene.repository(), scene.repository()];
     for (const algorithm of algorithms) {
       const { descriptor, bytes } = randomBlob(1000, { algorithm });
       await registry.pushBlob(from, descriptor, bytes);
-      const { upload } = await registry.mountBlob(() => false, to, descriptor.digest);
-      if (upload === undefined) throw new ContractError('a blob was mounted from where that is forbidden');
+      const upload = uploadIn(await registry.mountBlob(() => false, to, descriptor.digest), 'a forbidden repository');
       await assertNoRepository(scene, to, descriptor.digest);
       await upload.commit(descriptor.digest, { source: bytes });
       await assertBlob(registry, to, descriptor, bytes);
@@ -108,43 +119,42 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
     }
   });
 
-  it('mounts nothing if a function fails', ['anonymous mount', 'functions'], async (scene) => {
+  test('mounts nothing if a function fails', ['anonymous mount', 'functions'], async (scene) => {
     const [from, to] = [scene.repository(), scene.repository()];
     const { descriptor, bytes } = randomBlob();
     await scene.registry.pushBlob(from, descriptor, bytes);
-    const reason = new Error('who may read this cannot be found out');
+    const reason = new Error('permissions are unavailable');
     const call = scene.registry.mountBlob(() => Promise.reject(reason), to, descriptor.digest);
     await rejectsBecauseOf(call, reason, 'mountBlob');
     await assertNoRepository(scene, to, descriptor.digest);
   });
 
-  it('mounts a blob from the repository itself, if that has it', async ({ registry, repository }) => {
+  test('mounts a blob from the repository itself, if it has the blob', async ({ registry, repository }) => {
     const name = repository();
     const [has, lacks] = [randomBlob(), randomBlob()];
     await registry.pushBlob(name, has.descriptor, has.bytes);
     equal(
-      mounted(await registry.mountBlob(name, name, has.descriptor.digest)),
+      mountedIn(await registry.mountBlob(name, name, has.descriptor.digest)),
       has.descriptor,
-      'what mountBlob returns',
+      'the result of mountBlob',
     );
     await assertBlob(registry, name, has.descriptor, has.bytes);
-    const { upload } = await registry.mountBlob(name, name, lacks.descriptor.digest);
-    if (upload === undefined) throw new ContractError('an unknown blob was mounted');
+    const upload = uploadIn(await registry.mountBlob(name, name, lacks.descriptor.digest), 'an unknown blob');
     await upload.cancel();
     await assertNoBlob(registry, name, lacks.descriptor.digest);
   });
 
-  it('mounts a blob that is there already', async ({ registry, repository }) => {
+  test('mounts a blob that exists already', async ({ registry, repository }) => {
     const [from, to] = [repository(), repository()];
     const { descriptor, bytes } = randomBlob();
     await registry.pushBlob(from, descriptor, bytes);
     for (let time = 0; time < 2; time++) {
-      equal(mounted(await registry.mountBlob(from, to, descriptor.digest)), descriptor, 'what mountBlob returns');
+      equal(mountedIn(await registry.mountBlob(from, to, descriptor.digest)), descriptor, 'the result of mountBlob');
     }
     await assertBlob(registry, to, descriptor, bytes);
   });
 
-  it('makes the repository exist by mounting into it', async (scene) => {
+  test('creates the repository that it mounts into', async (scene) => {
     const [from, to] = [scene.repository('a'), scene.repository('b')];
     const { descriptor, bytes } = randomBlob();
     await scene.registry.pushBlob(from, descriptor, bytes);
@@ -153,7 +163,7 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
   });
 
   for (const deleted of ['from', 'to'] as const) {
-    it(`keeps the blob in the other repository when it is deleted where it was mounted ${deleted}`, async (scene) => {
+    test(`keeps the blob in the other repository when it is deleted where it was mounted ${deleted}`, async (scene) => {
       const { registry } = scene;
       const names = { from: scene.repository(), to: scene.repository() };
       const kept = deleted === 'from' ? names.to : names.from;
@@ -166,21 +176,21 @@ export const mounting: DefineGroup = group('mounting', ['writing'], (it) => {
     });
   }
 
-  it('does not find what was deleted everywhere', async ({ registry, repository }) => {
+  test('does not find a blob that was deleted everywhere', async ({ registry, repository }) => {
     const [from, to] = [repository(), repository()];
     const { descriptor, bytes } = randomBlob();
     await registry.pushBlob(from, descriptor, bytes);
     await registry.deleteBlob(from, descriptor.digest);
     for (const source of [from, undefined]) {
-      const { upload } = await registry.mountBlob(source, to, descriptor.digest);
-      if (upload === undefined) throw new ContractError(`a deleted blob was mounted from ${source ?? 'somewhere'}`);
+      const upload = uploadIn(await registry.mountBlob(source, to, descriptor.digest), 'a deleted blob');
       await upload.cancel();
     }
   });
 });
 
-export const failingMounts: DefineGroup = group('mounts that make no sense', ['writing'], (it) => {
-  it('refuses a malformed name, wherever it stands', async ({ registry, repository }) => {
+/** The cases for `mountBlob` with malformed names. */
+export const failingMounts: DefineGroup = group('mounting with a malformed name', ['writing'], (test) => {
+  test('is refused for either repository', async ({ registry, repository }) => {
     const name = repository();
     const { digest } = randomBlob().descriptor;
     for (const malformed of ['UPPER', 'a//b', 'a:tag', 'x'.repeat(256)]) {
@@ -189,8 +199,3 @@ export const failingMounts: DefineGroup = group('mounts that make no sense', ['w
     }
   });
 });
-
-function mounted(result: MountResult): unknown {
-  if (result.descriptor === undefined) throw new ContractError('the blob was not mounted: an upload has begun');
-  return identityOf(result.descriptor);
-}

@@ -1,32 +1,31 @@
+// Cases for reading a part of a blob.
 import type { ByteRange, ResolvedRange } from '../../model/index.ts';
-import { randomBlob } from '../content.ts';
-
-import { algorithms, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects, sameBytes } from './check.ts';
+import { algorithms, equal, group, identityOf, rejects, sameBytes } from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { randomBlob } from '../content/index.ts';
 
 const size = 2048;
 
-/** What is asked of a blob of 2048 bytes, and what it is then. */
+/** Ranges of a blob of 2048 bytes, and the bytes that they stand for. */
 const ranges: readonly [what: string, range: ByteRange, resolved: ResolvedRange][] = [
-  ['from the middle to the middle', { start: 500, end: 1500 }, { start: 500, end: 1500 }],
-  ['from a byte to the end', { start: 500 }, { start: 500, end: size }],
+  ['a part in the middle', { start: 500, end: 1500 }, { start: 500, end: 1500 }],
+  ['the part from a byte to the end', { start: 500 }, { start: 500, end: size }],
   ['the last bytes', { last: 500 }, { start: size - 500, end: size }],
   ['the first byte', { start: 0, end: 1 }, { start: 0, end: 1 }],
   ['the last byte', { start: size - 1 }, { start: size - 1, end: size }],
   ['the last byte, counted from the end', { last: 1 }, { start: size - 1, end: size }],
   ['all of it', { start: 0, end: size }, { start: 0, end: size }],
-  ['all of it, without saying where it ends', { start: 0 }, { start: 0, end: size }],
+  ['all of it, without an end', { start: 0 }, { start: 0, end: size }],
   ['all of it, counted from the end', { last: size }, { start: 0, end: size }],
-  ['more than there is', { start: 2000, end: 5001 }, { start: 2000, end: size }],
-  ['more than all of it', { start: 0, end: size * 10 }, { start: 0, end: size }],
-  ['more than all of it, counted from the end', { last: size + 1 }, { start: 0, end: size }],
+  ['the rest if more is asked for', { start: 2000, end: 5001 }, { start: 2000, end: size }],
+  ['all of it if more is asked for', { start: 0, end: size * 10 }, { start: 0, end: size }],
+  ['all of it if more last bytes are asked for', { last: size + 1 }, { start: 0, end: size }],
   ['nothing at the start', { start: 0, end: 0 }, { start: 0, end: 0 }],
   ['nothing in the middle', { start: 700, end: 700 }, { start: 700, end: 700 }],
   ['nothing at the end', { start: size }, { start: size, end: size }],
-  ['none of the last bytes', { last: 0 }, { start: size, end: size }],
-  ['what lies past the end', { start: 5000, end: 10_001 }, { start: size, end: size }],
-  ['what lies past the end, without saying where it ends', { start: size + 1 }, { start: size, end: size }],
+  ['nothing if no last bytes are asked for', { last: 0 }, { start: size, end: size }],
+  ['nothing past the end', { start: 5000, end: 10_001 }, { start: size, end: size }],
+  ['nothing past the end, without an end', { start: size + 1 }, { start: size, end: size }],
 ];
 
 const malformed: readonly ByteRange[] = [
@@ -46,21 +45,22 @@ const malformed: readonly ByteRange[] = [
   { last: Number.NaN },
 ];
 
-export const readingRanges: DefineGroup = group('reading a part of a blob', [], (it) => {
+/** The cases for `getBlob` with a range. */
+export const readingRanges: DefineGroup = group('reading a part of a blob', [], (test) => {
   for (const [what, range, expected] of ranges) {
-    it(`gives ${what}: ${JSON.stringify(range)}`, async ({ registry, origin, repository }) => {
+    test(`gives ${what}: ${JSON.stringify(range)}`, async ({ registry, origin, repository }) => {
       const name = repository();
       const { descriptor, bytes } = randomBlob(size);
       await origin.pushBlob(name, descriptor, bytes);
       const content = await registry.getBlob(name, descriptor.digest, { range });
       equal(content.range, expected, 'the range of the content');
-      equal(identityOf(content.descriptor), descriptor, 'the descriptor, which is that of the whole blob');
+      equal(identityOf(content.descriptor), descriptor, 'the descriptor of the whole blob');
       sameBytes(await content.bytes(), bytes.subarray(expected.start, expected.end), 'the part');
     });
   }
 
   for (const algorithm of algorithms) {
-    it(`gives the parts of a ${algorithm} blob, which are the whole when put together`, async (scene) => {
+    test(`gives parts of a ${algorithm} blob that make up the whole`, async (scene) => {
       const name = scene.repository();
       const { descriptor, bytes } = randomBlob(10_000, { algorithm });
       await scene.origin.pushBlob(name, descriptor, bytes);
@@ -73,7 +73,7 @@ export const readingRanges: DefineGroup = group('reading a part of a blob', [], 
     });
   }
 
-  it('gives a part of a blob that was pushed in pieces, wherever it begins and ends', async (scene) => {
+  test('gives any part of a blob that was pushed in pieces', async (scene) => {
     const name = scene.repository();
     const { descriptor, bytes } = randomBlob(40_000);
     const upload = await scene.origin.startUpload(name);
@@ -92,7 +92,7 @@ export const readingRanges: DefineGroup = group('reading a part of a blob', [], 
     }
   });
 
-  it('gives a far part of a blob of several MiB', async ({ registry, origin, repository }) => {
+  test('gives a far part of a blob of several MiB', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(5 * 1024 * 1024);
     await origin.pushBlob(name, descriptor, bytes);
@@ -101,7 +101,7 @@ export const readingRanges: DefineGroup = group('reading a part of a blob', [], 
     sameBytes(await content.bytes(), bytes.subarray(start, end), 'the part');
   });
 
-  it('gives nothing of the empty blob, whatever part is asked for', async ({ registry, origin, repository }) => {
+  test('gives no bytes for any part of the empty blob', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(0);
     await origin.pushBlob(name, descriptor, bytes);
@@ -114,7 +114,7 @@ export const readingRanges: DefineGroup = group('reading a part of a blob', [], 
 
   for (const range of malformed) {
     const shown = Object.entries(range).map(([key, value]) => `${key}: ${value}`);
-    it(`refuses the range { ${shown.join(', ')} }`, async ({ registry, origin, repository }) => {
+    test(`refuses the range { ${shown.join(', ')} }`, async ({ registry, origin, repository }) => {
       const name = repository();
       const { descriptor, bytes } = randomBlob(size);
       await origin.pushBlob(name, descriptor, bytes);
@@ -122,7 +122,7 @@ export const readingRanges: DefineGroup = group('reading a part of a blob', [], 
     });
   }
 
-  it('does not know a part of an unknown blob', async ({ registry, origin, repository }) => {
+  test('does not find a part of an unknown blob', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob();
     await origin.pushBlob(name, descriptor, bytes);

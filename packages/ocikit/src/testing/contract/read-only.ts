@@ -1,14 +1,12 @@
+// Cases for a registry that refuses every change.
 import { collect } from '../../model/index.ts';
-import { pushImage, randomBlob } from '../content.ts';
+import { assertManifest, equal, group, methods, rejects } from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { pushImage, randomBlob } from '../content/index.ts';
 
-import { group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects } from './check.ts';
-import { assertManifest } from './manifests.ts';
-import { methods } from './names.ts';
-
-export const readOnly: DefineGroup = group('read-only', ['read-only'], (it) => {
-  it('lists and verifies what it maintains, and removes nothing', ['maintenance'], async (scene) => {
+/** The cases for a registry that refuses every change. */
+export const readOnly: DefineGroup = group('a read-only registry', ['read-only'], (test) => {
+  test('lists and verifies its content by Maintenance, and removes nothing', ['maintenance'], async (scene) => {
     const { registry, origin, maintenance } = scene;
     const name = scene.repository();
     const image = await pushImage(origin, name);
@@ -19,7 +17,7 @@ export const readOnly: DefineGroup = group('read-only', ['read-only'], (it) => {
       [digest],
       'the manifests',
     );
-    equal((await collect(maintenance.blobs(name))).length, image.blobs.length, 'how many blobs are listed');
+    equal((await collect(maintenance.blobs(name))).length, image.blobs.length, 'the number of listed blobs');
     equal(await maintenance.verify(name, digest), 'ok', 'a manifest');
     const unusedSince = new Date(Date.now() + 60_000);
     const refused = ['DENIED', 'UNSUPPORTED'] as const;
@@ -30,15 +28,15 @@ export const readOnly: DefineGroup = group('read-only', ['read-only'], (it) => {
 
   for (const { name: method, needs, call } of methods) {
     if (!needs.includes('writing')) continue;
-    it(`refuses ${method}, and stays as it is`, async (scene) => {
+    test(`refuses ${method}, and changes nothing`, async (scene) => {
       const { registry, origin } = scene;
       const name = scene.repository();
       const image = await pushImage(origin, name, { tags: ['v1'] });
       const { digest } = /blob/i.test(method) ? (image.blobs[0] ?? image).descriptor : image.descriptor;
       const there = call(registry, { repository: name, digest, tag: 'v1' });
-      await rejects(there, ['DENIED', 'UNSUPPORTED'], 'what exists');
+      await rejects(there, ['DENIED', 'UNSUPPORTED'], 'content that exists');
       const other = { repository: scene.repository(), digest: randomBlob().descriptor.digest, tag: 'v2' };
-      await rejects(call(registry, other), ['DENIED', 'UNSUPPORTED'], 'what does not exist');
+      await rejects(call(registry, other), ['DENIED', 'UNSUPPORTED'], 'content that does not exist');
       await assertManifest(registry, name, image, 'v1');
       equal(await collect(registry.tags(name)), ['v1'], 'the tags');
       equal(await scene.listed(), [name], 'the repositories');

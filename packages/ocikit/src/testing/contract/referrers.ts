@@ -1,16 +1,14 @@
-import { collect, mediaTypes, referrerDescriptor, parseManifest } from '../../model/index.ts';
+// Cases for listing referrers.
+import { collect, mediaTypes, parseManifest, referrerDescriptor } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
-import { artifactOf, imageOf, indexOf, manifestOf, pushContent, pushImage, randomBlob } from '../content.ts';
-import type { TestManifest } from '../content.ts';
-
-import { algorithms, firstOf, group } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, holds } from './check.ts';
-import { missingDescriptor } from './manifest-kinds.ts';
+import { algorithms, equal, firstOf, group, holds, missingDescriptor } from '../cases/index.ts';
+import type { DefineGroup, Scene } from '../cases/index.ts';
+import { artifactOf, imageOf, indexOf, manifestOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
+import type { TestManifest } from '../content/index.ts';
 
 const [typeA, typeB] = ['application/vnd.example.a', 'application/vnd.example.b'];
 
-/** What a manifest is listed as, by the specification and not by the code under test. */
+/** The descriptor by which the specification lists a manifest, made without the code under test. */
 function listedAs(
   { descriptor }: TestManifest,
   more: Pick<Descriptor, 'artifactType' | 'annotations'> = {},
@@ -22,7 +20,7 @@ function inOrder(descriptors: readonly Descriptor[]): Descriptor[] {
   return descriptors.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
 }
 
-/** Three of type a, two of type b, one of none. */
+/** An image with referrers: three of type a, two of type b, one without a type. */
 async function referred({ origin, repository }: Scene): Promise<{ name: string; subject: Digest; all: Descriptor[] }> {
   const name = repository();
   const image = await pushImage(origin, name);
@@ -38,9 +36,10 @@ async function referred({ origin, repository }: Scene): Promise<{ name: string; 
   return { name, subject: subject.digest, all: inOrder([...all, listedAs(index)]) };
 }
 
-export const listingReferrers: DefineGroup = group('listing referrers', [], (it) => {
+/** The cases for `referrers`. */
+export const listingReferrers: DefineGroup = group('listing referrers', [], (test) => {
   for (const algorithm of algorithms) {
-    it(`lists the manifests whose subject is a ${algorithm} manifest`, async ({ registry, origin, repository }) => {
+    test(`lists the manifests whose subject is a ${algorithm} manifest`, async ({ registry, origin, repository }) => {
       const name = repository();
       const image = await pushImage(origin, name, { algorithm });
       const artifact = artifactOf({ artifactType: typeA, subject: image.descriptor, algorithm });
@@ -51,26 +50,26 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
   }
 
   const kinds: readonly [what: string, make: (subject: Descriptor) => TestManifest, more: Partial<Descriptor>][] = [
-    ['the type of an artifact', (subject) => artifactOf({ artifactType: typeA, subject }), { artifactType: typeA }],
+    ['an artifact with its type', (subject) => artifactOf({ artifactType: typeA, subject }), { artifactType: typeA }],
     [
-      "an image's config type where it has no type of its own",
+      'an image without a type by the type of its config',
       (subject) => imageOf({ subject }),
       { artifactType: mediaTypes.imageConfig },
     ],
     [
-      "an image's config type where its own type is empty",
+      'an image with an empty type by the type of its config',
       (subject) => imageOf({ subject, artifactType: '', config: randomBlob(10, { mediaType: typeB }) }),
       { artifactType: typeB },
     ],
-    ['no type for an index without one', (subject) => indexOf([], { subject }), {}],
-    ['the type of an index', (subject) => indexOf([], { subject, artifactType: typeB }), { artifactType: typeB }],
+    ['an index without a type', (subject) => indexOf([], { subject }), {}],
+    ['an index with its type', (subject) => indexOf([], { subject, artifactType: typeB }), { artifactType: typeB }],
     [
-      'annotations',
+      'an artifact with its annotations',
       (subject) => artifactOf({ artifactType: typeA, subject, annotations: { 'org.example.key': 'ü', empty: '' } }),
       { artifactType: typeA, annotations: { 'org.example.key': 'ü', empty: '' } },
     ],
     [
-      'the annotations of an index',
+      'an index with its annotations',
       (subject) => indexOf([], { subject, annotations: { a: 'b' } }),
       { annotations: { a: 'b' } },
     ],
@@ -95,7 +94,7 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     ],
   ];
   for (const [what, make, more] of kinds) {
-    it(`lists ${what}`, async ({ registry, origin, repository }) => {
+    test(`lists ${what}`, async ({ registry, origin, repository }) => {
       const name = repository();
       const subject = missingDescriptor(mediaTypes.imageManifest);
       const manifest = make(subject);
@@ -104,12 +103,12 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     });
   }
 
-  it('lists them in byte order of their digests', async (scene) => {
+  test('lists them in byte order of their digests', async (scene) => {
     const { name, subject, all } = await referred(scene);
     equal(await collect(scene.registry.referrers(name, subject)), all, 'the referrers');
   });
 
-  it('lists only those of a type', async (scene) => {
+  test('lists only those of a type', async (scene) => {
     const { name, subject, all } = await referred(scene);
     for (const artifactType of [typeA, typeB, 'application/vnd.example.none', mediaTypes.empty]) {
       const expected = all.filter((descriptor) => descriptor.artifactType === artifactType);
@@ -121,7 +120,7 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     }
   });
 
-  it('lists what comes strictly after a digest, which need not exist', async (scene) => {
+  test('lists the referrers strictly after a digest, which need not exist', async (scene) => {
     const { name, subject, all } = await referred(scene);
     for (const { digest } of [...all, missingDescriptor(typeA), missingDescriptor(typeA)]) {
       const expected = all.filter((descriptor) => descriptor.digest > digest);
@@ -133,7 +132,7 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     }
   });
 
-  it('lists at most as many as wanted, also of one type', async (scene) => {
+  test('lists at most the number asked for, of all types or of one', async (scene) => {
     const { name, subject, all } = await referred(scene);
     const { registry } = scene;
     for (const limit of [0, 1, 5, 6, 7]) {
@@ -144,27 +143,31 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     }
   });
 
-  it('can be left in the middle', async (scene) => {
+  test('can be stopped in the middle', async (scene) => {
     const { name, subject, all } = await referred(scene);
     equal(await firstOf(scene.registry.referrers(name, subject)), all[0], 'the first referrer');
   });
 
-  it('lists none where nothing is known', async ({ registry, origin, repository }) => {
+  test('lists none for an unknown repository or manifest', async ({ registry, origin, repository }) => {
     const { digest } = imageOf().descriptor;
     equal(await collect(registry.referrers(repository(), digest)), [], 'the referrers in an unknown repository');
     const name = repository();
     const image = await pushImage(origin, name);
     equal(await collect(registry.referrers(name, digest)), [], 'the referrers of an unknown manifest');
-    equal(await collect(registry.referrers(name, image.descriptor.digest)), [], 'the referrers of a lonely manifest');
+    equal(
+      await collect(registry.referrers(name, image.descriptor.digest)),
+      [],
+      'the referrers of a manifest without any',
+    );
     equal(await collect(registry.referrers(name, digest, { artifactType: typeA })), [], 'those of a type');
   });
 
-  it('does not make a repository by being asked', async (scene) => {
+  test('does not create a repository', async (scene) => {
     await collect(scene.registry.referrers(scene.repository(), imageOf().descriptor.digest));
     equal(await scene.listed(), [], 'the repositories');
   });
 
-  it('lists referrers of a subject that is pushed later, or never', async ({ registry, origin, repository }) => {
+  test('lists referrers of a subject that is pushed later, or never', async ({ registry, origin, repository }) => {
     const name = repository();
     const image = imageOf();
     const artifact = artifactOf({ artifactType: typeA, subject: image.descriptor });
@@ -175,7 +178,7 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     equal(await collect(registry.referrers(name, image.descriptor.digest)), expected, 'after');
   });
 
-  it('lists referrers of referrers at their subject only', async ({ registry, origin, repository }) => {
+  test('lists referrers of referrers at their subject only', async ({ registry, origin, repository }) => {
     const name = repository();
     const image = await pushImage(origin, name);
     const list = artifactOf({ artifactType: typeA, subject: image.descriptor });
@@ -188,7 +191,7 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     equal(await digestsOf(list.descriptor.digest), [signature.descriptor.digest], 'those of the referrer');
   });
 
-  it('lists them in their repository only', async ({ registry, origin, repository }) => {
+  test('lists them in their repository only', async ({ registry, origin, repository }) => {
     const [has, other] = [repository(), repository()];
     const image = imageOf();
     await pushContent(origin, has, image);
@@ -197,17 +200,21 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     equal(await collect(registry.referrers(other, image.descriptor.digest)), [], 'the referrers in the other');
   });
 
-  it('lists a manifest once, however often and under how many tags it is pushed', async (scene) => {
+  test('lists a manifest once, even if it is pushed again with tags', async (scene) => {
     const { registry, origin } = scene;
     const name = scene.repository();
     const image = await pushImage(origin, name);
     const artifact = artifactOf({ artifactType: typeA, subject: image.descriptor });
     await pushContent(origin, name, artifact);
     await pushContent(origin, name, artifact, { tags: ['a', 'b'] });
-    equal((await collect(registry.referrers(name, image.descriptor.digest))).length, 1, 'how many are listed');
+    equal(
+      (await collect(registry.referrers(name, image.descriptor.digest))).length,
+      1,
+      'the number of listed referrers',
+    );
   });
 
-  it('lists more than fit on any page', async ({ registry, origin, repository }) => {
+  test('lists more than fit on any page', async ({ registry, origin, repository }) => {
     const name = repository();
     const subject = missingDescriptor(mediaTypes.imageManifest);
     const all = Array.from({ length: 60 }, (_, i) =>
@@ -223,19 +230,23 @@ export const listingReferrers: DefineGroup = group('listing referrers', [], (it)
     );
   });
 
-  it('agrees with what the model says of a manifest', async ({ registry, origin, repository }) => {
+  test('agrees with referrerDescriptor', async ({ registry, origin, repository }) => {
     const name = repository();
     const subject = missingDescriptor(mediaTypes.imageManifest);
     const manifest = imageOf({ subject, annotations: { a: 'b' } });
     await pushContent(origin, name, manifest);
     const expected = referrerDescriptor(parseManifest(manifest.bytes, manifest.mediaType), manifest.descriptor);
     equal(await collect(registry.referrers(name, subject.digest)), [expected], 'the referrers');
-    holds(expected.artifactType === mediaTypes.imageConfig, 'the model does not fall back to the config');
+    holds(
+      expected.artifactType === mediaTypes.imageConfig,
+      `expected the type of the config, but referrerDescriptor gives ${expected.artifactType}`,
+    );
   });
 });
 
-export const changingReferrers: DefineGroup = group('referrers that come and go', ['writing'], (it) => {
-  it('no longer lists a manifest that was deleted', async ({ registry, repository }) => {
+/** The cases for `referrers` after deletions. */
+export const changingReferrers: DefineGroup = group('listing referrers after a deletion', ['writing'], (test) => {
+  test('no longer includes the deleted manifest', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name);
     const subject = image.descriptor;
@@ -249,10 +260,14 @@ export const changingReferrers: DefineGroup = group('referrers that come and go'
     await registry.deleteManifest(name, kept.descriptor.digest);
     equal(await collect(registry.referrers(name, digest)), [], 'the referrers at the end');
     await pushContent(registry, name, gone);
-    equal((await collect(registry.referrers(name, digest))).length, 1, 'how many are listed when one comes back');
+    equal(
+      (await collect(registry.referrers(name, digest))).length,
+      1,
+      'the number of listed referrers after one was pushed again',
+    );
   });
 
-  it('goes on listing the referrers of a manifest that was deleted', async ({ registry, repository }) => {
+  test('still includes the referrers of the deleted manifest', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name);
     const artifact = artifactOf({ artifactType: typeA, subject: image.descriptor });
@@ -262,13 +277,17 @@ export const changingReferrers: DefineGroup = group('referrers that come and go'
     equal(found, [listedAs(artifact, { artifactType: typeA })], 'the referrers');
   });
 
-  it('goes on listing a manifest whose tag was deleted', ['deletable tags'], async ({ registry, repository }) => {
+  test('still includes a manifest whose tag was deleted', ['deletable tags'], async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name);
     await pushContent(registry, name, artifactOf({ artifactType: typeA, subject: image.descriptor }), {
       tags: ['sig'],
     });
     await registry.deleteTag(name, 'sig');
-    equal((await collect(registry.referrers(name, image.descriptor.digest))).length, 1, 'how many are listed');
+    equal(
+      (await collect(registry.referrers(name, image.descriptor.digest))).length,
+      1,
+      'the number of listed referrers',
+    );
   });
 });

@@ -1,18 +1,26 @@
+// Cases for signals that abort calls.
 import { collect, isRegistryError } from '../../model/index.ts';
 import type { BlobUpload } from '../../model/index.ts';
-import { artifactOf, pushContent, pushImage, randomBlob } from '../content.ts';
+import {
+  assertBlob,
+  assertNoRepository,
+  chunkLength,
+  equal,
+  group,
+  holds,
+  methods,
+  openSource,
+  pause,
+  rejectsBecauseOf,
+  settles,
+} from '../cases/index.ts';
+import type { DefineGroup, OpenSource, Scene } from '../cases/index.ts';
+import { artifactOf, pushContent, pushImage, randomBlob } from '../content/index.ts';
 
-import { assertBlob, assertNoRepository, group } from './case.ts';
-import type { DefineGroup, Scene } from './case.ts';
-import { equal, holds, pause, rejectsBecauseOf, settles } from './check.ts';
-import { methods } from './names.ts';
-import { openSource } from './sources.ts';
-import type { OpenSource } from './sources.ts';
-import { chunkLength } from './uploads.ts';
-
-export const signals: DefineGroup = group('signals', [], (it) => {
+/** The cases for `signal`. */
+export const signals: DefineGroup = group('an aborted signal', [], (test) => {
   for (const method of methods) {
-    it(`${method.name} rejects with the reason of a signal that was aborted before`, method.needs, async (scene) => {
+    test(`makes ${method.name} reject with its reason, if it was aborted before`, method.needs, async (scene) => {
       const { registry, origin } = scene;
       const name = scene.repository();
       const image = await pushImage(origin, name, { tags: ['v1'] });
@@ -23,7 +31,7 @@ export const signals: DefineGroup = group('signals', [], (it) => {
   }
 
   for (const list of ['repositories', 'tags', 'referrers'] as const) {
-    it(`ends a list of ${list} between two items`, async ({ registry, origin, repository }) => {
+    test(`ends a list of ${list} between two items`, async ({ registry, origin, repository }) => {
       const [first, name] = [repository('a'), repository('b')];
       const image = await pushImage(origin, name, { tags: ['v1', 'v2', 'v3'] });
       for (const other of [first, repository('c')]) await pushImage(origin, other);
@@ -38,7 +46,7 @@ export const signals: DefineGroup = group('signals', [], (it) => {
         referrers: () => registry.referrers(name, image.descriptor.digest, { signal }),
       };
       const items: AsyncIterator<unknown> = lists[list]()[Symbol.asyncIterator]();
-      equal((await items.next()).done, false, 'whether the list has ended before its first item');
+      equal((await items.next()).done, false, 'whether the list ended before its first item');
       const reason = new Error('no longer wanted');
       controller.abort(reason);
       await rejectsBecauseOf(settles(items.next(), 'the next item'), reason, 'the next item');
@@ -46,14 +54,14 @@ export const signals: DefineGroup = group('signals', [], (it) => {
     });
   }
 
-  it('ends reading in the middle of a blob', async ({ registry, origin, repository }) => {
+  test('ends reading in the middle of a blob', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(6 * 1024 * 1024);
     await origin.pushBlob(name, descriptor, bytes);
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
     const content = await registry.getBlob(name, descriptor.digest, { signal: controller.signal });
-    holds((await content.readInto(new Uint8Array(1000))) > 0, 'the first bytes did not come');
+    holds((await content.readInto(new Uint8Array(1000))) > 0, 'expected the first bytes, but there are none');
     controller.abort(reason);
     const rest = async (): Promise<void> => {
       const buffer = new Uint8Array(64 * 1024);
@@ -62,7 +70,7 @@ export const signals: DefineGroup = group('signals', [], (it) => {
     await rejectsBecauseOf(settles(rest(), 'reading the rest'), reason, 'reading the rest');
   });
 
-  it('ends reading before the first byte', async ({ registry, origin, repository }) => {
+  test('ends reading before the first byte', async ({ registry, origin, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(5000);
     await origin.pushBlob(name, descriptor, bytes);
@@ -73,7 +81,7 @@ export const signals: DefineGroup = group('signals', [], (it) => {
     await rejectsBecauseOf(settles(content.bytes(), 'bytes()'), reason, 'bytes()');
   });
 
-  it('ends a push whose source hangs, and stores nothing', ['writing'], async (scene) => {
+  test('ends a push whose source hangs, and stores nothing', ['writing'], async (scene) => {
     const { registry } = scene;
     const name = scene.repository();
     const { descriptor, bytes } = randomBlob(5000);
@@ -84,13 +92,13 @@ export const signals: DefineGroup = group('signals', [], (it) => {
     await settles(Promise.race([source.waiting, push]), 'reading the source');
     controller.abort(reason);
     await rejectsBecauseOf(settles(push, 'pushBlob'), reason, 'pushBlob');
-    await left(source);
+    await released(source);
     await assertNoRepository(scene, name, descriptor.digest);
     await registry.pushBlob(name, descriptor, bytes);
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('ends an append whose source hangs, and the upload can be gone on with', ['writing'], async (scene) => {
+  test('ends an append whose source hangs, and the upload can be resumed', ['writing'], async (scene) => {
     const { registry } = scene;
     const name = scene.repository();
     const upload = await registry.startUpload(name);
@@ -104,13 +112,13 @@ export const signals: DefineGroup = group('signals', [], (it) => {
     await settles(Promise.race([source.waiting, append]), 'reading the source');
     controller.abort(reason);
     await rejectsBecauseOf(settles(append, 'append'), reason, 'append');
-    await left(source);
-    const resumed = await goneOnWith(scene, name, upload.id, bytes);
+    await released(source);
+    const resumed = await resumedAndFilled(scene, name, upload.id, bytes);
     await resumed.commit(descriptor.digest);
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not end what is over already', async ({ registry, origin, repository }) => {
+  test('does not affect a call that is over', async ({ registry, origin, repository }) => {
     const name = repository();
     const controller = new AbortController();
     const { signal } = controller;
@@ -131,16 +139,16 @@ export const signals: DefineGroup = group('signals', [], (it) => {
   });
 });
 
-async function left(source: OpenSource): Promise<void> {
-  for (let attempt = 0; attempt < 100 && !source.left; attempt++) await pause(10);
-  holds(source.left, 'the source is still open');
+async function released(source: OpenSource): Promise<void> {
+  for (let attempt = 0; attempt < 100 && !source.released; attempt++) await pause(10);
+  holds(source.released, 'expected the source to be released, but it is still open');
 }
 
 /**
- * Appends the rest of the bytes, wherever the upload stands. A registry at the other end of a connection is told that a
- * call has been broken off when the connection ends, and writes until then.
+ * Resumes the upload and appends the rest of the bytes. A remote registry learns that a call was aborted only when the
+ * connection ends, and writes until then: so this tries again while the upload is busy.
  */
-async function goneOnWith(
+async function resumedAndFilled(
   { registry, traits }: Scene,
   name: string,
   id: string,

@@ -1,11 +1,19 @@
+// Cases for setting, moving and deleting tags on a condition.
 import type { Digest, PushedManifest, Registry } from '../../model/index.ts';
-import { imageOf, indexOf, pushContent, pushImage } from '../content.ts';
-import type { TestManifest } from '../content.ts';
-
-import { assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
-import { assertManifest, assertNoManifest, assertNoTag, pushParts } from './manifests.ts';
+import {
+  assertManifest,
+  assertNoManifest,
+  assertNoRepository,
+  assertNoTag,
+  equal,
+  group,
+  holds,
+  pushParts,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, indexOf, pushContent, pushImage } from '../content/index.ts';
+import type { TestManifest } from '../content/index.ts';
 
 function pushIf(
   registry: Registry,
@@ -18,8 +26,9 @@ function pushIf(
   return registry.pushManifest(name, image.bytes, image.mediaType, { digest, tags, ifTag });
 }
 
-export const tagConditions: DefineGroup = group('conditions on tags', ['writing', 'ifTag'], (it) => {
-  it('sets a tag only if it does not exist', async ({ registry, repository }) => {
+/** The cases for `ifTag`. */
+export const tagConditions: DefineGroup = group('changing tags on a condition', ['writing', 'ifTag'], (test) => {
+  test('sets a tag only if it does not exist', async ({ registry, repository }) => {
     const name = repository();
     const [first, second] = [imageOf(), imageOf()];
     await pushParts(registry, name, first);
@@ -31,7 +40,7 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
     await assertNoManifest(registry, name, second.descriptor.digest);
   });
 
-  it('moves a tag only if it is where it is said to be', ['movable tags'], async ({ registry, repository }) => {
+  test('moves a tag only if it is at the given digest', ['movable tags'], async ({ registry, repository }) => {
     const name = repository();
     const [first, second, third] = [imageOf(), imageOf(), imageOf()];
     await pushContent(registry, name, first, { tags: ['v1'] });
@@ -45,19 +54,23 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
     await assertNoManifest(registry, name, third.descriptor.digest);
   });
 
-  it('moves a tag from a sha512 manifest only if it is there', ['movable tags'], async ({ registry, repository }) => {
-    const name = repository();
-    const [first, second] = [imageOf({ algorithm: 'sha512' }), imageOf()];
-    await pushContent(registry, name, first, { tags: ['v1'] });
-    await pushParts(registry, name, second);
-    const elsewhere = imageOf({ algorithm: 'sha512' }).descriptor.digest;
-    await rejects(pushIf(registry, name, second, elsewhere, 'v1'), 'PRECONDITION_FAILED');
-    await assertManifest(registry, name, first, 'v1');
-    await pushIf(registry, name, second, first.descriptor.digest, 'v1');
-    await assertManifest(registry, name, second, 'v1');
-  });
+  test(
+    'moves a tag from a sha512 manifest only if it is at the given digest',
+    ['movable tags'],
+    async ({ registry, repository }) => {
+      const name = repository();
+      const [first, second] = [imageOf({ algorithm: 'sha512' }), imageOf()];
+      await pushContent(registry, name, first, { tags: ['v1'] });
+      await pushParts(registry, name, second);
+      const elsewhere = imageOf({ algorithm: 'sha512' }).descriptor.digest;
+      await rejects(pushIf(registry, name, second, elsewhere, 'v1'), 'PRECONDITION_FAILED');
+      await assertManifest(registry, name, first, 'v1');
+      await pushIf(registry, name, second, first.descriptor.digest, 'v1');
+      await assertManifest(registry, name, second, 'v1');
+    },
+  );
 
-  it('sets a tag on a sha512 manifest only if it does not exist', async ({ registry, repository }) => {
+  test('sets a tag on a sha512 manifest only if it does not exist', async ({ registry, repository }) => {
     const name = repository();
     const [first, second] = [imageOf({ algorithm: 'sha512' }), imageOf({ algorithm: 'sha512' })];
     await pushParts(registry, name, first);
@@ -68,15 +81,15 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
     await assertNoManifest(registry, name, second.descriptor.digest);
   });
 
-  it('refuses to move a tag that does not exist', async ({ registry, repository }) => {
+  test('refuses to move a tag that does not exist', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name);
     const { digest } = image.descriptor;
-    await rejects(pushIf(registry, name, image, digest, 'v1'), 'PRECONDITION_FAILED', 'where the manifest exists');
+    await rejects(pushIf(registry, name, image, digest, 'v1'), 'PRECONDITION_FAILED', 'with a manifest that exists');
     await assertNoTag(registry, name, 'v1');
   });
 
-  it('does not make the repository exist by a condition that does not hold', async (scene) => {
+  test('does not create the repository if the condition does not hold', async (scene) => {
     const name = scene.repository();
     const index = indexOf([]);
     const { digest } = index.descriptor;
@@ -84,30 +97,34 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
     await assertNoRepository(scene, name, digest);
   });
 
-  it('sets several tags only if all of them are at the digest', ['movable tags'], async ({ registry, repository }) => {
-    const name = repository();
-    const first = await pushImage(registry, name, { tags: ['a', 'b'] });
-    const other = await pushImage(registry, name, { tags: ['c'] });
-    const next = imageOf();
-    await pushParts(registry, name, next);
-    const { digest } = first.descriptor;
-    for (const tags of [
-      ['a', 'c'],
-      ['c', 'a'],
-      ['a', 'b', 'missing'],
-      ['missing', 'a', 'b'],
-    ]) {
-      await rejects(pushIf(registry, name, next, digest, ...tags), 'PRECONDITION_FAILED', tags.join(', '));
-    }
-    await assertManifest(registry, name, first, 'a', 'b');
-    await assertManifest(registry, name, other, 'c');
-    await assertNoTag(registry, name, 'missing');
-    await assertNoManifest(registry, name, next.descriptor.digest);
-    await pushIf(registry, name, next, digest, 'a', 'b');
-    await assertManifest(registry, name, next, 'a', 'b');
-  });
+  test(
+    'sets several tags only if all of them are at the digest',
+    ['movable tags'],
+    async ({ registry, repository }) => {
+      const name = repository();
+      const first = await pushImage(registry, name, { tags: ['a', 'b'] });
+      const other = await pushImage(registry, name, { tags: ['c'] });
+      const next = imageOf();
+      await pushParts(registry, name, next);
+      const { digest } = first.descriptor;
+      for (const tags of [
+        ['a', 'c'],
+        ['c', 'a'],
+        ['a', 'b', 'missing'],
+        ['missing', 'a', 'b'],
+      ]) {
+        await rejects(pushIf(registry, name, next, digest, ...tags), 'PRECONDITION_FAILED', tags.join(', '));
+      }
+      await assertManifest(registry, name, first, 'a', 'b');
+      await assertManifest(registry, name, other, 'c');
+      await assertNoTag(registry, name, 'missing');
+      await assertNoManifest(registry, name, next.descriptor.digest);
+      await pushIf(registry, name, next, digest, 'a', 'b');
+      await assertManifest(registry, name, next, 'a', 'b');
+    },
+  );
 
-  it('sets several tags only if none of them exists', async ({ registry, repository }) => {
+  test('sets several tags only if none of them exists', async ({ registry, repository }) => {
     const name = repository();
     const first = await pushImage(registry, name, { tags: ['a'] });
     const next = imageOf();
@@ -124,7 +141,7 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
     await assertManifest(registry, name, next, 'b', 'c');
   });
 
-  it('compares also if the manifest is the one that the tag is at', async ({ registry, repository }) => {
+  test('checks the condition even if the tag is at the manifest already', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name, { tags: ['v1'] });
     await rejects(pushIf(registry, name, image, null, 'v1'), 'PRECONDITION_FAILED', 'only if it does not exist');
@@ -134,7 +151,7 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
     await assertManifest(registry, name, image, 'v1');
   });
 
-  it('deletes a tag only if it is at the digest', ['deletable tags'], async ({ registry, repository }) => {
+  test('deletes a tag only if it is at the digest', ['deletable tags'], async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name, { tags: ['v1'] });
     const other = await pushImage(registry, name);
@@ -153,7 +170,7 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
     ['from one digest', true],
   ] as const) {
     const needs = exists ? (['movable tags'] as const) : [];
-    it(`lets exactly one of many win that set a tag ${what} at the same time`, needs, async (scene) => {
+    test(`lets exactly one of many concurrent pushes win that set a tag ${what}`, needs, async (scene) => {
       const { registry } = scene;
       const name = scene.repository();
       const before = exists ? await pushImage(registry, name, { tags: ['v1'] }) : undefined;
@@ -162,7 +179,7 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
       const ifTag = before?.descriptor.digest ?? null;
       const results = await Promise.allSettled(images.map((image) => pushIf(registry, name, image, ifTag, 'v1')));
       const winners = images.filter((_image, i) => results[i]?.status === 'fulfilled');
-      equal(winners.length, 1, 'how many have won');
+      equal(winners.length, 1, 'the number of pushes that won');
       for (const [i, result] of results.entries()) {
         if (result.status === 'rejected') {
           await rejects(Promise.reject(result.reason), 'PRECONDITION_FAILED', `pusher ${i}`);
@@ -172,7 +189,7 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
     });
   }
 
-  it('loses no update of many that each try again', ['movable tags'], async ({ registry, repository }) => {
+  test('loses no update if concurrent callers each try again', ['movable tags'], async ({ registry, repository }) => {
     const name = repository();
     const start = await pushImage(registry, name, { tags: ['log'], annotations: { entries: '' } });
     const append = async (entry: string): Promise<void> => {
@@ -198,7 +215,7 @@ export const tagConditions: DefineGroup = group('conditions on tags', ['writing'
 });
 
 function entriesIn(bytes: Uint8Array): string[] {
-  // Made here, so its shape is known.
+  // This file made the manifest, so its shape is known.
   const { annotations } = JSON.parse(new TextDecoder().decode(bytes)) as { annotations: { entries: string } };
   return annotations.entries.split(' ').filter((entry) => entry !== '');
 }

@@ -1,13 +1,22 @@
+// Cases for setting and moving tags, and for immutable ones.
 import { collect } from '../../model/index.ts';
-import { imageOf, pushContent, pushImage } from '../content.ts';
+import {
+  algorithms,
+  assertManifest,
+  assertNoManifest,
+  assertNoRepository,
+  assertNoTag,
+  equal,
+  group,
+  pushParts,
+  rejects,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { imageOf, pushContent, pushImage } from '../content/index.ts';
 
-import { algorithms, assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, rejects } from './check.ts';
-import { assertManifest, assertNoManifest, assertNoTag, pushParts } from './manifests.ts';
-
-export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
-  it('sets several tags with one push', async ({ registry, repository }) => {
+/** The cases for setting and moving tags. */
+export const tagging: DefineGroup = group('tagging', ['writing'], (test) => {
+  test('sets several tags with one push', async ({ registry, repository }) => {
     const name = repository();
     const tags = ['1.2.3', '1.2', '1', 'latest', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
     const image = imageOf();
@@ -17,7 +26,7 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
     equal(await collect(registry.tags(name)), tags.toSorted(), 'the tags that are listed');
   });
 
-  it('sets a tag once, however often it is named', async ({ registry, repository }) => {
+  test('sets a tag once if it is named several times', async ({ registry, repository }) => {
     const name = repository();
     const image = imageOf();
     await pushContent(registry, name, image, { tags: ['a', 'a', 'b', 'a'] });
@@ -25,7 +34,7 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
     equal(await collect(registry.tags(name)), ['a', 'b'], 'the tags that are listed');
   });
 
-  it('sets none of several tags if one is malformed, and stores nothing', async (scene) => {
+  test('sets none of several tags if one is malformed, and stores nothing', async (scene) => {
     const { registry } = scene;
     const name = scene.repository();
     const other = scene.repository();
@@ -47,7 +56,7 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
     await assertNoRepository(scene, other, image.descriptor.digest);
   });
 
-  it('takes every tag that the specification allows', async ({ registry, repository }) => {
+  test('accepts every tag that the specification allows', async ({ registry, repository }) => {
     const name = repository();
     const tags = ['_', '0', 'A', 'a.b-c_d', 'x'.repeat(128), '_._-', 'sha256-abc.sig', 'CON', 'latest.', '0-'];
     const image = imageOf();
@@ -55,7 +64,7 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
     await assertManifest(registry, name, image, ...tags);
   });
 
-  it('keeps tags apart that differ in their case', async ({ registry, repository }) => {
+  test('keeps tags apart that differ only in case', async ({ registry, repository }) => {
     const name = repository();
     const lower = await pushImage(registry, name, { tags: ['latest'] });
     const upper = await pushImage(registry, name, { tags: ['LATEST'] });
@@ -64,7 +73,7 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
     await assertNoTag(registry, name, 'Latest');
   });
 
-  it('keeps the same tag of two repositories apart', async ({ registry, repository }) => {
+  test('keeps the same tag of two repositories apart', async ({ registry, repository }) => {
     const [a, b] = [repository(), repository()];
     const [inA, inB] = [await pushImage(registry, a, { tags: ['v1'] }), await pushImage(registry, b, { tags: ['v1'] })];
     await assertManifest(registry, a, inA, 'v1');
@@ -72,7 +81,7 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
   });
 
   for (const algorithm of algorithms) {
-    it(`moves a tag to a manifest with a ${algorithm} digest`, ['movable tags'], async ({ registry, repository }) => {
+    test(`moves a tag to a manifest with a ${algorithm} digest`, ['movable tags'], async ({ registry, repository }) => {
       const name = repository();
       const before = await pushImage(registry, name, { tags: ['moves', 'stays'] });
       const after = await pushImage(registry, name, { tags: ['moves'], algorithm });
@@ -81,20 +90,16 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
     });
   }
 
-  it(
-    'keeps the manifest from which the last tag has moved away',
-    ['movable tags'],
-    async ({ registry, repository }) => {
-      const name = repository();
-      const before = await pushImage(registry, name, { tags: ['v1'] });
-      const after = await pushImage(registry, name, { tags: ['v1'] });
-      await assertManifest(registry, name, before);
-      await assertManifest(registry, name, after, 'v1');
-      equal(await collect(registry.tags(name)), ['v1'], 'the tags');
-    },
-  );
+  test('keeps a manifest whose last tag has moved to another', ['movable tags'], async ({ registry, repository }) => {
+    const name = repository();
+    const before = await pushImage(registry, name, { tags: ['v1'] });
+    const after = await pushImage(registry, name, { tags: ['v1'] });
+    await assertManifest(registry, name, before);
+    await assertManifest(registry, name, after, 'v1');
+    equal(await collect(registry.tags(name)), ['v1'], 'the tags');
+  });
 
-  it('moves a tag back and forth', ['movable tags'], async ({ registry, repository }) => {
+  test('moves a tag back and forth', ['movable tags'], async ({ registry, repository }) => {
     const name = repository();
     const [one, two] = [await pushImage(registry, name), await pushImage(registry, name)];
     for (const image of [one, two, one, two]) {
@@ -103,7 +108,7 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
     }
   });
 
-  it('adds a tag to a manifest that is there, and keeps its others', async ({ registry, repository }) => {
+  test('adds a tag to a stored manifest, and keeps its other tags', async ({ registry, repository }) => {
     const name = repository();
     const image = await pushImage(registry, name, { tags: ['one'] });
     await registry.pushManifest(name, image.bytes, image.mediaType, { tags: ['two'] });
@@ -112,81 +117,90 @@ export const tagging: DefineGroup = group('tags', ['writing'], (it) => {
   });
 });
 
-export const immutableTags: DefineGroup = group('immutable tags', ['writing', 'immutable tags'], (it) => {
-  it('accepts the same manifest again', async ({ registry, repository }) => {
-    const name = repository();
-    const image = await pushImage(registry, name, { tags: ['v1'] });
-    const pushed = await pushContent(registry, name, image, { tags: ['v1'] });
-    equal(pushed.tags, ['v1'], 'the tags that pushManifest returns');
-    await assertManifest(registry, name, image, 'v1');
-  });
+/** The cases for a registry whose tags cannot move. */
+export const immutableTags: DefineGroup = group(
+  'a registry with immutable tags',
+  ['writing', 'immutable tags'],
+  (test) => {
+    test('accepts the same manifest again', async ({ registry, repository }) => {
+      const name = repository();
+      const image = await pushImage(registry, name, { tags: ['v1'] });
+      const pushed = await pushContent(registry, name, image, { tags: ['v1'] });
+      equal(pushed.tags, ['v1'], 'the tags that pushManifest returns');
+      await assertManifest(registry, name, image, 'v1');
+    });
 
-  it('refuses another manifest, and stores nothing of it', async ({ registry, repository }) => {
-    const name = repository();
-    const image = await pushImage(registry, name, { tags: ['v1'] });
-    const other = imageOf();
-    await pushParts(registry, name, other);
-    for (const tags of [['v1'], ['new', 'v1'], ['v1', 'new']]) {
-      await rejects(registry.pushManifest(name, other.bytes, other.mediaType, { tags }), 'DENIED', tags.join(' and '));
-    }
-    await assertManifest(registry, name, image, 'v1');
-    await assertNoTag(registry, name, 'new');
-    await assertNoManifest(registry, name, other.descriptor.digest);
-  });
+    test('refuses another manifest, and does not store it', async ({ registry, repository }) => {
+      const name = repository();
+      const image = await pushImage(registry, name, { tags: ['v1'] });
+      const other = imageOf();
+      await pushParts(registry, name, other);
+      for (const tags of [['v1'], ['new', 'v1'], ['v1', 'new']]) {
+        await rejects(
+          registry.pushManifest(name, other.bytes, other.mediaType, { tags }),
+          'DENIED',
+          tags.join(' and '),
+        );
+      }
+      await assertManifest(registry, name, image, 'v1');
+      await assertNoTag(registry, name, 'new');
+      await assertNoManifest(registry, name, other.descriptor.digest);
+    });
 
-  it('sets the other tags of a push of which one is there already', async ({ registry, repository }) => {
-    const name = repository();
-    const image = await pushImage(registry, name, { tags: ['v1'] });
-    await pushContent(registry, name, image, { tags: ['v1', 'v2'] });
-    await pushContent(registry, name, image, { tags: ['v3', 'v1'] });
-    await assertManifest(registry, name, image, 'v1', 'v2', 'v3');
-  });
+    test('sets the other tags of a push if one of them exists', async ({ registry, repository }) => {
+      const name = repository();
+      const image = await pushImage(registry, name, { tags: ['v1'] });
+      await pushContent(registry, name, image, { tags: ['v1', 'v2'] });
+      await pushContent(registry, name, image, { tags: ['v3', 'v1'] });
+      await assertManifest(registry, name, image, 'v1', 'v2', 'v3');
+    });
 
-  it('accepts other manifests without a tag or with a new one', async ({ registry, repository }) => {
-    const name = repository();
-    const image = await pushImage(registry, name, { tags: ['v1'] });
-    const untagged = await pushImage(registry, name);
-    const other = await pushImage(registry, name, { tags: ['v2'] });
-    await assertManifest(registry, name, image, 'v1');
-    await assertManifest(registry, name, untagged);
-    await assertManifest(registry, name, other, 'v2');
-  });
+    test('accepts other manifests without a tag or with a new one', async ({ registry, repository }) => {
+      const name = repository();
+      const image = await pushImage(registry, name, { tags: ['v1'] });
+      const untagged = await pushImage(registry, name);
+      const other = await pushImage(registry, name, { tags: ['v2'] });
+      await assertManifest(registry, name, image, 'v1');
+      await assertManifest(registry, name, untagged);
+      await assertManifest(registry, name, other, 'v2');
+    });
 
-  it('refuses to delete a tag, and what it reaches', async ({ registry, repository }) => {
-    const name = repository();
-    const image = await pushImage(registry, name, { tags: ['v1'] });
-    const { digest } = image.descriptor;
-    const refused = ['DENIED', 'UNSUPPORTED'] as const;
-    await rejects(registry.deleteTag(name, 'v1'), refused, 'deleteTag');
-    await rejects(registry.deleteTag(name, 'v1', { ifTag: digest }), refused, 'deleteTag with its digest');
-    await rejects(registry.deleteManifest(name, digest), refused, 'deleteManifest');
-    for (const blob of image.blobs) {
-      await rejects(registry.deleteBlob(name, blob.descriptor.digest), refused, 'deleteBlob');
-    }
-    await assertManifest(registry, name, image, 'v1');
-  });
+    test('refuses to delete a tag and the content that it reaches', async ({ registry, repository }) => {
+      const name = repository();
+      const image = await pushImage(registry, name, { tags: ['v1'] });
+      const { digest } = image.descriptor;
+      const refused = ['DENIED', 'UNSUPPORTED'] as const;
+      await rejects(registry.deleteTag(name, 'v1'), refused, 'deleteTag');
+      await rejects(registry.deleteTag(name, 'v1', { ifTag: digest }), refused, 'deleteTag with its digest');
+      await rejects(registry.deleteManifest(name, digest), refused, 'deleteManifest');
+      for (const blob of image.blobs) {
+        await rejects(registry.deleteBlob(name, blob.descriptor.digest), refused, 'deleteBlob');
+      }
+      await assertManifest(registry, name, image, 'v1');
+    });
 
-  it('lets delete what no tag reaches', async ({ registry, repository }) => {
-    const name = repository();
-    await pushImage(registry, name, { tags: ['v1'] });
-    const untagged = await pushImage(registry, name);
-    await registry.deleteManifest(name, untagged.descriptor.digest);
-    for (const { descriptor } of untagged.blobs) await registry.deleteBlob(name, descriptor.digest);
-    await assertNoManifest(registry, name, untagged.descriptor.digest);
-  });
+    test('deletes content that no tag reaches', async ({ registry, repository }) => {
+      const name = repository();
+      await pushImage(registry, name, { tags: ['v1'] });
+      const untagged = await pushImage(registry, name);
+      await registry.deleteManifest(name, untagged.descriptor.digest);
+      for (const { descriptor } of untagged.blobs) await registry.deleteBlob(name, descriptor.digest);
+      await assertNoManifest(registry, name, untagged.descriptor.digest);
+    });
 
-  it('lets one of two win that set a new tag at the same time', async ({ registry, repository }) => {
-    const name = repository();
-    const images = [imageOf(), imageOf(), imageOf(), imageOf()];
-    for (const image of images) await pushParts(registry, name, image);
-    const results = await Promise.allSettled(
-      images.map((image) => registry.pushManifest(name, image.bytes, image.mediaType, { tags: ['v1'] })),
-    );
-    const winners = images.filter((_image, i) => results[i]?.status === 'fulfilled');
-    equal(winners.length, 1, 'how many have won');
-    for (const result of results) {
-      if (result.status === 'rejected') await rejects(Promise.reject(result.reason), 'DENIED', 'another one');
-    }
-    for (const winner of winners) await assertManifest(registry, name, winner, 'v1');
-  });
-});
+    test('lets exactly one of many concurrent pushes set a new tag', async ({ registry, repository }) => {
+      const name = repository();
+      const images = [imageOf(), imageOf(), imageOf(), imageOf()];
+      for (const image of images) await pushParts(registry, name, image);
+      const results = await Promise.allSettled(
+        images.map((image) => registry.pushManifest(name, image.bytes, image.mediaType, { tags: ['v1'] })),
+      );
+      const winners = images.filter((_image, i) => results[i]?.status === 'fulfilled');
+      equal(winners.length, 1, 'the number of pushes that won');
+      for (const result of results) {
+        if (result.status === 'rejected') await rejects(Promise.reject(result.reason), 'DENIED', 'a push that lost');
+      }
+      for (const winner of winners) await assertManifest(registry, name, winner, 'v1');
+    });
+  },
+);

@@ -1,14 +1,29 @@
-import { blobOf, randomBlob } from '../content.ts';
+// Cases for uploads in which a call fails: the upload keeps its bytes and can continue.
+import {
+  algorithms,
+  assertBlob,
+  assertNoRepository,
+  chunkLength,
+  ContractError,
+  equal,
+  failingAfter,
+  readLimit,
+  group,
+  holds,
+  inPieces,
+  longSource,
+  openSource,
+  rejects,
+  rejectsBecauseOf,
+  settles,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, randomBlob } from '../content/index.ts';
 
-import { algorithms, assertBlob, assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { ContractError, equal, holds, rejects, rejectsBecauseOf, settles } from './check.ts';
-import { failingAfter, fairShare, inPieces, longSource, openSource } from './sources.ts';
-import { chunkLength } from './uploads.ts';
-
-export const failingUploads: DefineGroup = group('uploads of which a step fails', ['writing'], (it) => {
+/** The cases for uploads in which a call fails. */
+export const failingUploads: DefineGroup = group('an upload with a failed step', ['writing'], (test) => {
   for (const algorithm of algorithms) {
-    it(`refuses a commit with the wrong ${algorithm} digest, and can be committed with the right one`, async (scene) => {
+    test(`refuses a commit with the wrong ${algorithm} digest, and can be committed with the right one`, async (scene) => {
       const { registry } = scene;
       const name = scene.repository();
       const { descriptor, bytes } = randomBlob(3000, { algorithm });
@@ -22,7 +37,7 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
       await assertBlob(registry, name, descriptor, bytes);
     });
 
-    it(`drops what came with a commit that had the wrong ${algorithm} digest`, async ({ registry, repository }) => {
+    test(`discards the bytes of a commit with the wrong ${algorithm} digest`, async ({ registry, repository }) => {
       const name = repository();
       const upload = await registry.startUpload(name, { algorithm });
       const length = chunkLength(upload, 1000);
@@ -37,7 +52,7 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     });
   }
 
-  it('refuses a commit with something that is no digest, and goes on', async ({ registry, repository }) => {
+  test('refuses a commit with a malformed digest, and continues', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(100);
     const upload = await registry.startUpload(name);
@@ -50,7 +65,7 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not store the empty blob for the digest of something else', async (scene) => {
+  test('does not store the empty blob under another digest', async (scene) => {
     const name = scene.repository();
     const { digest } = randomBlob(10).descriptor;
     const upload = await scene.registry.startUpload(name);
@@ -61,7 +76,7 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     await assertBlob(scene.registry, name, blobOf('').descriptor, new Uint8Array());
   });
 
-  it('refuses bytes that belong elsewhere, and goes on where it stands', async ({ registry, repository }) => {
+  test('refuses bytes for another position, and continues at its own', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const length = chunkLength(upload, 1000);
@@ -69,7 +84,7 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     const chunk = (at: number): Uint8Array => bytes.subarray(at, at + length);
     const size = length;
     await rejects(upload.append(chunk(length), { at: length, size }), 'RANGE_INVALID', 'ahead, at the start');
-    equal(upload.size, 0, 'the size after bytes that belong further ahead');
+    equal(upload.size, 0, 'the size after bytes for a later position');
     await upload.append(chunk(0), { at: 0, size });
     await rejects(upload.append(chunk(0), { at: 0, size }), 'RANGE_INVALID', 'the same again');
     await rejects(upload.append(chunk(length * 2), { at: length * 2, size }), 'RANGE_INVALID', 'ahead');
@@ -82,7 +97,7 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('refuses last bytes that belong elsewhere, and goes on where it stands', async ({ registry, repository }) => {
+  test('refuses last bytes for another position, and continues at its own', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const length = chunkLength(upload, 1000);
@@ -101,7 +116,7 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     [1, 'fewer'],
     [-1, 'more'],
   ] as const) {
-    it(`appends nothing if ${what} bytes come than announced`, async ({ registry, repository }) => {
+    test(`appends nothing if a source has ${what} bytes than announced`, async ({ registry, repository }) => {
       const name = repository();
       const upload = await registry.startUpload(name);
       const length = chunkLength(upload, 1000);
@@ -119,17 +134,17 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     });
   }
 
-  it('stops reading a source that gives more than announced, and lets go of it', async ({ registry, repository }) => {
+  test('stops reading a source that gives more than announced, and releases it', async ({ registry, repository }) => {
     const upload = await registry.startUpload(repository());
     const source = longSource();
     await rejects(settles(upload.append(source, { size: 1000 }), 'appending'), 'SIZE_INVALID');
-    holds(source.taken <= fairShare, `read ${source.taken} bytes, though 1000 were announced`);
-    holds(source.left, 'the source is still open');
+    holds(source.taken <= readLimit, `expected to stop after the 1000 announced bytes, but read ${source.taken}`);
+    holds(source.released, 'expected the source to be released, but it is still open');
     equal(upload.size, 0, 'the size afterwards');
     await upload.cancel();
   });
 
-  it('keeps what came before its source failed, and goes on from there', async ({ registry, repository }) => {
+  test('keeps the bytes from before its source failed, and continues after them', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const length = chunkLength(upload, 1000);
@@ -140,13 +155,13 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     await rejectsBecauseOf(upload.append(source), reason, 'append');
     equal(upload.size, length * 2, 'the size afterwards');
     const resumed = await registry.resumeUpload(name, upload.id);
-    equal(resumed.size, length * 2, 'the size that the registry says');
+    equal(resumed.size, length * 2, 'the size that the registry reports');
     await resumed.append(bytes.subarray(length * 2), { at: length * 2 });
     await resumed.commit(descriptor.digest);
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('can be gone on with if the source of the last bytes failed', async (scene) => {
+  test('can be resumed if the source of the last bytes failed', async (scene) => {
     const { registry } = scene;
     const name = scene.repository();
     const upload = await registry.startUpload(name);
@@ -158,12 +173,15 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     await rejectsBecauseOf(upload.commit(descriptor.digest, { source }), reason, 'commit');
     await assertNoRepository(scene, name, descriptor.digest);
     const { size = 0 } = upload;
-    holds(size >= length && size <= length + 100, `the size afterwards is ${size}`);
+    holds(
+      size >= length && size <= length + 100,
+      `the size afterwards: expected ${length} to ${length + 100}, but it is ${size}`,
+    );
     await upload.commit(descriptor.digest, { source: bytes.subarray(size), at: size });
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('refuses a call while another one is running', async ({ registry, repository }) => {
+  test('refuses a call while another one is running', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const { descriptor, bytes } = randomBlob(chunkLength(upload, 1000));
@@ -178,7 +196,7 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('lets one of two win that append to the same place at the same time', async ({ registry, repository }) => {
+  test('lets one of two concurrent appends to the same position win', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const length = chunkLength(upload, 50_000);
@@ -190,14 +208,14 @@ export const failingUploads: DefineGroup = group('uploads of which a step fails'
       ),
     );
     const winners = results.flatMap((result, i) => (result.status === 'fulfilled' ? [i] : []));
-    equal(winners.length, 1, 'how many have won');
+    equal(winners.length, 1, 'the number of appends that won');
     for (const result of results) {
       if (result.status === 'rejected') {
         await rejects(Promise.reject(result.reason), ['BLOB_UPLOAD_INVALID', 'RANGE_INVALID'], 'the other one');
       }
     }
     const won = blobs[winners[0] ?? 0];
-    if (won === undefined) throw new ContractError('nobody has won');
+    if (won === undefined) throw new ContractError('expected one append to win, but none did');
     const resumed = await registry.resumeUpload(name, upload.id);
     equal(resumed.size, length, 'the size afterwards');
     await resumed.commit(won.descriptor.digest);

@@ -1,14 +1,13 @@
+// Cases for the life of an upload: resumed, committed, cancelled.
 import type { Registry } from '../../model/index.ts';
-import { blobOf, randomBlob } from '../content.ts';
+import { assertBlob, assertNoRepository, chunkLength, equal, group, holds, rejects } from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, randomBlob } from '../content/index.ts';
 
-import { assertBlob, assertNoRepository, group } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { equal, holds, rejects } from './check.ts';
-import { chunkLength } from './uploads.ts';
-
-export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'], (it) => {
+/** The cases for `resumeUpload`. */
+export const resumingUploads: DefineGroup = group('a resumed upload', ['writing'], (test) => {
   for (const told of [false, true]) {
-    it(`goes on ${told ? 'where the caller says' : 'where the upload stands'}`, async ({ registry, repository }) => {
+    test(`continues at ${told ? 'the offset that the caller gives' : 'its end'}`, async ({ registry, repository }) => {
       const name = repository();
       const upload = await registry.startUpload(name);
       const length = chunkLength(upload, 1000);
@@ -23,14 +22,17 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     });
   }
 
-  it('goes on at the end, wherever that is', async ({ registry, repository }) => {
+  test('continues at its end without asking for it', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const length = chunkLength(upload, 1000);
     const { descriptor, bytes } = randomBlob(length * 3);
     await upload.append(bytes.subarray(0, length));
     const resumed = await registry.resumeUpload(name, upload.id, { offset: 'end' });
-    holds(resumed.size === length || resumed.size === undefined, `its size is ${resumed.size}`);
+    holds(
+      resumed.size === length || resumed.size === undefined,
+      `its size: expected ${length} or undefined, but it is ${resumed.size}`,
+    );
     equal(await resumed.append(bytes.subarray(length, length * 2)), length * 2, 'the size that append returns');
     equal(resumed.size, length * 2, 'the size afterwards');
     const again = await registry.resumeUpload(name, resumed.id, { offset: 'end' });
@@ -39,7 +41,7 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('commits and cancels without asking how much there is', async ({ registry, repository }) => {
+  test('can be committed and cancelled without asking for its size', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(1000);
     const [kept, given] = [await registry.startUpload(name), await registry.startUpload(name)];
@@ -52,7 +54,7 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
   });
 
   for (const size of [0, 1, 2]) {
-    it(`knows that an upload has ${size} bytes`, async ({ registry, repository }) => {
+    test(`has the ${size} ${size === 1 ? 'byte' : 'bytes'} that it had before`, async ({ registry, repository }) => {
       const name = repository();
       const { descriptor, bytes } = randomBlob(size);
       const upload = await registry.startUpload(name);
@@ -67,20 +69,20 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     });
   }
 
-  it('refuses to go on where the upload does not stand', async ({ registry, repository, traits }) => {
+  test('refuses an offset other than its size', async ({ registry, repository, traits }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const length = chunkLength(upload, 1000);
     const { descriptor, bytes } = randomBlob(length * 2);
-    const goOn = async (offset: number): Promise<void> => {
+    const appendAt = async (offset: number): Promise<void> => {
       const resumed = await registry.resumeUpload(name, upload.id, { offset });
-      // Not to ask is why one tells a remote registry the offset.
+      // With an offset a client does not ask a remote registry, which compares it with the next bytes.
       if (traits.remote === true) await resumed.append(bytes.subarray(offset), { at: offset });
     };
-    await rejects(goOn(1), 'RANGE_INVALID', 'before the first byte came');
+    await rejects(appendAt(1), 'RANGE_INVALID', 'before the first byte came');
     await upload.append(bytes.subarray(0, length));
     for (const offset of [0, 1, length - 1, length + 1]) {
-      await rejects(goOn(offset), 'RANGE_INVALID', `at byte ${offset}`);
+      await rejects(appendAt(offset), 'RANGE_INVALID', `at byte ${offset}`);
     }
     const resumed = await registry.resumeUpload(name, upload.id);
     equal(resumed.size, length, 'the size afterwards');
@@ -88,7 +90,7 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('can be resumed after each chunk', async ({ registry, repository }) => {
+  test('can be resumed after each chunk', async ({ registry, repository }) => {
     const name = repository();
     let upload = await registry.startUpload(name);
     const length = chunkLength(upload, 300);
@@ -102,7 +104,7 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('can be closed more than once, and after it was committed', async ({ registry, repository }) => {
+  test('can be closed more than once, and after it was committed', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(100);
     const upload = await registry.startUpload(name);
@@ -115,7 +117,7 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not know an id that was never issued, and makes nothing by being asked', async (scene) => {
+  test('is unknown by an id that was never issued, and nothing is created', async (scene) => {
     const { registry } = scene;
     const name = scene.repository();
     const ids = [
@@ -142,12 +144,12 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
       await rejects(registry.resumeUpload(name, id), 'BLOB_UPLOAD_UNKNOWN', JSON.stringify(id.slice(0, 50)));
     }
     for (const offset of [10, 'end'] as const) {
-      await rejects(goOnWithUnknown(registry, name, offset), 'BLOB_UPLOAD_UNKNOWN', `with the offset ${offset}`);
+      await rejects(appendToUnknown(registry, name, offset), 'BLOB_UPLOAD_UNKNOWN', `with the offset ${offset}`);
     }
     await assertNoRepository(scene, name, randomBlob().descriptor.digest);
   });
 
-  it('does not know an id that was changed', async ({ registry, repository }) => {
+  test('is unknown by a changed id', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     await upload.append(randomBlob(chunkLength(upload, 10)).bytes);
@@ -157,7 +159,7 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     await upload.cancel();
   });
 
-  it('does not know an upload of another repository', async ({ registry, repository }) => {
+  test('is unknown in another repository', async ({ registry, repository }) => {
     const [mine, other] = [repository(), repository()];
     const upload = await registry.startUpload(mine);
     const length = chunkLength(upload, 1000);
@@ -166,14 +168,15 @@ export const resumingUploads: DefineGroup = group('resuming uploads', ['writing'
     await upload.append(bytes);
     await rejects(registry.resumeUpload(other, upload.id), 'BLOB_UPLOAD_UNKNOWN', 'after it');
     await registry.pushBlob(other, descriptor, bytes);
-    await rejects(registry.resumeUpload(other, upload.id), 'BLOB_UPLOAD_UNKNOWN', 'where the repository exists');
+    await rejects(registry.resumeUpload(other, upload.id), 'BLOB_UPLOAD_UNKNOWN', 'in a repository that exists');
     await upload.commit(descriptor.digest);
     await assertBlob(registry, mine, descriptor, bytes);
   });
 });
 
-export const endingUploads: DefineGroup = group('ending uploads', ['writing'], (it) => {
-  it('is over with the commit', async ({ registry, repository }) => {
+/** The cases for uploads after `commit` and `cancel`. */
+export const endingUploads: DefineGroup = group('an ended upload', ['writing'], (test) => {
+  test('is unknown after its commit', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(100);
     const upload = await registry.startUpload(name);
@@ -186,7 +189,7 @@ export const endingUploads: DefineGroup = group('ending uploads', ['writing'], (
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('is over with the commit also if nothing came before it', async ({ registry, repository }) => {
+  test('is unknown after a commit that was its only step', async ({ registry, repository }) => {
     const name = repository();
     const [empty, whole] = [await registry.startUpload(name), await registry.startUpload(name)];
     await empty.commit(blobOf('').descriptor.digest);
@@ -197,7 +200,7 @@ export const endingUploads: DefineGroup = group('ending uploads', ['writing'], (
   });
 
   for (const size of [0, 100]) {
-    it(`is over when it is cancelled with ${size} bytes`, async (scene) => {
+    test(`is unknown after it was cancelled with ${size} bytes`, async (scene) => {
       const { registry } = scene;
       const name = scene.repository();
       const { descriptor, bytes } = randomBlob(size);
@@ -211,7 +214,7 @@ export const endingUploads: DefineGroup = group('ending uploads', ['writing'], (
     });
   }
 
-  it('can be cancelled more than once', async ({ registry, repository }) => {
+  test('can be cancelled more than once', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     await upload.append(randomBlob(chunkLength(upload, 10)).bytes);
@@ -222,7 +225,7 @@ export const endingUploads: DefineGroup = group('ending uploads', ['writing'], (
     await rejects(registry.resumeUpload(name, upload.id), 'BLOB_UPLOAD_UNKNOWN');
   });
 
-  it('does nothing when it is cancelled after the commit', async ({ registry, repository }) => {
+  test('keeps its blob when it is cancelled after the commit', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(100);
     const upload = await registry.startUpload(name);
@@ -232,7 +235,7 @@ export const endingUploads: DefineGroup = group('ending uploads', ['writing'], (
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('leaves other uploads alone when it is cancelled', async ({ registry, repository }) => {
+  test('does not affect other uploads when it is cancelled', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(100);
     const [given, kept] = [await registry.startUpload(name), await registry.startUpload(name)];
@@ -243,16 +246,16 @@ export const endingUploads: DefineGroup = group('ending uploads', ['writing'], (
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('gives each upload an id of its own', async ({ registry, repository }) => {
+  test('has an id of its own', async ({ registry, repository }) => {
     const name = repository();
     const ids: string[] = [];
     for (let i = 0; i < 50; i++) ids.push((await registry.startUpload(name)).id);
-    equal(new Set(ids).size, 50, 'how many of 50 ids differ');
+    equal(new Set(ids).size, 50, 'the number of different ids');
   });
 });
 
-async function goOnWithUnknown(registry: Registry, name: string, offset: number | 'end'): Promise<void> {
+async function appendToUnknown(registry: Registry, name: string, offset: number | 'end'): Promise<void> {
   const upload = await registry.resumeUpload(name, 'unknown', { offset });
-  // Not to ask is why one tells a remote registry the offset.
+  // With an offset a client does not ask a remote registry, which compares it with the next bytes.
   await upload.append(randomBlob(10).bytes);
 }

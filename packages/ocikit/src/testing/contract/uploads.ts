@@ -1,29 +1,37 @@
-import type { BlobSource, BlobUpload } from '../../model/index.ts';
-import { blobOf, randomBlob } from '../content.ts';
+// Cases for uploads that succeed, in one step or in chunks.
+import type { BlobSource } from '../../model/index.ts';
+import {
+  algorithms,
+  assertBlob,
+  assertNoRepository,
+  chunkLength,
+  ContractError,
+  equal,
+  group,
+  holds,
+  identityOf,
+  inPieces,
+  rejects,
+  sameBytes,
+  streamOf,
+} from '../cases/index.ts';
+import type { DefineGroup } from '../cases/index.ts';
+import { blobOf, randomBlob } from '../content/index.ts';
 
-import { algorithms, assertBlob, assertNoRepository, group, identityOf } from './case.ts';
-import type { DefineGroup } from './case.ts';
-import { ContractError, equal, holds, rejects, sameBytes } from './check.ts';
-import { inPieces, streamOf } from './sources.ts';
-
-/** As long as asked for, unless the registry wants longer ones. */
-export function chunkLength(upload: BlobUpload, length: number): number {
-  return Math.max(length, upload.minimumChunk ?? 0);
-}
-
-export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
+/** The cases for uploads that succeed. */
+export const uploading: DefineGroup = group('uploading', ['writing'], (test) => {
   for (const algorithm of algorithms) {
-    it(`stores a ${algorithm} blob that comes with the commit`, async ({ registry, repository }) => {
+    test(`stores a ${algorithm} blob that comes with the commit`, async ({ registry, repository }) => {
       const name = repository();
       const { descriptor, bytes } = randomBlob(3000, { algorithm });
       const upload = await registry.startUpload(name, { algorithm });
       equal(upload.size, 0, 'the size at the start');
       const committed = await upload.commit(descriptor.digest, { source: bytes, at: 0, size: bytes.length });
-      equal(identityOf(committed), descriptor, 'what commit returns');
+      equal(identityOf(committed), descriptor, 'the result of commit');
       await assertBlob(registry, name, descriptor, bytes);
     });
 
-    it(`stores a ${algorithm} blob that comes with the commit as a stream`, async ({ registry, repository }) => {
+    test(`stores a ${algorithm} blob that comes with the commit as a stream`, async ({ registry, repository }) => {
       const name = repository();
       const { descriptor, bytes } = randomBlob(3000, { algorithm });
       const upload = await registry.startUpload(name, { algorithm });
@@ -31,21 +39,21 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
       await assertBlob(registry, name, descriptor, bytes);
     });
 
-    it(`stores a ${algorithm} blob that comes in chunks`, async ({ registry, repository }) => {
+    test(`stores a ${algorithm} blob that comes in chunks`, async ({ registry, repository }) => {
       const name = repository();
       const upload = await registry.startUpload(name, { algorithm, chunkSize: 1000 });
       const length = chunkLength(upload, 1000);
       const { descriptor, bytes } = randomBlob(length * 3 - 5, { algorithm });
       for (let at = 0; at < bytes.length; at += length) {
         const chunk = bytes.subarray(at, at + length);
-        equal(await upload.append(chunk, { at, size: chunk.length }), at + chunk.length, 'what append returns');
+        equal(await upload.append(chunk, { at, size: chunk.length }), at + chunk.length, 'the result of append');
         equal(upload.size, at + chunk.length, 'the size after it');
       }
-      equal(identityOf(await upload.commit(descriptor.digest)), descriptor, 'what commit returns');
+      equal(identityOf(await upload.commit(descriptor.digest)), descriptor, 'the result of commit');
       await assertBlob(registry, name, descriptor, bytes);
     });
 
-    it(`stores a ${algorithm} blob whose last chunk comes with the commit`, async ({ registry, repository }) => {
+    test(`stores a ${algorithm} blob whose last chunk comes with the commit`, async ({ registry, repository }) => {
       const name = repository();
       const upload = await registry.startUpload(name, { algorithm });
       const length = chunkLength(upload, 1000);
@@ -57,10 +65,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
       await assertBlob(registry, name, descriptor, bytes);
     });
 
-    it(`stores the empty blob with its ${algorithm} digest, of which nothing came`, async ({
-      registry,
-      repository,
-    }) => {
+    test(`stores the empty blob with its ${algorithm} digest, without an append`, async ({ registry, repository }) => {
       const name = repository();
       const { descriptor, bytes } = blobOf('', { algorithm });
       const upload = await registry.startUpload(name, { algorithm });
@@ -69,7 +74,10 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     });
 
     const other = algorithm === 'sha256' ? 'sha512' : 'sha256';
-    it(`commits with a ${other} digest what was started for ${algorithm}`, async ({ registry, repository }) => {
+    test(`commits with a ${other} digest an upload that was started for ${algorithm}`, async ({
+      registry,
+      repository,
+    }) => {
       const name = repository();
       const { descriptor, bytes } = randomBlob(4000, { algorithm: other });
       const upload = await registry.startUpload(name, { algorithm });
@@ -79,7 +87,10 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
       await assertBlob(registry, name, descriptor, bytes);
     });
 
-    it(`commits with a ${algorithm} digest what was started without an algorithm`, async ({ registry, repository }) => {
+    test(`commits with a ${algorithm} digest an upload that was started without an algorithm`, async ({
+      registry,
+      repository,
+    }) => {
       const name = repository();
       const { descriptor, bytes } = randomBlob(4000, { algorithm });
       const upload = await registry.startUpload(name);
@@ -97,7 +108,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     ['a function that opens a stream', (bytes) => async () => streamOf(bytes, 300)],
   ];
   for (const [kind, of] of sources) {
-    it(`appends ${kind}, with and without saying how much`, async ({ registry, repository }) => {
+    test(`appends ${kind}, with and without an announced size`, async ({ registry, repository }) => {
       const name = repository();
       const upload = await registry.startUpload(name);
       const length = chunkLength(upload, 2000);
@@ -111,7 +122,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     });
   }
 
-  it('stores a blob of several MiB that comes in large chunks', async ({ registry, repository }) => {
+  test('stores a blob of several MiB that comes in large chunks', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const length = chunkLength(upload, 1_500_000);
@@ -124,7 +135,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not mind an append without bytes', async ({ registry, repository }) => {
+  test('accepts an append without bytes', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(1000);
     const upload = await registry.startUpload(name);
@@ -135,7 +146,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('is not affected by what the caller does to its buffer afterwards', async ({ registry, repository }) => {
+  test('stores bytes that the caller can overwrite afterwards', async ({ registry, repository }) => {
     const name = repository();
     const upload = await registry.startUpload(name);
     const length = chunkLength(upload, 3000);
@@ -149,7 +160,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('keeps uploads apart, also of the same repository', async ({ registry, repository }) => {
+  test('keeps uploads to the same repository apart', async ({ registry, repository }) => {
     const name = repository();
     const [a, b] = [await registry.startUpload(name), await registry.startUpload(name)];
     const length = chunkLength(a, 1000);
@@ -165,7 +176,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     holds(a.id !== b.id, 'two uploads have the same id');
   });
 
-  it('stores a blob that is there already', async ({ registry, repository }) => {
+  test('stores a blob that exists already', async ({ registry, repository }) => {
     const name = repository();
     const { descriptor, bytes } = randomBlob(2000);
     await registry.pushBlob(name, descriptor, bytes);
@@ -177,7 +188,7 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     await assertBlob(registry, name, descriptor, bytes);
   });
 
-  it('does not make the repository exist before the commit', async (scene) => {
+  test('does not create the repository before the commit', async (scene) => {
     const name = scene.repository();
     const { descriptor, bytes } = randomBlob(2000);
     const upload = await scene.registry.startUpload(name);
@@ -188,22 +199,22 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
     equal(await scene.listed(), [name], 'the repositories that are listed after the commit');
   });
 
-  it('reads back what came so far', ['uploads that can be read'], async ({ registry, repository }) => {
+  test('reads back the bytes received so far', ['uploads that can be read'], async ({ registry, repository }) => {
     const upload = await registry.startUpload(repository());
     if (upload.read === undefined)
-      throw new ContractError("uploads cannot be read: say so in `lacks`, if that's right");
+      throw new ContractError('expected uploads that can be read: add uploadRead to the trait lacks, if they cannot');
     equal((await upload.read().bytes()).length, 0, 'the bytes at the start');
     const { bytes } = randomBlob(5000);
     await upload.append(bytes.subarray(0, 3000));
     await upload.append(bytes.subarray(3000));
-    sameBytes(await upload.read().bytes(), bytes, 'what came so far');
+    sameBytes(await upload.read().bytes(), bytes, 'the bytes received so far');
     const part = upload.read({ start: 2500, end: 3500 });
     sameBytes(await part.bytes(), bytes.subarray(2500, 3500), 'a part of it');
     await upload.cancel();
   });
 
-  it(
-    'reads back what came so far while more is coming',
+  test(
+    'reads back the bytes received so far while more arrive',
     ['uploads that can be read'],
     async ({ registry, repository }) => {
       const name = repository();
@@ -215,23 +226,24 @@ export const uploading: DefineGroup = group('uploading', ['writing'], (it) => {
         for (let at = 200_000; at < bytes.length; at += 100_000) {
           yield bytes.subarray(at, at + 100_000);
           const content = upload.read?.();
-          if (content === undefined) throw new ContractError('the upload cannot be read any more');
+          if (content === undefined)
+            throw new ContractError('expected an upload that can still be read, but it has no read()');
           const read = await content.bytes();
-          sameBytes(read, bytes.subarray(0, read.length), 'what came so far');
+          sameBytes(read, bytes.subarray(0, read.length), 'the bytes received so far');
           seen.push(read.length);
         }
       };
       await upload.append(source());
       holds(
         seen.every((size, i) => size >= (seen[i - 1] ?? 200_000)),
-        `what can be read becomes less: ${seen.join(', ')}`,
+        `expected the readable bytes to grow, but their number was ${seen.join(', ')}`,
       );
       await upload.commit(descriptor.digest);
       await assertBlob(registry, name, descriptor, bytes);
     },
   );
 
-  it('refuses an algorithm that nobody knows', async ({ registry, repository }) => {
+  test('refuses an unknown algorithm', async ({ registry, repository }) => {
     await rejects(registry.startUpload(repository(), { algorithm: 'md5' }), 'DIGEST_INVALID');
   });
 });

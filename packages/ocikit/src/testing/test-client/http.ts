@@ -1,3 +1,4 @@
+// Requests of the test client, and their errors.
 import {
   assertRepository,
   assertTag,
@@ -8,21 +9,28 @@ import {
 } from '../../model/index.ts';
 import type { Digest, ErrorCode, ErrorInfo } from '../../model/index.ts';
 
+/** A function that sends requests, such as the global `fetch`. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
+/** A request, and the answers that it expects. */
 export interface SentRequest {
+  /** Such as `GET`. */
   method: string;
+  /** The whole address. */
   url: URL;
+  /** Default: none. */
   headers?: Readonly<Record<string, string>>;
+  /** Default: none. */
   body?: BodyInit | ReadableStream<Uint8Array> | undefined;
+  /** Aborts the request. */
   signal?: AbortSignal | undefined;
-  /** The statuses that are answers; all others are errors. */
+  /** Statuses of expected answers. Other answers are errors. */
   expect: readonly number[];
-  /** What an error is if its answer has no body, as that to a HEAD. */
+  /** The code of an error whose answer has no body, as that to HEAD. */
   whenSilent?: (status: number) => ErrorCode | undefined;
 }
 
-/** Requests to one registry: addresses as the specification spells them, errors as the model does. */
+/** Sends requests to one registry. Addresses are those of the specification, errors those of the model. */
 export class Http {
   readonly #base: URL;
   readonly #fetch: Fetch;
@@ -32,6 +40,7 @@ export class Http {
     this.#fetch = fetch;
   }
 
+  /** Sends a request. Rejects with an HttpError if the status is not expected. */
   async send({ method, url, headers, body, signal, expect, whenSilent }: SentRequest): Promise<Response> {
     signal?.throwIfAborted();
     const init: RequestInit & { duplex?: 'half' } = {
@@ -47,43 +56,52 @@ export class Http {
     throw await errorOf(response, method, url, whenSilent);
   }
 
-  /** @param rest what follows the repository, without a slash before it */
+  /**
+   * The address of a resource in a repository.
+   *
+   * @param rest the part after the repository, without a slash before it
+   */
   address(repository: string, rest: string, query: Readonly<Record<string, string | undefined>> = {}): URL {
     const segments = repository.split('/');
-    // A URL would lose these, and the request would be for another repository.
+    // A URL drops these segments, and the request would be for another repository.
     if (segments.some((segment) => ['', '.', '..'].includes(segment))) assertRepository(repository);
     return this.#at(`${segments.map(encode).join('/')}/${rest}`, query);
   }
 
+  /** The address of the list of repositories. */
   catalog(query: Readonly<Record<string, string | undefined>>): URL {
     return this.#at('_catalog', query);
   }
 
+  /** The address of a blob. */
   blob(repository: string, digest: Digest): URL {
-    // Without a name there would be another resource.
+    // An empty digest would address another resource.
     if (digest.length === 0) parseDigest(digest);
     return this.address(repository, `blobs/${encode(digest)}`);
   }
 
+  /** The address of a manifest by its digest. */
   manifest(repository: string, digest: Digest): URL {
-    // Without a colon it would be a tag.
+    // A digest without a colon would be a tag.
     if (!digest.includes(':')) parseDigest(digest);
     return this.address(repository, `manifests/${encode(digest)}`);
   }
 
+  /** The address of a manifest by a tag. */
   tag(repository: string, tag: string): URL {
-    // A URL would lose the first three; with a colon it would be a digest.
+    // A URL drops the first three. A tag with a colon would be a digest.
     if (['', '.', '..'].includes(tag) || tag.includes(':')) assertTag(tag);
     return this.address(repository, `manifests/${encode(tag)}`);
   }
 
-  /** Where the answer says that something is. */
+  /** The `Location` of an answer. Throws if there is none. */
   location(response: Response, request: URL): URL {
     const location = response.headers.get('location');
     if (location === null) throw wrongAnswer(request, 'has no Location');
     return new URL(location, request);
   }
 
+  /** Whether an address is of this registry. */
   isHere(url: URL): boolean {
     return url.origin === this.#base.origin;
   }
@@ -95,16 +113,23 @@ export class Http {
   }
 }
 
+/** Encodes a segment of a path. Colons stay, as in digests. */
 export function encode(segment: string): string {
   return encodeURIComponent(segment).replaceAll('%3A', ':');
 }
 
-/** The registry said something that it must not say. */
+/** The error for an answer that the specification does not allow. */
 export function wrongAnswer(url: URL, what: string): RegistryError {
   return new RegistryError('UNKNOWN', `the answer of ${url.href} ${what}`);
 }
 
-/** The code that a 400 to a HEAD stands for: only the request itself can tell. */
+/** Throws if the answer does not name this digest. */
+export function assertDigest(response: Response, request: URL, expected: Digest): void {
+  const found = response.headers.get('docker-content-digest');
+  if (found !== expected) throw wrongAnswer(request, `has the digest ${found ?? '(none)'} instead of ${expected}`);
+}
+
+/** The code for a status 400 to HEAD, which has no body: the malformed part of the request tells the code. */
 export function codeOfBadRequest(
   repository: string,
   reference: { digest?: Digest; tag?: string },

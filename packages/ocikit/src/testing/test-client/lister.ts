@@ -1,12 +1,13 @@
+// The lists of the test client.
 import { limit as atMost, mediaTypes, parseMediaType, untilAborted } from '../../model/index.ts';
 import type { Descriptor, Lister, ListOptions } from '../../model/index.ts';
 
 import { wrongAnswer } from './http.ts';
 import type { Http } from './http.ts';
 
-/** Distribution specification, "Content Discovery". */
+/** Lists tags, referrers and repositories. Distribution specification, "Content Discovery". */
 export function clientLister(http: Http): Lister {
-  /** The answers, one page after another. RFC 8288 says how the next one is named. */
+  /** The pages of a list. Each names the next one by a `Link`: RFC 8288. */
   async function* pages(first: URL, signal: AbortSignal | undefined): AsyncGenerator<Page, void, undefined> {
     for (let url: URL | undefined = first; url !== undefined;) {
       const response: Response = await http.send({ method: 'GET', url, signal, expect: [200] });
@@ -15,7 +16,7 @@ export function clientLister(http: Http): Lister {
       yield { url, response, body: { ...body } };
       const next = /<([^>]*)>\s*;\s*rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
       url = next === undefined ? undefined : new URL(next, url);
-      if (url !== undefined && !http.isHere(url)) throw wrongAnswer(first, `goes on elsewhere: ${url.href}`);
+      if (url !== undefined && !http.isHere(url)) throw wrongAnswer(first, `names a next page elsewhere: ${url.href}`);
     }
   }
 
@@ -31,7 +32,7 @@ export function clientLister(http: Http): Lister {
       yield* atMost(untilAborted(all(), signal), limit);
       return;
     }
-    for await (const name of all()) throw wrongAnswer(first, `lists ${name}, though nothing was asked for`);
+    for await (const name of all()) throw wrongAnswer(first, `lists ${name}, though none was asked for`);
   }
 
   return {
@@ -54,7 +55,7 @@ export function clientLister(http: Http): Lister {
           if (artifactType !== undefined && filtered?.includes('artifactType') !== true) {
             throw wrongAnswer(page.url, 'is not filtered');
           }
-          // Descriptors as the registry says them: who compares them sees whether they are right.
+          // Descriptors as they came: the tests compare them.
           for (const descriptor of page.body['manifests'] as Descriptor[]) {
             if (startAfter === undefined || descriptor.digest > startAfter) yield descriptor;
           }

@@ -1,3 +1,4 @@
+// The reads of the test client.
 import {
   createContent,
   digestOf,
@@ -20,13 +21,13 @@ import type {
   Reader,
 } from '../../model/index.ts';
 
-import { answerContent } from './answer-content.ts';
-import { codeOfBadRequest, wrongAnswer } from './http.ts';
+import { answeredBlob } from './answered-blob.ts';
+import { assertDigest, codeOfBadRequest, wrongAnswer } from './http.ts';
 import type { Http } from './http.ts';
 
 const accept = manifestMediaTypes.join(', ');
 
-/** Distribution specification, "Pull". */
+/** Reads blobs, manifests and tags. Distribution specification, "Pull". */
 export function clientReader(http: Http): Reader {
   const head = async (
     url: URL,
@@ -86,7 +87,7 @@ export function clientReader(http: Http): Reader {
       throw wrongAnswer(url, `to ${header} is ${response.headers.get('content-range') ?? 'without Content-Range'}`);
     }
     if (sizeIn(response, url) !== end - start) throw wrongAnswer(url, `to ${header} has the wrong Content-Length`);
-    return answerContent(response, { mediaType: mediaTypes.octetStream, digest, size }, range, signal);
+    return answeredBlob(response, { mediaType: mediaTypes.octetStream, digest, size }, range, signal);
   };
 
   const resolve = async (
@@ -117,7 +118,7 @@ export function clientReader(http: Http): Reader {
       const response = await http.send({ method: 'GET', url, signal, expect: [200] });
       assertDigest(response, url, digest);
       const descriptor = { mediaType: mediaTypes.octetStream, digest, size: sizeIn(response, url) };
-      return answerContent(response, descriptor, undefined, signal);
+      return answeredBlob(response, descriptor, undefined, signal);
     },
     resolveBlob,
     async getManifest(repository, digest, options = {}) {
@@ -135,17 +136,12 @@ export function clientReader(http: Http): Reader {
   };
 }
 
-/** Undefined for an empty part, which a header cannot ask for. RFC 9110, section 14.1.2. */
+/** The `Range` header; undefined for an empty part, which the header cannot express. RFC 9110, section 14.1.2. */
 function rangeHeader(range: ByteRange): string | undefined {
   const { start, end } = resolveRange(range, Number.MAX_SAFE_INTEGER);
   if (start === end) return undefined;
   if ('last' in range) return `bytes=-${range.last}`;
   return range.end === undefined ? `bytes=${start}-` : `bytes=${start}-${end - 1}`;
-}
-
-function assertDigest(response: Response, url: URL, expected: Digest): void {
-  const found = response.headers.get('docker-content-digest');
-  if (found !== expected) throw wrongAnswer(url, `has the digest ${found ?? 'of nothing'}`);
 }
 
 function sizeIn(response: Response, url: URL): number {

@@ -1,3 +1,4 @@
+// The uploads of the test client.
 import { mediaTypes, RegistryError } from '../../model/index.ts';
 import type {
   AppendOptions,
@@ -9,32 +10,34 @@ import type {
   Digest,
 } from '../../model/index.ts';
 
-import { assertSize, bodyOf } from './bodies.ts';
-import type { Body } from './bodies.ts';
-import { encode, wrongAnswer } from './http.ts';
+import { assertSize, bodyOf } from './request-body.ts';
+import type { Body } from './request-body.ts';
+import { assertDigest, encode, wrongAnswer } from './http.ts';
 import type { Http } from './http.ts';
 
 const octets = { 'content-type': mediaTypes.octetStream };
 
-/** What is known of an upload. */
+/** The known state of an upload. */
 export interface UploadState {
+  /** The address for the next request. */
   location: URL;
-  /** NaN if nobody has asked. */
+  /** Bytes that the registry has; NaN if not known. */
   size: number;
+  /** The least size of a chunk that the registry accepts, in bytes. */
   minimumChunk?: number | undefined;
 }
 
-/** What the answer to a request says of the upload that it began or asked for. */
+/** The state of an upload, from the answer to the request that began it or asked about it. */
 export function uploadStateIn(http: Http, request: URL, response: Response): UploadState {
   const minimum = response.headers.get('oci-chunk-min-length');
   return {
     location: http.location(response, request),
-    size: sizeOf(response, request),
+    size: sizeInResponse(response, request),
     minimumChunk: minimum === null ? undefined : Number(minimum),
   };
 }
 
-/** Distribution specification, "Pushing a blob in chunks". */
+/** An upload. Distribution specification, "Pushing a blob in chunks". */
 export class ClientUpload implements BlobUpload {
   readonly minimumChunk: number | undefined;
   readonly #http: Http;
@@ -52,7 +55,7 @@ export class ClientUpload implements BlobUpload {
     this.minimumChunk = minimumChunk;
   }
 
-  /** What follows `uploads/` in the location, if it is as plain as that; else all of it. */
+  /** The part after `uploads/` in the location; the whole location if it has another form. */
   get id(): string {
     const { href, search } = this.#location;
     const { href: start } = uploadsOf(this.#http, this.#repository);
@@ -99,7 +102,7 @@ export class ClientUpload implements BlobUpload {
       try {
         response = await this.#http.send({ method: 'PUT', url, headers, body: content, signal, expect: [201] });
       } finally {
-        // What came of a source that failed does not have the digest, but that is not why it failed.
+        // Report the error of the source, not the wrong digest that follows from it.
         body?.assertSource();
       }
       this.#committed = true;
@@ -112,7 +115,7 @@ export class ClientUpload implements BlobUpload {
   }
 
   async close(): Promise<void> {
-    // Nothing is held between two requests.
+    // An upload holds nothing between two requests.
   }
 
   async cancel({ signal }: CallOptions = {}): Promise<void> {
@@ -125,7 +128,7 @@ export class ClientUpload implements BlobUpload {
   }
 
   async #alone<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#busy) throw new RegistryError('BLOB_UPLOAD_INVALID', 'another call is running');
+    if (this.#busy) throw new RegistryError('BLOB_UPLOAD_INVALID', 'another call of this upload is running');
     this.#busy = true;
     try {
       return await call();
@@ -140,13 +143,16 @@ export class ClientUpload implements BlobUpload {
     return bodyOf(source, { size, signal, onBytes });
   }
 
-  /** A chunk says where it belongs, unless it is a stream of unknown length: then the one who sends it looks. */
+  /** The range of a chunk. A stream of unknown length has none: then this compares the position. */
   #contentRange(body: Body, { at = this.#size, size = body.length }: AppendOptions): { 'content-range'?: string } {
     if (body.length === 0) assertSize(size, 0);
     if (Number.isNaN(at)) return {};
     if (size !== undefined && size > 0) return { 'content-range': `${at}-${at + size - 1}` };
     if (at !== this.#size && !Number.isNaN(this.#size))
-      throw new RegistryError('RANGE_INVALID', `the upload stands at byte ${this.#size}, not at ${at}`);
+      throw new RegistryError(
+        'RANGE_INVALID',
+        `the upload has ${this.#size} bytes, so it cannot continue at byte ${at}`,
+      );
     return {};
   }
 
@@ -161,7 +167,7 @@ export class ClientUpload implements BlobUpload {
     this.#size = size;
   }
 
-  /** What was sent, or what the registry says if it was never asked how much it had. */
+  /** The size of the committed blob: the registry is asked if the size of the upload is not known. */
   async #sizeOfBlob(digest: Digest, sent: number): Promise<number> {
     if (!Number.isNaN(this.#size)) return this.#size + sent;
     const url = this.#http.blob(this.#repository, digest);
@@ -170,7 +176,7 @@ export class ClientUpload implements BlobUpload {
   }
 }
 
-/** Where uploads are begun; their own addresses usually lie below. */
+/** The address at which uploads begin; theirs are usually below it. */
 export function uploadsOf(
   http: Http,
   repository: string,
@@ -179,25 +185,24 @@ export function uploadsOf(
   return http.address(repository, 'blobs/uploads/', query);
 }
 
-/** The address of an upload that has been begun before. */
+/** The address of an upload with this id. */
 export function uploadAt(http: Http, repository: string, id: string): URL {
   if (/^https?:\/\//.test(id) && URL.canParse(id) && http.isHere(new URL(id))) return new URL(id);
   const uploads = uploadsOf(http, repository);
-  // A URL would lose these.
+  // A URL drops these ids.
   if (['', '.', '..'].includes(id))
-    throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${JSON.stringify(id)} is no upload`);
+    throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `the upload ${JSON.stringify(id)} does not exist`);
   return new URL(encode(id), uploads);
 }
 
-/** The blob is stored, and the answer says where. */
+/** Throws if the answer does not name the location and the digest of the stored blob. */
 export function assertPushed(http: Http, response: Response, request: URL, digest: Digest): void {
   http.location(response, request);
-  const found = response.headers.get('docker-content-digest');
-  if (found !== digest) throw wrongAnswer(request, `has the digest ${found ?? 'of nothing'}`);
+  assertDigest(response, request, digest);
 }
 
-/** The range `0-0` may mean one byte or none, so a header that says it plainly is preferred. */
-function sizeOf(response: Response, request: URL): number {
+/** The range `0-0` may mean one byte or none, so `Upload-Offset` is preferred. */
+function sizeInResponse(response: Response, request: URL): number {
   const offset = response.headers.get('upload-offset');
   if (offset !== null && /^\d+$/.test(offset)) return Number(offset);
   const last = /^0-(\d+)$/.exec(response.headers.get('range') ?? '')?.[1];

@@ -1,3 +1,4 @@
+// The pushes of the test client.
 import { digestOf, mediaTypes } from '../../model/index.ts';
 import type {
   BlobIdentity,
@@ -9,18 +10,18 @@ import type {
   Writer,
 } from '../../model/index.ts';
 
-import { assertSize, bodyOf } from './bodies.ts';
-import type { Body } from './bodies.ts';
-import { wrongAnswer } from './http.ts';
+import { assertSize, bodyOf } from './request-body.ts';
+import type { Body } from './request-body.ts';
+import { assertDigest, wrongAnswer } from './http.ts';
 import type { Http, SentRequest } from './http.ts';
 import { assertPushed, ClientUpload, uploadAt, uploadsOf, uploadStateIn } from './upload.ts';
 
-/** Distribution specification, "Push". */
+/** Pushes blobs and manifests. Distribution specification, "Push". */
 export function clientWriter(
   http: Http,
   resolveBlob: (repository: string, digest: Digest) => Promise<Descriptor>,
 ): Writer {
-  /** In one request if all bytes are at hand, else as a stream through an upload. */
+  /** Sends bytes in one request, and a stream through an upload. */
   const sendBlob = async (repository: string, blob: BlobIdentity, body: Body, options: CallOptions): Promise<void> => {
     const { digest, size = 0 } = blob;
     const { signal } = options;
@@ -58,12 +59,12 @@ export function clientWriter(
       const onBytes = (transferred: number): void =>
         onEvent?.({ type: 'bytes', repository, digest, size, transferred });
       const body = await bodyOf(source, { size, signal, onBytes });
-      // Bytes at hand need not be sent to see how many they are.
+      // The size of bytes is known before they are sent.
       if (body.content instanceof Uint8Array) assertSize(size, body.content.length);
       try {
         await sendBlob(repository, blob, body, options);
       } finally {
-        // What came of a source that failed does not have the digest, but that is not why it failed.
+        // Report the error of the source, not the wrong digest that follows from it.
         body.assertSource();
       }
       onEvent?.({ type: 'verified', repository, digest, size: body.taken });
@@ -80,7 +81,7 @@ export function clientWriter(
     async resumeUpload(repository, id, { offset, signal } = {}) {
       signal?.throwIfAborted();
       const url = uploadAt(http, repository, id);
-      // Who says where to go on need not ask, and is told then if it is not so.
+      // With an offset the registry is not asked. It refuses the next bytes if the offset is wrong.
       if (offset !== undefined) {
         return new ClientUpload(http, repository, { location: url, size: offset === 'end' ? Number.NaN : offset });
       }
@@ -89,7 +90,7 @@ export function clientWriter(
     },
 
     async mountBlob(from, repository, digest, { algorithm, signal, onEvent } = {}) {
-      // HTTP has no words for a function, and without one it would be any repository.
+      // A function cannot be sent, and a mount without `from` would allow every repository: begin an upload instead.
       const mount = typeof from === 'function' ? {} : { mount: digest, from };
       const url = uploadsOf(http, repository, { ...mount, 'digest-algorithm': algorithm });
       const response = await http.send({ method: 'POST', url, signal, expect: [201, 202] });
@@ -98,7 +99,7 @@ export function clientWriter(
       }
       assertPushed(http, response, url, digest);
       const descriptor = await resolveBlob(repository, digest);
-      onEvent?.({ type: 'mounted', repository, digest, size: descriptor.size, from: named(from) });
+      onEvent?.({ type: 'mounted', repository, digest, size: descriptor.size, from: nameOf(from) });
       return { descriptor };
     },
 
@@ -112,12 +113,11 @@ export function clientWriter(
       const response = await http.send({ method: 'PUT', url, headers, body, signal, expect: [201] });
       http.location(response, url);
       const digest = options.digest ?? digestOf(bytes);
-      const found = response.headers.get('docker-content-digest');
-      if (found !== digest) throw wrongAnswer(url, `has the digest ${found ?? 'of nothing'}`);
+      assertDigest(response, url, digest);
       const set = new Set((response.headers.get('oci-tag') ?? '').split(',').map((tag) => tag.trim()));
       const missing = tagsInQuery.find((tag) => !set.has(tag));
-      if (missing !== undefined) throw wrongAnswer(url, `does not say that it has set ${missing}`);
-      // A digest as the registry says it: who compares it sees whether it is one.
+      if (missing !== undefined) throw wrongAnswer(url, `does not name the tag ${missing} in OCI-Tag`);
+      // The digest as it came: the tests compare it.
       const subject = response.headers.get('oci-subject');
       return {
         descriptor: { mediaType, digest, size: bytes.length },
@@ -128,11 +128,11 @@ export function clientWriter(
   };
 }
 
-function named(from: MountSource | undefined): string | undefined {
+function nameOf(from: MountSource | undefined): string | undefined {
   return typeof from === 'string' ? from : undefined;
 }
 
-/** By its digest if it is given or if there is no tag, else by the first tag. */
+/** The address of a manifest: by its digest if that is given or there is no tag, else by the first tag. */
 function manifestAddress(
   http: Http,
   repository: string,
@@ -146,7 +146,7 @@ function manifestAddress(
   return { url: http.tag(repository, first), tagsInQuery: others };
 }
 
-/** RFC 9110, section 13.1; a tag's entity tag is the digest that it is at. */
+/** The headers for `ifTag`: a tag's entity tag is the digest of its manifest. RFC 9110, section 13.1. */
 export function condition(ifTag: Digest | null | undefined): Readonly<Record<string, string>> {
   if (ifTag === undefined) return {};
   return ifTag === null ? { 'if-none-match': '*' } : { 'if-match': `"${ifTag}"` };

@@ -14,9 +14,9 @@ import { imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.t
 
 import { cache } from './cache.ts';
 import type { CacheRegistry } from './cache.ts';
-import type { CacheEvent, CacheOptions } from './options.ts';
-import { upstreams } from './upstreams.ts';
-import type { Upstreams } from './upstreams.ts';
+import type { CacheEvent, CacheOptions } from './shared/index.ts';
+import { upstreams } from './upstream/index.ts';
+import type { Upstreams } from './upstream/index.ts';
 
 const closing: CacheRegistry[] = [];
 afterEach(async () => {
@@ -24,11 +24,11 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map((each) => each.close()));
 });
 
-/** A registry that counts what it is asked, and does what the test wants instead. */
+/** A registry that records its calls, and fails if the test says so. */
 interface Watched {
   registry: Registry;
   calls: string[];
-  /** What every call fails with, as long as it is set. */
+  /** Every call fails with this, as long as it is set. */
   trouble: (() => unknown) | undefined;
   contexts: (CallContext | undefined)[];
 }
@@ -94,7 +94,7 @@ async function codeOf(call: Promise<unknown>): Promise<ErrorCode | 'none'> {
 }
 
 describe('content by its digest', () => {
-  test('is fetched once, kept, and served without asking', async () => {
+  test('is fetched once, kept, and then served without a request to the upstream', async () => {
     const { origin, upstream, registry, events } = scene();
     const image = imageOf();
     await pushContent(origin, 'app', image);
@@ -111,7 +111,7 @@ describe('content by its digest', () => {
     expect(events.filter(({ type }) => type === 'kept')).toHaveLength(1 + image.blobs.length);
   });
 
-  test('is fetched once for all who ask at the same time', async () => {
+  test('is fetched once for all callers at the same time', async () => {
     const { origin, upstream, registry } = scene();
     const image = imageOf();
     const blob = randomBlob(3_000_000);
@@ -119,7 +119,7 @@ describe('content by its digest', () => {
     await origin.pushBlob('app', blob.descriptor, blob.bytes);
     const pulls = Array.from({ length: 40 }, async () => {
       const { bytes } = await registry.getManifest('app', image.descriptor.digest);
-      // What one caller does to its bytes is nobody else's.
+      // A caller that changes its bytes changes no other caller's.
       bytes.fill(0);
       const content = await registry.getBlob('app', blob.descriptor.digest);
       expect(digestOf(await content.bytes())).toBe(blob.descriptor.digest);
@@ -129,7 +129,7 @@ describe('content by its digest', () => {
     expect((await registry.getManifest('app', image.descriptor.digest)).bytes).toEqual(image.bytes);
   });
 
-  test('is not fetched for a second repository if its upstream says that it is there too', async () => {
+  test('is not fetched for a second repository if its upstream has it there too', async () => {
     const { origin, upstream, registry, events } = scene();
     const { descriptor, bytes } = randomBlob(100_000);
     for (const name of ['a', 'b']) await origin.pushBlob(name, descriptor, bytes);
@@ -143,11 +143,11 @@ describe('content by its digest', () => {
     );
     expect(upstream.calls).toEqual(['getBlob', 'resolveBlob']);
     expect(events.filter(({ type }) => type === 'shared')).toHaveLength(1);
-    // What is here for one repository is not here for another one that does not have it.
+    // A repository that does not have the blob does not get it from another one.
     expect(await codeOf(registry.getBlob('c', digest))).toBe('BLOB_UNKNOWN');
   });
 
-  test('is looked for without being fetched', async () => {
+  test('is resolved without being fetched', async () => {
     const { origin, upstream, registry, store } = scene();
     const { descriptor, bytes } = randomBlob(1000);
     await origin.pushBlob('app', descriptor, bytes);
@@ -156,7 +156,7 @@ describe('content by its digest', () => {
     expect(await codeOf(store.resolveBlob('app', descriptor.digest))).toBe('NAME_UNKNOWN');
   });
 
-  test('is not asked for again for a while if it is unknown, but then it is', async () => {
+  test('is asked for again only after a while if it is unknown', async () => {
     const { origin, upstream, registry } = scene({ negativeAge: 60 });
     const { descriptor, bytes } = randomBlob(1000);
     for (let i = 0; i < 5; i++) {
@@ -187,7 +187,7 @@ describe('content by its digest', () => {
 });
 
 describe('a tag', () => {
-  test('is taken to be where it was for a while, and then asked for again, without fetching what is kept', async () => {
+  test('is answered from the store for a while, and then asked for again, without fetching a kept manifest', async () => {
     const { origin, upstream, registry } = scene({ maxAge: 80 });
     const [first, second] = [imageOf(), imageOf()];
     await pushContent(origin, 'app', first, { tags: ['v1'] });
@@ -200,12 +200,12 @@ describe('a tag', () => {
     expect(upstream.calls).toEqual(['getTag', 'resolveTag', 'getManifest']);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect((await registry.getTag('app', 'v1')).bytes).toEqual(second.bytes);
-    // One look was enough, and counts as long as the first answer did.
+    // One request was enough, and its answer holds as long as the first one.
     expect((await registry.resolveTag('app', 'v1')).digest).toBe(second.descriptor.digest);
     expect(upstream.calls).toEqual(['getTag', 'resolveTag', 'getManifest', 'resolveTag']);
   });
 
-  test('is asked for once at a time, however many want it', async () => {
+  test('is asked for once at a time, for any number of callers', async () => {
     const { origin, upstream, registry } = scene({ maxAge: 0 });
     await pushContent(origin, 'app', imageOf(), { tags: ['v1'] });
     await registry.getTag('app', 'v1');
@@ -214,7 +214,7 @@ describe('a tag', () => {
     expect(upstream.calls.filter((call) => call === 'getTag')).toHaveLength(1);
   });
 
-  test('that somebody only looked at is kept when its manifest comes', async () => {
+  test('that was only resolved is kept when its manifest arrives', async () => {
     const { origin, upstream, registry } = scene({ maxAge: 50 });
     const image = imageOf();
     await pushContent(origin, 'app', image, { tags: ['v1'] });
@@ -259,7 +259,7 @@ describe('a tag', () => {
     expect(performance.now() - began).toBeLessThan(40);
   });
 
-  test('that is gone there is gone here', async () => {
+  test('that the upstream has deleted is deleted in the store', async () => {
     const { origin, registry, store } = scene({ maxAge: 0, negativeAge: 0 });
     await pushContent(origin, 'app', imageOf(), { tags: ['v1', 'v2'] });
     await registry.getTag('app', 'v1');
@@ -269,7 +269,7 @@ describe('a tag', () => {
     expect(await collect(registry.tags('app'))).toEqual(['v2']);
   });
 
-  test('that the upstream does not let anybody see is not answered from what is kept', async () => {
+  test('that the upstream refuses to show is not answered from the store', async () => {
     const { origin, upstream, registry } = scene({ maxAge: 0 });
     await pushContent(origin, 'app', imageOf(), { tags: ['v1'] });
     await registry.getTag('app', 'v1');
@@ -278,8 +278,8 @@ describe('a tag', () => {
   });
 });
 
-describe('an upstream that wants no more requests', () => {
-  test('is left alone for as long as it says, while what is kept goes on being served', async () => {
+describe('an upstream that limits requests', () => {
+  test('gets none for as long as it says, while kept content is served', async () => {
     const { origin, upstream, registry } = scene({ maxAge: 0 });
     const image = imageOf();
     await pushContent(origin, 'app', image, { tags: ['v1'] });
@@ -302,8 +302,8 @@ describe('an upstream that wants no more requests', () => {
   });
 });
 
-describe('what is kept', () => {
-  test('is not what an upstream claims by a wrong digest, a wrong type or no manifest at all', async () => {
+describe('kept content', () => {
+  test('is never content with a wrong digest, a wrong type or without a manifest', async () => {
     const image = imageOf();
     const other = imageOf();
     const { digest } = image.descriptor;
@@ -329,7 +329,7 @@ describe('what is kept', () => {
     expect(await codeOf(portal.getTag('app', 'v1'))).toBe('UNAVAILABLE');
   });
 
-  test('is served also if the store does not take it', async () => {
+  test('is not needed for serving: content that the store refuses is served too', async () => {
     const { origin, registry } = scene();
     const image = imageOf();
     await pushContent(origin, 'app', image, { tags: ['v1'] });
@@ -344,7 +344,7 @@ describe('what is kept', () => {
     expect(events.filter(({ type }) => type === 'unkept').length).toBeGreaterThan(1);
   });
 
-  test('and is damaged is fetched again', async () => {
+  test('that is damaged is fetched again', async () => {
     const { origin, upstream, registry, store, events } = scene();
     const { descriptor, bytes } = randomBlob(20_000);
     await origin.pushBlob('app', descriptor, bytes);
@@ -389,7 +389,7 @@ describe('several upstreams', () => {
     return { scene: made, hub, other };
   };
 
-  test('are told apart by ns and by the beginning of the name, and what is kept too', async () => {
+  test('are told apart by ns and by the beginning of the name, in the store as well', async () => {
     const { scene: made, hub, other } = hosts();
     const { registry, store } = made;
     const [ours, theirs] = [imageOf(), imageOf()];
@@ -417,7 +417,7 @@ describe('several upstreams', () => {
     expect([...hub.contexts, ...other.contexts].every((context) => context?.namespace === undefined)).toBe(true);
   });
 
-  test('have no default if none is wanted, and it has to be one of them', async () => {
+  test('need a default that is one of them, or none', async () => {
     const registry = cache(
       upstreams({ 'ghcr.io': createMemoryRegistry() }, { default: false }),
       createMemoryRegistry(),
@@ -427,7 +427,7 @@ describe('several upstreams', () => {
     expect(() => upstreams({})).toThrow(TypeError);
   });
 
-  test('that do not list their repositories are listed by what is kept of them', async () => {
+  test('that do not list their repositories are listed by their kept content', async () => {
     const { scene: made, hub, other } = hosts();
     await pushContent(hub.registry, 'library/app', imageOf(), { tags: ['v1'] });
     await pushContent(hub.registry, 'library/unseen', imageOf(), { tags: ['v1'] });
@@ -439,7 +439,7 @@ describe('several upstreams', () => {
 });
 
 describe('a local registry', () => {
-  test('takes what is pushed, hides what an upstream has by the same name, and is never compared with it', async () => {
+  test('takes pushes, hides upstream content of the same name, and is never compared with the upstream', async () => {
     const local = createMemoryRegistry();
     const { origin, upstream, registry, store } = scene({ local, maxAge: 0 });
     const [theirs, ours] = [imageOf(), imageOf()];
@@ -452,7 +452,7 @@ describe('a local registry', () => {
     expect(await collect(registry.tags('app'))).toEqual(['v1', 'v2', 'v3']);
     expect(await collect(registry.tags('app', { startAfter: 'v1', limit: 1 }))).toEqual(['v2']);
     expect(await codeOf(store.resolveTag('app', 'v2'))).toBe('MANIFEST_UNKNOWN');
-    // Who means the other registry gets what that one has.
+    // A caller that names the other registry gets that one's content.
     const context = { namespace: 'docker.io' };
     expect((await registry.getTag('app', 'v1', { context })).bytes).toEqual(theirs.bytes);
     expect(await collect(registry.tags('app', { context }))).toEqual(['v1', 'v3']);
@@ -474,12 +474,12 @@ describe('a local registry', () => {
     }
   });
 
-  test('is given what a pushed manifest names and only the upstream has', async () => {
+  test('gets content that a pushed manifest names and only the upstream has', async () => {
     const local = createMemoryRegistry();
     const { origin, registry } = scene({ local });
     const child = imageOf();
     await pushContent(origin, 'app', child);
-    // A client that looked sees that everything is there, and sends the index alone.
+    // A client that checks finds all content, and pushes the index alone.
     await registry.resolveManifest('app', child.descriptor.digest);
     const index = indexOf([child]);
     await registry.pushManifest('app', index.bytes, index.descriptor.mediaType, { tags: ['all'] });

@@ -1,23 +1,29 @@
-import { assertRepository, assertTag, parseDigest, RegistryError } from '../../model/index.ts';
-import type { CallOptions, Digest, Lister, Reader, Registry } from '../../model/index.ts';
+// Reads and lists through a cache: finds the place of a repository, then reads blobs, manifests, tags or lists.
+import { assertRepository, assertTag, nameUnknown, parseDigest } from '../../model/index.ts';
+import type { CallOptions, Digest, Lister, Reader, Registry, RegistryError } from '../../model/index.ts';
 
-import { CachedBlobs } from './blobs.ts';
+import {
+  CachedBlobs,
+  CachedManifests,
+  cachedReferrers,
+  cachedRepositories,
+  cachedTags,
+  CachedTags,
+  TagStates,
+} from './content/index.ts';
 import { Eviction } from './eviction.ts';
-import { ExpiringMap } from './expiring-map.ts';
-import { cachedReferrers, cachedRepositories, cachedTags } from './lists.ts';
-import { CachedManifests } from './manifests.ts';
-import type { CacheSettings } from './options.ts';
-import type { Place } from './place.ts';
-import { TagStates } from './tag-states.ts';
-import { CachedTags } from './tags.ts';
-import { Upstream } from './upstream.ts';
-import type { Upstreams } from './upstreams.ts';
+import { ExpiringMap } from './shared/index.ts';
+import type { CacheSettings } from './shared/index.ts';
+import type { Place, Upstreams } from './upstream/index.ts';
+import { Upstream } from './upstream/index.ts';
 
-/** What can be read and listed through a cache. */
+/** Reading and listing through a cache. */
 export interface Cached extends Reader, Lister {
+  /** Ends running downloads, and eviction. */
   close: () => Promise<void>;
 }
 
+/** Reads from a store, and from the upstreams for content that the store lacks. */
 export function cached(upstreams: Upstreams, store: Registry, settings: CacheSettings): Cached {
   const known = new WeakMap<Registry, Upstream>();
   const upstreamOf = (registry: Registry): Upstream => {
@@ -34,7 +40,7 @@ export function cached(upstreams: Upstreams, store: Registry, settings: CacheSet
   const manifests = new CachedManifests(store, settings, unknown, { onKept, tagsAt });
   const tags = new CachedTags(store, settings, unknown, { manifests, states });
 
-  /** Names are checked before anybody is asked, or a path is made of them. */
+  /** Checks the names before they are sent to an upstream or become a path. */
   const placeOf = (repository: string, { signal, context }: CallOptions): Place => {
     signal?.throwIfAborted();
     assertRepository(repository);
@@ -92,8 +98,4 @@ export function cached(upstreams: Upstreams, store: Registry, settings: CacheSet
       await Promise.all([blobs.fills.close(), eviction?.close()]);
     },
   };
-}
-
-function nameUnknown(repository: string): RegistryError {
-  return new RegistryError('NAME_UNKNOWN', `repository ${repository} is not known`, { detail: { name: repository } });
 }

@@ -6,7 +6,7 @@ import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { imageOf, pushContent, randomBlob } from '../../testing/index.ts';
 
 import { cache } from './cache.ts';
-import type { CacheEvent } from './options.ts';
+import type { CacheEvent } from './shared/index.ts';
 
 const kibibyte = 1024;
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -16,7 +16,7 @@ async function sizeOf(store: Registry): Promise<number> {
 }
 
 describe('eviction', () => {
-  test('removes what was used longest ago until there is room, and never what was just used', async () => {
+  test('removes the least recently used content until there is room, and never content that was just used', async () => {
     const origin = createMemoryRegistry();
     const store = createMemoryRegistry({ sparse: true });
     const events: CacheEvent[] = [];
@@ -41,11 +41,11 @@ describe('eviction', () => {
     expect(evicted).toContain(blobs[1]?.descriptor.digest);
     expect(evicted).not.toContain(blobs[0]?.descriptor.digest);
     expect(evicted).not.toContain(blobs[10]?.descriptor.digest);
-    // What went can be had again.
+    // Evicted content can be pulled again.
     await pull(1);
   });
 
-  test('removes tagged manifests with their tags, which come again when they are asked for', async () => {
+  test('removes tagged manifests with their tags, which can be pulled again', async () => {
     const origin = createMemoryRegistry();
     const store = createMemoryRegistry({ sparse: true });
     await using registry = cache(origin, store, { maxSize: 300 * kibibyte, evictAfter: 20, maxAge: 0 });
@@ -61,7 +61,7 @@ describe('eviction', () => {
     expect((await registry.getTag('old', 'v2')).bytes.length).toBe(image.bytes.length);
   });
 
-  test('leaves what is being read, however old it is', async () => {
+  test('leaves content that is being read, however old it is', async () => {
     const origin = createMemoryRegistry();
     const store = createMemoryRegistry({ sparse: true });
     const [first, second] = [randomBlob(100 * kibibyte), randomBlob(100 * kibibyte)];
@@ -76,7 +76,7 @@ describe('eviction', () => {
     expect(await reading.bytes()).toHaveLength(100 * kibibyte);
   });
 
-  test('needs a store that can be maintained', () => {
+  test('needs a store with Maintenance', () => {
     const store = { ...createMemoryRegistry(), [maintenance]: undefined };
     expect(() => cache(createMemoryRegistry(), store, { maxSize: 1 })).toThrow(TypeError);
   });

@@ -1,16 +1,17 @@
+// Removes the least recently used content when the store of a cache is larger than its limit.
 import { maintenanceOf } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 
-import type { CacheSettings } from './options.ts';
-import { giveWay, later } from './timers.ts';
+import type { CacheSettings } from './shared/index.ts';
+import { giveWay, later } from './shared/index.ts';
 
-/** Contents that one look finds, the least used ones; then it looks again. */
+/** Contents that one pass removes at most, the least recently used first. Then the next pass begins. */
 const atATime = 1000;
-/** How full the store is when enough has been removed: not at once too full again. */
+/** The part of the limit down to which content is removed, so that the store is not too large again at once. */
 const enough = 0.9;
-/** Contents that are looked at before others have their turn. */
+/** Contents that are looked at before other work gets a turn. */
 const slice = 200;
-/** Milliseconds before it is tried again if too little could be removed, as all of it is in use. */
+/** Milliseconds before the next try if too little could be removed because all content is in use. */
 const retry = 30_000;
 
 interface Candidate {
@@ -22,13 +23,13 @@ interface Candidate {
   usedAt: number;
 }
 
-/** Keeps a store from growing beyond its size: what was used longest ago goes, in the background. */
+/** Keeps a store below its size limit: removes the least recently used content, in the background. */
 export class Eviction {
   readonly #store: Registry;
   readonly #maintenance: Maintenance;
   readonly #settings: CacheSettings;
   readonly #maxSize: number;
-  /** Bytes that came since the store was measured. */
+  /** Bytes that arrived since the store was measured. */
   #grown = 0;
   #measured: number | undefined;
   #running: Promise<void> | undefined;
@@ -46,7 +47,7 @@ export class Eviction {
     this.#start();
   }
 
-  /** The store has so many bytes more. */
+  /** Tells that the store has grown by this many bytes. */
   grew(size: number): void {
     this.#grown += size;
     if (this.#measured === undefined || this.#measured + this.#grown > this.#maxSize) this.#start();
@@ -58,7 +59,7 @@ export class Eviction {
   }
 
   async #runOnce(): Promise<void> {
-    // A store that cannot be looked through now can be later.
+    // If the store cannot be listed now, try again later.
     const outcome = await this.#run().catch(() => 'again' as const);
     this.#running = undefined;
     if (outcome === 'enough' || this.#hasEnded()) return;
@@ -79,7 +80,7 @@ export class Eviction {
         if (left <= this.#maxSize * enough || this.#hasEnded()) return 'enough';
         if (!(await this.#remove(candidate))) continue;
         removed++;
-        // What another repository has as well takes its room still.
+        // Content that another repository has as well still takes its room.
         const others = (homes.get(candidate.digest) ?? 1) - 1;
         homes.set(candidate.digest, others);
         if (others === 0) left -= candidate.size;
@@ -89,7 +90,7 @@ export class Eviction {
     }
   }
 
-  /** Measures the store, and finds what was used longest ago, in that order. */
+  /** Measures the store, and finds its least recently used content, in that order. */
   async #look(): Promise<{ size: number; homes: Map<Digest, number>; leastUsed: Candidate[] }> {
     const usedBefore = Date.now() - this.#settings.evictAfter;
     const homes = new Map<Digest, number>();
@@ -121,14 +122,14 @@ export class Eviction {
     }
   }
 
-  /** Its tags first: without them nobody can be told of it. Nothing goes that was used since it was looked at. */
+  /** Removes the tags first, so that no tag points to missing content. Content that was used meanwhile stays. */
   async #remove({ kind, repository, digest, tags, size, usedAt }: Candidate): Promise<boolean> {
     const unusedSince = new Date(Math.max(usedAt + 1, Date.now() - this.#settings.evictAfter));
     try {
       for (const tag of tags) await this.#store.deleteTag(repository, tag, { ifTag: digest });
       if (!(await this.#maintenance.removeUnused(repository, digest, { unusedSince }))) return false;
     } catch {
-      // Somebody else has moved the tag, or removed it: it is looked at again in the next round.
+      // Another call has moved or removed the tag: the next pass looks at it again.
       return false;
     }
     this.#settings.tell({ type: 'evicted', kind, repository, reference: digest, size });
@@ -139,6 +140,7 @@ export class Eviction {
     return this.#closing.signal.aborted;
   }
 
+  /** Ends eviction, and waits for its current step. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#wakeUp?.();

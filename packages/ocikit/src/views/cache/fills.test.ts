@@ -12,14 +12,14 @@ import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { randomBlob } from '../../testing/index.ts';
 
 import { cache } from './cache.ts';
-import type { CacheEvent, CacheOptions } from './options.ts';
+import type { CacheEvent, CacheOptions } from './shared/index.ts';
 
 const disposals: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const dispose of disposals.splice(0).toReversed()) await dispose();
 });
 
-/** An upstream with one blob, of which the test lets out as much as it wants. */
+/** An upstream with one blob. The test decides how many of its bytes are sent. */
 class Tap {
   readonly bytes: Uint8Array;
   readonly digest: Digest;
@@ -101,7 +101,7 @@ function cacheOf(tap: Tap, store: Registry, options: CacheOptions = {}): { regis
   return { registry, events };
 }
 
-/** Reads so many bytes of it, or as many as there are. */
+/** Reads this many bytes of it, or all if there are fewer. */
 async function readSome(content: BlobContent, count: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(count);
   let at = 0;
@@ -124,36 +124,44 @@ const nothing = async (store: Registry, digest: Digest): Promise<void> => {
   expect(await codeOf(store.resolveBlob('app', digest))).toMatch(/UNKNOWN$/);
 };
 
-describe('a blob that is coming in', () => {
-  test.each([0, 1, 2])('is read by all from the same download, each at its own pace, in store %i', async (which) => {
-    const [, store] = (await stores())[which] ?? [];
-    if (store === undefined) throw new Error('there are three stores');
-    const tap = new Tap(size);
-    const { registry } = cacheOf(tap, store);
-    tap.to(300_000);
-    const [fast, slow] = await Promise.all([registry.getBlob('app', tap.digest), registry.getBlob('app', tap.digest)]);
-    const first = await readSome(fast, 300_000);
-    expect(digestOf(first)).toBe(digestOf(tap.bytes.subarray(0, 300_000)));
-    expect((await readSome(slow, 10)).length).toBe(10);
-    // One who comes later begins at the beginning.
-    const late = await registry.getBlob('app', tap.digest);
-    tap.to(size);
-    const rest = await readSome(fast, size);
-    expect(first.length + rest.length).toBe(size);
-    expect(digestOf(await late.bytes())).toBe(tap.digest);
-    const slowRest = await readSome(slow, size);
-    expect(digestOf(Buffer.concat([tap.bytes.subarray(0, 10), slowRest]))).toBe(tap.digest);
-    expect(tap.asked).toHaveLength(1);
-    expect(digestOf(await (await store.getBlob('app', tap.digest)).bytes())).toBe(tap.digest);
-  });
+describe('a blob that is being downloaded', () => {
+  test.each([0, 1, 2])(
+    'is read by all callers from the same download, each at its own pace, in store %i',
+    async (which) => {
+      const [, store] = (await stores())[which] ?? [];
+      if (store === undefined) throw new Error('there are three stores');
+      const tap = new Tap(size);
+      const { registry } = cacheOf(tap, store);
+      tap.to(300_000);
+      const [fast, slow] = await Promise.all([
+        registry.getBlob('app', tap.digest),
+        registry.getBlob('app', tap.digest),
+      ]);
+      const first = await readSome(fast, 300_000);
+      expect(digestOf(first)).toBe(digestOf(tap.bytes.subarray(0, 300_000)));
+      expect((await readSome(slow, 10)).length).toBe(10);
+      // A later reader begins at the first byte.
+      const late = await registry.getBlob('app', tap.digest);
+      tap.to(size);
+      const rest = await readSome(fast, size);
+      expect(first.length + rest.length).toBe(size);
+      expect(digestOf(await late.bytes())).toBe(tap.digest);
+      const slowRest = await readSome(slow, size);
+      expect(digestOf(Buffer.concat([tap.bytes.subarray(0, 10), slowRest]))).toBe(tap.digest);
+      expect(tap.asked).toHaveLength(1);
+      expect(digestOf(await (await store.getBlob('app', tap.digest)).bytes())).toBe(tap.digest);
+    },
+  );
 
-  test('is given to nobody as a whole before it has been verified', async () => {
+  test('is given to no reader as a whole before it has been verified', async () => {
     const [, [, store]] = (await stores()) as [never, [string, Registry]];
     const tap = new Tap(size);
     tap.change = (bytes) => bytes.with(0, (bytes[0] ?? 0) ^ 1);
     const { registry, events } = cacheOf(tap, store);
-    tap.to(size);
+    // Not all of it: the download must not have failed before there are readers.
+    tap.to(size - 1);
     const contents = await Promise.all([registry.getBlob('app', tap.digest), registry.getBlob('app', tap.digest)]);
+    tap.to(size);
     for (const content of contents) {
       let read = 0;
       const reading = (async () => {
@@ -169,7 +177,7 @@ describe('a blob that is coming in', () => {
     expect(digestOf(await (await registry.getBlob('app', tap.digest)).bytes())).toBe(tap.digest);
   });
 
-  test('is refused without a byte if it is small and wrong, and the upstream is asked less and less', async () => {
+  test('is refused without a byte if it is small and wrong, and the upstream is asked less and less often', async () => {
     const store = createMemoryRegistry();
     const tap = new Tap(1000);
     tap.change = (bytes) => bytes.with(0, (bytes[0] ?? 0) ^ 1);
@@ -180,7 +188,7 @@ describe('a blob that is coming in', () => {
     await nothing(store, tap.digest);
   });
 
-  test('that is cut ends in the middle for its readers, and goes on where it was for the next one', async () => {
+  test('that is cut off ends in the middle for its readers, and resumes at that byte for the next one', async () => {
     for (const [name, store] of await stores()) {
       const tap = new Tap(size);
       const { registry } = cacheOf(tap, store);
@@ -196,7 +204,7 @@ describe('a blob that is coming in', () => {
     }
   });
 
-  test('goes on when a reader leaves while others follow, and is paused when nobody does', async () => {
+  test('continues when a reader leaves while others follow, and is paused when no reader is left', async () => {
     const tap = new Tap(100_000_000);
     const { registry } = cacheOf(tap, createMemoryRegistry());
     tap.to(200_000);
@@ -217,7 +225,7 @@ describe('a blob that is coming in', () => {
     await content.cancel();
   });
 
-  test('gives parts: near ones when the download has come there, far ones from the upstream', async () => {
+  test('gives near parts when the download has reached them, and far parts from the upstream', async () => {
     const tap = new Tap(40_000_000);
     const { registry, events } = cacheOf(tap, createMemoryRegistry());
     tap.to(100_000);
@@ -270,7 +278,7 @@ describe('a blob that is coming in', () => {
     await store.close();
   });
 
-  test('comes straight from the upstream if the store fails in the middle of its beginning', async () => {
+  test('comes straight from the upstream if the store fails near its beginning', async () => {
     const store = createMemoryRegistry();
     const start = store.startUpload.bind(store);
     store.startUpload = async (...args) => {

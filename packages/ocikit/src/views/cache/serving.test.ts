@@ -49,7 +49,7 @@ function pull(
   });
 }
 
-describe('fifty clients that ask at once for a blob of 200 MiB that is not kept', () => {
+describe('fifty clients that pull a blob of 200 MiB at once before it is kept', () => {
   test('cause one download, and all have bytes before the upstream has sent its last', async () => {
     const upstream = await createTestServer();
     disposals.push(() => upstream.close());
@@ -59,7 +59,7 @@ describe('fifty clients that ask at once for a blob of 200 MiB that is not kept'
     for (let at = 0; at < size; at += piece.length) digester.update(piece);
     const digest = digester.digest();
     await upstream.registry.pushBlob('app', { digest, size }, pieces(piece, size / piece.length));
-    // It comes over a connection that is not the fastest, and it can be told when its last byte has left.
+    // The upstream sends slowly, so that the time of its last byte can be seen.
     upstream.inject(slowAnswers({ resources: ['blob'], bytesPerSecond: 100 * mebibyte }));
 
     const dir = await mkdtemp(join(tmpdir(), 'ocikit-cache-'));

@@ -56,6 +56,6 @@ describeRegistry({ describe, it: test }, 'two servers as one, over HTTP', {
     const { host, fetch } = await (front ??= start());
     return { registry: createClient({ host, fetch, scheme: 'http' }) };
   },
-  // Where a tag is, is asked by HEAD, to which the answer has no code.
+  // A tag is resolved by HEAD, whose answer has no error code.
   traits: { remote: true, lacks: ['maintenance', 'uploadRead', 'unknownNames'] },
 });

@@ -1,5 +1,6 @@
-export type { ReadOrder } from './asking.ts';
-export { PartialWriteError, TagConflictError } from './errors.ts';
-export type { TagConflict } from './tags.ts';
+// Several registries as one.
+export type { ReadOrder } from './read/index.ts';
+export { PartialWriteError, TagConflictError } from './members/index.ts';
+export type { TagConflict } from './read/index.ts';
 export { unify } from './unify.ts';
 export type { UnifyOptions } from './unify.ts';

@@ -57,7 +57,7 @@ describe('the lists of several registries', () => {
     expect(await collect(registry.referrers('neither', image.descriptor.digest))).toEqual([]);
   });
 
-  test('fail if one cannot be had: what is left would be taken for the whole', async () => {
+  test('fail if one of them fails: a short list would be taken for the complete one', async () => {
     const registry = unify([createMemoryRegistry(), failing(createMemoryRegistry(), down)]);
     await expect(collect(registry.repositories())).rejects.toBe(down);
     await expect(collect(registry.tags('a'))).rejects.toBe(down);
@@ -66,13 +66,13 @@ describe('the lists of several registries', () => {
 });
 
 describe('the maintenance of several registries', () => {
-  test('is there only if all of them have it', () => {
+  test('exists only if all of them have it', () => {
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = memories(2);
     expect(maintenanceOf(unify([a, b]))).toBeDefined();
     expect(maintenanceOf(unify([a, changed(b, { [maintenance]: undefined })]))).toBeUndefined();
   });
 
-  test('knows the tags of all of them, since when there is something, and when it was used last', async () => {
+  test('knows the tags of all of them, the first time of storing and the last use', async () => {
     const [a, b] = [createMemoryRegistry(), createMemoryRegistry()];
     const index = indexOf([]);
     await pushContent(a, 'a', index, { tags: ['v2', 'v1'] });
@@ -86,7 +86,7 @@ describe('the maintenance of several registries', () => {
     expect(others).toEqual([]);
   });
 
-  test('counts once what several have, and each part that only one has', async () => {
+  test('counts content of several members once, and content of one member too', async () => {
     const [a, b] = [createMemoryRegistry(), createMemoryRegistry()];
     const [both, onlyA, onlyB] = [randomBlob(1000), randomBlob(200), randomBlob(30)];
     for (const registry of [a, b]) await registry.pushBlob('both', both.descriptor, both.bytes);
@@ -97,7 +97,7 @@ describe('the maintenance of several registries', () => {
     expect(usage).toEqual({ repositories: 3, manifests: 0, blobs: 3, uploads: 0, size: 1230 });
   });
 
-  test('finds content that is damaged in one, and does not miss what one has', async () => {
+  test('finds content that is damaged in one member, and content that only one member has', async () => {
     const { digest } = randomBlob().descriptor;
     const saying = (verdict: 'ok' | 'missing' | 'corrupt'): Registry => {
       const registry = createMemoryRegistry();
@@ -111,7 +111,7 @@ describe('the maintenance of several registries', () => {
     expect(await verdict('missing', 'missing')).toBe('missing');
   });
 
-  test('has removed something if it is nowhere any more', async () => {
+  test('has removed content if no member has it any more', async () => {
     const stores = memories(2);
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
     const { descriptor, bytes } = randomBlob();
@@ -128,7 +128,7 @@ describe('the maintenance of several registries', () => {
     expect((await unify(stores).resolveTag('a', 'v1')).digest).toBe(index.descriptor.digest);
   });
 
-  test('removes nothing from those that are not written to', async () => {
+  test('removes nothing from members that are not written to', async () => {
     const stores = memories(2);
     const { descriptor, bytes } = randomBlob();
     for (const store of stores) await store.pushBlob('a', descriptor, bytes);

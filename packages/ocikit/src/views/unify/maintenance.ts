@@ -1,31 +1,32 @@
+// Maintains the members of a unified registry as one.
 import { assertRepository, isRegistryError, maintenanceOf, parseDigest } from '../../model/index.ts';
 import type { Digest, ListOptions, Maintenance, StoredBlob, StoredManifest, Usage } from '../../model/index.ts';
 
-import { mergedList } from '../merged-list.ts';
+import { mergedList } from '../shared/index.ts';
 
-import { askAll, failuresIn, valuesIn } from './member.ts';
-import type { Member } from './member.ts';
-import { outcomeOf } from './outcome.ts';
-import { uploadsIn } from './stored-uploads.ts';
-import { findStored } from './stored.ts';
-import type { UploadIds } from './upload-ids.ts';
+import { askAll, failuresIn, findStored, outcomeOf, valuesIn } from './members/index.ts';
+import type { Member } from './members/index.ts';
+import { listUploads } from './write/index.ts';
+import type { UnifiedUploadIds } from './write/index.ts';
 
-/** A member that can be maintained. */
+/** A member that has a maintenance. */
 export interface MaintainedMember extends Member {
+  /** The member's maintenance. */
   readonly maintenance: Maintenance;
 }
 
 /**
- * Maintains all members as one, if all of them can be.
+ * Maintains all members as one. Undefined if a member has no maintenance.
  *
- * Content is corrupt if it is in one member, missing if it is in all, and as unused as where it was used last. It is removed
- * from those that are written to, and has been removed if no member has it any more. What several members have is counted once, for
- * which all of them are looked through; uploads into repositories that do not exist yet are not counted.
+ * Content is corrupt if it is corrupt in one member, and missing if it is missing in all. Its last use is the latest of
+ * all members. It is removed from the members that are written to, and counts as removed if no member has it any more.
+ * Usage counts content of several members once, and reads the lists of all members for that. It does not count uploads
+ * into repositories that do not exist yet.
  */
 export function unifiedMaintenance(
   all: readonly Member[],
   writers: readonly Member[],
-  ids: UploadIds,
+  ids: UnifiedUploadIds,
 ): Maintenance | undefined {
   const members = all.flatMap((member): MaintainedMember[] => {
     const maintenance = maintenanceOf(member.registry);
@@ -42,7 +43,7 @@ export function unifiedMaintenance(
             maintenance.manifests(repository, each),
       ),
       options,
-      { key: ({ descriptor }) => descriptor.digest, combine: together },
+      { key: ({ descriptor }) => descriptor.digest, combine: combined },
     );
   const blobs = (repository: string, options: ListOptions): AsyncGenerator<StoredBlob> =>
     mergedList(
@@ -69,7 +70,7 @@ export function unifiedMaintenance(
     async *uploads(repository, options = {}) {
       options.signal?.throwIfAborted();
       if (repository !== undefined) assertRepository(repository);
-      yield* uploadsIn(written, ids, repository, options);
+      yield* listUploads(written, ids, repository, options);
     },
     async *orphans(options = {}) {
       const seen = new Set<Digest>();
@@ -99,7 +100,7 @@ export function unifiedMaintenance(
           failures.push(error);
         }
       }
-      // A repository that one member has is known.
+      // The repository is known if one member knows it, so another error counts more than NAME_UNKNOWN.
       throw failures.find((error) => !isRegistryError(error, 'NAME_UNKNOWN')) ?? failures[0];
     },
     async quarantine(repository, digest) {
@@ -108,7 +109,7 @@ export function unifiedMaintenance(
       const answers = await askAll(written, async (_member, i) =>
         written[i]?.maintenance.quarantine(repository, digest),
       );
-      outcomeOf(`putting ${digest} aside`, answers);
+      outcomeOf(`putting ${digest} into quarantine`, answers);
       return valuesIn(answers).some(({ value }) => value === true);
     },
     async verify(repository, digest, options = {}) {
@@ -167,7 +168,7 @@ export function unifiedMaintenance(
         usage.repositories++;
         await unlessGone(count(manifests(repository, {}), manifestDigests));
         await unlessGone(count(blobs(repository, {}), blobDigests));
-        for await (const { size } of uploadsIn(written, ids, repository, {})) {
+        for await (const { size } of listUploads(written, ids, repository, {})) {
           usage.uploads++;
           usage.size += size;
         }
@@ -184,7 +185,7 @@ async function has(maintenance: Maintenance, repository: string, digest: Digest)
   return false;
 }
 
-/** A repository may be deleted while others are looked through. */
+/** Ignores NAME_UNKNOWN: the repository may have been deleted since it was listed. */
 async function unlessGone(counting: Promise<void>): Promise<void> {
   try {
     await counting;
@@ -193,8 +194,8 @@ async function unlessGone(counting: Promise<void>): Promise<void> {
   }
 }
 
-/** A tag in one member keeps it in all. */
-function together(items: readonly [StoredManifest, ...StoredManifest[]]): StoredManifest {
+/** The manifest with the tags of all members: a tag in one member keeps it in all. */
+function combined(items: readonly [StoredManifest, ...StoredManifest[]]): StoredManifest {
   const tags = [...new Set(items.flatMap((item) => item.tags))].toSorted();
   return { ...items[0], tags, ...timesOf(items) };
 }

@@ -35,7 +35,7 @@ async function holding(): Promise<Registry> {
   return registry;
 }
 
-/** Answers only when it is told to, or with its signal. */
+/** Answers only when the test says so, or its signal is aborted. */
 function waiting(registry: Registry): { registry: Registry; answer: () => void; signals: (AbortSignal | undefined)[] } {
   let answer = (): void => undefined;
   const told = new Promise<void>((resolve) => (answer = resolve));
@@ -63,7 +63,7 @@ describe.each(orders)('reading by digest, %s', (read) => {
   ];
 
   for (const [name, call] of reads) {
-    test(`${name} finds what only the last member has, whatever the others fail with`, async () => {
+    test(`${name} finds content that only the last member has, whatever the errors of the others`, async () => {
       const registry = await holding();
       const expected = await call(registry);
       for (const error of [down, new RegistryError('DENIED', 'no'), new Error('broken')]) {
@@ -72,7 +72,7 @@ describe.each(orders)('reading by digest, %s', (read) => {
       }
     });
 
-    test(`${name} ends with the caller’s signal, and asks nobody else`, async () => {
+    test(`${name} ends with the caller’s signal, and asks no other member`, async () => {
       const reason = new Error('no longer wanted');
       const controller = new AbortController();
       let asked = 0;
@@ -120,7 +120,7 @@ describe.each(orders)('reading by digest, %s', (read) => {
     }
   });
 
-  test('ends with what the listener throws, asks nobody else and lets go of the content', async () => {
+  test('ends with the error that the listener throws, asks no other member and releases the content', async () => {
     const reason = new Error('enough');
     const told = watched(await holding());
     const telling = changed(told.registry, {
@@ -143,7 +143,7 @@ describe.each(orders)('reading by digest, %s', (read) => {
     expect(told.open.size).toBe(0);
   });
 
-  test('lets go of a member’s content when its own is cancelled, unread or half read', async () => {
+  test('releases a member’s content when its own is cancelled, unread or half read', async () => {
     const told = watched(await holding());
     const registry = unify([told.registry, createMemoryRegistry()], { read });
     await (await registry.getBlob('a', digest)).cancel();
@@ -155,7 +155,7 @@ describe.each(orders)('reading by digest, %s', (read) => {
     expect([told.count, told.open.size]).toEqual([3, 0]);
   });
 
-  test('leaves no listener at the caller’s signal', async () => {
+  test('leaves no listener on the caller’s signal', async () => {
     const { signal } = new AbortController();
     let listeners = 0;
     const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
@@ -199,7 +199,7 @@ describe('a content that fails in the middle', () => {
 
   describe.each(orders)('%s', (read) => {
     for (const [way, readAll] of ways) {
-      test.each([0, 1, 100_000, 299_999])(`goes on from byte %i with another member by ${way}`, async (after) => {
+      test.each([0, 1, 100_000, 299_999])(`continues from byte %i with another member by ${way}`, async (after) => {
         const registry = await holding();
         const ranges: unknown[] = [];
         const second = changed(registry, {
@@ -227,7 +227,7 @@ describe('a content that fails in the middle', () => {
       });
     }
 
-    test('goes on within the part that was asked for', async () => {
+    test('continues within the part that was asked for', async () => {
       const registry = await holding();
       const members = [cutting(registry, 10, cut), registry];
       const content = await unify(members, { read }).getBlob('a', digest, { range: { start: 1000, end: 5000 } });
@@ -235,7 +235,7 @@ describe('a content that fails in the middle', () => {
     });
   });
 
-  test('goes on more than once, and fails with the first error when all have failed', async () => {
+  test('continues more than once, and fails with the first error when all have failed', async () => {
     const registry = await holding();
     const twice = unify([cutting(registry, 1000, cut), cutting(registry, 1000, new Error('again')), registry]);
     expect(Buffer.compare(await (await twice.getBlob('a', digest)).bytes(), blob.bytes)).toBe(0);
@@ -243,7 +243,7 @@ describe('a content that fails in the middle', () => {
     await expect((await thrice.getBlob('a', digest)).bytes()).rejects.toBe(cut);
   });
 
-  test('goes on with a member that could not be asked at first, and not with one that does not have it', async () => {
+  test('continues with a member that failed at first, and not with one that does not have the blob', async () => {
     const registry = await holding();
     let isDown = true;
     let asked = 0;
@@ -258,7 +258,7 @@ describe('a content that fails in the middle', () => {
     expect(asked).toBe(1);
   });
 
-  test('does not hand on the last byte of what two members have made together if it is wrong', async () => {
+  test('does not give the last byte if the bytes of two members are wrong together', async () => {
     const registry = await holding();
     const other = Uint8Array.from(blob.bytes, (byte, i) => (i === 200_000 ? byte ^ 1 : byte));
     const wrong = changed(registry, {
@@ -282,7 +282,7 @@ describe('a content that fails in the middle', () => {
     expect(came).toBeLessThan(300_000);
   });
 
-  test('passes over a member whose blob has another size, and lets go of it', async () => {
+  test('skips a member whose blob has another size, and releases its content', async () => {
     const registry = await holding();
     const odd = changed(registry, {
       getBlob: async (_repository, asked, options) =>
@@ -298,7 +298,7 @@ describe('a content that fails in the middle', () => {
     expect([told.count, told.open.size]).toEqual([1, 0]);
   });
 
-  test('passes over a member whose blob is larger, also for a part', async () => {
+  test('skips a member whose blob is larger, also for a part', async () => {
     const registry = await holding();
     const large = changed(registry, {
       getBlob: async (_repository, asked, options) =>
@@ -313,7 +313,7 @@ describe('a content that fails in the middle', () => {
     expect(Buffer.compare(await content.bytes(), blob.bytes.subarray(10, 5000))).toBe(0);
   });
 
-  test('ends with the caller’s signal, and nobody else is asked', async () => {
+  test('ends with the caller’s signal, and no other member is asked', async () => {
     const registry = await holding();
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
@@ -342,7 +342,7 @@ describe('a content that fails in the middle', () => {
     expect(asked).toBe(0);
   });
 
-  test('that is opened on demand is let go if nobody wants it', async () => {
+  test('is released if it is opened on demand and never read', async () => {
     const registry = await holding();
     let cancelled = 0;
     const lazy = changed(registry, {
@@ -356,7 +356,7 @@ describe('a content that fails in the middle', () => {
     expect(cancelled).toBe(1);
   });
 
-  test('goes on where a file on disk has become too short', async () => {
+  test('continues with another member where a file on disk has become too short', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'ocikit-unify-'));
     const layout = openLayout(dir, { durability: 'none' });
     cleanUp.push(async () => {
@@ -382,7 +382,7 @@ describe('a content that fails in the middle', () => {
     expect(Buffer.compare(all, blob.bytes)).toBe(0);
   });
 
-  test('finds another member before it begins if a file has gone', async () => {
+  test('begins with another member if a file is missing', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'ocikit-unify-'));
     const layout = openLayout(dir, { durability: 'none' });
     cleanUp.push(async () => {
@@ -398,7 +398,7 @@ describe('a content that fails in the middle', () => {
 });
 
 describe('the losers of a race', () => {
-  test('are told to stop, and what they bring yet is let go', async () => {
+  test('are aborted, and their late answers are released', async () => {
     const told = watched(await holding());
     const slow = waiting(told.registry);
     const { signal } = new AbortController();
@@ -412,7 +412,7 @@ describe('the losers of a race', () => {
     expect(Buffer.compare(await content.bytes(), blob.bytes)).toBe(0);
   });
 
-  test('tell nobody of what they do, and the winner tells all of it', async () => {
+  test('send no events to the caller, and the winner sends all of its events', async () => {
     const telling = (name: string, delay: number, registry: Registry): Registry =>
       changed(registry, {
         async getBlob(repository, asked, options) {
@@ -434,7 +434,7 @@ describe('the losers of a race', () => {
     await content.cancel();
   });
 
-  test('are let go when the caller leaves before anybody has answered', async () => {
+  test('are aborted when the caller ends the call before any answer', async () => {
     const told = watched(await holding());
     const slow = waiting(told.registry);
     const controller = new AbortController();
@@ -481,7 +481,7 @@ describe('members over HTTP', () => {
   const isBlob = ({ method, path }: { method: string; path: string }): boolean =>
     method === 'GET' && path.endsWith(digest);
 
-  test.each(orders)('whose server cuts in the middle are gone on from at the byte, read %s', async (read) => {
+  test.each(orders)('whose server cuts a blob off in the middle are replaced at that byte, read %s', async (read) => {
     const [first, second] = [await start(), await start()];
     first.inject(cutAnswers({ resources: ['blob'], methods: ['GET'], after: 120_000 }));
     if (read === 'concurrent') {
@@ -495,7 +495,7 @@ describe('members over HTTP', () => {
     expect(second.requests.findLast(isBlob)?.header('range')).toBe('bytes=120000-299999');
   });
 
-  test('are verified together: what the second one adds is not believed', async () => {
+  test('are verified together: the bytes of the second one are not trusted', async () => {
     const [first, second] = [await start(), await start()];
     first.inject(cutAnswers({ resources: ['blob'], methods: ['GET'], after: 120_000 }));
     second.inject(corruptAnswers({ resources: ['blob'], methods: ['GET'] }));
@@ -503,7 +503,7 @@ describe('members over HTTP', () => {
     await expect(content.bytes()).rejects.toMatchObject({ code: 'DIGEST_INVALID' });
   });
 
-  test('that have died are passed over, for contents, manifests and tags', async () => {
+  test('that are down are skipped, for contents, manifests and tags', async () => {
     const [first, second] = [await start(), await start()];
     const registry = unify([clientOf(first), clientOf(second)]);
     await first.close();
@@ -512,7 +512,7 @@ describe('members over HTTP', () => {
     await expect(registry.resolveBlob('b', digest)).rejects.not.toMatchObject({ code: 'NAME_UNKNOWN' });
   });
 
-  test('that have lost hold no connection: with one at a time for each, a hundred races are run', async () => {
+  test('that have lost a race hold no connection: with one connection for each, a hundred races can be run', async () => {
     const servers = [await start(), await start(), await start()];
     const registry = unify(
       servers.map((server) => clientOf(server)),
@@ -525,7 +525,7 @@ describe('members over HTTP', () => {
     }
   });
 
-  test('that ask to log in, or for patience, are not mistaken for ones that lack it', async () => {
+  test('that ask for a login, or limit requests, are not mistaken for members that lack the content', async () => {
     const [first, second] = [await start(), await createTestServer()];
     cleanUp.push(() => second.close());
     first.inject(refuseRequests({ as: 'TOOMANYREQUESTS', retryAfter: '7' }));

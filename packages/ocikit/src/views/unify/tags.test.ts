@@ -21,7 +21,7 @@ async function holding(image: TestManifest, tag = 'v1'): Promise<Registry> {
   return registry;
 }
 
-/** Over HTTP nobody sees when something was stored. */
+/** As a registry over HTTP, which does not tell the times of storing. */
 function withoutMaintenance(registry: Registry): Registry {
   return changed(registry, { [maintenance]: undefined });
 }
@@ -50,12 +50,12 @@ const configuredAt = (time: unknown): TestManifest => imageOf({ config: blobOf(J
 const [older, newer] = [imageOf(), imageOf()];
 
 describe.each<TagConflict>(['error', 'first', 'newest'])('a tag, with the policy %s', (tagConflict) => {
-  test('that all have at the same manifest is there', async () => {
+  test('is found if all members have it at the same manifest', async () => {
     const registry = unify([await holding(older), await holding(older)], { tagConflict });
     expect(await digestOfTag(registry)).toBe(older.descriptor.digest);
   });
 
-  test('that one has is there, whether the others lack it or cannot be asked', async () => {
+  test('is found if one member has it, whether the others lack it or fail', async () => {
     for (const other of [
       createMemoryRegistry(),
       await holding(newer, 'other'),
@@ -70,7 +70,7 @@ describe.each<TagConflict>(['error', 'first', 'newest'])('a tag, with the policy
     }
   });
 
-  test('that nobody has is not said to be unknown if one cannot be asked', async () => {
+  test('is not called unknown if no member has it and one fails', async () => {
     const registry = unify([await holding(older, 'other'), failing(createMemoryRegistry(), down)], { tagConflict });
     await expect(registry.getTag('a', 'v1')).rejects.toBe(down);
     await expect(registry.resolveTag('a', 'v1')).rejects.toBe(down);
@@ -80,7 +80,7 @@ describe.each<TagConflict>(['error', 'first', 'newest'])('a tag, with the policy
     await expect(nowhere.getTag('a', 'v1')).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
   });
 
-  test('is found anew if it is moved, and what it was at deleted, while it is being read', async () => {
+  test('is found anew if it is moved, and its old manifest deleted, while it is being read', async () => {
     const inner = await holding(older);
     let isMoved = false;
     const moving = changed(inner, {
@@ -99,7 +99,7 @@ describe.each<TagConflict>(['error', 'first', 'newest'])('a tag, with the policy
 });
 
 describe('a tag that members have at different manifests', () => {
-  test('is a conflict that says where it is', async () => {
+  test('is a conflict that names the manifests', async () => {
     const members = [await holding(older), createMemoryRegistry(), await holding(newer), await holding(older)];
     const registry = unify(members);
     for (const call of [registry.getTag('a', 'v1'), registry.resolveTag('a', 'v1')]) {
@@ -119,7 +119,7 @@ describe('a tag that members have at different manifests', () => {
     expect(await answer.json()).toMatchObject({ errors: [{ code: 'CONFLICT', detail: { tag: 'v1' } }] });
   });
 
-  test('is the first one’s, of those that have it, if they are asked in turn; the others are not asked', async () => {
+  test('is that of the first member that has it with the policy `first`, and the others are not asked', async () => {
     let asked = 0;
     const counting = changed(await holding(newer), {
       resolveTag: () => {
@@ -132,14 +132,14 @@ describe('a tag that members have at different manifests', () => {
     expect(asked).toBe(0);
   });
 
-  test('can be read by digest, all of them', async () => {
+  test('can be read by digest at each of them', async () => {
     const registry = unify([await holding(older), await holding(newer)]);
     for (const { descriptor } of [older, newer]) {
       expect((await registry.getManifest('a', descriptor.digest)).descriptor.digest).toBe(descriptor.digest);
     }
   });
 
-  test('is brought in line by a push, and gone with a deletion', async () => {
+  test('is the same everywhere after a push, and gone after a deletion', async () => {
     const registry = unify([await holding(older), await holding(newer)]);
     const { bytes, mediaType } = newer;
     await registry.pushManifest('a', bytes, mediaType, { tags: ['v1'] });
@@ -188,7 +188,7 @@ describe('the newest of several manifests', () => {
     digestOfTag(unify(members, { tagConflict: 'newest' }));
   const hidden = async (image: TestManifest): Promise<Registry> => withoutMaintenance(await holding(image));
 
-  test('is the one that was stored last, if all members know when that was', async () => {
+  test('is the one stored last, if all members know the times of storing', async () => {
     const [a, b] = [builtAt('2024-01-01T00:00:00Z'), builtAt('2023-01-01T00:00:00Z')];
     const early = storedAt(await holding(a), '2025-01-01T00:00:00Z');
     const late = storedAt(await holding(b), '2025-01-02T00:00:00Z');
@@ -203,7 +203,7 @@ describe('the newest of several manifests', () => {
     expect(await newest([copy, original, other])).toBe(newer.descriptor.digest);
   });
 
-  test('is the one that was built last, if not all members know, by its annotation or its config', async () => {
+  test('is the one built last, by its annotation or its config, if some members do not know the times of storing', async () => {
     const [a, b] = [builtAt('2024-01-01T00:00:00Z'), builtAt('2024-01-01T01:00:00+00:30')];
     expect(await newest([await hidden(a), await holding(b)])).toBe(b.descriptor.digest);
     expect(await newest([await hidden(b), await hidden(a)])).toBe(b.descriptor.digest);
@@ -232,7 +232,7 @@ describe('the newest of several manifests', () => {
     }
   });
 
-  test('is not asked of a config that is too large to be one', async () => {
+  test('is not read from a config that is too large', async () => {
     const config = { ...blobOf('{}').descriptor, size: 5 * 1024 * 1024 };
     const a = imageOf({ config, layers: [] });
     const sparse = createMemoryRegistry({ sparse: true });

@@ -10,7 +10,7 @@ import { createTestServer, cutRequests } from '../../testing/node.ts';
 import { changed, failing } from '../../../test/members.ts';
 
 import { PartialWriteError, unify } from './index.ts';
-import { UploadIds } from './upload-ids.ts';
+import { UnifiedUploadIds } from './write/index.ts';
 
 const cleanUp: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -50,7 +50,7 @@ function noting(count: number): { stores: Registry[]; cancelled: string[] } {
   return { stores, cancelled };
 }
 
-/** Its uploads fail, once, when so many bytes have come in all. What came before stays. */
+/** Its uploads fail once, when this many bytes have arrived in all. The bytes before stay. */
 function stopping(registry: Registry, at: number): Registry {
   let stops = true;
   const stoppingUpload = (upload: BlobUpload): BlobUpload => ({
@@ -92,7 +92,7 @@ async function* inPieces(all: Uint8Array, size = 1000): AsyncGenerator<Uint8Arra
 }
 
 describe('the id of an upload in several members', () => {
-  test('can be gone on with by another process', async () => {
+  test('can be resumed by another process', async () => {
     const members = memories(3);
     const upload = await unify(members).startUpload('a');
     await upload.append(bytes.subarray(0, 4000));
@@ -108,7 +108,7 @@ describe('the id of an upload in several members', () => {
     expect(id.length).toBeLessThan(4096);
   });
 
-  test('is unknown if it is malformed in any way, and nothing fails otherwise', async () => {
+  test('is unknown if it is malformed in any way, with no other error', async () => {
     const members = memories(2);
     const registry = unify(members);
     const upload = await registry.startUpload('a');
@@ -147,9 +147,9 @@ describe('the id of an upload in several members', () => {
     await upload.commit(digest);
   });
 
-  test('is one only: what Base64 takes for the same is another one', () => {
+  test('has one spelling only: another Base64 spelling of the same bytes is unknown', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    const ids = new UploadIds(2);
+    const ids = new UnifiedUploadIds(2);
     let tried = 0;
     for (const key of ['k', 'ke', 'key']) {
       const id = ids.format(key, ['a', 'b']);
@@ -164,14 +164,14 @@ describe('the id of an upload in several members', () => {
   });
 
   test('stands for a remembered upload if the members’ ids are too long together, as long as it is remembered', () => {
-    const ids = new UploadIds(2, 100);
+    const ids = new UnifiedUploadIds(2, 100);
     const key = ids.newKey();
     const long = ['x'.repeat(200), 'y'.repeat(200)];
     ids.remember(key, long);
     const id = ids.format(key, long);
     expect(id.length).toBeLessThan(100);
     expect(ids.parse(id)).toEqual({ key, ids: long });
-    expect(new UploadIds(2, 100).parse(id)).toBeUndefined();
+    expect(new UnifiedUploadIds(2, 100).parse(id)).toBeUndefined();
     ids.forget(key);
     expect(ids.parse(id)).toBeUndefined();
     for (let i = 0; i < 9000; i++) ids.remember(`${i}`, long);
@@ -196,7 +196,7 @@ describe('the id of an upload in several members', () => {
 });
 
 describe('an upload in several members', () => {
-  test('wants chunks as large as any of them does', async () => {
+  test('has the largest minimum chunk of all members', async () => {
     const wanting = (registry: Registry, minimumChunk: number): Registry =>
       changed(registry, {
         startUpload: async (...args) => Object.assign(await registry.startUpload(...args), { minimumChunk }),
@@ -206,13 +206,13 @@ describe('an upload in several members', () => {
     expect((await unify([a, b]).startUpload('a')).minimumChunk).toBeUndefined();
   });
 
-  test('is begun nowhere if one member cannot begin it', async () => {
+  test('begins in no member if one member cannot begin it', async () => {
     const { stores, cancelled } = noting(2);
     await expect(unify([...stores, failing(createMemoryRegistry(), down)]).startUpload('a')).rejects.toBe(down);
     expect(cancelled).toHaveLength(2);
   });
 
-  test('stands where the member stands that is furthest behind, and comes in line when it is gone on with', async () => {
+  test('has the size of the member that is furthest behind, and evens out when it continues', async () => {
     for (const behind of [0, 1, 2]) {
       const stores = memories(3);
       const registry = unify(stores.map((store, i) => (i === behind ? stopping(store, 2500) : store)));
@@ -227,7 +227,7 @@ describe('an upload in several members', () => {
         detail: { size: 2500 },
       });
       await expect(resumed.commit(digest)).rejects.toMatchObject({ code: 'RANGE_INVALID', detail: { size: 2500 } });
-      // Where the others stand is not where it stands.
+      // The position of the other members is not the position of the upload.
       const elsewhere = { at: 6000, size: 4000 };
       const misplaced = resumed.append(bytes.subarray(6000), elsewhere);
       await expect(misplaced).rejects.toMatchObject({ code: 'RANGE_INVALID', detail: { size: 2500 } });
@@ -243,7 +243,7 @@ describe('an upload in several members', () => {
     }
   });
 
-  test('comes in line with the commit’s own bytes', async () => {
+  test('evens out with the commit’s own bytes', async () => {
     const stores = memories(2);
     const registry = unify([stores[0] ?? createMemoryRegistry(), stopping(stores[1] ?? createMemoryRegistry(), 1000)]);
     const upload = await registry.startUpload('a');
@@ -252,7 +252,7 @@ describe('an upload in several members', () => {
     for (const store of stores) expect(await has(store)).toBe(true);
   });
 
-  test('goes on without a member that has lost it, which gets the blob in the end', async () => {
+  test('continues without a member that has lost it, which gets the blob in the end', async () => {
     for (const lost of [0, 1]) {
       const stores = memories(2);
       const upload = await unify(stores).startUpload('a');
@@ -270,7 +270,7 @@ describe('an upload in several members', () => {
     }
   });
 
-  test('goes on without a member that says only in the middle that it has lost it', async () => {
+  test('continues without a member that tells only in the middle that it has lost it', async () => {
     const stores = memories(2);
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
     const unknown = new RegistryError('BLOB_UPLOAD_UNKNOWN', 'gone');
@@ -290,7 +290,7 @@ describe('an upload in several members', () => {
     await expect(unify(memories(2)).resumeUpload('a', id)).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
   });
 
-  test('is not taken for lost if a member cannot be asked', async () => {
+  test('is not taken for lost if a member fails', async () => {
     const stores = memories(2);
     const upload = await unify(stores).startUpload('a');
     await upload.append(bytes);
@@ -300,7 +300,7 @@ describe('an upload in several members', () => {
     expect(await has(b)).toBe(true);
   });
 
-  test('that could be committed in one only says so, and is complete when it is committed again', async () => {
+  test('that could be committed in one member only fails with that, and is complete when it is committed again', async () => {
     const stores = memories(2);
     let fails = true;
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
@@ -331,7 +331,7 @@ describe('an upload in several members', () => {
     expect([await has(a), await has(b), await underWay(b)]).toEqual([true, true, 0]);
   });
 
-  test('is given up in all of them', async () => {
+  test('is cancelled in all of them', async () => {
     const members = memories(2);
     const upload = await unify(members).startUpload('a');
     await upload.append(bytes);
@@ -340,7 +340,7 @@ describe('an upload in several members', () => {
     expect([await underWay(members[0]), await underWay(members[1])]).toEqual([0, 0]);
   });
 
-  test('tells of its bytes once', async () => {
+  test('has the events of one transfer', async () => {
     const events: TransferEvent[] = [];
     const upload = await unify(memories(3)).startUpload('a');
     await upload.append(inPieces(bytes), { onEvent: (event) => events.push(event) });
@@ -349,7 +349,7 @@ describe('an upload in several members', () => {
     );
   });
 
-  test('goes on over HTTP after its server was cut', async () => {
+  test('continues over HTTP after its server was cut off', async () => {
     const server = await createTestServer();
     cleanUp.push(() => server.close());
     const client = createClient({ host: server.host, fetch: server.fetch, scheme: 'http', backOff: { attempts: 1 } });
@@ -375,7 +375,7 @@ describe('an upload in several members', () => {
 });
 
 describe('mounting in several members', () => {
-  test('sends only to those that lack the blob', async () => {
+  test('sends only to members that lack the blob', async () => {
     const members = memories(3);
     await members[1]?.pushBlob('from', descriptor, bytes);
     const registry = unify(members);
@@ -389,7 +389,7 @@ describe('mounting in several members', () => {
     expect(events).toEqual([]);
   });
 
-  test('of what is then committed with another digest brings that one to all', async () => {
+  test('that ends in a commit with another digest copies that blob to all', async () => {
     const members = memories(2);
     await members[0]?.pushBlob('from', descriptor, bytes);
     const { upload } = await unify(members).mountBlob('from', 'a', digest);
@@ -408,7 +408,7 @@ describe('mounting in several members', () => {
     for (const member of members) expect(await has(member)).toBe(true);
   });
 
-  test('says who has it if one member fails, and gives up what the others have begun', async () => {
+  test('names the members that have the blob if one member fails, and cancels the uploads of the others', async () => {
     const members = memories(2);
     await members[0]?.pushBlob('from', descriptor, bytes);
     const call = unify([...members, failing(createMemoryRegistry(), down)]).mountBlob('from', 'a', digest);
@@ -421,7 +421,7 @@ describe('mounting in several members', () => {
 });
 
 describe('the uploads that Maintenance lists', () => {
-  test('are one for all members, in the order of their ids, and can be gone on with', async () => {
+  test('are one for all members, in the order of their ids, and can be resumed', async () => {
     const members = memories(2);
     const registry = unify(members);
     const uploads = await Promise.all(Array.from({ length: 5 }, () => registry.startUpload('a')));
@@ -434,7 +434,7 @@ describe('the uploads that Maintenance lists', () => {
     expect(await list({ startAfter: ids[1], limit: 2 })).toEqual(ids.slice(2, 4));
   });
 
-  test('are one for each member if another process has begun them, and can be given up', async () => {
+  test('are one for each member if another process has begun them, and can be cancelled', async () => {
     const members = memories(2);
     const upload = await unify(members).startUpload('a');
     await upload.append(bytes);

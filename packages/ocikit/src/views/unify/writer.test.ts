@@ -40,7 +40,7 @@ async function hasManifest(registry: Registry | undefined, reference: string): P
 
 const settled = [() => true, () => false] as const;
 
-/** Fails while it is being sent a blob, when so many bytes have come. */
+/** Fails in the middle of a blob, after this many bytes. */
 function failingAt(registry: Registry, after: number, error: unknown): Registry {
   return changed(registry, {
     async pushBlob(_repository, _blob, source) {
@@ -55,7 +55,7 @@ function failingAt(registry: Registry, after: number, error: unknown): Registry 
 }
 
 describe('a blob that is pushed to several', () => {
-  test('is stored in all, from any source, and told of once', async () => {
+  test('is stored in all members, from any source, with the events of one transfer', async () => {
     for (const source of [
       blob.bytes,
       () => inPieces(blob.bytes),
@@ -75,7 +75,7 @@ describe('a blob that is pushed to several', () => {
     }
   });
 
-  test('is taken from its source no faster than the slowest member takes it, and no more than a piece is held', async () => {
+  test('is read from its source no faster than the slowest member reads, and at most one piece is held', async () => {
     const total = 64 * 1024 * 1024;
     const piece = new Uint8Array(64 * 1024);
     let taken = 0;
@@ -161,7 +161,7 @@ describe('a blob that is pushed to several', () => {
     await expect(wrong).rejects.not.toBeInstanceOf(PartialWriteError);
   });
 
-  test('says nothing of what is nobody’s business', async () => {
+  test('fails without revealing internals of a member’s error', async () => {
     const secret = new Error('EACCES: /home/alice/.secrets');
     const call = unify([createMemoryRegistry(), failing(createMemoryRegistry(), secret)]).pushBlob(
       'a',
@@ -173,13 +173,13 @@ describe('a blob that is pushed to several', () => {
     expect(String(error) + JSON.stringify((error as RegistryError).detail)).not.toContain('alice');
   });
 
-  test('is not stored if a member says that it has stored something else', async () => {
+  test('is not stored if a member says that it has stored other content', async () => {
     const odd = changed(createMemoryRegistry(), { pushBlob: async () => randomBlob(10).descriptor });
     const call = unify([createMemoryRegistry(), odd]).pushBlob('a', blob.descriptor, blob.bytes);
     await expect(call).rejects.toMatchObject({ done: [0] });
   });
 
-  test('fails with what its source fails with, and is stored nowhere', async () => {
+  test('fails with its source’s error, and is stored nowhere', async () => {
     const members = memories(2);
     const reason = new Error('the network is gone');
     const source = async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -192,7 +192,7 @@ describe('a blob that is pushed to several', () => {
     expect(await Promise.all(members.map((member) => has(member)))).toEqual([false, false]);
   });
 
-  test('ends in all of them with what the listener throws', async () => {
+  test('ends in all of them with the error that the listener throws', async () => {
     const reason = new Error('enough');
     const hanging = changed(createMemoryRegistry(), {
       async pushBlob(_repository, _blob, source, options) {
@@ -214,7 +214,7 @@ describe('a blob that is pushed to several', () => {
     expect(await has(store)).toBe(false);
   });
 
-  test('is stored by a client whose connection is cut: what can be opened again is sent again', async () => {
+  test('is stored by a client whose connection is cut: a source that can be opened again is sent again', async () => {
     const server = await createTestServer();
     cleanUp.push(() => server.close());
     server.inject(cutRequests({ methods: ['PUT', 'PATCH'], resources: ['upload'], times: 1 }));
@@ -276,7 +276,7 @@ describe('a blob that is pushed to several', () => {
 describe('a manifest that is pushed to several', () => {
   const image = imageOf();
 
-  test('is stored in all, and told of once', async () => {
+  test('is stored in all members, with one event', async () => {
     const members = memories(3);
     const events: TransferEvent[] = [];
     const registry = unify(members);
@@ -315,7 +315,7 @@ describe('a manifest that is pushed to several', () => {
     expect(await hasManifest(stores[1], 'v1')).toBe(true);
   });
 
-  test('ends with the caller’s signal, whoever has it already', async () => {
+  test('ends with the caller’s signal, even if some members have it already', async () => {
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
     const hanging = changed(createMemoryRegistry(), {
@@ -333,7 +333,7 @@ describe('a manifest that is pushed to several', () => {
     await expect(call).rejects.toBe(reason);
   });
 
-  test('is not stored where a member says that it has stored something else', async () => {
+  test('is not stored in a member that says that it has stored other content', async () => {
     const store = createMemoryRegistry();
     const odd = changed(store, {
       pushManifest: async (...args) => ({ ...(await store.pushManifest(...args)), descriptor: image.descriptor }),
@@ -343,7 +343,7 @@ describe('a manifest that is pushed to several', () => {
     await expect(call).rejects.toMatchObject({ done: [0], failed: [{ member: 1 }] });
   });
 
-  test('brings what only one member has to the others: who saw it there does not push it', async () => {
+  test('copies content that only one member has to the others, as a client that saw it there does not push it', async () => {
     const stores = memories(3);
     const registry = unify(stores);
     const [config, layer] = image.blobs;
@@ -358,7 +358,7 @@ describe('a manifest that is pushed to several', () => {
     }
   });
 
-  test('brings manifests with all that they name, at any depth', async () => {
+  test('copies manifests with all content that they name, at any depth', async () => {
     const stores = memories(2);
     const inner = indexOf([imageOf(), imageOf()]);
     await pushContent(stores[1] ?? createMemoryRegistry(), 'a', inner);
@@ -370,14 +370,14 @@ describe('a manifest that is pushed to several', () => {
     }
   });
 
-  test('is brought also to the one that is written to, from those that are not', async () => {
+  test('copies its content to the member that is written to, from members that are not', async () => {
     const [local = createMemoryRegistry(), upstream = createMemoryRegistry()] = memories(2);
     for (const { descriptor, bytes } of image.blobs) await upstream.pushBlob('a', descriptor, bytes);
     await unify([upstream, local], { write: local }).pushManifest('a', image.bytes, image.mediaType, { tags: ['v1'] });
     expect([await hasManifest(local, 'v1'), await hasManifest(upstream, 'v1')]).toEqual([true, false]);
   });
 
-  test('fails with what keeps it from being brought, if that is not its absence', async () => {
+  test('fails with the error of copying its content, unless that content is missing', async () => {
     const stores = memories(2);
     const [store = createMemoryRegistry()] = stores;
     for (const { descriptor, bytes } of image.blobs) await store.pushBlob('a', descriptor, bytes);
@@ -386,7 +386,7 @@ describe('a manifest that is pushed to several', () => {
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', done: [0], failed: [{ member: 1, error: down }] });
   });
 
-  test('leaves no content open if a member takes what it is brought, and does not read it', async () => {
+  test('leaves no content open if a member accepts copied content without reading it', async () => {
     const store = createMemoryRegistry();
     for (const { descriptor, bytes } of image.blobs) await store.pushBlob('a', descriptor, bytes);
     const told = watched(store);
@@ -443,7 +443,7 @@ describe('a condition on a tag', () => {
     }
   });
 
-  test('is not asked of those that follow, and the push can be completed on the condition that it was made', async () => {
+  test('is not passed to the members that follow, and a repeated push completes a partial one', async () => {
     const stores = memories(2);
     await push(unify(stores), first);
     const [a = createMemoryRegistry(), b = createMemoryRegistry()] = stores;
@@ -464,7 +464,7 @@ describe('a condition on a tag', () => {
     expect(await views[0]?.resolveTag('a', 'v1')).toEqual(await views[1]?.resolveTag('a', 'v1'));
   });
 
-  test('keeps a tag from being deleted where it is elsewhere', async () => {
+  test('keeps a tag from being deleted in members where it points elsewhere', async () => {
     const members = memories(3);
     const [a, b, c] = members;
     await push(unify(members), first);
@@ -529,7 +529,7 @@ describe('deleting', () => {
 });
 
 describe('writing to one member', () => {
-  test('leaves the others as they are, which may be named by their place or themselves', async () => {
+  test('leaves the others as they are, and is chosen by place or by registry', async () => {
     for (const choose of [(members: readonly Registry[]) => members[1], () => 1]) {
       const members = memories(3);
       const registry = unify(members, { write: choose(members) });
@@ -554,7 +554,7 @@ describe('writing to one member', () => {
   });
 });
 
-test('what is pushed through one server that serves several over HTTP, and is refused there for a while, completes when it is pushed again', async () => {
+test('a push through a server of several registries over HTTP that fails for a while completes when it is repeated', async () => {
   const servers = [await createTestServer(), await createTestServer()];
   for (const server of servers) cleanUp.push(() => server.close());
   const front = await createTestServer({ registry: unify(servers.map((server) => clientOf(server))) });

@@ -1,39 +1,46 @@
+// The accounts that requests to one registry are made with.
 import { RegistryError } from '../../../model/index.ts';
-import { remember } from '../remember.ts';
+import { SingleFlight } from '../../../transfer/index.ts';
+import { setBounded } from '../shared/index.ts';
 
-import type { AuthenticatorOptions } from './authenticator.ts';
+import type { AuthenticatorOptions } from './options.ts';
 import { assertCredential } from './credentials.ts';
-import type { Credential } from './credentials.ts';
-import { flights } from './flights.ts';
-import type { Join } from './flights.ts';
+import type { Credential } from '../shared/index.ts';
 import type { GrantedToken } from './token-requests.ts';
 import { Tokens } from './tokens.ts';
 
-/** Somebody, or nobody in particular, at one registry, and what they have been given. */
+/** One identity at one registry, perhaps the anonymous one, and the tokens that it was granted. */
 export interface Account {
+  /** Undefined: anonymous. */
   readonly credential: Credential | undefined;
+  /** The tokens that are still good. */
   readonly tokens: Tokens;
-  readonly join: Join<GrantedToken>;
+  /** The token requests that are under way, by what they ask for. */
+  readonly tokenRequests: SingleFlight<GrantedToken>;
   /**
-   * A refresh token that a token server gave out, and the origin of that server, which alone is given it back. None if that
-   * server gives them out but does not take them.
+   * A refresh token that a token server gave out, and the origin of that server: no other server is sent the token.
+   * The token is undefined if that server gives refresh tokens out but does not accept them.
    */
   delivered: { origin: string; refreshToken: string | undefined } | undefined;
-  /** Refresh tokens are used one after the other: many are good for one time only. */
+  /** The latest use of a refresh token: uses wait for one another, as many refresh tokens are good only once. */
   refreshing: Promise<unknown>;
 }
 
-/** Milliseconds within which the source of credentials is not asked again. */
+/** Milliseconds for which the source of credentials is not asked again. */
 const credentialLife = 60_000;
 
 /** Repositories whose credentials are remembered. */
 const maxRepositories = 1000;
 
-/** Who asks, by repository: some have other credentials for a part of a registry. */
+/** The accounts at one registry, by repository: some callers have other credentials for a part of a registry. */
 export interface Accounts {
-  /** @throws RegistryError UNAUTHORIZED if the source of credentials fails */
+  /**
+   * The account for a repository.
+   *
+   * @throws RegistryError UNAUTHORIZED if the source of credentials fails
+   */
   of(repository: string | undefined, signal: AbortSignal | undefined): Promise<Account>;
-  /** After what an account has was refused: another one, if the source of credentials has something else by now. */
+  /** Another account, after the first one was refused; undefined if the source of credentials still gives the same. */
   renewed(
     refused: Account,
     repository: string | undefined,
@@ -41,33 +48,34 @@ export interface Accounts {
   ): Promise<Account | undefined>;
 }
 
+/** The accounts at the registry of an origin. */
 export function accountsAt({ origin, credentials }: Pick<AuthenticatorOptions, 'origin' | 'credentials'>): Accounts {
   const { host } = new URL(origin);
   const asked = new Map<string, { account: Account; at: number }>();
-  const asking = flights<Account>();
-  /** By what proves who it is; the same account is used wherever it is the same. */
+  const asking = new SingleFlight<Account>('abort');
+  /** By their credentials: repositories with the same credentials share an account. */
   const accounts = new Map<string, Account>();
 
   const ask = (repository: string | undefined, signal: AbortSignal | undefined): Promise<Account> =>
-    asking(repository ?? '', signal, async () => {
+    asking.join(repository ?? '', signal, async () => {
       let credential: Credential | undefined;
       try {
         credential = await credentials?.(host, repository);
       } catch (cause) {
-        // Its message may be about this machine; a proxy would pass it on.
+        // The cause's message may describe this machine, and a proxy would pass it on: it stays in `cause`.
         throw new RegistryError('UNAUTHORIZED', `the credentials for ${host} could not be obtained`, { cause });
       }
       if (credential !== undefined) assertCredential(credential);
-      const key = keyOf(credential);
+      const key = identityKey(credential);
       const account = accounts.get(key) ?? {
         credential,
         tokens: new Tokens(),
-        join: flights<GrantedToken>(),
+        tokenRequests: new SingleFlight<GrantedToken>('abort'),
         delivered: undefined,
         refreshing: Promise.resolve(),
       };
       accounts.set(key, account);
-      remember(asked, repository ?? '', { account, at: Date.now() }, maxRepositories);
+      setBounded(asked, repository ?? '', { account, at: Date.now() }, maxRepositories);
       return account;
     });
 
@@ -79,13 +87,13 @@ export function accountsAt({ origin, credentials }: Pick<AuthenticatorOptions, '
       if (isRefused && Date.now() - known.at < credentialLife) return undefined;
       const account = isRefused ? await ask(repository, signal) : known?.account;
       if (account === refused || account === undefined) return undefined;
-      accounts.delete(keyOf(refused.credential));
+      accounts.delete(identityKey(refused.credential));
       return account;
     },
   };
 }
 
-/** What proves who it is, and nothing else. */
-function keyOf(credential: Credential | undefined): string {
+/** A key for equal credentials. */
+function identityKey(credential: Credential | undefined): string {
   return JSON.stringify(credential ?? {});
 }

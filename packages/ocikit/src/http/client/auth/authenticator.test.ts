@@ -11,11 +11,11 @@ import type {
   TokenServer,
   TokenServerOptions,
 } from '../../../../test/token-server.ts';
-import { explain } from '../explanation.ts';
+import { explain } from '../transport/index.ts';
 
 import { createAuthenticator } from './authenticator.ts';
 import type { Authorization } from './authenticator.ts';
-import type { Credential } from './credentials.ts';
+import type { Credential } from '../shared/index.ts';
 
 const open: LoopbackServer[] = [];
 
@@ -74,7 +74,7 @@ describe('a password by Basic', () => {
     expect(registry.seen[0]?.headers.authorization).toBeUndefined();
   });
 
-  test('that is refused is not sent again, and the answer is the caller’s', async () => {
+  test('that is refused is not sent again, and the caller gets the answer', async () => {
     const registry = await guardedByPassword();
     const ask = asker(registry.host, { credentials: () => ({ username: 'alice', password: 'wrong' }) });
     const error = await failureOf(ask('repository:a:pull'));
@@ -133,7 +133,7 @@ describe('a password by Basic', () => {
 });
 
 describe('a token', () => {
-  test('is fetched for what the challenge names, and what was asked is sent again with it', async () => {
+  test('is fetched for the scope of the challenge, and the request is sent again with it', async () => {
     const { registry, tokens } = await guarded();
     expect(await asker(registry.host, { userAgent: 'someone/1' })('repository:a/b:pull')).toBe(200);
     expect(registry.statuses).toStrictEqual([401, 200]);
@@ -163,7 +163,7 @@ describe('a token', () => {
     expect(await asker(registry.host)('repository:a:pull')).toBe(200);
   });
 
-  test('is asked for with all that a realm has in its query, one parameter for each scope, and no service that is empty', async () => {
+  test('is requested with the realm’s own query, one parameter for each scope, and no empty service', async () => {
     const { registry, tokens } = await guarded({
       challenge: (needed, realm) =>
         `Bearer realm="${realm}?account=x&y=1",service="",scope="repository:z:pull ${needed}"`,
@@ -177,7 +177,7 @@ describe('a token', () => {
     ]);
   });
 
-  test('is fetched where a realm is a path on the registry itself', async () => {
+  test('is fetched from a realm that is a path on the registry itself', async () => {
     const registry = opened(
       await listen((request, response) => {
         if (request.path === '/token') response.end('{"token":"t"}');
@@ -212,7 +212,7 @@ describe('a token', () => {
     expect(registry.statuses).toStrictEqual([401, 200, 200]);
   });
 
-  test('is used for everything that it is good for, and fetched before it is asked for where it is not', async () => {
+  test('is used for everything that it is good for, and else fetched before the registry asks for one', async () => {
     const { registry, tokens } = await guarded();
     const ask = asker(registry.host);
     await ask('repository:a:pull');
@@ -225,7 +225,7 @@ describe('a token', () => {
     ]);
   });
 
-  test('that is refused before it is asked for does no harm where none is needed', async () => {
+  test('that its server refuses before the registry asks for one does no harm if none is needed', async () => {
     const { registry, tokens } = await guarded({
       refuse: (_, scope) => (scope.includes('repository:open:pull') ? { status: 403 } : undefined),
     });
@@ -236,7 +236,7 @@ describe('a token', () => {
     expect(tokens.seen).toHaveLength(3);
   });
 
-  test('is fetched once for all who need it, and two of them at the same time', async () => {
+  test('is fetched once for all requests that need it, also if they come at the same time', async () => {
     let waiting = 0;
     let goOn = (): void => undefined;
     const both = new Promise<void>((resolve) => {
@@ -307,7 +307,7 @@ describe('a token', () => {
     expect(tokens.seen).toHaveLength(1);
   });
 
-  test('of somebody who is known, just fetched and refused, is a denial, and what was granted can be seen', async () => {
+  test('of a known caller, just fetched and refused, is a denial, and the granted scope can be seen', async () => {
     const claims = Buffer.from(JSON.stringify({ access: [{ type: 'repository', name: 'a', actions: ['pull'] }] }));
     const tokens = opened(
       await startTokenServer({ answer: () => ({ token: `e30.${claims.toString('base64url')}.c2ln` }) }),
@@ -359,7 +359,7 @@ describe('a token', () => {
     expect(registry.seen.length).toBeLessThanOrEqual(4);
   });
 
-  test('is not fetched for ever, even if nobody else counts', async () => {
+  test('is not fetched for ever, even if the transport does not count', async () => {
     const tokens = opened(await startTokenServer());
     const { origin } = tokens;
     const authenticator = createAuthenticator({
@@ -373,14 +373,14 @@ describe('a token', () => {
     let count = 0;
     do {
       const challenge = `Bearer realm="${origin}/token",scope="repository:a:${'x'.repeat((count += 1))}"`;
-      const next = await authenticator.answer([challenge], [], sent, undefined);
+      const next = await authenticator.reauthorize([challenge], [], sent, undefined);
       sent = typeof next === 'object' ? next : undefined;
     } while (sent !== undefined && count < 50);
     expect(count).toBe(4);
     expect(tokens.seen).toHaveLength(3);
   });
 
-  test('is not shown by what holds it', async () => {
+  test('is not shown by the objects that hold it', async () => {
     const tokens = opened(await startTokenServer());
     const { origin } = tokens;
     const authenticator = createAuthenticator({
@@ -390,7 +390,7 @@ describe('a token', () => {
       userAgent: undefined,
       trustedRealms: [],
     });
-    const sent = await authenticator.answer([`Bearer realm="${origin}/token"`], [], undefined, undefined);
+    const sent = await authenticator.reauthorize([`Bearer realm="${origin}/token"`], [], undefined, undefined);
     expect(sent).toHaveProperty('header', 'Bearer token-1');
     expect(`${inspect(sent, { depth: 9 })} ${JSON.stringify(sent)}`).not.toMatch(/token-1|wörd/);
   });
@@ -549,7 +549,7 @@ describe('a source of credentials', () => {
     expect(tokens.granted.size).toBe(3);
   });
 
-  test('that has nothing is no reason to ask a registry that takes only passwords twice', async () => {
+  test('that has nothing does not make a registry that takes only passwords be asked twice', async () => {
     const registry = await guardedByPassword();
     const ask = asker(registry.host, { credentials: () => undefined });
     await failureOf(ask('repository:a:pull'));
@@ -575,7 +575,7 @@ describe('a source of credentials', () => {
     expect(await ask('repository:a:pull')).toBe(200);
   });
 
-  test('is asked once for all requests about a repository, also about those at the same time', async () => {
+  test('is asked once for all requests about a repository, also if they come at the same time', async () => {
     const registry = await guardedByPassword();
     const credentials = vi.fn(async () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -612,7 +612,7 @@ describe('a call that is aborted', () => {
     );
   });
 
-  test('does not take the token from those who still wait for it', async () => {
+  test('does not take the token from other callers that wait for it', async () => {
     const ask = asker(registry.host);
     const leaving = new AbortController();
     const left = failureOf(ask('repository:a:pull', { signal: leaving.signal }));
@@ -627,7 +627,7 @@ describe('a call that is aborted', () => {
     expect(tokens.seen).toHaveLength(1);
   });
 
-  test('ends the token request if nobody else waits for it', async () => {
+  test('ends the token request if no other caller waits for it', async () => {
     const leaving = new AbortController();
     const left = failureOf(asker(registry.host)('repository:a:pull', { signal: leaving.signal }));
     await vi.waitFor(() => expect(tokens.seen).toHaveLength(1));

@@ -1,65 +1,40 @@
-import type { Fetch } from '../../wire/index.ts';
-import type { ClientOptions } from '../options.ts';
-
+// Finding the `Authorization` of requests to one registry.
 import { accountsAt } from './accounts.ts';
 import type { Account } from './accounts.ts';
 import { offerOf } from './challenges.ts';
 import type { BearerChallenge, Offer } from './challenges.ts';
 import { basicAuthorization } from './credentials.ts';
-import type { Credentials } from './credentials.ts';
+import type { AuthenticatorOptions } from './options.ts';
 import { realmRule } from './realms.ts';
-import { parseScope, scopeContains, unionScopes } from './scope.ts';
-import type { Scope } from './scope.ts';
+import { parseScope, scopeContains, unionScopes } from '../../wire/index.ts';
+import type { Scope } from '../../wire/index.ts';
 import { isRefusal, keptBack, tokenSource } from './token-source.ts';
 
-export interface AuthenticatorOptions extends Pick<ClientOptions, 'backOff' | 'onRetry'> {
-  /** The registry's own origin: who it is to whom credentials belong. */
-  origin: string;
-  credentials: Credentials | undefined;
-  fetch: Fetch;
-  userAgent: string | undefined;
-  /** Origins of token servers that may be given stored secrets though they are not the registry's. */
-  trustedRealms: readonly string[];
-  /** Told of each request to a token server and of what came of it, without secrets. */
-  onTokenRequest?: ((request: TokenRequestInfo) => void) | undefined;
-}
-
-export interface TokenRequestInfo {
-  method: 'GET' | 'POST';
-  /** Without secrets. */
-  url: string;
-  status: number | undefined;
-  /** The scopes asked for. */
-  scope: readonly string[];
-  /** Those that the token is good for, where the server or the token itself says so. */
-  granted?: readonly string[] | undefined;
-  error?: unknown;
-}
-
-/** What was sent in `Authorization`, to be compared and never shown. */
+/** The content of an `Authorization` header. It is compared with others, and never shown. */
 export interface Authorization {
+  /** The value of the header. */
   readonly header: string;
 }
 
-/** Finds what to send in `Authorization`. One for each registry; it keeps its tokens. */
+/** Finds the `Authorization` of requests. There is one for each registry; it keeps its tokens. */
 export interface Authenticator {
   /**
-   * What to send with a first attempt; undefined: nothing, as nothing is known yet or nothing needed.
+   * The `Authorization` for a first attempt; undefined: none, as none is known yet or none is needed.
    *
    * @throws RegistryError UNAUTHORIZED if the source of credentials fails; UNAVAILABLE or an HttpError with a temporary
    * status if a token server cannot answer now
    */
   authorize(scope: Scope, signal: AbortSignal | undefined): Promise<Authorization | undefined>;
   /**
-   * After a 401, or a 403 that says `insufficient_scope`: what to send the request with again.
+   * Another `Authorization` after a 401, or after a 403 that says `insufficient_scope`.
    *
    * @param challenges the `WWW-Authenticate` headers, as they came or joined
-   * @param refused what the request was sent with: it is never used again for this
-   * @returns undefined if there is nothing else to try: the answer is the caller's; `denied` if it is known as well who asks, and
-   * that a token which was fetched for this very request does not help
-   * @throws what {@link authorize} does, and the HttpError of a token server that refuses
+   * @param refused the `Authorization` that the request was sent with: it is not used again for this
+   * @returns undefined if there is nothing else to try; `denied` if the caller is also known, and a token that was
+   * fetched for this request was refused: another login would not help
+   * @throws the errors of {@link authorize}, and the HttpError of a token server that refuses
    */
-  answer(
+  reauthorize(
     challenges: readonly string[],
     scope: Scope,
     refused: Authorization | undefined,
@@ -67,29 +42,30 @@ export interface Authenticator {
   ): Promise<Authorization | 'denied' | undefined>;
 }
 
-/** However often a registry changes its mind about what it wants. */
+/** How often a registry may ask for another `Authorization` of the same request. */
 const maxTurns = 3;
 
-/** How what was sent was come by. */
+/** The origin of an `Authorization`. */
 interface IssuedBy {
   account: Account;
-  /** 0: before the first attempt. */
+  /** The number of challenges before it; 0: it was made before the first attempt. */
   turn: number;
-  /** Without its scheme, if it is one that a token server granted. */
+  /** The token in it, if a token server granted it. */
   token?: string;
-  /** What a token that was fetched for this very request was asked for. */
+  /** The scope that its token was requested with, if it was fetched for this very request. */
   fetchedFor?: Scope;
 }
 
+/** Makes the authenticator of one registry. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const realms = realmRule(new URL(options.origin), options.trustedRealms);
   const accounts = accountsAt(options);
   const fetchToken = tokenSource(options, realms);
   const issued = new WeakMap<Authorization, IssuedBy>();
-  /** How the registry wanted to be shown who asks when it last said so. */
+  /** The ways to authenticate that the registry offered last. */
   let offered: Offer | undefined;
 
-  /** Nobody prints it by accident. */
+  /** The header is not enumerable, so that it is not printed by accident. */
   const issue = (header: string, by: IssuedBy): Authorization => {
     const authorization = Object.defineProperty({}, 'header', { value: header }) as Authorization;
     issued.set(authorization, by);
@@ -97,7 +73,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
   const issueToken = (token: string, by: IssuedBy): Authorization => issue(`Bearer ${token}`, { ...by, token });
 
-  /** Whether there are secrets that this token server must not be told. */
+  /** Whether there are secrets that must not be sent to this token server. */
   const isKeptBack = ({ credential }: Account, { realm }: BearerChallenge): boolean =>
     credential !== undefined && !realms.mayHaveSecrets(realm);
 
@@ -120,11 +96,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     if (bearer === undefined) return undefined;
     const needed = unionScopes(parseScope(bearer.scope), scope);
     const cached = account.tokens.find(needed);
-    // Somebody else has fetched one since this request was sent.
+    // Another request has fetched a token since this one was sent.
     if (cached !== undefined) return issueToken(cached, { account, turn });
     const by = refused && issued.get(refused);
     if (by?.account === account && by.fetchedFor !== undefined && scopeContains(by.fetchedFor, needed)) {
-      // Who asks is known, and may not do this.
+      // The caller is known, and may not do this.
       if (isKeptBack(account, bearer)) throw keptBack(bearer);
       return account.credential === undefined ? undefined : 'denied';
     }
@@ -147,13 +123,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       try {
         return issueToken(await fetchToken(account, { ...offered.bearer, scope: '' }, scope, signal), by);
       } catch (error) {
-        // Perhaps it needs no token, or the registry wants another one than was thought: it will say.
+        // The request may need no token, or another one than assumed: the registry will say so.
         if (isRefusal(error)) return undefined;
         throw error;
       }
     },
 
-    async answer(challenges, scope, refused, signal) {
+    async reauthorize(challenges, scope, refused, signal) {
       const by = refused && issued.get(refused);
       if (by?.token !== undefined) by.account.tokens.drop(by.token);
       const offer = offerOf(challenges, realms, offered?.bearer, options.onTokenRequest);
@@ -172,7 +148,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         if (!isRefusal(error)) throw error;
         failure = { error };
       }
-      // Passwords of a limited life, as those of ECR, are others by now.
+      // A password of limited life, such as one of ECR, may have been replaced by now.
       const other = await accounts.renewed(account, repository, signal);
       if (other !== undefined) return find(other, offer, scope, { refused, turn, signal });
       if (failure !== undefined) throw failure.error;
@@ -181,12 +157,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 }
 
-/** What is sent whatever the registry says. */
+/** The header of a Bearer token that needs no token server: it is sent whatever the registry offers. */
 function fixedHeader({ credential }: Account): string | undefined {
   return credential !== undefined && 'accessToken' in credential ? `Bearer ${credential.accessToken}` : undefined;
 }
 
-/** Of a mount, it is the repository that is mounted into. */
+/** The repository of a request; for a mount, the one that is mounted into. */
 function repositoryOf(scope: Scope): string | undefined {
   return scope.find(({ type }) => type === 'repository')?.resource;
 }

@@ -1,38 +1,24 @@
+// Credentials in headers and texts.
 import { RegistryError } from '../../../model/index.ts';
 
-/** What a caller can prove who it is with, at one registry. */
-export type Credential =
-  | { username: string; password: string }
-  /** An OAuth2 refresh token; docker calls it `identitytoken`. */
-  | { refreshToken: string; username?: string | undefined }
-  /** A Bearer token that needs no token server; docker calls it `registrytoken`. */
-  | { accessToken: string };
+import type { Credential } from '../shared/index.ts';
 
-/**
- * Where credentials come from. It is asked when a repository is first spoken of, and again, at most once a minute, when what it
- * gave was refused.
- *
- * @param host as it is in the registry's URL, with its port if that has one
- * @param repository what the request is about, if it is about one: some keep other credentials for a part of a registry
- * @returns undefined if there are none: the registry is asked anonymously
- */
-export type Credentials = (
-  host: string,
-  repository?: string,
-) => Promise<Credential | undefined> | Credential | undefined;
-
-/** RFC 7617, in UTF-8. */
+/** The `Authorization` of a user name and password. RFC 7617, in UTF-8. */
 export function basicAuthorization({ username, password }: { username: string; password: string }): string {
   return `Basic ${base64(`${username}:${password}`)}`;
 }
 
-/** @throws RegistryError UNAUTHORIZED if it cannot be sent; the error says why, without the secret */
+/**
+ * Checks that a credential can be sent.
+ *
+ * @throws RegistryError UNAUTHORIZED if it cannot; the error says why, without the secret
+ */
 export function assertCredential(credential: Credential): void {
   const refuse = (why: string): never => {
     throw new RegistryError('UNAUTHORIZED', `the credentials cannot be used: ${why}`);
   };
   if ('accessToken' in credential) {
-    // An error of `fetch` would quote it.
+    // `fetch` would refuse such a header, with an error that quotes it.
     if (!/^[\x21-\x7e]+$/.test(credential.accessToken))
       refuse('the access token has characters that no header can have');
   } else if ('password' in credential && credential.username.includes(':')) {
@@ -40,7 +26,7 @@ export function assertCredential(credential: Credential): void {
   }
 }
 
-/** A text from a server without a caller's secrets, however they may be written in it. */
+/** A server's text without the caller's secrets, in any form in which the text may have them. */
 export function hideSecrets(text: string, credential: Credential | undefined): string {
   if (credential === undefined || 'accessToken' in credential) return text;
   const secrets =

@@ -1,20 +1,21 @@
-import { isSafe, urlIn } from '../addresses.ts';
+// Token servers: which may be asked, and which may be sent secrets.
+import { isSafe, urlIn } from '../shared/index.ts';
 
-/** Who may be a registry's token server, and whom stored secrets may be sent to. */
+/** Which token servers may be asked for one registry, and which may be sent stored secrets. */
 export interface RealmRule {
-  /** Where a challenge's realm is; undefined if no token may be fetched there. */
+  /** The URL of a challenge's realm; undefined if no token may be fetched there. */
   locate(realm: string | undefined): URL | undefined;
-  /** True if it may be asked at all: by https, unless the registry itself is reached without. */
+  /** True if a URL may be asked at all: by https, unless the registry itself is reached by http. */
   mayBeAsked(url: URL): boolean;
   /**
    * True if stored secrets may be sent there as well:
    *
    * - the registry's own host, on any port
    * - a host below it, or above it: `registry.gitlab.com` and `gitlab.com`
-   * - a host beside it, `registry-1.docker.io` and `auth.docker.io`, if the domain that both are in belongs to one owner
+   * - a host beside it, `registry-1.docker.io` and `auth.docker.io`, if their common domain belongs to one owner
    * - the token servers of {@link knownRealms}, and the origins that the caller trusts
    *
-   * All others are asked for what anybody may have.
+   * All others are asked anonymously.
    */
   mayHaveSecrets(url: URL): boolean;
 }
@@ -23,8 +24,8 @@ export interface RealmRule {
 const knownRealms: Readonly<Record<string, string>> = { 'scw.cloud': 'https://api.scaleway.com' };
 
 /**
- * Domains in which strangers have hosts beside one another, of those where registries are seen to run. There are more of
- * them than a client can know; but a registry that means harm can ask for the password itself, by Basic.
+ * Domains in which strangers have hosts beside one another, and in which registries run. A client cannot know all such
+ * domains. A hostile registry gains little by that: it can ask for the password itself, by Basic.
  */
 const sharedDomains = new RegExp(
   String.raw`(?:^|\.)(?:${[
@@ -38,7 +39,11 @@ const sharedDomains = new RegExp(
     .replaceAll('.', String.raw`\.`)})$`,
 );
 
-/** @param trusted origins of token servers */
+/**
+ * The rule for one registry.
+ *
+ * @param trusted origins of token servers that the caller trusts
+ */
 export function realmRule(registry: URL, trusted: readonly string[]): RealmRule {
   const origins = new Set(trusted.map((origin) => new URL(origin).origin));
   const known = Object.entries(knownRealms).find(([domain]) => registry.hostname.endsWith(`.${domain}`))?.[1];
@@ -49,7 +54,7 @@ export function realmRule(registry: URL, trusted: readonly string[]): RealmRule 
   return {
     mayBeAsked,
     locate: (realm = '') => {
-      // Some registries name a path of their own; a realm that is only a name, as Basic has it, is no place.
+      // A realm is a URL, or a path of the registry itself. A realm that is only a name, as for Basic, is no place.
       const url = /^(?:https?:\/\/|\/(?!\/))/i.test(realm) ? urlIn(realm, registry) : undefined;
       if (url === undefined || !mayBeAsked(url)) return undefined;
       url.hash = '';
@@ -60,11 +65,11 @@ export function realmRule(registry: URL, trusted: readonly string[]): RealmRule 
   };
 }
 
-/** Whether whoever has a registry's host also has this one, as far as their names can say. */
+/** Whether a registry's host and another one have the same owner, as far as their names can say. */
 function isOneOwner(registry: string, host: string): boolean {
   if (registry === host) return true;
   if (isAddress(registry) || isAddress(host)) return false;
-  // Above are those who decide what the name of the registry's host leads to.
+  // The owner of a domain above the registry's host decides where that host's name leads.
   if (host.endsWith(`.${registry}`) || (registry.endsWith(`.${host}`) && host.includes('.'))) return true;
   const domain = registry.slice(registry.indexOf('.') + 1);
   return (
@@ -79,7 +84,9 @@ function isAddress(host: string): boolean {
   return host.startsWith('[') || /^[\d.]+$/.test(host);
 }
 
-/** False for a top level, for what looks like `co.uk`, and for where anybody can have a host. */
+/**
+ * Whether a domain has one owner: false for a top level, for names like `co.uk`, and where strangers can have hosts.
+ */
 function isOwned(domain: string): boolean {
   const [second = '', top, ...more] = domain.split('.');
   if (top === undefined) return false;

@@ -11,7 +11,7 @@ import type {
   SeenRequest,
   TokenServerOptions,
 } from '../../../../test/token-server.ts';
-import type { ClientOptions } from '../options.ts';
+import type { ClientOptions } from '../shared/index.ts';
 
 const open: { close(): void }[] = [];
 
@@ -85,7 +85,7 @@ describe('a password', () => {
     expect(seen).toMatchObject([{ method: 'GET', headers: { authorization: `Basic ${pair}` }, body: '' }]);
   });
 
-  test.each([404, 405])('goes by POST where GET is answered %i', async (status) => {
+  test.each([404, 405])('goes by POST if GET is answered %i', async (status) => {
     const refuse = ({ method }: SeenRequest) => (method === 'GET' ? { status } : undefined);
     const { ask, seen } = await guarded({ refuse }, { credentials: () => alice });
     await ask('repository:a:pull repository:b:pull');
@@ -104,7 +104,7 @@ describe('a password', () => {
     expect(seen[1]?.headers.authorization).toBeUndefined();
   });
 
-  test('that is wrong is tried once, and the token server’s answer is the caller’s, without the password', async () => {
+  test('that is wrong is tried once, and the caller gets the token server’s answer, without the password', async () => {
     const body = JSON.stringify({
       details: 'incorrect username or password',
       errors: [{ code: 'UNAUTHORIZED', message: `no ${password} ${pair}`, detail: encodeURIComponent(password) }],
@@ -155,18 +155,15 @@ describe('a refresh token', () => {
     expect(JSON.stringify(registry.seen)).not.toContain('refresh');
   });
 
-  test.each([404, 405])(
-    'is of no use where POST is answered %i: what anybody may have is asked for',
-    async (status) => {
-      const refuse = ({ method }: SeenRequest) => (method === 'POST' ? { status } : undefined);
-      const { ask, seen } = await guarded({ refuse }, { credentials: () => identity });
-      expect(await ask('repository:a:pull')).toBe(200);
-      expect(seen.map(({ method, headers }) => [method, headers.authorization])).toStrictEqual([
-        ['POST', undefined],
-        ['GET', undefined],
-      ]);
-    },
-  );
+  test.each([404, 405])('is of no use if POST is answered %i: an anonymous token is requested', async (status) => {
+    const refuse = ({ method }: SeenRequest) => (method === 'POST' ? { status } : undefined);
+    const { ask, seen } = await guarded({ refuse }, { credentials: () => identity });
+    expect(await ask('repository:a:pull')).toBe(200);
+    expect(seen.map(({ method, headers }) => [method, headers.authorization])).toStrictEqual([
+      ['POST', undefined],
+      ['GET', undefined],
+    ]);
+  });
 
   test('that is refused is not tried in another way, nor shown', async () => {
     const refuse = ({ body }: SeenRequest) => ({
@@ -191,7 +188,7 @@ describe('a refresh token', () => {
         most = Math.max(most, underWay);
         await new Promise((resolve) => setTimeout(resolve, 10));
         underWay -= 1;
-        // Good for one time only: whoever uses one twice is taken for a thief.
+        // A refresh token is good only once: a client that uses one twice is taken for a thief.
         if (form(request)['refresh_token'] !== valid) {
           valid = 'none';
           response.writeHead(400).end();
@@ -323,7 +320,7 @@ describe('the answer of a token server', () => {
     expect(sent).toBeLessThan(32 * 1024 * 1024);
   });
 
-  test.each([408, 429, 500, 502, 503, 504])('%i is not its last word', async (status) => {
+  test.each([408, 429, 500, 502, 503, 504])('%i is not final', async (status) => {
     const told: unknown[] = [];
     const { ask, tokens, registry } = await answeredBy(
       (_, response) => {
@@ -337,13 +334,13 @@ describe('the answer of a token server', () => {
     expect(told).toMatchObject([{ status }, { status }]);
   });
 
-  test.each([400, 403, 418, 501])('%i is its last word', async (status) => {
+  test.each([400, 403, 418, 501])('%i is final', async (status) => {
     const { ask, tokens } = await answeredBy((_, response) => response.writeHead(status).end());
     expect(await failureOf(ask('repository:a:pull'))).toMatchObject({ status });
     expect(tokens.seen).toHaveLength(1);
   });
 
-  test('that names a moment to come back is heeded', async () => {
+  test('that names a time to come back is followed', async () => {
     const delays: number[] = [];
     const { ask } = await answeredBy(
       (_, response) => {
@@ -412,7 +409,7 @@ describe('stored secrets', () => {
     ['a password', alice],
     ['a refresh token', identity],
   ])(
-    'such as %s do not go to a token server of another host, which is asked for what anybody may have',
+    'such as %s do not go to a token server of another host, which is asked for an anonymous token',
     async (_, credential) => {
       const { ask, tokens } = await foreign({}, () => ({ credentials: () => credential }));
       expect(await ask('repository:a:pull')).toBe(200);
@@ -421,13 +418,13 @@ describe('stored secrets', () => {
     },
   );
 
-  test('go there if the caller trusts it', async () => {
+  test('go to the token server if the caller trusts it', async () => {
     const { ask, tokens } = await foreign({}, (origin) => ({ credentials: () => alice, trustedRealms: [origin] }));
     expect(await ask('repository:a:pull')).toBe(200);
     expect(tokens.seen).toMatchObject([{ headers: { authorization: `Basic ${pair}` } }]);
   });
 
-  test('do not go there, and if anybody may have nothing the error says what to do', async () => {
+  test('do not go to a foreign token server, and if an anonymous token is refused the error says what to do', async () => {
     const { ask, tokens } = await foreign({ refuse: () => ({ status: 401 }) }, () => ({ credentials: () => alice }));
     const error = await failureOf(ask('repository:a:pull'));
     expect(error).toMatchObject({ code: 'UNAUTHORIZED', cause: { status: 401 } });
@@ -436,7 +433,7 @@ describe('stored secrets', () => {
     expectNoSecret(error);
   });
 
-  test('do not go there, and if what anybody may have is not enough the error says what to do', async () => {
+  test('do not go to a foreign token server, and if an anonymous token is not enough the error says what to do', async () => {
     const tokens = opened(await startTokenServer({ address: '127.0.0.2' }));
     const registry = opened(
       await startGuardedRegistry(
@@ -449,7 +446,7 @@ describe('stored secrets', () => {
     expect(registry.statuses).toStrictEqual([401, 401]);
   });
 
-  test('do not go there, but by Basic to the registry itself if that takes them', async () => {
+  test('do not go to a foreign token server, but by Basic to the registry itself if that takes them', async () => {
     const { ask, tokens } = await foreign({}, () => ({ credentials: () => alice }), ', Basic realm="x"');
     expect(await ask('repository:a:pull')).toBe(200);
     expect(tokens.seen).toHaveLength(0);
@@ -502,7 +499,7 @@ describe('stored secrets', () => {
     },
   );
 
-  test('in a form are not sent on', async () => {
+  test('in a form do not follow a redirect', async () => {
     const { ask, tokens } = await answeredBy(
       (request, response) => {
         if (request.path === '/token') response.writeHead(307, { location: '/elsewhere' }).end();

@@ -1,47 +1,52 @@
+// One request to a token server.
 import { fromBase64Url, HttpError, RegistryError } from '../../../model/index.ts';
-import { urlIn } from '../addresses.ts';
-import { FetchedAnswer } from '../answers.ts';
-import { httpError, maxErrorBody, redactUrl } from '../errors.ts';
-import { fieldsIn } from '../json.ts';
+import { FetchedResponse, fieldsIn, httpError, maxErrorBody, redactUrl, urlIn } from '../shared/index.ts';
 
-import type { AuthenticatorOptions, TokenRequestInfo } from './authenticator.ts';
+import type { AuthenticatorOptions, TokenRequestInfo } from './options.ts';
 import { basicAuthorization, hideSecrets } from './credentials.ts';
-import type { Credential } from './credentials.ts';
+import type { Credential } from '../shared/index.ts';
 import type { RealmRule } from './realms.ts';
 
-/** What is asked of a token server. distribution, "Token Authentication Specification". */
+/** A request for a token. distribution, "Token Authentication Specification". */
 export interface TokenRequest {
+  /** The URL that the token is requested from. */
   realm: URL;
-  /** The registry, as its token server knows it. */
+  /** The registry's name at its token server. */
   service: string | undefined;
+  /** The scopes that the token has to be good for. */
   scope: readonly string[];
-  /** What to prove with who asks; undefined: nobody in particular. */
+  /** The caller's credential; undefined: the request is anonymous. */
   credential: Exclude<Credential, { accessToken: string }> | undefined;
 }
 
+/** A token that a token server has granted. */
 export interface GrantedToken {
+  /** The token itself. */
   token: string;
-  /** When it is no longer to be used, in milliseconds since 1970; a little before the registry refuses it. */
+  /** Milliseconds since 1970 after which it is not used any more, a little before the registry refuses it. */
   expiresAt: number;
-  /** What it is good for, where that is said. */
+  /** The scopes that it is good for, if the server or the token says so. */
   scope: string[] | undefined;
-  /** What the next token is to be asked for with, if the server says so. */
+  /** The refresh token to request the next token with, if the server gives one. */
   refreshToken: string | undefined;
 }
 
+/** How token servers are asked. */
 export interface TokenServerOptions extends Pick<AuthenticatorOptions, 'fetch' | 'userAgent' | 'onTokenRequest'> {
+  /** Which token servers may be asked. */
   realms: RealmRule;
 }
 
-/** Bytes. */
-const maxTokenAnswer = 1024 * 1024;
+/** Bytes of a token server's response. */
+const maxTokenResponse = 1024 * 1024;
 
+/** Redirects that are followed at most. */
 const maxRedirects = 5;
 
-/** How those who ask by OAuth2 name their program. */
+/** The name of this program in OAuth2. */
 const clientId = 'ocikit';
 
-/** One way to ask: by GET as all servers know it, or by POST, as OAuth2 has it. */
+/** One way to ask: by GET, as all servers know it, or by POST, as in OAuth2. */
 interface Form {
   method: 'GET' | 'POST';
   url: URL;
@@ -50,8 +55,8 @@ interface Form {
 }
 
 /**
- * Asks for a token. A refresh token goes by POST, a password by GET, as more servers know that, and by POST where there is no
- * GET.
+ * Asks for a token. A refresh token goes by POST. A password goes by GET, which more servers know, and by POST if the
+ * server knows no GET.
  *
  * @throws HttpError if the server refuses
  * @throws RegistryError UNAVAILABLE if it cannot be reached or its answer is cut; UNAUTHORIZED if it sends no token;
@@ -65,15 +70,15 @@ export async function requestToken(
   const { credential } = request;
   const [first, otherwise] = formsOf(request);
   const began = Date.now();
-  let { answer, info } = await send(first, request, options, signal);
-  if (otherwise !== undefined && (answer.status === 404 || answer.status === 405)) {
-    await answer.discard();
+  let { response, info } = await send(first, request, options, signal);
+  if (otherwise !== undefined && (response.status === 404 || response.status === 405)) {
+    await response.discard();
     options.onTokenRequest?.(info);
-    ({ answer, info } = await send(otherwise, request, options, signal));
+    ({ response, info } = await send(otherwise, request, options, signal));
   }
   try {
-    if (answer.status < 200 || answer.status > 299) throw await refusalIn(answer, info.method, credential);
-    const granted = parseToken(await answer.bytes(maxTokenAnswer), answer, began);
+    if (response.status < 200 || response.status > 299) throw await refusalIn(response, info.method, credential);
+    const granted = parseToken(await response.bytes(maxTokenResponse), response, began);
     info.granted = granted.scope?.map((one) => hideSecrets(one, credential));
     return granted;
   } finally {
@@ -82,16 +87,16 @@ export async function requestToken(
 }
 
 async function refusalIn(
-  answer: FetchedAnswer,
+  response: FetchedResponse,
   method: string,
   credential: TokenRequest['credential'],
 ): Promise<HttpError> {
-  const { status, headers, url } = answer;
-  // Some servers repeat in an error what they were sent.
-  const body = hideSecrets(new TextDecoder().decode(await answer.beginning(maxErrorBody)), credential);
+  const { status, headers, url } = response;
+  // Some servers quote the request in an error, with its secrets.
+  const body = hideSecrets(new TextDecoder().decode(await response.beginning(maxErrorBody)), credential);
   const error = httpError({ method, url, status, headers, body: new TextEncoder().encode(body) });
   const said = fieldsIn(body);
-  // OAuth2 and Docker Hub have forms of their own for why.
+  // OAuth2 and Docker Hub have their own forms of an error.
   const message = textIn(said, 'error_description') ?? textIn(said, 'details') ?? textIn(said, 'error');
   const code = new Map([
     [400, 'UNAUTHORIZED'],
@@ -102,7 +107,7 @@ async function refusalIn(
   return new HttpError({ method, url: error.url, status, body, errors: [{ code, message }] });
 }
 
-/** How to ask, and how else if the server knows nothing of that. */
+/** The way to ask, and another one if the server does not know the first. */
 function formsOf(request: TokenRequest): [Form, Form?] {
   const { credential } = request;
   if (credential === undefined) return [byGet(request)];
@@ -130,48 +135,52 @@ function byPost({ realm, service, scope }: TokenRequest, grant: Record<string, s
   return { method: 'POST', url: realm, body };
 }
 
-/** Sends it, and follows where a GET is sent on to: there, secrets go only if they might have gone there at once. */
+/**
+ * Sends a request, and follows the redirects of a GET. Secrets go only to servers that they might have been sent to at
+ * once.
+ */
 async function send(
   form: Form,
   { scope }: TokenRequest,
   options: TokenServerOptions,
   signal: AbortSignal,
-): Promise<{ answer: FetchedAnswer; info: TokenRequestInfo }> {
+): Promise<{ response: FetchedResponse; info: TokenRequestInfo }> {
   const { realms, onTokenRequest } = options;
   let { url, authorization } = form;
   for (let redirects = 0; ; redirects++) {
     const info: TokenRequestInfo = { method: form.method, url: redactUrl(url), status: undefined, scope };
-    let response: Response;
+    let fetched: Response;
     try {
-      response = await sendOnce({ ...form, url, authorization }, options, signal);
+      fetched = await sendOnce({ ...form, url, authorization }, options, signal);
     } catch (cause) {
       if (signal.aborted) throw signal.reason;
       const error = unreachable(url, cause);
       onTokenRequest?.({ ...info, error });
       throw error;
     }
-    info.status = response.status;
-    const answer = new FetchedAnswer({
+    info.status = fetched.status;
+    const response = new FetchedResponse({
       method: form.method,
       url,
-      response,
+      response: fetched,
       signal,
       onEnd: () => undefined,
       cut: (cause) => unreachable(url, cause),
     });
-    if (response.type !== 'opaqueredirect' && ![301, 302, 303, 307, 308].includes(response.status)) {
-      return { answer, info };
+    if (fetched.type !== 'opaqueredirect' && ![301, 302, 303, 307, 308].includes(fetched.status)) {
+      return { response, info };
     }
     onTokenRequest?.(info);
-    await answer.discard();
-    const next = urlIn(response.headers.get('location'), url);
+    await response.discard();
+    const next = urlIn(fetched.headers.get('location'), url);
     if (form.method === 'POST' || next === undefined || !realms.mayBeAsked(next) || redirects === maxRedirects) {
       throw new RegistryError(
         'UNAUTHORIZED',
-        `the token server at ${redactUrl(url)} redirects to where it is not followed`,
+        `the token server at ${redactUrl(url)} redirects to a place that is not followed`,
       );
     }
-    // Nobody but the caller may say who is told a secret, and what was once kept back stays so.
+    // Only the caller decides which servers are sent a secret. A secret that was held back once is not sent to a later
+    // server.
     if (!realms.mayHaveSecrets(next)) authorization = undefined;
     url = next;
   }
@@ -194,27 +203,27 @@ function sendOnce(form: Form, { fetch, userAgent }: TokenServerOptions, signal: 
 }
 
 function unreachable(url: URL, cause: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', `the token server at ${redactUrl(url)} could not be asked`, { cause });
+  return new RegistryError('UNAVAILABLE', `the token server at ${redactUrl(url)} could not be reached`, { cause });
 }
 
-/** What no error may quote: it is a secret. */
-function parseToken(bytes: Uint8Array, { url, headers }: FetchedAnswer, began: number): GrantedToken {
-  const answer = fieldsIn(new TextDecoder().decode(bytes));
-  const token = textIn(answer, 'token') ?? textIn(answer, 'access_token');
+/** Reads the token in a response. The response is a secret, so no error quotes it. */
+function parseToken(bytes: Uint8Array, { url, headers }: FetchedResponse, began: number): GrantedToken {
+  const fields = fieldsIn(new TextDecoder().decode(bytes));
+  const token = textIn(fields, 'token') ?? textIn(fields, 'access_token');
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
     throw new RegistryError('UNAUTHORIZED', `the token server at ${redactUrl(url)} sent no token`);
   }
-  const seconds = Number(answer['expires_in']);
+  const seconds = Number(fields['expires_in']);
   const life = (seconds > 0 ? seconds : 60) * 1000;
   return {
     token,
-    expiresAt: began + life - ageOf(answer['issued_at'], headers) - Math.min(10_000, life / 10),
-    refreshToken: textIn(answer, 'refresh_token'),
-    scope: textIn(answer, 'scope')?.split(' ') ?? accessIn(token),
+    expiresAt: began + life - ageOf(fields['issued_at'], headers) - Math.min(10_000, life / 10),
+    refreshToken: textIn(fields, 'refresh_token'),
+    scope: textIn(fields, 'scope')?.split(' ') ?? accessIn(token),
   };
 }
 
-/** What a token says of itself, if it is a JWT. distribution, "Token Authentication Implementation". */
+/** The scopes that a token names itself, if it is a JWT. distribution, "Token Authentication Implementation". */
 function accessIn(token: string): string[] | undefined {
   const claims = fieldsIn(new TextDecoder().decode(fromBase64Url(token.split('.')[1] ?? '')));
   if (!Array.isArray(claims['access'])) return undefined;
@@ -224,14 +233,14 @@ function accessIn(token: string): string[] | undefined {
   });
 }
 
-function textIn(answer: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const value = answer[name];
+function textIn(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = fields[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /**
- * Milliseconds that a token has been valid for when it comes: some servers hand one out again and again. It is measured by
- * the server's own clock, as that may differ from this one.
+ * Milliseconds for which a token has been valid when it comes: some servers give the same token out several times.
+ * They are measured by the server's own clock, which may differ from this one.
  */
 function ageOf(issuedAt: unknown, headers: Headers): number {
   const issued = typeof issuedAt === 'string' ? Date.parse(issuedAt) : Number.NaN;

@@ -1,16 +1,18 @@
-import { HttpError, RegistryError } from '../../../model/index.ts';
-import { isTemporaryFault, isTemporaryStatus, repeating } from '../retry.ts';
+// The source of tokens: the token servers that a registry names.
+import { HttpError, isTemporaryStatus, RegistryError } from '../../../model/index.ts';
+import { createRetry } from '../../../transfer/index.ts';
+import { isTemporaryFault } from '../shared/index.ts';
 
 import type { Account } from './accounts.ts';
-import type { AuthenticatorOptions } from './authenticator.ts';
+import type { AuthenticatorOptions } from './options.ts';
 import type { BearerChallenge } from './challenges.ts';
 import type { RealmRule } from './realms.ts';
-import { formatScope, parseScope, scopeContains, unionScopes } from './scope.ts';
-import type { Scope } from './scope.ts';
+import { formatScope, parseScope, scopeContains, unionScopes } from '../../wire/index.ts';
+import type { Scope } from '../../wire/index.ts';
 import { requestToken } from './token-requests.ts';
 import type { GrantedToken, TokenRequest } from './token-requests.ts';
 
-/** Gets a token for what a challenge names and a request is known to need. */
+/** Gets a token for the scope of a challenge and the scope that the request is known to need. */
 export type FetchToken = (
   account: Account,
   challenge: BearerChallenge,
@@ -18,9 +20,9 @@ export type FetchToken = (
   signal: AbortSignal | undefined,
 ) => Promise<string>;
 
-/** Where tokens come from: the token servers that a registry names. */
+/** The source of tokens for one registry. */
 export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): FetchToken {
-  const repeat = repeating(options);
+  const retry = createRetry(options);
 
   const requestAs = async (
     account: Account,
@@ -37,7 +39,7 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
     return granted;
   };
 
-  /** With the latest refresh token of this server; with what the caller has if it is refused. */
+  /** Asks with the latest refresh token of this server; if that is refused, with the caller's own credentials. */
   const refresh = async (
     account: Account,
     credential: SentCredential,
@@ -58,7 +60,7 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
     try {
       return await requestAs(account, credential, request, signal);
     } catch (error) {
-      // Where refresh tokens are of no use, what anybody may have is still to be had.
+      // A server that accepts no refresh tokens still gives anonymous ones.
       if (!('refreshToken' in credential) || !isUnknownMethod(error)) throw error;
       return requestAs(account, undefined, request, signal);
     }
@@ -80,8 +82,8 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
     return result;
   };
 
-  // What the challenge names and the request is known to need together, so that a token serves more than one kind of
-  // request; if that is more than the server grants, what the challenge names alone.
+  // The scopes of the challenge and of the request are requested together, so that a token serves more than one kind
+  // of request. If the server refuses that, the scope of the challenge alone is requested.
   return async (account, { realm, service, scope }, wanted, signal) => {
     const named = parseScope(scope);
     const needed = unionScopes(named, wanted);
@@ -93,13 +95,13 @@ export function tokenSource(options: AuthenticatorOptions, realms: RealmRule): F
         if (!isRefusal(error) || asked === exactly || exactly.length === 0) throw error;
         return requestFor(account, { ...request, scope: exactly }, ended);
       });
-      // Also where less was granted: whatever the registry named is enough for what was wanted.
+      // Also if less was granted: the scope that the registry named is enough for the request.
       account.tokens.add({ token: granted.token, scope: needed, expiresAt: granted.expiresAt });
       return granted;
     };
-    // Everybody who waits tries again for as long as their own signal lets them, and then waits together again.
-    const { token } = await repeat({ signal }, { isTemporary, onWait: () => undefined }, () =>
-      account.join(JSON.stringify([realm.href, service, asked]), signal, start),
+    // Each caller retries as long as its own signal allows, and joins the others again for each attempt.
+    const { token } = await retry({ signal }, { isTemporary, onWait: () => undefined }, () =>
+      account.tokenRequests.join(JSON.stringify([realm.href, service, asked]), signal, start),
     );
     return token;
   };
@@ -113,7 +115,7 @@ function isTemporary(error: unknown): boolean {
   return error instanceof RegistryError && error.code === 'UNAVAILABLE' && isTemporaryFault(error);
 }
 
-/** Whether a token server has said no, for good. */
+/** Whether a token server has refused for good. */
 export function isRefusal(error: unknown): boolean {
   return (
     (error instanceof HttpError && !isTemporaryStatus(error.status)) ||
@@ -125,6 +127,7 @@ function isUnknownMethod(error: unknown): boolean {
   return error instanceof HttpError && (error.status === 404 || error.status === 405);
 }
 
+/** The error for a token server that was asked anonymously, because it must not be sent the stored credentials. */
 export function keptBack({ realm }: Pick<TokenRequest, 'realm'>, cause?: unknown): RegistryError {
   return new RegistryError(
     'UNAUTHORIZED',

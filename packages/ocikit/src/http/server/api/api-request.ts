@@ -2,10 +2,8 @@
 import { parseDigest, RegistryError } from '../../../model/index.ts';
 import type { CallOptions, Digest, Registry } from '../../../model/index.ts';
 import type { Route } from '../../wire/index.ts';
-import { BufferedBody } from '../shared/index.ts';
+import type { ReceivedBody } from '../receiving/index.ts';
 import type { Exchange, Reply, ResolvedLimits, ServerOptions } from '../shared/index.ts';
-
-import { idleTimeout } from './idle-timeout.ts';
 
 /** A request to one resource of the API, with everything that its handler needs. */
 export interface ApiRequest<R extends Route = Route> {
@@ -23,8 +21,12 @@ export interface ApiRequest<R extends Route = Route> {
   readonly limits: ResolvedLimits;
   /** Options for every call of the registry. */
   readonly call: CallOptions;
-  /** Runs a function that reads a large body. Fails with TOOMANYREQUESTS if too many of them run already. */
-  receive<T>(read: () => Promise<T>): Promise<T>;
+  /**
+   * Runs a function that reads the body. Fails with TOOMANYREQUESTS if too many of them run already.
+   *
+   * @param length bytes of the body; undefined if they are not known
+   */
+  receive<T>(length: number | undefined, read: (body: ReceivedBody) => Promise<T>): Promise<T>;
 }
 
 /** Answers one method of one resource. */
@@ -56,12 +58,3 @@ export function contentLength({ exchange }: ApiRequest): number | undefined {
   }
   return Number(header);
 }
-
-/** Returns the body. Reading it fails with REQUEST_TIMEOUT if it pauses for longer than `limits.bodyTimeout`. */
-export function bodyOf({ exchange, limits }: ApiRequest): Uint8Array | AsyncIterable<Uint8Array> {
-  const { body } = exchange;
-  if (body === undefined) return noBytes;
-  return body instanceof BufferedBody ? body.bytes : idleTimeout(body, limits.bodyTimeout);
-}
-
-const noBytes = new Uint8Array(0);

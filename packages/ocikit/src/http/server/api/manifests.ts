@@ -6,19 +6,20 @@ import {
   manifestMediaTypes,
   mediaTypes,
   parseDigest,
+  parseJson,
   parseMediaType,
   RegistryError,
 } from '../../../model/index.ts';
 import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../../model/index.ts';
 import { accepts, buildPath, formatEntityTag } from '../../wire/index.ts';
+import { bodyTooLarge } from '../receiving/index.ts';
 import { empty, redirect } from '../shared/index.ts';
 import type { Reply } from '../shared/index.ts';
 
-import { bodyOf, contentLength } from './api-request.ts';
+import { contentLength } from './api-request.ts';
 import type { ApiRequest, ResourceOf } from './api-request.ts';
 import { assertWriteConditions, conditionOfRead, currentDigest, isConditional } from './conditions.ts';
 import { locationOf, mayBeElsewhere } from './content-locations.ts';
-import { manifestTooLarge, readManifest } from './manifest-body.ts';
 
 type ManifestRequest = ApiRequest<ResourceOf<'manifest'>>;
 
@@ -96,21 +97,19 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   const { registry, route, query, limits, call, options, exchange } = request;
   const reference = referenceOf(request);
   const tags = tagsOf(reference, query, limits.tagsPerPush);
-  if ((contentLength(request) ?? 0) > limits.manifestSize) throw manifestTooLarge(limits.manifestSize);
-  const bytes = await request.receive(() => readManifest(bodyOf(request), limits.manifestSize));
-
-  const said = mediaTypeOf(exchange.header('content-type'), bytes);
-  const pushOptions = {
-    ...call,
-    digest: reference.digest,
-    tags,
-    ifTag: await conditionOf(request, reference, tags),
-  };
-  const pushed = await registry
-    .pushManifest(route.repository, bytes, manifestMediaType(said), pushOptions)
-    .catch((error: unknown) => {
-      throw isRegistryError(error, 'UNSUPPORTED_MEDIA_TYPE') ? notManifest(said, error) : error;
-    });
+  const length = contentLength(request);
+  if ((length ?? 0) > limits.manifestSize) throw bodyTooLarge(limits.manifestSize);
+  // The memory of the body is charged until it is stored.
+  const pushed = await request.receive(length, async (body) => {
+    const bytes = await body.whole(limits.manifestSize);
+    const said = mediaTypeOf(exchange.header('content-type'), bytes);
+    const pushOptions = { ...call, digest: reference.digest, tags, ifTag: await conditionOf(request, reference, tags) };
+    return registry
+      .pushManifest(route.repository, bytes, manifestMediaType(said), pushOptions)
+      .catch((error: unknown) => {
+        throw isRegistryError(error, 'UNSUPPORTED_MEDIA_TYPE') ? notManifest(said, error) : error;
+      });
+  });
 
   const { digest } = pushed.descriptor;
   const elsewhere = await locationOf(options, true, pushed.descriptor);
@@ -177,7 +176,7 @@ function notManifest(said: string, cause: RegistryError): RegistryError {
 
 function mediaTypeIn(bytes: Uint8Array): string | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const value = parseJson(bytes);
     const mediaType = typeof value === 'object' && value !== null && 'mediaType' in value ? value.mediaType : undefined;
     return typeof mediaType === 'string' ? parseMediaType(mediaType) : undefined;
   } catch {

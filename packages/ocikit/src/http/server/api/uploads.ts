@@ -1,11 +1,18 @@
 // Uploads of blobs: starting, appending, committing, cancelling, and mounting instead.
-import { digestAlgorithm, isRegistryError, parseDigest, RegistryError, splitDigest } from '../../../model/index.ts';
-import type { BlobUpload, Descriptor, Digest, ResolvedRange, UploadOptions } from '../../../model/index.ts';
+import {
+  digestAlgorithm,
+  isRegistryError,
+  parseDigest,
+  RegistryError,
+  sizeInDetail,
+  splitDigest,
+} from '../../../model/index.ts';
+import type { BlobSource, BlobUpload, Descriptor, Digest, ResolvedRange, UploadOptions } from '../../../model/index.ts';
 import { buildPath, formatUploadProgress, parseChunkRange } from '../../wire/index.ts';
 import { empty, errorReply } from '../shared/index.ts';
 import type { Reply } from '../shared/index.ts';
 
-import { bodyOf, contentLength, digestParameter } from './api-request.ts';
+import { contentLength, digestParameter } from './api-request.ts';
 import type { ApiRequest, ResourceOf } from './api-request.ts';
 import { locationOf } from './content-locations.ts';
 
@@ -34,8 +41,8 @@ export async function startUpload(request: StartRequest): Promise<Reply> {
     if (result?.upload !== undefined) return uploadReply(request, 202, result.upload, 0);
   } else if (digest !== undefined && options.disableSinglePostUpload !== true) {
     const size = contentLength(request);
-    const pushed = await request.receive(() =>
-      registry.pushBlob(route.repository, { digest, size }, bodyOf(request), call),
+    const pushed = await request.receive(size, (body) =>
+      registry.pushBlob(route.repository, { digest, size }, body.source, call),
     );
     return createdReply(request, pushed);
   }
@@ -55,7 +62,7 @@ export async function uploadStatus(request: UploadRequest): Promise<Reply> {
 export async function appendToUpload(request: UploadRequest): Promise<Reply> {
   const chunk = chunkOf(request);
   return resuming(request, chunk, async (upload) => {
-    const size = await request.receive(() => upload.append(bodyOf(request), { ...request.call, ...chunk }));
+    const size = await request.receive(chunk.size, (body) => upload.append(body.source, { ...request.call, ...chunk }));
     await upload.close();
     return uploadReply(request, 202, upload, size);
   });
@@ -65,10 +72,12 @@ export async function appendToUpload(request: UploadRequest): Promise<Reply> {
 export async function commitUpload(request: UploadRequest): Promise<Reply> {
   const digest = parseDigest(request.query.get('digest') ?? '');
   const chunk = chunkOf(request);
-  const source = chunk.size === 0 ? undefined : bodyOf(request);
   return resuming(request, chunk, async (upload) => {
-    const commit = (): Promise<Descriptor> => upload.commit(digest, { ...request.call, ...chunk, source });
-    return createdReply(request, await (source === undefined ? commit() : request.receive(commit)));
+    const commit = (source: BlobSource | undefined): Promise<Descriptor> =>
+      upload.commit(digest, { ...request.call, ...chunk, source });
+    const descriptor =
+      chunk.size === 0 ? commit(undefined) : request.receive(chunk.size, (body) => commit(body.source));
+    return createdReply(request, await descriptor);
   });
 }
 
@@ -92,7 +101,7 @@ async function resuming(
     if (!isRegistryError(error, 'RANGE_INVALID')) throw error;
     const reply = errorReply(error);
     reply.headers['Location'] = await uploadLocation(request, route.id);
-    const size = sizeIn(error.detail);
+    const size = sizeInDetail(error.detail);
     if (size !== undefined) Object.assign(reply.headers, formatUploadProgress(size));
     return reply;
   }
@@ -168,9 +177,4 @@ async function uploadLocation(
   const elsewhere = await options.locationForUploadId?.(id);
   if (elsewhere !== undefined && elsewhere !== '') return elsewhere;
   return buildPath({ resource: 'upload', repository: route.repository, id });
-}
-
-function sizeIn(detail: unknown): number | undefined {
-  if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
-  return typeof detail.size === 'number' ? detail.size : undefined;
 }

@@ -33,6 +33,8 @@ export interface Exchange {
   readonly body: AsyncIterable<Uint8Array> | undefined;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
+  /** Returns the address of the connection's other end, which may be a proxy. Default: it is not known. */
+  readonly address?: (() => string | undefined) | undefined;
   /** The client's identity. A middleware that authenticates sets it; the registry finds it in `CallOptions.context`. */
   caller?: string | undefined;
 }

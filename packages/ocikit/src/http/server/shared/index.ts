@@ -1,5 +1,7 @@
 // The ground floor of the server: the API, the adapters and middleware all use it.
 export { BufferedBody } from './buffered-body.ts';
+export { ByteBudget } from './byte-budget.ts';
+export type { Collected, Held } from './byte-budget.ts';
 export { ConnectionCut } from './exchange.ts';
 export type { Exchange, Middleware, Next, Reply } from './exchange.ts';
 export { resolveLimits } from './options.ts';

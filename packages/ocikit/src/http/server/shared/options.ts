@@ -25,13 +25,32 @@ export interface ServerLimits {
    * its tags with further pushes. Default: 100.
    */
   tagsPerPush?: number | undefined;
-  /** Number of requests that may send content at the same time. One more is answered 429. Default: 1000. */
+  /**
+   * Number of requests that may send content at the same time. One more waits for up to 4 s, then it is answered 429. At
+   * most three quarters of them may be slower than `bodyRate`. Default: 1000.
+   */
   concurrentUploads?: number | undefined;
   /**
+   * Number of requests that may send content at the same time from one address. One more is answered 429. It applies
+   * only where the address is known: not on loopback, nor to a request that a proxy passes on. Default: half of
+   * `concurrentUploads`.
+   */
+  uploadsPerAddress?: number | undefined;
+  /**
    * Milliseconds that a request's body may pause before it is answered 408, and that a client may read nothing of an
-   * answer before the connection ends. A slow client that keeps moving is never cut off. Default: 60,000.
+   * answer before the connection ends. Default: 60,000.
    */
   bodyTimeout?: number | undefined;
+  /**
+   * Bytes per second that a request's body must have, over each `bodyTimeout` in which the server waits for it. A slower
+   * one is answered 408. Default: 1024.
+   */
+  bodyRate?: number | undefined;
+  /**
+   * Bytes of memory for received content that is not stored yet. If they run out, clients have to wait; after 10 s a
+   * request is answered 429. Default: 134,217,728 (128 MiB).
+   */
+  receivedBytes?: number | undefined;
   /** Entries on one page of a list: the default, and the maximum a client may ask for. Default: 10,000. */
   pageSize?: number | undefined;
 }
@@ -105,10 +124,14 @@ export type ResolvedLimits = { readonly [Name in keyof ServerLimits]-?: NonNulla
 
 /** Fills in the default of each limit that is left out. */
 export function resolveLimits(limits: ServerLimits = {}): ResolvedLimits {
+  const concurrentUploads = limits.concurrentUploads ?? 1000;
   return {
     manifestSize: limits.manifestSize ?? 4 * 1024 * 1024,
     tagsPerPush: limits.tagsPerPush ?? 100,
-    concurrentUploads: limits.concurrentUploads ?? 1000,
+    concurrentUploads,
+    uploadsPerAddress: limits.uploadsPerAddress ?? Math.ceil(concurrentUploads / 2),
+    receivedBytes: limits.receivedBytes ?? 128 * 1024 * 1024,
+    bodyRate: limits.bodyRate ?? 1024,
     bodyTimeout: limits.bodyTimeout ?? 60_000,
     pageSize: limits.pageSize ?? 10_000,
   };

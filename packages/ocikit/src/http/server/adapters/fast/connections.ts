@@ -117,7 +117,7 @@ class FastConnection {
   readonly #onData = (bytes: Buffer): void => {
     this.#received = this.#received === undefined ? bytes : Buffer.concat([this.#received, bytes]);
     if (this.#state === 'waiting') this.#begin();
-    else this.#pause();
+    else if (this.#state !== 'handed over') this.#pause();
   };
 
   readonly #onEnd = (): void => {
@@ -240,28 +240,42 @@ class FastConnection {
     this.#socket.setTimeout(this.#all.options.writeTimeout);
   }
 
-  /** Hands the connection over to `node:http`. */
+  /**
+   * Hands the connection over to `node:http`.
+   *
+   * It does so only when the socket flows and has asked its handle for more. Otherwise the socket starts the handle later,
+   * even if `node:http` has paused it by then, and a body that is not read would fill the memory, whatever its size.
+   */
   #handOff(): void {
+    this.#state = 'handed over';
+    clearTimeout(this.#waitingForRest);
+    if (this.#isPaused) {
+      this.#socket.once('resume', () => queueMicrotask(this.#finishHandOff));
+      this.#socket.resume();
+    } else {
+      // Microtasks run after the tick in which the socket asks for more, and before the next bytes are read.
+      queueMicrotask(this.#finishHandOff);
+    }
+  }
+
+  readonly #finishHandOff = (): void => {
     const socket = this.#socket;
     if (socket.destroyed) return;
     if (this.#hasEnded) {
-      // An ended socket takes no bytes back, and node:http does not answer a client that has ended its side.
+      // node:http does not answer a client that has ended its side.
       socket.destroySoon();
       return;
     }
-    this.#state = 'handed over';
-    clearTimeout(this.#waitingForRest);
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
     socket.off('error', ignore);
     socket.setTimeout(0, this.#onTimeout);
-    socket.pause();
-    if (this.#received !== undefined) socket.unshift(this.#received);
+    const received = this.#received;
     // Release the bytes: the listener for `close` keeps this object until the connection closes.
     this.#received = undefined;
     this.#handOver();
-    socket.resume();
-  }
+    if (received !== undefined) socket.unshift(received);
+  };
 
   /** Ends the connection if it waits for a request. */
   endIfIdle(): void {

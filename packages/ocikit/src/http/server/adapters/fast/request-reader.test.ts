@@ -46,6 +46,26 @@ describe('a request on a connection', () => {
   });
 
   test.each([
+    ['the first byte of a TLS hello', '\x16'],
+    ['a TLS hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    ['the beginning of another method', 'CONN'],
+    ['the preface of HTTP/2', 'PRI'],
+    ['a line feed', '\n'],
+    ['a method in small letters', 'g'],
+    ['a method without its space', 'GETS'],
+    ['a path without a slash', 'GET v'],
+    ['a whole URL', 'GET http:'],
+    ['another version', 'GET /v2/ HTTP/1.0'],
+    ['a byte above 127 in its path', 'GET /\xe9'],
+    ['a line without a version', 'GET /v2/\r\n'],
+    ['a request for chunks', 'PATCH /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: c'],
+    ['a field name with a space', 'GET /v2/ HTTP/1.1\r\nHost : '],
+    ['a line feed in a field', 'GET /v2/ HTTP/1.1\r\nHost: x\n'],
+  ])('that begins with %s is refused at once', (_name, text) => {
+    expect(read(text)).toBeNull();
+  });
+
+  test.each([
     ['HTTP/1.0', 'GET / HTTP/1.0\r\nHost: x\r\n\r\n'],
     ['another method', 'CONNECT /x HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['a method in small letters', 'get / HTTP/1.1\r\nHost: x\r\n\r\n'],
@@ -167,6 +187,17 @@ describe('a request on the fast path', () => {
       const rest = fields.map((parts) => parts.join('')).join('');
       return `${method}${space}${path} HTTP/1.1\r\nHost: x\r\n${rest}\r\n${body}`;
     });
+
+  test('is refused at none of its beginnings', () => {
+    fc.assert(
+      fc.property(fc.oneof(nearlyGood, wild), (text) => {
+        const request = read(text);
+        if (request === null || request === undefined) return;
+        for (let end = 0; end < request.headSize; end++) expect(read(text.slice(0, end))).toBeUndefined();
+      }),
+      { numRuns: 2000 },
+    );
+  });
 
   test("has the same end and the same fields for Node's parser", async () => {
     let accepted = 0;

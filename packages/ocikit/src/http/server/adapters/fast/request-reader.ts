@@ -30,6 +30,11 @@ const unusualField = /\r\n(?:transfer-encoding|expect|upgrade|te|trailer|http2-s
  */
 const mostKept = 4 * 1024;
 const fewDigits = /^[0-9]{1,9}$/;
+/** The beginning of a request line after its method, cut off anywhere. */
+const beginningOfTarget = /^(?:\/[!"$-~]*(?: (?:H(?:T(?:T(?:P(?:\/(?:1(?:\.(?:1\r?)?)?)?)?)?)?)?)?)?)?$/;
+/** Complete lines of fields, and one that is cut off anywhere. */
+const beginningOfFields =
+  /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*)*(?:\r?|\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]*(?::[\t -~]*)?\r?|\r\n\r)$/;
 /** Fields that must not be repeated: two parsers could pick different ones. */
 const repeatedField =
   /\r\n(authorization|content-type|cookie|from|if-modified-since|if-unmodified-since|max-forwards|proxy-authorization|referer|user-agent):[^]*\r\n\1:/;
@@ -55,12 +60,12 @@ export class FastRequestReader {
    * Reads the head of a request.
    *
    * @param bytes the received bytes, from the first byte of the request
-   * @returns undefined if the head is incomplete, null if the fast path cannot answer the request
+   * @returns undefined if the head is incomplete; null if the fast path cannot answer the request, whatever follows
    */
   read(bytes: Buffer): FastRequest | null | undefined {
     const end = bytes.indexOf('\r\n\r\n', 0, 'latin1');
     const headSize = end + 4;
-    if (end < 0) return bytes.length > this.#largestHead ? null : undefined;
+    if (end < 0) return bytes.length > this.#largestHead || !canBecomeHead(bytes) ? null : undefined;
     if (headSize > this.#largestHead) return null;
     const endOfLine = bytes.indexOf('\r\n', 0, 'latin1');
     // Convert this line alone: a tag that is kept would otherwise keep the whole head in memory.
@@ -94,4 +99,27 @@ function readFields(text: string): HeaderFields | undefined {
   const connection = fields.get('connection');
   if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
   return fewDigits.test(fields.get('content-length') ?? '0') ? fields : undefined;
+}
+
+/**
+ * True if more bytes can make this the head of a request that the fast path answers. The first bytes of a TLS client
+ * cannot: most clients try TLS first, and wait for the answer before they try HTTP.
+ */
+function canBecomeHead(bytes: Buffer): boolean {
+  const text = bytes.toString('latin1');
+  const endOfLine = text.indexOf('\r\n');
+  const line = endOfLine < 0 ? text : text.slice(0, endOfLine);
+  const endOfMethod = line.indexOf(' ');
+  if (endOfMethod < 0) return endOfLine < 0 && isBeginningOfMethod(line);
+  if (!methods.has(line.slice(0, endOfMethod))) return false;
+  const rest = line.slice(endOfMethod + 1);
+  if (endOfLine < 0) return beginningOfTarget.test(rest);
+  if (!rest.endsWith(version) || !pathAndQuery.test(rest.slice(0, -version.length))) return false;
+  const fields = text.slice(endOfLine);
+  return beginningOfFields.test(fields) && !unusualField.test(fields.toLowerCase());
+}
+
+function isBeginningOfMethod(text: string): boolean {
+  for (const method of methods) if (method.startsWith(text)) return true;
+  return false;
 }

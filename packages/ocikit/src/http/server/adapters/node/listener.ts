@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { malformed } from '../../shared/index.ts';
-import type { Exchange, Reply } from '../../shared/index.ts';
+import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
 import { sendReply, SocketExchange } from '../socket/index.ts';
 import type { SendOptions } from '../socket/index.ts';
 
@@ -11,22 +11,31 @@ import { NodeRequestBody } from './request-body.ts';
 /** A listener for the `request` event of a `node:http` or `node:https` server. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** Options of the listener. */
+export interface NodeListenerOptions extends SendOptions {
+  /** The memory for received bytes. */
+  budget: ByteBudget;
+}
+
 /** Bytes of an unread body that are still received and discarded, so that the client gets to read the answer. */
 const maxDiscarded = 1024 * 1024;
 
 const hostMissing = 'an HTTP/1.1 request must have one Host header, and no second one';
 
 /** Returns a listener for `node:http`. It creates no `Request` and no `Response`. */
-export function nodeListener(handle: (exchange: Exchange) => Promise<Reply>, options: SendOptions): NodeListener {
+export function nodeListener(
+  handle: (exchange: Exchange) => Promise<Reply>,
+  options: NodeListenerOptions,
+): NodeListener {
   return (request, response) => {
-    const exchange = exchangeOf(request);
+    const exchange = exchangeOf(request, options.budget);
     (hasOneHost(request) ? handle(exchange) : Promise.resolve(malformed(hostMissing)))
       .then((reply) => {
         if (options.isLastAnswer()) response.shouldKeepAlive = false;
         // Close the connection after a late body: its late bytes would be parsed as the next request.
         if (reply.status === 408) response.shouldKeepAlive = false;
         else if (exchange.body !== undefined && !request.readableEnded && !request.destroyed) {
-          discardRest(request, response);
+          discardRest(request, response, options.writeTimeout);
         }
         return sendReply(response, request.socket, exchange, reply, options);
       })
@@ -50,7 +59,7 @@ function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
   return hosts === 1 || (hosts === 0 && httpVersion !== '1.1');
 }
 
-function exchangeOf(request: IncomingMessage): Exchange {
+function exchangeOf(request: IncomingMessage, budget: ByteBudget): Exchange {
   const { url = '/', method = 'GET', headers } = request;
   const { 'content-length': length, 'transfer-encoding': encoding } = headers;
   const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
@@ -64,16 +73,23 @@ function exchangeOf(request: IncomingMessage): Exchange {
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
     },
-    body: hasBody ? new NodeRequestBody(request) : undefined,
+    body: hasBody ? new NodeRequestBody(request, budget) : undefined,
   });
 }
 
-/** Handles the rest of a body that no handler reads: discards a short rest, and ends the connection for a long one. */
-function discardRest(request: IncomingMessage, response: ServerResponse): void {
+/**
+ * Handles the rest of a body that no handler reads: discards a short rest, and ends the connection for a long one.
+ *
+ * @param timeout milliseconds after which the connection of a client ends that does not send the rest
+ */
+function discardRest(request: IncomingMessage, response: ServerResponse, timeout: number): void {
   const length = Number(
     request.headers['content-length'] ?? (request.headers['transfer-encoding'] === undefined ? 0 : NaN),
   );
   request.on('error', () => undefined);
+  const timer = setTimeout(() => request.socket.destroy(), timeout);
+  timer.unref();
+  request.once('close', () => clearTimeout(timer));
   if (length <= maxDiscarded) {
     // Node resumes a request by itself only if no code has started to read it.
     request.resume();

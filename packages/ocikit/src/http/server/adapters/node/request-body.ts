@@ -1,7 +1,12 @@
 // The body of a request of `node:http`, as an iterable that is faster than Node's own.
 import type { IncomingMessage } from 'node:http';
 
-/** Bytes that may wait in memory for the reader. Beyond that the connection is paused, and the client has to wait. */
+import type { ByteBudget } from '../../shared/index.ts';
+
+/**
+ * Bytes that may wait in memory for the reader. Beyond that the connection is paused, and the client has to wait. If
+ * memory is scarce, nothing is read ahead.
+ */
 const mostQueued = 2 * 1024 * 1024;
 /** Bytes up to which waiting pieces are joined into one. */
 const largestPiece = 1024 * 1024;
@@ -15,13 +20,16 @@ const largestPiece = 1024 * 1024;
  */
 export class NodeRequestBody implements AsyncIterable<Uint8Array> {
   readonly #request: IncomingMessage;
+  readonly #budget: ByteBudget;
 
-  constructor(request: IncomingMessage) {
+  /** @param budget is charged with the bytes that are received and not read yet */
+  constructor(request: IncomingMessage, budget: ByteBudget) {
     this.#request = request;
+    this.#budget = budget;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return new BodyIterator(this.#request);
+    return new BodyIterator(this.#request, this.#budget);
   }
 }
 
@@ -32,25 +40,50 @@ interface Waiting {
 
 class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   readonly #request: IncomingMessage;
+  readonly #budget: ByteBudget;
   #queue: Buffer[] = [];
   /** Bytes in the queue. */
   #queued = 0;
+  /** Bytes of the piece that the reader has. */
+  #lent = 0;
+  #isPaused = false;
   #waiting: Waiting | undefined;
   #state: 'new' | 'reading' | 'ended' | 'failed' | 'left' = 'new';
   #error: unknown;
 
-  constructor(request: IncomingMessage) {
+  constructor(request: IncomingMessage, budget: ByteBudget) {
     this.#request = request;
+    this.#budget = budget;
   }
 
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
     if (this.#state === 'new') this.#begin();
+    this.#takeBack();
     if (this.#queued > 0) return Promise.resolve({ done: false, value: this.#take() });
     if (this.#state === 'failed') return Promise.reject(this.#error);
     if (this.#state !== 'reading') return Promise.resolve({ done: true, value: undefined });
+    this.#resume();
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
     });
+  }
+
+  /** The reader is done with its piece. */
+  #takeBack(): void {
+    if (this.#lent === 0) return;
+    this.#budget.release(this.#lent);
+    this.#lent = 0;
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.#request.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused || this.#state !== 'reading') return;
+    this.#isPaused = false;
+    this.#request.resume();
   }
 
   return(): Promise<IteratorResult<Uint8Array, undefined>> {
@@ -59,10 +92,16 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
       this.#request.pause();
     }
     this.#state = 'left';
-    this.#queue = [];
-    this.#queued = 0;
+    this.#forget();
     this.#answer({ done: true, value: undefined });
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #forget(): void {
+    this.#takeBack();
+    this.#budget.release(this.#queued);
+    this.#queue = [];
+    this.#queued = 0;
   }
 
   #begin(): void {
@@ -91,13 +130,16 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   }
 
   readonly #onData = (piece: Buffer): void => {
+    const { length } = piece;
+    this.#budget.charge(length);
     if (this.#waiting !== undefined) {
+      this.#lent = length;
       this.#answer({ done: false, value: piece });
-      return;
+    } else {
+      this.#queue.push(piece);
+      this.#queued += length;
     }
-    this.#queue.push(piece);
-    this.#queued += piece.length;
-    if (this.#queued >= mostQueued) this.#request.pause();
+    if (this.#queued >= mostQueued || this.#budget.isScarce) this.#pause();
   };
 
   readonly #onEnd = (): void => {
@@ -126,7 +168,6 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   }
 
   #take(): Uint8Array {
-    const wasFull = this.#queued >= mostQueued;
     const pieces: Buffer[] = [];
     let size = 0;
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
@@ -136,7 +177,8 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
       this.#queue.shift();
     }
     this.#queued -= size;
-    if (wasFull && this.#state === 'reading') this.#request.resume();
+    this.#lent = size;
+    if (!this.#budget.isScarce) this.#resume();
     const [only] = pieces;
     return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces, size);
   }

@@ -24,6 +24,7 @@ export class SocketExchange implements Exchange {
   readonly header: Exchange['header'];
   readonly authority: string | undefined;
   readonly body: AsyncIterable<Uint8Array> | undefined;
+  readonly address: Exchange['address'];
   readonly signal: AbortSignal;
   caller: string | undefined = undefined;
 
@@ -35,6 +36,7 @@ export class SocketExchange implements Exchange {
     this.header = header;
     this.authority = authority;
     this.body = body;
+    this.address = body === undefined ? undefined : () => socket.remoteAddress;
     this.signal = connectionSignal(socket);
   }
 }

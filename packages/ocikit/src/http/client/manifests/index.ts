@@ -1,0 +1,5 @@
+// Manifests as requests and responses have them.
+export { putManifest } from './put-manifest.ts';
+export type { PushedBytes } from './put-manifest.ts';
+export { acceptManifests, descriptorIn, readManifest } from './read-manifest.ts';
+export { schema1MediaTypes } from './schema1.ts';

@@ -1,0 +1,2 @@
+// Reading blobs and manifests.
+export { clientReader } from './reader.ts';

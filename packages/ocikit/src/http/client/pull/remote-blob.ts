@@ -1,0 +1,230 @@
+// One blob in a repository, as one call fetches it. Distribution specification, "Pulling blobs".
+import { digestOf, resolveRange, splitDigest, wrongSize } from '../../../model/index.ts';
+import type { ByteRange, CallOptions, Digest, ResolvedRange } from '../../../model/index.ts';
+import { formatRange, lengthIn, parseContentRange, repositoryScope } from '../../wire/index.ts';
+import type { ContentRange } from '../../wire/index.ts';
+import { blobAddress, digestIn } from '../shared/index.ts';
+import type { ClientResponse } from '../shared/index.ts';
+import type { Lane, Transport } from '../transport/index.ts';
+
+import { PartReader } from './blob-part.ts';
+import type { BlobPart } from './blob-part.ts';
+
+/** How often a registry that ignores ranges is asked again, and sends again all bytes that came already. */
+const maxRestarts = 5;
+
+/** The next bytes of a blob, and the reader that they came from. */
+interface NextPiece {
+  reader: PartReader;
+  piece: Uint8Array;
+}
+
+/** One blob in a repository, as one call fetches it. */
+export class RemoteBlob {
+  readonly #transport: Transport;
+  readonly #repository: string;
+  readonly #digest: Digest;
+  readonly #call: CallOptions;
+  readonly #url: URL;
+  #restarts = 0;
+
+  /** @throws RegistryError NAME_INVALID, DIGEST_INVALID */
+  constructor(transport: Transport, repository: string, digest: Digest, call: CallOptions) {
+    this.#transport = transport;
+    this.#repository = repository;
+    this.#digest = digest;
+    this.#call = call;
+    this.#url = blobAddress(transport.base, repository, digest);
+  }
+
+  /** The same blob, fetched with another signal. */
+  with(signal: AbortSignal): RemoteBlob {
+    return new RemoteBlob(this.#transport, this.#repository, this.#digest, { ...this.#call, signal });
+  }
+
+  /** Asks for the bytes of the whole blob, by a HEAD; if its response does not say, by a GET of the first byte. */
+  async askSize(): Promise<number> {
+    const head = await this.#send('HEAD', undefined, [200, 405, 501]);
+    digestIn(head, this.#digest);
+    const length = head.status === 200 ? lengthIn(head) : undefined;
+    if (length !== undefined) return length;
+    const response = await this.#send('GET', 'bytes=0-0', [200, 206, 416]);
+    await response.discard();
+    digestIn(response, this.#digest);
+    const size = response.status === 200 ? lengthIn(response) : contentRangeIn(response)?.size;
+    if (size !== undefined) return size;
+    // The empty blob has no first byte: the response is the whole blob, perhaps without a length.
+    if (this.#digest === digestOf(new Uint8Array(), splitDigest(this.#digest).algorithm)) return 0;
+    throw this.#transport.wrongResponse(response, 'does not say how large the blob is');
+  }
+
+  /**
+   * Requests a part.
+   *
+   * @param range undefined: the whole blob; not an empty one, which cannot be requested
+   */
+  async get(range: ByteRange | undefined): Promise<BlobPart> {
+    const header = range === undefined ? undefined : formatRange(range);
+    const response = await this.#send('GET', header, header === undefined ? [200] : [200, 206, 416], 'download');
+    try {
+      if (response.status === 416) return await this.#partOfNothing(response, range);
+      digestIn(response, this.#digest);
+      if (response.status === 206) return await this.#partIn(response, range);
+      return { response, start: 0, size: lengthIn(response) };
+    } catch (error) {
+      await response.discard();
+      throw error;
+    }
+  }
+
+  /**
+   * The bytes of a part, from its first to its last. If the connection is cut, the part is resumed at the next byte,
+   * as long as each attempt brings some bytes.
+   *
+   * @param size bytes of the whole blob
+   * @param first a response that begins there, if there is one already
+   * @param how `lent`: each piece is valid only until the third piece after it is requested
+   * @throws RegistryError SIZE_INVALID if more bytes come than announced, or a response ends early without having been
+   * cut
+   */
+  async *pieces(
+    range: ResolvedRange,
+    size: number,
+    first?: BlobPart,
+    how?: 'lent',
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { end } = range;
+    let at = range.start;
+    let reader = first === undefined ? undefined : new PartReader(first, how);
+    /** Bytes past the range are expected if the response is the whole blob. */
+    const hasMore = (): boolean => reader?.response.status === 200 && end < size;
+    try {
+      while (at < end) {
+        const found = await this.#next(reader, { start: at, end }, size, how);
+        ({ reader } = found);
+        const piece = found.piece.subarray(0, end - at);
+        if (piece.length < found.piece.length && !hasMore()) throw this.#tooLarge(size);
+        at += piece.length;
+        yield piece;
+      }
+      if (hasMore()) return;
+      // A response that is read to its end leaves a connection that can be used again.
+      if ((await reader?.next(at).catch(() => undefined)) !== undefined) throw this.#tooLarge(size);
+    } finally {
+      await reader?.response.discard();
+    }
+  }
+
+  #tooLarge(size: number): Error {
+    return wrongSize(this.#digest, size, size + 1);
+  }
+
+  #send(
+    method: 'GET' | 'HEAD',
+    range: string | undefined,
+    expect: readonly number[],
+    lane?: Lane,
+  ): Promise<ClientResponse> {
+    return this.#transport.send({
+      method,
+      url: this.#url,
+      scope: repositoryScope(this.#repository, 'pull'),
+      headers: range === undefined ? {} : { range },
+      expect,
+      missing: 'BLOB_UNKNOWN',
+      call: this.#call,
+      lane,
+    });
+  }
+
+  async #partIn(response: ClientResponse, asked: ByteRange | undefined): Promise<BlobPart> {
+    const found = contentRangeIn(response);
+    const length = lengthIn(response);
+    if (found?.range === undefined) {
+      // The last bytes of the empty blob have no range in HTTP's form. Registries written in Go answer with an empty
+      // part.
+      if (length === 0) return this.#partOfNothing(response, asked);
+      throw this.#transport.wrongResponse(response, 'is a part without a valid Content-Range');
+    }
+    const { start, end } = found.range;
+    const size = found.size ?? (await this.askSize());
+    const wanted = resolveRange(asked, size);
+    if (start !== wanted.start || end > wanted.end || (length ?? end - start) !== end - start) {
+      const came = `${length ?? end - start} bytes from ${start} to ${end}`;
+      throw this.#transport.wrongResponse(response, `has ${came}, not from ${wanted.start} to ${wanted.end}`);
+    }
+    return { response, start, size };
+  }
+
+  /** The part for a response without a byte of the requested range, which is right if the range is past the end. */
+  async #partOfNothing(response: ClientResponse, asked: ByteRange | undefined): Promise<BlobPart> {
+    await response.discard();
+    const size = contentRangeIn(response)?.size ?? (await this.askSize());
+    const range = resolveRange(asked, size);
+    const { start, end } = range;
+    if (start === end) return { response, start, size };
+    // Some registries accept only ranges with both ends, within the blob.
+    if (asked === undefined || formatRange(asked) !== formatRange(range)) return this.get(range);
+    throw this.#transport.wrongResponse(response, `refuses bytes ${start} to ${end} of ${size}`);
+  }
+
+  /** The next bytes of a range: from the reader, or from a new request if the reader's connection was cut. */
+  async #next(
+    reader: PartReader | undefined,
+    range: ResolvedRange,
+    size: number,
+    how: 'lent' | undefined,
+  ): Promise<NextPiece> {
+    let failure: { error: unknown } | undefined;
+    if (reader !== undefined) {
+      try {
+        const piece = await reader.next(range.start);
+        if (piece !== undefined) return { reader, piece };
+      } catch (error) {
+        // A TypeError: the response was unread for long and has released its connection. The next request need not
+        // wait.
+        if (!(error instanceof TypeError)) failure = { error };
+      }
+      await reader.response.discard();
+    }
+    return this.#transport.attempt(this.#call, (attempt) => {
+      if (attempt === 1 && failure !== undefined) throw failure.error;
+      return this.#resume(range, size, how);
+    });
+  }
+
+  /** Requests the missing bytes, and waits for the first of them: only bytes are progress. */
+  async #resume({ start, end }: ResolvedRange, size: number, how: 'lent' | undefined): Promise<NextPiece> {
+    const isWhole = start === 0 && end === size;
+    const part = await this.get(isWhole ? undefined : { start, end: end === size ? undefined : end });
+    const reader = new PartReader(part, how);
+    try {
+      this.#assertSame(part, start, size);
+      this.#call.onEvent?.({ type: 'resumed', repository: this.#repository, digest: this.#digest, size, at: start });
+      const piece = await reader.next(start);
+      if (piece !== undefined) return { reader, piece };
+      throw wrongSize(this.#digest, size, start);
+    } catch (error) {
+      await part.response.discard();
+      throw error;
+    }
+  }
+
+  /**
+   * Checks that a part is of the same blob as the bytes before it, and that the registry does not restart it again and
+   * again.
+   */
+  #assertSame(part: BlobPart, start: number, size: number): void {
+    if ((part.size ?? size) !== size) {
+      const fault = `is of a blob of ${part.size} bytes, which had ${size} before`;
+      throw this.#transport.wrongResponse(part.response, fault);
+    }
+    if (part.start < start && ++this.#restarts > maxRestarts) {
+      throw this.#transport.wrongResponse(part.response, 'begins at the first byte each time');
+    }
+  }
+}
+
+function contentRangeIn({ headers }: ClientResponse): ContentRange | undefined {
+  return parseContentRange(headers.get('content-range') ?? '');
+}

@@ -1,0 +1,2 @@
+// Pushing blobs and manifests.
+export { clientWriter } from './writer.ts';

@@ -1,0 +1,129 @@
+// Pushing manifests and their tags.
+import {
+  assertRepository,
+  assertTag,
+  digestOf,
+  isDigest,
+  isRegistryError,
+  parseDigest,
+  parseMediaType,
+  RegistryError,
+  splitDigest,
+  wrongDigest,
+} from '../../../model/index.ts';
+import type { CallOptions, PushManifestOptions, Reader, Writer } from '../../../model/index.ts';
+
+import { putManifest } from '../manifests/index.ts';
+import type { PushedBytes } from '../manifests/index.ts';
+import { referrersTagsOf } from '../referrers/index.ts';
+import type { ReferrersListings } from '../referrers/index.ts';
+import type { ClientResponse } from '../shared/index.ts';
+import type { Transport } from '../transport/index.ts';
+
+/**
+ * Pushes manifests. Several tags go in one request; a registry that does not support it gets one request for each. If
+ * a registry has no API for referrers, this adds the manifest to their list under a tag. Distribution specification,
+ * "Pushing Manifests".
+ */
+export function manifestPusher(
+  transport: Transport,
+  reader: Pick<Reader, 'getManifest' | 'getTag' | 'resolveTag'>,
+  listings: ReferrersListings,
+): Writer['pushManifest'] {
+  const referrersTags = referrersTagsOf(transport, reader, listings);
+
+  /**
+   * Sends a request again if the answer to it was lost. A condition may then fail because the first request has
+   * succeeded.
+   */
+  const putUnderCondition = async (
+    manifest: PushedBytes,
+    named: readonly (string | undefined)[],
+    ifTag: PushManifestOptions['ifTag'],
+    call: CallOptions,
+  ): Promise<ClientResponse> => {
+    let lost = false;
+    return transport.attempt(call, async () => {
+      try {
+        return await putManifest(transport, manifest, named, ifTag, call);
+      } catch (error) {
+        const tags = named.filter((tag) => tag !== undefined);
+        if (lost && isRegistryError(error, 'PRECONDITION_FAILED') && (await areAt(manifest, tags, call))) {
+          return putManifest(transport, manifest, [undefined], undefined, call);
+        }
+        lost ||= !isRegistryError(error) || error.status >= 500;
+        throw error;
+      }
+    });
+  };
+
+  const areAt = async (
+    { repository, digest }: PushedBytes,
+    tags: readonly string[],
+    call: CallOptions,
+  ): Promise<boolean> => {
+    for (const tag of tags) {
+      const found = await reader.resolveTag(repository, tag, call).catch(() => undefined);
+      if (found?.digest !== digest) return false;
+    }
+    return true;
+  };
+
+  /** Sets all tags, in as few requests as the registry needs. @returns the response that is about the manifest */
+  const putTagged = async (
+    manifest: PushedBytes,
+    tags: readonly string[],
+    ifTag: PushManifestOptions['ifTag'],
+    call: CallOptions,
+  ): Promise<ClientResponse> => {
+    // For a manifest named by a tag, the registry itself chooses the algorithm of the digest.
+    const named = splitDigest(manifest.digest).algorithm === 'sha256' && tags.length > 0 ? tags : [undefined, ...tags];
+    const set = new Set<string | undefined>([named[0]]);
+    let first: ClientResponse | undefined;
+    try {
+      first = await putUnderCondition(manifest, named, ifTag, call);
+      for (const tag of (first.headers.get('oci-tag') ?? '').split(',')) set.add(tag.trim());
+    } catch (error) {
+      if (named.length === 1 || ifTag !== undefined || !refusesParameters(error)) throw error;
+      set.clear();
+    }
+    for (const tag of named) {
+      if (set.has(tag)) continue;
+      const response = await putUnderCondition(manifest, [tag], ifTag, call);
+      first ??= response;
+    }
+    if (first === undefined)
+      throw new RegistryError('UNKNOWN', `no request was sent for the manifest ${manifest.digest}`);
+    return first;
+  };
+
+  return async (repository, bytes, mediaType, options = {}) => {
+    const { digest: wanted, tags = [], ifTag, ...call } = options;
+    call.signal?.throwIfAborted();
+    assertRepository(repository);
+    const digest = digestOf(bytes, wanted === undefined ? undefined : splitDigest(parseDigest(wanted)).algorithm);
+    if (wanted !== undefined && wanted !== digest) throw wrongDigest(wanted, digest);
+    tags.forEach(assertTag);
+    const type = parseMediaType(mediaType);
+    if (type === undefined) {
+      throw new RegistryError('UNSUPPORTED_MEDIA_TYPE', `${JSON.stringify(mediaType)} is not a media type`);
+    }
+    const unique = [...new Set(tags)];
+    const manifest = { repository, bytes, mediaType: type, digest };
+    const response = await putTagged(manifest, unique, ifTag, call);
+    const said = response.headers.get('oci-subject');
+    const subject = said === null ? await referrersTags.add(manifest, call) : said;
+    if (said !== null) listings.learn(repository, 'api');
+    const descriptor = { mediaType: type, digest, size: bytes.length };
+    call.onEvent?.({ type: 'done', repository, digest, size: bytes.length });
+    return { descriptor, tags: unique, ...(subject !== undefined && isDigest(subject) ? { subject } : {}) };
+  };
+}
+
+/** Whether the registry refuses the query, for example as too long; an error about the manifest is not meant. */
+function refusesParameters(error: unknown): boolean {
+  return (
+    isRegistryError(error, 'BAD_REQUEST', 'UNSUPPORTED', 'HEADERS_TOO_LARGE') ||
+    (isRegistryError(error) && error.status === 414)
+  );
+}

@@ -1,0 +1,119 @@
+// The URL of a registry, and those of its content.
+import { assertRepository, assertTag, parseDigest, RegistryError } from '../../../model/index.ts';
+import type { Digest } from '../../../model/index.ts';
+import { buildPath } from '../../wire/index.ts';
+import type { Route } from '../../wire/index.ts';
+
+/** Parses a URL, perhaps relative to another one; undefined if the text is no URL. */
+export function urlIn(text: string | null | undefined, base?: URL): URL | undefined {
+  return typeof text === 'string' && URL.canParse(text, base) ? new URL(text, base) : undefined;
+}
+
+/**
+ * Whether a registry's secrets may be sent to a URL: it needs https if the registry has https, and names no user of
+ * its own.
+ */
+export function isSafe({ protocol, username, password }: URL, base: URL): boolean {
+  return (protocol === 'https:' || (protocol === 'http:' && base.protocol === 'http:')) && username + password === '';
+}
+
+/** The parameters after the `?`; undefined values are left out. */
+export type Query = Readonly<Record<string, string | undefined>>;
+
+const dockerHubHosts = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com']);
+
+/**
+ * The URL of a registry. Docker Hub's names lead to the host that speaks the API.
+ *
+ * @param scheme default: `http` for `localhost` and loopback addresses, else `https`
+ * @throws RegistryError NAME_INVALID if `host` is anything but `HOST[:PORT]`
+ */
+export function registryBase(host: string, scheme?: 'http' | 'https'): URL {
+  const lower = host.toLowerCase();
+  if (dockerHubHosts.has(lower)) return new URL(`${scheme ?? 'https'}://registry-1.docker.io/`);
+  // A host comes back from the parser unchanged. All else has a user, a path, or parts that a URL reads in another way.
+  const text = `//${lower}/`;
+  const url = urlIn(`https:${text}`);
+  if (url === undefined || (url.host !== lower && `${url.host}:443` !== lower)) {
+    throw new RegistryError('NAME_INVALID', `${JSON.stringify(host.slice(0, 300))} is not HOST[:PORT]`);
+  }
+  return new URL(`${scheme ?? (isLoopback(url.hostname) ? 'http' : 'https')}:${text}`);
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname);
+}
+
+/** The URL of the list of repositories. */
+export function catalogAddress(base: URL, query?: Query): URL {
+  return address(base, { resource: 'catalog' }, query);
+}
+
+/**
+ * The URL of a blob.
+ *
+ * @throws RegistryError NAME_INVALID, DIGEST_INVALID
+ */
+export function blobAddress(base: URL, repository: string, digest: Digest): URL {
+  parseDigest(digest);
+  return address(base, { resource: 'blob', repository, digest });
+}
+
+/**
+ * The URL that begins uploads.
+ *
+ * @throws RegistryError NAME_INVALID
+ */
+export function uploadsAddress(base: URL, repository: string, query?: Query): URL {
+  return address(base, { resource: 'uploads', repository }, query);
+}
+
+/**
+ * The URL of a manifest by its digest.
+ *
+ * @throws RegistryError NAME_INVALID, DIGEST_INVALID
+ */
+export function manifestAddress(base: URL, repository: string, digest: Digest): URL {
+  parseDigest(digest);
+  return address(base, { resource: 'manifest', repository, reference: digest });
+}
+
+/**
+ * The URL of a manifest by a tag.
+ *
+ * @throws RegistryError NAME_INVALID, MANIFEST_INVALID
+ */
+export function tagAddress(base: URL, repository: string, tag: string): URL {
+  assertTag(tag);
+  return address(base, { resource: 'manifest', repository, reference: tag });
+}
+
+/**
+ * The URL of the list of tags.
+ *
+ * @throws RegistryError NAME_INVALID
+ */
+export function tagsAddress(base: URL, repository: string, query?: Query): URL {
+  return address(base, { resource: 'tags', repository }, query);
+}
+
+/**
+ * The URL of the list of a manifest's referrers.
+ *
+ * @throws RegistryError NAME_INVALID, DIGEST_INVALID
+ */
+export function referrersAddress(base: URL, repository: string, digest: Digest, query?: Query): URL {
+  parseDigest(digest);
+  return address(base, { resource: 'referrers', repository, digest }, query);
+}
+
+/**
+ * Names are checked before they become part of a path: a malformed name, such as `..`, could point to another
+ * resource. No registry has such a name.
+ */
+function address(base: URL, route: Route, query: Query = {}): URL {
+  if ('repository' in route) assertRepository(route.repository);
+  const url = new URL(buildPath(route), base);
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.append(name, value);
+  return url;
+}

@@ -1,0 +1,3 @@
+// Pushing images and indexes.
+export { push } from './push.ts';
+export type { PushOptions } from './push.ts';

@@ -1,0 +1,101 @@
+// Pushes an image or an index, with all that it names.
+import { assertRepository, assertTag, isRegistryError } from '../../model/index.ts';
+import type { CallOptions, Descriptor, Digest, PushedManifest, Registry } from '../../model/index.ts';
+
+import { walk } from '../ref/index.ts';
+import type { Image, Ref } from '../ref/index.ts';
+
+import { inParallel } from './in-parallel.ts';
+import { ensureBlob } from './push-blob.ts';
+
+/** Options of {@link push}. */
+export interface PushOptions extends CallOptions {
+  /** Tags for the image or index itself. The manifests that an index names get none. Default: none. */
+  tags?: readonly string[] | undefined;
+  /** Set the tags only if each of them has this digest now; null: only if none of them exists. */
+  ifTag?: Digest | null | undefined;
+  /** A repository of the same registry to mount blobs from, so that they need not be sent. Default: none. */
+  mountFrom?: string | ((blob: Descriptor) => string | undefined) | undefined;
+  /** How many blobs are sent at a time. Default: 4. */
+  concurrency?: number | undefined;
+  /** How many indexes may be nested. Default: 8. */
+  depth?: number | undefined;
+}
+
+/**
+ * Pushes an image or index with all that it names, from any source: blobs before the manifests that name them, and
+ * children before parents. Content that the repository has already is not sent. A blob with `urls` is left out if the
+ * source does not have it.
+ *
+ * Rejects like `Registry.pushBlob`, `Registry.pushManifest` and the source. Content that was stored before the error
+ * stays, but nothing is tagged.
+ *
+ * @example
+ * await using layout = openLayout('./images');
+ * const ref = await pull(createClient({ host: 'docker.io' }), 'library/alpine', { tag: 'latest' });
+ * await push(layout, 'library/alpine', ref, { tags: ['latest'] });
+ */
+export async function push(
+  registry: Registry,
+  repository: string,
+  ref: Ref,
+  options: PushOptions = {},
+): Promise<PushedManifest> {
+  const { tags = [], ifTag, mountFrom, concurrency = 4, depth, ...call } = options;
+  // Check names first: an invalid name must not leave content behind.
+  assertRepository(repository);
+  for (const tag of tags) assertTag(tag);
+  const from = typeof mountFrom === 'function' ? mountFrom : () => mountFrom;
+  const { digest: root, size } = ref.descriptor;
+  call.onEvent?.({ type: 'planned', repository, digest: root, size });
+  for await (const each of walk(ref, { depth, ...call })) {
+    if (each.kind === 'image') await pushBlobs(registry, repository, each, { from, concurrency, call });
+    if (each.descriptor.digest !== root) await pushChild(registry, repository, each, call);
+  }
+  return registry.pushManifest(repository, ref.bytes, ref.descriptor.mediaType, { ...call, digest: root, tags, ifTag });
+}
+
+interface BlobsOptions {
+  from: (blob: Descriptor) => string | undefined;
+  concurrency: number;
+  call: CallOptions;
+}
+
+async function pushBlobs(
+  registry: Registry,
+  repository: string,
+  image: Image,
+  { from, concurrency, call }: BlobsOptions,
+): Promise<void> {
+  const blobs = new Map([image.config, ...image.layers].map((blob) => [blob.digest, blob]));
+  for (const { digest, size } of blobs.values()) call.onEvent?.({ type: 'planned', repository, digest, size });
+  await inParallel([...blobs.values()], { concurrency, signal: call.signal }, (blob, signal) =>
+    ensureBlob({ registry, repository, image, from: from(blob), call: { ...call, signal } }, blob),
+  );
+}
+
+/** Pushes a manifest that an index names, without tags, if the repository does not have it. */
+async function pushChild(registry: Registry, repository: string, ref: Ref, call: CallOptions): Promise<void> {
+  const { digest, size, mediaType } = ref.descriptor;
+  call.onEvent?.({ type: 'planned', repository, digest, size });
+  if (await hasManifest(registry, repository, digest, call)) {
+    call.onEvent?.({ type: 'existing', repository, digest, size });
+    return;
+  }
+  await registry.pushManifest(repository, ref.bytes, mediaType, { ...call, digest });
+}
+
+async function hasManifest(
+  registry: Registry,
+  repository: string,
+  digest: Digest,
+  call: CallOptions,
+): Promise<boolean> {
+  try {
+    await registry.resolveManifest(repository, digest, call);
+    return true;
+  } catch (error) {
+    if (isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+// Finds the image for a platform in an index.
+import { formatPlatform, RegistryError } from '../../model/index.ts';
+import type { CallOptions, Descriptor, Digest, Platform } from '../../model/index.ts';
+
+import { hostPlatforms, matchingEntries, runsOn } from '../platform/index.ts';
+
+import { platformOf } from './image-config.ts';
+import { refMediaTypes } from './ref.ts';
+import type { Image, Index, Ref } from './ref.ts';
+
+/** Options of {@link imageFor}. */
+export interface ImageForOptions extends CallOptions {
+  /** The wanted platforms, the best first. Default: {@link hostPlatforms}. */
+  platforms?: readonly Platform[] | undefined;
+}
+
+/** How many nested indexes are searched. */
+const maxDepth = 8;
+
+/** How many manifests are fetched at most: an index may name any number of others. */
+const maxFetches = 100;
+
+/**
+ * * Finds the image for the first of the wanted platforms that has one. If the ref is an image, it is the result,
+ * whatever its platform is. Entries that name a platform are searched first. Only if none of them fits, the configs
+ * of the other entries are read.
+ *
+ * Rejects with MANIFEST_UNKNOWN, naming the platforms that the index has, and like `Index.child`.
+ *
+ * @example
+ * const ref = await pull(registry, 'library/alpine', { tag: 'latest' });
+ * const image = await imageFor(ref, { platforms: [parsePlatform('linux/arm64')] });
+ */
+export async function imageFor(ref: Ref, options: ImageForOptions = {}): Promise<Image> {
+  if (ref.kind === 'image') return ref;
+  const { platforms = hostPlatforms(), ...call } = options;
+  const search = new ImageSearch(call);
+  for (const wanted of platforms) {
+    const found = await search.find(ref, wanted);
+    if (found !== undefined) return found;
+  }
+  throw new RegistryError(
+    'MANIFEST_UNKNOWN',
+    `${ref.descriptor.digest} has no image for ${platforms.map(platformText).join(' or ')}: there is ${offeredBy(ref)}`,
+  );
+}
+
+/** One search. It keeps fetched manifests, as they may be needed for the next platform. */
+class ImageSearch {
+  readonly #call: CallOptions;
+  readonly #refs = new Map<Digest, Ref>();
+  readonly #platforms = new Map<Digest, Platform | undefined>();
+
+  constructor(call: CallOptions) {
+    this.#call = call;
+  }
+
+  async find(index: Index, wanted: Platform, depth: number = maxDepth): Promise<Image | undefined> {
+    if (depth <= 0) return undefined;
+    for (const entry of matchingEntries(index.manifests, wanted)) {
+      const ref = await this.#fetch(index, entry);
+      const found = ref?.kind === 'index' ? await this.find(ref, wanted, depth - 1) : ref;
+      if (found !== undefined) return found;
+    }
+    for (const entry of index.manifests.filter(isUndescribed)) {
+      const ref = await this.#fetch(index, entry);
+      if (ref === undefined) return undefined;
+      const found = ref.kind === 'index' ? await this.find(ref, wanted, depth - 1) : await this.#ifFor(ref, wanted);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #fetch(index: Index, entry: Descriptor): Promise<Ref | undefined> {
+    const known = this.#refs.get(entry.digest);
+    if (known !== undefined) return known;
+    if (this.#refs.size === maxFetches) return undefined;
+    const ref = await index.child(entry, this.#call);
+    this.#refs.set(entry.digest, ref);
+    return ref;
+  }
+
+  async #ifFor(image: Image, wanted: Platform): Promise<Image | undefined> {
+    const { digest } = image.descriptor;
+    if (!this.#platforms.has(digest)) this.#platforms.set(digest, await platformOf(image, this.#call));
+    const platform = this.#platforms.get(digest);
+    return platform !== undefined && runsOn(platform, wanted) ? image : undefined;
+  }
+}
+
+function isUndescribed({ platform, mediaType }: Descriptor): boolean {
+  return platform === undefined && refMediaTypes.includes(mediaType);
+}
+
+/** The platforms of an index's entries, for a message. */
+function offeredBy({ manifests }: Index): string {
+  const named = new Set(manifests.map(describe).filter((text) => text !== undefined));
+  const shownOnes = [...named].slice(0, 20).join(', ');
+  if (named.size === 0) return 'none that names a platform';
+  return named.size > 20 ? `${shownOnes} …` : shownOnes;
+}
+
+function describe({ platform }: Descriptor): string | undefined {
+  return platform === undefined ? undefined : platformText(platform).slice(0, 100);
+}
+
+const platformText = (platform: Partial<Platform>): string => formatPlatform({ os: '', architecture: '', ...platform });

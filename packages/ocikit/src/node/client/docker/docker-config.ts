@@ -1,0 +1,117 @@
+// Reads the files in which docker and podman keep credentials.
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** A file of credentials, as docker and podman write it. */
+export interface DockerConfig {
+  /** The path of the file, or the name of the environment variable. For messages. */
+  source: string;
+  /** Credentials, by host, by host and path prefix of repositories, or by URL. */
+  auths: Readonly<Record<string, DockerAuth>>;
+  /** The credential helper of each host. */
+  credHelpers: Readonly<Record<string, string>>;
+  /** The credential helper of all other hosts. */
+  credsStore: string | undefined;
+}
+
+/** An entry of `auths`. Fields that are empty in the file are left out. */
+export type DockerAuth = Readonly<
+  Partial<Record<'auth' | 'username' | 'password' | 'identitytoken' | 'registrytoken', string>>
+>;
+
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads all files of credentials that exist, in the order of their priority:
+ *
+ * 1. the content of the variable `DOCKER_AUTH_CONFIG`
+ * 2. `config.json` in the directory `DOCKER_CONFIG`
+ * 3. the file `REGISTRY_AUTH_FILE`
+ * 4. `.docker/config.json` in the home directory, unless `DOCKER_CONFIG` is set
+ * 5. podman's `containers/auth.json`, in the run-time directory and in the configuration directory
+ *
+ * @throws Error if a file cannot be read or is malformed. The message shows none of its content
+ */
+export async function readDockerConfigs(env: Environment): Promise<DockerConfig[]> {
+  const inline = env['DOCKER_AUTH_CONFIG'];
+  const configs = inline === undefined || inline === '' ? [] : [parseDockerConfig(inline, 'DOCKER_AUTH_CONFIG')];
+  const files = await Promise.all(placesOf(env).map((path) => readConfig(path)));
+  return [...configs, ...files.filter((config) => config !== undefined)];
+}
+
+function placesOf(env: Environment): string[] {
+  // Another environment means another home directory as well.
+  const own = env === process.env;
+  const home = env[process.platform === 'win32' ? 'USERPROFILE' : 'HOME'] ?? (own ? homedir() : undefined);
+  const docker = env['DOCKER_CONFIG'];
+  const run = env['XDG_RUNTIME_DIR'];
+  const places: [string | undefined, ...string[]][] = [
+    [docker, 'config.json'],
+    [env['REGISTRY_AUTH_FILE']],
+    [docker ? undefined : home, '.docker', 'config.json'],
+    run
+      ? [run, 'containers', 'auth.json']
+      : [own ? '/run/containers' : undefined, String(process.getuid?.()), 'auth.json'],
+    [env['XDG_CONFIG_HOME'] ?? (home && join(home, '.config')), 'containers', 'auth.json'],
+  ];
+  return places.flatMap(([directory, ...names]) => (directory ? [join(directory, ...names)] : []));
+}
+
+async function readConfig(path: string): Promise<DockerConfig | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return undefined;
+    throw error;
+  }
+  return parseDockerConfig(text, path);
+}
+
+/**
+ * Parses a file of credentials.
+ *
+ * @throws Error without a cause: a JSON parser's message quotes the text, which is secret
+ */
+export function parseDockerConfig(text: string, source: string): DockerConfig {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw new Error(`${source} is not JSON: correct or remove it`);
+  }
+  const config = objectIn(parsed, source);
+  const credsStore = config['credsStore'] ?? '';
+  if (typeof credsStore !== 'string') throw new Error(`credsStore in ${source} is not a string`);
+  const auths = Object.entries(objectIn(config['auths'] ?? {}, `auths in ${source}`));
+  const helpers = Object.entries(objectIn(config['credHelpers'] ?? {}, `credHelpers in ${source}`));
+  return {
+    source,
+    auths: Object.fromEntries(auths.map(([key, value]) => [key, authIn(value ?? {}, `the entry ${key} of ${source}`)])),
+    credHelpers: Object.fromEntries(
+      helpers.map(([key, value]) => [key, textIn(value, `credHelpers of ${key} in ${source}`)]),
+    ),
+    credsStore: credsStore === '' ? undefined : credsStore,
+  };
+}
+
+const authFields = ['auth', 'username', 'password', 'identitytoken', 'registrytoken'] as const;
+
+function authIn(value: unknown, where: string): DockerAuth {
+  const object = objectIn(value, where);
+  const fields = authFields.map((name) => [name, textIn(object[name] ?? '', `${name} in ${where}`)] as const);
+  return Object.fromEntries(fields.filter(([, text]) => text !== ''));
+}
+
+function objectIn(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${what} is not an object`);
+  return value as Record<string, unknown>;
+}
+
+function textIn(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw new Error(`${what} is not a string`);
+  return value;
+}

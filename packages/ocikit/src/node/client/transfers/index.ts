@@ -1,0 +1,3 @@
+// Unfinished transfers, kept in a directory.
+export { openTransfers } from './transfers.ts';
+export type { TransfersOptions } from './transfers.ts';

@@ -1,0 +1,191 @@
+// Serves a registry on a port.
+import { createServer as createHttpServer } from 'node:http';
+import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
+import { isIP } from 'node:net';
+import type { Socket } from 'node:net';
+
+import { createServer } from '../../http/server/index.ts';
+import type { ServerLimits, ServerOptions } from '../../http/server/index.ts';
+import type { Registry } from '../../model/index.ts';
+
+import { refuseMalformedRequest, refuseTunnel } from './malformed-request.ts';
+
+/** The limits of {@link serve}. */
+export interface ServeLimits extends ServerLimits {
+  /** Bytes of all headers of a request. Longer headers are answered with 431. Default: 16,384 (16 KiB). */
+  headersSize?: number | undefined;
+  /** Milliseconds within which all headers must arrive. Later ones are answered with 408. Default: 30,000. */
+  headersTimeout?: number | undefined;
+}
+
+/** The server's TLS certificate and key. */
+export interface ServeTls {
+  /** The server's certificate (PEM), followed by the intermediate certificates. */
+  cert: string | Uint8Array;
+  /** The certificate's private key (PEM). */
+  key: string | Uint8Array;
+}
+
+/** Options of {@link serve}. */
+export interface ServeOptions extends ServerOptions {
+  /** The address to listen on; `0.0.0.0` for all IPv4 addresses. Default: `127.0.0.1`, for this machine only. */
+  host?: string | undefined;
+  /** The port to listen on; 0: any free port. Default: 5000. */
+  port?: number | undefined;
+  /** Serve HTTPS with this certificate. Default: HTTP. */
+  tls?: ServeTls | undefined;
+  /** Limits for requests. */
+  limits?: ServeLimits | undefined;
+}
+
+/** A running server. */
+export interface Serving {
+  /** `http://HOST:PORT`, or `https://HOST:PORT`. */
+  readonly url: string;
+  /** The address that it listens on. */
+  readonly host: string;
+  /** The port that it listens on. */
+  readonly port: number;
+  /**
+   * Accepts no further requests, and waits for the running ones.
+   *
+   * @param grace milliseconds after which the requests that still run are cut off. Default: 10,000
+   * @returns the number of connections that were cut off
+   */
+  close(grace?: number): Promise<number>;
+}
+
+/**
+ * Serves a registry on a port. Resolves when the server accepts connections.
+ *
+ * @example
+ * const serving = await serve(createMemoryRegistry(), { port: 0 });
+ * // … docker push 127.0.0.1:PORT/app:1
+ * await serving.close();
+ *
+ * @throws Error of `node:net`, for example EADDRINUSE if the port is in use
+ */
+export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
+  const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;
+  const address = await addressOf(host);
+  const { node, connection, endConnections } = createServer(registry, {
+    ...options,
+    allowedHosts: isLoopback(address) ? [host, ...(options.allowedHosts ?? [])] : options.allowedHosts,
+  });
+  const headersSize = limits.headersSize ?? 16 * 1024;
+  const server = await httpServer(
+    tls,
+    {
+      maxHeaderSize: headersSize,
+      headersTimeout: limits.headersTimeout ?? 30_000,
+      connectionsCheckingInterval: 1000,
+      keepAliveTimeout: 60_000,
+      // A large push may take long. The request handler limits the pauses instead.
+      requestTimeout: 0,
+      // The handler refuses a request without Host itself, with a body that a client of the registry can read.
+      requireHostHeader: false,
+    },
+    node,
+  );
+  server.on('clientError', refuseMalformedRequest);
+  // Node would refuse an expectation that it does not know, in words of its own. RFC 9110 allows to ignore it.
+  server.on('checkExpectation', node);
+  server.on('connect', (_request, socket: Socket) => refuseTunnel(socket));
+  takeConnections(server, tls === undefined ? 'connection' : 'secureConnection', (socket, handOver) =>
+    connection(socket, headersSize, handOver),
+  );
+  const open = openConnections(server);
+  await listen(server, address, port);
+  const bound = portOf(server);
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    host,
+    port: bound,
+    close: (grace) => {
+      endConnections();
+      return closeServer(server, open, grace ?? 10_000);
+    },
+  };
+}
+
+/** Resolves a name as `node:net` does, so that the server knows whether it listens on this machine only. */
+async function addressOf(host: string): Promise<string> {
+  if (host === '' || isIP(host) !== 0) return host;
+  const { lookup } = await import('node:dns/promises');
+  return (await lookup(host)).address;
+}
+
+function isLoopback(address: string): boolean {
+  return /^(?:127\.|::1(?:%|$)|::ffff:127\.)/i.test(address);
+}
+
+function portOf(server: HttpServer): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('the server has no port');
+  return address.port;
+}
+
+async function httpServer(
+  tls: ServeTls | undefined,
+  options: HttpServerOptions,
+  listener: RequestListener,
+): Promise<HttpServer> {
+  if (tls === undefined) return createHttpServer(options, listener);
+  const https = await import('node:https');
+  return https.createServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
+}
+
+/**
+ * Gives each new connection to `take` instead of the server. `take` may hand it over to the server.
+ *
+ * @param event the server's event for a new connection
+ */
+function takeConnections(
+  server: HttpServer,
+  event: 'connection' | 'secureConnection',
+  take: (socket: Socket, handOver: (socket: Socket) => void) => void,
+): void {
+  const listeners = server.listeners(event);
+  server.removeAllListeners(event);
+  server.on(event, (socket: Socket) => {
+    take(socket, (given) => {
+      for (const listener of listeners) listener.call(server, given);
+    });
+  });
+}
+
+function openConnections(server: HttpServer): ReadonlySet<Socket> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  return open;
+}
+
+function listen(server: HttpServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}
+
+function closeServer(server: HttpServer, open: ReadonlySet<Socket>, grace: number): Promise<number> {
+  return new Promise((resolve) => {
+    let cutOff = 0;
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
+    const cut = setTimeout(() => {
+      cutOff = open.size;
+      for (const socket of open) socket.destroy();
+    }, grace);
+    server.close(() => {
+      clearInterval(idle);
+      clearTimeout(cut);
+      resolve(cutOff);
+    });
+    server.closeIdleConnections();
+  });
+}

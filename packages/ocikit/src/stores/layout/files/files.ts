@@ -1,0 +1,354 @@
+// Writing files durably and atomically: each file has its old content or its new one, never a part.
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fsync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  opendirSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import type { BigIntStats, Dirent } from 'node:fs';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { RegistryError } from '../../../model/index.ts';
+import { isMissing } from '../../disk/index.ts';
+
+import { Throttle } from './throttle.ts';
+
+/** Flags for creating a file. A file that a failed attempt left is overwritten. */
+const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+/** Milliseconds. Small synchronous writes may block the event loop for this long. */
+const longestBlock = 10;
+
+const syncAll = promisify(fsync);
+const syncContent = promisify(fdatasync);
+
+/** `fsync`: acknowledged content survives a loss of power. `none`: it survives the end of the process. */
+export type Durability = 'fsync' | 'none';
+
+/**
+ * Writes files so that they are complete or absent. Each step is a method of its own, so that a test can stop between
+ * any two.
+ */
+export class Files {
+  /** How durable acknowledged content is. */
+  readonly durability: Durability;
+  #isAlwaysDurable = false;
+  /** Slows background work down while clients push. */
+  readonly throttle: Throttle = new Throttle();
+  /** When timers and sockets last had their turn, by `performance.now()`. */
+  #yieldedAt = performance.now();
+  /** Directories that are known to exist. */
+  readonly #made = new Set<string>();
+  /** Directory synchronisations that have not begun yet, by directory. Callers that arrive until then share one. */
+  readonly #waiting = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(durability: Durability) {
+    this.durability = durability;
+  }
+
+  get #isDurable(): boolean {
+    return this.durability === 'fsync' || this.#isAlwaysDurable;
+  }
+
+  /** Syncs everything while `run` is running: content that an earlier process made durable must stay durable. */
+  async whileAlwaysDurable(run: () => Promise<void>): Promise<void> {
+    this.#isAlwaysDurable = true;
+    try {
+      await run();
+    } finally {
+      this.#isAlwaysDurable = false;
+    }
+  }
+
+  /** Makes the content of an open file durable. */
+  async syncData(handle: FileHandle): Promise<void> {
+    if (this.#isDurable) await handle.datasync();
+  }
+
+  /** Makes the content of a file durable that was written by {@link writeSmall}. */
+  async syncPath(path: string): Promise<void> {
+    if (!this.#isDurable) return;
+    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      await syncContent(file);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** Makes the names in a directory durable. */
+  syncDirectory(dir: string): Promise<void> {
+    if (!this.#isDurable) return Promise.resolve();
+    const waiting = this.#waiting.get(dir);
+    if (waiting !== undefined) return waiting;
+    const before = this.#running.get(dir) ?? Promise.resolve();
+    const begin = async (): Promise<void> => {
+      await before.catch(() => undefined);
+      this.#waiting.delete(dir);
+      this.#running.set(dir, next);
+      try {
+        const file = openSync(dir, 'r');
+        try {
+          await syncAll(file);
+        } finally {
+          closeSync(file);
+        }
+      } finally {
+        if (this.#running.get(dir) === next) this.#running.delete(dir);
+      }
+    };
+    const next = begin();
+    this.#waiting.set(dir, next);
+    return next;
+  }
+
+  /** Makes the removal of a name durable. */
+  async syncDirectoryOf(path: string): Promise<void> {
+    await this.syncDirectory(dirname(path)).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+  }
+
+  /** Makes a directory with those above it, durably. */
+  async makeDirectory(dir: string): Promise<void> {
+    if (this.#made.has(dir)) return;
+    const first = await mkdir(dir, { recursive: true, mode: 0o755 });
+    if (first !== undefined) {
+      for (let at = dir; ; at = dirname(at)) {
+        await this.syncDirectory(dirname(at));
+        if (at === first) break;
+      }
+    }
+    this.#made.add(dir);
+  }
+
+  /** Forgets that a directory, and those below it, exist. */
+  forgetDirectory(dir: string): void {
+    for (const made of this.#made) if (made === dir || made.startsWith(`${dir}/`)) this.#made.delete(made);
+  }
+
+  /**
+   * Renames a file, replacing a file that had the new name, and makes the name durable.
+   *
+   * @param onMoved called after the rename, when the name may not be durable yet
+   */
+  async moveInto(from: string, to: string, onMoved?: () => void): Promise<void> {
+    const directory = dirname(to);
+    if (!this.#made.has(directory)) await this.makeDirectory(directory);
+    try {
+      renameSync(from, to);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Another process removed the directory because it was empty.
+      this.forgetDirectory(directory);
+      await this.makeDirectory(directory);
+      renameSync(from, to);
+    }
+    onMoved?.();
+    await this.syncDirectory(directory);
+  }
+
+  /** Renames a file at once. Neither the name nor a directory that had to be made is durable. */
+  moveNow(from: string, to: string): void {
+    try {
+      renameSync(from, to);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Another process removed the directory because it was empty.
+      mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
+      renameSync(from, to);
+    }
+  }
+
+  /** Writes a small new file synchronously: with a thread for each call it would take ten times as long. */
+  async writeSmall(path: string, pieces: readonly Uint8Array[], how?: 'durably'): Promise<void> {
+    const file = await this.#openNew(path);
+    try {
+      for (const piece of pieces) {
+        for (let at = 0; at < piece.length;) at += writeSync(file, piece, at, piece.length - at);
+      }
+      if (how === 'durably' && this.#isDurable) await syncContent(file);
+    } finally {
+      closeSync(file);
+    }
+    await this.#yieldIfDue();
+  }
+
+  /** Writing one small file after another without waiting would starve timers and sockets. */
+  async #yieldIfDue(): Promise<void> {
+    if (performance.now() - this.#yieldedAt < longestBlock) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#yieldedAt = performance.now();
+  }
+
+  async #openNew(path: string): Promise<number> {
+    await this.makeDirectory(dirname(path));
+    try {
+      return openSync(path, anew, 0o644);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Another process removed the directory.
+      this.forgetDirectory(dirname(path));
+      await this.makeDirectory(dirname(path));
+      return openSync(path, anew, 0o644);
+    }
+  }
+
+  async #create(path: string): Promise<FileHandle> {
+    try {
+      return await open(path, 'wx', 0o644);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Another process removed the directory.
+      this.forgetDirectory(dirname(path));
+      await this.makeDirectory(dirname(path));
+      return open(path, 'wx', 0o644);
+    }
+  }
+
+  /**
+   * Replaces a whole file in one step: readers see its old content or its new one.
+   *
+   * @returns the {@link identityOf} the new file, even if another process has changed it since; undefined if
+   *   `isWanted` said no
+   */
+  async replace(
+    path: string,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    { prepare, isWanted }: Replacing = {},
+  ): Promise<string | undefined> {
+    await this.makeDirectory(dirname(path));
+    const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.tmp`);
+    try {
+      const handle = await this.#create(temporary);
+      try {
+        for await (const piece of this.throttle.withPauses(content)) await handle.writeFile(piece);
+        await this.syncData(handle);
+      } finally {
+        await handle.close();
+      }
+      await prepare?.();
+      // From here to the rename nothing waits.
+      const { ino, size, mtimeNs } = statSync(temporary, { bigint: true });
+      if (isWanted?.() === false) {
+        await rm(temporary, { force: true });
+        return undefined;
+      }
+      renameSync(temporary, path);
+      const there = statSync(path, { bigint: true, throwIfNoEntry: false });
+      await this.syncDirectory(dirname(path));
+      return formatIdentity({ ino, size, mtimeNs, ctimeNs: there?.ctimeNs ?? 0n });
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+}
+
+/** Hooks that run before a file replaces another one. */
+export interface Replacing {
+  /** Runs when the new content is durable. */
+  prepare?: () => Promise<void>;
+  /** Asked in the same synchronous step as the rename, so that no other code of this process runs in between. */
+  isWanted?: () => boolean;
+}
+
+const temporaryName = /^\.[0-9a-f]{16}\.tmp$/;
+
+/** True for the names that {@link Files.replace} gives to unfinished files. */
+export function isTemporaryName(name: string): boolean {
+  return temporaryName.test(name);
+}
+
+/**
+ * Checks every component of a path below `root`; `root` itself may be a link.
+ *
+ * @throws RegistryError UNAVAILABLE if a component is a symbolic link
+ */
+export function assertInside(root: string, components: readonly string[]): void {
+  let path = root;
+  for (const component of components) {
+    path = join(path, component);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return;
+    if (stats.isSymbolicLink()) {
+      throw new RegistryError('UNAVAILABLE', `${path} is a symbolic link: links below the root are not followed`);
+    }
+  }
+}
+
+/**
+ * Reads a file of the store's own.
+ *
+ * @throws RegistryError UNAVAILABLE if the file exists and cannot be read. The error names the file: Node names it
+ *   only if opening fails
+ */
+export async function readWhole(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if (isMissing(cause)) throw cause;
+    throw new RegistryError('UNAVAILABLE', `${path} cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
+/**
+ * The entries of a directory; none if there is no such directory. An unreadable directory is an error, never empty.
+ */
+export async function entriesOf(dir: string): Promise<Dirent[]> {
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (cause) {
+    if (isMissing(cause)) return [];
+    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+  }
+}
+
+/**
+ * A text that changes when a file is replaced or its content changes, found without reading it; empty if there is
+ * none.
+ */
+export async function identityOf(path: string): Promise<string> {
+  try {
+    return formatIdentity(await stat(path, { bigint: true }));
+  } catch (error) {
+    if (isMissing(error)) return '';
+    throw error;
+  }
+}
+
+/** The {@link identityOf} a file, from its stats. */
+export function formatIdentity({
+  ino,
+  size,
+  mtimeNs,
+  ctimeNs,
+}: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+/** True if a directory has entries. Only the first is read, as there may be very many. */
+export function hasEntries(dir: string): boolean {
+  try {
+    const directory = opendirSync(dir);
+    try {
+      return directory.readSync() !== null;
+    } finally {
+      directory.closeSync();
+    }
+  } catch (cause) {
+    if (isMissing(cause)) return false;
+    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+  }
+}

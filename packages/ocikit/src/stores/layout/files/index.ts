@@ -1,0 +1,11 @@
+// Files and directories below a root: durable writes, slices, throttle, names of directories.
+export { hasBlobs, isFileOf, noFollow, readerOf, sizeOfFile } from './blob-files.ts';
+export { CheckedThisTurn } from './checked-this-turn.ts';
+export { Files, assertInside, entriesOf, formatIdentity, identityOf, isTemporaryName, readWhole } from './files.ts';
+export type { Durability } from './files.ts';
+export { PrivateDirectory, nameOfLayout } from './private-directory.ts';
+export { pooledRandomBytes } from './random-bytes.ts';
+export { directoryOf, repositoryOf } from './repository-directory.ts';
+export { TimeSlice, inSlices } from './slices.ts';
+export type { Throttle } from './throttle.ts';
+export type { Warn } from './warn.ts';

@@ -1,0 +1,74 @@
+// The directory `.ocikit` of a root: the paths of everything that is not for other tools.
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { isMissing } from '../../disk/index.ts';
+import { isTemporaryName } from './files.ts';
+import type { Files } from './files.ts';
+import { pooledRandomBytes } from './random-bytes.ts';
+
+/** The folder `.ocikit` of a root, for files that only ocikit reads. No repository can have this name. */
+export class PrivateDirectory {
+  /** The folder itself. */
+  readonly path: string;
+  /** Snapshots: one file per layout, with the facts that `index.json` has no place for. */
+  readonly snapshots: string;
+  /** How tags moved: two files per layout. */
+  readonly history: string;
+  /** The bytes of unfinished uploads. */
+  readonly uploads: string;
+  /** Blobs and manifests that have not got their final names yet. */
+  readonly temporary: string;
+  /** When content was last used. The file exists only while no process writes to the root. */
+  readonly usedTimes: string;
+  /** Damaged files that were moved out of the way. */
+  readonly quarantine: string;
+  readonly #files: Files;
+
+  constructor(root: string, files: Files) {
+    this.path = join(root, '.ocikit');
+    this.snapshots = join(this.path, 'snapshots');
+    this.history = join(this.path, 'history');
+    this.uploads = join(this.path, 'uploads');
+    this.temporary = join(this.path, 'tmp');
+    this.usedTimes = join(this.path, 'used');
+    this.quarantine = join(this.path, 'quarantine');
+    this.#files = files;
+  }
+
+  /** A path for a new temporary file, unique. */
+  temporaryPath(): string {
+    return `${this.temporary}/${pooledRandomBytes(16).toString('hex')}`;
+  }
+
+  /** Removes temporary files that a crash left. Unfinished uploads stay. */
+  async removeLeftovers(): Promise<void> {
+    await rm(this.temporary, { recursive: true, force: true });
+    this.#files.forgetDirectory(this.temporary);
+    for (const dir of [this.path, this.snapshots]) {
+      for (const name of await readdir(dir).catch(() => [])) {
+        if (isTemporaryName(name)) await rm(join(dir, name), { force: true });
+      }
+    }
+  }
+
+  /** The key that signs upload ids; created when it is first needed. */
+  async uploadKey(): Promise<Uint8Array> {
+    const path = join(this.path, 'key');
+    try {
+      const key = await readFile(path);
+      if (key.length === 32) return key;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    const key = pooledRandomBytes(32);
+    await this.#files.replace(path, [key]);
+    return key;
+  }
+}
+
+/** The name of a layout's file in the private directory. It is a hash, so any directory gives a valid file name. */
+export function nameOfLayout(directory: string): string {
+  return createHash('sha256').update(directory).digest('hex');
+}

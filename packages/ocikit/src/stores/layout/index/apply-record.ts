@@ -1,0 +1,99 @@
+// Applying journal records to the content of a layout, and turning changes back into records.
+import type { Digest } from '../../../model/index.ts';
+
+import type { JournalRecord } from '../journal/index.ts';
+
+import type { LayoutChanges } from './changes.ts';
+import type { LayoutContent } from './layout-content.ts';
+import type { LayoutRepository } from './layout-repository.ts';
+
+/** Applies a record to the content of a layout and notes the change. */
+export function applyRecord(content: LayoutContent, changes: LayoutChanges, record: JournalRecord): void {
+  if (record.op === 'folded' || record.op === 'base') return;
+  const repository = content.repository(record.repository);
+  const changed = changes.of(record.repository);
+  const { index, foreign, foreignUntagged, implicit, unparsed } = repository;
+  switch (record.op) {
+    case 'tag':
+      changed.tags.add(record.tag);
+      foreign.delete(record.tag);
+      // The tagged manifest gets an entry of its own.
+      if (implicit.delete(record.digest)) changed.manifests.add(record.digest);
+      index.setTag(record.tag, record.digest);
+      break;
+    case 'untag': {
+      const digest = index.digestOfTag(record.tag);
+      changed.tags.add(record.tag);
+      foreign.delete(record.tag);
+      // A manifest that loses its last tag gets an entry of its own.
+      if (digest !== undefined) changed.manifests.add(digest);
+      index.removeTag(record.tag);
+      break;
+    }
+    case 'manifest': {
+      const { descriptor, subject, referrer } = record;
+      const { digest, mediaType } = descriptor;
+      changed.manifests.add(digest);
+      implicit.delete(digest);
+      unparsed.delete(digest);
+      const theirs = foreignUntagged.get(digest)?.filter((entry) => entry.mediaType === mediaType) ?? [];
+      if (theirs.length > 0) foreignUntagged.set(digest, theirs);
+      else foreignUntagged.delete(digest);
+      repository.putManifest(descriptor, 0, { subject, referrer });
+      break;
+    }
+    case 'unmanifest':
+      changed.manifests.add(record.digest);
+      foreignUntagged.delete(record.digest);
+      for (const tag of index.manifests.get(record.digest)?.tags ?? []) {
+        changed.tags.add(tag);
+        foreign.delete(tag);
+      }
+      implicit.delete(record.digest);
+      unparsed.delete(record.digest);
+      index.removeManifest(record.digest);
+      break;
+    case 'blob': {
+      const { digest, size } = record;
+      const now = Date.now();
+      changed.blobs.add(digest);
+      index.blobs.set(digest, { size, createdAt: index.blobs.get(digest)?.createdAt ?? now, usedAt: now });
+      break;
+    }
+    case 'unblob':
+      changed.blobs.add(record.digest);
+      index.blobs.delete(record.digest);
+      break;
+  }
+  if (index.isEmpty) content.repositories.delete(record.repository);
+}
+
+/**
+ * The records that apply these changes to another state of the same layout.
+ *
+ * @param repositories their state after the changes
+ */
+export function* recordsOf(
+  changes: LayoutChanges,
+  repositories: ReadonlyMap<string, LayoutRepository>,
+): Generator<JournalRecord> {
+  for (const [repository, { tags, manifests, blobs }] of changes) {
+    const index = repositories.get(repository)?.index;
+    for (const digest of manifests) yield manifestRecord(repository, repositories.get(repository), digest);
+    for (const tag of tags) {
+      const digest = index?.digestOfTag(tag);
+      yield digest === undefined ? { op: 'untag', repository, tag } : { op: 'tag', repository, tag, digest };
+    }
+    for (const digest of blobs) {
+      const size = index?.blobs.get(digest)?.size;
+      yield size === undefined ? { op: 'unblob', repository, digest } : { op: 'blob', repository, digest, size };
+    }
+  }
+}
+
+function manifestRecord(repository: string, from: LayoutRepository | undefined, digest: Digest): JournalRecord {
+  const entry = from?.index.manifests.get(digest);
+  if (entry === undefined) return { op: 'unmanifest', repository, digest };
+  const { descriptor, subject, referrer } = entry;
+  return { op: 'manifest', repository, descriptor, subject, referrer };
+}

@@ -1,0 +1,356 @@
+// One image layout: its index and snapshot on disk, its content in memory, and bringing the two together.
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { RegistryError, splitDigest } from '../../../model/index.ts';
+import type { Digest } from '../../../model/index.ts';
+
+import { assertInside, isTemporaryName, CheckedThisTurn, TimeSlice } from '../files/index.ts';
+import type { Files, Warn } from '../files/index.ts';
+import type { JournalRecord } from '../journal/index.ts';
+
+import { applyRecord, recordsOf } from './apply-record.ts';
+import { LayoutChanges } from './changes.ts';
+import { explore } from './explore.ts';
+import { readIndex, refNameAnnotation } from './index-file.ts';
+import type { IndexFile, ParsedIndex } from './index-file.ts';
+import { IndexOnDisk } from './index-on-disk.ts';
+import { LayoutContent } from './layout-content.ts';
+import type { LayoutRepository } from './layout-repository.ts';
+import { assertVersion, makeMarker } from './marker.ts';
+import type { EntryNames } from './entry-names.ts';
+import { QueuedTags } from './queued-tags.ts';
+import { readSnapshot, writeSnapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** The place and the options of a layout. */
+export interface LayoutSettings {
+  /** The root directory. */
+  root: string;
+  /** The layout's directory below the root; empty if it is the root itself. */
+  directory: string;
+  /** How index entries name repositories and tags. */
+  names: EntryNames;
+  /** Writes the files of the root. */
+  files: Files;
+  /** The directory of snapshots, see {@link writeSnapshot}. */
+  snapshots: string;
+  /** True if one layout holds all repositories, false if each has its own. */
+  isShared: boolean;
+  /** Called for problems that do not stop the store. */
+  warn: Warn;
+}
+
+/** The state of a layout on the disk. */
+export interface ReadLayout {
+  /** The index; undefined if there is none. */
+  file: IndexFile | undefined;
+  /** The content by repository. */
+  content: LayoutContent;
+}
+
+/** The index may be edited this many times while it is being written. */
+const attempts = 10;
+
+/** One OCI image layout: a directory with `oci-layout`, `index.json` and `blobs`. */
+export class Layout {
+  /** The directory below the root; empty if it is the root itself. */
+  readonly directory: string;
+  /** The full path of the directory. */
+  readonly path: string;
+  readonly #settings: LayoutSettings;
+  readonly #index: IndexOnDisk;
+  readonly #blobs: string;
+  #content: LayoutContent;
+  /** Changes since the index was written last. */
+  #changes = new LayoutChanges();
+  /** The changes in the last written index, while a tool may still write to the file that it replaced. */
+  #written = new LayoutChanges();
+  #making: Promise<void> | undefined;
+  #isFolding = false;
+  #isTidy = false;
+  readonly #queued = new QueuedTags();
+  /** Algorithms whose directories were checked for symbolic links. */
+  readonly #checked = new CheckedThisTurn();
+
+  constructor(settings: LayoutSettings) {
+    this.#settings = settings;
+    this.directory = settings.directory;
+    this.path = join(settings.root, settings.directory);
+    this.#index = new IndexOnDisk(join(this.path, 'index.json'), settings.files);
+    this.#blobs = join(this.path, 'blobs/');
+    this.#content = new LayoutContent(settings.names, undefined);
+  }
+
+  /** The repositories that are not empty, by name. */
+  get repositories(): ReadonlyMap<string, LayoutRepository> {
+    return this.#content.repositories;
+  }
+
+  /** A new object each time the index is read again. */
+  get contentVersion(): object {
+    return this.#content;
+  }
+
+  /** Entries of the index that belong to no repository here. */
+  get unassignedEntries(): readonly unknown[] {
+    return this.#content.unassigned;
+  }
+
+  /** The hash of `index.json` as it was read or written last; empty if there is none. */
+  get sha256(): string {
+    return this.#index.sha256;
+  }
+
+  /** Entries in the index when it was read or written last. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** The path of `index.json`, which need not exist. */
+  get indexPath(): string {
+    return this.#index.path;
+  }
+
+  /** True if {@link mergeReplaced} may have something to do. */
+  get isWatching(): boolean {
+    return this.#index.isWatching;
+  }
+
+  /** True if there are changes that are not in the index, or the index is just being written. */
+  get isDirty(): boolean {
+    return !this.#changes.isEmpty || this.#isFolding;
+  }
+
+  /**
+   * Checks the directories of a digest, before a file gets the name of a blob.
+   *
+   * @throws RegistryError UNAVAILABLE if a symbolic link leads out of the root
+   */
+  assertInsideRoot(digest: Digest): void {
+    const { algorithm } = splitDigest(digest);
+    if (this.#checked.has(algorithm)) return;
+    assertInside(this.#settings.root, [...this.directory.split('/').filter(Boolean), 'blobs', algorithm]);
+    this.#checked.note(algorithm);
+  }
+
+  /** The path of a blob or manifest. Each request needs it, so it is built in the cheapest way. */
+  blobPath(digest: Digest): string {
+    return this.#blobs + digest.replace(':', '/');
+  }
+
+  /** Reads the index and the snapshot. The layout does not change until {@link show}. */
+  async read(): Promise<ReadLayout> {
+    const { snapshots, warn } = this.#settings;
+    await this.#assertNoLinks();
+    await assertVersion(this.path);
+    const file = await readIndex(this.#index.path);
+    const snapshot = await readSnapshot(snapshots, this.directory, file?.sha256 ?? '', warn);
+    return { file, content: await this.#contentOf(file, snapshot) };
+  }
+
+  /** Makes a state that was read visible, with these records applied. */
+  show({ file, content }: ReadLayout, records: Iterable<JournalRecord>): void {
+    this.#index.take(file);
+    this.#content = content;
+    this.#changes = new LayoutChanges();
+    for (const record of records) this.apply(record);
+  }
+
+  async #contentOf(file: ParsedIndex | undefined, snapshot: Snapshot | undefined): Promise<LayoutContent> {
+    const { names, warn } = this.#settings;
+    const content = new LayoutContent(names, file);
+    if (file !== undefined && file.unreadable.length > 0) {
+      warn('an index has entries that are not descriptors: they are left unchanged', {
+        file: this.#index.path,
+        entries: file.unreadable.length,
+      });
+    }
+    const slice = new TimeSlice();
+    for (const entry of file?.entries ?? []) {
+      if (slice.isOver) await slice.giveWay();
+      if (content.addEntry(entry, snapshot?.isOfIndex ?? false)) continue;
+      warn('an index entry names no repository here: it is left unchanged', {
+        file: this.#index.path,
+        name: entry.annotations?.[refNameAnnotation],
+      });
+    }
+    await snapshot?.restore(content);
+    return content;
+  }
+
+  /** Makes a record visible. */
+  apply(record: JournalRecord): void {
+    applyRecord(this.#content, this.#changes, record);
+  }
+
+  /** Makes the directory a layout, if it is not one yet. */
+  make(): Promise<void> {
+    // One call at a time: an empty index must not replace one that was written meanwhile.
+    this.#making ??= this.#make().catch((error: unknown) => {
+      this.#making = undefined;
+      throw error;
+    });
+    return this.#making;
+  }
+
+  async #make(): Promise<void> {
+    const { files } = this.#settings;
+    await files.makeDirectory(join(this.path, 'blobs'));
+    await this.#tidy();
+    await makeMarker(this.path, files);
+    await this.#index.make();
+  }
+
+  /** Removes temporary files that a crash left. Only this process writes here, and no write is running. */
+  async #tidy(): Promise<void> {
+    if (this.#isTidy) return;
+    for (const name of await readdir(this.path)) {
+      if (isTemporaryName(name)) await rm(join(this.path, name), { force: true });
+    }
+    this.#isTidy = true;
+  }
+
+  /**
+   * Writes the index. If another tool edits it before or meanwhile, the new index has both changes.
+   *
+   * @param beforeRename called with the sha256 of the new index when its content is durable
+   */
+  async fold(beforeRename: (sha256: string) => Promise<void>): Promise<void> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      await this.#mergeIfEdited();
+      await this.make();
+      if (await this.#write(beforeRename)) return;
+    }
+    throw new RegistryError('UNAVAILABLE', `${this.#index.path} cannot be written: other tools keep editing it`);
+  }
+
+  /** If the file was edited, takes the file's state and applies the changes of this process to it. */
+  async #mergeIfEdited(): Promise<void> {
+    if (!(await this.#index.isEdited())) return;
+    const { file, content } = await this.read();
+    this.#warnOfEdit();
+    if (file === undefined) this.#making = undefined;
+    this.#index.take(file);
+    this.#replaceContent(content);
+  }
+
+  /** Synchronous, so that no other change comes in between. */
+  #replaceContent(content: LayoutContent): void {
+    const records = recordsOf(this.#changes, this.#content.repositories);
+    this.#content = content;
+    for (const record of records) this.apply(record);
+  }
+
+  /** @returns false if another tool has edited the index meanwhile */
+  async #write(beforeRename: (sha256: string) => Promise<void>): Promise<boolean> {
+    const { directory, files, snapshots } = this.#settings;
+    const content = this.#content;
+    const { head } = content;
+    const changes = this.#changes;
+    this.#changes = new LayoutChanges();
+    this.#isFolding = true;
+    let isWritten = false;
+    try {
+      isWritten = await this.#index.write({
+        head,
+        entries: content.entries(),
+        beforeRename: async (sha256) => {
+          await writeSnapshot(snapshots, directory, sha256, content, files);
+          await beforeRename(sha256);
+        },
+      });
+      return isWritten;
+    } finally {
+      this.#isFolding = false;
+      if (isWritten) this.#written = changes;
+      else this.#changes.add(changes);
+    }
+  }
+
+  /**
+   * Checks whether another tool has written to the index that was replaced last. A tool does that if it opened the
+   * file before. Its changes are merged with those of this process and have to be written.
+   */
+  async mergeReplaced(): Promise<void> {
+    const file = await this.#index.takeReplaced().catch((error: unknown) => {
+      this.#settings.warn('another tool was writing to an index while it was replaced: its edits are lost', {
+        file: this.#index.path,
+        error,
+      });
+    });
+    // The tool knows neither the changes in the index that replaced its file, nor later ones.
+    const written = this.#written;
+    this.#written = new LayoutChanges();
+    if (file === undefined) return;
+    this.#changes.add(written);
+    const { snapshots, warn } = this.#settings;
+    const snapshot = await readSnapshot(snapshots, this.directory, file.sha256, warn);
+    this.#warnOfEdit();
+    if (!(await this.#index.isEdited())) {
+      this.#replaceContent(await this.#contentOf(file, snapshot));
+      return;
+    }
+    // Two tools have edited two states of the index. The visible file wins, and entries that only the other one has are
+    // added.
+    await this.#mergeIfEdited();
+    const records = [...recordsOf(this.#changes, this.repositories)];
+    for (const entry of file.entries) this.#content.addMissing(entry);
+    for (const record of records) this.apply(record);
+  }
+
+  #warnOfEdit(): void {
+    this.#settings.warn('another tool has edited an index: both changes are kept', { directory: this.path });
+  }
+
+  /** Stops watching for edits to the replaced index. */
+  release(): void {
+    this.#index.release();
+    this.#written = new LayoutChanges();
+  }
+
+  /** Reads the manifests that other tools wrote. Everything they name belongs to the repository too. */
+  async explore(name: string): Promise<void> {
+    const { isShared, warn } = this.#settings;
+    // Repeat if the repository object was replaced meanwhile, because another tool edited the index.
+    for (;;) {
+      const repository = this.repositories.get(name);
+      if (repository === undefined || repository.unparsed.size === 0) return;
+      const blobPath = (digest: Digest): string => this.blobPath(digest);
+      repository.exploring ??= explore(repository, { blobPath, isShared, warn }).finally(() => {
+        repository.exploring = undefined;
+      });
+      await repository.exploring;
+    }
+  }
+
+  /** A symbolic link could lead out of the root. */
+  async #assertNoLinks(): Promise<void> {
+    const { root, warn } = this.#settings;
+    try {
+      assertInside(root, [...(this.directory === '' ? [] : this.directory.split('/')), 'blobs']);
+      assertInside(this.path, ['index.json']);
+    } catch (error) {
+      warn('a layout is behind a symbolic link: links below the root are not followed', { directory: this.path });
+      throw error;
+    }
+  }
+
+  /** The digest that a tag will have when all queued records are written. */
+  queuedTag(repository: string, tag: string): Digest | undefined {
+    const queued = this.#queued.get(repository, tag);
+    return queued === undefined ? this.repositories.get(repository)?.index.digestOfTag(tag) : queued.digest;
+  }
+
+  /** The tags that will have this digest when all queued records are written. */
+  queuedTagsAt(repository: string, digest: Digest): Set<string> {
+    const now = [...(this.repositories.get(repository)?.index.manifests.get(digest)?.tags ?? [])];
+    const kept = now.filter((tag) => this.queuedTag(repository, tag) === digest);
+    return new Set([...kept, ...this.#queued.at(repository, digest)]);
+  }
+
+  /** Makes {@link queuedTag} count these records until the returned function is called. */
+  queue(records: readonly JournalRecord[]): () => void {
+    return this.#queued.add(records);
+  }
+}

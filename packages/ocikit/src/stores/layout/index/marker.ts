@@ -1,0 +1,43 @@
+// The file `oci-layout`, which makes a directory an image layout.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { isMissing } from '../../disk/index.ts';
+import { RegistryError } from '../../../model/index.ts';
+
+import { identityOf } from '../files/index.ts';
+import type { Files } from '../files/index.ts';
+
+const version = '1.0.0';
+
+/**
+ * Checks the version in `oci-layout`, if the file exists. Image specification, "oci-layout file".
+ *
+ * @throws RegistryError UNAVAILABLE if the file is unreadable or has another version
+ */
+export async function assertVersion(dir: string): Promise<void> {
+  const path = markerOf(dir);
+  let found: unknown;
+  try {
+    found = (JSON.parse(await readFile(path, 'utf8')) as { imageLayoutVersion?: unknown }).imageLayoutVersion;
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw new RegistryError('UNAVAILABLE', `${path} cannot be read`, { cause: error });
+  }
+  if (found === version) return;
+  throw new RegistryError(
+    'UNAVAILABLE',
+    `${path} has version ${JSON.stringify(found)}: only version 1.0.0 is supported`,
+  );
+}
+
+/** Creates `oci-layout` if it is missing. */
+export async function makeMarker(dir: string, files: Files): Promise<void> {
+  const path = markerOf(dir);
+  if ((await identityOf(path)) !== '') return;
+  await files.replace(path, [Buffer.from(JSON.stringify({ imageLayoutVersion: version }))]);
+}
+
+function markerOf(dir: string): string {
+  return join(dir, 'oci-layout');
+}

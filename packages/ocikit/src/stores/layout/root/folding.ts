@@ -1,0 +1,162 @@
+// Folding: when the indexes of a root are written anew, in which steps, and what may be removed after it.
+import type { Files, Warn } from '../files/index.ts';
+import type { Layout } from '../index/index.ts';
+import type { HistoryFiles, Journal, Outcome, UnsettledContent } from '../journal/index.ts';
+
+/**
+ * Bytes. The journal is folded when it is larger than this and larger than a quarter of the indexes that it extends.
+ */
+const smallestFold = 4 * 1024 * 1024;
+/** Bytes of small files that the journal may have in addition. */
+const largestContent = 64 * 1024 * 1024;
+const idleFold = 30_000;
+const entrySize = 200;
+
+/** The parts of a root that a fold works on. */
+export interface FoldingOptions {
+  /** Writes the files of the root. */
+  files: Files;
+  /** Called if a fold in the background fails. */
+  warn: Warn;
+  /** Small files that only the journal makes durable. */
+  unsettled: UnsettledContent;
+  /** The history of tags. */
+  history: HistoryFiles;
+  /** Directories of layouts for which the current generation has a `base` record. */
+  based: Set<string>;
+  /** The journal; undefined while this process does not write. */
+  journal: () => Journal | undefined;
+  /** The open layouts. */
+  layouts: () => Promise<Layout>[];
+  /** Throws if another process has taken the lock. */
+  assertOwned: () => void;
+}
+
+/** Writes the indexes that the journal extends, and removes the journal's old generations. */
+export class Folding {
+  readonly #options: FoldingOptions;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  /** Generations that a fold has frozen and not yet removed, oldest first. */
+  readonly #frozen: number[] = [];
+  #idle: ReturnType<typeof setTimeout> | undefined;
+  #isStopped = false;
+
+  constructor(options: FoldingOptions) {
+    this.#options = options;
+  }
+
+  /** Call it after each commit: folds if the journal is long, and when no more records come. */
+  soon(journal: Journal, layout: Layout): void {
+    const { contentLength } = journal;
+    const length = journal.length - contentLength;
+    const isLong = length > Math.max(smallestFold, (layout.size * entrySize) / 4) || contentLength > largestContent;
+    if (isLong || this.#options.unsettled.isDue) this.now();
+    else this.whenIdle();
+  }
+
+  /** Folds when no more records have come for a while. */
+  whenIdle(): void {
+    clearTimeout(this.#idle);
+    if (this.#isStopped) return;
+    this.#idle = setTimeout(() => this.now(), idleFold);
+    this.#idle.unref();
+  }
+
+  /** Folds in the background. If it fails, the journal still has everything. */
+  now(): void {
+    if (this.#running !== undefined || this.#isStopped) return;
+    this.#foldAfterRunning().catch((error: unknown) => this.#options.warn('the index could not be written', { error }));
+  }
+
+  /** Folds without pauses. */
+  fold(): Promise<void> {
+    return this.#options.files.throttle.atFullSpeed(() => this.#foldAfterRunning());
+  }
+
+  /** Starts no more folds by itself. */
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#idle);
+  }
+
+  /** Waits for running folds, and writes everything that is left. */
+  async finish(): Promise<void> {
+    await this.#next?.catch(() => undefined);
+    await this.#running?.catch(() => undefined);
+    await this.#fold();
+    // The second fold writes only the edits that were made during the first.
+    await this.#fold();
+  }
+
+  #foldAfterRunning(): Promise<void> {
+    // A running fold may have passed the layout that was changed last.
+    this.#next ??= (async (): Promise<void> => {
+      await this.#running?.catch(() => undefined);
+      this.#next = undefined;
+      this.#running = this.#fold().finally(() => {
+        this.#running = undefined;
+      });
+      await this.#running;
+    })();
+    return this.#next;
+  }
+
+  async #fold(): Promise<void> {
+    const journal = this.#options.journal();
+    if (journal === undefined) return;
+    const rotated = await journal.rotate(() => this.#options.based.clear());
+    if (rotated !== undefined) this.#frozen.push(rotated);
+    // Generations left by a failed fold are replayed before this one, so they are removed with it.
+    const frozen = this.#frozen.at(-1);
+    let isWatching = false;
+    for (const opening of this.#options.layouts()) {
+      const layout = await opening.catch(() => undefined);
+      if (layout === undefined) continue;
+      await layout.mergeReplaced();
+      if (layout.isDirty) await this.foldLayout(layout, journal, frozen);
+      isWatching ||= layout.isWatching;
+    }
+    if (isWatching) this.whenIdle();
+    await this.#options.history.flush();
+    await this.removeGenerations(journal, this.#frozen);
+  }
+
+  /**
+   * Folds one layout.
+   *
+   * @param frozen the newest generation that will be removed; undefined if there is none
+   */
+  async foldLayout(layout: Layout, journal: Journal, frozen: number | undefined): Promise<void> {
+    const { directory } = layout;
+    this.#options.assertOwned();
+    await layout.fold(async (sha256) => {
+      // An index must not name files that may be missing after a loss of power.
+      await this.#options.unsettled.settle(
+        this.#options.unsettled.all().filter((file) => file.directory === directory),
+      );
+      if (frozen !== undefined) await journal.appendTo(frozen, { op: 'folded', directory, sha256 });
+    });
+    // Records that came meanwhile named the previous index as their base.
+    if (this.#options.based.has(directory)) {
+      await journal.append({ records: [{ op: 'base', directory, sha256: layout.sha256 }] }, noOutcome);
+    }
+  }
+
+  /** Removes the oldest generations, after making the files durable that need them. */
+  async removeGenerations(journal: Journal, generations: number[]): Promise<void> {
+    const newest = generations.at(-1);
+    if (newest === undefined) return;
+    const files = this.#options.unsettled.all().filter(({ generation }) => generation <= newest);
+    await this.#options.unsettled.settle(files);
+    for (let oldest = generations[0]; oldest !== undefined; oldest = generations[0]) {
+      await journal.remove(oldest);
+      generations.shift();
+    }
+    // Not earlier: while a journal exists, a removed file must be noted in it.
+    this.#options.unsettled.forgetAll(files);
+  }
+}
+
+/** For records that are not visible by themselves. */
+export const noOutcome: Outcome = { apply: () => undefined, undo: () => undefined };

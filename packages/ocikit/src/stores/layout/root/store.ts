@@ -1,0 +1,388 @@
+// One root directory: its layouts, becoming the process that writes, and committing records.
+import { createUploadIdIssuer, RegistryError } from '../../../model/index.ts';
+import type { Digest, UploadIdIssuer } from '../../../model/index.ts';
+
+import { SortedNames } from '../../repository/index.ts';
+
+import { directoryOf, Files, PrivateDirectory, repositoryOf } from '../files/index.ts';
+import type { Durability, Warn } from '../files/index.ts';
+import { Layout, sharedNames, singleNames } from '../index/index.ts';
+import { HistoryFiles, Journal, randomMask, readContent, UnsettledContent } from '../journal/index.ts';
+import type { ContentRecord, JournalledContent, JournalPlace, JournalRecord, TagMoveRecord } from '../journal/index.ts';
+
+import { Folding, noOutcome } from './folding.ts';
+import { Follower } from './follower.ts';
+import { LayoutCache } from './layout-cache.ts';
+import { RootLock } from './lock.ts';
+import { recover, saveDamaged } from './recovery.ts';
+import { RepositoryNames } from './repository-names.ts';
+
+/** The root directory and how it is used. */
+export interface StoreOptions {
+  /** The root directory. */
+  root: string;
+  /** True if one layout holds all repositories, false if each has its own. */
+  isShared: boolean;
+  /** The repository of index entries that name none. */
+  defaultRepository: string | undefined;
+  /** How durable acknowledged content is. */
+  durability: Durability;
+  /** Called for problems that do not stop the store. */
+  warn: Warn;
+  /** Runs around being the process that writes. */
+  ownership?: Ownership | undefined;
+}
+
+/** Steps around being the process that writes. */
+export interface Ownership {
+  /** Runs when this process has become the writer, before any caller can rely on that. */
+  begin(): Promise<void>;
+  /** Runs before this process stops being the writer. */
+  end(): Promise<void>;
+}
+
+/** A small file that is written. It gets its final name when the journal has its bytes. */
+export interface SmallFile {
+  /** The digest of the bytes. */
+  digest: Digest;
+  /** All bytes of the file. */
+  bytes: Uint8Array;
+  /** Renames it to its final path. */
+  place: () => void;
+}
+
+/**
+ * A root directory: its layouts, the journal that extends their indexes, and the right to write.
+ *
+ * Reading needs no lock. Changes by another process show up soon.
+ */
+export class LayoutStore {
+  /** The root directory. */
+  readonly root: string;
+  /** True if one layout holds all repositories. */
+  readonly isShared: boolean;
+  /** Writes the files of the root. */
+  readonly files: Files;
+  /** Called for problems that do not stop the store. */
+  readonly warn: Warn;
+  /** Paths of the files that only ocikit reads. */
+  readonly private: PrivateDirectory;
+  readonly #defaultRepository: string | undefined;
+  readonly #ownership: Ownership | undefined;
+  readonly #unsettled: UnsettledContent;
+  readonly #history: HistoryFiles;
+  #layouts: LayoutCache;
+  #follower: Follower;
+  #journal: Journal | undefined;
+  #lock: RootLock | undefined;
+  #owning: Promise<void> | undefined;
+  #ids: UploadIdIssuer | undefined;
+  readonly #folding: Folding;
+  #names: RepositoryNames;
+  /** Directories of layouts for which the current generation has a `base` record. */
+  readonly #based = new Set<string>();
+  #closing: Promise<void> | undefined;
+  readonly #closed = new AbortController();
+
+  constructor(options: StoreOptions) {
+    this.root = options.root;
+    this.isShared = options.isShared;
+    this.files = new Files(options.durability);
+    this.warn = options.warn;
+    this.private = new PrivateDirectory(options.root, this.files);
+    this.#defaultRepository = options.defaultRepository;
+    this.#ownership = options.ownership;
+    this.#unsettled = new UnsettledContent(this.private, this.files);
+    this.#history = new HistoryFiles(this.private.history, this.files);
+    this.#layouts = this.#newLayouts();
+    this.#follower = this.#newFollower();
+    this.#names = new RepositoryNames(this.root);
+    this.#folding = new Folding({
+      files: this.files,
+      warn: this.warn,
+      unsettled: this.#unsettled,
+      history: this.#history,
+      based: this.#based,
+      journal: () => this.#journal,
+      layouts: () => this.#layouts.all(),
+      assertOwned: () => this.assertOwned(),
+    });
+  }
+
+  /** The layout of a repository, if no waiting is needed; nearly always so in the process that writes. */
+  loadedLayoutOf(repository: string): Layout | undefined {
+    if (this.#lock === undefined || this.#layouts.isFull) return undefined;
+    return this.#layouts.loaded(this.isShared ? '' : directoryOf(repository));
+  }
+
+  /** The layout of a repository, including changes by other processes. The repository need not exist. */
+  async layoutOf(repository: string): Promise<Layout> {
+    const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
+    if (this.#lock === undefined) await this.#follower.refresh(layout);
+    // All of them have changes to write.
+    else if (this.#layouts.isFull) this.#folding.now();
+    return layout;
+  }
+
+  #newLayouts(): LayoutCache {
+    return new LayoutCache(
+      (directory) => this.#openLayout(directory),
+      // A layout that is only read is never ahead of the disk.
+      (layout) => this.#journal !== undefined && (layout.isDirty || layout.isWatching),
+    );
+  }
+
+  async #openLayout(directory: string): Promise<Layout> {
+    const { files, root, isShared, warn } = this;
+    const { snapshots } = this.private;
+    const names = isShared ? sharedNames(this.#defaultRepository) : singleNames(repositoryOf(directory));
+    const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn });
+    // Once this process writes, all journals of other processes have been folded.
+    if (this.#journal === undefined) await this.#follower.open(layout);
+    else layout.show(await layout.read(), []);
+    return layout;
+  }
+
+  #newFollower(): Follower {
+    return new Follower(this.private.path, this.isShared, this.warn);
+  }
+
+  /** Discards everything that was read: it may be outdated. */
+  #forgetAll(): void {
+    this.#layouts = this.#newLayouts();
+    this.#follower = this.#newFollower();
+    this.#names = new RepositoryNames(this.root);
+  }
+
+  /** Makes this process the one that writes. */
+  own(): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closed());
+    this.#owning ??= this.#own().catch((error: unknown) => {
+      this.#owning = undefined;
+      throw error;
+    });
+    return this.#owning;
+  }
+
+  async #own(): Promise<void> {
+    const lock = await RootLock.acquire(this.private.path, {
+      signal: this.#closed.signal,
+      onWait: (owner) =>
+        this.warn('another host or container may be writing here: waiting up to half a minute to be sure', {
+          directory: this.root,
+          pid: owner?.pid,
+          host: owner?.host,
+        }),
+    });
+    try {
+      this.#lock = lock;
+      const assertOwned = (): void => lock.assertOwned();
+      // Other processes may have written until the lock was taken.
+      this.#forgetAll();
+      const journals = await this.#follower.journals();
+      await saveDamaged(journals, this.private.path, this.warn);
+      const journal = new Journal(this.private.path, this.files, (journals.generations.at(-1) ?? 0) + 1, assertOwned);
+      await this.private.removeLeftovers();
+      this.#ids = createUploadIdIssuer(await this.private.uploadKey());
+      await this.files.whileAlwaysDurable(async () => {
+        await recover(journals, journal, {
+          root: this.root,
+          dir: this.private.path,
+          warn: this.warn,
+          unsettled: this.#unsettled,
+          history: this.#history,
+          folding: this.#folding,
+          layoutIn: (directory) => this.layoutOf(this.isShared ? '' : repositoryOf(directory)),
+        });
+        this.#journal = journal;
+        await this.#folding.removeGenerations(journal, journals.generations);
+      });
+      this.#folding.whenIdle();
+      await this.#ownership?.begin();
+    } catch (error) {
+      this.#lock = undefined;
+      this.#journal = undefined;
+      this.#forgetAll();
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** Creates and checks upload ids, which stay valid after a restart. */
+  async ids(): Promise<UploadIdIssuer> {
+    await this.own();
+    if (this.#ids === undefined) throw new TypeError('the store is not open');
+    return this.#ids;
+  }
+
+  /**
+   * Call it before each step that other processes would see and that has no journal record.
+   *
+   * @throws RegistryError UNAVAILABLE if another process has taken the lock
+   */
+  assertOwned(): void {
+    this.#lock?.assertOwned();
+  }
+
+  /** True if the journal can take small files, so that no push waits for a sync of its own. */
+  get takesSmallFiles(): boolean {
+    return this.files.durability === 'fsync' && !this.#unsettled.isFull;
+  }
+
+  /**
+   * Makes records of one layout durable and then visible, all or none.
+   *
+   * @param file gets its name in the same step
+   */
+  async commit(layout: Layout, records: readonly JournalRecord[], file?: SmallFile): Promise<void> {
+    const journal = this.#journal;
+    if (journal === undefined || this.#closing !== undefined) throw closed();
+    // Nothing waits before the records are queued, so the caller's checks still hold.
+    const settle = layout.queue(records);
+    const { directory } = layout;
+    const before: (JournalRecord | ContentRecord)[] = [];
+    if (records.length > 0 && !this.#based.has(directory)) {
+      before.push({ op: 'base', directory, sha256: layout.sha256 });
+      this.#based.add(directory);
+    }
+    const mask = file === undefined ? 0 : randomMask();
+    if (file !== undefined) {
+      before.push({ op: 'content', directory, digest: file.digest, size: file.bytes.length, mask });
+    }
+    try {
+      await journal.append(
+        { records: [...before, ...records], contents: file === undefined ? [] : [file.bytes] },
+        {
+          apply: (place) => {
+            // The records are no longer queued, whatever happens next.
+            settle();
+            if (file !== undefined) this.#place(layout, file, { ...place, mask });
+            for (const record of records) layout.apply(record);
+            this.#history.note(directory, records);
+            this.#layouts.retain(layout);
+            this.#noteNames(layout, records);
+          },
+          undo: settle,
+        },
+      );
+    } catch (error) {
+      this.#based.delete(directory);
+      if (journal.isBroken) this.#folding.now();
+      throw error;
+    }
+    this.#folding.soon(journal, layout);
+  }
+
+  #place(layout: Layout, { digest, bytes, place }: SmallFile, at: JournalPlace & { mask: number }): void {
+    place();
+    const path = layout.blobPath(digest);
+    this.#unsettled.add({ ...at, path, directory: layout.directory, digest, size: bytes.length });
+  }
+
+  /** Small content that another process has pushed and may not have written to its file yet. */
+  journalledContent(layout: Layout, digest: Digest): JournalledContent | undefined {
+    return this.#lock === undefined ? this.#follower.contentOf(layout, digest) : undefined;
+  }
+
+  /** The digests for which {@link journalledContent} has content. */
+  journalledDigests(layout: Layout): Digest[] {
+    return this.#lock === undefined ? this.#follower.digestsOf(layout) : [];
+  }
+
+  /** @returns undefined if the content is in its file by now */
+  readJournalled(content: JournalledContent): Uint8Array | undefined {
+    return readContent(this.private.path, content);
+  }
+
+  /** Syncs a file before something other than the journal relies on it. */
+  async settleFile(path: string): Promise<void> {
+    await this.#unsettled.settleOne(path);
+  }
+
+  /** Notes that a file was removed, so that the journal does not bring it back. */
+  async noteRemoved(layout: Layout, digest: Digest): Promise<void> {
+    const path = layout.blobPath(digest);
+    const journal = this.#journal;
+    if (journal === undefined || !this.#unsettled.has(path)) return;
+    this.#unsettled.forget(path);
+    const records: ContentRecord[] = [{ op: 'removed', directory: layout.directory, digest }];
+    try {
+      await journal.append({ records }, noOutcome);
+    } catch (error) {
+      // A new journal does not have the bytes. Until then, this journal may bring the file back.
+      this.#folding.now();
+      throw error;
+    }
+    this.#folding.whenIdle();
+  }
+
+  #noteNames(layout: Layout, records: readonly JournalRecord[]): void {
+    for (const record of records) {
+      if ('repository' in record && layout.repositories.has(record.repository)) {
+        void this.#names.note(record.repository, true);
+      }
+    }
+  }
+
+  /** Writes every index that the journal extends, and starts a new journal. */
+  fold(): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
+    return this.#folding.fold();
+  }
+
+  /** The moves of tags in the repository's layout, newest first. */
+  movesOf(repository: string): AsyncIterable<TagMoveRecord> {
+    const directory = this.isShared ? '' : directoryOf(repository);
+    return this.#history.newestFirst(directory, async () => {
+      // Until this process writes, the journals belong to another process.
+      if (this.#journal !== undefined) return this.#history.pending(directory);
+      return (await this.#follower.journals()).recordsOf(directory);
+    });
+  }
+
+  /** All repositories, in byte order. */
+  async names(): Promise<SortedNames> {
+    if (this.isShared) {
+      const names = new SortedNames();
+      const layout = await this.layoutOf('');
+      for (const name of layout.repositories.keys()) names.add(name);
+      return names;
+    }
+    return this.#lock === undefined ? this.#names.recent() : this.#names.all();
+  }
+
+  /** Notes that a repository appeared or is gone. */
+  async noteRepository(name: string, exists: boolean): Promise<void> {
+    if (!this.isShared) await this.#names.note(name, exists);
+  }
+
+  /** Writes everything, then lets another process write. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#folding.stop();
+    this.#closed.abort(closed());
+    await this.#owning?.catch(() => undefined);
+    try {
+      await this.#folding.finish();
+    } finally {
+      for (const opening of this.#layouts.all()) (await opening.catch(() => undefined))?.release();
+      await this.#journal?.close();
+      await this.#releaseLock();
+    }
+  }
+
+  async #releaseLock(): Promise<void> {
+    const lock = this.#lock;
+    if (lock === undefined) return;
+    if (lock.isOwned) await this.#ownership?.end();
+    await lock.release();
+  }
+}
+
+function closed(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the registry has been closed');
+}

@@ -1,0 +1,3 @@
+// A registry server for tests. It needs Node.
+export * from './certificate.ts';
+export * from './test-server.ts';

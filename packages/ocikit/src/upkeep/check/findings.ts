@@ -1,0 +1,52 @@
+// The findings of a check, and the events that it emits.
+import type { Digest } from '../../model/index.ts';
+
+/**
+ * A kind of finding.
+ *
+ * | kind | meaning |
+ * |---|---|
+ * | missing | a manifest names this content, or it is a listed manifest, but its bytes are missing |
+ * | corrupt | the bytes do not match the digest |
+ * | unreachable | no tag reaches this content, and it was not used lately: `collectGarbage` would remove it |
+ * | orphaned | no repository has this content |
+ *
+ * If a manifest of a repository cannot be read, nothing in that repository is called unreachable: the manifest may name
+ * any content.
+ */
+export type FindingKind = 'missing' | 'corrupt' | 'unreachable' | 'orphaned';
+
+/** Something that is wrong with one manifest or blob. It is plain data, and can be stored as JSON. */
+export interface Finding {
+  /** The kind of problem. */
+  kind: FindingKind;
+  /** The repository that has it; undefined for orphans. */
+  repository: string | undefined;
+  /** Its digest. */
+  digest: Digest;
+  /** Whether it is a manifest or a blob; undefined if nothing tells. */
+  content: 'manifest' | 'blob' | undefined;
+  /** Its bytes, according to its descriptor or the store's record. */
+  size: number | undefined;
+  /** The first manifest, in the order of digests, that names it; undefined if no readable manifest does. */
+  neededBy: Digest | undefined;
+  /** Its media type, according to the store's record or the manifest that names it. */
+  mediaType: string | undefined;
+}
+
+/** Whether a finding means lost content: `missing` or `corrupt`. The other kinds only take space. */
+export function isDamage({ kind }: Finding): boolean {
+  return kind === 'missing' || kind === 'corrupt';
+}
+
+/**
+ * A step of a check.
+ *
+ * | type | meaning |
+ * |---|---|
+ * | repository | the check starts with this repository |
+ * | checked | one manifest or blob was checked; `size` is its bytes |
+ */
+export type CheckEvent =
+  | { type: 'repository'; repository: string }
+  | { type: 'checked'; repository: string; size: number };

@@ -1,0 +1,115 @@
+// Garbage collection: removes the content that no tag reaches.
+import { isRegistryError } from '../../model/index.ts';
+import type { Registry } from '../../model/index.ts';
+
+import {
+  addToTally,
+  ageThreshold,
+  assertAtLeast,
+  mapAhead,
+  requireHistory,
+  requireMaintenance,
+} from '../shared/index.ts';
+
+import type { Collection } from './collection.ts';
+import { emptyReport } from './garbage-report.ts';
+import type { GarbageEvent, GarbageReport } from './garbage-report.ts';
+import { openUploads } from './open-uploads.ts';
+import { sweepRepository } from './sweep-repository.ts';
+
+/** Options of {@link collectGarbage}. */
+export interface CollectGarbageOptions {
+  /** Milliseconds. Content that was pushed or read within this time stays. Default: 3,600,000 (one hour). */
+  gracePeriod?: number | undefined;
+  /**
+   * Whether manifests go that no tag and no index reaches. `keep` leaves them, with all that they name, for clients
+   * that pull by digest, or for retention. Default: `remove`.
+   */
+  untagged?: 'remove' | 'keep' | undefined;
+  /**
+   * Whether untagged manifests go whose subject is missing in the repository: it was never pushed, or it was deleted.
+   * Default: `remove`.
+   */
+  dangling?: 'remove' | 'keep' | undefined;
+  /**
+   * Milliseconds. A manifest that a tag left within this time stays, with all that it reaches, so that the move can be
+   * undone. Needs a registry with a history, else UNSUPPORTED. Default: 0.
+   */
+  keepHistory?: number | undefined;
+  /** Report what would go, and remove nothing. Default: false. */
+  dryRun?: boolean | undefined;
+  /** How many removals run at a time. A store on disk syncs these together. Default: 64. */
+  concurrency?: number | undefined;
+  /** Ends the collection. */
+  signal?: AbortSignal | undefined;
+  /** Called synchronously at each step. An error that it throws ends the collection. */
+  onEvent?: ((event: GarbageEvent) => void) | undefined;
+}
+
+/** One hour: a push may take that long between its first blob and the manifest that names the blob. */
+const defaultGracePeriod = 60 * 60 * 1000;
+
+/**
+ * Removes the content that no tag reaches. A tag reaches content through indexes, manifests, subjects (a tagged
+ * signature keeps the image that it signs) and referrers (a tagged image keeps its signatures).
+ *
+ * Clients may push and pull meanwhile. This content stays, with all that it names:
+ *
+ * - content that was used within the grace period, or that a client starts to use during the collection
+ * - leased content
+ * - content that was used since the oldest open upload to its repository began. An upload is open if it got bytes
+ *   within the grace period
+ *
+ * The collection lets other tasks run every few milliseconds. Memory grows with the digests of the largest repository.
+ * A collection may end at any moment, also with its process: the registry stays intact, and the next collection
+ * continues.
+ *
+ * Rejects with UNSUPPORTED if the registry has no `Maintenance`, with TypeError if a number is below its least value,
+ * and with any error of the registry.
+ *
+ * @example
+ * const { blobs } = await collectGarbage(registry, { gracePeriod: 24 * 60 * 60 * 1000 });
+ */
+export async function collectGarbage(registry: Registry, options: CollectGarbageOptions = {}): Promise<GarbageReport> {
+  const { gracePeriod = defaultGracePeriod, untagged = 'remove', dangling = 'remove', dryRun = false } = options;
+  const { concurrency = 64, keepHistory = 0, signal, onEvent = () => undefined } = options;
+  assertAtLeast('gracePeriod', gracePeriod, 0);
+  assertAtLeast('concurrency', concurrency, 1);
+  assertAtLeast('keepHistory', keepHistory, 0);
+  signal?.throwIfAborted();
+  const maintenance = requireMaintenance(registry);
+  const report = emptyReport(dryRun);
+  const keptHistory = keepHistory === 0 ? undefined : { time: keepHistory, history: requireHistory(registry) };
+  const uploads = await openUploads(maintenance, gracePeriod, signal);
+  const settings = { gracePeriod, untagged, dangling, dryRun, concurrency, signal, onEvent };
+  const collection: Collection = { registry, maintenance, keptHistory, uploads, report, ...settings };
+  for await (const repository of registry.repositories({ signal })) {
+    onEvent({ type: 'repository', repository });
+    report.repositories++;
+    try {
+      await sweepRepository(collection, repository);
+    } catch (error) {
+      // The repository is gone.
+      if (!isRegistryError(error, 'NAME_UNKNOWN')) throw error;
+    }
+  }
+  await sweepOrphans(collection);
+  return report;
+}
+
+async function sweepOrphans(collection: Collection): Promise<void> {
+  const { maintenance, gracePeriod, dryRun, concurrency, signal, report, onEvent } = collection;
+  const threshold = ageThreshold(gracePeriod);
+  const removals = mapAhead(maintenance.orphans({ signal }), concurrency, async ({ digest, size, usedAt }) => {
+    const unusedSince = threshold();
+    if (usedAt.getTime() >= unusedSince.getTime()) return undefined;
+    const isGone = dryRun || (await maintenance.removeOrphan(digest, { unusedSince }));
+    return isGone ? { digest, size } : undefined;
+  });
+  for await (const gone of removals) {
+    signal?.throwIfAborted();
+    if (gone === undefined) continue;
+    addToTally(report.orphans, gone.size);
+    onEvent({ type: 'garbage', repository: undefined, kind: 'orphan', ...gone });
+  }
+}

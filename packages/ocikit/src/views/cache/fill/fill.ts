@@ -1,0 +1,162 @@
+// One download of a blob into an upload of the store, which any number of readers follow.
+import { abortable } from '../../../transfer/index.ts';
+import { isRegistryError, mediaTypes } from '../../../model/index.ts';
+import type { BlobContent, BlobUpload, Descriptor, Registry } from '../../../model/index.ts';
+
+import { ReadAhead } from './read-ahead.ts';
+import { wrongAnswer } from '../upstream/index.ts';
+import type { Upstream } from '../upstream/index.ts';
+import { Waiters } from './waiters.ts';
+
+/**
+ * Last bytes of a blob, which readers get only after the whole blob has been verified. A smaller blob comes as a whole.
+ */
+export const heldBack: number = 64 * 1024;
+/** Bytes. A download that lacks no more than this is finished even without a reader. */
+const littleMissing = 16 * 1024 * 1024;
+
+/**
+ * The end of a download: the blob is kept (`kept`), the upstream sent other content (`wrong`) or not all of it (`cut`),
+ * all readers had left (`left`), or the store failed (`unkept`).
+ */
+export type FillOutcome = { type: 'kept' } | { type: 'wrong' | 'cut' | 'left' | 'unkept'; error: unknown };
+
+/** The parts of a download. */
+export interface FillSource {
+  /** The registry that sends the blob. */
+  upstream: Upstream;
+  /** The registry that keeps the blob. */
+  store: Registry;
+  /** The repository's name in the store. */
+  repository: string;
+  /** The bytes from `start` to the end of the blob. */
+  content: BlobContent;
+  /** The upload of the store that takes the blob. */
+  upload: BlobUpload;
+  /** Bytes of the blob that the upload had before. */
+  start: number;
+}
+
+/**
+ * One download of a blob into an upload of the store, with any number of readers. Each reads from the upload at its own
+ * pace: a slow reader delays no other reader, and costs no memory.
+ */
+export class Fill {
+  /** The whole blob's. */
+  readonly descriptor: Descriptor;
+  /** Resolves at its end, whichever it is. */
+  readonly ended: Promise<FillOutcome>;
+  readonly #source: FillSource;
+  readonly #incoming: ReadAhead;
+  readonly #moved = new Waiters();
+  #written: number;
+  #outcome: FillOutcome | undefined;
+  #hasLeft = false;
+  /** The upload is becoming the blob. Until that is done, neither can be read reliably. */
+  #isCommitting = false;
+
+  constructor(source: FillSource) {
+    const { digest, size } = source.content.descriptor;
+    this.descriptor = { mediaType: mediaTypes.octetStream, digest, size };
+    this.#source = source;
+    this.#written = source.start;
+    this.#incoming = new ReadAhead(source.content);
+    this.ended = this.#run();
+  }
+
+  /** Bytes, from the blob's beginning, that can be read now. */
+  get available(): number {
+    const { size } = this.descriptor;
+    if (this.#outcome?.type === 'kept') return size;
+    if (this.#source.upload.read === undefined) return 0;
+    return Math.max(0, Math.min(this.#written, size - heldBack));
+  }
+
+  /** Whether the download has ended. */
+  get isOver(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  /** Whether the download ends without the blob, so that no further reader can follow it. */
+  get isLost(): boolean {
+    return this.#hasLeft || (this.#outcome !== undefined && this.#outcome.type !== 'kept');
+  }
+
+  /** Whether it is worth finishing without a reader: more than half has arrived, or little is missing. */
+  get isNearlyDone(): boolean {
+    return this.descriptor.size - this.#written <= Math.max(this.#written, littleMissing);
+  }
+
+  /** Resolves when a byte can be read at this position. Rejects if none will arrive. */
+  async until(position: number, signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      if (this.#outcome !== undefined && this.#outcome.type !== 'kept') throw this.#outcome.error;
+      if (this.available > position && !this.#isCommitting) return;
+      await abortable(this.#moved.next(), signal);
+    }
+  }
+
+  /** The bytes that can be read now, from `start` and before `end`. */
+  async read(start: number, end: number): Promise<BlobContent> {
+    const { store, repository, upload } = this.#source;
+    const range = { start, end: Math.min(end, this.available) };
+    if (this.#outcome?.type !== 'kept' && upload.read !== undefined) return upload.read(range);
+    return store.getBlob(repository, this.descriptor.digest, { range });
+  }
+
+  /** Ends the download: all readers have left. */
+  leave(error: unknown): void {
+    if (this.#outcome !== undefined) return;
+    this.#hasLeft = true;
+    this.#incoming.leave(error);
+    this.#source.content.cancel().catch(() => undefined);
+  }
+
+  async #run(): Promise<FillOutcome> {
+    const outcome = await this.#transfer();
+    this.#outcome = outcome;
+    this.#isCommitting = false;
+    this.#moved.wake();
+    if (outcome.type !== 'kept') await this.#source.content.cancel().catch(() => undefined);
+    return outcome;
+  }
+
+  async #transfer(): Promise<FillOutcome> {
+    const { upload } = this.#source;
+    const { digest, size } = this.descriptor;
+    for (;;) {
+      let pieces: Uint8Array[] | undefined;
+      try {
+        pieces = await this.#incoming.take();
+      } catch (error) {
+        if (this.#hasLeft) return { type: 'left', error };
+        if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID')) {
+          return { type: 'wrong', error: wrongAnswer(error.message, error) };
+        }
+        return { type: 'cut', error: this.#source.upstream.note(error) };
+      }
+      if (pieces === undefined) break;
+      try {
+        this.#written = await upload.append(iterate(pieces));
+      } catch (error) {
+        return { type: 'unkept', error };
+      }
+      this.#moved.wake();
+    }
+    try {
+      if (this.#written !== size) {
+        return { type: 'wrong', error: wrongAnswer(`${this.#written} bytes where ${size} were announced`) };
+      }
+      this.#isCommitting = true;
+      await upload.commit(digest);
+      return { type: 'kept' };
+    } catch (error) {
+      if (!isRegistryError(error, 'DIGEST_INVALID')) return { type: 'unkept', error };
+      return { type: 'wrong', error: wrongAnswer(error.message, error) };
+    }
+  }
+}
+
+async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* pieces;
+}

@@ -1,0 +1,2 @@
+// Pushes to a registry beside a cache.
+export { withLocal } from './with-local.ts';
