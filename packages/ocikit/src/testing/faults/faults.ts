@@ -3,7 +3,7 @@ import { ConnectionCut } from '../../http/server/index.ts';
 import type { Exchange, Middleware, Reply } from '../../http/server/index.ts';
 import { errorBody } from '../../http/wire/index.ts';
 import type { Route } from '../../http/wire/index.ts';
-import { isErrorCode, statusOfCode } from '../../model/index.ts';
+import { isErrorCode, onAbort, statusOfCode } from '../../model/index.ts';
 import type { ErrorCode } from '../../model/index.ts';
 
 import { brokenBody, mapBody, sizeOfBody } from './changed-body.ts';
@@ -290,10 +290,10 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', end);
+      forget();
       resolve();
     };
     const timer = setTimeout(end, milliseconds);
-    signal.addEventListener('abort', end);
+    const forget = onAbort(signal, end);
   });
 }
