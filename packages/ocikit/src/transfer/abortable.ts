@@ -1,4 +1,6 @@
+// A promise whose caller stops waiting when a signal is aborted.
 import { onAbort } from '../model/index.ts';
+
 /**
  * Waits for a promise until the signal is aborted, and then rejects with the signal's reason. The work behind the
  * promise continues.

@@ -25,7 +25,7 @@ export function refuseMalformedRequest(error: Error & { code?: string }, socket:
   refuse(socket, ...errorFor(error.code));
 }
 
-/** Answers CONNECT, as a listener of the server's event `connect`. Node would close the connection without an answer. */
+/** Answers CONNECT, as a listener of the server's event `connect`. Node would close the connection in silence. */
 export function refuseTunnel(socket: Socket): void {
   socket.on('error', () => undefined);
   const response = pendingResponse(socket);

@@ -1,4 +1,6 @@
+// Calls that change one repository, one after the other.
 import { onAbort } from '../../../model/index.ts';
+
 /** Runs the actions of one repository one after another. */
 export class RepositoryQueue {
   readonly #queues = new Map<string, Queue>();
