@@ -11,6 +11,8 @@ export * from './in-turn.ts';
 export * from './iteration.ts';
 export { parseJson } from './json-bounds.ts';
 export * from './linked-signal.ts';
+export { nameFilter } from './listed-names.ts';
+export type { NameListKind } from './listed-names.ts';
 export * from './maintenance.ts';
 export * from './manifest.ts';
 export { manifestMediaType, manifestMediaTypes } from './manifest-media-types.ts';

@@ -1,4 +1,5 @@
 // A bounded number of things at a time, in the order in which they asked.
+import { onAbort } from '../model/index.ts';
 
 /** Gives a slot back. Only the first call counts. */
 export type Release = () => void;
@@ -36,13 +37,12 @@ export class Slots {
     const hasTurn = await new Promise<boolean>((resolve) => {
       const end = (given: boolean): void => {
         this.#waiting.delete(onTurn);
-        signal?.removeEventListener('abort', onAbort);
+        forget?.();
         resolve(given);
       };
       const onTurn = (): void => end(true);
-      const onAbort = (): void => end(false);
       this.#waiting.add(onTurn);
-      signal?.addEventListener('abort', onAbort, { once: true });
+      const forget = signal === undefined ? undefined : onAbort(signal, () => end(false));
     });
     if (!hasTurn) signal?.throwIfAborted();
   }

@@ -55,7 +55,7 @@ export function openProxy(
   };
 }
 
-const troubles: ReadonlySet<CacheEvent['type']> = new Set(['stale', 'failed', 'unkept', 'corrupt']);
+const troubles: ReadonlySet<CacheEvent['type']> = new Set(['stale', 'failed', 'unkept', 'corrupt', 'malformed']);
 
 function log({ type, kind, repository, reference, size, error }: CacheEvent, logger: Logger): void {
   const fields = {

@@ -100,6 +100,18 @@ describe('a list', () => {
     expect(large.asked).toHaveLength(3);
   });
 
+  test('leaves out what is no name, warns once, and still reaches its limit', async () => {
+    const warnings: string[] = [];
+    const names = ['../../x', '/etc', 'a', 'b', '\u001b[31mc', 'c', 'd'].toSorted();
+    const onWarning = (text: string): void => void warnings.push(text);
+    const { tags } = await listing(correct(names), { onWarning, pageSize: 2 });
+    expect(await tags()).toEqual(['a', 'b', 'c', 'd']);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/^a list of tags has "[\x20-\x7e]*", which is no tag;/);
+    expect(await tags({ limit: 3 })).toEqual(['a', 'b', 'c']);
+    expect(await tags({ startAfter: 'b', limit: 1 })).toEqual(['c']);
+  });
+
   test('with the limit 0 is empty, if there is such a list', async () => {
     const { tags, asked } = await listing(correct(letters));
     expect(await tags({ limit: 0 })).toEqual([]);

@@ -1,5 +1,5 @@
 // Listing repositories and tags.
-import { limit as atMost, untilAborted } from '../../model/index.ts';
+import { limit as atMost, nameFilter, untilAborted } from '../../model/index.ts';
 import type { CallOptions, ErrorCode, Lister, ListOptions } from '../../model/index.ts';
 
 import { catalogAddress, tagsAddress } from './shared/index.ts';
@@ -28,6 +28,8 @@ interface NameList {
   /** The name after which the registry is asked to begin, so that no name is missed. */
   last: string | undefined;
   options: ListOptions;
+  /** False for a text that is left out, as it is no name. */
+  isName: (name: string) => boolean;
 }
 
 /** The lists of names. Distribution specification, "Listing Tags", and the catalog of Docker's registry. */
@@ -37,6 +39,7 @@ export function clientLister(transport: Transport, options: ClientOptions): Pick
     repositories(list = {}) {
       return names(transport, pageSize, {
         field: 'repositories',
+        isName: nameFilter('repositories', options.onWarning),
         missing: 'UNSUPPORTED',
         scope: [{ type: 'registry', resource: 'catalog', action: '*' }],
         address: (query) => catalogAddress(transport.base, query),
@@ -47,6 +50,7 @@ export function clientLister(transport: Transport, options: ClientOptions): Pick
     tags(repository, list = {}) {
       return names(transport, pageSize, {
         field: 'tags',
+        isName: nameFilter('tags', options.onWarning),
         missing: 'NAME_UNKNOWN',
         scope: repositoryScope(repository, 'pull'),
         address: (query) => tagsAddress(transport.base, repository, query),
@@ -96,7 +100,7 @@ async function* names(transport: Transport, pageSize: number, list: NameList): A
  */
 async function* inOrder(
   transport: Transport,
-  { field, last: begin = '', options: { startAfter = '' } }: NameList,
+  { field, last: begin = '', options: { startAfter = '' }, isName }: NameList,
   pages: AsyncIterable<Page>,
   onPage: (sawNew: boolean) => void,
 ): AsyncGenerator<string, void, undefined> {
@@ -110,7 +114,7 @@ async function* inOrder(
     const isAnew = field === 'tags' && seen.size === 0 && unseen.every((name) => name <= begin);
     const isNew = unseen.length > 0 && !isAnew;
     for (const name of unseen) if (seen.size < maxRemembered) seen.add(name);
-    const fresh = [...new Set(unseen)].filter((name) => name > startAfter);
+    const fresh = [...new Set(unseen)].filter((name) => name > startAfter && isName(name));
     onPage(isNew);
     idle = isNew ? 0 : idle + 1;
     if (idle > maxIdlePages)

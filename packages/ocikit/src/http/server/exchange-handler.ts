@@ -25,15 +25,15 @@ export class ExchangeHandler {
   readonly #limits: ResolvedLimits;
   readonly #chain: Next;
   readonly #hasMiddleware: boolean;
-  readonly #receiving: Receiving;
   readonly #knownHosts: KnownHosts | undefined;
+  readonly #receiving: Receiving;
 
   constructor(registry: Registry, options: ServerOptions, limits: ResolvedLimits, budget: ByteBudget) {
     this.#registry = registry;
     this.#options = options;
     this.#limits = limits;
-    this.#receiving = new Receiving(limits, budget);
     if (options.allowedHosts !== undefined) this.#knownHosts = new KnownHosts(options.allowedHosts);
+    this.#receiving = new Receiving(limits, budget);
     const middleware = [...(options.middleware ?? [])];
     this.#hasMiddleware = middleware.length > 0;
     this.#chain = middleware.reduceRight<Next>(

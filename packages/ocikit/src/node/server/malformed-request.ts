@@ -1,4 +1,4 @@
-// Answers requests that Node's HTTP parser refuses, with the registry's kind of error.
+// Answers what never becomes a request of `node:http`, with the registry's kind of error.
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -25,7 +25,7 @@ export function refuseMalformedRequest(error: Error & { code?: string }, socket:
   refuse(socket, ...errorFor(error.code));
 }
 
-/** Answers CONNECT. Node would close the connection without an answer. RFC 9110, section 9.3.6. */
+/** Answers CONNECT, as a listener of the server's event `connect`. Node would close the connection in silence. */
 export function refuseTunnel(socket: Socket): void {
   socket.on('error', () => undefined);
   const response = pendingResponse(socket);
@@ -39,7 +39,11 @@ export function refuseTunnel(socket: Socket): void {
 
 const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-/** Answers without a handler, and ends the connection. */
+/**
+ * Answers and ends the connection.
+ *
+ * @param fields further header fields, each with its line end
+ */
 function refuse(socket: Socket, code: ErrorCode, message: string, fields: string = ''): void {
   refused.add(socket);
   const status = statusOfCode[code];

@@ -88,7 +88,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     node,
   );
   server.on('clientError', refuseMalformedRequest);
-  // Node would refuse an unknown expectation with an answer of its own. RFC 9110 allows to ignore it.
+  // Node would refuse an expectation that it does not know, in words of its own. RFC 9110 allows to ignore it.
   server.on('checkExpectation', node);
   server.on('connect', (_request, socket: Socket) => refuseTunnel(socket));
   takeConnections(server, tls === undefined ? 'connection' : 'secureConnection', (socket, handOver) =>

@@ -3,7 +3,7 @@ import { ConnectionCut } from '../../http/server/index.ts';
 import type { Exchange, Middleware, Reply } from '../../http/server/index.ts';
 import { errorBody } from '../../http/wire/index.ts';
 import type { Route } from '../../http/wire/index.ts';
-import { isErrorCode, statusOfCode } from '../../model/index.ts';
+import { isErrorCode, onAbort, statusOfCode } from '../../model/index.ts';
 import type { ErrorCode } from '../../model/index.ts';
 
 import { brokenBody, mapBody, sizeOfBody } from './changed-body.ts';
@@ -158,9 +158,8 @@ function atOf(at: number | 'half', size: number): number {
 /** Options of {@link redirectRequests}. */
 export interface RedirectOptions extends FaultOptions {
   /**
-   * `https://HOST[:PORT]` of the new location, which has the same path and query. Requests to that host pass. A
-   * test server must know the host, by `domains` or `allowedHosts`.
-   * Default: this server, once for each method and path.
+   * `https://HOST[:PORT]` of the new location, which has the same path and query. Requests to that host pass. A test
+   * server has to know the host: by `domains` or `allowedHosts`. Default: this server, once for each method and path.
    */
   to?: string | undefined;
   /** The status of the answer. Default: 307. */
@@ -291,10 +290,10 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', end);
+      forget();
       resolve();
     };
     const timer = setTimeout(end, milliseconds);
-    signal.addEventListener('abort', end);
+    const forget = onAbort(signal, end);
   });
 }

@@ -125,7 +125,7 @@ describe('a test server with domains', () => {
     expect((await friend('https://registry.example.com/v2/', {})).status).toBe(200);
   });
 
-  test('answers to its domains and to the names of this machine, and to no other name', async () => {
+  test('answers to their names and to those of this machine, and to no other', async () => {
     const server = await startTestServer({ domains: ['registry.example.com'] });
     const statusFor = async (host: string): Promise<number> =>
       (await server.fetch('https://registry.example.com/v2/', { headers: { host } })).status;

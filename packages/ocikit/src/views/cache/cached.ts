@@ -86,10 +86,12 @@ export function cached(upstreams: Upstreams, store: Registry, settings: CacheSet
         upstream: upstreamOf(upstream),
         prefix,
       }));
-      yield* listed.length === 0 ? store.repositories(options) : cachedRepositories(store, listed, options);
+      yield* listed.length === 0
+        ? store.repositories(options)
+        : cachedRepositories(store, listed, options, settings.tell);
     },
     async *tags(repository, options = {}) {
-      yield* cachedTags(store, placeOf(repository, options), options);
+      yield* cachedTags(store, placeOf(repository, options), options, settings.tell);
     },
     async *referrers(repository, digest, options = {}) {
       yield* cachedReferrers(store, placeOf(repository, options), parseDigest(digest), options);

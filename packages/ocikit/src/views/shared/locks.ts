@@ -1,4 +1,6 @@
 // Locks by name, each held alone or shared.
+import { onAbort } from '../../model/index.ts';
+
 interface Waiter {
   alone: boolean;
   enter: () => void;
@@ -61,11 +63,11 @@ async function enter(lock: Lock, alone: boolean, signal: AbortSignal | undefined
       reject(signal?.reason instanceof Error ? signal.reason : new Error(String(signal?.reason)));
     };
     waiter.enter = () => {
-      signal?.removeEventListener('abort', leave);
+      forget?.();
       resolve();
     };
     lock.waiting.push(waiter);
-    signal?.addEventListener('abort', leave, { once: true });
+    const forget = signal === undefined ? undefined : onAbort(signal, leave);
     letIn(lock);
     if (signal?.aborted === true) leave();
   });

@@ -1,6 +1,7 @@
 // Manifests in the responses of a registry.
 import {
   digestOf,
+  manifestMediaType,
   manifestMediaTypes,
   mediaTypes,
   parseMediaType,
@@ -61,7 +62,8 @@ function assertDigest(bytes: Uint8Array, expected: Digest): void {
 
 /** Without its parameters, which mean nothing. Distribution specification, "Pulling manifests". */
 function mediaTypeIn({ headers }: ClientResponse): string | undefined {
-  return parseMediaType(headers.get('content-type') ?? '');
+  const said = parseMediaType(headers.get('content-type') ?? '');
+  return said === undefined ? undefined : manifestMediaType(said);
 }
 
 /** The media type that a manifest names itself, for a response that names none. */

@@ -1,5 +1,5 @@
 // A response to a request of the client, and its body.
-import { RegistryError, untilAborted } from '../../../model/index.ts';
+import { onAbort, RegistryError, untilAborted } from '../../../model/index.ts';
 import { lengthIn, rawBody } from '../../wire/index.ts';
 import type { RawBody, RawBytes } from '../../wire/index.ts';
 
@@ -79,6 +79,8 @@ export class FetchedResponse implements ClientResponse {
   readonly #announced: number | undefined;
   readonly #raw: RawBytes | undefined;
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
+  /** Stops listening to the signal of the call. */
+  #forget: (() => void) | undefined;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #idleTimer: ReturnType<typeof setInterval> | undefined;
   /** Since when the reader has not asked for bytes; undefined while it waits for some. */
@@ -99,7 +101,7 @@ export class FetchedResponse implements ClientResponse {
       this.#end();
       return;
     }
-    signal?.addEventListener('abort', this.#release);
+    if (signal !== undefined) this.#forget = onAbort(signal, this.#release);
     this.#timer = setTimeout(this.#release, unreadFor);
     this.#idleTimer = setInterval(this.#checkIdle, idleFor);
     // A program need not wait for these timers before it ends.
@@ -221,7 +223,7 @@ export class FetchedResponse implements ClientResponse {
 
   #stopWaiting(): void {
     clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener('abort', this.#release);
+    this.#forget?.();
   }
 }
 

@@ -103,12 +103,7 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
   const pushed = await request.receive(length, async (body) => {
     const bytes = await body.whole(limits.manifestSize);
     const said = mediaTypeOf(exchange.header('content-type'), bytes);
-    const pushOptions = {
-      ...call,
-      digest: reference.digest,
-      tags,
-      ifTag: await conditionOf(request, reference, tags),
-    };
+    const pushOptions = { ...call, digest: reference.digest, tags, ifTag: await conditionOf(request, reference, tags) };
     return registry
       .pushManifest(route.repository, bytes, manifestMediaType(said), pushOptions)
       .catch((error: unknown) => {

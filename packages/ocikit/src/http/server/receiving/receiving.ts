@@ -1,5 +1,5 @@
 // All bodies that a server is receiving: how many, how fast, and with how much memory.
-import { RegistryError } from '../../../model/index.ts';
+import { onAbort, RegistryError } from '../../../model/index.ts';
 import { BufferedBody } from '../shared/index.ts';
 import type { ByteBudget, Exchange, Held, ResolvedLimits } from '../shared/index.ts';
 
@@ -158,7 +158,7 @@ export class Receiving {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
+        forget();
         this.#waiting.delete(go);
       };
       const go = (): void => {
@@ -166,15 +166,14 @@ export class Receiving {
         this.#count++;
         resolve();
       };
-      const onAbort = (): void => {
-        end();
-        reject(signal.reason);
-      };
       const timer = setTimeout(() => {
         end();
         reject(refusal);
       }, patience);
-      signal.addEventListener('abort', onAbort);
+      const forget = onAbort(signal, () => {
+        end();
+        reject(signal.reason);
+      });
       this.#waiting.add(go);
       this.#watch();
     });

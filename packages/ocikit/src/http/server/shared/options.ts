@@ -26,8 +26,8 @@ export interface ServerLimits {
    */
   tagsPerPush?: number | undefined;
   /**
-   * Number of requests that may send content at the same time. One more waits for up to 4 s and is then answered 429.
-   * At most three quarters of them may be slower than `bodyRate`. Default: 1000.
+   * Number of requests that may send content at the same time. One more waits for up to 4 s, then it is answered 429. At
+   * most three quarters of them may be slower than `bodyRate`. Default: 1000.
    */
   concurrentUploads?: number | undefined;
   /**
@@ -127,11 +127,11 @@ export function resolveLimits(limits: ServerLimits = {}): ResolvedLimits {
   const concurrentUploads = limits.concurrentUploads ?? 1000;
   return {
     manifestSize: limits.manifestSize ?? 4 * 1024 * 1024,
+    tagsPerPush: limits.tagsPerPush ?? 100,
     concurrentUploads,
     uploadsPerAddress: limits.uploadsPerAddress ?? Math.ceil(concurrentUploads / 2),
     receivedBytes: limits.receivedBytes ?? 128 * 1024 * 1024,
     bodyRate: limits.bodyRate ?? 1024,
-    tagsPerPush: limits.tagsPerPush ?? 100,
     bodyTimeout: limits.bodyTimeout ?? 60_000,
     pageSize: limits.pageSize ?? 10_000,
   };

@@ -4,7 +4,7 @@ import { chmodSync, closeSync, fstatSync, futimesSync, openSync, rmSync, statSyn
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { RegistryError } from '../../../model/index.ts';
+import { onAbort, RegistryError } from '../../../model/index.ts';
 
 import { lookUp, thisProcess } from '../../disk/index.ts';
 import type { ProcessIdentity } from '../../disk/index.ts';
@@ -236,10 +236,10 @@ function delay(milliseconds: number, signal: AbortSignal | undefined): Promise<v
       reject(signal?.reason as Error);
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
+      forget?.();
       resolve();
     }, milliseconds);
-    signal?.addEventListener('abort', abort, { once: true });
+    const forget = signal === undefined ? undefined : onAbort(signal, abort);
   });
 }
 

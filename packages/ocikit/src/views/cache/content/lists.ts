@@ -1,7 +1,8 @@
 // Lists through a cache: from the upstream, or from the store while the upstream cannot be reached.
-import { isRegistryError, limit as atMost, merge } from '../../../model/index.ts';
+import { isRegistryError, limit as atMost, merge, nameFilter } from '../../../model/index.ts';
 import type { Descriptor, Digest, ListOptions, ReferrersOptions, Registry } from '../../../model/index.ts';
 
+import type { OnCacheEvent } from '../shared/index.ts';
 import type { Place, Upstream } from '../upstream/index.ts';
 import { isOutage } from '../upstream/index.ts';
 
@@ -14,10 +15,22 @@ export interface Listed {
 }
 
 /** The tags that the upstream lists; the kept tags if the upstream cannot be reached. */
-export function cachedTags(store: Registry, place: Place, options: ListOptions): AsyncIterable<string> {
+export function cachedTags(
+  store: Registry,
+  place: Place,
+  options: ListOptions,
+  tell: OnCacheEvent,
+): AsyncIterable<string> {
   const { upstream, repository, keptAs, context } = place;
+  const isName = nameFilter('tags', (error) =>
+    tell({ type: 'malformed', kind: 'tag', repository: keptAs, reference: '', error }),
+  );
   return either(
-    upstream.list((registry) => registry.tags(repository, { ...options, context }), options.signal),
+    namesIn(
+      (from) => upstream.list((registry) => registry.tags(repository, { ...from, context }), options.signal),
+      options,
+      isName,
+    ),
     () => store.tags(keptAs, { ...options, context: undefined }),
     isOutage,
   );
@@ -46,21 +59,59 @@ export function cachedRepositories(
   store: Registry,
   listed: readonly Listed[],
   options: ListOptions,
+  tell: OnCacheEvent,
 ): AsyncIterable<string> {
-  return atMost(merge(listed.map((one) => repositoriesOf(store, one, options))), options.limit);
+  return atMost(merge(listed.map((one) => repositoriesOf(store, one, options, tell))), options.limit);
 }
 
-function repositoriesOf(store: Registry, { upstream, prefix }: Listed, options: ListOptions): AsyncIterable<string> {
+function repositoriesOf(
+  store: Registry,
+  { upstream, prefix }: Listed,
+  options: ListOptions,
+  tell: OnCacheEvent,
+): AsyncIterable<string> {
   const { startAfter, limit, signal } = options;
   const isPast = startAfter !== undefined && !startAfter.startsWith(prefix) && startAfter > prefix;
   if (isPast) return none();
   const from = startAfter?.startsWith(prefix) === true ? startAfter.slice(prefix.length) || undefined : undefined;
-  const there = upstream.list((registry) => registry.repositories({ startAfter: from, limit, signal }), signal);
+  const isName = nameFilter('repositories', (error) =>
+    tell({ type: 'malformed', kind: 'repository', repository: prefix, reference: '', error }),
+  );
+  const there = namesIn(
+    (list) => upstream.list((registry) => registry.repositories(list), signal),
+    { startAfter: from, limit, signal },
+    isName,
+  );
   return either(
     prefixed(there, prefix),
     () => keptBelow(store, prefix, options),
     (error) => isRegistryError(error),
   );
+}
+
+/** The names of a list of an upstream, without the texts that are no names. */
+async function* namesIn(
+  list: (options: ListOptions) => AsyncIterable<string>,
+  options: ListOptions,
+  isName: (name: string) => boolean,
+): AsyncGenerator<string, void, undefined> {
+  const { limit } = options;
+  let [count, good, last] = [0, 0, options.startAfter];
+  for await (const name of list(options)) {
+    count++;
+    if (!isName(name)) continue;
+    good++;
+    last = name;
+    yield name;
+  }
+  if (limit === undefined || count < limit || good === count) return;
+  // The texts that were left out took the places of names.
+  let missing = limit - good;
+  for await (const name of list({ ...options, startAfter: last, limit: undefined })) {
+    if (!isName(name)) continue;
+    yield name;
+    if (--missing === 0) return;
+  }
 }
 
 async function* prefixed(names: AsyncIterable<string>, prefix: string): AsyncGenerator<string, void, undefined> {

@@ -17,6 +17,7 @@ import type { Registry } from '../../../model/index.ts';
  * | unkept | the store did not take the content: `error` says why |
  * | corrupt | kept content was damaged, and has been removed |
  * | evicted | content was removed to make room |
+ * | malformed | an upstream's list has a text that is no name, which is left out: `error` says which |
  */
 export type CacheEventType =
   | 'hit'
@@ -29,17 +30,18 @@ export type CacheEventType =
   | 'failed'
   | 'unkept'
   | 'corrupt'
-  | 'evicted';
+  | 'evicted'
+  | 'malformed';
 
 /** A step of a cache. */
 export interface CacheEvent {
   /** The kind of step. */
   type: CacheEventType;
   /** The kind of content. */
-  kind: 'blob' | 'manifest' | 'tag';
+  kind: 'blob' | 'manifest' | 'tag' | 'repository';
   /** The repository's name in the store. */
   repository: string;
-  /** A digest or a tag. */
+  /** A digest or a tag; empty for a list. */
   reference: string;
   /** Bytes, if they are known. */
   size?: number | undefined;

@@ -1,3 +1,6 @@
+// Calls that change one repository, one after the other.
+import { onAbort } from '../../../model/index.ts';
+
 /** Runs the actions of one repository one after another. */
 export class RepositoryQueue {
   readonly #queues = new Map<string, Queue>();
@@ -36,15 +39,14 @@ interface Queue {
 
 async function beforeAbort(event: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
-  let onAbort = (): void => undefined;
+  let forget: (() => void) | undefined;
   const aborted = new Promise<void>((resolve) => {
-    onAbort = resolve;
+    if (signal !== undefined) forget = onAbort(signal, resolve);
   });
-  signal?.addEventListener('abort', onAbort, { once: true });
   try {
     await Promise.race([event, aborted]);
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    forget?.();
   }
   signal?.throwIfAborted();
 }

@@ -1,5 +1,5 @@
 // Reads from the first member that has the content: asks one after another, or all at once.
-import { linkSignal } from '../../../model/index.ts';
+import { linkSignal, onAbort } from '../../../model/index.ts';
 import type { CallOptions, LinkedSignal, OnTransferEvent, TransferEvent } from '../../../model/index.ts';
 
 import type { Caller, MemberFailure, Member } from '../members/index.ts';
@@ -89,13 +89,12 @@ function firstOf<T>(
     let decided = false;
     const decide = (): void => {
       decided = true;
-      signal.removeEventListener('abort', onAbort);
+      forget();
     };
-    const onAbort = (): void => {
+    const forget = onAbort(signal, () => {
       decide();
       reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
+    });
     for (const read of running) {
       read.answer.then(
         (value) => {
