@@ -13,6 +13,7 @@ import {
 import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../../model/index.ts';
 
 import {
+  assertLinkSize,
   bytesReport,
   hasUrls,
   linkUnknown,
@@ -342,24 +343,24 @@ async function writeManifest(
   return { digest, bytes: small, place };
 }
 
-/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first missing content */
+/** @throws RegistryError MANIFEST_BLOB_UNKNOWN or MANIFEST_INVALID, naming the first missing or different content */
 async function assertLinksExist(
   state: LayoutState,
   layout: Layout,
   repository: string,
   { blobs, manifests }: ManifestLinks,
 ): Promise<void> {
-  const check = async (descriptor: Descriptor, isThere: () => Promise<boolean>): Promise<void> => {
-    if (!hasUrls(descriptor.urls) && !(await isThere())) throw linkUnknown(repository, descriptor);
+  const check = async (descriptor: Descriptor, sizeOf: () => Promise<number | undefined>): Promise<void> => {
+    const size = await sizeOf();
+    if (size === undefined && !hasUrls(descriptor.urls)) throw linkUnknown(repository, descriptor);
+    assertLinkSize(repository, descriptor, size);
   };
-  const sizes = blobs.map((blob) =>
-    check(blob, async () => (await state.sizeOfBlob(layout, repository, blob.digest)) !== undefined),
-  );
+  const sizes = blobs.map((blob) => check(blob, () => state.sizeOfBlob(layout, repository, blob.digest)));
   await Promise.all(sizes);
   for (const child of manifests) {
     await check(child, async () => {
-      const isBeingRemoved = state.claims.isBeingRemoved(repository, child.digest);
-      return !isBeingRemoved && hasManifest(layout, repository, child.digest);
+      if (state.claims.isBeingRemoved(repository, child.digest)) return undefined;
+      return layout.repositories.get(repository)?.index.manifests.get(child.digest)?.descriptor.size;
     });
   }
 }
