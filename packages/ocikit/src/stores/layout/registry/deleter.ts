@@ -83,7 +83,7 @@ export async function removeUnusedManifest(
   const { store } = state;
   await state.claims.whileRemoving(repository, digest, async () => {
     await store.commit(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
-    await store.fold();
+    await store.fold(layout);
     store.assertOwned();
     if (state.claims.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);
   });

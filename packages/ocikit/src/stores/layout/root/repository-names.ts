@@ -1,4 +1,5 @@
 // The names of all repositories below a root with one layout per repository.
+import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
 
 import { isRepository } from '../../../model/index.ts';
@@ -63,8 +64,8 @@ export class RepositoryNames {
 
 /** A directory without content may be left from a removed repository. */
 async function hasContent(path: string): Promise<boolean> {
-  if (await hasBlobs(path)) return true;
   try {
+    if (await hasBlobs(path)) return true;
     return ((await readIndex(join(path, 'index.json')))?.entries.length ?? 0) > 0;
   } catch {
     // Reading the repository reports the error.
@@ -75,9 +76,17 @@ async function hasContent(path: string): Promise<boolean> {
 async function findRepositories(root: string): Promise<SortedNames> {
   const names = new SortedNames();
   const walk = async (directory: string): Promise<void> => {
-    const entries = await entriesOf(join(root, directory));
     const repository = repositoryOf(directory);
     const isOne = isRepository(repository) && directoryOf(repository) === directory;
+    let entries: Dirent[];
+    try {
+      entries = await entriesOf(join(root, directory));
+    } catch (error) {
+      if (directory === '') throw error;
+      // Nothing tells whether it is a repository. If it may be one, reading the repository reports the error.
+      if (isOne) names.add(repository);
+      return;
+    }
     const isLayout = entries.some(({ name }) => name === 'index.json' || name === 'blobs');
     if (isOne && isLayout && (await hasContent(join(root, directory)))) names.add(repository);
     for (const entry of entries) {
