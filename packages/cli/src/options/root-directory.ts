@@ -68,7 +68,9 @@ function hasLayoutBelow(root: string): boolean {
 
 /** A layout that has lost its `oci-layout` can still be checked. */
 function isLayout(dir: string): boolean {
-  return existsSync(join(dir, 'oci-layout')) || (existsSync(join(dir, 'index.json')) && isDirectory(join(dir, 'blobs')));
+  return (
+    existsSync(join(dir, 'oci-layout')) || (existsSync(join(dir, 'index.json')) && isDirectory(join(dir, 'blobs')))
+  );
 }
 
 /** None for a directory that cannot be listed: if there is a registry below it, the search cannot know. */
