@@ -44,7 +44,11 @@ export const rooms: Rooms = {
   auth: { imports: ['model'], toCome: true },
 
   // Stores know no HTTP, no view and no client.
-  'stores/blobs': { imports: ['model', 'stores/disk'], doors: ['node.ts'], node: ['disk-blobs.ts', 'node.ts'] },
+  'stores/blobs': {
+    imports: ['model', 'stores/disk'],
+    doors: ['node.ts'],
+    node: ['disk-blobs.ts', 'file-checks.ts', 'node.ts'],
+  },
   'stores/disk': { imports: ['model'], node: everyFile },
   'stores/repository': { imports: ['model'] },
   'stores/uploads': { imports: ['model', 'stores/blobs', 'stores/repository'] },

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { collect, isRegistryError } from 'ocikit';
@@ -126,6 +126,64 @@ describe('ocikit gc', () => {
     const { code, stderr } = await ocikit(name, join(dir, 'nothing'));
     expect([code, stderr]).toEqual([1, expect.stringContaining('nothing is not a directory')]);
     expect(await readdir(dir)).toEqual([]);
+  });
+});
+
+describe('a directory', () => {
+  const rules = '{ "tags": [{ "keep": { "last": 1 } }] }';
+  const commands: [string, ...string[]][] = [
+    ['gc'],
+    ['gc', '--dry-run'],
+    ['check'],
+    ['check', '--quarantine'],
+    ['check', '--layout', 'shared'],
+    ['retain', '--rules', 'rules.json'],
+    ['retain', '--rules', 'rules.json', '--dry-run'],
+    ['history', 'app'],
+    ['undo', 'app:v1'],
+  ];
+
+  test.each(commands)('without a registry is refused, and nothing is written: %s %s', async (name, ...args) => {
+    await writeFile(join(dir, 'rules.json'), rules);
+    await mkdir(join(root, 'certs', 'private'), { recursive: true });
+    await mkdir(join(root, 'Upper', 'app'), { recursive: true });
+    // No repository can have this name.
+    await writeFile(join(root, 'Upper', 'app', 'oci-layout'), '{}');
+    await writeFile(join(root, 'certs', 'index.json'), '{}');
+    const before = await readdir(root, { recursive: true });
+    const { code, stdout, stderr } = await ocikit(name, root, ...args);
+    expect([code, stdout, stderr]).toEqual([1, '', containing(`ocikit: no registry in ${root}`)]);
+    expect(await readdir(root, { recursive: true })).toEqual(before);
+  });
+
+  test('that a server has made counts as a registry, also while it is empty', async () => {
+    const { stop } = await serve('--root', root);
+    expect(await ocikit('check', root)).toMatchObject({ code: 0, stdout: containing('nothing is wrong') });
+    expect(await stop()).toBe(0);
+    expect((await ocikit('gc', root, '--dry-run')).code).toBe(0);
+  });
+
+  test('with image layouts of another tool is a registry', async () => {
+    {
+      await using registry = openLayouts(root);
+      await pushContent(registry, 'team/index.json', imageOf(), { tags: ['v1'] });
+    }
+    await rm(join(root, '.ocikit'), { recursive: true });
+    expect(await ocikit('check', root)).toMatchObject({ code: 0, stdout: containing('checked 3 ') });
+    await rm(join(root, 'team', '_index.json', 'oci-layout'));
+    expect(await ocikit('check', root)).toMatchObject({ code: 0, stdout: containing('checked 3 ') });
+  });
+
+  test.each([
+    [openLayouts, 'shared', 'has one layout for each repository: use --layout per-repository'],
+    [openLayout, 'per-repository', 'is one layout for all repositories: use --layout shared'],
+  ])('with a registry of the other kind does not pass for an empty one', async (open, kind, message) => {
+    {
+      await using registry = open(root);
+      await pushContent(registry, 'team/app', imageOf(), { tags: ['v1'] });
+    }
+    const { code, stderr } = await ocikit('check', root, '--layout', kind);
+    expect([code, stderr]).toEqual([1, containing(message)]);
   });
 });
 

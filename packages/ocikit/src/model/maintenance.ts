@@ -131,6 +131,11 @@ export interface Maintenance {
   quarantine(repository: string, digest: Digest): Promise<boolean>;
   /** Protects content from {@link Maintenance.removeUnused} until the result is disposed. It need not exist yet. */
   lease(repository: string, digests: Iterable<Digest>): Promise<AsyncDisposable>;
+  /**
+   * The files of the registry itself, beside its repositories, that are damaged: a message for each, which names the
+   * file and says what to do. A registry without such files need not have this method.
+   */
+  problems?(options?: CallOptions): AsyncIterable<string>;
   /** Counts all content. */
   usage(): Promise<Usage>;
 }

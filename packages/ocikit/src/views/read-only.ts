@@ -23,7 +23,8 @@ export function readOnly(registry: Registry): Registry {
 
 function readOnlyMaintenance(inner: Maintenance): Maintenance {
   return {
-    ...forwardMaintenance(inner, 'manifests', 'blobs', 'uploads', 'orphans', 'readManifest', 'verify', 'usage'),
+    ...forwardMaintenance(inner, 'manifests', 'blobs', 'uploads', 'orphans', 'problems'),
+    ...forwardMaintenance(inner, 'readManifest', 'verify', 'usage'),
     removeUnused: () => Promise.reject(refusal()),
     removeOrphan: () => Promise.reject(refusal()),
     quarantine: () => Promise.reject(refusal()),

@@ -8,13 +8,17 @@ import { layoutOption } from '../../options/layout-option.ts';
 
 import type { CheckFlags, Peer } from './run.ts';
 
-const kinds: readonly FindingKind[] = ['missing', 'corrupt', 'unreachable', 'orphaned'];
+const kinds: readonly FindingKind[] = ['missing', 'corrupt', 'unreachable', 'orphaned', 'unreadable'];
 
 export function checkCommand(): Command {
   return new Command('check')
     .description('Verify all content in a directory, also while it is served.')
     .argument('<dir>', 'the directory of the registry')
-    .option('--only <kinds>', `report only these kinds, separated by commas: ${kinds.join(', ')}`, parseKinds)
+    .option(
+      '--only <kinds>',
+      `report only these kinds, separated by commas, and what is unreadable: ${kinds.join(', ')}`,
+      parseKinds,
+    )
     .addOption(
       graceOption('--grace <duration>', 'report no unreachable content that was pushed or used within this time'),
     )

@@ -61,7 +61,7 @@ async function checkAll(
   output: Output,
   signal: AbortSignal,
 ): Promise<Report> {
-  const findings = { missing: 0, corrupt: 0, unreachable: 0, orphaned: 0 };
+  const findings = { missing: 0, corrupt: 0, unreachable: 0, orphaned: 0, unreadable: 0 };
   const report: Report = {
     type: 'report',
     findings,
@@ -82,7 +82,8 @@ async function checkAll(
   });
   const peer = flags.repairFrom === undefined ? undefined : clientOf(flags.repairFrom);
   for await (const finding of found) {
-    if (flags.only?.includes(finding.kind) === false) continue;
+    // An unreadable repository may have content of any kind.
+    if (finding.kind !== 'unreadable' && flags.only?.includes(finding.kind) === false) continue;
     findings[finding.kind]++;
     const outcome = await treat(registry, finding, { peer, flags, signal });
     if (outcome.outcome === 'repaired') report.repaired++;
@@ -115,9 +116,8 @@ async function treat(registry: Registry, finding: Finding, { peer, flags, signal
     if (done.outcome === 'repaired') return { outcome: 'repaired', quarantined: false };
     error = done.error instanceof Error ? done.error.message : String(done.error);
   }
-  const { kind, repository, digest } = finding;
-  const isBad = flags.quarantine === true && kind === 'corrupt' && repository !== undefined;
-  const quarantined = isBad && (await maintenanceOf(registry)?.quarantine(repository, digest)) === true;
+  const isBad = flags.quarantine === true && isDamage(finding) && finding.kind === 'corrupt';
+  const quarantined = isBad && (await maintenanceOf(registry)?.quarantine(finding.repository, finding.digest)) === true;
   return { outcome: 'left', quarantined, ...(error === undefined ? {} : { error }) };
 }
 
@@ -126,7 +126,8 @@ function clientOf({ host }: Peer): Registry {
 }
 
 function lineOf(finding: Finding, { outcome, quarantined, error }: Outcome): string {
-  const { kind, repository, digest, content, size, neededBy } = finding;
+  const { kind, repository, digest, content, size, neededBy, reason } = finding;
+  if (kind === 'unreadable') return `${kind} ${repository ?? 'registry'} (${reason ?? 'unknown reason'})`;
   const place = repository === undefined ? digest : `${repository}@${digest}`;
   const notes = [
     content ?? 'file',

@@ -24,7 +24,8 @@ export function gcCommand(): Command {
     .addOption(layoutOption())
     .addHelpText(
       'after',
-      '\nAfter a crash all content counts as used at the moment the directory is opened: garbage goes after --grace.' +
+      '\nExit code 1: a repository could not be read, and was skipped; the others were collected.' +
+        '\nAfter a crash all content counts as used at the moment the directory is opened: garbage goes after --grace.' +
         '\nA running server collects its own garbage: ocikit serve --gc 1h',
     )
     .action(async (dir: string, flags: GcFlags) => (await import('./run.ts')).runGc(dir, flags));

@@ -46,6 +46,7 @@ export async function runGc(dir: string, flags: GcFlags): Promise<void> {
       });
       await lines.written;
       await output.write({ type: 'report', ...report }, summaryOf(report));
+      if (lines.hasFailure) process.exitCode = 1;
     });
   } finally {
     await registry.close();
@@ -65,6 +66,8 @@ class EventLines {
   readonly #flags: GcFlags;
   /** Resolves when every line has been written. */
   written: Promise<void> = Promise.resolve();
+  /** True if a repository could not be collected. */
+  hasFailure = false;
 
   constructor(output: Output, flags: GcFlags) {
     this.#output = output;
@@ -72,6 +75,7 @@ class EventLines {
   }
 
   add(event: GarbageEvent): void {
+    this.hasFailure ||= event.type === 'failed';
     const line = lineOf(event, this.#flags);
     if (line === undefined) return;
     this.written = this.written.then(() => this.#output.write(event, line));
@@ -82,6 +86,13 @@ function lineOf(event: GarbageEvent, { dryRun, json }: GcFlags): string | undefi
   if (event.type === 'skipped') {
     return `skipped ${event.repository}: its manifest ${event.digest} is ${event.state}, so its references are unknown (ocikit check tells more)`;
   }
+  if (event.type === 'failed') {
+    return `skipped ${event.repository ?? 'content of no repository'}: ${event.reason}`;
+  }
+  if (event.type === 'untagged' && dryRun === true) {
+    return `would remove the tag ${event.repository}:${event.tag}: the manifest that it belongs to is gone`;
+  }
+  if (event.type === 'untagged' && json === true) return event.tag;
   if (event.type !== 'garbage' || (dryRun !== true && json !== true)) return undefined;
   const place = event.repository === undefined ? event.digest : `${event.repository}@${event.digest}`;
   return `would remove the ${event.kind} ${place} (${formatBytes(event.size)})`;

@@ -18,6 +18,8 @@ export function retainCommand(): Command {
       '\nAn example of rules:\n' +
         '  { "tags": [{ "repositories": ["team/**"], "tags": ["pr-*"], "keep": { "last": 10, "usedWithin": "14d" } }],\n' +
         '    "untagged": [{ "keepUsedWithin": "7d" }] }\n' +
+        'Rules do not apply to signatures and other tags such as sha256-<hex>.sig: these stay as long as their image.\n' +
+        'Exit code 1: a repository could not be read, and was skipped.\n' +
         'Afterwards ocikit gc removes content that no tag reaches any more.',
     )
     .action(async (dir: string, flags: RetainFlags) => (await import('./run.ts')).runRetain(dir, flags));

@@ -29,6 +29,14 @@ export async function runRetain(dir: string, flags: RetainFlags): Promise<void> 
       const report = await applyRetention(registry, rules, {
         dryRun: flags.dryRun === true,
         signal,
+        onWarning: (message) => process.stderr.write(`warning: ${message}\n`),
+        onFailure: ({ repository, error }) => {
+          const reason = error instanceof Error ? error.message : String(error);
+          written = written.then(() =>
+            output.write({ type: 'failed', repository, reason }, `skipped ${repository}: ${reason}`),
+          );
+          process.exitCode = 1;
+        },
         onEvent: (event) => {
           const line = lineOf(event, flags);
           written = written.then(() => output.write({ type: 'step', ...event }, line));

@@ -63,6 +63,10 @@ export class GarbageCollection {
         keepHistory,
         signal,
         onEvent: (event) => {
+          if (event.type === 'failed') {
+            const { repository, reason } = event;
+            logger.error('garbage collection of a repository failed', { repository, reason });
+          }
           if (event.type !== 'skipped') return;
           const { repository, digest, state } = event;
           logger.warn('skipped a repository in garbage collection: a manifest cannot be read', {

@@ -17,6 +17,17 @@ import type { BlobContent, ByteRange, ByteReader, Digest, ResolvedRange } from '
 import { fileReader, hasCode, isMissing, NotAFileError, openRegular } from '../disk/index.ts';
 
 import type { BlobStage, BlobStore } from './blob-store.ts';
+import { FileChecks } from './file-checks.ts';
+
+/** Options of {@link diskBlobs}. */
+export interface DiskBlobsOptions {
+  /**
+   * Compute the digest of each blob that is read as a whole; reading a damaged blob fails. A damaged blob counts as
+   * missing, so that clients push it again: a HEAD request reads a file that has not been looked at since it was
+   * written. Default: false.
+   */
+  verifyOnRead?: boolean | undefined;
+}
 
 /**
  * Creates a blob store that keeps each blob in the file `<dir>/<algorithm>/<encoded>`. A file gets that name only when
@@ -28,7 +39,8 @@ import type { BlobStage, BlobStore } from './blob-store.ts';
  * @example
  * const registry = createMemoryRegistry({ blobs: diskBlobs('/var/lib/registry') });
  */
-export function diskBlobs(dir: string): BlobStore {
+export function diskBlobs(dir: string, { verifyOnRead = false }: DiskBlobsOptions = {}): BlobStore {
+  const checks = verifyOnRead ? new FileChecks() : undefined;
   const given = new Set<Digest>();
   const pathOf = (digest: Digest): string => {
     const { algorithm, encoded } = splitDigest(parseDigest(digest));
@@ -47,13 +59,22 @@ export function diskBlobs(dir: string): BlobStore {
     async get(repository, digest, { range, signal }) {
       const path = pathOf(digest);
       const descriptor = blobDescriptor(digest, await sizeOfFile(repository, digest));
+      if (checks !== undefined) {
+        if (await checks.isDamaged(path)) throw blobUnknown(repository, digest);
+        if (range === undefined) {
+          return createContent({ descriptor, signal, source: { iterate: () => checks.read(path, digest) } });
+        }
+      }
       return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
     },
     async stat(repository, digest) {
-      return { size: await sizeOfFile(repository, digest) };
+      const size = await sizeOfFile(repository, digest);
+      if (checks !== undefined && !(await checks.isIntact(pathOf(digest), digest)))
+        throw blobUnknown(repository, digest);
+      return { size };
     },
     async put(repository, { digest }, content) {
-      const stage = new DiskStage(dir, pathOf, given);
+      const stage = new DiskStage({ dir, pathOf, given, checks });
       try {
         for await (const bytes of content) await stage.append(bytes);
         await stage.keep(repository, digest);
@@ -73,8 +94,19 @@ export function diskBlobs(dir: string): BlobStore {
       await rm(pathOf(digest), { force: true });
       given.delete(digest);
     },
-    stage: () => new DiskStage(dir, pathOf, given),
+    stage: () => new DiskStage({ dir, pathOf, given, checks }),
   };
+}
+
+interface StageOptions {
+  /** The directory of the blob store. */
+  dir: string;
+  /** The path of a blob. */
+  pathOf: (digest: Digest) => string;
+  /** The blobs that were pushed by this process. */
+  given: Set<Digest>;
+  /** Undefined if nothing is verified. */
+  checks: FileChecks | undefined;
 }
 
 class DiskStage implements BlobStage {
@@ -82,11 +114,13 @@ class DiskStage implements BlobStage {
   readonly #path: string;
   readonly #pathOf: (digest: Digest) => string;
   readonly #given: Set<Digest>;
+  readonly #checks: FileChecks | undefined;
   #handle: FileHandle | undefined;
   #size = 0;
 
-  constructor(dir: string, pathOf: (digest: Digest) => string, given: Set<Digest>) {
+  constructor({ dir, pathOf, given, checks }: StageOptions) {
     this.#given = given;
+    this.#checks = checks;
     this.#dir = join(dir, '.uploads');
     this.#path = join(this.#dir, randomBytes(16).toString('hex'));
     this.#pathOf = pathOf;
@@ -133,6 +167,7 @@ class DiskStage implements BlobStage {
       throw new RegistryError('UNAVAILABLE', `${path} is a directory in place of a blob: remove it`, { cause });
     }
     if (isNew) this.#given.add(digest);
+    await this.#checks?.noteIntact(path);
   }
 
   async discard(): Promise<void> {

@@ -39,7 +39,7 @@ export function memoryMaintenance(state: MemoryState, uploads: UploadSessions): 
       return digester.digest() === digest && digester.size === entry.size ? 'ok' : 'corrupt';
     } catch (error) {
       if (isRegistryError(error, 'BLOB_UNKNOWN')) return 'missing';
-      if (isRegistryError(error, 'SIZE_INVALID')) return 'corrupt';
+      if (isRegistryError(error, 'SIZE_INVALID', 'DIGEST_INVALID')) return 'corrupt';
       throw error;
     }
   };

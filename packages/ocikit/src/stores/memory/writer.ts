@@ -27,7 +27,7 @@ import type {
 } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
-import { checkPushedManifest, firstMissing, linkUnknown, reportBytes } from '../repository/index.ts';
+import { assertLinkSize, checkPushedManifest, firstMissing, linkUnknown, reportBytes } from '../repository/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { sizeOfBlob } from './reader.ts';
@@ -241,7 +241,7 @@ async function mountForeign(
 }
 
 /**
- * The named blobs that were never pushed to this registry but are in its blob store.
+ * The sizes of the named blobs that were never pushed to this registry but are in its blob store.
  *
  * @throws RegistryError MANIFEST_BLOB_UNKNOWN with the first missing digest
  */
@@ -250,15 +250,15 @@ async function linksOnlyInStore(
   repository: string,
   links: ManifestLinks,
   options: CallOptions,
-): Promise<Set<Digest>> {
-  const elsewhere = new Set<Digest>();
+): Promise<Map<Digest, number | undefined>> {
+  const elsewhere = new Map<Digest, number | undefined>();
   const missing = await firstMissing(links, {
     hasBlob(digest) {
       if (hasBlob(state, repository, digest)) return true;
       if (state.owners.has(digest)) return false;
-      return storeHas(state, repository, digest, options).then((isThere) => {
-        if (isThere) elsewhere.add(digest);
-        return isThere;
+      return inStore(state, repository, digest, options).then((found) => {
+        if (found !== undefined) elsewhere.set(digest, found.size);
+        return found !== undefined;
       });
     },
     hasManifest: (digest) => hasManifest(state, repository, digest),
@@ -267,20 +267,26 @@ async function linksOnlyInStore(
   return elsewhere;
 }
 
-/** @throws RegistryError MANIFEST_BLOB_UNKNOWN with the first missing digest */
+/** @throws RegistryError MANIFEST_BLOB_UNKNOWN or MANIFEST_INVALID, naming the first missing or different content */
 function assertLinksExist(
   state: MemoryState,
   repository: string,
   { blobs, manifests }: ManifestLinks,
-  elsewhere: ReadonlySet<Digest>,
+  elsewhere: ReadonlyMap<Digest, number | undefined>,
 ): void {
   const isMissing = (link: Descriptor, isThere: boolean): boolean =>
     !isThere && !elsewhere.has(link.digest) && !hasUrls(link);
   const missing =
     blobs.find((blob) => isMissing(blob, hasBlob(state, repository, blob.digest))) ??
     manifests.find((child) => isMissing(child, hasManifest(state, repository, child.digest)));
-  if (missing === undefined) return;
-  throw linkUnknown(repository, missing);
+  if (missing !== undefined) throw linkUnknown(repository, missing);
+  const index = state.repositories.get(repository)?.index;
+  for (const blob of blobs) {
+    assertLinkSize(repository, blob, index?.blobs.get(blob.digest)?.size ?? elsewhere.get(blob.digest));
+  }
+  for (const child of manifests) {
+    assertLinkSize(repository, child, index?.manifests.get(child.digest)?.descriptor.size);
+  }
 }
 
 function hasBlob(state: MemoryState, repository: string, digest: Digest): boolean {
@@ -293,22 +299,21 @@ function hasManifest(state: MemoryState, repository: string, digest: Digest): bo
 
 /** True if the blob store has content that was never pushed to this registry. */
 async function wasFound(state: MemoryState, home: string, digest: Digest): Promise<boolean> {
-  return !state.owners.has(digest) && (await storeHas(state, home, digest, {}));
+  return !state.owners.has(digest) && (await inStore(state, home, digest, {})) !== undefined;
 }
 
-/** True if the blob store has the content, or redirects to it. */
-async function storeHas(
+/** The content's size in the blob store, unknown if the store redirects; undefined if it has no such content. */
+async function inStore(
   state: MemoryState,
   repository: string,
   digest: Digest,
   options: CallOptions,
-): Promise<boolean> {
+): Promise<{ size: number | undefined } | undefined> {
   try {
-    await sizeOfBlob(state, repository, digest, options);
-    return true;
+    return { size: await sizeOfBlob(state, repository, digest, options) };
   } catch (error) {
-    if (isRegistryError(error, 'BLOB_UNKNOWN')) return false;
-    if (error instanceof RedirectError) return true;
+    if (isRegistryError(error, 'BLOB_UNKNOWN')) return undefined;
+    if (error instanceof RedirectError) return { size: undefined };
     throw error;
   }
 }

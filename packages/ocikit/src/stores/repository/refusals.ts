@@ -12,6 +12,27 @@ export function linkUnknown(repository: string, missing: { digest: Digest; media
 }
 
 /**
+ * Checks the size that a manifest says against the size of the stored content. Without this check, clients would find
+ * out only when they pull.
+ *
+ * @param found the stored size in bytes; undefined if it is not known
+ * @throws RegistryError MANIFEST_INVALID
+ */
+export function assertLinkSize(
+  repository: string,
+  named: { digest: Digest; size: number },
+  found: number | undefined,
+): void {
+  const { digest, size } = named;
+  if (found === undefined || found === size) return;
+  throw new RegistryError(
+    'MANIFEST_INVALID',
+    `the manifest says that ${digest} has ${size} bytes, but in ${repository} it has ${found}: correct the descriptor's size`,
+    { detail: { digest, size, found } },
+  );
+}
+
+/**
  * Checks that the caller continues an upload where its bytes end.
  *
  * @throws RegistryError RANGE_INVALID if `offset` is not the upload's size

@@ -1,6 +1,6 @@
 // Cases for manifests that a registry has to refuse.
 import { mediaTypes } from '../../model/index.ts';
-import type { ErrorCode, Registry } from '../../model/index.ts';
+import type { Descriptor, ErrorCode, Registry } from '../../model/index.ts';
 import {
   assertManifest,
   assertNoManifest,
@@ -280,6 +280,35 @@ export const incompleteManifests: DefineGroup = group('checking the links of a m
     await registry.deleteBlob(name, layer.descriptor.digest);
     await refuses(registry, name, made);
   });
+
+  test(
+    'refuses descriptors whose size differs from the size of the content',
+    ['strict links'],
+    async ({ registry, repository }) => {
+      const name = repository();
+      const layer = randomBlob(100);
+      const entry = imageOf({ layers: [layer] });
+      await pushContent(registry, name, entry);
+      const config = entry.blobs[0] ?? layer;
+      const wrong = ({ descriptor }: { descriptor: Descriptor }, by: number): Descriptor => {
+        return { ...descriptor, size: descriptor.size + by };
+      };
+      const urls = ['https://example.com/content'];
+      const refused: [string, TestManifest][] = [
+        ['a layer that is too large', imageOf({ config: config.descriptor, layers: [wrong(layer, 1)] })],
+        ['a layer that is too small', imageOf({ config: config.descriptor, layers: [wrong(layer, -1)] })],
+        ['a layer with URLs', imageOf({ config: config.descriptor, layers: [{ ...wrong(layer, 1), urls }] })],
+        ['a config', imageOf({ config: wrong(config, 1), layers: [layer.descriptor] })],
+        ['an entry', indexOf([wrong(entry, 1)])],
+      ];
+      for (const [what, { bytes, mediaType }] of refused) {
+        await rejects(registry.pushManifest(name, bytes, mediaType, { tags: ['v1'] }), 'MANIFEST_INVALID', what);
+        await assertNoTag(registry, name, 'v1');
+      }
+      const right = imageOf({ config: config.descriptor, layers: [layer.descriptor] });
+      await registry.pushManifest(name, right.bytes, right.mediaType, { tags: ['v1'] });
+    },
+  );
 
   test('does not need content that can be fetched elsewhere', async ({ registry, repository }) => {
     const name = repository();

@@ -3,7 +3,7 @@ import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 
 import { RepositoryGraph } from '../graph/index.ts';
 import type { LinkedContent } from '../graph/index.ts';
-import { ageThreshold, mapAhead } from '../shared/index.ts';
+import { ageThreshold, listedManifest, mapAhead } from '../shared/index.ts';
 
 import type { CheckEvent, Finding } from './findings.ts';
 
@@ -45,7 +45,8 @@ export async function* checkRepository(
 
   const { needs, unreadable } = await readManifests(graph, settings);
   for (const [digest, kind] of unreadable) {
-    if (kind === 'missing' && !(await isListed(maintenance, repository, digest))) {
+    // A client may have deleted the manifest since it was listed.
+    if (kind === 'missing' && (await listedManifest(maintenance, repository, digest)) === undefined) {
       unreadable.delete(digest);
       continue;
     }
@@ -89,16 +90,6 @@ export async function* checkRepository(
     const verdict = await maintenance.verify(repository, digest, { signal });
     if (verdict === 'missing') yield { kind: 'missing', repository, digest, ...need };
   }
-}
-
-/** Whether the repository still lists a manifest: a client may have deleted it since it was listed. */
-async function isListed(maintenance: Maintenance, repository: string, digest: Digest): Promise<boolean> {
-  // Without its last character, the digest sorts directly before itself.
-  const startAfter = digest.slice(0, -1);
-  for await (const { descriptor } of maintenance.manifests(repository, { startAfter, limit: 1 })) {
-    return descriptor.digest === digest;
-  }
-  return false;
 }
 
 interface Manifests {

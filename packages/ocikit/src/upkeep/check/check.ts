@@ -1,8 +1,8 @@
 // Checks that all content of a registry is there, intact and reachable.
 import { isRegistryError } from '../../model/index.ts';
-import type { Registry } from '../../model/index.ts';
+import type { Maintenance, Registry } from '../../model/index.ts';
 
-import { ageThreshold, assertAtLeast, requireMaintenance } from '../shared/index.ts';
+import { ageThreshold, assertAtLeast, Failures, requireMaintenance } from '../shared/index.ts';
 
 import { checkRepository } from './check-repository.ts';
 import type { CheckEvent, Finding } from './findings.ts';
@@ -35,8 +35,10 @@ const defaultGracePeriod = 60 * 60 * 1000;
  * Content that is pushed or deleted meanwhile may appear or not. Memory grows with the digests of the largest
  * repository.
  *
- * Rejects with UNSUPPORTED if the registry has no `Maintenance`, with TypeError if a number is below its least value,
- * and with any error of the registry.
+ * A repository that cannot be read is a finding, and the check continues with the others.
+ *
+ * Rejects with UNSUPPORTED if the registry has no `Maintenance`, and with TypeError if a number is below its least
+ * value.
  *
  * @example
  * for await (const { kind, repository, digest } of check(registry)) report(`${kind}: ${repository}@${digest}`);
@@ -48,20 +50,43 @@ export async function* check(registry: Registry, options: CheckOptions = {}): As
   assertAtLeast('concurrency', concurrency, 1);
   signal?.throwIfAborted();
   const maintenance = requireMaintenance(registry);
-  const settings = { registry, maintenance, gracePeriod, sparse, concurrency, signal, onEvent };
-  for await (const repository of registry.repositories({ signal })) {
-    onEvent({ type: 'repository', repository });
-    try {
-      yield* checkRepository(settings, repository);
-    } catch (error) {
-      // The repository is gone.
-      if (!isRegistryError(error, 'NAME_UNKNOWN')) throw error;
+  const failures = new Failures(signal, onEvent);
+  const settings = { registry, maintenance, gracePeriod, sparse, concurrency, signal, onEvent: failures.tell };
+  try {
+    for await (const repository of registry.repositories({ signal })) {
+      failures.tell({ type: 'repository', repository });
+      try {
+        yield* checkRepository(settings, repository);
+      } catch (error) {
+        // The repository is gone.
+        if (isRegistryError(error, 'NAME_UNKNOWN')) continue;
+        yield unreadable(repository, failures.reasonOf(error));
+      }
     }
+    for await (const problem of maintenance.problems?.({ signal }) ?? []) {
+      yield unreadable(undefined, problem);
+    }
+    yield* orphansOf(maintenance, gracePeriod, signal);
+  } catch (error) {
+    // The repositories or orphans cannot be listed, as in a layout for all repositories whose index is damaged.
+    yield unreadable(undefined, failures.reasonOf(error));
   }
+}
+
+async function* orphansOf(
+  maintenance: Maintenance,
+  gracePeriod: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Finding, void, undefined> {
   const threshold = ageThreshold(gracePeriod);
   for await (const { digest, size, usedAt } of maintenance.orphans({ signal })) {
     if (usedAt.getTime() >= threshold().getTime()) continue;
-    const unknown = { repository: undefined, content: undefined, neededBy: undefined, mediaType: undefined };
-    yield { kind: 'orphaned', digest, size, ...unknown };
+    yield { kind: 'orphaned', repository: undefined, digest, size, ...unknownContent };
   }
+}
+
+const unknownContent = { content: undefined, neededBy: undefined, mediaType: undefined };
+
+function unreadable(repository: string | undefined, reason: string): Finding {
+  return { kind: 'unreadable', repository, digest: undefined, reason, size: undefined, ...unknownContent };
 }

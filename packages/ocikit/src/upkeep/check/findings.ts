@@ -10,20 +10,23 @@ import type { Digest } from '../../model/index.ts';
  * | corrupt | the bytes do not match the digest |
  * | unreachable | no tag reaches this content, and it was not used lately: `collectGarbage` would remove it |
  * | orphaned | no repository has this content |
+ * | unreadable | this repository, or a file of the registry, cannot be read: its content is unknown |
  *
  * If a manifest of a repository cannot be read, nothing in that repository is called unreachable: the manifest may name
  * any content.
  */
-export type FindingKind = 'missing' | 'corrupt' | 'unreachable' | 'orphaned';
+export type FindingKind = 'missing' | 'corrupt' | 'unreachable' | 'orphaned' | 'unreadable';
 
-/** Something that is wrong with one manifest or blob. It is plain data, and can be stored as JSON. */
+/** Something that is wrong with a manifest, a blob or a whole repository. It is plain data, and can be stored as JSON. */
 export interface Finding {
   /** The kind of problem. */
   kind: FindingKind;
-  /** The repository that has it; undefined for orphans. */
+  /** The repository that has it; undefined for orphans, and if a file of the registry itself is unreadable. */
   repository: string | undefined;
-  /** Its digest. */
-  digest: Digest;
+  /** Its digest; undefined if `kind` is `unreadable`. */
+  digest: Digest | undefined;
+  /** The reason why it cannot be read; undefined for all other kinds. */
+  reason?: string | undefined;
   /** Whether it is a manifest or a blob; undefined if nothing tells. */
   content: 'manifest' | 'blob' | undefined;
   /** Its bytes, according to its descriptor or the store's record. */
@@ -34,9 +37,15 @@ export interface Finding {
   mediaType: string | undefined;
 }
 
-/** Whether a finding means lost content: `missing` or `corrupt`. The other kinds only take space. */
-export function isDamage({ kind }: Finding): boolean {
-  return kind === 'missing' || kind === 'corrupt';
+/** A finding that means lost content, which another registry may still have. */
+export type DamageFinding = Finding & { kind: 'missing' | 'corrupt'; repository: string; digest: Digest };
+
+/**
+ * Whether a finding means lost content: `missing` or `corrupt`. Unreachable and orphaned content only takes space. An
+ * unreadable repository may have lost anything, so it cannot be repaired piece by piece.
+ */
+export function isDamage(finding: Finding): finding is DamageFinding {
+  return finding.kind === 'missing' || finding.kind === 'corrupt';
 }
 
 /**

@@ -48,9 +48,11 @@ export async function repair(
   from: Registry,
   options: RepairOptions = {},
 ): Promise<Repair> {
+  if (finding.repository === undefined || !isDamage(finding)) {
+    const what = finding.digest ?? finding.repository ?? 'the registry';
+    throw new TypeError(`${what} is ${finding.kind}, which needs no repair`);
+  }
   const { repository, digest } = finding;
-  if (repository === undefined || !isDamage(finding))
-    throw new TypeError(`${digest} is ${finding.kind}, which needs no repair`);
   const { repositoryOf = (name) => name, signal } = options;
   const job = { registry, from, source: repositoryOf(repository), repository, signal };
   try {

@@ -5,6 +5,7 @@ import {
   addToTally,
   ageThreshold,
   assertAtLeast,
+  Failures,
   mapAhead,
   Pace,
   requireHistory,
@@ -28,6 +29,7 @@ export interface CollectGarbageOptions {
   untagged?: 'remove' | 'keep' | undefined;
   /**
    * Whether untagged manifests go whose subject is missing in the repository: it was never pushed, or it was deleted.
+   * Applies also to tags such as `sha256-<hex>.sig` whose manifest is missing.
    * Default: `remove`.
    */
   dangling?: 'remove' | 'keep' | undefined;
@@ -53,6 +55,10 @@ const defaultGracePeriod = 60 * 60 * 1000;
  * Removes the content that no tag reaches. A tag reaches content through indexes, manifests, subjects (a tagged
  * signature keeps the image that it signs) and referrers (a tagged image keeps its signatures).
  *
+ * A tag that attaches content to a manifest by its digest (`sha256-<hex>`, with `.sig`, `.att` or `.sbom` after it or
+ * not) reaches nothing by itself. It stays as long as that manifest is reachable, and is deleted after it. In a
+ * repository without other tags, it also stays as long as another repository has the manifest.
+ *
  * Clients may push and pull meanwhile. This content stays, with all that it names:
  *
  * - content that was used within the grace period, or that a client starts to use during the collection
@@ -65,8 +71,10 @@ const defaultGracePeriod = 60 * 60 * 1000;
  * A collection may end at any moment, also with its process: the registry stays intact, and the next collection
  * continues.
  *
+ * A repository that cannot be read or written is reported by an event, and the collection continues with the others.
+ *
  * Rejects with UNSUPPORTED if the registry has no `Maintenance`, with TypeError if a number is below its least value,
- * and with any error of the registry.
+ * and with any error of the registry when repositories are listed.
  *
  * @example
  * const { blobs } = await collectGarbage(registry, { gracePeriod: 24 * 60 * 60 * 1000 });
@@ -82,10 +90,21 @@ export async function collectGarbage(registry: Registry, options: CollectGarbage
   const report = emptyReport(dryRun);
   const keptHistory = keepHistory === 0 ? undefined : { time: keepHistory, history: requireHistory(registry) };
   const uploads = await openUploads(maintenance, gracePeriod, signal);
-  const settings = { gracePeriod, untagged, dangling, dryRun, concurrency, signal, onEvent };
-  const collection: Collection = { registry, maintenance, keptHistory, uploads, report, pace: new Pace(), ...settings };
+  const failures = new Failures(signal, onEvent);
+  const settings = { gracePeriod, untagged, dangling, dryRun, concurrency, signal, onEvent: failures.tell };
+  const fail = (repository: string | undefined, error: unknown): void => {
+    const reason = failures.reasonOf(error);
+    report.skipped++;
+    failures.tell({ type: 'failed', repository, reason });
+  };
+  const pace = new Pace();
+  const collection: Collection = { registry, maintenance, keptHistory, uploads, report, pace, fail, ...settings };
   await sweepRepositories(collection);
-  await sweepOrphans(collection);
+  try {
+    await sweepOrphans(collection);
+  } catch (error) {
+    fail(undefined, error);
+  }
   return report;
 }
 

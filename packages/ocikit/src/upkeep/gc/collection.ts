@@ -32,6 +32,12 @@ export interface Collection {
   pace: Pace;
   /** The report so far. */
   report: GarbageReport;
+  /**
+   * Reports that a repository failed, and lets the collection continue; undefined: the orphans failed.
+   *
+   * @throws the error if it must end the collection
+   */
+  fail: (repository: string | undefined, error: unknown) => void;
   /** Is told of each step. */
   onEvent: (event: GarbageEvent) => void;
 }

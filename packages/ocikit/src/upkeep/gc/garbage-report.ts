@@ -11,14 +11,18 @@ import type { Tally } from '../shared/index.ts';
  * |---|---|
  * | repository | the collection starts with this repository |
  * | garbage | this content was removed; in a dry run, it would be. `repository` is undefined for orphans |
+ * | untagged | this tag was deleted; in a dry run, it would be: the manifest that it is attached to is gone |
  * | kept | this content was not removed: a client started to use it, or it is leased |
  * | skipped | nothing is removed from this repository: a reachable manifest cannot be read, and may name any content |
+ * | failed | this repository could not be collected, and the collection continues; undefined: the orphans |
  */
 export type GarbageEvent =
   | { type: 'repository'; repository: string }
   | { type: 'garbage'; repository: string | undefined; kind: GarbageKind; digest: Digest; size: number }
+  | { type: 'untagged'; repository: string; tag: string; digest: Digest }
   | { type: 'kept'; repository: string; kind: GarbageKind; digest: Digest }
-  | { type: 'skipped'; repository: string; digest: Digest; state: 'missing' | 'corrupt' };
+  | { type: 'skipped'; repository: string; digest: Digest; state: 'missing' | 'corrupt' }
+  | { type: 'failed'; repository: string | undefined; reason: string };
 
 /** A kind of garbage. An `orphan` is content that no repository has. */
 export type GarbageKind = 'manifest' | 'blob' | 'orphan';
@@ -29,7 +33,7 @@ export interface GarbageReport {
   dryRun: boolean;
   /** How many repositories were examined. */
   repositories: number;
-  /** How many of them were skipped: see {@link GarbageEvent}. */
+  /** How many of them were skipped or failed: see {@link GarbageEvent}. */
   skipped: number;
   /**
    * How many manifests and blobs no tag reaches but stay for now: they are within the grace period, or in use. A later

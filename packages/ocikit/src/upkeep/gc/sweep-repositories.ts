@@ -15,14 +15,14 @@ const mostDigests = 20_000;
  */
 export async function sweepRepositories(collection: Collection): Promise<void> {
   const { registry, signal, report, onEvent } = collection;
-  const sweeps = new RunningSweeps();
+  const sweeps = new RunningSweeps(collection);
   try {
     for await (const repository of registry.repositories({ signal })) {
       await sweeps.untilFree();
       onEvent({ type: 'repository', repository });
       report.repositories++;
-      const sweep = await unlessGone(markRepository(collection, repository));
-      if (sweep !== undefined) sweeps.start(sweep);
+      const sweep = await orFailure(collection, repository, markRepository(collection, repository));
+      if (sweep !== undefined) sweeps.start(repository, sweep);
     }
   } finally {
     await sweeps.ended();
@@ -30,26 +30,31 @@ export async function sweepRepositories(collection: Collection): Promise<void> {
   sweeps.throwFirst();
 }
 
-/** Undefined if the repository is gone. */
-async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
+/** Undefined if the repository is gone, or if it failed: the failure is reported, and the collection continues. */
+async function orFailure<T>(collection: Collection, repository: string, work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (isRegistryError(error, 'NAME_UNKNOWN')) return undefined;
-    throw error;
+    if (!isRegistryError(error, 'NAME_UNKNOWN')) collection.fail(repository, error);
+    return undefined;
   }
 }
 
 /** The sweeps that are running, and the first error of all. */
 class RunningSweeps {
+  readonly #collection: Collection;
   readonly #running = new Set<Promise<void>>();
   readonly #errors: unknown[] = [];
   #digests = 0;
 
-  start(sweep: RepositorySweep): void {
+  constructor(collection: Collection) {
+    this.#collection = collection;
+  }
+
+  start(repository: string, sweep: RepositorySweep): void {
     const { size } = sweep;
     this.#digests += size;
-    const running = unlessGone(sweep.sweep())
+    const running = orFailure(this.#collection, repository, sweep.sweep())
       .catch((error: unknown) => void this.#errors.push(error))
       .finally(() => {
         this.#digests -= size;

@@ -3,7 +3,7 @@ import { isRegistryError } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 
 import { removalOrderOf, RepositoryGraph } from '../graph/index.ts';
-import { addToTally, ageThreshold, mapAhead } from '../shared/index.ts';
+import { addToTally, ageThreshold, mapAhead, removeManifest } from '../shared/index.ts';
 
 import type { Collection } from './collection.ts';
 
@@ -67,7 +67,7 @@ export class RepositorySweep {
     const { untagged } = this.#collection;
     const graph = this.#graph;
     const unusedSince = this.#threshold().getTime();
-    await graph.mark(({ tags }) => untagged === 'keep' || tags.length > 0);
+    await graph.mark(({ tags, isAttached }) => tags.length > 0 || (untagged === 'keep' && !isAttached));
     await this.#reachYoung(unusedSince);
     await this.#reachFormer();
     if (this.#collection.dangling === 'keep') await this.#reachDangling();
@@ -103,14 +103,16 @@ export class RepositorySweep {
     await this.#graph.reach(former);
   }
 
-  /** Keeps manifests whose subject is missing. */
+  /** Keeps manifests whose subject is missing, and those that are attached to missing manifests only. */
   async #reachDangling(): Promise<void> {
     const graph = this.#graph;
     const dangling: Digest[] = [];
     for (const { descriptor } of graph.unreached()) {
+      const { digest } = descriptor;
       const links = await graph.linksOf(descriptor);
-      const subject = typeof links === 'string' ? undefined : links.subject;
-      if (subject !== undefined && !graph.manifests.has(subject)) dangling.push(descriptor.digest);
+      const own = typeof links === 'string' ? undefined : links.subject;
+      const subjects = own === undefined ? graph.attachments.get(digest)?.subjects : [own];
+      if (subjects?.some((subject) => graph.manifests.has(subject)) === false) dangling.push(digest);
       await graph.giveWay();
     }
     await graph.reach(dangling);
@@ -157,17 +159,30 @@ export class RepositorySweep {
   }
 
   async #remove(kind: 'manifest' | 'blob', digests: Iterable<Digest> | AsyncIterable<Digest>): Promise<void> {
-    const { maintenance, dryRun, concurrency, report, onEvent } = this.#collection;
+    const { registry, maintenance, dryRun, concurrency, report, onEvent } = this.#collection;
     const repository = this.#repository;
     const removals = mapAhead(digests, concurrency, async (digest) => {
       // It may be reachable again: a client started to use a manifest that names it.
-      if (this.#graph.reached.has(digest)) return { digest, outcome: 'reached' } as const;
-      if (dryRun) return { digest, outcome: 'removed' } as const;
-      const isGone = await maintenance.removeUnused(repository, digest, { unusedSince: this.#threshold() });
-      return { digest, outcome: isGone ? 'removed' : 'kept' } as const;
+      if (this.#graph.reached.has(digest)) return { digest, outcome: 'reached', tags: [] } as const;
+      const attachment = this.#graph.attachments.get(digest);
+      if (dryRun) return { digest, outcome: 'removed', tags: attachment?.tags } as const;
+      const unusedSince = this.#threshold();
+      if (kind === 'blob') {
+        const isGone = await maintenance.removeUnused(repository, digest, { unusedSince });
+        return { digest, outcome: isGone ? 'removed' : 'kept', tags: [] } as const;
+      }
+      const subjects = attachment?.subjects ?? [];
+      const { isGone, tags } = await removeManifest(registry, maintenance, {
+        repository,
+        digest,
+        subjects,
+        unusedSince,
+      });
+      return { digest, outcome: isGone ? 'removed' : 'kept', tags } as const;
     });
-    for await (const { digest, outcome } of removals) {
+    for await (const { digest, outcome, tags = [] } of removals) {
       await this.#graph.giveWay();
+      for (const tag of tags) onEvent({ type: 'untagged', repository, tag, digest });
       const size = this.#graph.manifests.get(digest)?.descriptor.size ?? this.#sizes.get(digest) ?? 0;
       if (kind === 'blob') this.#sizes.delete(digest);
       if (outcome === 'removed') {

@@ -2,7 +2,8 @@
 import { isRegistryError } from '../../model/index.ts';
 import type { Descriptor, Digest, Maintenance, Registry } from '../../model/index.ts';
 
-import { Pace } from '../shared/index.ts';
+import { Pace, subjectOfTag } from '../shared/index.ts';
+import type { TagSubject } from '../shared/index.ts';
 
 import { readManifestLinks } from './manifest-links.ts';
 import type { ManifestLinks } from './manifest-links.ts';
@@ -15,6 +16,24 @@ export interface ListedManifest {
   usedAt: number;
 }
 
+/** The tags with which clients attach a manifest, such as a signature, to others. */
+export interface Attachment {
+  /** All tags of the manifest. */
+  tags: string[];
+  /** The manifests that these tags name, whether the repository has them or not. */
+  subjects: Digest[];
+}
+
+/** A listed manifest, for the decision whether it is reachable by itself. */
+export interface RootCandidate {
+  /** Its tags, without those that attach it to other manifests. */
+  tags: readonly string[];
+  /** It has tags, and all of them attach it to other manifests. */
+  isAttached: boolean;
+  /** When it was last used. */
+  usedAt: Date;
+}
+
 /** A reachable manifest that cannot be read. It may name any content of the repository. */
 export interface Unreadable {
   /** The manifest's digest. */
@@ -25,7 +44,8 @@ export interface Unreadable {
 
 /**
  * The reachable content of one repository. A reachable manifest makes reachable: the content that it names, its
- * subject, and its referrers. Memory holds the repository's digests, but no manifest's bytes.
+ * subject, its referrers, and the manifests that a tag such as `sha256-<hex>.sig` attaches to it. Such a tag alone
+ * makes nothing reachable. Memory holds the repository's digests, but no manifest's bytes.
  */
 export class RepositoryGraph {
   /** The repository's name. */
@@ -36,6 +56,10 @@ export class RepositoryGraph {
   readonly reached: Set<Digest> = new Set();
   /** Reachable manifests that cannot be read. */
   readonly unreadable: Unreadable[] = [];
+  /** The manifests whose tags all attach them to others. */
+  readonly attachments: Map<Digest, Attachment> = new Map();
+  /** For each manifest that has attachments: their digests. */
+  readonly #attached = new Map<Digest, Digest[]>();
   readonly #registry: Registry;
   readonly #maintenance: Maintenance;
   readonly #signal: AbortSignal | undefined;
@@ -61,15 +85,70 @@ export class RepositoryGraph {
    *
    * @param isRoot tells whether a manifest is reachable by itself
    */
-  async mark(isRoot: (manifest: { tags: readonly string[]; usedAt: Date }) => boolean): Promise<void> {
+  async mark(isRoot: (manifest: RootCandidate) => boolean): Promise<void> {
     const { repository } = this;
     const roots: Digest[] = [];
-    for await (const manifest of this.#maintenance.manifests(repository, { signal: this.#signal })) {
-      const { descriptor, usedAt } = manifest;
-      this.manifests.set(descriptor.digest, { descriptor, usedAt: usedAt.getTime() });
-      if (isRoot(manifest)) roots.push(descriptor.digest);
+    const named = new Map<Digest, TagSubject[]>();
+    let hasOrdinaryTags = false;
+    for await (const { descriptor, tags, usedAt } of this.#maintenance.manifests(repository, {
+      signal: this.#signal,
+    })) {
+      const { digest } = descriptor;
+      this.manifests.set(digest, { descriptor, usedAt: usedAt.getTime() });
+      const subjects = tags.flatMap((tag) => subjectOfTag(tag) ?? []);
+      const ordinary = subjects.length === 0 ? tags : tags.filter((tag) => subjectOfTag(tag) === undefined);
+      hasOrdinaryTags ||= ordinary.length > 0;
+      const isAttached = subjects.length > 0 && ordinary.length === 0;
+      if (isAttached) {
+        named.set(digest, subjects);
+        this.attachments.set(digest, { tags: [...tags], subjects: [] });
+      }
+      if (isRoot({ tags: ordinary, isAttached, usedAt })) roots.push(digest);
     }
+    for (const [digest, subjects] of named) this.#attach(digest, subjects);
     await this.reach(roots);
+    if (!hasOrdinaryTags) await this.#reachSignaturesOfOthers();
+  }
+
+  #attach(digest: Digest, subjects: readonly TagSubject[]): void {
+    for (const { digest: whole, beginning } of subjects) {
+      const found =
+        whole === undefined ? [...this.manifests.keys()].filter((one) => one.startsWith(beginning)) : [whole];
+      for (const subject of found) {
+        this.attachments.get(digest)?.subjects.push(subject);
+        const attached = this.#attached.get(subject);
+        if (attached === undefined) this.#attached.set(subject, [digest]);
+        else attached.push(digest);
+      }
+    }
+  }
+
+  /**
+   * A repository may hold nothing but signatures of other repositories' images (cosign's `COSIGN_REPOSITORY`). Such
+   * signatures are reachable as long as a repository of the registry has the image.
+   */
+  async #reachSignaturesOfOthers(): Promise<void> {
+    const wanted = new Map<Digest, Digest[]>();
+    for (const [digest, { subjects }] of this.attachments) {
+      if (this.reached.has(digest) || subjects.some((subject) => this.manifests.has(subject))) continue;
+      for (const subject of subjects) wanted.set(subject, [...(wanted.get(subject) ?? []), digest]);
+    }
+    if (wanted.size === 0) return;
+    const options = { signal: this.#signal };
+    for await (const other of this.#registry.repositories(options)) {
+      if (other === this.repository) continue;
+      try {
+        for await (const { descriptor } of this.#maintenance.manifests(other, options)) {
+          await this.reach(wanted.get(descriptor.digest) ?? []);
+          await this.giveWay();
+        }
+      } catch (error) {
+        if (isRegistryError(error, 'NAME_UNKNOWN')) continue;
+        this.#signal?.throwIfAborted();
+        // Any image may be in a repository that cannot be read.
+        return this.reach([...wanted.values()].flat());
+      }
+    }
   }
 
   /** Gives the manifests that are not reachable. */
@@ -83,6 +162,7 @@ export class RepositoryGraph {
     for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
       if (this.reached.has(digest)) continue;
       this.reached.add(digest);
+      waiting.push(...(this.#attached.get(digest) ?? []));
       const manifest = this.manifests.get(digest);
       if (manifest === undefined) continue;
       const links = await this.linksOf(manifest.descriptor);
@@ -98,9 +178,9 @@ export class RepositoryGraph {
     }
   }
 
-  /** Blobs have no links, so they need not be queued. */
+  /** Blobs without attachments lead nowhere, so they need not be queued. */
   #reachNamed(digest: Digest, waiting: Digest[]): void {
-    if (this.manifests.has(digest)) waiting.push(digest);
+    if (this.manifests.has(digest) || this.#attached.has(digest)) waiting.push(digest);
     else this.reached.add(digest);
   }
 

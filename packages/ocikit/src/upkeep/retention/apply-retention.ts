@@ -2,11 +2,13 @@
 import { isRegistryError } from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
 
-import { addToTally, requireMaintenance, emptyTally } from '../shared/index.ts';
+import { addToTally, emptyTally, removeManifest, requireMaintenance } from '../shared/index.ts';
 import type { Tally } from '../shared/index.ts';
 
 import { planRetention } from './plan-retention.ts';
 import type { RetentionStep } from './plan-retention.ts';
+import { RepositoryFailures } from './repository-failures.ts';
+import type { RetentionFailure } from './repository-failures.ts';
 import type { RetentionRules } from './retention-rules.ts';
 
 /** Options of {@link applyRetention} and {@link carryOutRetention}. */
@@ -17,6 +19,13 @@ export interface ApplyRetentionOptions {
   signal?: AbortSignal | undefined;
   /** Called synchronously after each step. An error that it throws ends the run. */
   onEvent?: ((event: RetentionEvent) => void) | undefined;
+  /** Called with a message for each rule that names tags to which no rule applies: see {@link TagRule}. */
+  onWarning?: ((message: string) => void) | undefined;
+  /**
+   * Called for each repository that cannot be read or changed. Without it, the run rejects with the first such error,
+   * after all other repositories.
+   */
+  onFailure?: ((failure: RetentionFailure) => void) | undefined;
 }
 
 /** The outcome of one step of a plan. */
@@ -66,7 +75,7 @@ export async function applyRetention(
   rules: RetentionRules,
   options: ApplyRetentionOptions = {},
 ): Promise<RetentionReport> {
-  return carryOutRetention(registry, planRetention(registry, rules, { signal: options.signal }), options);
+  return carryOutRetention(registry, planRetention(registry, rules, options), options);
 }
 
 /**
@@ -75,15 +84,22 @@ export async function applyRetention(
 export async function carryOutRetention(
   registry: Registry,
   plan: AsyncIterable<RetentionStep> | Iterable<RetentionStep>,
-  { dryRun = false, signal, onEvent = () => undefined }: ApplyRetentionOptions = {},
+  { dryRun = false, signal, onEvent = () => undefined, onFailure }: ApplyRetentionOptions = {},
 ): Promise<RetentionReport> {
   const report: RetentionReport = { dryRun, tags: 0, manifests: emptyTally(), kept: 0 };
+  const failures = new RepositoryFailures(signal, onFailure);
   for await (const steps of byRepository(plan)) {
     /** Manifests of this repository that stay: the manifests that they name must stay too. */
     const stays = new Set<Digest>();
     for (const step of steps) {
       signal?.throwIfAborted();
-      const outcome = dryRun ? 'done' : await carryOut(registry, step, stays);
+      let outcome: RetentionEvent['outcome'];
+      try {
+        outcome = dryRun ? 'done' : await carryOut(registry, step, stays);
+      } catch (error) {
+        failures.add(step.repository, error);
+        break;
+      }
       onEvent({ step, outcome });
       if (outcome === 'kept') report.kept++;
       if (outcome !== 'done') continue;
@@ -91,6 +107,7 @@ export async function carryOutRetention(
       else addToTally(report.manifests, step.size);
     }
   }
+  failures.finish();
   return report;
 }
 
@@ -119,7 +136,11 @@ async function carryOut(
   if (step.type === 'tag') return deleteTag(registry, step);
   const mayGo = !step.after.some((other) => stays.has(other));
   const unusedSince = new Date(step.unusedSince);
-  if (mayGo && (await requireMaintenance(registry).removeUnused(repository, digest, { unusedSince }))) return 'done';
+  if (mayGo) {
+    const removal = { repository, digest, subjects: step.subjects ?? [], unusedSince };
+    const { isGone } = await removeManifest(registry, requireMaintenance(registry), removal);
+    if (isGone) return 'done';
+  }
   stays.add(digest);
   return 'kept';
 }

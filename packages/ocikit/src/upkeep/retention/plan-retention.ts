@@ -3,9 +3,11 @@ import { isRegistryError } from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
 
 import { removalOrderOf, RepositoryGraph } from '../graph/index.ts';
-import { ageThreshold, requireMaintenance } from '../shared/index.ts';
+import { ageThreshold, requireMaintenance, subjectOfTag } from '../shared/index.ts';
 
-import { parseRules } from './retention-rules.ts';
+import { RepositoryFailures } from './repository-failures.ts';
+import type { RetentionFailure } from './repository-failures.ts';
+import { parseRules, warningsFor } from './retention-rules.ts';
 import type { ParsedTagRule, ParsedUntaggedRule, RetentionRules } from './retention-rules.ts';
 
 /** A tag or a manifest that has to go. It is plain data: it can be shown, stored as JSON, and carried out later. */
@@ -35,12 +37,24 @@ export type RetentionStep =
       unusedSince: string;
       /** The manifests that name it, and its subject. It is removed only after all of these. */
       after: readonly Digest[];
+      /**
+       * Set if it has tags, which all attach it to other manifests: these manifests' digests. The tags are deleted with
+       * it, and only if none of these manifests is there any more.
+       */
+      subjects?: readonly Digest[] | undefined;
     };
 
 /** Options of {@link planRetention}. */
 export interface PlanRetentionOptions {
   /** Ends the planning. */
   signal?: AbortSignal | undefined;
+  /** Called with a message for each rule that names tags to which no rule applies: see {@link TagRule}. */
+  onWarning?: ((message: string) => void) | undefined;
+  /**
+   * Called for each repository that cannot be read. Without it, the run rejects with the first such error, after all
+   * other repositories.
+   */
+  onFailure?: ((failure: RetentionFailure) => void) | undefined;
 }
 
 /**
@@ -60,10 +74,12 @@ export interface PlanRetentionOptions {
 export async function* planRetention(
   registry: Registry,
   rules: RetentionRules,
-  { signal }: PlanRetentionOptions = {},
+  { signal, onWarning, onFailure }: PlanRetentionOptions = {},
 ): AsyncGenerator<RetentionStep, void, undefined> {
   const { tags, untagged } = parseRules(rules);
   requireMaintenance(registry);
+  for (const message of warningsFor(rules)) onWarning?.(message);
+  const failures = new RepositoryFailures(signal, onFailure);
   for await (const repository of registry.repositories({ signal })) {
     try {
       const tagRules = tags.filter((rule) => rule.appliesTo(repository));
@@ -72,9 +88,10 @@ export async function* planRetention(
       if (rule !== undefined) yield* planUntagged(registry, repository, rule, signal);
     } catch (error) {
       // The repository is gone.
-      if (!isRegistryError(error, 'NAME_UNKNOWN')) throw error;
+      if (!isRegistryError(error, 'NAME_UNKNOWN')) failures.add(repository, error);
     }
   }
+  failures.finish();
 }
 
 interface TagTimes {
@@ -97,6 +114,7 @@ async function* planTags(
   })) {
     const times = { digest: descriptor.digest, createdAt: createdAt.getTime(), usedAt: usedAt.getTime() };
     for (const tag of tags) {
+      if (subjectOfTag(tag) !== undefined) continue;
       const rule = rules.find(({ appliesToTag }) => appliesToTag(tag));
       if (rule !== undefined) found.get(rule)?.push({ tag, ...times });
     }
@@ -127,7 +145,9 @@ async function* planUntagged(
     for (const digest of wave) {
       const size = graph.manifests.get(digest)?.descriptor.size ?? 0;
       const step = { repository, digest, size, rule: number, unusedSince: unusedSince.toISOString() };
-      yield { type: 'manifest', ...step, after: order.before(digest) };
+      const subjects = graph.attachments.get(digest)?.subjects;
+      const attached = subjects === undefined ? {} : { subjects };
+      yield { type: 'manifest', ...step, after: order.before(digest), ...attached };
     }
   }
 }

@@ -6,6 +6,9 @@ import { namePatterns } from './patterns.ts';
 /**
  * A rule that says which tags stay. It applies to the tags that its patterns match. If several rules match a tag, the
  * first one applies. If no rule matches, the tag stays.
+ *
+ * No rule applies to tags that attach content to a manifest by its digest: `sha256-<hex>`, also with `.sig`, `.att` or
+ * `.sbom` after it. They stay as long as that manifest; garbage collection deletes them after it.
  */
 export interface TagRule {
   /** Patterns of repositories: `*` is any text without a slash, `**` any text, `?` one character. Default: all. */
@@ -74,6 +77,20 @@ export interface ParsedUntaggedRule {
 }
 
 const everything: readonly string[] = ['**'];
+
+/** A pattern for these tags has this beginning or one of these ends; other patterns match them only by chance. */
+const forAttachedTags = /^sha(?:256|384|512)-|\.(?:sig|att|sbom)$/;
+
+/** Gives a message for each rule with a pattern for tags to which no rule applies. */
+export function warningsFor({ tags = [] }: RetentionRules): string[] {
+  return tags.flatMap(({ tags: matched = [], keep }, number) => {
+    const named = [...matched, ...(keep.tags ?? [])].filter((text) => forAttachedTags.test(text));
+    if (named.length === 0) return [];
+    return `rule ${number} for tags names ${named.map((text) => JSON.stringify(text)).join(', ')}, but no rule applies to \
+signatures and other tags of the form sha256-<hex>: such a tag stays as long as the manifest it belongs to, and garbage \
+collection removes it afterwards. Remove the pattern`;
+  });
+}
 
 /**
  * Validates and compiles rules.

@@ -224,6 +224,8 @@ function observedMaintenance(inner: Maintenance, watch: Watch): Maintenance {
         resultFrom: (removed) => ({ outcome: removed ? 'removed' : 'kept' }),
       }),
     orphans: (options) => watch.list('maintenance.orphans', {}, options, () => inner.orphans(options)),
+    problems: (options) =>
+      watch.list('maintenance.problems', {}, options, () => inner.problems?.(options) ?? nothing()),
     readManifest: (repository, digest, options) =>
       watch.call(watch.begin('maintenance.readManifest', { repository, digest }, options), {
         run: () => inner.readManifest(repository, digest, options),
@@ -405,4 +407,8 @@ function nameOf(from: MountSource | undefined): string | undefined {
 export function kindOf(error: unknown): string {
   if (error instanceof RegistryError) return error.code;
   return error instanceof Error ? error.name : typeof error;
+}
+
+async function* nothing(): AsyncGenerator<never, void, undefined> {
+  // A registry without the optional method has no problems to tell.
 }

@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib';
 import { digestOf, splitDigest } from '../../../model/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
-import { isMissing, noFollow, openRegular, pooledRandomBytes, readWhole } from '../files/index.ts';
+import { entriesOf, isMissing, noFollow, openRegular, pooledRandomBytes, readWhole } from '../files/index.ts';
 
 /**
  * A change to a repository. Records are absolute: applying one again changes nothing, so a journal can always be
@@ -156,7 +156,10 @@ export async function readJournal(dir: string, generation: number): Promise<Read
   if (bytes.length < magic.length) return { ...none, length: 0, last: { at: 0, head: bytes } };
   const last = { at: 0, head: Buffer.from(bytes.subarray(0, headLength)) };
   const isWhole = bytes.subarray(0, magic.length).equals(magic);
-  return readFrames(bytes, 0, { ...none, length: magic.length, last }, isWhole ? undefined : 0);
+  const journal = readFrames(bytes, 0, { ...none, length: magic.length, last }, isWhole ? undefined : 0);
+  // After a loss of power, a new file may be all zeros. A file of anything else was a journal, or is none.
+  const isLost = !isWhole && journal.records.length === 0 && bytes.some((byte) => byte !== 0);
+  return isLost ? { ...journal, damaged: [bytes] } : journal;
 }
 
 /**
@@ -284,6 +287,12 @@ export function readContent(
 /** Cuts off an incomplete record that a crash left, so that records can be appended. */
 export async function truncateJournal(dir: string, generation: number, length: number): Promise<void> {
   await truncate(journalPath(dir, generation), length);
+}
+
+/** The files that {@link quarantine} has written. */
+export async function quarantined(dir: string): Promise<string[]> {
+  const names = (await entriesOf(dir)).map(({ name }) => name);
+  return names.filter((name) => /^quarantine-[0-9]+-[0-9]+$/.test(name)).map((name) => join(dir, name));
 }
 
 /** Saves damaged bytes in a file of their own, so that the operator can look at them. */

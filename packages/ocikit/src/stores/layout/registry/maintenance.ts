@@ -89,6 +89,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
         if (size !== undefined && !state.claims.isBeingWritten(path)) yield { digest, size, ...state.timesOf(path) };
       }
     },
+    problems: () => store.problems(),
     async readManifest(repository, digest, options = {}) {
       const layout = await open(repository, options);
       parseDigest(digest);

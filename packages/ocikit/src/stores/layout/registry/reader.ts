@@ -68,9 +68,10 @@ export function layoutReader(state: LayoutState): Reader {
       assertRepository(repository);
       parseDigest(digest);
       const layout = await layoutOf(repository);
+      // Before the check, so that a concurrent removal of unused content sees the use.
+      state.used.touch(layout.blobPath(digest));
       const size = await state.sizeOfBlob(layout, repository, digest);
       if (size === undefined) throw await state.blobUnknown(layout, repository, digest);
-      state.used.touch(layout.blobPath(digest));
       return state.openBlob(layout, digest, size, options);
     },
     async resolveBlob(repository, digest, options = {}) {

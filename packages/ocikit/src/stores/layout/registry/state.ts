@@ -52,6 +52,9 @@ export class LayoutState {
   readonly claims: Claims;
   /** Small manifests that were read recently. */
   readonly manifests: ManifestCache = new ManifestCache();
+  /** Files in which a read found other bytes, with the numbers that tell whether they were replaced since. */
+  readonly #damaged = new Recent<string, string>(1000);
+  #hasDamaged = false;
   /** A repository for each recently used blob, for mounts without a source. */
   readonly #repositoriesWith = new Recent<Digest, string>(rememberedBlobs);
 
@@ -109,6 +112,8 @@ export class LayoutState {
   /** The size of a blob of the repository; undefined if the repository does not have the blob. */
   async sizeOfBlob(layout: Layout, repository: string, digest: Digest): Promise<number | undefined> {
     if (this.claims.isBeingRemoved(repository, digest)) return undefined;
+    // A client that is told so pushes the blob again.
+    if (this.#hasDamaged && this.#isDamaged(layout.blobPath(digest))) return undefined;
     if (!this.store.isShared) {
       await layout.explore(repository);
       if (this.claims.isBeingRemoved(repository, digest)) return undefined;
@@ -159,9 +164,21 @@ export class LayoutState {
     const bytes = this.journalledBytes(layout, digest);
     if (bytes !== undefined) return createContent({ descriptor, range, signal, source: { pieces: [bytes] } });
     if (this.verifyOnRead && isWhole) {
-      return createContent({ descriptor, signal, source: { iterate: () => verified(path, digest) } });
+      const onDamage = (): void => this.#noteDamaged(path);
+      return createContent({ descriptor, signal, source: { iterate: () => verified(path, digest, onDamage) } });
     }
     return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
+  }
+
+  #noteDamaged(path: string): void {
+    this.store.warn('a blob is damaged: it counts as missing until it is pushed again', { file: path });
+    this.#damaged.set(path, versionOf(path));
+    this.#hasDamaged = true;
+  }
+
+  #isDamaged(path: string): boolean {
+    const version = this.#damaged.get(path);
+    return version !== undefined && version === versionOf(path);
   }
 
   /** The bytes that another process has pushed, if they may not be in their file yet. */
@@ -233,7 +250,17 @@ export function isInAnyRepository({ repositories }: Layout, digest: Digest): boo
   return false;
 }
 
-async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {
+/** A text that changes when the file is replaced or written to. */
+function versionOf(path: string): string {
+  const { ino, size, mtimeNs } = statSync(path, { bigint: true, throwIfNoEntry: false }) ?? {};
+  return `${ino} ${size} ${mtimeNs}`;
+}
+
+async function* verified(
+  path: string,
+  digest: Digest,
+  onDamage: () => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const digester = new Digester(splitDigest(digest).algorithm);
   let last: Uint8Array | undefined;
   const file = await openRegular(path, noFollow);
@@ -244,6 +271,9 @@ async function* verified(path: string, digest: Digest): AsyncGenerator<Uint8Arra
     last = bytes;
   }
   // Before the last piece: an HTTP client that has received every byte would not notice an error.
-  if (digester.digest() !== digest) throw wrongDigest(digest, digester.digest());
+  if (digester.digest() !== digest) {
+    onDamage();
+    throw wrongDigest(digest, digester.digest());
+  }
   if (last !== undefined) yield last;
 }

@@ -3,7 +3,6 @@ import { copyFile, link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import {
-  hasUrls,
   assertRepository,
   defaultAlgorithm,
   digestAlgorithm,
@@ -11,9 +10,17 @@ import {
   readSource,
   splitDigest,
 } from '../../../model/index.ts';
-import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../../model/index.ts';
+import type { Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../../model/index.ts';
 
-import { bytesReport, linkUnknown, readPushedManifest, reportBytes, tagMoved } from '../../repository/index.ts';
+import {
+  assertLinkSize,
+  bytesReport,
+  firstMissing,
+  linkUnknown,
+  readPushedManifest,
+  reportBytes,
+  tagMoved,
+} from '../../repository/index.ts';
 import { stageVerified } from '../../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../../uploads/index.ts';
 
@@ -336,26 +343,29 @@ async function writeManifest(
   return { digest, bytes: small, place };
 }
 
-/** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming the first missing content */
+/** @throws RegistryError MANIFEST_BLOB_UNKNOWN or MANIFEST_INVALID, naming the first missing or different content */
 async function assertLinksExist(
   state: LayoutState,
   layout: Layout,
   repository: string,
-  { blobs, manifests }: ManifestLinks,
+  links: ManifestLinks,
 ): Promise<void> {
-  const check = async (descriptor: Descriptor, isThere: () => Promise<boolean>): Promise<void> => {
-    if (!hasUrls(descriptor) && !(await isThere())) throw linkUnknown(repository, descriptor);
+  const sizes = new Map<Digest, number>();
+  const noteSize = (digest: Digest, size: number | undefined): boolean => {
+    if (size !== undefined) sizes.set(digest, size);
+    return size !== undefined;
   };
-  const sizes = blobs.map((blob) =>
-    check(blob, async () => (await state.sizeOfBlob(layout, repository, blob.digest)) !== undefined),
-  );
-  await Promise.all(sizes);
-  for (const child of manifests) {
-    await check(child, async () => {
-      const isBeingRemoved = state.claims.isBeingRemoved(repository, child.digest);
-      return !isBeingRemoved && hasManifest(layout, repository, child.digest);
-    });
-  }
+  const missing = await firstMissing(links, {
+    async hasBlob(digest) {
+      return noteSize(digest, await state.sizeOfBlob(layout, repository, digest));
+    },
+    hasManifest(digest) {
+      if (state.claims.isBeingRemoved(repository, digest)) return false;
+      return noteSize(digest, layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor.size);
+    },
+  });
+  if (missing !== undefined) throw linkUnknown(repository, missing);
+  for (const link of [...links.blobs, ...links.manifests]) assertLinkSize(repository, link, sizes.get(link.digest));
 }
 
 function assertTagsMaySet(

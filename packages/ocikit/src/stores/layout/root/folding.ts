@@ -59,6 +59,10 @@ export class Folding {
   #batches: Promise<void> | undefined;
   /** Resolves when what is being folded is done: a layout must not be folded twice at a time. */
   #turn: Promise<void> = Promise.resolve();
+  /** Layouts that recovery could not open, by directory, and how to try again. */
+  readonly #held = new Map<string, () => Promise<void>>();
+  /** The layouts that the last fold could not write, and why. */
+  readonly #failed = new Map<string, unknown>();
   #idle: ReturnType<typeof setTimeout> | undefined;
   /** The shortest wait that a change since the last fold asks for. */
   #wait = longestIdle;
@@ -111,12 +115,38 @@ export class Folding {
   /** Folds in the background. If it fails, the journal still has everything. */
   now(): void {
     if (this.#running !== undefined || this.#isStopped) return;
-    this.#foldAfterRunning().catch((error: unknown) => this.#options.warn('the index could not be written', { error }));
+    const warn = (error: unknown): void => this.#options.warn('the index could not be written', { error });
+    this.#foldAfterRunning().then(() => this.#failed.forEach(warn), warn);
   }
 
-  /** Folds without pauses. */
-  fold(): Promise<void> {
-    return this.#options.files.throttle.atFullSpeed(() => this.#foldAfterRunning());
+  /**
+   * Folds without pauses. A layout that cannot be written does not keep the others from being written.
+   *
+   * @param directory the layout that the caller needs; undefined: all
+   * @throws the error of the layout that could not be written
+   */
+  async fold(directory?: string): Promise<void> {
+    await this.#options.files.throttle.atFullSpeed(() => this.#foldAfterRunning());
+    this.#assertWritten(directory);
+  }
+
+  #assertWritten(directory?: string): void {
+    for (const [failed, error] of this.#failed) if (directory === undefined || failed === directory) throw error;
+  }
+
+  /**
+   * Keeps old generations, because they have records of layouts that cannot be read now. Each fold tries these again.
+   *
+   * @param retries how to recover each layout, by directory
+   */
+  hold(generations: readonly number[], retries: ReadonlyMap<string, () => Promise<void>>): void {
+    this.#frozen.unshift(...generations);
+    for (const [directory, retry] of retries) this.#held.set(directory, retry);
+  }
+
+  /** True if the journals have records of this layout that are not in its index, and that the open layout lacks. */
+  isHeld(directory: string): boolean {
+    return this.#held.has(directory);
   }
 
   /**
@@ -182,6 +212,7 @@ export class Folding {
     await this.#fold();
     // The second fold writes only the edits that were made during the first.
     await this.#fold();
+    this.#assertWritten();
   }
 
   #foldAfterRunning(): Promise<void> {
@@ -216,17 +247,39 @@ export class Folding {
     // Generations left by a failed fold are replayed before this one, so they are removed with it.
     const frozen = this.#frozen.at(-1);
     let isWatching = false;
+    this.#failed.clear();
     for (const opening of this.#options.layouts()) {
       const layout = await opening.catch(() => undefined);
       if (layout === undefined) continue;
-      const isFolded = await this.#inTurn(() => this.#foldIfDirty(layout, journal, frozen));
-      if (isFolded) await this.#options.files.throttle.pause(layoutPause);
+      try {
+        const isFolded = await this.#inTurn(() => this.#foldIfDirty(layout, journal, frozen));
+        if (isFolded) await this.#options.files.throttle.pause(layoutPause);
+      } catch (error) {
+        // Another process may have taken the lock: then no layout can be written.
+        this.#options.assertOwned();
+        this.#failed.set(layout.directory, error);
+      }
       isWatching ||= layout.isWatching;
     }
     if (isWatching) this.whenIdle();
     await this.#options.history.flush();
+    await this.#recoverHeld();
+    if (this.#failed.size > 0 || this.#held.size > 0) this.whenIdle();
     // A caller of foldOne may have frozen further generations meanwhile, which other layouts still need.
-    if (frozen !== undefined) await this.removeGenerations(journal, this.#frozen, frozen);
+    else if (frozen !== undefined) await this.removeGenerations(journal, this.#frozen, frozen);
+  }
+
+  /** Tries again to recover the layouts that could not be read. */
+  async #recoverHeld(): Promise<void> {
+    for (const [directory, retry] of this.#held) {
+      try {
+        await retry();
+        this.#held.delete(directory);
+      } catch (error) {
+        this.#options.assertOwned();
+        warnOfHeld(this.#options.warn, error);
+      }
+    }
   }
 
   /** Runs after everything that got its turn before. */
@@ -328,6 +381,11 @@ function newWanted(): Wanted {
     settlers = { resolve, reject };
   });
   return Object.assign({ done, resolve: () => undefined, reject: () => undefined }, settlers);
+}
+
+/** Warns of a layout whose records stay in the journals. */
+export function warnOfHeld(warn: Warn, error: unknown): void {
+  warn('a repository cannot be read: its last changes stay in the journal until it can', { error });
 }
 
 /** For records that are not visible by themselves. */

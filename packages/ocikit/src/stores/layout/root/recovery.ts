@@ -9,6 +9,7 @@ import type { Layout } from '../index/index.ts';
 import { quarantine, truncateJournal } from '../journal/index.ts';
 import type { FoundJournals, HistoryFiles, Journal, JournalledContent, UnsettledContent } from '../journal/index.ts';
 
+import { warnOfHeld } from './folding.ts';
 import type { Folding } from './folding.ts';
 
 /** The parts of a root that recovery works on. */
@@ -25,6 +26,8 @@ export interface RecoveryOptions {
   history: HistoryFiles;
   /** Writes the indexes. */
   folding: Folding;
+  /** Throws if another process has taken the lock. */
+  assertOwned: () => void;
   /** Opens the layout in a directory below the root. */
   layoutIn: (directory: string) => Promise<Layout>;
 }
@@ -42,23 +45,53 @@ export async function saveDamaged({ damaged }: FoundJournals, dir: string, warn:
  * not needed for anything else then.
  *
  * @param journal the new journal, which is still empty
+ * @returns the layouts that cannot be read now, by directory, and how to try again. The journals are needed for these
  */
-export async function recover(journals: FoundJournals, journal: Journal, options: RecoveryOptions): Promise<void> {
+export async function recover(
+  journals: FoundJournals,
+  journal: Journal,
+  options: RecoveryOptions,
+): Promise<ReadonlyMap<string, () => Promise<void>>> {
   const { generations, directories, lastLength } = journals;
   const { dir, folding, history, layoutIn } = options;
   const slice = new TimeSlice();
+  const held = new Map<string, () => Promise<void>>();
   for (const content of journals.contents) {
-    await restoreFile(content, options);
+    await restoreFile(content, options).catch((error: unknown) => {
+      if (!isFileError(error)) throw error;
+      held.set(content.directory, () => recoverLayout(content.directory));
+    });
     if (slice.isOver) await slice.giveWay();
   }
   const last = generations.at(-1);
   if (last !== undefined && lastLength > 0) await truncateJournal(dir, last, lastLength);
   const frozen = lastLength > 0 ? last : undefined;
-  for (const directory of directories) {
+  const recoverLayout = async (directory: string): Promise<void> => {
+    if (held.has(directory)) {
+      const contents = journals.contents.filter((content) => content.directory === directory);
+      for (const content of contents) await restoreFile(content, options);
+    }
     const layout = await layoutIn(directory);
     if (layout.isDirty) await folding.foldLayout(layout, journal, frozen);
     await history.append(directory, journals.recordsOf(directory));
+  };
+  for (const directory of directories) {
+    try {
+      await recoverLayout(directory);
+    } catch (error) {
+      // One repository must not keep all others from being served.
+      if (!isRegistryError(error) && !isFileError(error)) throw error;
+      options.assertOwned();
+      held.set(directory, () => recoverLayout(directory));
+      warnOfHeld(options.warn, error);
+    }
   }
+  return held;
+}
+
+/** True for an error of the file system about one file, such as missing rights. A full disk concerns all files. */
+function isFileError(error: unknown): boolean {
+  return hasCode(error, 'EACCES', 'EPERM', 'EIO', 'EISDIR', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EBADMSG', 'EUCLEAN');
 }
 
 async function restoreFile(content: JournalledContent, { root, warn, unsettled }: RecoveryOptions): Promise<void> {

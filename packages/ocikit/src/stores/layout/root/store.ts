@@ -9,7 +9,16 @@ import type { NameList } from '../../repository/index.ts';
 import { directoryOf, Files, hasBlobs, PrivateDirectory, repositoryOf } from '../files/index.ts';
 import type { Durability, Warn } from '../files/index.ts';
 import { Layout, sharedNames, singleNames } from '../index/index.ts';
-import { HistoryFiles, Journal, randomMask, readContent, UnsettledContent } from '../journal/index.ts';
+import {
+  FoundJournals,
+  HistoryFiles,
+  Journal,
+  journalPath,
+  quarantined,
+  randomMask,
+  readContent,
+  UnsettledContent,
+} from '../journal/index.ts';
 import type { ContentRecord, JournalledContent, JournalPlace, JournalRecord, TagMoveRecord } from '../journal/index.ts';
 
 import { Edits } from './edits.ts';
@@ -159,8 +168,8 @@ export class LayoutStore {
     const { snapshots } = this.private;
     const names = isShared ? sharedNames(this.#defaultRepository) : singleNames(repositoryOf(directory));
     const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn });
-    // Once this process writes, all journals of other processes have been folded.
-    if (this.#journal === undefined) await this.#follower.open(layout);
+    // Once this process writes, all journals of other processes have been folded, except for held layouts.
+    if (this.#journal === undefined || this.#folding.isHeld(directory)) await this.#follower.open(layout);
     else layout.show(await layout.read(), []);
     layout.lookedAt = this.#edits.now;
     return layout;
@@ -214,17 +223,19 @@ export class LayoutStore {
       await this.private.removeLeftovers();
       this.#ids = createUploadIdIssuer(await this.private.uploadKey());
       await this.files.whileAlwaysDurable(async () => {
-        await recover(journals, journal, {
+        const held = await recover(journals, journal, {
           root: this.root,
           dir: this.private.path,
           warn: this.warn,
           unsettled: this.#unsettled,
           history: this.#history,
           folding: this.#folding,
+          assertOwned,
           layoutIn: (directory) => this.layoutOf(this.isShared ? '' : repositoryOf(directory)),
         });
         this.#journal = journal;
-        await this.#folding.removeGenerations(journal, journals.generations);
+        if (held.size === 0) await this.#folding.removeGenerations(journal, journals.generations);
+        else this.#folding.hold(journals.generations, held);
       });
       this.#folding.whenIdle();
       this.#edits.start();
@@ -355,10 +366,15 @@ export class LayoutStore {
     }
   }
 
-  /** Writes every index that the journal extends, and starts a new journal. */
-  fold(): Promise<void> {
+  /**
+   * Writes every index that the journal extends, and starts a new journal.
+   *
+   * @param layout the one that the caller needs to be written; undefined: all
+   * @throws the error of the layout that could not be written
+   */
+  fold(layout?: Layout): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
-    return this.#folding.fold();
+    return this.#folding.fold(layout?.directory);
   }
 
   /**
@@ -378,6 +394,20 @@ export class LayoutStore {
       if (this.#journal !== undefined) return this.#history.pending(directory);
       return (await this.#follower.journals()).recordsOf(directory);
     });
+  }
+
+  /** A message for each damaged journal, and for each file that damaged records were saved in. */
+  async *problems(): AsyncGenerator<string, void, undefined> {
+    const advice = 'changes of tags and manifests may be lost: push again what is missing';
+    // Until this process writes, the journals belong to another process, or to one that has crashed.
+    const journals =
+      this.#journal === undefined ? await FoundJournals.find(this.private.path, this.isShared, noWarning) : undefined;
+    for (const { generation } of journals?.damaged ?? []) {
+      yield `${journalPath(this.private.path, generation)} has damaged records; ${advice}`;
+    }
+    for (const path of await quarantined(this.private.path)) {
+      yield `${path} has damaged records of a journal; ${advice}, then remove the file`;
+    }
   }
 
   /** All repositories, in byte order. */
@@ -417,6 +447,9 @@ export class LayoutStore {
     await lock.release();
   }
 }
+
+/** {@link LayoutStore.problems} tells the same. */
+const noWarning = (): undefined => undefined;
 
 function closed(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'the registry has been closed');

@@ -35,9 +35,15 @@ export class LeasedBlobs {
 
   /** The blob, leased until its reader ends; undefined if the store does not have it. */
   async get(repository: string, digest: Digest, options: GetBlobOptions): Promise<BlobContent | undefined> {
-    const content = await fromStore(options.signal, () => this.#store.getBlob(repository, digest, options));
-    if (content === undefined) return undefined;
+    // Before the store is asked: eviction must not come between its answer and the first read.
     const lease = await maintenanceOf(this.#store)?.lease(repository, [digest]);
+    let content: BlobContent | undefined;
+    try {
+      content = await fromStore(options.signal, () => this.#store.getBlob(repository, digest, options));
+    } finally {
+      if (content === undefined) void lease?.[Symbol.asyncDispose]();
+    }
+    if (content === undefined) return undefined;
     return watchContent(content, {
       ended: (_bytes, failure) => {
         // The file is too short, has been deleted, or has other bytes.
