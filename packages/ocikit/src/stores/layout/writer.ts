@@ -9,8 +9,15 @@ import {
   readSource,
   splitDigest,
 } from '../../model/index.ts';
-import type { Descriptor, Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../model/index.ts';
-import { hasUrls, linkUnknown, readPushedManifest, bytesReport, reportBytes, tagMoved } from '../repository/index.ts';
+import type { Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../model/index.ts';
+import {
+  bytesReport,
+  checkPushedManifest,
+  firstMissing,
+  linkUnknown,
+  reportBytes,
+  tagMoved,
+} from '../repository/index.ts';
 import { stageVerified } from '../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
@@ -23,6 +30,9 @@ import type { SmallFile } from './store.ts';
 import { inLargePieces, largePiece } from './large-pieces.ts';
 import { FileStage, restoreUpload } from './upload-files.ts';
 import { withMoves } from './with-moves.ts';
+
+/** Links of a manifest above which they are looked up before they are named. */
+const manyLinks = 256;
 
 export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
   const { store } = state;
@@ -86,12 +96,14 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
     async pushManifest(repository, bytes, mediaType, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
-      const pushed = readPushedManifest(bytes, mediaType, options);
+      const pushed = await checkPushedManifest(bytes, mediaType, options);
       const { descriptor, tags, links, referrer } = pushed;
       const { digest } = descriptor;
       const subject = links.subject?.digest;
       await store.own();
       const layout = await store.layoutOf(repository);
+      // An early answer: naming them all takes time. It is judged again when nothing can be removed any more.
+      if (!state.sparse && pushed.digests.length > manyLinks) await assertLinksExist(state, layout, repository, links);
       const endNaming = state.beginNaming(layout, repository, [...pushed.digests, digest]);
       const stage = new FileStage(store.private.temporaryPath(), store.files);
       try {
@@ -333,21 +345,13 @@ async function assertLinksExist(
   state: LayoutState,
   layout: Layout,
   repository: string,
-  { blobs, manifests }: ManifestLinks,
+  links: ManifestLinks,
 ): Promise<void> {
-  const check = async (descriptor: Descriptor, isThere: () => Promise<boolean>): Promise<void> => {
-    if (!hasUrls(descriptor.urls) && !(await isThere())) throw linkUnknown(repository, descriptor);
-  };
-  const sizes = blobs.map((blob) =>
-    check(blob, async () => (await state.sizeOfBlob(layout, repository, blob.digest)) !== undefined),
-  );
-  await Promise.all(sizes);
-  for (const child of manifests) {
-    await check(child, async () => {
-      const isBeingRemoved = state.isBeingRemoved(repository, child.digest);
-      return !isBeingRemoved && hasManifest(layout, repository, child.digest);
-    });
-  }
+  const missing = await firstMissing(links, {
+    hasBlob: async (digest) => (await state.sizeOfBlob(layout, repository, digest)) !== undefined,
+    hasManifest: (digest) => !state.isBeingRemoved(repository, digest) && hasManifest(layout, repository, digest),
+  });
+  if (missing !== undefined) throw linkUnknown(repository, missing);
 }
 
 function assertTagsMaySet(
