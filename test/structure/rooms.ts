@@ -156,10 +156,19 @@ export const rooms: Rooms = {
   // The server knows the interface, no store and no client. It imports only types from Node, so that importing the server
   // loads nothing that other runtimes lack.
   'http/server': {
-    imports: ['model', 'http/wire', 'http/server/adapters', 'http/server/api', 'http/server/shared'],
+    imports: [
+      'model',
+      'http/wire',
+      'http/server/adapters',
+      'http/server/api',
+      'http/server/receiving',
+      'http/server/shared',
+    ],
   },
   'http/server/shared': { imports: ['model', 'http/wire'] },
-  'http/server/api': { imports: ['model', 'http/wire', 'http/server/shared'] },
+  // How many bodies arrive, how fast, and with how much memory: no HTTP status and no header.
+  'http/server/receiving': { imports: ['model', 'http/server/shared'] },
+  'http/server/api': { imports: ['model', 'http/wire', 'http/server/receiving', 'http/server/shared'] },
   'http/server/adapters': {
     imports: ['model', 'http/server/adapters/fast', 'http/server/adapters/node', 'http/server/shared'],
   },

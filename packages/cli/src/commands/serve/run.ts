@@ -1,6 +1,7 @@
 // Runs `ocikit serve`: opens the store or cache, serves it, and stops at a signal.
 import { resolve as absolute } from 'node:path';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import type { Registry } from 'ocikit';
 import { serve } from 'ocikit/serve';
@@ -31,6 +32,7 @@ export interface ServeFlags extends ProxyFlags {
 /** Serves until SIGINT or SIGTERM, then finishes running requests. */
 export async function runServe(flags: ServeFlags): Promise<void> {
   keepHeapSmall();
+  giveMemoryBack();
   const logger = lineLogger((line) => process.stderr.write(line));
   const store = await (flags.proxy === undefined ? openStore(flags, logger) : openCache(flags.proxy, flags, logger));
   try {
@@ -60,6 +62,33 @@ function keepHeapSmall(): void {
     setFlagsFromString('--optimize-for-size');
     clearInterval(timer);
   }, 1000);
+  timer.unref();
+}
+
+/** Bytes of buffers outside the heap that may stay allocated although nothing uses them. */
+const fewBuffers = 32 * 1024 * 1024;
+/** Milliseconds between looks at them. */
+const buffersInterval = 5000;
+/** The least number of looks between two collections. */
+const looksApart = 6;
+
+/**
+ * V8 collects when memory grows, so the buffers of a burst of requests would stay until the next burst. This collects
+ * when their number has come to rest. A large heap is left alone: it would stand still for long.
+ */
+function giveMemoryBack(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  let before = 0;
+  let looks = looksApart;
+  const timer = setInterval(() => {
+    const { external_memory: buffers, used_heap_size: heap } = getHeapStatistics();
+    const isAtRest = Math.abs(buffers - before) < buffers / 16;
+    before = buffers;
+    if (++looks < looksApart || !isAtRest || buffers < fewBuffers || heap > largeHeap) return;
+    looks = 0;
+    collect();
+  }, buffersInterval);
   timer.unref();
 }
 
@@ -126,12 +155,15 @@ interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' |
   verifyOnRead?: boolean | undefined;
 }
 
+/** Twice as many as the server receives at the same time: those that wait for their next request leave room for others. */
+const maxUploads = 2000;
+
 async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
   const sparse = flags.sparse === true;
   if (flags.memory === true) {
     const { createMemoryRegistry } = await import('ocikit/memory');
     return {
-      registry: createMemoryRegistry({ sparse }),
+      registry: createMemoryRegistry({ sparse, maxUploads }),
       place: 'in memory, until it stops',
       close: () => Promise.resolve(),
     };
@@ -142,6 +174,7 @@ async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
   const registry = open(flags.root, {
     durability,
     sparse,
+    maxUploads,
     verifyOnRead,
     onWarning: (message, fields) => logger.warn(message, fields),
   });

@@ -28,6 +28,7 @@ class Dripping implements AsyncIterable<Uint8Array> {
 }
 
 let lastOfNetwork = 0;
+const anyOfNetwork = (): string => `2001:db8::${++lastOfNetwork}`;
 
 interface Request {
   body: Dripping;
@@ -174,16 +175,19 @@ describe('the bodies that a server receives', () => {
     expect([gone.outcome, next.outcome]).toEqual(['gone', 'received']);
   });
 
-  test.each([
+  test.each<[string, Partial<Exchange>, string | undefined]>([
     ['is known', { address: () => '203.0.113.7' }, 'TOOMANYREQUESTS'],
-    ['is any of a network of 64 bits', { address: () => `2001:db8::${++lastOfNetwork}` }, 'TOOMANYREQUESTS'],
+    ['is any of a network of 64 bits', { address: anyOfNetwork }, 'TOOMANYREQUESTS'],
     ['is not known', {}, undefined],
     ['is loopback', { address: () => '127.0.0.1' }, undefined],
     ['is loopback in IPv6', { address: () => '::1' }, undefined],
     ['is loopback in another form', { address: () => '::ffff:127.0.0.1' }, undefined],
     [
       'is of a proxy',
-      { address: () => '203.0.113.7', header: (name: string) => (name === 'x-forwarded-for' ? '192.0.2.1' : undefined) },
+      {
+        address: () => '203.0.113.7',
+        header: (name: string) => (name === 'x-forwarded-for' ? '192.0.2.1' : undefined),
+      },
       undefined,
     ],
   ])('of one client are limited if its address is known: it %s', async (_what, parts, outcome) => {
