@@ -126,7 +126,10 @@ describe('the bodies that a server receives', () => {
       await vi.advanceTimersByTimeAsync(500);
       for (const { body } of slow) await body.send(1);
     }
-    expect(slow.map(({ outcome }) => outcome)).toEqual([...Array(2).fill('REQUEST_TIMEOUT'), ...Array(6)]);
+    expect(slow.map(({ outcome }) => outcome)).toEqual([
+      ...Array<string>(2).fill('REQUEST_TIMEOUT'),
+      ...Array<undefined>(6),
+    ]);
     const others = [open(), open()];
     for (let i = 0; i < 20; i++) {
       await vi.advanceTimersByTimeAsync(500);
@@ -153,7 +156,7 @@ describe('the bodies that a server receives', () => {
     const fast = Array.from({ length: 8 }, () => open());
     const waiting = Array.from({ length: 5 }, () => open());
     await vi.advanceTimersByTimeAsync(0);
-    expect(waiting.map(({ outcome }) => outcome)).toEqual([...Array(4), 'TOOMANYREQUESTS']);
+    expect(waiting.map(({ outcome }) => outcome)).toEqual([...Array<undefined>(4), 'TOOMANYREQUESTS']);
     for (let i = 0; i < 9; i++) {
       await vi.advanceTimersByTimeAsync(500);
       for (const { body } of fast) await body.send(2048);
