@@ -1,4 +1,4 @@
-import { digestOf, digestsIn, isRegistryError, linksOf, parseManifest, splitDigest } from '../model/index.ts';
+import { digestOf, digestsIn, isRegistryError, linksOf, parseManifestInTurn, splitDigest } from '../model/index.ts';
 import type { Descriptor, Digest, Maintenance } from '../model/index.ts';
 
 /** What a manifest names. */
@@ -38,12 +38,12 @@ export async function readNamed(
     throw error;
   }
   if (digestOf(bytes, splitDigest(digest).algorithm) !== digest) return 'corrupt';
-  return namedBy(bytes, mediaType);
+  return await namedBy(bytes, mediaType);
 }
 
-function namedBy(bytes: Uint8Array, mediaType: string): Named {
+async function namedBy(bytes: Uint8Array, mediaType: string): Promise<Named> {
   try {
-    const { blobs, manifests, subject } = linksOf(parseManifest(bytes, mediaType));
+    const { blobs, manifests, subject } = linksOf(await parseManifestInTurn(bytes, mediaType));
     return { blobs: blobs.map(contentOf), manifests: manifests.map(contentOf), subject: subject?.digest };
   } catch (error) {
     if (!isRegistryError(error)) throw error;

@@ -1,4 +1,4 @@
-import { digestOf, isRegistryError, linksOf, parseManifest, splitDigest, wrongDigest } from '../model/index.ts';
+import { digestOf, isRegistryError, linksOf, parseManifestInTurn, splitDigest, wrongDigest } from '../model/index.ts';
 import type { Descriptor, Digest, Registry } from '../model/index.ts';
 
 import { isDamage } from './findings.ts';
@@ -66,7 +66,7 @@ async function fetchManifest(way: Way, digest: Digest, mediaType: string | undef
   const found = digestOf(bytes, splitDigest(digest).algorithm);
   if (found !== digest) throw wrongDigest(digest, found);
   const type = mediaType ?? descriptor.mediaType;
-  const { blobs, manifests } = linksOf(parseManifest(bytes, type));
+  const { blobs, manifests } = linksOf(await parseManifestInTurn(bytes, type));
   for (const blob of blobs) {
     if (hasUrls(blob)) continue;
     const isThere = registry.resolveBlob(repository, blob.digest, { signal });

@@ -1,4 +1,4 @@
-import { isRegistryError, linksOf, parseManifest } from '../model/index.ts';
+import { isRegistryError, linksOf, parseManifestInTurn } from '../model/index.ts';
 import type { CallOptions, Digest, Manifest, ManifestLinks, Registry } from '../model/index.ts';
 
 /**
@@ -35,7 +35,7 @@ export async function tagThatReaches(
       if (next.descriptor.digest === digest) return true;
       if (seen.has(next.descriptor.digest)) continue;
       seen.add(next.descriptor.digest);
-      const { blobs, manifests, subject } = linksIn(next);
+      const { blobs, manifests, subject } = await linksIn(next);
       const named = [...manifests, ...(subject === undefined ? [] : [subject])];
       if ([...blobs, ...named].some((descriptor) => descriptor.digest === digest)) return true;
       for (const each of named) {
@@ -49,9 +49,9 @@ export async function tagThatReaches(
 }
 
 /** What a registry holds that is no manifest by today's rules names nothing. */
-function linksIn({ bytes, descriptor }: Manifest): ManifestLinks {
+async function linksIn({ bytes, descriptor }: Manifest): Promise<ManifestLinks> {
   try {
-    return linksOf(parseManifest(bytes, descriptor.mediaType));
+    return linksOf(await parseManifestInTurn(bytes, descriptor.mediaType));
   } catch (error) {
     if (!isRegistryError(error)) throw error;
     return { blobs: [], manifests: [], subject: undefined };

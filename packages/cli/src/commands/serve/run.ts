@@ -67,27 +67,19 @@ function keepHeapSmall(): void {
 
 /** Bytes of buffers outside the heap that may stay allocated although nothing uses them. */
 const fewBuffers = 32 * 1024 * 1024;
-/** Milliseconds between looks at them. */
-const buffersInterval = 5000;
-/** The least number of looks between two collections. */
-const looksApart = 6;
+/** Milliseconds between two looks at them. */
+const buffersInterval = 20_000;
 
 /**
- * V8 collects when memory grows, so the buffers of a burst of requests would stay until the next burst. This collects
- * when their number has come to rest. A large heap is left alone: it would stand still for long.
+ * V8 collects when memory grows, so the buffers of a burst of requests would stay until the next burst. A small heap is
+ * collected within some 10 ms. A large one is left alone, as it would stand still for long.
  */
 function giveMemoryBack(): void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  let before = 0;
-  let looks = looksApart;
   const timer = setInterval(() => {
     const { external_memory: buffers, used_heap_size: heap } = getHeapStatistics();
-    const isAtRest = Math.abs(buffers - before) < buffers / 16;
-    before = buffers;
-    if (++looks < looksApart || !isAtRest || buffers < fewBuffers || heap > largeHeap) return;
-    looks = 0;
-    collect();
+    if (buffers >= fewBuffers && heap < largeHeap) collect();
   }, buffersInterval);
   timer.unref();
 }
@@ -155,7 +147,7 @@ interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' |
   verifyOnRead?: boolean | undefined;
 }
 
-/** Twice as many as the server receives at the same time: those that wait for their next request leave room for others. */
+/** Twice as many as the server receives at the same time: uploads between two requests leave room for others. */
 const maxUploads = 2000;
 
 async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {

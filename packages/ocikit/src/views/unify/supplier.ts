@@ -1,4 +1,4 @@
-import { isRegistryError, linksOf, parseManifest } from '../../model/index.ts';
+import { isRegistryError, linksOf, parseManifestInTurn } from '../../model/index.ts';
 import type { BlobContent, CallOptions, Descriptor, Digest, Manifest, PushedManifest } from '../../model/index.ts';
 import type { PushManifestOptions } from '../../model/index.ts';
 
@@ -77,7 +77,7 @@ export class Supplier {
     depth: number,
   ): Promise<void> {
     const call = { signal, context };
-    const { blobs, manifests } = linksOf(parseManifest(bytes, mediaType));
+    const { blobs, manifests } = linksOf(await parseManifestInTurn(bytes, mediaType));
     for (const { digest, urls = [] } of blobs) {
       if (urls.length === 0) await this.blob(to, repository, digest, call);
     }
