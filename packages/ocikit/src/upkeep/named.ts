@@ -38,7 +38,7 @@ export async function readNamed(
     throw error;
   }
   if (digestOf(bytes, splitDigest(digest).algorithm) !== digest) return 'corrupt';
-  return await namedBy(bytes, mediaType);
+  return namedBy(bytes, mediaType);
 }
 
 async function namedBy(bytes: Uint8Array, mediaType: string): Promise<Named> {
