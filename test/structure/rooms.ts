@@ -165,14 +165,14 @@ export const rooms: Rooms = {
       'http/wire',
       'http/server/adapters',
       'http/server/api',
-      'http/server/shared',
       'http/server/receiving',
+      'http/server/shared',
     ],
   },
   'http/server/shared': { imports: ['model', 'http/wire'] },
-  'http/server/api': { imports: ['model', 'http/wire', 'http/server/shared', 'http/server/receiving'] },
-  // Budgets and rates of incoming bodies.
+  // How many bodies arrive, how fast, and with how much memory: no HTTP status and no header.
   'http/server/receiving': { imports: ['model', 'http/server/shared'] },
+  'http/server/api': { imports: ['model', 'http/wire', 'http/server/receiving', 'http/server/shared'] },
   'http/server/adapters': {
     imports: ['model', 'http/server/adapters/fast', 'http/server/adapters/node', 'http/server/shared'],
   },

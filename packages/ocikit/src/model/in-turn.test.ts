@@ -23,7 +23,9 @@ describe('parseManifestInTurn', () => {
   const manifest = (count: number): Uint8Array => {
     const digest = `sha256:${'0'.repeat(64)}`;
     const entry = { mediaType: mediaTypes.imageManifest, digest, size: 1 };
-    return new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: Array(count).fill(entry) }));
+    return new TextEncoder().encode(
+      JSON.stringify({ schemaVersion: 2, manifests: Array.from({ length: count }, () => entry) }),
+    );
   };
 
   test.each([1, 20_000])('gives the document of parseManifest for %d entries', async (count) => {

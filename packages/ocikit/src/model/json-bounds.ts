@@ -42,7 +42,7 @@ export function assertJsonBounds(bytes: Uint8Array): void {
   let end = 0;
   for (let at = 0; at < length; at++) {
     // The bytes of longer UTF-8 characters are none of these.
-    switch (bytes[at]) {
+    switch (bytes[at] ?? 0) {
       case 0x22: // "
         start = at + 1;
         for (at = start; at < length && bytes[at] !== 0x22; at++) if (bytes[at] === 0x5c) at++;

@@ -1,6 +1,7 @@
 // Runs `ocikit serve`: opens the store or cache, serves it, and stops at a signal.
 import { resolve as absolute } from 'node:path';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import type { Registry } from 'ocikit';
 import { serve } from 'ocikit/serve';
@@ -34,6 +35,7 @@ export interface ServeFlags extends ProxyFlags {
 /** Serves until SIGINT or SIGTERM, then finishes running requests. */
 export async function runServe(flags: ServeFlags): Promise<void> {
   keepHeapSmall();
+  giveMemoryBack();
   const logger = lineLogger((line) => process.stderr.write(line));
   const store = await (flags.proxy === undefined ? openStore(flags, logger) : openCache(flags.proxy, flags, logger));
   const deadline = new StopDeadline({ write: (line) => process.stderr.write(line), exit: exitAtOnce });
@@ -67,6 +69,25 @@ function keepHeapSmall(): void {
     setFlagsFromString('--optimize-for-size');
     clearInterval(timer);
   }, 1000);
+  timer.unref();
+}
+
+/** Bytes of buffers outside the heap that may stay allocated although nothing uses them. */
+const fewBuffers = 32 * 1024 * 1024;
+/** Milliseconds between two looks at them. */
+const buffersInterval = 20_000;
+
+/**
+ * V8 collects when memory grows, so the buffers of a burst of requests would stay until the next burst. A small heap is
+ * collected within some 10 ms. A large one is left alone, as it would stand still for long.
+ */
+function giveMemoryBack(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const timer = setInterval(() => {
+    const { external_memory: buffers, used_heap_size: heap } = getHeapStatistics();
+    if (buffers >= fewBuffers && heap < largeHeap) collect();
+  }, buffersInterval);
   timer.unref();
 }
 
@@ -144,12 +165,15 @@ interface StoreFlags extends Pick<ServeFlags, 'root' | 'layout' | 'durability' |
   verifyOnRead?: boolean | undefined;
 }
 
+/** Twice as many as the server receives at the same time: uploads between two requests leave room for others. */
+const maxUploads = 2000;
+
 async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
   const sparse = flags.sparse === true;
   if (flags.memory === true) {
     const { createMemoryRegistry } = await import('ocikit/memory');
     return {
-      registry: createMemoryRegistry({ sparse }),
+      registry: createMemoryRegistry({ sparse, maxUploads }),
       place: 'in memory, until it stops',
       close: () => Promise.resolve(),
     };
@@ -160,6 +184,7 @@ async function openStore(flags: StoreFlags, logger: Logger): Promise<Store> {
   const registry = open(flags.root, {
     durability,
     sparse,
+    maxUploads,
     verifyOnRead,
     onWarning: (message, fields) => logger.warn(message, fields),
   });

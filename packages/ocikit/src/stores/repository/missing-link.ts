@@ -34,7 +34,7 @@ async function missingIn(
   const missingOfBatch = async (): Promise<Descriptor | undefined> => {
     const asked = batch;
     batch = [];
-    const found = await Promise.all(asked.map(({ isThere }) => isThere));
+    const found = await Promise.all(asked.map(async ({ isThere }) => isThere));
     return asked[found.indexOf(false)]?.descriptor;
   };
   for (const descriptor of descriptors) {

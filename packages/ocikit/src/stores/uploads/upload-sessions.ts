@@ -71,7 +71,7 @@ const longestPause = 60_000;
 const shortestPause = 1000;
 /** Bytes for which an upload among many is kept a second longer: they take about that long to send again. */
 const bytesPerSecond = 64 * 1024;
-/** From this limit on, a server has many clients, and one of them must not lock the others out. */
+/** From this limit on, many clients use the store: one of them must not lock the others out. */
 const manyUploads = 16;
 
 /** The longest delay of a timer in milliseconds. With a longer one, it would fire at once. */

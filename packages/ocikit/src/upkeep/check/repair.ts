@@ -4,7 +4,7 @@ import {
   hasUrls,
   isRegistryError,
   linksOf,
-  parseManifest,
+  parseManifestInTurn,
   splitDigest,
   wrongDigest,
 } from '../../model/index.ts';
@@ -82,7 +82,7 @@ async function fetchManifest(job: RepairJob, digest: Digest, mediaType: string |
   const found = digestOf(bytes, splitDigest(digest).algorithm);
   if (found !== digest) throw wrongDigest(digest, found);
   const type = mediaType ?? descriptor.mediaType;
-  const { blobs, manifests } = linksOf(parseManifest(bytes, type));
+  const { blobs, manifests } = linksOf(await parseManifestInTurn(bytes, type));
   for (const blob of blobs) {
     if (hasUrls(blob)) continue;
     const isThere = registry.resolveBlob(repository, blob.digest, { signal });

@@ -5,7 +5,7 @@ import {
   hasUrls,
   isRegistryError,
   linksOf,
-  parseManifest,
+  parseManifestInTurn,
   splitDigest,
 } from '../../model/index.ts';
 import type { Descriptor, Digest, Maintenance } from '../../model/index.ts';
@@ -53,9 +53,9 @@ export async function readManifestLinks(
   return linksIn(bytes, mediaType);
 }
 
-function linksIn(bytes: Uint8Array, mediaType: string): ManifestLinks {
+async function linksIn(bytes: Uint8Array, mediaType: string): Promise<ManifestLinks> {
   try {
-    const { blobs, manifests, subject } = linksOf(parseManifest(bytes, mediaType));
+    const { blobs, manifests, subject } = linksOf(await parseManifestInTurn(bytes, mediaType));
     return { blobs: blobs.map(contentOf), manifests: manifests.map(contentOf), subject: subject?.digest };
   } catch (error) {
     if (!isRegistryError(error)) throw error;

@@ -1,5 +1,5 @@
 // Finds a tag through which content is reached.
-import { isManifestUnknown, isRegistryError, linksOf, parseManifest } from '../../model/index.ts';
+import { isManifestUnknown, isRegistryError, linksOf, parseManifestInTurn } from '../../model/index.ts';
 import type { CallOptions, Digest, Manifest, ManifestLinks, Registry } from '../../model/index.ts';
 
 /**
@@ -37,7 +37,7 @@ export async function tagThatReaches(
       if (next.descriptor.digest === digest) return true;
       if (seen.has(next.descriptor.digest)) continue;
       seen.add(next.descriptor.digest);
-      const { blobs, manifests, subject } = linksIn(next);
+      const { blobs, manifests, subject } = await linksIn(next);
       const named = [...manifests, ...(subject === undefined ? [] : [subject])];
       if ([...blobs, ...named].some((descriptor) => descriptor.digest === digest)) return true;
       for (const each of named) {
@@ -54,9 +54,9 @@ export async function tagThatReaches(
  * The content that a manifest names. A registry may hold bytes that are no manifest by today's rules: they name
  * nothing.
  */
-function linksIn({ bytes, descriptor }: Manifest): ManifestLinks {
+async function linksIn({ bytes, descriptor }: Manifest): Promise<ManifestLinks> {
   try {
-    return linksOf(parseManifest(bytes, descriptor.mediaType));
+    return linksOf(await parseManifestInTurn(bytes, descriptor.mediaType));
   } catch (error) {
     if (!isRegistryError(error)) throw error;
     return { blobs: [], manifests: [], subject: undefined };

@@ -28,6 +28,7 @@ class Dripping implements AsyncIterable<Uint8Array> {
 }
 
 let lastOfNetwork = 0;
+const anyOfNetwork = (): string => `2001:db8::${++lastOfNetwork}`;
 
 interface Request {
   body: Dripping;
@@ -125,7 +126,10 @@ describe('the bodies that a server receives', () => {
       await vi.advanceTimersByTimeAsync(500);
       for (const { body } of slow) await body.send(1);
     }
-    expect(slow.map(({ outcome }) => outcome)).toEqual([...Array(2).fill('REQUEST_TIMEOUT'), ...Array(6)]);
+    expect(slow.map(({ outcome }) => outcome)).toEqual([
+      ...Array<string>(2).fill('REQUEST_TIMEOUT'),
+      ...Array<undefined>(6),
+    ]);
     const others = [open(), open()];
     for (let i = 0; i < 20; i++) {
       await vi.advanceTimersByTimeAsync(500);
@@ -152,7 +156,7 @@ describe('the bodies that a server receives', () => {
     const fast = Array.from({ length: 8 }, () => open());
     const waiting = Array.from({ length: 5 }, () => open());
     await vi.advanceTimersByTimeAsync(0);
-    expect(waiting.map(({ outcome }) => outcome)).toEqual([...Array(4), 'TOOMANYREQUESTS']);
+    expect(waiting.map(({ outcome }) => outcome)).toEqual([...Array<undefined>(4), 'TOOMANYREQUESTS']);
     for (let i = 0; i < 9; i++) {
       await vi.advanceTimersByTimeAsync(500);
       for (const { body } of fast) await body.send(2048);
@@ -174,17 +178,17 @@ describe('the bodies that a server receives', () => {
     expect([gone.outcome, next.outcome]).toEqual(['gone', 'received']);
   });
 
-  test.each([
-    ['is known', { address: (): string => '203.0.113.7' }, 'TOOMANYREQUESTS'],
-    ['is any of a network of 64 bits', { address: (): string => `2001:db8::${++lastOfNetwork}` }, 'TOOMANYREQUESTS'],
+  test.each<[string, Partial<Exchange>, string | undefined]>([
+    ['is known', { address: () => '203.0.113.7' }, 'TOOMANYREQUESTS'],
+    ['is any of a network of 64 bits', { address: anyOfNetwork }, 'TOOMANYREQUESTS'],
     ['is not known', {}, undefined],
-    ['is loopback', { address: (): string => '127.0.0.1' }, undefined],
-    ['is loopback in IPv6', { address: (): string => '::1' }, undefined],
-    ['is loopback in another form', { address: (): string => '::ffff:127.0.0.1' }, undefined],
+    ['is loopback', { address: () => '127.0.0.1' }, undefined],
+    ['is loopback in IPv6', { address: () => '::1' }, undefined],
+    ['is loopback in another form', { address: () => '::ffff:127.0.0.1' }, undefined],
     [
       'is of a proxy',
       {
-        address: (): string => '203.0.113.7',
+        address: () => '203.0.113.7',
         header: (name: string) => (name === 'x-forwarded-for' ? '192.0.2.1' : undefined),
       },
       undefined,

@@ -26,8 +26,8 @@ export interface ServerLimits {
    */
   tagsPerPush?: number | undefined;
   /**
-   * Number of requests that may send content at the same time. One more waits for up to 4 s, then it is answered 429. At
-   * most three quarters of them may be slower than `bodyRate`. Default: 1000.
+   * Number of requests that may send content at the same time. One more waits for up to 4 s, then it is answered 429.
+   * At most three quarters of them may be slower than `bodyRate`. Default: 1000.
    */
   concurrentUploads?: number | undefined;
   /**
@@ -42,8 +42,8 @@ export interface ServerLimits {
    */
   bodyTimeout?: number | undefined;
   /**
-   * Bytes per second that a request's body must have, over each `bodyTimeout` in which the server waits for it.
-   * A slower body is answered 408. Default: 1024.
+   * Bytes per second that a request's body must have, over each `bodyTimeout` in which the server waits for it. A
+   * slower one is answered 408. Default: 1024.
    */
   bodyRate?: number | undefined;
   /**

@@ -15,9 +15,9 @@ import type { Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from 
 import {
   assertLinkSize,
   bytesReport,
+  checkPushedManifest,
   firstMissing,
   linkUnknown,
-  readPushedManifest,
   reportBytes,
   tagMoved,
 } from '../../repository/index.ts';
@@ -32,6 +32,9 @@ import { FileStage, inLargePieces, largePiece, restoreUpload } from '../uploads/
 
 import type { LayoutState } from './state.ts';
 import { withTagMoves } from './record-tag-moves.ts';
+
+/** Links of a manifest above which they are looked up before they are named. */
+const manyLinks = 256;
 
 /** The writing methods of a layout registry. */
 export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSessions>): Writer {
@@ -96,12 +99,14 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
     async pushManifest(repository, bytes, mediaType, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
-      const pushed = readPushedManifest(bytes, mediaType, options);
+      const pushed = await checkPushedManifest(bytes, mediaType, options);
       const { descriptor, tags, links, referrer } = pushed;
       const { digest } = descriptor;
       const subject = links.subject?.digest;
       await store.own();
       const layout = await store.layoutOf(repository);
+      // An early answer: naming them all takes time. It is judged again when nothing can be removed any more.
+      if (!state.sparse && pushed.digests.length > manyLinks) await assertLinksExist(state, layout, repository, links);
       const releaseHold = state.holdForPush(layout, repository, [...pushed.digests, digest]);
       const stage = new FileStage(store.private.temporaryPath(), store.files);
       try {

@@ -1,6 +1,6 @@
 // Manifests by digest through a cache.
 import { SingleFlight } from '../../../transfer/index.ts';
-import { digestOf, isRegistryError, splitDigest } from '../../../model/index.ts';
+import { digestOf, isRegistryError, parseJson, splitDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Registry, RegistryError } from '../../../model/index.ts';
 
 import type { CacheEventType, CacheSettings, ExpiringMap } from '../shared/index.ts';
@@ -139,7 +139,7 @@ export class CachedManifests {
 function whatIsWrong(bytes: Uint8Array, mediaType: string): string | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
+    value = parseJson(bytes);
   } catch {
     value = undefined;
   }

@@ -1,5 +1,5 @@
 // Finds the newest of several manifests that members have for a tag.
-import { isRegistryError, maintenanceOf, parseManifest } from '../../../model/index.ts';
+import { isRegistryError, maintenanceOf, parseManifestInTurn } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Manifest, Registry } from '../../../model/index.ts';
 
 import type { Member } from '../members/index.ts';
@@ -95,7 +95,7 @@ async function timeIn(
   { bytes, descriptor }: Manifest,
   call: CallOptions,
 ): Promise<number | undefined> {
-  const document = parseManifest(bytes, descriptor.mediaType);
+  const document = await parseManifestInTurn(bytes, descriptor.mediaType);
   const said = parseTime(document.manifest.annotations?.[createdAnnotation]);
   if (said !== undefined || document.kind !== 'image') return said;
   const { digest, size } = document.manifest.config;

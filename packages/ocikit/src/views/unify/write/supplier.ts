@@ -1,5 +1,5 @@
 // Copies content to a member that lacks it from a member that has it.
-import { isRegistryError, linksOf, parseManifest } from '../../../model/index.ts';
+import { isRegistryError, linksOf, parseManifestInTurn } from '../../../model/index.ts';
 import type {
   BlobContent,
   CallOptions,
@@ -85,7 +85,7 @@ export class Supplier {
     depth: number,
   ): Promise<void> {
     const call = { signal, context };
-    const { blobs, manifests } = linksOf(parseManifest(bytes, mediaType));
+    const { blobs, manifests } = linksOf(await parseManifestInTurn(bytes, mediaType));
     for (const { digest, urls = [] } of blobs) {
       if (urls.length === 0) await this.blob(to, repository, digest, call);
     }

@@ -244,7 +244,7 @@ class FastConnection {
    * Hands the connection over to `node:http`.
    *
    * It does so only when the socket flows and has asked its handle for more. Otherwise the socket starts the handle
-   * later, even if `node:http` has paused it by then, and a body that is not read would fill the memory.
+   * later, even if `node:http` has paused it by then. Then an unread body would fill the memory, whatever its size.
    */
   #handOff(): void {
     this.#state = 'handed over';

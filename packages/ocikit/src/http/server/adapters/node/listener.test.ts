@@ -1,7 +1,9 @@
-import { connect } from 'node:net';
 import { readdir } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
+import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { startServer } from '../../../../../test/start-server.ts';
 import { temporaryDirectory } from '../../../../../test/temporary-directory.ts';
@@ -10,6 +12,7 @@ import type { Registry } from '../../../../model/index.ts';
 import { serve } from '../../../../node/index.ts';
 import { diskBlobs } from '../../../../stores/blobs/node.ts';
 import { createMemoryRegistry } from '../../../../stores/memory/index.ts';
+import { createServer } from '../../index.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);
@@ -255,3 +258,44 @@ function latch(): { opened: Promise<void>; open: () => void } {
 function hangs(): AsyncIterable<never> {
   return { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }) };
 }
+
+describe('a large body that no handler reads', () => {
+  test.each([
+    ['arrives at once', 0],
+    ['arrives after a small request', 1],
+  ])('waits at its client when it %s', async (_when, requests) => {
+    const asked = latch();
+    const registry = partialRegistry({
+      pushBlob: () => {
+        asked.open();
+        return new Promise(() => undefined);
+      },
+    });
+    const { node, connection } = createServer(registry);
+    let inServer: Socket | undefined;
+    const http = createHttpServer(node);
+    const listeners = http.listeners('connection');
+    http.removeAllListeners('connection');
+    http.on('connection', (socket: Socket) => {
+      inServer = socket;
+      connection(socket, 16 * 1024, (given) => {
+        for (const listener of listeners) listener.call(http, given);
+      });
+    });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const client = connect((http.address() as AddressInfo).port, '127.0.0.1');
+    onTestFinished(() => {
+      client.destroy();
+      http.close();
+    });
+    client.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(requests));
+    const size = 64 * 1024 * 1024;
+    const post = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`;
+    client.write(post);
+    client.write(Buffer.alloc(size));
+    await asked.opened;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    // One or two pieces. All of the body would arrive within this time.
+    expect(inServer?.bytesRead).toBeLessThan(1024 * 1024);
+  });
+});

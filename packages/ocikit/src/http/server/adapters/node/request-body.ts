@@ -33,6 +33,27 @@ export class NodeRequestBody implements AsyncIterable<Uint8Array> {
   }
 }
 
+/** Bytes that all bodies together receive before other work of the process has its turn. */
+const mostInTurn = 4 * 1024 * 1024;
+/** Bytes of this turn of the event loop. */
+let inTurn = 0;
+/** Functions that let bodies go on in the next turn. */
+let nextTurn: (() => void)[] = [];
+
+/** @returns true if no more should be received in this turn */
+function countInTurn(count: number): boolean {
+  if (inTurn === 0) setImmediate(beginTurn);
+  inTurn += count;
+  return inTurn >= mostInTurn;
+}
+
+function beginTurn(): void {
+  inTurn = 0;
+  const resumes = nextTurn;
+  nextTurn = [];
+  for (const resume of resumes) resume();
+}
+
 interface Waiting {
   resolve: (result: IteratorResult<Uint8Array, undefined>) => void;
   reject: (error: unknown) => void;
@@ -139,7 +160,12 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
       this.#queue.push(piece);
       this.#queued += length;
     }
+    const isTurnOver = countInTurn(length);
     if (this.#queued >= mostQueued || this.#budget.isScarce) this.#pause();
+    else if (isTurnOver) {
+      this.#pause();
+      nextTurn.push(() => this.#resume());
+    }
   };
 
   readonly #onEnd = (): void => {
