@@ -51,7 +51,7 @@ describe('work that a collection waits for', () => {
   test.each([
     { work: 100, pushing: Infinity, rest: 400 },
     { work: 60_000, pushing: Infinity, rest: 10_000 },
-    { work: 1000, pushing: 200, rest: 250 },
+    { work: 1000, pushing: 200, rest: 200 },
     { work: 1000, pushing: 0, rest: 50 },
   ])('rests $rest ms after $work ms of work if clients push for $pushing ms', async ({ work, pushing, rest }) => {
     const throttle = new Throttle();
