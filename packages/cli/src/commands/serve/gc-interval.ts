@@ -26,6 +26,8 @@ export class GarbageCollection {
   readonly #stop = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> = Promise.resolve();
+  /** True if the last collection took longer than the interval: that is said once. */
+  #isLate = false;
 
   constructor(registry: Registry, options: GarbageCollectionOptions) {
     this.#registry = registry;
@@ -87,7 +89,9 @@ export class GarbageCollection {
         waiting,
         milliseconds,
       });
-      if (milliseconds > interval) {
+      const wasLate = this.#isLate;
+      this.#isLate = milliseconds > interval;
+      if (this.#isLate && !wasLate) {
         logger.warn('a garbage collection took longer than its interval: garbage may stay longer', {
           milliseconds,
           interval,

@@ -37,7 +37,7 @@ async function ageToKeep({ gracePeriod, uploads }: Collection, repository: strin
   return gracePeriod + (oldest === undefined ? 0 : Math.max(Date.now() - oldest, 0));
 }
 
-/** What is reachable in one repository, and the removal of what is not. */
+/** Finds the reachable content of one repository, and removes the rest. */
 export class RepositorySweep {
   readonly #collection: Collection;
   readonly #repository: string;

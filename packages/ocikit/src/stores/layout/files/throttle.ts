@@ -8,7 +8,8 @@ const pausePerWork = 15;
 /** The same while a caller waits for the work: then it takes a fifth of the time. */
 const pausePerWaited = 4;
 const longestPause = 20;
-const longestRest = 1000;
+/** The longest rest after a batch of work. It ends as soon as clients stop pushing. */
+const longestRest = 10_000;
 
 /**
  * The speed of background work: writing an index, synchronising files. While clients push, it pauses between its
@@ -19,6 +20,11 @@ export class Throttle {
   #pushedAt = -Infinity;
   #urgent = 0;
   #waited = 0;
+
+  /** True if a client has just pushed and no caller needs the work at once. */
+  get #isPushing(): boolean {
+    return this.#urgent === 0 && performance.now() - this.#pushedAt < recentPush;
+  }
 
   /** Notes that a client is pushing. */
   notePush(): void {
@@ -52,13 +58,15 @@ export class Throttle {
    *
    * @param work milliseconds that it took
    */
-  rest(work: number): Promise<void> {
-    return this.#pause(Math.min(work * pausePerWaited, longestRest));
+  async rest(work: number): Promise<void> {
+    const until = performance.now() + Math.min(work * pausePerWaited, longestRest);
+    while (this.#isPushing && performance.now() < until) {
+      await delay(Math.min(Math.max(until - performance.now(), 1), recentPush));
+    }
   }
 
   async #pause(milliseconds: number): Promise<void> {
-    const mayPause = this.#urgent === 0 && performance.now() - this.#pushedAt < recentPush;
-    if (mayPause && milliseconds >= 1) await delay(milliseconds);
+    if (this.#isPushing && milliseconds >= 1) await delay(milliseconds);
   }
 
   /** Runs without pauses, because a caller needs the result at once. */

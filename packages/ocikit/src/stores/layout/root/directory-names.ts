@@ -103,7 +103,7 @@ export class DirectoryNames {
   }
 }
 
-/** What is in a directory. */
+/** The content of a directory. */
 export interface Examined {
   /** Whether it holds a repository. */
   isOne: boolean | Promise<boolean>;

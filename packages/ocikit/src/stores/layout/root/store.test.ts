@@ -331,7 +331,7 @@ describe('the removal of an unused manifest', () => {
   const gone = imageOf();
   const names = Array.from({ length: 6 }, (_, i) => `app-${i}`);
   const indexOf = (name: string): Promise<string> => readFile(join(dir, name, 'index.json'), 'utf8');
-  const remove = (registry: LayoutRegistry, name: string): Promise<boolean> | undefined =>
+  const remove = async (registry: LayoutRegistry, name: string): Promise<boolean | undefined> =>
     maintenanceOf(registry)?.removeUnused(name, gone.descriptor.digest, { unusedSince: new Date(Date.now() + 1000) });
 
   /** Repositories with a tag and garbage, and with one more tag that is only in the journal. */
@@ -404,7 +404,7 @@ describe('the removal of an unused manifest', () => {
     await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], ['app-1', 'app-2']);
     letGo();
     await folding;
-    // What the running fold has passed is still in a journal.
+    // A journal still has the changes that the fold did not write.
     await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], ['app-1', 'app-2']);
     await registry.fold();
     await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], ['app-1', 'app-2']);
