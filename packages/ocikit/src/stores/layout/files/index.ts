@@ -1,4 +1,4 @@
-export { openRegular, readRegular, readRegularNow } from '../../disk/index.ts';
+export { openRegular, readRegular, readRegularNow, statsOf } from '../../disk/index.ts';
 export { blobDescriptor, hasBlobs, isFileOf, isNoFile, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export {
@@ -15,7 +15,7 @@ export {
   readWhole,
 } from './files.ts';
 export type { Durability } from './files.ts';
-export { PrivateDirectory, nameOfLayout } from './private-directory.ts';
+export { PrivateDirectory, nameOfLayout, privateDirectoryOf } from './private-directory.ts';
 export { pooledRandomBytes } from './random-bytes.ts';
 export { directoryOf, repositoryOf } from './repository-directory.ts';
 export { TimeSlice, inSlices } from './slices.ts';

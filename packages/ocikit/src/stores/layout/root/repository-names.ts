@@ -7,7 +7,7 @@ import { isRepository } from '../../../model/index.ts';
 
 import { SortedNames } from '../../repository/index.ts';
 
-import { directoryOf, entriesOf, hasBlobs, repositoryOf, TimeSlice } from '../files/index.ts';
+import { directoryOf, entriesOf, hasBlobs, repositoryOf, statsOf, TimeSlice } from '../files/index.ts';
 import { readIndex } from '../index/index.ts';
 
 /** Minimum milliseconds between two walks through the directories. */
@@ -177,7 +177,7 @@ class Directories {
 
   /** Not a number if there is no such directory, or if it has just changed: then it counts as changed again. */
   #timeOf(directory: string): number {
-    const stats = statSync(join(this.#root, directory), { throwIfNoEntry: false });
+    const stats = statsOf(join(this.#root, directory), statSync);
     return stats === undefined || Date.now() - stats.mtimeMs < clockTick ? NaN : stats.mtimeMs;
   }
 
