@@ -95,7 +95,7 @@ function assertRegular(path: string, flags: number): void {
  * @param look `statSync`, or `lstatSync` so that links are not followed
  * @returns undefined if there is no such file
  */
-export function statsOf(path: string, look: typeof lstatSync | typeof statSync = lstatSync): Stats | undefined {
+export function statsOf(path: string, look: typeof lstatSync = lstatSync): Stats | undefined {
   try {
     return look(path, { throwIfNoEntry: false });
   } catch (error) {
