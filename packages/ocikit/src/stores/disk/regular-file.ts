@@ -4,6 +4,8 @@ import type { Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
+import { isMissing } from './file-errors.ts';
+
 /** Flags for opening a file to read, without waiting for a process at the other end of a FIFO. */
 export const readWithoutWaiting: number = constants.O_RDONLY | constants.O_NONBLOCK;
 
@@ -81,8 +83,23 @@ export function readRegularNow(path: string, flags?: number): Buffer {
 }
 
 function assertRegular(path: string, flags: number): void {
-  const look = (flags & constants.O_NOFOLLOW) === 0 ? statSync : lstatSync;
-  const stats = look(path, { throwIfNoEntry: false });
+  const stats = statsOf(path, (flags & constants.O_NOFOLLOW) === 0 ? statSync : lstatSync);
   // Opening reports a missing file.
   if (stats !== undefined && !stats.isFile()) throw new NotAFileError(path, stats);
+}
+
+/**
+ * The stats of a file, also if a file is in place of one of its directories: `throwIfNoEntry` is only for a missing
+ * entry.
+ *
+ * @param look `statSync`, or `lstatSync` so that links are not followed
+ * @returns undefined if there is no such file
+ */
+export function statsOf(path: string, look: typeof lstatSync = lstatSync): Stats | undefined {
+  try {
+    return look(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }

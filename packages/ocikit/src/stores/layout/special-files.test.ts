@@ -265,10 +265,10 @@ describe.each(kindsOfFile)('a directory of blobs with %s', (name, make) => {
     await make(join(dir, algorithm, encoded));
     await expect(blobs.get('app', digest, {})).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
     await expect(blobs.stat?.('app', digest, {})).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' });
-    async function* content(): AsyncGenerator<Uint8Array> {
+    async function* pieces(): AsyncGenerator<Uint8Array> {
       yield bytes;
     }
-    const put = blobs.put?.('app', { digest, size: bytes.length }, content(), {});
+    const put = blobs.put?.('app', { digest, size: bytes.length }, pieces(), {});
     if (name === 'a directory') await expect(put).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     else await put;
   });

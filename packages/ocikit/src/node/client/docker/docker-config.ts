@@ -64,7 +64,11 @@ function placesOf(env: Environment): string[] {
 async function readRegular(path: string): Promise<string> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!(await handle.stat()).isFile()) throw new Error(`${path} is not a regular file: replace or remove it`);
+    const stats = await handle.stat();
+    // Reading a directory fails with an error of its own.
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw new Error(`${path} is not a regular file: replace or remove it`);
+    }
     return await handle.readFile('utf8');
   } finally {
     await handle.close();

@@ -1,12 +1,12 @@
 // Looking at and reading the files that hold blobs and manifests. Symbolic links are never followed.
-import { closeSync, lstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { mediaTypes, RegistryError } from '../../../model/index.ts';
 import type { ByteReader, Descriptor, Digest, ResolvedRange } from '../../../model/index.ts';
 
-import { fileReader, kindOf, NotAFileError, readRegularNow } from '../../disk/index.ts';
+import { fileReader, kindOf, NotAFileError, readRegularNow, statsOf } from '../../disk/index.ts';
 
 import { entriesOf, hasCode, hasEntries, isMissing, noFollow } from './files.ts';
 import type { Warn } from './warn.ts';
@@ -18,7 +18,7 @@ import type { Warn } from './warn.ts';
  * @param warn called if it is something else
  */
 export function sizeOfFile(path: string, warn?: Warn): number | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
+  const stats = statsOf(path);
   if (stats?.isFile() === true) return stats.size;
   if (stats !== undefined)
     warn?.('content is no regular file: it counts as missing', { file: path, kind: kindOf(stats) });

@@ -391,8 +391,13 @@ export async function identityOf(path: string): Promise<string> {
 
 /** The {@link identityOf} a file at this moment. Synchronous: `stat` takes microseconds, a thread a hundred. */
 export function identityNow(path: string): string {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? '' : formatIdentity(stats);
+  try {
+    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return stats === undefined ? '' : formatIdentity(stats);
+  } catch (error) {
+    if (isMissing(error)) return '';
+    throw error;
+  }
 }
 
 /** The {@link identityOf} a file, from its stats. */

@@ -1,5 +1,5 @@
 // Files and directories below a root: durable writes, slices, throttle, names of directories.
-export { openRegular, readRegular, readRegularNow } from '../../disk/index.ts';
+export { openRegular, readRegular, readRegularNow, statsOf } from '../../disk/index.ts';
 export { blobDescriptor, hasBlobs, isFileOf, isNoFile, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export {
@@ -17,7 +17,7 @@ export {
   readWhole,
 } from './files.ts';
 export type { Durability } from './files.ts';
-export { PrivateDirectory, nameOfLayout } from './private-directory.ts';
+export { PrivateDirectory, nameOfLayout, privateDirectoryOf } from './private-directory.ts';
 export { pooledRandomBytes } from './random-bytes.ts';
 export { directoryOf, repositoryOf } from './repository-directory.ts';
 export { TimeSlice, inSlices } from './slices.ts';

@@ -1,12 +1,12 @@
 // The directory `.ocikit` of a root: the paths of everything that is not for other tools.
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { RegistryError } from '../../../model/index.ts';
 
-import { kindOf } from '../../disk/index.ts';
+import { statsOf } from '../../disk/index.ts';
 
 import { isMissing, isTemporary, readWhole } from './files.ts';
 import type { Files } from './files.ts';
@@ -15,6 +15,11 @@ import type { Warn } from './warn.ts';
 
 /** The bits of a mode that let other users in. */
 const others = 0o077;
+
+/** The path of the folder `.ocikit` of a root. */
+export function privateDirectoryOf(root: string): string {
+  return join(root, '.ocikit');
+}
 
 /** The folder `.ocikit` of a root, for files that only ocikit reads. No repository can have this name. */
 export class PrivateDirectory {
@@ -34,9 +39,8 @@ export class PrivateDirectory {
   readonly quarantine: string;
   readonly #files: Files;
 
-  /** @param path the folder `.ocikit` of the root */
-  constructor(path: string, files: Files) {
-    this.path = path;
+  constructor(root: string, files: Files) {
+    this.path = privateDirectoryOf(root);
     this.snapshots = join(this.path, 'snapshots');
     this.history = join(this.path, 'history');
     this.uploads = join(this.path, 'uploads');
@@ -47,22 +51,22 @@ export class PrivateDirectory {
   }
 
   /**
-   * Checks that the folder and those in it are directories, if they exist.
+   * Checks that neither the folder nor those in it are symbolic links, which could lead to files of another user.
    *
-   * @throws RegistryError UNAVAILABLE if one is a symbolic link: it could lead to files of another user
+   * @throws RegistryError UNAVAILABLE
    */
   assertReal(): void {
     for (const path of [this.path, this.snapshots, this.history, this.uploads, this.temporary, this.quarantine]) {
-      const stats = lstatSync(path, { throwIfNoEntry: false });
-      if (stats === undefined || stats.isDirectory()) continue;
-      throw new RegistryError('UNAVAILABLE', `${path} is ${kindOf(stats)}, but must be a directory: remove it`);
+      const stats = statsOf(path);
+      if (stats?.isSymbolicLink() !== true) continue;
+      throw new RegistryError('UNAVAILABLE', `${path} is a symbolic link, but must be a directory: remove it`);
     }
   }
 
   /** Locks other users out of the folder and the key, which earlier versions let them read. */
   close(warn: Warn): void {
     for (const path of [this.path, this.#key]) {
-      const stats = lstatSync(path, { throwIfNoEntry: false });
+      const stats = statsOf(path);
       if (stats === undefined || (stats.mode & others) === 0 || stats.isSymbolicLink()) continue;
       try {
         chmodSync(path, stats.mode & 0o777 & ~others);

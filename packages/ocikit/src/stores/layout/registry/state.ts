@@ -16,6 +16,7 @@ import {
   readerOf,
   readRegular,
   sizeOfFile,
+  statsOf,
 } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import type { LayoutStore } from '../root/index.ts';
@@ -237,7 +238,7 @@ export class LayoutState {
    * The times when a file was written and its content was last used. For a missing file only the use can be known.
    */
   timesOf(path: string): { createdAt: Date; usedAt: Date } {
-    const { birthtimeMs, mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { birthtimeMs: 0, mtimeMs: 0 };
+    const { birthtimeMs, mtimeMs } = statsOf(path, statSync) ?? { birthtimeMs: 0, mtimeMs: 0 };
     return { createdAt: new Date(birthtimeMs || mtimeMs), usedAt: new Date(this.used.of(path, mtimeMs)) };
   }
 }

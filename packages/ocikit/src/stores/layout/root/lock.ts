@@ -1,6 +1,16 @@
 // The lock file of a root: one process writes, and another may take over when that process is gone.
 import { randomUUID } from 'node:crypto';
-import { chmodSync, closeSync, fstatSync, futimesSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -148,7 +158,7 @@ async function makeDirectory(dir: string): Promise<void> {
     // The umask may have taken away what this user needs.
     chmodSync(dir, ownOnly);
   } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST') || !lstatSync(dir).isDirectory()) throw error;
   }
 }
 

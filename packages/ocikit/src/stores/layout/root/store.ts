@@ -1,12 +1,10 @@
 // One root directory: its layouts, becoming the process that writes, and committing records.
-import { join } from 'node:path';
-
 import { createUploadIdIssuer, RegistryError } from '../../../model/index.ts';
 import type { Digest, UploadIdIssuer } from '../../../model/index.ts';
 
 import type { NameList } from '../../repository/index.ts';
 
-import { directoryOf, Files, hasBlobs, PrivateDirectory, repositoryOf } from '../files/index.ts';
+import { directoryOf, Files, hasBlobs, PrivateDirectory, privateDirectoryOf, repositoryOf } from '../files/index.ts';
 import type { Durability, Warn } from '../files/index.ts';
 import { Layout, sharedNames, singleNames } from '../index/index.ts';
 import {
@@ -100,10 +98,9 @@ export class LayoutStore {
   constructor(options: StoreOptions) {
     this.root = options.root;
     this.isShared = options.isShared;
-    const own = join(options.root, '.ocikit');
-    this.files = new Files(options.durability, own);
+    this.files = new Files(options.durability, privateDirectoryOf(options.root));
     this.warn = options.warn;
-    this.private = new PrivateDirectory(own, this.files);
+    this.private = new PrivateDirectory(options.root, this.files);
     this.#defaultRepository = options.defaultRepository;
     this.#ownership = options.ownership;
     this.#unsettled = new UnsettledContent(this.private, this.files);
