@@ -2,7 +2,7 @@
 import { isRegistryError } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 
-import { removalOrderOf, RepositoryGraph } from '../graph/index.ts';
+import { isNamed, removalOrderOf, RepositoryGraph } from '../graph/index.ts';
 import { addToTally, ageThreshold, mapAhead } from '../shared/index.ts';
 
 import type { Collection } from './collection.ts';
@@ -56,7 +56,9 @@ class RepositorySweep {
     const { untagged } = this.#collection;
     const graph = this.#graph;
     const unusedSince = this.#threshold().getTime();
-    await graph.mark(({ tags, usedAt }) => untagged === 'keep' || tags.length > 0 || usedAt.getTime() >= unusedSince);
+    await graph.mark(
+      (manifest) => untagged === 'keep' || isNamed(manifest) || manifest.usedAt.getTime() >= unusedSince,
+    );
     await this.#reachFormer();
     if (this.#collection.dangling === 'keep') await this.#reachDangling();
     return graph;

@@ -1,6 +1,6 @@
 // The reachable content of one repository, found by following manifests from a set of roots.
 import { isRegistryError, TimeSlice } from '../../model/index.ts';
-import type { Descriptor, Digest, Maintenance, Registry } from '../../model/index.ts';
+import type { Descriptor, Digest, Maintenance, Registry, StoredManifest } from '../../model/index.ts';
 
 import { readManifestLinks } from './manifest-links.ts';
 import type { ManifestLinks } from './manifest-links.ts';
@@ -19,6 +19,11 @@ export interface Unreadable {
   digest: Digest;
   /** Why it cannot be read. */
   state: 'missing' | 'corrupt';
+}
+
+/** True if a manifest is reachable by itself: it has a tag, or an entry of another tool. */
+export function isNamed({ tags, isPinned }: Pick<StoredManifest, 'tags' | 'isPinned'>): boolean {
+  return tags.length > 0 || isPinned === true;
 }
 
 /**
@@ -51,7 +56,7 @@ export class RepositoryGraph {
    *
    * @param isRoot tells whether a manifest is reachable by itself
    */
-  async mark(isRoot: (manifest: { tags: readonly string[]; usedAt: Date }) => boolean): Promise<void> {
+  async mark(isRoot: (manifest: StoredManifest) => boolean): Promise<void> {
     const { repository } = this;
     const roots: Digest[] = [];
     for await (const manifest of this.#maintenance.manifests(repository, { signal: this.#signal })) {

@@ -7,6 +7,9 @@ import { RegistryError } from '../../../model/index.ts';
 import { identityOf, isMissing } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
+import { withoutByteOrderMark } from './byte-order-mark.ts';
+import { isObject } from './index-entry.ts';
+
 const version = '1.0.0';
 
 /**
@@ -18,7 +21,8 @@ export async function assertVersion(dir: string): Promise<void> {
   const path = markerOf(dir);
   let found: unknown;
   try {
-    found = (JSON.parse(await readFile(path, 'utf8')) as { imageLayoutVersion?: unknown }).imageLayoutVersion;
+    const marker: unknown = JSON.parse(withoutByteOrderMark(await readFile(path)).toString());
+    found = isObject(marker) ? marker['imageLayoutVersion'] : undefined;
   } catch (error) {
     if (isMissing(error)) return;
     throw new RegistryError('UNAVAILABLE', `${path} cannot be read`, { cause: error });

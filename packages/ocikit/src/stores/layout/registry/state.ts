@@ -13,6 +13,7 @@ import type { LayoutStore } from '../root/index.ts';
 
 import { Claims } from './claims.ts';
 import { copyOf, ManifestCache } from './manifest-cache.ts';
+import { Mentions } from './mentions.ts';
 import { UsedTimes } from './used-times.ts';
 
 const rememberedBlobs = 5000;
@@ -41,6 +42,8 @@ export class LayoutState {
   readonly leases: Leases = new Leases();
   /** Content that is being written or removed. */
   readonly claims: Claims;
+  /** Content that entries of other tools mention. */
+  readonly mentions: Mentions = new Mentions();
   /** Small manifests that were read recently. */
   readonly manifests: ManifestCache = new ManifestCache();
   /** A repository for each recently used blob, for mounts without a source. */
@@ -72,11 +75,12 @@ export class LayoutState {
   }
 
   /**
-   * Removes a file that no repository of the layout has any more. Synchronous up to the removal, so that no push
-   * comes in between.
+   * Removes a file that no repository of the layout has any more, and that no entry of another tool mentions. From the
+   * check of the repositories up to the removal it is synchronous, so that no push comes in between.
    */
   async removeFile(layout: Layout, digest: Digest): Promise<void> {
     const path = layout.blobPath(digest);
+    if (this.store.isShared && (await this.mentions.in(layout)).has(digest)) return;
     if (this.claims.isBeingWritten(path) || isInAnyRepository(layout, digest)) return;
     rmSync(path, { force: true });
     this.used.forget(path);
