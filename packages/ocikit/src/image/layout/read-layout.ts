@@ -7,7 +7,14 @@ import type { ImageSource, ReopenableContent } from '../content/index.ts';
 import { asIndex, createRef } from '../ref/index.ts';
 import type { Index, Ref } from '../ref/index.ts';
 
-import { blobPath, imageNameAnnotation, layoutIndex, layoutMarker, layoutVersion, refNameAnnotation } from './layout-files.ts';
+import {
+  blobPath,
+  imageNameAnnotation,
+  layoutIndex,
+  layoutMarker,
+  layoutVersion,
+  refNameAnnotation,
+} from './layout-files.ts';
 
 /**
  * Gives the content of a layout's file, by its path from the root, such as `index.json` or `blobs/sha256/…`;
@@ -18,8 +25,8 @@ export type LayoutFile = (path: string) => ReopenableContent | undefined | Promi
 /** Options of {@link readLayout}. */
 export interface ReadLayoutOptions extends CallOptions {
   /**
-   * The name of the entry: its tag, or the whole name that containerd gives it, such as `docker.io/library/alpine:3`. If
-   * several entries have this name, the last one counts. Default: the layout's only entry.
+   * The name of the entry: its tag, or the whole name that containerd gives it, such as `docker.io/library/alpine:3`.
+   * If several entries have this name, the last one counts. Default: the layout's only entry.
    */
   tag?: string | undefined;
 }

@@ -58,9 +58,12 @@ describe('the names of entries', () => {
     [undefined, 'docker.io/library/a:latest', 'docker.io/library/a', 'latest'],
     [null, 'docker.io/library/a:latest', 'docker.io/library/a', 'latest'],
     ['app:v1', 'docker.io/library/a:latest', 'app', 'v1'],
-  ])('get their repository from the name that containerd gives the image: %s and %s', (name, image, repository, tag) => {
-    expect(shared.parse(name, image)).toEqual({ repository, tag });
-  });
+  ])(
+    'get their repository from the name that containerd gives the image: %s and %s',
+    (name, image, repository, tag) => {
+      expect(shared.parse(name, image)).toEqual({ repository, tag });
+    },
+  );
 
   test.each([
     [`@${digest}`, undefined],

@@ -86,28 +86,34 @@ describe('an index', () => {
     }
   });
 
-  test.each(['\n', '\r\n  ', '\t'])('of another tool gives the text of each entry, with white space %j', async (space) => {
-    const texts = [
-      `{${space}"digest" : "${entry.digest}", "mediaType":"a\\/b",${space}"size": 2.0e0, "big": 12345678901234567890}`,
-      JSON.stringify(entry),
-      `[ 1,${space}2 ]`,
-      '"]}\\"{"',
-      'null',
-      `{"annotations":{"2":"b","1":"a"},"size":7,"digest":"${entry.digest}","mediaType":"x"${space}}`,
-    ];
-    const expectTexts = async (): Promise<void> => {
-      const index = await readIndex(path);
-      expect(index?.entries.map(textOf)).toEqual([texts[0], texts[1], texts[5]]);
-      expect(index?.unreadable).toEqual([texts[2], texts[3], texts[4]]);
-    };
-    const list = texts.join(`${space},${space}`);
-    await writeFile(path, `{"manifests":[1],"a":{"manifests":[2]},"manifests"${space}:${space}[${space}${list}]${space}}`);
-    await expectTexts();
-    const pieces: Buffer[] = [];
-    for await (const piece of indexLines({ a: 1 }, texts)) pieces.push(piece);
-    await writeFile(path, Buffer.concat(pieces));
-    await expectTexts();
-  });
+  test.each(['\n', '\r\n  ', '\t'])(
+    'of another tool gives the text of each entry, with white space %j',
+    async (space) => {
+      const texts = [
+        `{${space}"digest" : "${entry.digest}", "mediaType":"a\\/b",${space}"size": 2.0e0, "big": 12345678901234567890}`,
+        JSON.stringify(entry),
+        `[ 1,${space}2 ]`,
+        '"]}\\"{"',
+        'null',
+        `{"annotations":{"2":"b","1":"a"},"size":7,"digest":"${entry.digest}","mediaType":"x"${space}}`,
+      ];
+      const expectTexts = async (): Promise<void> => {
+        const index = await readIndex(path);
+        expect(index?.entries.map(textOf)).toEqual([texts[0], texts[1], texts[5]]);
+        expect(index?.unreadable).toEqual([texts[2], texts[3], texts[4]]);
+      };
+      const list = texts.join(`${space},${space}`);
+      await writeFile(
+        path,
+        `{"manifests":[1],"a":{"manifests":[2]},"manifests"${space}:${space}[${space}${list}]${space}}`,
+      );
+      await expectTexts();
+      const pieces: Buffer[] = [];
+      for await (const piece of indexLines({ a: 1 }, texts)) pieces.push(piece);
+      await writeFile(path, Buffer.concat(pieces));
+      await expectTexts();
+    },
+  );
 
   test('may begin with a byte order mark', async () => {
     const lines = await linesOf(undefined, [entry]);
@@ -118,7 +124,10 @@ describe('an index', () => {
   });
 
   test.each([5, true, null, {}, ['v1']])('has its annotations checked: a name %j is no name', async (name) => {
-    const odd = { ...entry, annotations: { 'org.opencontainers.image.ref.name': name, 'io.containerd.image.name': name } };
+    const odd = {
+      ...entry,
+      annotations: { 'org.opencontainers.image.ref.name': name, 'io.containerd.image.name': name },
+    };
     await writeFile(path, JSON.stringify({ manifests: [odd] }));
     const index = await readIndex(path);
     expect(index?.entries[0]).toMatchObject({ refName: null, imageName: undefined });

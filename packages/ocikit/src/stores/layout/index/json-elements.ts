@@ -48,23 +48,19 @@ function textsIn(bytes: Buffer, arrayStart: number): string[] {
 export function endOfValue(bytes: Buffer, at: number): number {
   let depth = 0;
   for (let i = at; i < bytes.length; i++) {
-    switch (bytes[i]) {
-      case quote:
-        i = endOfString(bytes, i);
-        if (depth === 0) return i + 1;
-        break;
-      case openingBrace:
-      case openingBracket:
-        depth++;
-        break;
-      case closingBrace:
-      case closingBracket:
-        if (depth === 0) return i;
-        depth--;
-        if (depth === 0) return i + 1;
-        break;
-      default:
-        if (depth === 0 && (bytes[i] === comma || isSpace(bytes[i]))) return i;
+    const byte = bytes[i];
+    if (byte === quote) {
+      i = endOfString(bytes, i);
+      if (depth === 0) return i + 1;
+    } else if (byte === openingBrace || byte === openingBracket) {
+      depth++;
+    } else if (byte === closingBrace || byte === closingBracket) {
+      // The end of what contains a number or a word.
+      if (depth === 0) return i;
+      depth--;
+      if (depth === 0) return i + 1;
+    } else if (depth === 0 && (byte === comma || isSpace(byte))) {
+      return i;
     }
   }
   return bytes.length;

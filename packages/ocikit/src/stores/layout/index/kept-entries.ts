@@ -1,6 +1,8 @@
 // The index entries of one repository that other tools wrote. They are written back as they are.
 import type { Digest } from '../../../model/index.ts';
 
+import type { Unowned } from './unowned.ts';
+
 /** An entry that another tool wrote. */
 export interface KeptEntry {
   /** The digest of its manifest. */
@@ -9,6 +11,8 @@ export interface KeptEntry {
   readonly mediaType: string;
   /** The entry as its writer formatted it. */
   readonly text: string;
+  /** The digests that it lists as not owned. */
+  readonly unowned?: Unowned | undefined;
 }
 
 /**

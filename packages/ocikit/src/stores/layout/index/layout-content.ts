@@ -5,12 +5,14 @@ import type { EntryNames } from './entry-names.ts';
 import { formatEntry, textOf } from './index-entry.ts';
 import type { IndexEntry, OwnEntry } from './index-entry.ts';
 import type { ParsedIndex } from './index-file.ts';
+import type { KeptEntry } from './kept-entries.ts';
 import { LayoutRepository } from './layout-repository.ts';
-import { joinUnowned } from './unowned.ts';
+import { includesUnowned, joinUnowned } from './unowned.ts';
+import type { Unowned } from './unowned.ts';
 
 const tagsAtOnce = 512;
 
-/** What is known about the entries of an index. */
+/** Facts about the entries of an index. */
 export interface EntryKnowledge {
   /** True if the manifests were read already. */
   isParsed: boolean;
@@ -80,13 +82,16 @@ export class LayoutContent {
       known?.mediaType === mediaType &&
       known.size === size &&
       this.#names.format(name.repository, name.tag, digest) === entry.refName;
+    const asWritten = (): KeptEntry => ({ digest, mediaType, unowned, text: textOf(entry) });
     if (name.tag === undefined) {
-      if (!isOurs || !isOwn(name.repository, digest)) kept.addUntagged({ digest, mediaType, text: textOf(entry) });
+      // No other tool adds an entry with an annotation of ours.
+      const isOwned = isOurs && (unowned !== undefined || isOwn(name.repository, digest));
+      if (!isOwned) kept.addUntagged(asWritten());
       return 'added';
     }
     const shadowed = this.#entryOfTag(name.repository, name.tag);
     index.setTag(name.tag, digest);
-    kept.setTag(name.tag, isOurs ? undefined : { digest, mediaType, text: textOf(entry) });
+    kept.setTag(name.tag, isOurs ? undefined : asWritten());
     if (shadowed === undefined || (isOurs && shadowed.text === textOf(entry))) return 'added';
     // If several entries name the same tag, the last one counts.
     kept.shadow(name.tag, shadowed);
@@ -121,13 +126,25 @@ export class LayoutContent {
       for (const [digest, { descriptor, tags }] of index.manifests) {
         for (const { text } of kept.untagged(digest)) yield text;
         const isNamed = tags.size > 0 || implicit.has(digest) || kept.names(digest);
-        yield isNamed ? undefined : formatEntry(this.#ownEntry(name, undefined, this.#withUnowned(name, descriptor)));
+        const own = this.#withUnowned(name, descriptor);
+        // If other tools wrote all its entries, an entry of our own says what they do not.
+        const isNeeded = isNamed ? own.unowned !== undefined && !this.#isSaid(name, digest, own.unowned) : true;
+        yield isNeeded ? formatEntry(this.#ownEntry(name, undefined, own)) : undefined;
       }
     }
     yield* this.#unassigned;
   }
 
-  #entryOfTag(name: string, tag: string): { digest: Digest; mediaType: string; text: string } | undefined {
+  /** True if an entry of the manifest lists all that it does not own. */
+  #isSaid(name: string, digest: Digest, unowned: Unowned): boolean {
+    const repository = this.repositories.get(name);
+    const tags = [...(repository?.index.manifests.get(digest)?.tags ?? [])];
+    const entries = tags.map((tag) => repository?.kept.ofTag(tag));
+    const theirs = [...entries, ...(repository?.kept.untagged(digest) ?? [])];
+    return theirs.some((entry) => entry === undefined || includesUnowned(entry.unowned, unowned));
+  }
+
+  #entryOfTag(name: string, tag: string): KeptEntry | undefined {
     const repository = this.repositories.get(name);
     const digest = repository?.index.digestOfTag(tag);
     const descriptor = digest === undefined ? undefined : repository?.index.manifests.get(digest)?.descriptor;

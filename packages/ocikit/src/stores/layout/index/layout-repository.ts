@@ -38,7 +38,7 @@ export class LayoutRepository {
   readonly opaque: Set<Digest> = new Set();
   /** Entries that other tools wrote. */
   readonly kept: KeptEntries = new KeptEntries();
-  /** What manifests name and this repository does not own, by manifest. Only in a shared layout. */
+  /** The digests that each manifest names and this repository does not own. Only in a shared layout. */
   readonly unowned: Map<Digest, Unowned> = new Map();
   /** Manifests that an earlier version recorded without {@link unowned}. */
   readonly unaudited: Set<Digest> = new Set();
@@ -59,7 +59,7 @@ export class LayoutRepository {
     this.index.putManifest({ descriptor, links: nothing, subject, referrer }, createdAt);
   }
 
-  /** What the manifest names and this repository does not own now. */
+  /** The digests that the manifest names and this repository does not own now. */
   unownedNow(digest: Digest): Unowned | undefined {
     const unowned = this.unowned.get(digest);
     if (unowned === undefined || unowned === '*') return unowned;

@@ -368,11 +368,14 @@ export class Layout {
     return { blobPath: (digest) => this.blobPath(digest), isShared, warn };
   }
 
-  /** What a manifest with these links names and the repository does not own. */
+  /** The digests of these links that the repository does not own. */
   unownedBy(repository: string, { blobs, manifests }: ManifestLinks): Unowned | undefined {
     if (!this.#settings.isShared) return undefined;
     const { index } = this.repositories.get(repository) ?? {};
-    return unownedOf(index, [...blobs, ...manifests].map(({ digest }) => digest));
+    return unownedOf(
+      index,
+      [...blobs, ...manifests].map(({ digest }) => digest),
+    );
   }
 
   /** A symbolic link could lead out of the root. */

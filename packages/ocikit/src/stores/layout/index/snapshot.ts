@@ -38,7 +38,7 @@ interface Line {
   unparsed?: Digest[];
   /** Manifests without a tag whose entries this library wrote. */
   untagged?: Digest[];
-  /** What manifests name and the repository does not own. */
+  /** The digests that each manifest names and the repository does not own. */
   unowned?: [Digest, Unowned][];
 }
 
@@ -107,8 +107,7 @@ export async function readSnapshot(
   return {
     isOfIndex,
     isAudited,
-    isOwn: (repository, digest) =>
-      isAudited ? untagged.get(repository)?.has(digest) === true : isOfIndex,
+    isOwn: (repository, digest) => (isAudited ? untagged.get(repository)?.has(digest) === true : isOfIndex),
     async restore(content) {
       const slice = new TimeSlice();
       for (const line of lines) {

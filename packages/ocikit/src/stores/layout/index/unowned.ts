@@ -1,4 +1,4 @@
-// What a manifest names and its repository does not own, in a layout of several repositories.
+// The digests that a manifest names and its repository does not own, in a layout of several repositories.
 import { isDigest } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
@@ -35,6 +35,12 @@ export function isOwned({ blobs, manifests }: RepositoryIndex, digest: Digest): 
 /** True if the list says that this digest is not owned. */
 export function isListed(unowned: Unowned | undefined, digest: Digest): boolean {
   return unowned !== undefined && (unowned === '*' || unowned.includes(digest));
+}
+
+/** True if the first list has all of the second one. */
+export function includesUnowned(list: Unowned | undefined, other: Unowned): boolean {
+  if (list === '*') return true;
+  return list !== undefined && other !== '*' && other.every((digest) => list.includes(digest));
 }
 
 /** Both lists in one. */

@@ -62,7 +62,10 @@ export async function removeManifest(
   context: CallContext | undefined,
 ): Promise<void> {
   const { store } = state;
-  await store.commit(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest, ...disowned(state) }], context));
+  await store.commit(
+    layout,
+    withTagMoves(layout, [{ op: 'unmanifest', repository, digest, ...disowned(state) }], context),
+  );
   store.assertOwned();
   await state.removeFile(layout, digest);
   await store.files.syncDirectoryOf(layout.blobPath(digest));

@@ -45,8 +45,11 @@ export class Mentions {
 
 async function find(layout: Layout): Promise<ReadonlySet<Digest>> {
   const first = layout.unassignedEntries.flatMap(digestsInJson);
-  const opaque = layout.directory === '' ? [...layout.repositories.values()].flatMap((one) => [...one.opaque]) : [];
-  for (const digest of opaque) first.push(...(await digestsNamedBy(layout.blobPath(digest))));
+  // In a layout per repository, collecting reads such a manifest itself.
+  if (layout.directory !== '') return mentionedFrom(layout, first);
+  for (const { opaque } of layout.repositories.values()) {
+    for (const digest of opaque) for (const one of await digestsNamedBy(layout.blobPath(digest))) first.push(one);
+  }
   return mentionedFrom(layout, first);
 }
 
