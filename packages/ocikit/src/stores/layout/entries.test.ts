@@ -178,6 +178,23 @@ describe.each([
     await expectWhole(again, 'app', a);
   });
 
+  test('of one name give the tag to the one before when a client deletes the manifest of the last one', async () => {
+    await writeBlobs(dir(), a, b);
+    const texts = [a, b].map(({ descriptor }) =>
+      JSON.stringify({ x: 1, ...descriptor, annotations: { [refName]: nameOf('v1') } }),
+    );
+    await writeLayout(dir(), texts);
+    const registry = open();
+    await registry.deleteManifest('app', b.descriptor.digest);
+    expect((await registry.resolveTag('app', 'v1')).digest).toBe(a.descriptor.digest);
+    await sweep(registry);
+    await registry.close();
+    await expectKept(texts.slice(0, 1));
+    const again = open();
+    expect((await again.resolveTag('app', 'v1')).digest).toBe(a.descriptor.digest);
+    await expectWhole(again, 'app', a);
+  });
+
   test('that name one tag are kept when a client moves it, and the client wins', async () => {
     await writeBlobs(dir(), a, b);
     const texts = [a, b].map(({ descriptor }) =>

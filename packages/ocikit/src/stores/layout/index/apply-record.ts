@@ -45,20 +45,24 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
       repository.putManifest(descriptor, 0, { subject, referrer });
       break;
     }
-    case 'unmanifest':
+    case 'unmanifest': {
+      const tags = [...(index.manifests.get(record.digest)?.tags ?? [])];
       changed.manifests.add(record.digest);
       kept.removeManifest(record.digest);
-      for (const tag of index.manifests.get(record.digest)?.tags ?? []) {
-        changed.tags.add(tag);
-        for (const shadowed of kept.removeTag(tag)) changed.manifests.add(shadowed);
-      }
       implicit.delete(record.digest);
       unparsed.delete(record.digest);
       opaque.delete(record.digest);
       unowned.delete(record.digest);
       if (record.disowned === true) disowned.add(record.digest);
       index.removeManifest(record.digest);
+      for (const tag of tags) {
+        changed.tags.add(tag);
+        // Other tools gave the same tag to a manifest that stays.
+        const next = kept.promote(tag);
+        if (next !== undefined) index.setTag(tag, next.digest);
+      }
       break;
+    }
     case 'blob': {
       const { digest, size } = record;
       const now = Date.now();

@@ -69,6 +69,25 @@ export class KeptEntries {
     return shadowed.map(({ digest }) => digest);
   }
 
+  /**
+   * Gives a tag to the last entry that was shadowed.
+   *
+   * @returns undefined if there is none
+   */
+  promote(tag: string): KeptEntry | undefined {
+    const entries = this.#shadowed.get(tag) ?? [];
+    const entry = entries.at(-1);
+    if (entry === undefined) {
+      this.#tagged.delete(tag);
+      return undefined;
+    }
+    if (entries.length === 1) this.#shadowed.delete(tag);
+    else this.#shadowed.set(tag, entries.slice(0, -1));
+    this.#count(entry.digest, -1);
+    this.#tagged.set(tag, entry);
+    return entry;
+  }
+
   /** Removes all shadowed and untagged entries of a manifest. */
   removeManifest(digest: Digest): void {
     this.#filter(digest, () => false);

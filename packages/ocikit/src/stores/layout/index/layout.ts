@@ -108,6 +108,13 @@ export class Layout {
     return this.#content.unassigned;
   }
 
+  /** True if entries of other tools may need files that no repository has. */
+  get hasUnread(): boolean {
+    if (this.#content.unassigned.length > 0) return true;
+    for (const { unparsed, opaque } of this.repositories.values()) if (unparsed.size + opaque.size > 0) return true;
+    return false;
+  }
+
   /** The hash of `index.json` as it was read or written last; empty if there is none. */
   get sha256(): string {
     return this.#index.sha256;

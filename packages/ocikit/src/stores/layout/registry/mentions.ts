@@ -30,7 +30,8 @@ export class Mentions {
   async in(layout: Layout): Promise<ReadonlySet<Digest>> {
     await layout.exploreAll();
     const version = layout.contentVersion;
-    const opaque = [...layout.repositories.values()].reduce((sum, repository) => sum + repository.opaque.size, 0);
+    let opaque = 0;
+    for (const repository of layout.repositories.values()) opaque += repository.opaque.size;
     let found = this.#found.get(version);
     if (found?.opaque !== opaque) {
       found = { opaque, digests: find(layout) };

@@ -89,13 +89,14 @@ export class LayoutState {
   }
 
   /**
-   * Moves a file away that was just written, unless a repository has it or another push is writing it.
+   * Moves a file away that was just written, unless a repository has it or another push is writing it. Entries of other
+   * tools may need it too.
    *
    * @returns true if it is at `to` now
    */
   moveFile(layout: Layout, digest: Digest, to: string): boolean {
     const path = layout.blobPath(digest);
-    if (this.claims.writersOf(path) > 1 || isInAnyRepository(layout, digest)) return false;
+    if (this.claims.writersOf(path) > 1 || isInAnyRepository(layout, digest) || layout.hasUnread) return false;
     renameSync(path, to);
     this.used.forget(path);
     return true;
