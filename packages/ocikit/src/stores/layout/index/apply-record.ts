@@ -16,7 +16,7 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
   switch (record.op) {
     case 'tag':
       changed.tags.add(record.tag);
-      if (!isUnchanged(repository, record.tag, record.digest)) kept.setTag(record.tag, undefined);
+      if (!isUnchanged(repository, record.tag, record.digest)) kept.promote(record.tag, record.digest);
       // The tagged manifest gets an entry of its own.
       if (implicit.delete(record.digest)) changed.manifests.add(record.digest);
       index.setTag(record.tag, record.digest);
@@ -58,8 +58,9 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
       for (const tag of tags) {
         changed.tags.add(tag);
         // Other tools gave the same tag to a manifest that stays.
-        const next = kept.promote(tag);
-        if (next !== undefined) index.setTag(tag, next.digest);
+        const next = kept.shadowedBy(tag).at(-1);
+        if (next !== undefined) index.setTag(tag, next);
+        kept.promote(tag, next);
       }
       break;
     }

@@ -69,23 +69,23 @@ export class KeptEntries {
     return shadowed.map(({ digest }) => digest);
   }
 
-  /**
-   * Gives a tag to the last entry that was shadowed.
-   *
-   * @returns undefined if there is none
-   */
-  promote(tag: string): KeptEntry | undefined {
+  /** Gives a tag to its last shadowed entry, if that one has this digest. Otherwise this library writes its entry. */
+  promote(tag: string, digest: Digest | undefined): void {
     const entries = this.#shadowed.get(tag) ?? [];
-    const entry = entries.at(-1);
-    if (entry === undefined) {
+    const last = entries.at(-1);
+    if (last === undefined || last.digest !== digest) {
       this.#tagged.delete(tag);
-      return undefined;
+      return;
     }
     if (entries.length === 1) this.#shadowed.delete(tag);
     else this.#shadowed.set(tag, entries.slice(0, -1));
-    this.#count(entry.digest, -1);
-    this.#tagged.set(tag, entry);
-    return entry;
+    this.#count(digest, -1);
+    this.#tagged.set(tag, last);
+  }
+
+  /** The manifests of a tag's shadowed entries, in their order. */
+  shadowedBy(tag: string): Digest[] {
+    return (this.#shadowed.get(tag) ?? []).map((entry) => entry.digest);
   }
 
   /** Removes all shadowed and untagged entries of a manifest. */

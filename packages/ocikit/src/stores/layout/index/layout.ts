@@ -108,6 +108,11 @@ export class Layout {
     return this.#content.unassigned;
   }
 
+  /** The manifests of entries that have the same tag as a later entry, in their order. */
+  shadowedBy(repository: string, tag: string): Digest[] {
+    return this.repositories.get(repository)?.kept.shadowedBy(tag) ?? [];
+  }
+
   /** True if entries of other tools may need files that no repository has. */
   get hasUnread(): boolean {
     if (this.#content.unassigned.length > 0) return true;
