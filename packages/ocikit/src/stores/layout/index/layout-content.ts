@@ -156,8 +156,13 @@ export class LayoutContent {
   }
 
   #withUnowned(name: string, descriptor: Omit<OwnEntry, 'refName' | 'unowned'>): Omit<OwnEntry, 'refName'> {
-    const unowned = this.repositories.get(name)?.unownedNow(descriptor.digest);
-    return unowned === undefined ? descriptor : { ...descriptor, unowned };
+    const repository = this.repositories.get(name);
+    if (repository?.unowned.has(descriptor.digest) !== true) return descriptor;
+    const unowned = repository.unownedNow(descriptor.digest);
+    if (unowned !== undefined) return { ...descriptor, unowned };
+    // A sparse registry has very many lists whose content came later.
+    repository.unowned.delete(descriptor.digest);
+    return descriptor;
   }
 
   #ownEntry(repository: string, tag: string | undefined, entry: Omit<OwnEntry, 'refName'>): OwnEntry {
