@@ -27,6 +27,11 @@ export interface StoredManifest extends Stored {
   descriptor: Descriptor;
   /** The tags that point to the manifest. */
   tags: readonly string[];
+  /**
+   * True if the manifest stays without a tag, with all that it reaches: another tool wrote an index entry for it that
+   * is not the entry of a tag. Default: false.
+   */
+  isPinned?: boolean | undefined;
 }
 
 /** A blob of a repository. */
@@ -107,7 +112,8 @@ export interface Maintenance {
   /** Reads a blob or manifest and compares it with its digest. */
   verify(repository: string, digest: Digest, options?: CallOptions): Promise<'ok' | 'missing' | 'corrupt'>;
   /**
-   * Removes a blob or manifest from the repository, unless it was used since, is leased or has a tag.
+   * Removes a blob or manifest from the repository, unless it was used since, is leased, is pinned or has a
+   * tag.
    *
    * Atomic against pushes, mounts and HEAD requests: after a client is told that content exists, it is not removed.
    * The push of a manifest keeps the content that it names for as long as the push runs, and counts as a use of it.

@@ -1,4 +1,5 @@
-// A fixed sequence of changes to a root directory. `roots.json` is what version 0.1.0 wrote for it.
+// A fixed sequence of changes to a root directory. `roots.json` is what version 0.1.0 wrote for it, `roots-2.json` what
+// the present version writes.
 import { digestOf, mediaTypes } from '../../src/model/index.ts';
 import type { Descriptor, Digest } from '../../src/model/index.ts';
 import type { LayoutRegistry } from '../../src/stores/layout/index.ts';

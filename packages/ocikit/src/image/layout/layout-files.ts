@@ -16,6 +16,9 @@ export const layoutVersion: string = '1.0.0';
 /** The annotation that holds an entry's tag. */
 export const refNameAnnotation: string = 'org.opencontainers.image.ref.name';
 
+/** The annotation that holds the whole name that containerd gives an entry. */
+export const imageNameAnnotation: string = 'io.containerd.image.name';
+
 /** An image or index to put into a layout. */
 export interface LayoutEntry extends IndexEntry {
   /** The entry's tag. Default: none. */

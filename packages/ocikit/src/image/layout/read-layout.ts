@@ -7,7 +7,14 @@ import type { ImageSource, ReopenableContent } from '../content/index.ts';
 import { asIndex, createRef } from '../ref/index.ts';
 import type { Index, Ref } from '../ref/index.ts';
 
-import { blobPath, layoutIndex, layoutMarker, layoutVersion, refNameAnnotation } from './layout-files.ts';
+import {
+  blobPath,
+  imageNameAnnotation,
+  layoutIndex,
+  layoutMarker,
+  layoutVersion,
+  refNameAnnotation,
+} from './layout-files.ts';
 
 /**
  * Gives the content of a layout's file, by its path from the root, such as `index.json` or `blobs/sha256/…`;
@@ -17,15 +24,18 @@ export type LayoutFile = (path: string) => ReopenableContent | undefined | Promi
 
 /** Options of {@link readLayout}. */
 export interface ReadLayoutOptions extends CallOptions {
-  /** The tag of the entry. Default: the layout's only entry. */
+  /**
+   * The name of the entry: its tag, or the whole name that containerd gives it, such as `docker.io/library/alpine:3`.
+   * If several entries have this name, the last one counts. Default: the layout's only entry.
+   */
   tag?: string | undefined;
 }
 
 /**
  * Reads one image or index of a layout.
  *
- * Rejects with MANIFEST_UNKNOWN if the layout has none, or none with this tag; with MANIFEST_INVALID if several entries
- * match; and like {@link readLayoutIndex} and `Index.child`.
+ * Rejects with MANIFEST_UNKNOWN if the layout has none, or none with this tag; with MANIFEST_INVALID if there is no tag
+ * and several images; and like {@link readLayoutIndex} and `Index.child`.
  *
  * @example
  * const ref = await readLayout((path) => () => createReadStream(join('./image', path)));
@@ -33,16 +43,17 @@ export interface ReadLayoutOptions extends CallOptions {
 export async function readLayout(file: LayoutFile, options: ReadLayoutOptions = {}): Promise<Ref> {
   const { tag, ...call } = options;
   const index = await readLayoutIndex(file, call);
+  const names = [imageNameAnnotation, refNameAnnotation];
   const entries = index.manifests.filter(
-    (entry) => tag === undefined || entry.annotations?.[refNameAnnotation] === tag,
+    (one) => tag === undefined || names.some((name) => one.annotations?.[name] === tag),
   );
-  const [entry] = entries;
+  const entry = entries.at(-1);
   const which = tag === undefined ? 'no image' : `no image ${JSON.stringify(tag.slice(0, 200))}`;
   if (entry === undefined) throw new RegistryError('MANIFEST_UNKNOWN', `the layout has ${which}`);
-  if (entries.some(({ digest }) => digest !== entry.digest)) {
+  if (tag === undefined && entries.some(({ digest }) => digest !== entry.digest)) {
     throw new RegistryError(
       'MANIFEST_INVALID',
-      `the layout has ${entries.length} entries, of which one has to be chosen by a tag that only it has`,
+      `the layout has ${entries.length} entries, of which one has to be chosen by its tag`,
     );
   }
   return index.child(entry);
@@ -58,7 +69,8 @@ export async function readLayoutIndex(file: LayoutFile, call: CallOptions = {}):
   assertVersion(await readSmall(file, layoutMarker, call));
   const bytes = await readSmall(file, layoutIndex, call);
   if (bytes === undefined) throw new RegistryError('MANIFEST_INVALID', `the layout has no ${layoutIndex}`);
-  return asIndex(createRef({ ...call, bytes, mediaType: mediaTypes.imageIndex, source: layoutSource(file) }));
+  const json = withoutByteOrderMark(bytes);
+  return asIndex(createRef({ ...call, bytes: json, mediaType: mediaTypes.imageIndex, source: layoutSource(file) }));
 }
 
 function assertVersion(marker: Uint8Array | undefined): void {
@@ -68,6 +80,11 @@ function assertVersion(marker: Uint8Array | undefined): void {
   if (version === layoutVersion) return;
   const shown = typeof version === 'string' ? JSON.stringify(version.slice(0, 200)) : 'not said';
   throw new RegistryError('UNSUPPORTED', `the image layout's version is ${shown}, not ${layoutVersion}`);
+}
+
+/** Some editors write a byte order mark, which JSON does not allow. */
+function withoutByteOrderMark(bytes: Uint8Array): Uint8Array {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }
 
 /** Makes a source of a layout's files. */

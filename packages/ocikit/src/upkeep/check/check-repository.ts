@@ -1,7 +1,7 @@
 // Checks the manifests and blobs of one repository.
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 
-import { RepositoryGraph } from '../graph/index.ts';
+import { isNamed, RepositoryGraph } from '../graph/index.ts';
 import type { LinkedContent } from '../graph/index.ts';
 import { ageThreshold, listedManifest, mapAhead } from '../shared/index.ts';
 
@@ -41,7 +41,7 @@ export async function* checkRepository(
   const { registry, maintenance, gracePeriod, concurrency, signal, onEvent } = settings;
   const unusedSince = ageThreshold(gracePeriod)().getTime();
   const graph = new RepositoryGraph(registry, maintenance, repository, signal);
-  await graph.mark(({ tags, usedAt }) => tags.length > 0 || usedAt.getTime() >= unusedSince);
+  await graph.mark((manifest) => isNamed(manifest) || manifest.usedAt.getTime() >= unusedSince);
 
   const { needs, unreadable } = await readManifests(graph, settings);
   for (const [digest, kind] of unreadable) {

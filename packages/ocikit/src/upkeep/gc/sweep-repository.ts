@@ -2,7 +2,7 @@
 import { isRegistryError } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 
-import { removalOrderOf, RepositoryGraph } from '../graph/index.ts';
+import { isNamed, removalOrderOf, RepositoryGraph } from '../graph/index.ts';
 import { addToTally, ageThreshold, mapAhead, removeManifest } from '../shared/index.ts';
 
 import type { Collection } from './collection.ts';
@@ -67,7 +67,7 @@ export class RepositorySweep {
     const { untagged } = this.#collection;
     const graph = this.#graph;
     const unusedSince = this.#threshold().getTime();
-    await graph.mark(({ tags, isAttached }) => tags.length > 0 || (untagged === 'keep' && !isAttached));
+    await graph.mark((manifest) => isNamed(manifest) || (untagged === 'keep' && !manifest.isAttached));
     await this.#reachYoung(unusedSince);
     await this.#reachFormer();
     if (this.#collection.dangling === 'keep') await this.#reachDangling();

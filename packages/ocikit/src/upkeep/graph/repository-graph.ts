@@ -30,6 +30,8 @@ export interface RootCandidate {
   tags: readonly string[];
   /** It has tags, and all of them attach it to other manifests. */
   isAttached: boolean;
+  /** An index entry of another tool names it. */
+  isPinned: boolean;
   /** When it was last used. */
   usedAt: Date;
 }
@@ -40,6 +42,11 @@ export interface Unreadable {
   digest: Digest;
   /** Why it cannot be read. */
   state: 'missing' | 'corrupt';
+}
+
+/** True if a manifest is reachable by itself: it has a tag, or an entry of another tool. */
+export function isNamed({ tags, isPinned }: Pick<RootCandidate, 'tags' | 'isPinned'>): boolean {
+  return tags.length > 0 || isPinned;
 }
 
 /**
@@ -90,9 +97,8 @@ export class RepositoryGraph {
     const roots: Digest[] = [];
     const named = new Map<Digest, TagSubject[]>();
     let hasOrdinaryTags = false;
-    for await (const { descriptor, tags, usedAt } of this.#maintenance.manifests(repository, {
-      signal: this.#signal,
-    })) {
+    const listed = this.#maintenance.manifests(repository, { signal: this.#signal });
+    for await (const { descriptor, tags, isPinned = false, usedAt } of listed) {
       const { digest } = descriptor;
       this.manifests.set(digest, { descriptor, usedAt: usedAt.getTime() });
       const subjects = tags.flatMap((tag) => subjectOfTag(tag) ?? []);
@@ -103,7 +109,7 @@ export class RepositoryGraph {
         named.set(digest, subjects);
         this.attachments.set(digest, { tags: [...tags], subjects: [] });
       }
-      if (isRoot({ tags: ordinary, isAttached, usedAt })) roots.push(digest);
+      if (isRoot({ tags: ordinary, isAttached, isPinned, usedAt })) roots.push(digest);
     }
     for (const [digest, subjects] of named) this.#attach(digest, subjects);
     await this.reach(roots);

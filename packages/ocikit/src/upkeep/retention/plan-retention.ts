@@ -2,7 +2,7 @@
 import { isRegistryError } from '../../model/index.ts';
 import type { Digest, Registry } from '../../model/index.ts';
 
-import { removalOrderOf, RepositoryGraph } from '../graph/index.ts';
+import { isNamed, removalOrderOf, RepositoryGraph } from '../graph/index.ts';
 import { ageThreshold, requireMaintenance, subjectOfTag } from '../shared/index.ts';
 
 import { RepositoryFailures } from './repository-failures.ts';
@@ -137,7 +137,7 @@ async function* planUntagged(
 ): AsyncGenerator<RetentionStep, void, undefined> {
   const unusedSince = ageThreshold(keepUsedWithin)();
   const graph = new RepositoryGraph(registry, requireMaintenance(registry), repository, signal);
-  await graph.mark(({ tags, usedAt }) => tags.length > 0 || usedAt.getTime() >= unusedSince.getTime());
+  await graph.mark((manifest) => isNamed(manifest) || manifest.usedAt.getTime() >= unusedSince.getTime());
   // A manifest that cannot be read may name any other: plan nothing.
   if (graph.unreadable.length > 0) return;
   const order = await removalOrderOf(graph);

@@ -197,7 +197,8 @@ async function unlessGone(counting: Promise<void>): Promise<void> {
 /** The manifest with the tags of all members: a tag in one member keeps it in all. */
 function combined(items: readonly [StoredManifest, ...StoredManifest[]]): StoredManifest {
   const tags = [...new Set(items.flatMap((item) => item.tags))].toSorted();
-  return { ...items[0], tags, ...timesOf(items) };
+  const pinned = items.some(({ isPinned }) => isPinned === true) ? { isPinned: true } : {};
+  return { ...items[0], tags, ...timesOf(items), ...pinned };
 }
 
 function timesOf(items: readonly { createdAt: Date; usedAt: Date }[]): { createdAt: Date; usedAt: Date } {

@@ -12,11 +12,11 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
   if (record.op === 'folded' || record.op === 'base') return;
   const repository = content.repository(record.repository);
   const changed = changes.of(record.repository);
-  const { index, foreign, foreignUntagged, implicit, unparsed } = repository;
+  const { index, kept, implicit, unparsed, opaque, unowned, disowned } = repository;
   switch (record.op) {
     case 'tag':
       changed.tags.add(record.tag);
-      foreign.delete(record.tag);
+      if (!isUnchanged(repository, record.tag, record.digest)) kept.promote(record.tag, record.digest);
       // The tagged manifest gets an entry of its own.
       if (implicit.delete(record.digest)) changed.manifests.add(record.digest);
       index.setTag(record.tag, record.digest);
@@ -24,7 +24,8 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
     case 'untag': {
       const digest = index.digestOfTag(record.tag);
       changed.tags.add(record.tag);
-      foreign.delete(record.tag);
+      // Entries that were shadowed would give the tag to other manifests after a restart.
+      for (const shadowed of kept.removeTag(record.tag)) changed.manifests.add(shadowed);
       // A manifest that loses its last tag gets an entry of its own.
       if (digest !== undefined) changed.manifests.add(digest);
       index.removeTag(record.tag);
@@ -38,36 +39,54 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
       changed.manifests.add(digest);
       implicit.delete(digest);
       unparsed.delete(digest);
-      const theirs = foreignUntagged.get(digest)?.filter((entry) => entry.mediaType === mediaType) ?? [];
-      if (theirs.length > 0) foreignUntagged.set(digest, theirs);
-      else foreignUntagged.delete(digest);
+      opaque.delete(digest);
+      disowned.delete(digest);
+      kept.keepType(digest, mediaType);
+      if (record.unowned === undefined) unowned.delete(digest);
+      else unowned.set(digest, record.unowned);
       repository.putManifest(descriptor, 0, { subject, referrer });
       break;
     }
-    case 'unmanifest':
+    case 'unmanifest': {
+      const tags = [...(index.manifests.get(record.digest)?.tags ?? [])];
       changed.manifests.add(record.digest);
-      foreignUntagged.delete(record.digest);
-      for (const tag of index.manifests.get(record.digest)?.tags ?? []) {
-        changed.tags.add(tag);
-        foreign.delete(tag);
-      }
+      kept.removeManifest(record.digest);
       implicit.delete(record.digest);
       unparsed.delete(record.digest);
+      opaque.delete(record.digest);
+      unowned.delete(record.digest);
+      if (record.disowned === true) disowned.add(record.digest);
       index.removeManifest(record.digest);
+      for (const tag of tags) {
+        changed.tags.add(tag);
+        // Other tools gave the same tag to a manifest that stays.
+        const next = kept.shadowedBy(tag).at(-1);
+        if (next !== undefined) index.setTag(tag, next);
+        kept.promote(tag, next);
+      }
       break;
+    }
     case 'blob': {
       const { digest, size } = record;
       const now = Date.now();
       changed.blobs.add(digest);
+      disowned.delete(digest);
       index.blobs.set(digest, { size, createdAt: index.blobs.get(digest)?.createdAt ?? now, usedAt: now });
       break;
     }
     case 'unblob':
       changed.blobs.add(record.digest);
       index.blobs.delete(record.digest);
+      if (record.disowned === true) disowned.add(record.digest);
       break;
   }
   if (index.isEmpty) content.forget(record.repository);
+}
+
+/** True if the entry of a tag, which another tool wrote, needs no change. */
+function isUnchanged({ index, kept }: LayoutRepository, tag: string, digest: Digest): boolean {
+  const entry = kept.ofTag(tag);
+  return entry?.digest === digest && entry.mediaType === index.manifests.get(digest)?.descriptor.mediaType;
 }
 
 /**
@@ -88,14 +107,15 @@ export function* recordsOf(
     }
     for (const digest of blobs) {
       const size = index?.blobs.get(digest)?.size;
-      yield size === undefined ? { op: 'unblob', repository, digest } : { op: 'blob', repository, digest, size };
+      if (size === undefined) yield { op: 'unblob', repository, digest, disowned: true };
+      else yield { op: 'blob', repository, digest, size };
     }
   }
 }
 
 function manifestRecord(repository: string, from: LayoutRepository | undefined, digest: Digest): JournalRecord {
   const entry = from?.index.manifests.get(digest);
-  if (entry === undefined) return { op: 'unmanifest', repository, digest };
+  if (entry === undefined) return { op: 'unmanifest', repository, digest, disowned: true };
   const { descriptor, subject, referrer } = entry;
-  return { op: 'manifest', repository, descriptor, subject, referrer };
+  return { op: 'manifest', repository, descriptor, subject, referrer, unowned: from?.unownedNow(digest) };
 }

@@ -1,11 +1,14 @@
 // Reading the manifests that other tools wrote, to learn their subjects, children and blobs.
+import { statSync } from 'node:fs';
+
 import { linksOf, parseManifest, referrerDescriptor } from '../../../model/index.ts';
 import type { Digest, ManifestDocument } from '../../../model/index.ts';
 
-import { isMissing, isNoFile, noFollow, readRegular, sizeOfFile } from '../files/index.ts';
+import { isMissing, isNoFile, noFollow, readRegular, sizeOfFile, TimeSlice } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
 import type { LayoutRepository } from './layout-repository.ts';
+import { isListed, joinUnowned, unownedOf } from './unowned.ts';
 
 /** The place and the meaning of a repository's manifests. */
 export interface ExploreOptions {
@@ -23,9 +26,12 @@ export interface ExploreOptions {
 /** Bytes. Other tools may write larger manifests than a push may bring. */
 const largestManifest = 64 * 1024 * 1024;
 
-/** Reads the manifests that other tools wrote. Everything they name belongs to the repository too. */
+/**
+ * Reads the manifests that other tools wrote. Everything they name belongs to the repository too, unless the index or
+ * the snapshot says that it does not: clients may name the content of other repositories.
+ */
 export async function explore(repository: LayoutRepository, options: ExploreOptions): Promise<void> {
-  const { index, implicit, unparsed } = repository;
+  const { index, implicit, unparsed, opaque } = repository;
   const { blobPath, isShared, warn } = options;
   for (const digest of unparsed) {
     const mediaType = index.manifests.get(digest)?.descriptor.mediaType;
@@ -38,6 +44,7 @@ export async function explore(repository: LayoutRepository, options: ExploreOpti
     if (document === undefined) {
       // An entry of its own stays as it is. A manifest that only an index names is not present, so it goes.
       if (implicit.delete(digest)) index.removeManifest(digest);
+      else opaque.add(digest);
       continue;
     }
     const { descriptor, createdAt } = entry;
@@ -46,18 +53,65 @@ export async function explore(repository: LayoutRepository, options: ExploreOpti
       const referrer = referrerDescriptor(document, descriptor);
       repository.putManifest(descriptor, createdAt, { subject: subject.digest, referrer });
     }
+    if (isShared && isDoubtful(repository, digest, blobPath(digest))) noteDoubtful(repository, digest, document);
+    const unowned = repository.unowned.get(digest);
     for (const child of manifests) {
-      if (index.manifests.has(child.digest)) continue;
+      if (index.manifests.has(child.digest) || isListed(unowned, child.digest)) continue;
       repository.putManifest({ mediaType: child.mediaType, digest: child.digest, size: child.size }, createdAt);
       implicit.add(child.digest);
       unparsed.add(child.digest);
     }
     if (!isShared) continue;
     for (const { digest: blob } of blobs) {
+      if (index.blobs.has(blob) || isListed(unowned, blob)) continue;
       const size = sizeOfFile(blobPath(blob));
-      if (size !== undefined && !index.blobs.has(blob)) index.blobs.set(blob, { size, createdAt: 0, usedAt: 0 });
+      if (size !== undefined) index.blobs.set(blob, { size, createdAt: 0, usedAt: 0 });
     }
   }
+}
+
+/** True if an earlier version may have written the manifest's entry for a client, without saying what it proves. */
+function isDoubtful({ doubt }: LayoutRepository, digest: Digest, path: string): boolean {
+  if (doubt === undefined || doubt.unread.has(digest)) return false;
+  return (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) <= doubt.before;
+}
+
+function noteDoubtful(repository: LayoutRepository, digest: Digest, document: ManifestDocument): void {
+  const named = namedBy(document).filter((one) => repository.doubt?.implicit.has(one) !== true);
+  const unowned = unownedOf(repository.index, named);
+  if (unowned !== undefined) repository.unowned.set(digest, unowned);
+}
+
+/**
+ * Finds out what manifests name and the repository does not own, if no record says that: an earlier version wrote
+ * them, or a client has deleted what they name.
+ */
+export async function audit(repository: LayoutRepository, { blobPath, warn }: ExploreOptions): Promise<void> {
+  const { index, unaudited, disowned, unparsed, unowned } = repository;
+  const slice = new TimeSlice();
+  const deleted = new Set(disowned);
+  for (const [digest, { descriptor }] of deleted.size > 0 ? index.manifests : []) {
+    if (unparsed.has(digest) || unaudited.has(digest)) continue;
+    await examine(digest, descriptor.mediaType, (one) => deleted.has(one));
+  }
+  for (const digest of deleted) disowned.delete(digest);
+  for (const digest of unaudited) {
+    const mediaType = index.manifests.get(digest)?.descriptor.mediaType;
+    if (mediaType !== undefined) await examine(digest, mediaType, () => true);
+    unaudited.delete(digest);
+  }
+
+  async function examine(digest: Digest, mediaType: string, isWanted: (digest: Digest) => boolean): Promise<void> {
+    if (slice.isOver) await slice.giveWay();
+    const document = await readDocument(blobPath(digest), mediaType, warn);
+    const found = document === undefined ? undefined : unownedOf(index, namedBy(document).filter(isWanted));
+    if (found !== undefined) unowned.set(digest, joinUnowned(unowned.get(digest), found));
+  }
+}
+
+function namedBy(document: ManifestDocument): Digest[] {
+  const { blobs, manifests } = linksOf(document);
+  return [...blobs, ...manifests].map(({ digest }) => digest);
 }
 
 /** Undefined if the file is missing or is no manifest. */

@@ -8,7 +8,9 @@ import { digestOf, mediaTypes } from '../../../model/index.ts';
 
 import { identityOf } from '../files/index.ts';
 
+import { textOf } from './index-entry.ts';
 import { indexLines, readIndex } from './index-file.ts';
+import type { IndexFile } from './index-file.ts';
 
 let dir: string;
 let path: string;
@@ -20,10 +22,16 @@ afterEach(() => rm(dir, { recursive: true }));
 
 const entry = { mediaType: mediaTypes.imageManifest, digest: digestOf(new Uint8Array()), size: 2 };
 
-async function linesOf(head: Record<string, unknown> | undefined, entries: Iterable<unknown>): Promise<string> {
+async function linesOf(head: Record<string, unknown> | undefined, entries: readonly unknown[]): Promise<string> {
   const pieces: Buffer[] = [];
-  for await (const piece of indexLines(head, entries)) pieces.push(piece);
+  const texts = entries.map((one) => JSON.stringify(one));
+  for await (const piece of indexLines(head, texts)) pieces.push(piece);
   return Buffer.concat(pieces).toString();
+}
+
+/** The entries as they would be written back. */
+function entriesOf(index: IndexFile | undefined): unknown[] | undefined {
+  return index?.entries.map((one) => JSON.parse(textOf(one)) as unknown);
 }
 
 describe('an index', () => {
@@ -39,7 +47,7 @@ describe('an index', () => {
     });
     await writeFile(path, text);
     const index = await readIndex(path);
-    expect(index?.entries).toEqual(entries);
+    expect(entriesOf(index)).toEqual(entries);
     expect(index?.unreadable).toEqual([]);
     expect(index?.head).toMatchObject({ annotations: { a: 'b' }, other: 1 });
   });
@@ -56,7 +64,7 @@ describe('an index', () => {
     const known = { ...entry, platform: { os: 'linux', architecture: 'arm64' }, 'x-own': true };
     await writeFile(path, format({ schemaVersion: 2, manifests: [known, entry], 'x-own': [1] }));
     const index = await readIndex(path);
-    expect(index?.entries).toEqual([known, entry]);
+    expect(entriesOf(index)).toEqual([known, entry]);
     expect(index?.head).toEqual({ schemaVersion: 2, 'x-own': [1] });
   });
 
@@ -73,9 +81,57 @@ describe('an index', () => {
     for (const text of [JSON.stringify({ manifests: [entry, ...odd] }), await linesOf({}, [entry, ...odd])]) {
       await writeFile(path, text);
       const index = await readIndex(path);
-      expect(index?.entries).toEqual([entry]);
-      expect(index?.unreadable).toEqual(odd);
+      expect(entriesOf(index)).toEqual([entry]);
+      expect(index?.unreadable).toEqual(odd.map((one) => JSON.stringify(one)));
     }
+  });
+
+  test.each(['\n', '\r\n  ', '\t'])(
+    'of another tool gives the text of each entry, with white space %j',
+    async (space) => {
+      const texts = [
+        `{${space}"digest" : "${entry.digest}", "mediaType":"a\\/b",${space}"size": 2.0e0, "big": 12345678901234567890}`,
+        JSON.stringify(entry),
+        `[ 1,${space}2 ]`,
+        '"]}\\"{"',
+        'null',
+        `{"annotations":{"2":"b","1":"a"},"size":7,"digest":"${entry.digest}","mediaType":"x"${space}}`,
+      ];
+      const expectTexts = async (): Promise<void> => {
+        const index = await readIndex(path);
+        expect(index?.entries.map(textOf)).toEqual([texts[0], texts[1], texts[5]]);
+        expect(index?.unreadable).toEqual([texts[2], texts[3], texts[4]]);
+      };
+      const list = texts.join(`${space},${space}`);
+      await writeFile(
+        path,
+        `{"manifests":[1],"a":{"manifests":[2]},"manifests"${space}:${space}[${space}${list}]${space}}`,
+      );
+      await expectTexts();
+      const pieces: Buffer[] = [];
+      for await (const piece of indexLines({ a: 1 }, texts)) pieces.push(piece);
+      await writeFile(path, Buffer.concat(pieces));
+      await expectTexts();
+    },
+  );
+
+  test('may begin with a byte order mark', async () => {
+    const lines = await linesOf(undefined, [entry]);
+    for (const text of [lines, JSON.stringify({ manifests: [entry] })]) {
+      await writeFile(path, `\uFEFF${text}`);
+      expect(entriesOf(await readIndex(path))).toEqual([entry]);
+    }
+  });
+
+  test.each([5, true, null, {}, ['v1']])('has its annotations checked: a name %j is no name', async (name) => {
+    const odd = {
+      ...entry,
+      annotations: { 'org.opencontainers.image.ref.name': name, 'io.containerd.image.name': name },
+    };
+    await writeFile(path, JSON.stringify({ manifests: [odd] }));
+    const index = await readIndex(path);
+    expect(index?.entries[0]).toMatchObject({ refName: null, imageName: undefined });
+    expect(entriesOf(index)).toEqual([odd]);
   });
 
   test.each(['{}', '{"manifests":null}', '{"manifests":[]}'])('may be empty: %s', async (text) => {
@@ -115,7 +171,7 @@ describe('an index', () => {
   test('that is large lets others run while it is written', async () => {
     let turns = 0;
     const others = setInterval(() => turns++, 0);
-    const entries = Array.from({ length: 200_000 }, () => entry);
+    const entries = Array.from({ length: 200_000 }, () => JSON.stringify(entry));
     for await (const piece of indexLines(undefined, entries)) expect(piece.length).toBeLessThan(70_000);
     clearInterval(others);
     expect(turns).toBeGreaterThan(1);

@@ -2,24 +2,25 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { isDigest, mediaTypes, RegistryError } from '../../../model/index.ts';
-import type { Descriptor } from '../../../model/index.ts';
+import { mediaTypes, RegistryError } from '../../../model/index.ts';
 
 import { identityOf, inSlices, readWhole, TimeSlice } from '../files/index.ts';
 
-type JsonObject = Record<string, unknown>;
+import { isObject, readEntry } from './index-entry.ts';
+import type { IndexEntry } from './index-entry.ts';
+import { elementTexts, endOfValue } from './json-elements.ts';
+import { withoutByteOrderMark } from './byte-order-mark.ts';
 
-/** The annotation that names an index entry. Image specification, "Pre-Defined Annotation Keys". */
-export const refNameAnnotation = 'org.opencontainers.image.ref.name';
+type JsonObject = Record<string, unknown>;
 
 /** The content of an `index.json`. */
 export interface ParsedIndex {
   /** Every field but `manifests`. */
   head: JsonObject;
-  /** Unchanged, with the fields that other tools added. */
-  entries: Descriptor[];
-  /** Entries that are not descriptors. They are written back unchanged. */
-  unreadable: unknown[];
+  /** The entries that are descriptors. */
+  entries: IndexEntry[];
+  /** The texts of entries that are not descriptors. They are written back unchanged. */
+  unreadable: string[];
   /** The hash of the file's bytes, hexadecimal. */
   sha256: string;
 }
@@ -68,7 +69,8 @@ export class NoIndexError extends Error {
 export async function parseIndex(bytes: Buffer): Promise<ParsedIndex> {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   try {
-    return { ...((await parseLines(bytes)) ?? parseWhole(bytes)), sha256 };
+    const json = withoutByteOrderMark(bytes);
+    return { ...((await parseLines(json)) ?? parseWhole(json)), sha256 };
   } catch (cause) {
     throw new NoIndexError('not an image index', { cause });
   }
@@ -80,27 +82,41 @@ const manifestsStart = ',"manifests":[\n';
 const manifestsEnd = ']}\n';
 
 /**
- * Parses the form that {@link indexLines} writes, one entry per line, so that a large index is not in memory twice.
+ * Parses the form that {@link indexLines} writes, one entry per line, so that a large index is not in memory twice. An
+ * entry of another tool may have several lines.
  */
 async function parseLines(bytes: Buffer): Promise<Entries | undefined> {
   const start = bytes.indexOf(manifestsStart);
   if (start < 0 || bytes.subarray(-manifestsEnd.length).toString() !== manifestsEnd) return undefined;
-  const head = parseObject(`${bytes.subarray(0, start).toString()}}`);
-  if (head === undefined) return undefined;
-  const found = { head, entries: [] as Descriptor[], unreadable: [] as unknown[] };
+  const head = parse(`${bytes.subarray(0, start).toString()}}`);
+  if (!isObject(head) || 'manifests' in head) return undefined;
+  const found: Entries = { head, entries: [], unreadable: [] };
   const end = bytes.length - manifestsEnd.length;
   const slice = new TimeSlice();
   for (let at = start + manifestsStart.length; at < end;) {
-    let lineEnd = bytes.indexOf(10, at);
-    if (lineEnd < 0 || lineEnd > end) lineEnd = end;
-    const textEnd = bytes[lineEnd - 1] === 44 ? lineEnd - 1 : lineEnd;
-    const entry = parseObject(bytes.toString('utf8', at, textEnd));
-    if (entry === undefined) return undefined;
-    sortIn(entry, found);
+    let lineEnd = endOfLine(bytes, at, end);
+    let text = textOfLine(bytes, at, lineEnd);
+    let value = parse(text);
+    if (value === undefined) {
+      lineEnd = endOfLine(bytes, endOfValue(bytes, at), end);
+      text = textOfLine(bytes, at, lineEnd);
+      value = parse(text);
+      if (value === undefined) return undefined;
+    }
+    sortIn(value, text, found);
     at = lineEnd + 1;
     if (slice.isOver) await slice.giveWay();
   }
   return found;
+}
+
+function endOfLine(bytes: Buffer, at: number, end: number): number {
+  const found = bytes.indexOf(10, at);
+  return found < 0 || found > end ? end : found;
+}
+
+function textOfLine(bytes: Buffer, at: number, lineEnd: number): string {
+  return bytes.toString('utf8', at, bytes[lineEnd - 1] === 44 ? lineEnd - 1 : lineEnd);
 }
 
 function parseWhole(bytes: Buffer): Entries {
@@ -114,49 +130,40 @@ function parseWhole(bytes: Buffer): Entries {
   if (manifests !== undefined && manifests !== null && !Array.isArray(manifests)) {
     throw new TypeError('its manifests are not a list');
   }
-  const found = { head, entries: [] as Descriptor[], unreadable: [] as unknown[] };
-  for (const entry of (manifests ?? []) as unknown[]) sortIn(entry, found);
+  const found: Entries = { head, entries: [], unreadable: [] };
+  const values: unknown[] = manifests ?? [];
+  for (const [i, text] of elementTexts(bytes, 'manifests').entries()) sortIn(values[i], text, found);
   return found;
 }
 
-function sortIn(entry: unknown, found: { entries: Descriptor[]; unreadable: unknown[] }): void {
-  if (isDescriptor(entry)) found.entries.push(entry);
-  else found.unreadable.push(entry);
+function sortIn(value: unknown, text: string, found: Entries): void {
+  const entry = readEntry(value, text);
+  if (entry === undefined) found.unreadable.push(text);
+  else found.entries.push(entry);
 }
 
-function isDescriptor(value: unknown): value is Descriptor {
-  if (!isObject(value)) return false;
-  const { mediaType, digest, size, annotations } = value;
-  return (
-    typeof mediaType === 'string' &&
-    typeof digest === 'string' &&
-    isDigest(digest) &&
-    typeof size === 'number' &&
-    Number.isSafeInteger(size) &&
-    size >= 0 &&
-    (annotations === undefined || isObject(annotations))
-  );
-}
-
-function parseObject(text: string): JsonObject | undefined {
+/** Undefined if the text is not JSON. */
+function parse(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The bytes of an index. At an undefined entry the generator may pause. */
-export function indexLines(head: JsonObject | undefined, entries: Iterable<unknown>): AsyncGenerator<Buffer> {
+/**
+ * The bytes of an index.
+ *
+ * @param entries the texts of the entries; at an undefined one the generator may pause
+ */
+export function indexLines(
+  head: JsonObject | undefined,
+  entries: Iterable<string | undefined>,
+): AsyncGenerator<Buffer> {
   return inSlices(lines(head, entries));
 }
 
-function* lines(head: JsonObject | undefined, entries: Iterable<unknown>): Generator<string> {
+function* lines(head: JsonObject | undefined, entries: Iterable<string | undefined>): Generator<string> {
   yield JSON.stringify({ ...emptyHead, ...head }).slice(0, -1) + manifestsStart;
   let before = '';
   for (const entry of entries) {
@@ -164,7 +171,7 @@ function* lines(head: JsonObject | undefined, entries: Iterable<unknown>): Gener
       yield '';
       continue;
     }
-    yield before + JSON.stringify(entry);
+    yield before + entry;
     before = ',\n';
   }
   yield `${before === '' ? '' : '\n'}${manifestsEnd}`;

@@ -15,7 +15,7 @@ const pause = 50;
 
 interface NewIndex {
   head: Record<string, unknown> | undefined;
-  entries: Iterable<unknown>;
+  entries: Iterable<string | undefined>;
   /** Called with the sha256 of the new index when its content is durable. */
   beforeRename: (sha256: string) => Promise<void>;
 }
@@ -96,7 +96,7 @@ export class IndexOnDisk {
   async write({ head, entries, beforeRename }: NewIndex): Promise<boolean> {
     const hash = createHash('sha256');
     let size = 0;
-    const counted = function* (): Generator {
+    const counted = function* (): Generator<string | undefined> {
       for (const entry of entries) {
         if (entry !== undefined) size++;
         yield entry;

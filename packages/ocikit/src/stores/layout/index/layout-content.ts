@@ -1,14 +1,29 @@
 // The content of a layout in memory, by repository, as its index gives it and as it is written back.
-import type { Descriptor, Digest } from '../../../model/index.ts';
+import type { Digest } from '../../../model/index.ts';
 
 import { SortedNames } from '../../repository/index.ts';
 
-import { refNameAnnotation } from './index-file.ts';
-import type { ParsedIndex } from './index-file.ts';
-import { LayoutRepository } from './layout-repository.ts';
 import type { EntryNames } from './entry-names.ts';
+import { formatEntry, textOf } from './index-entry.ts';
+import type { IndexEntry, OwnEntry } from './index-entry.ts';
+import type { ParsedIndex } from './index-file.ts';
+import type { KeptEntry } from './kept-entries.ts';
+import { LayoutRepository } from './layout-repository.ts';
+import { includesUnowned, joinUnowned } from './unowned.ts';
+import type { Unowned } from './unowned.ts';
 
 const tagsAtOnce = 512;
+
+/** Facts about the entries of an index. */
+export interface EntryKnowledge {
+  /** True if the manifests were read already. */
+  isParsed: boolean;
+  /** True if this library wrote the entry of an untagged manifest. */
+  isOwn: (repository: string, digest: Digest) => boolean;
+}
+
+/** The meaning of an entry, after it was added. */
+export type AddedEntry = 'added' | 'shadows' | 'unassigned';
 
 /** The content of a layout, by repository: read from the entries of its index, and turned into entries again. */
 export class LayoutContent {
@@ -18,8 +33,8 @@ export class LayoutContent {
   readonly head: Record<string, unknown> | undefined;
   readonly #names: EntryNames;
   #sorted: SortedNames | undefined;
-  /** Entries that belong to no repository here; written back unchanged. */
-  readonly #unassigned: unknown[];
+  /** Texts of entries that belong to no repository here; written back unchanged. */
+  readonly #unassigned: string[];
 
   constructor(names: EntryNames, file: ParsedIndex | undefined) {
     this.#names = names;
@@ -27,8 +42,8 @@ export class LayoutContent {
     this.#unassigned = [...(file?.unreadable ?? [])];
   }
 
-  /** Entries that belong to no repository here. */
-  get unassigned(): readonly unknown[] {
+  /** The texts of entries that belong to no repository here. */
+  get unassigned(): readonly string[] {
     return this.#unassigned;
   }
 
@@ -58,81 +73,116 @@ export class LayoutContent {
   /**
    * Adds an entry of the index.
    *
-   * @param isParsed whether the manifest has been read
-   * @returns false if the entry names no repository of this layout
+   * @returns `shadows` if an earlier entry has the same tag and another text; `unassigned` if the entry names no
+   *   repository of this layout
    */
-  addEntry(entry: Descriptor, isParsed: boolean): boolean {
-    const name = this.#names.parse(entry.annotations?.[refNameAnnotation]);
+  addEntry(entry: IndexEntry, { isParsed, isOwn }: EntryKnowledge): AddedEntry {
+    const name = this.#names.parse(entry.refName, entry.imageName);
     if (name === undefined) {
-      this.#unassigned.push(entry);
-      return false;
+      this.#unassigned.push(textOf(entry));
+      return 'unassigned';
     }
     const repository = this.repository(name.repository);
-    const { index } = repository;
-    const { mediaType, digest, size } = entry;
+    const { index, kept } = repository;
+    const { mediaType, digest, size, unowned } = entry;
     if (!index.manifests.has(digest)) {
       repository.putManifest({ mediaType, digest, size }, 0);
       if (!isParsed) repository.unparsed.add(digest);
     }
-    if (name.tag !== undefined) index.setTag(name.tag, digest);
-    const ours = this.#entry(name.repository, name.tag, index.manifests.get(digest)?.descriptor ?? entry);
-    const isOurs = JSON.stringify(entry) === JSON.stringify(ours);
-    if (name.tag === undefined) {
-      if (!isOurs) addTo(repository.foreignUntagged, digest, entry);
-      return true;
+    if (unowned !== undefined) {
+      repository.unowned.set(digest, joinUnowned(repository.unowned.get(digest), unowned));
     }
+    const known = index.manifests.get(digest)?.descriptor;
+    const isOurs =
+      entry.text === undefined &&
+      known?.mediaType === mediaType &&
+      known.size === size &&
+      this.#names.format(name.repository, name.tag, digest) === entry.refName;
+    const asWritten = (): KeptEntry => ({ digest, mediaType, unowned, text: textOf(entry) });
+    if (name.tag === undefined) {
+      // No other tool adds an entry with an annotation of ours.
+      const isOwned = isOurs && (unowned !== undefined || isOwn(name.repository, digest));
+      if (!isOwned) kept.addUntagged(asWritten());
+      return 'added';
+    }
+    const shadowed = this.#entryOfTag(name.repository, name.tag);
+    index.setTag(name.tag, digest);
+    kept.setTag(name.tag, isOurs ? undefined : asWritten());
+    if (shadowed === undefined || (isOurs && shadowed.text === textOf(entry))) return 'added';
     // If several entries name the same tag, the last one counts.
-    if (isOurs) repository.foreign.delete(name.tag);
-    else repository.foreign.set(name.tag, entry);
-    return true;
+    kept.shadow(name.tag, shadowed);
+    return 'shadows';
   }
 
   /** Adds an entry, unless its tag has a manifest already, or its manifest is present and the entry has no tag. */
-  addMissing(entry: Descriptor): void {
-    const name = this.#names.parse(entry.annotations?.[refNameAnnotation]);
+  addMissing(entry: IndexEntry, knowledge: EntryKnowledge): void {
+    const name = this.#names.parse(entry.refName, entry.imageName);
     const index = name === undefined ? undefined : this.repositories.get(name.repository)?.index;
     if (name?.tag !== undefined && index?.digestOfTag(name.tag) !== undefined) return;
     if (name !== undefined && name.tag === undefined && index?.manifests.has(entry.digest) === true) return;
-    const text = JSON.stringify(entry);
-    if (name === undefined && this.#unassigned.some((kept) => JSON.stringify(kept) === text)) return;
-    this.addEntry(entry, false);
+    if (name === undefined && this.#unassigned.includes(textOf(entry))) return;
+    this.addEntry(entry, knowledge);
   }
 
   /**
-   * The entries for the index. Yields undefined where there is none, so that a writer can pause there. Repositories
-   * may change meanwhile.
+   * The texts of the entries for the index. Yields undefined where there is none, so that a writer can pause there.
+   * Repositories may change meanwhile.
    */
-  *entries(): Generator {
-    for (const [name, { index, implicit, foreign, foreignUntagged }] of this.repositories) {
+  *entries(): Generator<string | undefined> {
+    for (const [name, { index, implicit, kept }] of this.repositories) {
+      // Before the tags: of several entries with the same tag the last one counts.
+      for (const { text } of kept.shadowed()) yield text;
       for (
         let tags = index.tagNames.after(undefined, tagsAtOnce);
         tags.length > 0;
         tags = index.tagNames.after(tags.at(-1), tagsAtOnce)
       ) {
-        for (const tag of tags) {
-          const digest = index.digestOfTag(tag);
-          const entry = digest === undefined ? undefined : index.manifests.get(digest);
-          yield entry === undefined ? undefined : (foreign.get(tag) ?? this.#entry(name, tag, entry.descriptor));
-        }
+        for (const tag of tags) yield this.#entryOfTag(name, tag)?.text;
       }
       for (const [digest, { descriptor, tags }] of index.manifests) {
-        const theirs = foreignUntagged.get(digest);
-        if (theirs !== undefined) yield* theirs;
-        else yield tags.size === 0 && !implicit.has(digest) ? this.#entry(name, undefined, descriptor) : undefined;
+        for (const { text } of kept.untagged(digest)) yield text;
+        const isNamed = tags.size > 0 || implicit.has(digest) || kept.names(digest);
+        const own = this.#withUnowned(name, descriptor);
+        // If other tools wrote all its entries, an entry of our own says what they do not.
+        const isNeeded = isNamed ? own.unowned !== undefined && !this.#isSaid(name, digest, own.unowned) : true;
+        yield isNeeded ? formatEntry(this.#ownEntry(name, undefined, own)) : undefined;
       }
     }
     yield* this.#unassigned;
   }
 
-  #entry(repository: string, tag: string | undefined, { mediaType, digest, size }: Descriptor): Descriptor {
-    const refName = this.#names.format(repository, tag, digest);
-    const entry = { mediaType, digest, size };
-    return refName === undefined ? entry : { ...entry, annotations: { [refNameAnnotation]: refName } };
+  /** True if an entry of the manifest lists all that it does not own. */
+  #isSaid(name: string, digest: Digest, unowned: Unowned): boolean {
+    const repository = this.repositories.get(name);
+    const tags = [...(repository?.index.manifests.get(digest)?.tags ?? [])];
+    const entries = tags.map((tag) => repository?.kept.ofTag(tag));
+    const theirs = [...entries, ...(repository?.kept.untagged(digest) ?? [])];
+    return theirs.some((entry) => entry === undefined || includesUnowned(entry.unowned, unowned));
   }
-}
 
-function addTo(lists: Map<Digest, Descriptor[]>, digest: Digest, entry: Descriptor): void {
-  const list = lists.get(digest);
-  if (list === undefined) lists.set(digest, [entry]);
-  else list.push(entry);
+  #entryOfTag(name: string, tag: string): KeptEntry | undefined {
+    const repository = this.repositories.get(name);
+    const digest = repository?.index.digestOfTag(tag);
+    const descriptor = digest === undefined ? undefined : repository?.index.manifests.get(digest)?.descriptor;
+    if (repository === undefined || descriptor === undefined) return undefined;
+    const kept = repository.kept.ofTag(tag);
+    if (kept !== undefined) return kept;
+    const text = formatEntry(this.#ownEntry(name, tag, this.#withUnowned(name, descriptor)));
+    return { digest: descriptor.digest, mediaType: descriptor.mediaType, text };
+  }
+
+  #withUnowned(name: string, descriptor: Omit<OwnEntry, 'refName' | 'unowned'>): Omit<OwnEntry, 'refName'> {
+    const repository = this.repositories.get(name);
+    if (repository?.unowned.has(descriptor.digest) !== true) return descriptor;
+    const unowned = repository.unownedNow(descriptor.digest);
+    if (unowned !== undefined) return { ...descriptor, unowned };
+    // A sparse registry has very many lists whose content came later.
+    repository.unowned.delete(descriptor.digest);
+    return descriptor;
+  }
+
+  #ownEntry(repository: string, tag: string | undefined, entry: Omit<OwnEntry, 'refName'>): OwnEntry {
+    const { mediaType, digest, size, unowned } = entry;
+    return { mediaType, digest, size, unowned, refName: this.#names.format(repository, tag, digest) };
+  }
 }

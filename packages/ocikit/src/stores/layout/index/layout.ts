@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { RegistryError, splitDigest } from '../../../model/index.ts';
-import type { Digest } from '../../../model/index.ts';
+import type { Digest, ManifestLinks } from '../../../model/index.ts';
 
 import type { SortedNames } from '../../repository/index.ts';
 
@@ -13,11 +13,13 @@ import type { JournalRecord } from '../journal/index.ts';
 
 import { applyRecord, recordsOf } from './apply-record.ts';
 import { LayoutChanges } from './changes.ts';
-import { explore } from './explore.ts';
-import { readIndex, refNameAnnotation } from './index-file.ts';
+import { audit, explore } from './explore.ts';
+import type { ExploreOptions } from './explore.ts';
+import { readIndex } from './index-file.ts';
 import type { IndexFile, ParsedIndex } from './index-file.ts';
 import { IndexOnDisk } from './index-on-disk.ts';
 import { LayoutContent } from './layout-content.ts';
+import type { EntryKnowledge } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 import { assertVersion, makeMarker } from './marker.ts';
 import type { EntryNames } from './entry-names.ts';
@@ -25,6 +27,8 @@ import { QueuedTags } from './queued-tags.ts';
 import { RecentFolds } from './recent-folds.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
+import { unownedOf } from './unowned.ts';
+import type { Unowned } from './unowned.ts';
 
 /** The place and the options of a layout. */
 export interface LayoutSettings {
@@ -42,6 +46,8 @@ export interface LayoutSettings {
   isShared: boolean;
   /** Called for problems that do not stop the store. */
   warn: Warn;
+  /** The warnings about entries of other tools so far, in all layouts of the root. */
+  warned: Set<string>;
 }
 
 /** The state of a layout on the disk. */
@@ -50,7 +56,12 @@ export interface ReadLayout {
   file: IndexFile | undefined;
   /** The content by repository. */
   content: LayoutContent;
+  /** True if records say what their manifests do not prove. Version 0.1.0 did not write that. */
+  isAudited: boolean;
 }
+
+/** Warnings about entries of other tools. There may be very many entries. */
+const mostWarnings = 10_000;
 
 /** The index may be edited this many times while it is being written. */
 const attempts = 10;
@@ -105,9 +116,21 @@ export class Layout {
     return this.#content;
   }
 
-  /** Entries of the index that belong to no repository here. */
-  get unassignedEntries(): readonly unknown[] {
+  /** The texts of the index's entries that belong to no repository here. */
+  get unassignedEntries(): readonly string[] {
     return this.#content.unassigned;
+  }
+
+  /** The manifests of entries that have the same tag as a later entry, in their order. */
+  shadowedBy(repository: string, tag: string): Digest[] {
+    return this.repositories.get(repository)?.kept.shadowedBy(tag) ?? [];
+  }
+
+  /** True if entries of other tools may need files that no repository has. */
+  get hasUnread(): boolean {
+    if (this.#content.unassigned.length > 0) return true;
+    for (const { unparsed, opaque } of this.repositories.values()) if (unparsed.size + opaque.size > 0) return true;
+    return false;
   }
 
   /** The hash of `index.json` as it was read or written last; empty if there is none. */
@@ -164,34 +187,40 @@ export class Layout {
     await assertVersion(this.path);
     const file = await readIndex(this.#index.path);
     const snapshot = await readSnapshot(snapshots, this.directory, file?.sha256 ?? '', warn);
-    return { file, content: await this.#contentOf(file, snapshot) };
+    return { file, content: await this.#contentOf(file, snapshot), isAudited: snapshot?.isAudited ?? false };
   }
 
   /** Makes a state that was read visible, with these records applied. */
-  show({ file, content }: ReadLayout, records: Iterable<JournalRecord>): void {
+  show({ file, content, isAudited }: ReadLayout, records: Iterable<JournalRecord>): void {
     this.#index.take(file);
     this.#content = content;
     this.#changes = new LayoutChanges();
-    for (const record of records) this.apply(record);
+    for (const record of records) {
+      this.apply(record);
+      if (isAudited || record.op !== 'manifest' || record.unowned !== undefined) continue;
+      content.repositories.get(record.repository)?.unaudited.add(record.descriptor.digest);
+    }
   }
 
   async #contentOf(file: ParsedIndex | undefined, snapshot: Snapshot | undefined): Promise<LayoutContent> {
-    const { names, warn } = this.#settings;
-    const content = new LayoutContent(names, file);
+    const content = new LayoutContent(this.#settings.names, file);
     if (file !== undefined && file.unreadable.length > 0) {
-      warn('an index has entries that are not descriptors: they are left unchanged', {
+      this.#warnOnce('an index has entries that are not descriptors: they are left unchanged', {
         file: this.#index.path,
         entries: file.unreadable.length,
       });
     }
     const slice = new TimeSlice();
+    const knowledge = knowledgeOf(snapshot);
     for (const entry of file?.entries ?? []) {
       if (slice.isOver) await slice.giveWay();
-      if (content.addEntry(entry, snapshot?.isOfIndex ?? false)) continue;
-      warn('an index entry names no repository here: it is left unchanged', {
-        file: this.#index.path,
-        name: entry.annotations?.[refNameAnnotation],
-      });
+      const added = content.addEntry(entry, knowledge);
+      if (added === 'added') continue;
+      const message =
+        added === 'shadows'
+          ? 'an index has several entries of one name: the last one counts, the others are left unchanged'
+          : 'an index entry names no repository here: it is left unchanged';
+      this.#warnOnce(message, { file: this.#index.path, name: entry.refName });
     }
     await snapshot?.restore(content);
     return content;
@@ -200,6 +229,15 @@ export class Layout {
   /** True if the index on disk may name the manifest. False if it was pushed since the index was written. */
   async mayIndexName(repository: string, digest: Digest): Promise<boolean> {
     return !this.#changes.isUnwritten(repository, digest) || (await this.#index.isEdited());
+  }
+
+  /** An index is read again after each edit, and a warning about an entry that stays need not be repeated. */
+  #warnOnce(message: string, fields: Readonly<Record<string, unknown>>): void {
+    const { warn, warned } = this.#settings;
+    const key = JSON.stringify([message, fields]);
+    if (warned.has(key) || warned.size >= mostWarnings) return;
+    warned.add(key);
+    warn(message, fields);
   }
 
   /** Makes a record visible. */
@@ -243,6 +281,7 @@ export class Layout {
     for (let attempt = 0; attempt < attempts; attempt++) {
       await this.#mergeIfEdited();
       await this.make();
+      await this.#audit();
       if (await this.#write(beforeRename)) return;
     }
     throw new RegistryError('UNAVAILABLE', `${this.#index.path} cannot be written: other tools keep editing it`);
@@ -355,7 +394,7 @@ export class Layout {
     // added.
     await this.#mergeEdited();
     const records = [...recordsOf(this.#changes, this.repositories)];
-    for (const entry of file.entries) this.#content.addMissing(entry);
+    for (const entry of file.entries) this.#content.addMissing(entry, knowledgeOf(snapshot));
     for (const record of records) this.apply(record);
   }
 
@@ -371,17 +410,44 @@ export class Layout {
 
   /** Reads the manifests that other tools wrote. Everything they name belongs to the repository too. */
   async explore(name: string): Promise<void> {
-    const { isShared, warn } = this.#settings;
     // Repeat if the repository object was replaced meanwhile, because another tool edited the index.
     for (;;) {
       const repository = this.repositories.get(name);
       if (repository === undefined || repository.unparsed.size === 0) return;
-      const blobPath = (digest: Digest): string => this.blobPath(digest);
-      repository.exploring ??= explore(repository, { blobPath, isShared, warn }).finally(() => {
+      repository.exploring ??= explore(repository, this.#exploreOptions()).finally(() => {
         repository.exploring = undefined;
       });
       await repository.exploring;
     }
+  }
+
+  /** Reads all manifests that other tools wrote: only then does their content belong to repositories. */
+  async exploreAll(): Promise<void> {
+    for (const [name, { unparsed }] of this.repositories) if (unparsed.size > 0) await this.explore(name);
+  }
+
+  /** Before the index is written: its entries have to say what their manifests do not prove. */
+  async #audit(): Promise<void> {
+    if (!this.#settings.isShared) return;
+    for (const repository of this.repositories.values()) {
+      if (repository.unaudited.size === 0 && repository.disowned.size === 0) continue;
+      await audit(repository, this.#exploreOptions());
+    }
+  }
+
+  #exploreOptions(): ExploreOptions {
+    const { isShared, warn } = this.#settings;
+    return { blobPath: (digest) => this.blobPath(digest), isShared, warn };
+  }
+
+  /** The digests of these links that the repository does not own. */
+  unownedBy(repository: string, { blobs, manifests }: ManifestLinks): Unowned | undefined {
+    if (!this.#settings.isShared) return undefined;
+    const { index } = this.repositories.get(repository) ?? {};
+    return unownedOf(
+      index,
+      [...blobs, ...manifests].map(({ digest }) => digest),
+    );
   }
 
   /** A symbolic link could lead out of the root. */
@@ -413,4 +479,11 @@ export class Layout {
   queue(records: readonly JournalRecord[]): () => void {
     return this.#queued.add(records);
   }
+}
+
+function knowledgeOf(snapshot: Snapshot | undefined): EntryKnowledge {
+  return {
+    isParsed: snapshot?.isOfIndex ?? false,
+    isOwn: (repository, digest) => snapshot?.isOwn(repository, digest) ?? false,
+  };
 }

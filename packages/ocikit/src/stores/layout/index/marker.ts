@@ -6,6 +6,9 @@ import { isRegistryError, RegistryError } from '../../../model/index.ts';
 import { identityOf, isMissing, readWhole } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
+import { withoutByteOrderMark } from './byte-order-mark.ts';
+import { isObject } from './index-entry.ts';
+
 const version = '1.0.0';
 
 /**
@@ -17,7 +20,8 @@ export async function assertVersion(dir: string): Promise<void> {
   const path = markerOf(dir);
   let found: unknown;
   try {
-    found = (JSON.parse((await readWhole(path)).toString()) as { imageLayoutVersion?: unknown }).imageLayoutVersion;
+    const marker: unknown = JSON.parse(withoutByteOrderMark(await readWhole(path)).toString());
+    found = isObject(marker) ? marker['imageLayoutVersion'] : undefined;
   } catch (error) {
     if (isMissing(error)) return;
     if (isRegistryError(error)) throw error;

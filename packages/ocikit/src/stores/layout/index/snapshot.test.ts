@@ -48,7 +48,7 @@ test('gives back what the index has no place for', async () => {
   expect((await readdir(dir)).length).toBe(1);
   const snapshot = await readSnapshot(dir, 'a/b', 'the-sha256', () => undefined);
   const restored = newContent();
-  for (let i = 1; i <= 2000; i++) restored.addEntry(manifest(i), true);
+  for (let i = 1; i <= 2000; i++) restored.addEntry(manifest(i), { isParsed: true, isOwn: () => true });
   await snapshot?.restore(restored);
   const [before, after] = [content.repository('app'), restored.repository('app')];
   expect(after.index.blobs).toEqual(before.index.blobs);

@@ -1,4 +1,5 @@
 // The snapshot of a layout: facts that `index.json` has no place for, so that opening needs no manifest to be read.
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Descriptor, Digest } from '../../../model/index.ts';
@@ -9,11 +10,20 @@ import { inSlices, isMissing, nameOfLayout, readWhole, TimeSlice } from '../file
 import type { Files, Warn } from '../files/index.ts';
 
 import type { LayoutContent } from './layout-content.ts';
+import type { LayoutRepository } from './layout-repository.ts';
+import { joinUnowned } from './unowned.ts';
+import type { Unowned } from './unowned.ts';
 
-/** The first line: the sha256 of the index that the snapshot belongs to. */
+/** The first line. */
 interface Head {
+  /** The sha256 of the index that the snapshot belongs to. */
   index: string;
+  /** Missing in snapshots of version 0.1.0, which have neither `untagged` nor `unowned`. */
+  format?: number;
 }
+
+/** The number of the present format. */
+const format = 2;
 
 /** A further line: facts about one repository. */
 interface Line {
@@ -26,6 +36,10 @@ interface Line {
   implicit?: Descriptor[];
   /** Manifests that have not been read yet. */
   unparsed?: Digest[];
+  /** Manifests without a tag whose entries this library wrote. */
+  untagged?: Digest[];
+  /** The digests that each manifest names and the repository does not own. */
+  unowned?: [Digest, Unowned][];
 }
 
 interface SnapshotReferrer {
@@ -42,6 +56,10 @@ export interface Snapshot {
    * read.
    */
   isOfIndex: boolean;
+  /** True if it says what the manifests name and their repositories do not own. Version 0.1.0 did not write that. */
+  isAudited: boolean;
+  /** True if this library wrote the entry of an untagged manifest. */
+  isOwn(repository: string, digest: Digest): boolean;
   /** Adds its facts to the content of the layout. */
   restore(content: LayoutContent): Promise<void>;
 }
@@ -56,9 +74,12 @@ export async function readSnapshot(
   sha256: string,
   warn: Warn,
 ): Promise<Snapshot | undefined> {
+  const file = fileOf(dir, directory);
   let bytes: Buffer;
+  let writtenAt: number;
   try {
-    bytes = await readWhole(fileOf(dir, directory));
+    bytes = await readWhole(file);
+    writtenAt = (await stat(file)).mtimeMs;
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -68,20 +89,34 @@ export async function readSnapshot(
     lines = await parseLines(bytes);
   } catch (error) {
     warn('a snapshot cannot be read: its facts are read from the manifests again', {
-      file: fileOf(dir, directory),
+      file,
       error,
     });
     return undefined;
   }
-  const isOfIndex = lines.shift()?.index === sha256;
+  const head = lines.shift();
+  const isOfIndex = head?.index === sha256;
+  const isAudited = (head?.format ?? 1) >= format;
+  const untagged = new Map<string, Set<Digest>>();
+  for (const line of lines) {
+    if (line.untagged === undefined) continue;
+    const own = untagged.get(line.repository) ?? new Set();
+    for (const digest of line.untagged) own.add(digest);
+    untagged.set(line.repository, own);
+  }
   return {
     isOfIndex,
+    isAudited,
+    isOwn: (repository, digest) => (isAudited ? untagged.get(repository)?.has(digest) === true : isOfIndex),
     async restore(content) {
       const slice = new TimeSlice();
       for (const line of lines) {
         restoreLine(content, line, isOfIndex);
         if (slice.isOver) await slice.giveWay();
       }
+      if (isAudited) return;
+      if (isOfIndex) noteUnaudited(content);
+      else for (const line of lines) noteDoubt(content, line, writtenAt);
     },
   };
 }
@@ -100,7 +135,7 @@ async function parseLines(bytes: Buffer): Promise<(Head & Line)[]> {
 }
 
 function restoreLine(content: LayoutContent, line: Line, isOfIndex: boolean): void {
-  const { repository: name, blobs, referrers, implicit, unparsed } = line;
+  const { repository: name, blobs, referrers, implicit, unparsed, unowned } = line;
   const repository = content.repository(name);
   const { index } = repository;
   for (const [digest, size] of blobs ?? []) index.blobs.set(digest, { size, createdAt: 0, usedAt: 0 });
@@ -113,6 +148,26 @@ function restoreLine(content: LayoutContent, line: Line, isOfIndex: boolean): vo
     if (index.manifests.has(referrer.digest)) repository.putManifest(descriptor, 0, { subject, referrer });
   }
   for (const digest of isOfIndex ? (unparsed ?? []) : []) repository.unparsed.add(digest);
+  for (const [digest, list] of unowned ?? []) {
+    repository.unowned.set(digest, joinUnowned(repository.unowned.get(digest), list));
+  }
+}
+
+/** Clients may have pushed any manifest that was read, so each has to be read again to know what it does not prove. */
+function noteUnaudited({ repositories }: LayoutContent): void {
+  for (const { index, unparsed, unaudited } of repositories.values()) {
+    for (const digest of index.manifests.keys()) if (!unparsed.has(digest)) unaudited.add(digest);
+  }
+}
+
+function noteDoubt(content: LayoutContent, line: Line, before: number): void {
+  const repository = content.repository(line.repository);
+  const { unread, implicit } = repository.doubt ?? { unread: [], implicit: [] };
+  repository.doubt = {
+    before,
+    unread: new Set([...unread, ...(line.unparsed ?? [])]),
+    implicit: new Set([...implicit, ...(line.implicit ?? []).map(({ digest }) => digest)]),
+  };
 }
 
 /** Writes the snapshot. Call it before the index that it belongs to replaces the old one. */
@@ -130,21 +185,37 @@ const lineLength = 16 * 1024;
 
 /** The lines of a snapshot, each with a line feed. At an empty text the writer may pause. */
 export function* snapshotLines(sha256: string, { repositories }: LayoutContent): Generator<string> {
-  yield `${JSON.stringify({ index: sha256 })}\n`;
+  yield `${JSON.stringify({ index: sha256, format })}\n`;
   // Listed first, at one moment: manifests may be read while this runs. Manifests that are unread at this moment will
   // be read again after a restart; the results for all others are there already and are listed below.
-  const waiting = [...repositories].flatMap(([name, { index, implicit, unparsed }]) => {
-    if (implicit.size === 0 && unparsed.size === 0) return [];
+  const waiting = [...repositories].flatMap(([name, { index, implicit, unparsed, opaque }]) => {
+    if (implicit.size === 0 && unparsed.size === 0 && opaque.size === 0) return [];
     const implied = [...implicit].flatMap((digest) => index.manifests.get(digest)?.descriptor ?? []);
-    return [{ name, implied, unparsed: [...unparsed] }];
+    return [{ name, implied, unread: [...unparsed, ...opaque] }];
   });
-  for (const { name, implied, unparsed } of waiting) {
-    yield* linesOf(name, 'unparsed', unparsed);
+  for (const { name, implied, unread } of waiting) {
+    yield* linesOf(name, 'unparsed', unread);
     yield* linesOf(name, 'implicit', implied);
   }
-  for (const [name, { index }] of repositories) {
+  for (const [name, repository] of repositories) {
+    const { index } = repository;
     yield* linesOf(name, 'blobs', blobsOf(index));
     yield* linesOf(name, 'referrers', referrersOf(index));
+    yield* linesOf(name, 'untagged', untaggedOf(repository));
+    yield* linesOf(name, 'unowned', unownedIn(repository));
+  }
+}
+
+function* untaggedOf({ index, implicit, kept }: LayoutRepository): Generator<Digest | undefined> {
+  for (const [digest, { tags }] of index.manifests) {
+    yield tags.size > 0 || implicit.has(digest) || kept.names(digest) ? undefined : digest;
+  }
+}
+
+function* unownedIn(repository: LayoutRepository): Generator<[Digest, Unowned] | undefined> {
+  for (const digest of repository.unowned.keys()) {
+    const unowned = repository.unownedNow(digest);
+    yield unowned === undefined ? undefined : [digest, unowned];
   }
 }
 

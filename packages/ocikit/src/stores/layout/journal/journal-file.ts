@@ -22,10 +22,13 @@ export type JournalRecord =
       descriptor: Descriptor;
       subject?: Digest | undefined;
       referrer?: Descriptor | undefined;
+      /** What it names and the repository does not own; `*`: all of it. Only in a shared layout. */
+      unowned?: readonly Digest[] | '*' | undefined;
     }
-  | { op: 'unmanifest'; repository: string; digest: Digest }
+  /** `disowned`: manifests that still name it have to say that the repository does not own it. */
+  | { op: 'unmanifest'; repository: string; digest: Digest; disowned?: true | undefined }
   | { op: 'blob'; repository: string; digest: Digest; size: number }
-  | { op: 'unblob'; repository: string; digest: Digest }
+  | { op: 'unblob'; repository: string; digest: Digest; disowned?: true | undefined }
   /** The index of this directory has this sha256 and contains all records up to here. */
   | { op: 'folded'; directory: string; sha256: string }
   /**

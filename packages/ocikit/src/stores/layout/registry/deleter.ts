@@ -23,7 +23,7 @@ export function layoutDeleter(state: LayoutState): Deleter {
       if ((await state.sizeOfBlob(layout, repository, digest)) === undefined) {
         throw await state.blobUnknown(layout, repository, digest);
       }
-      await removeBlob(state, layout, repository, digest);
+      await removeBlob(state, layout, repository, digest, disowned(state));
     },
     async deleteManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
@@ -62,7 +62,10 @@ export async function removeManifest(
   context: CallContext | undefined,
 ): Promise<void> {
   const { store } = state;
-  await store.commit(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest }], context));
+  await store.commit(
+    layout,
+    withTagMoves(layout, [{ op: 'unmanifest', repository, digest, ...disowned(state) }], context),
+  );
   store.assertOwned();
   await state.removeFile(layout, digest);
   await store.files.syncDirectoryOf(layout.blobPath(digest));
@@ -91,16 +94,22 @@ export async function removeUnusedManifest(
   await forgetIfEmpty(state, layout, repository);
 }
 
+/** A client may delete what a manifest names. Garbage collection does not, so it needs no mark in its records. */
+function disowned({ store }: LayoutState): { disowned?: true } {
+  return store.isShared ? { disowned: true } : {};
+}
+
 /** Removes a blob from a repository, and its file if no other repository has it. */
 export async function removeBlob(
   state: LayoutState,
   layout: Layout,
   repository: string,
   digest: Digest,
+  more: { disowned?: true } = {},
 ): Promise<void> {
   const { store } = state;
   if (store.isShared || layout.repositories.get(repository)?.index.blobs.has(digest) === true) {
-    await store.commit(layout, [{ op: 'unblob', repository, digest }]);
+    await store.commit(layout, [{ op: 'unblob', repository, digest, ...more }]);
   }
   store.assertOwned();
   await state.removeFile(layout, digest);

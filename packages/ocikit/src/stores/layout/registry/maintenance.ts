@@ -26,7 +26,7 @@ import {
 import type { Layout } from '../index/index.ts';
 
 import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
-import { entriesIn, exploreAll, filesOf, Orphans } from './orphans.ts';
+import { entriesIn, filesOf, Orphans } from './orphans.ts';
 import { isInAnyRepository } from './state.ts';
 import type { LayoutState } from './state.ts';
 
@@ -49,7 +49,8 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
         if (entry === undefined) continue;
         const { descriptor, tags } = entry;
         const times = state.timesOf(layout.blobPath(digest));
-        yield { descriptor: { ...descriptor }, tags: [...tags].toSorted(), size: descriptor.size, ...times };
+        const stored = { descriptor: { ...descriptor }, tags: [...tags].toSorted(), size: descriptor.size, ...times };
+        yield layout.repositories.get(repository)?.kept.names(digest) === true ? { ...stored, isPinned: true } : stored;
       }
     },
     async *blobs(repository, options = {}) {
@@ -126,12 +127,14 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       await store.own();
       const layout = await store.layoutOf(repository);
       await layout.explore(repository);
+      if ((await state.mentions.in(layout)).has(digest)) return false;
       // From here until the content is marked as being removed, nothing waits.
       if (state.claims.isBeingRemoved(repository, digest) || leases.has(repository, digest)) return false;
       if (!isUnused(layout, digest, unusedSince)) return false;
-      const manifest = layout.repositories.get(repository)?.index.manifests.get(digest);
+      const { index, kept } = layout.repositories.get(repository) ?? {};
+      const manifest = index?.manifests.get(digest);
       if (manifest !== undefined) {
-        if (manifest.tags.size > 0) return false;
+        if (manifest.tags.size > 0 || kept?.names(digest) === true) return false;
         await removeUnusedManifest(state, layout, repository, digest);
         return true;
       }
@@ -144,7 +147,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       if (!store.isShared) return false;
       await store.own();
       const layout = await store.layoutOf('');
-      await exploreAll(layout);
+      await layout.exploreAll();
       if (await orphans.isMentioned(layout, digest)) return false;
       // From here on nothing waits.
       const path = layout.blobPath(digest);

@@ -1,20 +1,16 @@
 // Finding files of a shared layout that belong to no repository.
-import { closeSync, openSync, readSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { digestsIn, isDigest, RegistryError } from '../../../model/index.ts';
+import { isDigest, RegistryError } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { hasCode, isMissing, isNoFile, noFollow, readRegular, sizeOfFile, TimeSlice } from '../files/index.ts';
+import { hasCode, TimeSlice } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
+import { digestsInJson, digestsNamedBy, mentionedFrom } from './mentions.ts';
 import { isInAnyRepository } from './state.ts';
-
-/** Bytes. No tool reads larger manifests, so larger files keep nothing alive. */
-const largestManifest = 64 * 1024 * 1024;
-const beginningOfJson = /^\s*\{/;
 
 /**
  * The orphans of a shared layout: files that no repository has and no document of the layout mentions. Entries of
@@ -27,7 +23,7 @@ export class Orphans {
 
   /** Lists the digests of all orphans. */
   async *find(layout: Layout, signal: AbortSignal | undefined): AsyncGenerator<Digest, void, undefined> {
-    await exploreAll(layout);
+    await layout.exploreAll();
     const slice = new TimeSlice();
     for await (const digest of filesOf(layout)) {
       signal?.throwIfAborted();
@@ -51,11 +47,6 @@ export class Orphans {
     }
     return (await mentioned).has(digest);
   }
-}
-
-/** Reads all manifests of other tools: only then does their content belong to repositories. */
-export async function exploreAll(layout: Layout): Promise<void> {
-  for (const name of layout.repositories.keys()) await layout.explore(name);
 }
 
 /** The digests of all files in a layout, in any order. */
@@ -85,56 +76,14 @@ export async function* entriesIn(dir: string): AsyncGenerator<Dirent, void, unde
 }
 
 async function findMentioned(layout: Layout): Promise<ReadonlySet<Digest>> {
-  const found = new Set<Digest>();
-  const waiting: Digest[] = [];
-  const add = (digests: Iterable<Digest>): void => {
-    for (const digest of digests) {
-      if (found.has(digest)) continue;
-      found.add(digest);
-      waiting.push(digest);
-    }
-  };
+  const first = layout.unassignedEntries.flatMap(digestsInJson);
   const slice = new TimeSlice();
-  for (const entry of layout.unassignedEntries) add(digestsIn(JSON.stringify(entry)));
   for (const { index } of layout.repositories.values()) {
     for (const digest of index.manifests.keys()) {
       const named = await digestsNamedBy(layout.blobPath(digest));
-      add(named.filter((one) => !index.manifests.has(one) && !index.blobs.has(one)));
+      for (const one of named) if (!index.manifests.has(one) && !index.blobs.has(one)) first.push(one);
       if (slice.isOver) await slice.giveWay();
     }
   }
-  for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
-    add(await digestsNamedBy(layout.blobPath(digest)));
-    if (slice.isOver) await slice.giveWay();
-  }
-  return found;
-}
-
-/** Everything in a JSON document that looks like a digest. */
-async function digestsNamedBy(path: string): Promise<Digest[]> {
-  const size = sizeOfFile(path);
-  if (size === undefined || size > largestManifest || !beginsAsJson(path)) return [];
-  try {
-    return digestsIn((await readRegular(path, noFollow)).toString('latin1'));
-  } catch (error) {
-    if (isMissing(error) || isNoFile(error)) return [];
-    throw error;
-  }
-}
-
-/** Most files are layers, which need not be read as a whole. */
-function beginsAsJson(path: string): boolean {
-  const start = Buffer.alloc(64);
-  try {
-    const file = openSync(path, noFollow);
-    try {
-      const length = readSync(file, start, 0, start.length, 0);
-      return beginningOfJson.test(start.toString('latin1', 0, length));
-    } finally {
-      closeSync(file);
-    }
-  } catch (error) {
-    if (isMissing(error) || isNoFile(error)) return false;
-    throw error;
-  }
+  return mentionedFrom(layout, first);
 }

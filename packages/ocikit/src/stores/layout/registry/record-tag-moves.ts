@@ -30,6 +30,12 @@ export function withTagMoves(
     if (record.op !== 'unmanifest') return [record];
     const { repository, digest } = record;
     const tags = [...layout.queuedTagsAt(repository, digest)];
-    return [...tags.map((tag): JournalRecord => ({ op: 'untag', repository, tag, move: from(digest) })), record];
+    const moves = tags.map((tag): JournalRecord => {
+      // Other tools gave the same tag to a manifest that stays.
+      const next = layout.shadowedBy(repository, tag).findLast((one) => one !== digest);
+      if (next === undefined) return { op: 'untag', repository, tag, move: from(digest) };
+      return { op: 'tag', repository, tag, digest: next, move: from(digest) };
+    });
+    return [...moves, record];
   });
 }

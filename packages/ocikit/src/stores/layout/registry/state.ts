@@ -23,6 +23,7 @@ import type { LayoutStore } from '../root/index.ts';
 
 import { Claims } from './claims.ts';
 import { copyOf, ManifestCache } from './manifest-cache.ts';
+import { Mentions } from './mentions.ts';
 import { UsedTimes } from './used-times.ts';
 
 const rememberedBlobs = 5000;
@@ -51,6 +52,8 @@ export class LayoutState {
   readonly leases: Leases = new Leases();
   /** Content that is being written or removed. */
   readonly claims: Claims;
+  /** Content that entries of other tools mention. */
+  readonly mentions: Mentions = new Mentions();
   /** Small manifests that were read recently. */
   readonly manifests: ManifestCache = new ManifestCache();
   /** Files in which a read found other bytes, with the numbers that tell whether they were replaced since. */
@@ -85,11 +88,12 @@ export class LayoutState {
   }
 
   /**
-   * Removes a file that no repository of the layout has any more. Synchronous up to the removal, so that no push
-   * comes in between.
+   * Removes a file that no repository of the layout has any more, and that no entry of another tool mentions. From the
+   * check of the repositories up to the removal it is synchronous, so that no push comes in between.
    */
   async removeFile(layout: Layout, digest: Digest): Promise<void> {
     const path = layout.blobPath(digest);
+    if (this.store.isShared && (await this.mentions.in(layout)).has(digest)) return;
     if (this.claims.isBeingWritten(path) || isInAnyRepository(layout, digest)) return;
     rmSync(path, { force: true });
     this.used.forget(path);
@@ -98,13 +102,14 @@ export class LayoutState {
   }
 
   /**
-   * Moves a file away that was just written, unless a repository has it or another push is writing it.
+   * Moves a file away that was just written, unless a repository has it or another push is writing it. Entries of other
+   * tools may need it too.
    *
    * @returns true if it is at `to` now
    */
   moveFile(layout: Layout, digest: Digest, to: string): boolean {
     const path = layout.blobPath(digest);
-    if (this.claims.writersOf(path) > 1 || isInAnyRepository(layout, digest)) return false;
+    if (this.claims.writersOf(path) > 1 || isInAnyRepository(layout, digest) || layout.hasUnread) return false;
     renameSync(path, to);
     this.used.forget(path);
     return true;

@@ -121,7 +121,8 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
           const file = await writeManifest(state, layout, digest, pushed.bytes, stage);
           state.used.touch(layout.blobPath(digest));
           assertTagsMaySet(layout, repository, tags, options.ifTag);
-          const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer }];
+          const unowned = layout.unownedBy(repository, links);
+          const records: JournalRecord[] = [{ op: 'manifest', repository, descriptor, subject, referrer, unowned }];
           for (const tag of tags) records.push({ op: 'tag', repository, tag, digest });
           // So far only the file's existence said that it is a blob; as a manifest's file it needs a record.
           if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {

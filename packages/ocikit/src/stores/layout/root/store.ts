@@ -92,6 +92,8 @@ export class LayoutStore {
   #names: RepositoryNames;
   /** Directories of layouts for which the current generation has a `base` record. */
   readonly #based = new Set<string>();
+  /** See `warned` of {@link Layout}'s settings. */
+  readonly #warned = new Set<string>();
   #closing: Promise<void> | undefined;
   readonly #closed = new AbortController();
 
@@ -164,7 +166,8 @@ export class LayoutStore {
     this.private.assertReal();
     const { snapshots } = this.private;
     const names = isShared ? sharedNames(this.#defaultRepository) : singleNames(repositoryOf(directory));
-    const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn });
+    const warned = this.#warned;
+    const layout = new Layout({ root, directory, names, files, snapshots, isShared, warn, warned });
     // Once this process writes, all journals of other processes have been folded, except for held layouts.
     if (this.#journal === undefined || this.#folding.isHeld(directory)) await this.#follower.open(layout);
     else layout.show(await layout.read(), []);
