@@ -30,7 +30,7 @@ export interface Authenticator {
    *
    * @param challenges the `WWW-Authenticate` headers, as they came or joined
    * @param refused the `Authorization` that the request was sent with: it is not used again for this
-   * @returns undefined if there is nothing else to try; `denied` if the caller is also known, and a token that was
+   * @returns undefined if there is nothing else to try, or why no challenge can be used; `denied` if the caller is also known, and a token that was
    * fetched for this request was refused: another login would not help
    * @throws the errors of {@link authorize}, and the HttpError of a token server that refuses
    */
@@ -39,7 +39,13 @@ export interface Authenticator {
     scope: Scope,
     refused: Authorization | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Authorization | 'denied' | undefined>;
+  ): Promise<Authorization | 'denied' | Unusable | undefined>;
+}
+
+/** Challenges that offer no way that can be used. */
+export interface Unusable {
+  /** The reason. */
+  readonly unusable: string;
 }
 
 /** How often a registry may ask for another `Authorization` of the same request. */
@@ -133,7 +139,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const by = refused && issued.get(refused);
       if (by?.token !== undefined) by.account.tokens.drop(by.token);
       const offer = offerOf(challenges, realms, offered?.bearer, options.onTokenRequest);
-      if (offer.bearer === undefined && !offer.basic) return undefined;
+      if (offer.bearer === undefined && !offer.basic) {
+        return offer.unusable === undefined ? undefined : { unusable: offer.unusable };
+      }
       offered = offer;
       const turn = (by?.turn ?? 0) + 1;
       if (turn > maxTurns) return undefined;

@@ -4,7 +4,7 @@ import type { HttpError } from '../../../model/index.ts';
 import type { Release } from '../../../transfer/index.ts';
 import type { Fetch, RawBody } from '../../wire/index.ts';
 import type { Authenticator, Authorization } from '../auth/index.ts';
-import { FetchedResponse, httpError, maxErrorBody, redactUrl, renamed } from '../shared/index.ts';
+import { FetchedResponse, httpError, maxErrorBody, redactUrl, renamed, saying } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
 
 import type { ExplainedRequest, Trails } from './explanation.ts';
@@ -91,6 +91,7 @@ export class AttemptedRequest {
       if (challenges.length === 0) throw error;
       const next = await authenticator?.reauthorize(challenges, scope, authorization, call.signal);
       if (next === undefined) throw error;
+      if (typeof next === 'object' && 'unusable' in next) throw saying(error, next.unusable);
       // The caller is known and may not do this: another login would not help.
       if (next === 'denied') throw response.status === 401 ? renamed(error, 'DENIED') : error;
       authorization = next;
