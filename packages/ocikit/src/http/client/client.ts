@@ -34,7 +34,7 @@ export function createClient(options: ClientOptions): Registry {
   const reader = clientReader(transport, options);
   const listings = new ReferrersListings();
   const writer = clientWriter(transport, options, reader, listings);
-  const deleter = clientDeleter(transport, reader, listings);
+  const deleter = clientDeleter(transport, reader, listings, options);
   const lister = clientLister(transport, options);
   const referrers = clientReferrers(transport, reader);
 
