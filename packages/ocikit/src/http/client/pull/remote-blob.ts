@@ -3,12 +3,13 @@ import { digestOf, resolveRange, splitDigest, VerifyingReader, wrongSize } from 
 import type { ByteRange, CallOptions, Digest, ResolvedRange } from '../../../model/index.ts';
 import { formatRange, lengthIn, parseContentRange, repositoryScope } from '../../wire/index.ts';
 import type { ContentRange } from '../../wire/index.ts';
-import { blobAddress, digestIn } from '../shared/index.ts';
+import { blobAddress, digestIn, loadPart } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
 import type { Lane, Transport } from '../transport/index.ts';
 
 import { PartReader } from './blob-part.ts';
 import type { BlobPart } from './blob-part.ts';
+import type { BlobForm } from './encoded-blob.ts';
 
 /** How often a registry that ignores ranges is asked again, and sends again all bytes that came already. */
 const maxRestarts = 5;
@@ -28,6 +29,8 @@ export class RemoteBlob {
   readonly #url: URL;
   /** Bytes of the whole blob, if the caller knows them. */
   readonly #known: number | undefined;
+  /** The form of encoded responses that is the blob. */
+  #form: BlobForm | undefined;
   #restarts = 0;
 
   /** @throws RegistryError NAME_INVALID, DIGEST_INVALID */
@@ -95,6 +98,7 @@ export class RemoteBlob {
     try {
       if (response.status === 416) return await this.#partOfNothing(response, range);
       digestIn(response, this.#digest);
+      if (response.isEncoded) return await this.#partOfEncoded(response);
       if (response.status === 206) return await this.#partIn(response, range);
       return { response, start: 0, size: lengthIn(response) };
     } catch (error) {
@@ -163,6 +167,18 @@ export class RemoteBlob {
       call: this.#call,
       lane,
     });
+  }
+
+  async #partOfEncoded(first: ClientResponse): Promise<BlobPart> {
+    const { partOfEncoded } = await loadPart(import('./encoded-blob.ts'), this.#call.signal);
+    const { part, form } = await partOfEncoded(first, {
+      digest: this.#digest,
+      size: this.#known,
+      form: this.#form,
+      getWhole: () => this.#send('GET', undefined, [200], 'download'),
+    });
+    this.#form = form;
+    return part;
   }
 
   async #partIn(response: ClientResponse, asked: ByteRange | undefined): Promise<BlobPart> {
