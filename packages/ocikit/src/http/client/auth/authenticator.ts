@@ -5,7 +5,9 @@ import { offerOf } from './challenges.ts';
 import type { BearerChallenge, Offer } from './challenges.ts';
 import { basicAuthorization } from './credentials.ts';
 import type { AuthenticatorOptions } from './options.ts';
+import { loadPart } from '../shared/index.ts';
 import { realmRule } from './realms.ts';
+import { abortable } from '../../../transfer/index.ts';
 import { parseScope, scopeContains, unionScopes } from '../../wire/index.ts';
 import type { Scope } from '../../wire/index.ts';
 import { isRefusal, keptBack, tokenSource } from './token-source.ts';
@@ -25,6 +27,14 @@ export interface Authenticator {
    * status if a token server cannot answer now
    */
   authorize(scope: Scope, signal: AbortSignal | undefined): Promise<Authorization | undefined>;
+  /**
+   * An `Authorization` for a request that was answered without one, and without a challenge: a registry may hide from
+   * strangers what it has. If there are credentials, and no challenge is known, the registry is asked once for one.
+   *
+   * @returns undefined if there are no credentials, or the registry wants none
+   * @throws the errors of {@link authorize}
+   */
+  introduce(scope: Scope, signal: AbortSignal | undefined): Promise<Authorization | undefined>;
   /**
    * Another `Authorization` after a 401, or after a 403 that says `insufficient_scope`.
    *
@@ -70,6 +80,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const issued = new WeakMap<Authorization, IssuedBy>();
   /** The ways to authenticate that the registry offered last. */
   let offered: Offer | undefined;
+  /** The question for challenges, which is asked once. */
+  let asked: Promise<void> | undefined;
 
   /** The header is not enumerable, so that it is not printed by accident. */
   const issue = (header: string, by: IssuedBy): Authorization => {
@@ -114,7 +126,20 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return issueToken(token, { account, turn, fetchedFor: needed });
   };
 
-  return {
+  const askOnce = async (): Promise<void> => {
+    const { askForChallenges } = await loadPart(import('./introduction.ts'), undefined);
+    const offer = offerOf(await askForChallenges(options), realms, undefined, options.onTokenRequest);
+    if (offer.basic || offer.bearer !== undefined) offered ??= offer;
+  };
+
+  const authenticator: Authenticator = {
+    async introduce(scope, signal) {
+      const { credential } = await accounts.of(repositoryOf(scope), signal);
+      if (credential === undefined) return undefined;
+      if (offered === undefined) await abortable((asked ??= askOnce()), signal);
+      return authenticator.authorize(scope, signal);
+    },
+
     async authorize(scope, signal) {
       const account = await accounts.of(repositoryOf(scope), signal);
       const by = { account, turn: 0 };
@@ -163,6 +188,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return found;
     },
   };
+  return authenticator;
 }
 
 /** The header of a Bearer token that needs no token server: it is sent whatever the registry offers. */

@@ -5,10 +5,12 @@ import { formatEntityTag, repositoryScope } from '../../wire/index.ts';
 import { manifestAddress } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 
-import { putManifest } from './put-manifest.ts';
 import type { PushedBytes } from './put-manifest.ts';
 
 type TagReader = Pick<Reader, 'getTag' | 'resolveTag'>;
+
+/** Stores a manifest by its digest alone, if it has the given digest: see {@link judgesPush}. */
+export type PutIf = (ifMatch: Digest) => Promise<unknown>;
 
 /** Tags in one repository, and the digest that they must have; null: they must not exist. */
 export interface TagCondition {
@@ -65,17 +67,16 @@ async function digestAt(
  * @throws RegistryError PRECONDITION_FAILED
  */
 export async function assertPushed(
-  transport: Transport,
   reader: TagReader,
-  manifest: PushedBytes,
+  { repository, digest }: PushedBytes,
   tags: readonly string[],
   call: CallOptions,
+  putIf: PutIf,
 ): Promise<void> {
-  const { repository, digest } = manifest;
   try {
     await assertTags(reader, { repository, tags, ifTag: digest }, call);
   } catch (error) {
-    if (!isRegistryError(error, 'PRECONDITION_FAILED') || !(await judgesPush(transport, manifest, call))) throw error;
+    if (!isRegistryError(error, 'PRECONDITION_FAILED') || !(await judgesPush(putIf))) throw error;
   }
 }
 
@@ -84,16 +85,16 @@ export async function assertPushed(
  *
  * @throws RegistryError UNSUPPORTED
  */
-export async function assertAtomicPush(transport: Transport, manifest: PushedBytes, call: CallOptions): Promise<void> {
-  if (!(await judgesPush(transport, manifest, call))) throw notAtomic(transport);
+export async function assertAtomicPush(transport: Transport, putIf: PutIf): Promise<void> {
+  if (!(await judgesPush(putIf))) throw notAtomic(transport);
 }
 
 /**
  * Whether the registry judges conditions on pushes: one that is always false must be refused. The manifest is named by
  * its digest, so no tag moves if the registry ignores the condition.
  */
-async function judgesPush(transport: Transport, manifest: PushedBytes, call: CallOptions): Promise<boolean> {
-  return isRefused(putManifest(transport, manifest, [undefined], noDigest, call));
+function judgesPush(putIf: PutIf): Promise<boolean> {
+  return isRefused(putIf(noDigest));
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   splitDigest,
   wrongDigest,
 } from '../../../model/index.ts';
-import type { CallOptions, PushManifestOptions, Reader, Writer } from '../../../model/index.ts';
+import type { CallOptions, Digest, PushManifestOptions, Reader, Writer } from '../../../model/index.ts';
 
 import { loadTagConditions, putManifest } from '../manifests/index.ts';
 import type { PushedBytes } from '../manifests/index.ts';
@@ -123,10 +123,11 @@ export function manifestPusher(
   ): Promise<ClientResponse> => {
     if (ifTag === undefined || tags.length === 0) return putTagged(manifest, tags, ifTag, call);
     const { assertAtomicPush, assertPushed, assertTags } = await loadTagConditions(call.signal);
-    if (isAtomic) await assertAtomicPush(transport, manifest, call);
+    const putIf = (digest: Digest): Promise<ClientResponse> => putManifest(transport, manifest, [undefined], digest, call);
+    if (isAtomic) await assertAtomicPush(transport, putIf);
     else await assertTags(reader, { repository: manifest.repository, tags, ifTag }, call);
     const response = await putTagged(manifest, tags, ifTag, call);
-    if (!isAtomic) await assertPushed(transport, reader, manifest, tags, call);
+    if (!isAtomic) await assertPushed(reader, manifest, tags, call, putIf);
     return response;
   };
 

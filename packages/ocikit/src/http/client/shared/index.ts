@@ -2,6 +2,7 @@
 export {
   blobAddress,
   catalogAddress,
+  givenUrl,
   isSafe,
   manifestAddress,
   referrersAddress,
