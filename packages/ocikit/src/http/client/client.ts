@@ -92,8 +92,7 @@ export function createClient(options: ClientOptions): Registry {
       deleting(given, (deleter, call) => deleter.deleteBlob(repository, digest, call)),
     deleteManifest: (repository, digest, given) =>
       deleting(given, (deleter, call) => deleter.deleteManifest(repository, digest, call)),
-    deleteTag: (repository, tag, given) =>
-      deleting(given, (deleter, call) => deleter.deleteTag(repository, tag, call)),
+    deleteTag: (repository, tag, given) => deleting(given, (deleter, call) => deleter.deleteTag(repository, tag, call)),
 
     repositories: (given) => listed(transport.begin(given), (lister, call) => lister.repositories(call)),
     tags: (repository, given) => listed(transport.begin(given), (lister, call) => lister.tags(repository, call)),

@@ -64,8 +64,14 @@ describe('a WWW-Authenticate header', () => {
     ['Bearer realm=https://a.b/t?c=d,service=e', [bearer({ realm: 'https://a.b/t?c=d', service: 'e' })]],
     ['Bearer realm=https://a.b/t service=e f', [bearer({ realm: 'https://a.b/t', service: 'e f' })]],
     ['Bearer realm="x",error=invalid token', [bearer({ realm: 'x', error: 'invalid token' })]],
-    ['Bearer realm="x",error=bad one, Basic realm=y z', [bearer({ realm: 'x', error: 'bad one' }), basic({ realm: 'y z' })]],
-    ['Bearer realm="x",scope=repository:a:pull,push,service=s', [bearer({ realm: 'x', scope: 'repository:a:pull,push', service: 's' })]],
+    [
+      'Bearer realm="x",error=bad one, Basic realm=y z',
+      [bearer({ realm: 'x', error: 'bad one' }), basic({ realm: 'y z' })],
+    ],
+    [
+      'Bearer realm="x",scope=repository:a:pull,push,service=s',
+      [bearer({ realm: 'x', scope: 'repository:a:pull,push', service: 's' })],
+    ],
     ['Bearer realm="x",realm="x"', [bearer({ realm: 'x' })]],
     ['Bearer\trealm="x"', [bearer({ realm: 'x' })]],
     ['Bearer: realm="x"', [bearer({ realm: 'x' })]],
@@ -120,7 +126,23 @@ describe('a WWW-Authenticate header', () => {
       }),
     );
     const started = performance.now();
-    for (const text of ['a, ', 'a a', 'a="', ' ,', 'B x="\\', 'B x= ', 'a   ', 'x=y,', '\'', 'a=\'', 'x=y ', '"', 'a=""', 'Basic ', '; ']) {
+    for (const text of [
+      'a, ',
+      'a a',
+      'a="',
+      ' ,',
+      'B x="\\',
+      'B x= ',
+      'a   ',
+      'x=y,',
+      "'",
+      "a='",
+      'x=y ',
+      '"',
+      'a=""',
+      'Basic ',
+      '; ',
+    ]) {
       parseChallenges(`Bearer realm="x", ${text.repeat(20_000)}`);
     }
     expect(performance.now() - started).toBeLessThan(2000);

@@ -145,7 +145,11 @@ describe('a password by Basic', () => {
   ])('cannot be sent for %j, and the error says that %s cannot be used', async (challenge, what) => {
     const registry = await guardedByPassword(challenge);
     const error = await failureOf(asker(registry.host, { credentials: () => alice })('repository:a:pull'));
-    expect(error).toMatchObject({ status: 401, code: 'UNAUTHORIZED', message: expect.stringContaining(what) as unknown });
+    expect(error).toMatchObject({
+      status: 401,
+      code: 'UNAUTHORIZED',
+      message: expect.stringContaining(what) as unknown,
+    });
   });
 
   test('cannot have a user name with a colon, and the error does not show it', async () => {
@@ -166,7 +170,10 @@ describe('a token', () => {
     ['no quotes', (needed, realm) => `Bearer realm=${realm},service=s,scope=${needed}`],
     ['an error of two words', (needed, realm) => `Bearer realm="${realm}",scope="${needed}",error=invalid token`],
     ['another header before it', (needed, realm) => ['@@ "', `Bearer realm="${realm}",scope="${needed}"`]],
-    ['an unfinished header before it', (needed, realm) => ['Basic realm="x', `Bearer realm="${realm}",scope="${needed}"`]],
+    [
+      'an unfinished header before it',
+      (needed, realm) => ['Basic realm="x', `Bearer realm="${realm}",scope="${needed}"`],
+    ],
   ])('is fetched after a challenge with %s', async (_, challenge) => {
     const { registry } = await guarded({ challenge });
     expect(await asker(registry.host)('repository:a:pull')).toBe(200);
@@ -606,12 +613,28 @@ describe('a source of credentials', () => {
     const error = await failureOf(ask('repository:a:pull'));
     expect(error).toMatchObject({
       code: 'UNAUTHORIZED',
-      message: `the credentials for ${registry.host} could not be obtained`,
+      status: 401,
+      message: expect.stringContaining(`the credentials for ${registry.host} could not be obtained`) as unknown,
       cause: locked,
     });
-    expect(registry.seen).toHaveLength(0);
     credentials.mockReturnValue(alice);
     expect(await ask('repository:a:pull')).toBe(200);
+  });
+
+  test('that fails is no reason not to read what is public, also with a token', async () => {
+    const credentials = (): never => {
+      throw new Error('the keychain is locked');
+    };
+    const open = opened(
+      await startGuardedRegistry(
+        () => 'Basic realm="x"',
+        () => true,
+      ),
+    );
+    expect(await asker(open.host, { credentials })('repository:a:pull')).toBe(200);
+    const { registry, tokens } = await guarded();
+    expect(await asker(registry.host, { credentials })('repository:a:pull')).toBe(200);
+    expect(tokens.seen[0]?.headers.authorization).toBeUndefined();
   });
 
   test('is asked once for all requests about a repository, also if they come at the same time', async () => {

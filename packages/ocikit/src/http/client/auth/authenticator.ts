@@ -52,10 +52,12 @@ export interface Authenticator {
   ): Promise<Authorization | 'denied' | Unusable | undefined>;
 }
 
-/** Challenges that offer no way that can be used. */
+/** Challenges that offer no way that can be used, or credentials that could not be obtained. */
 export interface Unusable {
   /** The reason. */
   readonly unusable: string;
+  /** The error behind it. */
+  readonly cause?: unknown;
 }
 
 /** How often a registry may ask for another `Authorization` of the same request. */
@@ -184,6 +186,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       // A password of limited life, such as one of ECR, may have been replaced by now.
       const other = await accounts.renewed(account, repository, signal);
       if (other !== undefined) return find(other, offer, scope, { refused, turn, signal });
+      if (account.failure !== undefined) {
+        accounts.forget(repository);
+        return { unusable: account.failure.message, cause: account.failure.cause };
+      }
       if (failure !== undefined) throw failure.error;
       return found;
     },

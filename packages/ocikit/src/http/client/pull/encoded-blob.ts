@@ -35,7 +35,10 @@ export interface EncodedBlob {
  * @param first the response to a request for the whole blob, or for a part of it
  * @throws RegistryError DIGEST_INVALID if neither form has the digest
  */
-export async function partOfEncoded(first: ClientResponse, blob: EncodedBlob): Promise<{ part: BlobPart; form: BlobForm }> {
+export async function partOfEncoded(
+  first: ClientResponse,
+  blob: EncodedBlob,
+): Promise<{ part: BlobPart; form: BlobForm }> {
   let response = first;
   if (response.status !== 200) {
     await response.discard();
@@ -43,7 +46,9 @@ export async function partOfEncoded(first: ClientResponse, blob: EncodedBlob): P
   }
   if (!response.isEncoded) return { part: { response, start: 0, size: blob.size }, form: 'sent' };
   const length = lengthOf(response);
-  let form = blob.form ?? (length !== undefined && length > maxHeld && blob.size !== undefined ? formBy(length, blob.size) : undefined);
+  let form =
+    blob.form ??
+    (length !== undefined && length > maxHeld && blob.size !== undefined ? formBy(length, blob.size) : undefined);
   if (form === undefined) {
     const found = await findForm(response, blob.digest);
     if (found.bytes !== undefined) return { part: partInMemory(response, found.bytes), form: found.form };

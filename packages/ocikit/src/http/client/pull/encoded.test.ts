@@ -27,11 +27,7 @@ interface Gateway {
 }
 
 /** A gateway that encodes each answer, though the client has asked for identity. */
-async function gatewayTo(
-  bytes: Uint8Array,
-  encoding: string,
-  headers: Record<string, string> = {},
-): Promise<Gateway> {
+async function gatewayTo(bytes: Uint8Array, encoding: string, headers: Record<string, string> = {}): Promise<Gateway> {
   const asked: string[] = [];
   const host = await listen(({ method = '', headers: { range } }, response) => {
     asked.push([method, ...(range === undefined ? [] : [range])].join(' '));
@@ -103,12 +99,15 @@ describe.each([{}, { size: true }])('a large blob in an encoded answer (%j)', (k
   });
 });
 
-test.each(['compress', 'zstd', 'nonsense'])('an answer in the unknown encoding %j is an error, and no manifest', async (encoding) => {
-  const { client, asked } = await gatewayTo(gzipSync(image.bytes), encoding, type);
-  const error = await failureOf(client.getTag('a', 'v1'));
-  expect(error).toMatchObject({ code: 'UNKNOWN', message: expect.stringContaining(encoding) as unknown });
-  expect(asked).toEqual(['GET']);
-});
+test.each(['compress', 'zstd', 'nonsense'])(
+  'an answer in the unknown encoding %j is an error, and no manifest',
+  async (encoding) => {
+    const { client, asked } = await gatewayTo(gzipSync(image.bytes), encoding, type);
+    const error = await failureOf(client.getTag('a', 'v1'));
+    expect(error).toMatchObject({ code: 'UNKNOWN', message: expect.stringContaining(encoding) as unknown });
+    expect(asked).toEqual(['GET']);
+  },
+);
 
 test('an answer that is not in its encoding is an error, and no manifest', async () => {
   const { client } = await gatewayTo(image.bytes, 'gzip', type);

@@ -239,11 +239,7 @@ export class RemoteBlob {
   }
 
   /** Requests the missing bytes, and waits for the first of them: only bytes are progress. */
-  async #resume(
-    { start, end }: ResolvedRange,
-    size: number,
-    how: 'lent' | undefined,
-  ): Promise<NextPiece | undefined> {
+  async #resume({ start, end }: ResolvedRange, size: number, how: 'lent' | undefined): Promise<NextPiece | undefined> {
     const isWhole = start === 0 && end === size;
     const part = await this.get(isWhole ? undefined : { start, end: end === size ? undefined : end });
     // The cut came behind the last byte.

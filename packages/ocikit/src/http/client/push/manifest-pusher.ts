@@ -82,7 +82,8 @@ export function manifestPusher(
     call: CallOptions,
   ): Promise<ClientResponse> => {
     // For a manifest named by a tag, the registry itself chooses the algorithm of the digest.
-    const oneByOne = splitDigest(manifest.digest).algorithm === 'sha256' && tags.length > 0 ? tags : [undefined, ...tags];
+    const oneByOne =
+      splitDigest(manifest.digest).algorithm === 'sha256' && tags.length > 0 ? tags : [undefined, ...tags];
     // The parameter `tag` belongs to a push by digest. Distribution specification, "Pushing Manifests with tags".
     const together = oneByOne.length > 1 && !separate.has(transport) ? [undefined, ...tags] : undefined;
     const set = new Set<string | undefined>();
@@ -123,7 +124,8 @@ export function manifestPusher(
   ): Promise<ClientResponse> => {
     if (ifTag === undefined || tags.length === 0) return putTagged(manifest, tags, ifTag, call);
     const { assertAtomicPush, assertPushed, assertTags } = await loadTagConditions(call.signal);
-    const putIf = (digest: Digest): Promise<ClientResponse> => putManifest(transport, manifest, [undefined], digest, call);
+    const putIf = (digest: Digest): Promise<ClientResponse> =>
+      putManifest(transport, manifest, [undefined], digest, call);
     if (isAtomic) await assertAtomicPush(transport, putIf);
     else await assertTags(reader, { repository: manifest.repository, tags, ifTag }, call);
     const response = await putTagged(manifest, tags, ifTag, call);

@@ -103,7 +103,7 @@ export class AttemptedRequest {
       }
       const next = await authenticator?.reauthorize(challenges, scope, authorization, call.signal);
       if (next === undefined) throw error;
-      if (typeof next === 'object' && 'unusable' in next) throw saying(error, next.unusable);
+      if (typeof next === 'object' && 'unusable' in next) throw saying(error, next.unusable, next.cause);
       // The caller is known and may not do this: another login would not help.
       if (next === 'denied') throw response.status === 401 ? renamed(error, 'DENIED') : error;
       authorization = next;

@@ -78,7 +78,9 @@ describe('a storage that takes a signed URL for GET alone', () => {
         response.writeHead(206, { 'content-range': `bytes 0-0/${bytes.length}` }).end(bytes.subarray(0, 1));
       } else response.end(bytes);
     });
-    const host = await listen((_, response) => response.writeHead(307, { location: `http://${storage}/x?sig=1` }).end());
+    const host = await listen((_, response) =>
+      response.writeHead(307, { location: `http://${storage}/x?sig=1` }).end(),
+    );
     const client = createClient({ host, credentials: () => alice, backOff: false });
     expect((await client.resolveBlob('a', descriptor.digest)).size).toBe(1000);
   });
@@ -97,18 +99,16 @@ describe('a storage that takes a signed URL for GET alone', () => {
 
 describe('a Link to a path that is not served', () => {
   /** Tags in pages of two; the Link has another path. */
-  async function below(
-    prefix: string,
-    status: number,
-    served = true,
-  ): Promise<{ host: string; asked: string[] }> {
+  async function below(prefix: string, status: number, served = true): Promise<{ host: string; asked: string[] }> {
     const tags = ['a', 'b', 'c', 'd', 'e'];
     const asked: string[] = [];
     const host = await listen(({ url = '' }, response) => {
       const { pathname, searchParams, search } = new URL(url, 'http://x');
       asked.push(url);
       if (pathname !== '/v2/r/tags/list' || (!served && search.includes('last='))) {
-        response.writeHead(status).end(status === 200 ? '<html>' : JSON.stringify({ errors: [{ code: 'NAME_UNKNOWN' }] }));
+        response
+          .writeHead(status)
+          .end(status === 200 ? '<html>' : JSON.stringify({ errors: [{ code: 'NAME_UNKNOWN' }] }));
         return;
       }
       const start = tags.indexOf(searchParams.get('last') ?? '') + 1;

@@ -48,7 +48,9 @@ export async function* decodeBody(
 }
 
 function undecodable(why: string, encoding: string, cause?: unknown): RegistryError {
-  return new RegistryError('UNKNOWN', `the Content-Encoding ${JSON.stringify(encoding)} of an answer ${why}`, { cause });
+  return new RegistryError('UNKNOWN', `the Content-Encoding ${JSON.stringify(encoding)} of an answer ${why}`, {
+    cause,
+  });
 }
 
 function decoderOf(encoding: string, [first = 0, second = 0]: Uint8Array): Transform | undefined {

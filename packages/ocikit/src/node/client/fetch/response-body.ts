@@ -74,10 +74,7 @@ export abstract class ResponseBody implements AsyncIterableIterator<Uint8Array, 
   }
 
   /** Decodes pieces of this body. The code for that is loaded for the first body that needs it. */
-  async *decode(
-    encoding: string,
-    pieces: AsyncIterable<Uint8Array>,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  async *decode(encoding: string, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     const { decodeBody } = await import('./decode-body.ts');
     yield* decodeBody(encoding, pieces);
   }
