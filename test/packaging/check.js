@@ -17,8 +17,8 @@ const packages = ['packages/ocikit', 'packages/cli'];
 const largestClient = 25 * 1024;
 
 /**
- * Maximum compressed bytes including the parts that are loaded only when a call needs them. Each part has an overhead of
- * about 250 bytes. What other registries do differently is in such parts.
+ * Maximum compressed bytes including the parts that are loaded only when a call needs them. Each part has an overhead
+ * of about 250 bytes. The code for peculiar registries is in such parts.
  */
 const largestWholeClient = 43 * 1024;
 

@@ -67,8 +67,8 @@ function assertPosition(position: number): void {
  */
 export interface BlobContent extends AsyncIterable<Uint8Array>, AsyncDisposable {
   /**
-   * The descriptor of the whole blob, also if this content is only a part of it. Its size is `Infinity` if a registry has
-   * answered without a length: the bytes are then counted while they are read.
+   * The descriptor of the whole blob, also if this content is only a part of it. Its size is `Infinity` if a registry
+   * has answered without a length: the bytes are then counted while they are read.
    */
   readonly descriptor: Descriptor;
   /** The part of the blob that this content is. */

@@ -66,8 +66,8 @@ export interface GetBlobOptions extends CallOptions {
    */
   verify?: boolean | undefined;
   /**
-   * Bytes of the whole blob, if the caller knows them from a manifest. A client needs them where a response does not say
-   * how long it is. Stores ignore this option. Default: unknown.
+   * Bytes of the whole blob, if the caller knows them from a manifest. A client needs them where a response does not
+   * say how long it is. Stores ignore this option. Default: unknown.
    */
   size?: number | undefined;
 }

@@ -41,8 +41,8 @@ export interface RawBytes extends AsyncIterable<Uint8Array> {
    */
   lend?(): void;
   /**
-   * Decodes pieces by an encoding of `Content-Encoding`: present if the body comes as it was sent. A `fetch` without raw
-   * bodies decodes by itself.
+   * Decodes pieces by an encoding of `Content-Encoding`: present if the body comes as it was sent. A `fetch` without
+   * raw bodies decodes by itself.
    *
    * @throws TypeError if it does not know the encoding
    */

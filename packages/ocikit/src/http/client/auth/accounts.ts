@@ -37,7 +37,8 @@ const maxRepositories = 1000;
 /** The accounts at one registry, by repository: some callers have other credentials for a part of a registry. */
 export interface Accounts {
   /**
-   * The account for a repository. If the source of credentials fails, it is anonymous: what is public can still be read.
+   * The account for a repository. If the source of credentials fails, it is anonymous: what is public can still be
+   * read.
    *
    * @throws RegistryError UNAUTHORIZED if the credentials cannot be sent
    */

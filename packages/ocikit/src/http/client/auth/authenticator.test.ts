@@ -625,13 +625,13 @@ describe('a source of credentials', () => {
     const credentials = (): never => {
       throw new Error('the keychain is locked');
     };
-    const open = opened(
+    const free = opened(
       await startGuardedRegistry(
         () => 'Basic realm="x"',
         () => true,
       ),
     );
-    expect(await asker(open.host, { credentials })('repository:a:pull')).toBe(200);
+    expect(await asker(free.host, { credentials })('repository:a:pull')).toBe(200);
     const { registry, tokens } = await guarded();
     expect(await asker(registry.host, { credentials })('repository:a:pull')).toBe(200);
     expect(tokens.seen[0]?.headers.authorization).toBeUndefined();

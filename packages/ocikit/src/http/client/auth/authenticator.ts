@@ -40,8 +40,8 @@ export interface Authenticator {
    *
    * @param challenges the `WWW-Authenticate` headers, as they came or joined
    * @param refused the `Authorization` that the request was sent with: it is not used again for this
-   * @returns undefined if there is nothing else to try, or why no challenge can be used; `denied` if the caller is also known, and a token that was
-   * fetched for this request was refused: another login would not help
+   * @returns undefined if there is nothing else to try, or why no challenge can be used; `denied` if the caller is also
+   * known, and a token that was fetched for this request was refused: another login would not help
    * @throws the errors of {@link authorize}, and the HttpError of a token server that refuses
    */
   reauthorize(

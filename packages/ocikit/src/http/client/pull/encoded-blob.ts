@@ -28,9 +28,9 @@ export interface EncodedBlob {
 }
 
 /**
- * The blob in a response that a gateway has encoded, or that was stored with an encoding's name. The form with the digest
- * is the blob. A short body is kept in memory to find out. Of a long one, the length tells; if it cannot, the body is read
- * twice.
+ * The blob in a response that a gateway has encoded, or that was stored with an encoding's name. The form with the
+ * digest is the blob. A short body is kept in memory to find out. The length of a long one tells; if it cannot, the
+ * body is read twice.
  *
  * @param first the response to a request for the whole blob, or for a part of it
  * @throws RegistryError DIGEST_INVALID if neither form has the digest

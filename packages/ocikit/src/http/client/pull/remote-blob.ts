@@ -49,8 +49,8 @@ export class RemoteBlob {
   }
 
   /**
-   * Asks for the bytes of the whole blob, by a HEAD; if its response does not say and the caller does not know, by a GET
-   * of the first byte. A registry that ignores the range may send the whole blob without a length: it is counted.
+   * Asks for the bytes of the whole blob, by a HEAD; if its response does not say and the caller does not know, by a
+   * GET of the first byte. A registry that ignores the range may send the whole blob without a length: it is counted.
    */
   async askSize(): Promise<number> {
     const head = await this.#send('HEAD', undefined, [200, 405, 501]);

@@ -157,8 +157,8 @@ export function manifestPusher(
 }
 
 /**
- * Whether the registry may have refused the query, and not the manifest: zot calls the manifest invalid. If the manifest
- * is at fault, a request with one tag is refused as well.
+ * Whether the registry may have refused the query, and not the manifest: zot calls the manifest invalid. If the
+ * manifest is at fault, a request with one tag is refused as well.
  */
 function refusesParameters(error: unknown): boolean {
   return (

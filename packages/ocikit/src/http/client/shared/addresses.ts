@@ -11,7 +11,8 @@ export function urlIn(text: string | null | undefined, base?: URL): URL | undefi
 
 /**
  * A URL that a registry gives of itself: in Location, Link, redirects and realms. A registry behind a proxy that ends
- * TLS may not know of https, nor of the proxy's port: it calls itself `http://HOST`, `http://HOST:443` or `http://HOST:80`.
+ * TLS may not know of https, nor of the proxy's port: it calls itself `http://HOST`, `http://HOST:443` or
+ * `http://HOST:80`.
  *
  * @param from the URL that a relative one begins with
  */

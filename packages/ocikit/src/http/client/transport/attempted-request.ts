@@ -64,7 +64,8 @@ export class AttemptedRequest {
   /**
    * Waits for its turn and sends the request, again if the registry asks for another `Authorization`.
    *
-   * @returns a response with one of the expected statuses, or a HEAD's 400, 401 or 403 of another place: GET may succeed
+   * @returns a response with one of the expected statuses, or a HEAD's 400, 401 or 403 of another place: GET may
+   * succeed
    */
   async send(): Promise<ClientResponse> {
     const { lane = 'small', call } = this.#request;

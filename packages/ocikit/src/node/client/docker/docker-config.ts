@@ -8,8 +8,8 @@ export interface DockerConfig {
   /** The path of the file, or the name of the environment variable. For messages. */
   source: string;
   /**
-   * Credentials, by host, by host and path prefix of repositories, or by URL. An entry throws an Error if it is malformed:
-   * it must not keep other hosts from theirs.
+   * Credentials, by host, by host and path prefix of repositories, or by URL. An entry throws an Error if it is
+   * malformed: it must not keep other hosts from theirs.
    */
   auths: Readonly<Record<string, () => DockerAuth>>;
   /** The credential helper of each host. An entry throws an Error if it is malformed. */

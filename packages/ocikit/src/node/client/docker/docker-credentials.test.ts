@@ -506,7 +506,6 @@ describe('a credential helper', () => {
 });
 
 describe('what docker reads', () => {
-  const find = (host: string): Promise<Credential | undefined> => Promise.resolve(dockerCredentials({ env })(host));
   const wrapped = base64(`alice:${'x'.repeat(100)}`).replaceAll(/.{76}/g, '$&\n');
 
   test.each(['\n', '\r\n', ' '])('as base64 in lines is read, with %j between them', async (separator) => {

@@ -31,8 +31,8 @@ const resultLifetime = 30_000;
  * matching path of the repository is used. Files are read for each call, so a later login is seen.
  *
  * The returned function rejects with an Error if a file is malformed, if a helper fails, or if two URLs of the host
- * have different credentials. A client then goes on anonymously, and gives that Error as the cause if the registry wants
- * credentials. Its messages contain no secrets.
+ * have different credentials. A client then goes on anonymously, and gives that Error as the cause if the registry
+ * wants credentials. Its messages contain no secrets.
  *
  * @example
  * const client = createClient({ host: 'ghcr.io', fetch: nodeFetch(), credentials: dockerCredentials() });
@@ -173,7 +173,7 @@ function credentialOf(entry: DockerAuth, where: string): Credential | undefined 
   return username === undefined ? undefined : { username, password };
 }
 
-/** @returns undefined for the base64 of `:`, which stands for nobody */
+/** @returns undefined for the base64 of `:`, which stands for no account */
 function decodeAuth(auth: string, where: string): { username: string; password: string } | undefined {
   // Some programs wrap base64 at 76 columns.
   const bare = auth.replaceAll(/\s+/g, '');

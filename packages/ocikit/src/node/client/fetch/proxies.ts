@@ -21,8 +21,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Reads the options and the environment once.
  *
- * @returns a function that gives the proxy for a URL; undefined if the URL is reached directly. It throws a TypeError if a
- * variable of the environment names that proxy by anything but an `http:` or `https:` URL
+ * @returns a function that gives the proxy for a URL; undefined if the URL is reached directly. It throws a TypeError
+ * if a variable of the environment names that proxy by anything but an `http:` or `https:` URL
  * @throws TypeError if the option names the proxy in such a way
  */
 export function proxyChoice(

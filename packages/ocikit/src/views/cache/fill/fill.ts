@@ -68,7 +68,7 @@ export class Fill {
   get available(): number {
     const { size } = this.descriptor;
     if (this.#outcome?.type === 'kept') return size;
-    // Without a size, nobody knows which bytes are the last ones, which are held back.
+    // Without a size, the last bytes are not known, which are held back.
     if (this.#source.upload.read === undefined || size === Number.POSITIVE_INFINITY) return 0;
     return Math.max(0, Math.min(this.#written, size - heldBack));
   }
