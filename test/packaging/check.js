@@ -16,8 +16,11 @@ const packages = ['packages/ocikit', 'packages/cli'];
 /** Maximum compressed bytes that a page loads before it can use the client, including the hash. */
 const largestClient = 25 * 1024;
 
-/** Maximum compressed bytes including the parts that are loaded only when a call needs them. */
-const largestWholeClient = 35 * 1024;
+/**
+ * Maximum compressed bytes including the parts that are loaded only when a call needs them. Each part has an overhead
+ * of about 250 bytes. The code for peculiar registries is in such parts.
+ */
+const largestWholeClient = 43 * 1024;
 
 let passed = 0;
 let failed = 0;

@@ -124,6 +124,7 @@ export const rooms: Rooms = {
       'http/wire',
       'transfer',
       'http/client/auth',
+      'http/client/manifests',
       'http/client/pull',
       'http/client/push',
       'http/client/referrers',

@@ -66,7 +66,10 @@ function assertPosition(position: number): void {
  * for await (const piece of content) await file.write(piece);
  */
 export interface BlobContent extends AsyncIterable<Uint8Array>, AsyncDisposable {
-  /** The descriptor of the whole blob, also if this content is only a part of it. */
+  /**
+   * The descriptor of the whole blob, also if this content is only a part of it. Its size is `Infinity` if a registry
+   * has answered without a length: the bytes are then counted while they are read.
+   */
   readonly descriptor: Descriptor;
   /** The part of the blob that this content is. */
   readonly range: ResolvedRange;
@@ -125,7 +128,7 @@ export type ContentSource =
 
 /** Options of {@link createContent}. */
 export interface CreateContentOptions {
-  /** The descriptor of the whole blob. */
+  /** The descriptor of the whole blob. A size of `Infinity` means that the size is not known before the end. */
   descriptor: Descriptor;
   /** The blob's bytes. */
   source: ContentSource;
@@ -229,7 +232,11 @@ class Content implements BlobContent {
       // An await costs time even if nothing is to be opened.
       if (this.#reader === undefined) await this.#openReader();
       const count = (await this.#reader?.readInto(buffer.subarray(0, wanted))) ?? 0;
-      if (count === 0) throw this.#wrongSize(false);
+      if (count === 0 && this.range.end !== Number.POSITIVE_INFINITY) throw this.#wrongSize(false);
+      if (count === 0) {
+        this.#exhausted = true;
+        await this.cancel();
+      }
       this.#position += count;
       if (this.#position === this.range.end) await this.#assertEnd();
       return count;
@@ -269,7 +276,7 @@ class Content implements BlobContent {
         yield piece;
       }
       this.#exhausted = true;
-      if (this.#position < this.range.end) throw this.#wrongSize(false);
+      if (this.#position < this.range.end && this.range.end !== Number.POSITIVE_INFINITY) throw this.#wrongSize(false);
     } finally {
       await this.cancel();
     }
@@ -308,12 +315,10 @@ class Content implements BlobContent {
 
   async bytes(limit: number = defaultBytesLimit): Promise<Uint8Array> {
     const size = this.range.end - this.range.start;
+    if (size === Number.POSITIVE_INFINITY) return this.#countedBytes(limit);
     if (size > limit) {
       await this.cancel();
-      throw new RegistryError(
-        'CONTENT_TOO_LARGE',
-        `${this.descriptor.digest} is too large to read into memory: ${size} bytes, but the limit is ${limit}`,
-      );
+      throw this.#tooLarge(size, limit);
     }
     const all = new Uint8Array(size);
     let at = 0;
@@ -322,6 +327,30 @@ class Content implements BlobContent {
       at += piece.length;
     }
     return all;
+  }
+
+  async #countedBytes(limit: number): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for await (const piece of this) {
+      size += piece.length;
+      if (size > limit) throw this.#tooLarge(size, limit);
+      pieces.push(piece);
+    }
+    const all = new Uint8Array(size);
+    let at = 0;
+    for (const piece of pieces) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    return all;
+  }
+
+  #tooLarge(size: number, limit: number): RegistryError {
+    return new RegistryError(
+      'CONTENT_TOO_LARGE',
+      `${this.descriptor.digest} is too large to read into memory: ${size} bytes, but the limit is ${limit}`,
+    );
   }
 
   async cancel(): Promise<void> {

@@ -65,6 +65,20 @@ export interface GetBlobOptions extends CallOptions {
    * Default: true.
    */
   verify?: boolean | undefined;
+  /**
+   * Bytes of the whole blob, if the caller knows them from a manifest. A client needs them where a response does not
+   * say how long it is. Stores ignore this option. Default: unknown.
+   */
+  size?: number | undefined;
+}
+
+/** Options of {@link Reader.resolveBlob}. */
+export interface ResolveBlobOptions extends CallOptions {
+  /**
+   * Bytes of the blob, if the caller knows them from a manifest: the answer of a registry that names no size. Stores
+   * ignore this option. Default: unknown.
+   */
+  size?: number | undefined;
 }
 
 /**
@@ -76,6 +90,9 @@ export interface Reader {
   /**
    * Opens a blob, or a part of it, for reading. A client verifies a blob that is read in full. A store does not
    * compute the digest again.
+   *
+   * A registry may answer without a length. If the caller does not give `size` either, the content's `descriptor.size`
+   * and the end of its range are `Infinity`: the bytes are counted while they are read.
    *
    * Rejects with BLOB_UNKNOWN or NAME_UNKNOWN; RANGE_INVALID if the range is not made of whole numbers of at least 0.
    */
@@ -90,7 +107,7 @@ export interface Reader {
    *
    * Rejects with BLOB_UNKNOWN or NAME_UNKNOWN.
    */
-  resolveBlob(repository: string, digest: Digest, options?: CallOptions): Promise<Descriptor>;
+  resolveBlob(repository: string, digest: Digest, options?: ResolveBlobOptions): Promise<Descriptor>;
   /**
    * Describes a manifest without reading it. The call counts as a use of the manifest.
    *

@@ -1,12 +1,11 @@
 // The client: its parts, put together.
-import type { CallOptions, Registry } from '../../model/index.ts';
+import type { CallOptions, Deleter, Lister, Registry } from '../../model/index.ts';
 
 import { createAuthenticator } from './auth/index.ts';
-import { clientDeleter } from './deleter.ts';
-import { clientLister } from './lister.ts';
 import { clientReader } from './pull/index.ts';
 import { clientWriter } from './push/index.ts';
 import { clientReferrers, ReferrersListings } from './referrers/index.ts';
+import { loadPart } from './shared/index.ts';
 import type { ClientOptions } from './shared/index.ts';
 import { createTransport } from './transport/index.ts';
 
@@ -17,7 +16,7 @@ import { createTransport } from './transport/index.ts';
  * hands on as a whole has been verified against the requested digest. Names are checked before a request is sent. A
  * registry's error response becomes an `HttpError`; `explain` says how an error came about.
  *
- * A page first loads what reads. The code that pushes, lists referrers, deletes manifests or fetches large blobs over
+ * A page first loads what reads. The code that lists, pushes, deletes manifests or fetches large blobs over
  * several connections is loaded by `import()` for the first call that needs it, if the bundler splits. If it cannot be
  * loaded, the call fails with UNAVAILABLE.
  *
@@ -34,9 +33,26 @@ export function createClient(options: ClientOptions): Registry {
   const reader = clientReader(transport, options);
   const listings = new ReferrersListings();
   const writer = clientWriter(transport, options, reader, listings);
-  const deleter = clientDeleter(transport, reader, listings);
-  const lister = clientLister(transport, options);
   const referrers = clientReferrers(transport, reader);
+
+  /** Deletes. The code for that is loaded for the first deletion. */
+  const deleting = <T extends CallOptions>(
+    given: T | undefined,
+    run: (deleter: Deleter, call: T) => Promise<void>,
+  ): Promise<void> =>
+    explained(given, async (call) => {
+      const { clientDeleter } = await loadPart(import('./deleter.ts'), call.signal);
+      return run(clientDeleter(transport, reader, listings, options), call);
+    });
+
+  /** Lists names. The code for that is loaded for the first list. */
+  const listed = async function* <T extends CallOptions>(
+    call: T,
+    list: (lister: Pick<Lister, 'repositories' | 'tags'>, call: T) => AsyncIterable<string>,
+  ): AsyncGenerator<string, void, undefined> {
+    const { clientLister } = await loadPart(import('./lister.ts'), call.signal);
+    yield* list(clientLister(transport, options), call);
+  };
 
   /** Runs a call so that `explain` knows its error. */
   const explained = async <T extends CallOptions, R>(
@@ -72,13 +88,14 @@ export function createClient(options: ClientOptions): Registry {
     pushManifest: (repository, bytes, mediaType, given) =>
       explained(given, (call) => writer.pushManifest(repository, bytes, mediaType, call)),
 
-    deleteBlob: (repository, digest, given) => explained(given, (call) => deleter.deleteBlob(repository, digest, call)),
+    deleteBlob: (repository, digest, given) =>
+      deleting(given, (deleter, call) => deleter.deleteBlob(repository, digest, call)),
     deleteManifest: (repository, digest, given) =>
-      explained(given, (call) => deleter.deleteManifest(repository, digest, call)),
-    deleteTag: (repository, tag, given) => explained(given, (call) => deleter.deleteTag(repository, tag, call)),
+      deleting(given, (deleter, call) => deleter.deleteManifest(repository, digest, call)),
+    deleteTag: (repository, tag, given) => deleting(given, (deleter, call) => deleter.deleteTag(repository, tag, call)),
 
-    repositories: (given) => lister.repositories(transport.begin(given)),
-    tags: (repository, given) => lister.tags(repository, transport.begin(given)),
+    repositories: (given) => listed(transport.begin(given), (lister, call) => lister.repositories(call)),
+    tags: (repository, given) => listed(transport.begin(given), (lister, call) => lister.tags(repository, call)),
     referrers: (repository, digest, given) => referrers(repository, digest, transport.begin(given)),
   };
 }

@@ -23,8 +23,17 @@ describe('deleting', () => {
   test('sends a DELETE for a blob, a manifest and a tag', async () => {
     const seen: unknown[] = [];
     const transport = await transportTo((request, response) => {
-      seen.push([request.method, request.url, request.headers['if-match']]);
-      response.writeHead(202).end();
+      if (request.method === 'HEAD') {
+        response.writeHead(200, {
+          'docker-content-digest': digest,
+          'content-type': 'application/vnd.oci.image.manifest.v1+json',
+          'content-length': '2',
+        });
+      } else {
+        seen.push([request.method, request.url, request.headers['if-match']]);
+        response.writeHead(202);
+      }
+      response.end();
     });
     const deleter = deleterOf(transport);
     await deleter.deleteBlob('a', digest);

@@ -3,9 +3,11 @@ import { isRegistryError, HttpError } from '../../model/index.ts';
 import type { CallOptions, Deleter, ErrorCode, Reader } from '../../model/index.ts';
 import { formatEntityTag, repositoryScope } from '../wire/index.ts';
 
+import { loadTagConditions } from './manifests/index.ts';
 import { loadReferrersTags } from './referrers/index.ts';
 import type { ReferrersListings } from './referrers/index.ts';
 import { blobAddress, manifestAddress, renamed, tagAddress } from './shared/index.ts';
+import type { ClientOptions } from './shared/index.ts';
 import type { Transport } from './transport/index.ts';
 
 /** The specification wants 202; some registries answer with another success. */
@@ -15,7 +17,12 @@ const deleted = [200, 202, 204];
 const refusesTags: ReadonlySet<number> = new Set([400, 405]);
 
 /** The `Deleter` of a registry. Distribution specification, "Content Management". */
-export function clientDeleter(transport: Transport, reader: Reader, listings: ReferrersListings): Deleter {
+export function clientDeleter(
+  transport: Transport,
+  reader: Reader,
+  listings: ReferrersListings,
+  { tagConditions }: Pick<ClientOptions, 'tagConditions'> = {},
+): Deleter {
   const { base } = transport;
 
   const remove = (
@@ -60,9 +67,15 @@ export function clientDeleter(transport: Transport, reader: Reader, listings: Re
     },
     async deleteTag(repository, tag, options = {}) {
       const { ifTag } = options;
+      const url = tagAddress(base, repository, tag);
+      if (ifTag !== undefined) {
+        const { assertAtomicDelete, assertTags } = await loadTagConditions(options.signal);
+        if (tagConditions === 'atomic') await assertAtomicDelete(transport, repository, options);
+        else await assertTags(reader, { repository, tags: [tag], ifTag }, options);
+      }
       const headers = ifTag === undefined ? {} : { 'if-match': formatEntityTag(ifTag) };
       try {
-        await remove(tagAddress(base, repository, tag), repository, 'MANIFEST_UNKNOWN', options, headers);
+        await remove(url, repository, 'MANIFEST_UNKNOWN', options, headers);
       } catch (error) {
         if (!(error instanceof HttpError && refusesTags.has(error.status))) throw error;
         throw renamed(error, 'UNSUPPORTED');

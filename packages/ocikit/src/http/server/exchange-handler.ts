@@ -151,7 +151,10 @@ export class ExchangeHandler {
 function addLength({ method }: Exchange, { status, headers, body }: Reply): void {
   if (headers['Content-Length'] !== undefined || status === 204 || status === 304) return;
   if (Object.keys(headers).some((name) => name.toLowerCase() === 'content-length')) return;
-  if (body !== undefined) headers['Content-Length'] = `${bodySize(body)}`;
+  const size = body === undefined ? undefined : bodySize(body);
+  // The end of the connection ends a body whose size is not known.
+  if (size === Number.POSITIVE_INFINITY) headers['Connection'] = 'close';
+  else if (size !== undefined) headers['Content-Length'] = `${size}`;
   else if (method !== 'HEAD') headers['Content-Length'] = '0';
 }
 

@@ -40,4 +40,11 @@ export interface RawBytes extends AsyncIterable<Uint8Array> {
    * before reading.
    */
   lend?(): void;
+  /**
+   * Decodes pieces by an encoding of `Content-Encoding`: present if the body comes as it was sent. A `fetch` without
+   * raw bodies decodes by itself.
+   *
+   * @throws TypeError if it does not know the encoding
+   */
+  decode?(encoding: string, pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }

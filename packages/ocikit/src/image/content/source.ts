@@ -19,7 +19,8 @@ export type ImageReader = Pick<Reader, 'getBlob' | 'getManifest' | 'getTag'>;
 /** Makes a source of one repository, in any registry. */
 export function registrySource(registry: ImageReader, repository: string): ImageSource {
   return {
-    openBlob: (descriptor, options) => registry.getBlob(repository, descriptor.digest, options),
+    openBlob: (descriptor, options) =>
+      registry.getBlob(repository, descriptor.digest, { size: descriptor.size, ...options }),
     getManifest: (descriptor, options) => registry.getManifest(repository, descriptor.digest, options),
   };
 }

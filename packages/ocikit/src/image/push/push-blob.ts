@@ -45,7 +45,7 @@ export async function ensureBlob(target: BlobTarget, blob: Descriptor): Promise<
 
 async function isThere({ registry, repository, call }: BlobTarget, { digest, size }: Descriptor): Promise<boolean> {
   try {
-    const found = await registry.resolveBlob(repository, digest, call);
+    const found = await registry.resolveBlob(repository, digest, { ...call, size });
     // A different size means damage, there or in the manifest. Storing the blob again shows which.
     if (found.size !== size) return false;
   } catch (error) {

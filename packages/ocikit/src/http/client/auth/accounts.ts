@@ -13,6 +13,8 @@ import { Tokens } from './tokens.ts';
 export interface Account {
   /** Undefined: anonymous. */
   readonly credential: Credential | undefined;
+  /** Why the source of credentials gave none: the account is anonymous. */
+  readonly failure?: RegistryError | undefined;
   /** The tokens that are still good. */
   readonly tokens: Tokens;
   /** The token requests that are under way, by what they ask for. */
@@ -35,11 +37,14 @@ const maxRepositories = 1000;
 /** The accounts at one registry, by repository: some callers have other credentials for a part of a registry. */
 export interface Accounts {
   /**
-   * The account for a repository.
+   * The account for a repository. If the source of credentials fails, it is anonymous: what is public can still be
+   * read.
    *
-   * @throws RegistryError UNAUTHORIZED if the source of credentials fails
+   * @throws RegistryError UNAUTHORIZED if the credentials cannot be sent
    */
   of(repository: string | undefined, signal: AbortSignal | undefined): Promise<Account>;
+  /** Lets the source of credentials be asked again for the next request of a repository. */
+  forget(repository: string | undefined): void;
   /** Another account, after the first one was refused; undefined if the source of credentials still gives the same. */
   renewed(
     refused: Account,
@@ -59,35 +64,38 @@ export function accountsAt({ origin, credentials }: Pick<AuthenticatorOptions, '
   const ask = (repository: string | undefined, signal: AbortSignal | undefined): Promise<Account> =>
     asking.join(repository ?? '', signal, async () => {
       let credential: Credential | undefined;
+      let failure: RegistryError | undefined;
       try {
         credential = await credentials?.(host, repository);
       } catch (cause) {
         // The cause's message may describe this machine, and a proxy would pass it on: it stays in `cause`.
-        throw new RegistryError('UNAUTHORIZED', `the credentials for ${host} could not be obtained`, { cause });
+        failure = new RegistryError('UNAUTHORIZED', `the credentials for ${host} could not be obtained`, { cause });
       }
       if (credential !== undefined) assertCredential(credential);
       const key = identityKey(credential);
-      const account = accounts.get(key) ?? {
+      const account = (failure === undefined ? accounts.get(key) : undefined) ?? {
         credential,
+        failure,
         tokens: new Tokens(),
         tokenRequests: new SingleFlight<GrantedToken>('abort'),
         delivered: undefined,
         refreshing: Promise.resolve(),
       };
-      accounts.set(key, account);
+      if (failure === undefined) accounts.set(key, account);
       setBounded(asked, repository ?? '', { account, at: Date.now() }, maxRepositories);
       return account;
     });
 
   return {
     of: async (repository, signal) => asked.get(repository ?? '')?.account ?? ask(repository, signal),
+    forget: (repository) => void asked.delete(repository ?? ''),
     async renewed(refused, repository, signal) {
       const known = asked.get(repository ?? '');
       const isRefused = known?.account === refused;
       if (isRefused && Date.now() - known.at < credentialLife) return undefined;
       const account = isRefused ? await ask(repository, signal) : known?.account;
       if (account === refused || account === undefined) return undefined;
-      accounts.delete(identityKey(refused.credential));
+      if (refused.failure === undefined) accounts.delete(identityKey(refused.credential));
       return account;
     },
   };

@@ -5,7 +5,9 @@ import { offerOf } from './challenges.ts';
 import type { BearerChallenge, Offer } from './challenges.ts';
 import { basicAuthorization } from './credentials.ts';
 import type { AuthenticatorOptions } from './options.ts';
+import { loadPart } from '../shared/index.ts';
 import { realmRule } from './realms.ts';
+import { abortable } from '../../../transfer/index.ts';
 import { parseScope, scopeContains, unionScopes } from '../../wire/index.ts';
 import type { Scope } from '../../wire/index.ts';
 import { isRefusal, keptBack, tokenSource } from './token-source.ts';
@@ -26,12 +28,20 @@ export interface Authenticator {
    */
   authorize(scope: Scope, signal: AbortSignal | undefined): Promise<Authorization | undefined>;
   /**
+   * An `Authorization` for a request that was answered without one, and without a challenge: a registry may hide from
+   * strangers what it has. If there are credentials, and no challenge is known, the registry is asked once for one.
+   *
+   * @returns undefined if there are no credentials, or the registry wants none
+   * @throws the errors of {@link authorize}
+   */
+  introduce(scope: Scope, signal: AbortSignal | undefined): Promise<Authorization | undefined>;
+  /**
    * Another `Authorization` after a 401, or after a 403 that says `insufficient_scope`.
    *
    * @param challenges the `WWW-Authenticate` headers, as they came or joined
    * @param refused the `Authorization` that the request was sent with: it is not used again for this
-   * @returns undefined if there is nothing else to try; `denied` if the caller is also known, and a token that was
-   * fetched for this request was refused: another login would not help
+   * @returns undefined if there is nothing else to try, or why no challenge can be used; `denied` if the caller is also
+   * known, and a token that was fetched for this request was refused: another login would not help
    * @throws the errors of {@link authorize}, and the HttpError of a token server that refuses
    */
   reauthorize(
@@ -39,7 +49,15 @@ export interface Authenticator {
     scope: Scope,
     refused: Authorization | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Authorization | 'denied' | undefined>;
+  ): Promise<Authorization | 'denied' | Unusable | undefined>;
+}
+
+/** Challenges that offer no way that can be used, or credentials that could not be obtained. */
+export interface Unusable {
+  /** The reason. */
+  readonly unusable: string;
+  /** The error behind it. */
+  readonly cause?: unknown;
 }
 
 /** How often a registry may ask for another `Authorization` of the same request. */
@@ -64,6 +82,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const issued = new WeakMap<Authorization, IssuedBy>();
   /** The ways to authenticate that the registry offered last. */
   let offered: Offer | undefined;
+  /** The question for challenges, which is asked once. */
+  let asked: Promise<void> | undefined;
 
   /** The header is not enumerable, so that it is not printed by accident. */
   const issue = (header: string, by: IssuedBy): Authorization => {
@@ -108,7 +128,20 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return issueToken(token, { account, turn, fetchedFor: needed });
   };
 
-  return {
+  const askOnce = async (): Promise<void> => {
+    const { askForChallenges } = await loadPart(import('./introduction.ts'), undefined);
+    const offer = offerOf(await askForChallenges(options), realms, undefined, options.onTokenRequest);
+    if (offer.basic || offer.bearer !== undefined) offered ??= offer;
+  };
+
+  const authenticator: Authenticator = {
+    async introduce(scope, signal) {
+      const { credential } = await accounts.of(repositoryOf(scope), signal);
+      if (credential === undefined) return undefined;
+      if (offered === undefined) await abortable((asked ??= askOnce()), signal);
+      return authenticator.authorize(scope, signal);
+    },
+
     async authorize(scope, signal) {
       const account = await accounts.of(repositoryOf(scope), signal);
       const by = { account, turn: 0 };
@@ -133,7 +166,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const by = refused && issued.get(refused);
       if (by?.token !== undefined) by.account.tokens.drop(by.token);
       const offer = offerOf(challenges, realms, offered?.bearer, options.onTokenRequest);
-      if (offer.bearer === undefined && !offer.basic) return undefined;
+      if (offer.bearer === undefined && !offer.basic) {
+        return offer.unusable === undefined ? undefined : { unusable: offer.unusable };
+      }
       offered = offer;
       const turn = (by?.turn ?? 0) + 1;
       if (turn > maxTurns) return undefined;
@@ -151,10 +186,15 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       // A password of limited life, such as one of ECR, may have been replaced by now.
       const other = await accounts.renewed(account, repository, signal);
       if (other !== undefined) return find(other, offer, scope, { refused, turn, signal });
+      if (account.failure !== undefined) {
+        accounts.forget(repository);
+        return { unusable: account.failure.message, cause: account.failure.cause };
+      }
       if (failure !== undefined) throw failure.error;
       return found;
     },
   };
+  return authenticator;
 }
 
 /** The header of a Bearer token that needs no token server: it is sent whatever the registry offers. */

@@ -15,12 +15,17 @@ export interface BearerChallenge {
   scope: string;
 }
 
+/** Characters of a header that an error shows at most. */
+const maxShown = 300;
+
 /** The ways to authenticate that a registry offers, as far as they are understood here. */
 export interface Offer {
   /** By a token; undefined: the registry names no token server that may be asked. */
   bearer: BearerChallenge | undefined;
   /** By a user name and password. */
   basic: boolean;
+  /** Why a part of the challenges cannot be used; undefined if all of them were read. */
+  unusable: string | undefined;
 }
 
 /**
@@ -36,18 +41,22 @@ export function offerOf(
   known: BearerChallenge | undefined,
   onTokenRequest: AuthenticatorOptions['onTokenRequest'],
 ): Offer {
-  const challenges = headers.flatMap((header) => parseChallenges(header) ?? []);
+  const parsed = headers.map(parseChallenges);
+  const challenges = parsed.flatMap((one) => one.challenges);
+  const unread = parsed.flatMap((one) => one.unread).join(' ');
   const basic = challenges.some(({ scheme }) => scheme === 'basic');
+  let unusable = unread === '' ? undefined : `its WWW-Authenticate could not be read at ${unread.slice(0, maxShown)}`;
   for (const { scheme, parameters } of challenges) {
     if (scheme !== 'bearer') continue;
     const { realm: text, service, scope = '' } = parameters;
-    if (text === undefined && known !== undefined) return { bearer: { ...known, scope }, basic };
+    if (text === undefined && known !== undefined) return { bearer: { ...known, scope }, basic, unusable };
     const realm = realms.locate(text);
-    if (realm !== undefined) return { bearer: { realm, service, scope }, basic };
+    if (realm !== undefined) return { bearer: { realm, service, scope }, basic, unusable };
     const url = urlIn(text);
-    const error = new Error('the realm is not the URL of a token server that may be asked');
     const shown = url === undefined ? '(no URL)' : redactUrl(url);
+    const error = new Error('the realm is not the URL of a token server that may be asked');
+    unusable ??= `${error.message}: ${url === undefined ? JSON.stringify(text?.slice(0, maxShown)) : shown}`;
     onTokenRequest?.({ method: 'GET', url: shown, status: undefined, scope: scope.split(' '), error });
   }
-  return { bearer: undefined, basic };
+  return { bearer: undefined, basic, unusable };
 }

@@ -1,5 +1,5 @@
 // Token servers: which may be asked, and which may be sent secrets.
-import { isSafe, urlIn } from '../shared/index.ts';
+import { givenUrl, isSafe } from '../shared/index.ts';
 
 /** Which token servers may be asked for one registry, and which may be sent stored secrets. */
 export interface RealmRule {
@@ -55,7 +55,7 @@ export function realmRule(registry: URL, trusted: readonly string[]): RealmRule 
     mayBeAsked,
     locate: (realm = '') => {
       // A realm is a URL, or a path of the registry itself. A realm that is only a name, as for Basic, is no place.
-      const url = /^(?:https?:\/\/|\/(?!\/))/i.test(realm) ? urlIn(realm, registry) : undefined;
+      const url = /^(?:https?:\/\/|\/(?!\/))/i.test(realm) ? givenUrl(realm, registry, registry) : undefined;
       if (url === undefined || !mayBeAsked(url)) return undefined;
       url.hash = '';
       return url;

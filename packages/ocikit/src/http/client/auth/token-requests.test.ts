@@ -275,6 +275,18 @@ describe('the answer of a token server', () => {
     expect(await ask('repository:a:pull')).toBe(200);
   });
 
+  test.each(['0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z', new Date(Date.now() - 7_200_000).toISOString()])(
+    'issued at %s, which cannot be, is used for as long as it says',
+    async (issuedAt) => {
+      const { ask, tokens } = await answeredBy((_, response) =>
+        response.end(JSON.stringify({ token: 'granted-secret', expires_in: 300, issued_at: issuedAt })),
+      );
+      await ask('repository:a:pull');
+      await ask('repository:a:pull');
+      expect(tokens.seen).toHaveLength(1);
+    },
+  );
+
   test.each([
     '',
     '{}',
@@ -318,6 +330,17 @@ describe('the answer of a token server', () => {
     expect(await failureOf(ask('repository:a:pull'))).toMatchObject({ code: 'CONTENT_TOO_LARGE' });
     expect(tokens.seen).toHaveLength(1);
     expect(sent).toBeLessThan(32 * 1024 * 1024);
+  });
+
+  test.each([429])('%i tells what the token server says, and when to come again', async (status) => {
+    const { ask } = await answeredBy((_, response) =>
+      response.writeHead(status, { 'retry-after': '3600' }).end('{"details":"too many logins"}'),
+    );
+    expect(await failureOf(ask('repository:a:pull'))).toMatchObject({
+      code: 'TOOMANYREQUESTS',
+      retryAfter: 3600,
+      message: expect.stringContaining('too many logins') as unknown,
+    });
   });
 
   test.each([408, 429, 500, 502, 503, 504])('%i is not final', async (status) => {

@@ -102,9 +102,11 @@ async function refusalIn(
     [400, 'UNAUTHORIZED'],
     [401, 'UNAUTHORIZED'],
     [403, 'DENIED'],
+    [429, 'TOOMANYREQUESTS'],
   ]).get(status);
   if (message === undefined || code === undefined || error.errors.length > 0) return error;
-  return new HttpError({ method, url: error.url, status, body, errors: [{ code, message }] });
+  const { retryAfter } = error;
+  return new HttpError({ method, url: error.url, status, body, errors: [{ code, message }], retryAfter });
 }
 
 /** The way to ask, and another one if the server does not know the first. */
@@ -217,7 +219,7 @@ function parseToken(bytes: Uint8Array, { url, headers }: FetchedResponse, began:
   const life = (seconds > 0 ? seconds : 60) * 1000;
   return {
     token,
-    expiresAt: began + life - ageOf(fields['issued_at'], headers) - Math.min(10_000, life / 10),
+    expiresAt: began + life - ageOf(fields['issued_at'], headers, life) - Math.min(10_000, life / 10),
     refreshToken: textIn(fields, 'refresh_token'),
     scope: textIn(fields, 'scope')?.split(' ') ?? accessIn(token),
   };
@@ -240,10 +242,14 @@ function textIn(fields: Readonly<Record<string, unknown>>, name: string): string
 
 /**
  * Milliseconds for which a token has been valid when it comes: some servers give the same token out several times.
- * They are measured by the server's own clock, which may differ from this one.
+ * They are measured by the server's own clock, which may differ from this one. A token that would be no longer valid
+ * when it comes was issued now: some servers give the year 1, or a time in another zone.
+ *
+ * @param life milliseconds for which the token is valid
  */
-function ageOf(issuedAt: unknown, headers: Headers): number {
+function ageOf(issuedAt: unknown, headers: Headers, life: number): number {
   const issued = typeof issuedAt === 'string' ? Date.parse(issuedAt) : Number.NaN;
   const sent = Date.parse(headers.get('date') ?? '');
-  return Number.isNaN(issued) || Number.isNaN(sent) ? 0 : Math.max(0, sent - issued);
+  const age = sent - issued;
+  return age > 0 && age < life ? age : 0;
 }

@@ -41,10 +41,10 @@ export function blobDownloads(transport: Transport, options: ClientOptions): Rea
     transfers: options.transfers,
     readings: 0,
   };
-  return async (repository, digest, { range, verify = true, ...call } = {}) => {
+  return async (repository, digest, { range, verify = true, size, ...call } = {}) => {
     const link = linkSignal(call.signal);
     try {
-      const download = new BlobDownload(registry, repository, digest, { call, link });
+      const download = new BlobDownload(registry, repository, digest, { call, link, known: size });
       const isWhole = range === undefined || ('start' in range && range.start === 0 && range.end === undefined);
       return await (isWhole ? download.openWhole(verify) : download.openPart(range));
     } catch (error) {
@@ -69,12 +69,14 @@ interface DownloadCall {
   readonly call: CallOptions;
   /** The signal of its requests: `cancel` ends them, as the caller's own signal does. */
   readonly link: LinkedSignal;
+  /** Bytes of the whole blob, if the caller knows them. */
+  readonly known: number | undefined;
 }
 
 /** A content that was opened: its first response has come, its bytes have not been read. */
 interface OpenedBlob {
   readonly range: ResolvedRange;
-  /** Bytes of the whole blob. */
+  /** Bytes of the whole blob; `Infinity`: they are counted while they come. */
   readonly size: number;
   /** The response that continues after the saved part. */
   readonly first: BlobPart;
@@ -95,15 +97,17 @@ class BlobDownload {
   /** The options of its requests. */
   readonly #call: CallOptions;
   readonly #blob: RemoteBlob;
+  readonly #known: number | undefined;
 
-  constructor(registry: DownloadingRegistry, repository: string, digest: Digest, { call, link }: DownloadCall) {
+  constructor(registry: DownloadingRegistry, repository: string, digest: Digest, { call, link, known }: DownloadCall) {
     this.#registry = registry;
     this.#repository = repository;
     this.#digest = digest;
     this.#given = call;
     this.#link = link;
     this.#call = { ...call, signal: link.signal };
-    this.#blob = new RemoteBlob(registry.transport, repository, digest, this.#call);
+    this.#known = known;
+    this.#blob = new RemoteBlob(registry.transport, repository, digest, this.#call, known);
   }
 
   /** @param verify whether the bytes are compared with the digest here */
@@ -115,7 +119,7 @@ class BlobDownload {
     const saved = new SavedPart(await transfers?.openPartial(key));
     try {
       const first = await this.#blob.get(saved.size === 0 ? undefined : { start: saved.size });
-      const size = await this.#wholeSize(first);
+      const size = first.size ?? this.#known ?? Number.POSITIVE_INFINITY;
       if (saved.size > size) {
         await first.response.discard();
         await saved.remove();
@@ -147,7 +151,7 @@ class BlobDownload {
   /** Bytes of the whole blob, from the response or from another request. */
   async #wholeSize({ response, size }: BlobPart): Promise<number> {
     try {
-      return size ?? (await this.#blob.askSize());
+      return size ?? this.#known ?? (await this.#blob.askSize());
     } catch (error) {
       await response.discard();
       throw error;
@@ -176,7 +180,7 @@ class BlobDownload {
     const { range, size, first, saved } = opened;
     return createContent({
       descriptor: blobDescriptor(this.#digest, size),
-      range,
+      range: size === Number.POSITIVE_INFINITY ? undefined : range,
       signal: this.#given.signal,
       source: {
         iterate: (_, how) => this.#read(opened, how),
@@ -194,7 +198,8 @@ class BlobDownload {
   async *#read(opened: OpenedBlob, how: 'lent' | undefined): AsyncGenerator<Uint8Array, void, undefined> {
     const { size, first, saved, isVerified } = opened;
     const { onEvent } = this.#given;
-    const about = { repository: this.#repository, digest: this.#digest, size };
+    const known = size === Number.POSITIVE_INFINITY ? undefined : size;
+    const about = { repository: this.#repository, digest: this.#digest, size: known };
     this.#registry.readings += 1;
     try {
       onEvent?.({ type: 'started', ...about });

@@ -37,5 +37,10 @@ export function isWorthParallel(
   { start, end }: ResolvedRange,
   first: BlobPart,
 ): boolean {
-  return ranges >= 2 && end - start >= threshold && first.response.headers.get('accept-ranges') !== 'none';
+  return (
+    ranges >= 2 &&
+    end < Number.POSITIVE_INFINITY &&
+    end - start >= threshold &&
+    first.response.headers.get('accept-ranges') !== 'none'
+  );
 }

@@ -55,8 +55,8 @@ export function clientReader(transport: Transport, options: ClientOptions): Read
     async getTag(repository, tag, call = {}) {
       return get(tagAddress(base, repository, tag), repository, call);
     },
-    async resolveBlob(repository, digest, call = {}) {
-      return blobDescriptor(digest, await new RemoteBlob(transport, repository, digest, call).askSize());
+    async resolveBlob(repository, digest, { size, ...call } = {}) {
+      return blobDescriptor(digest, await new RemoteBlob(transport, repository, digest, call, size).askSize());
     },
     async resolveManifest(repository, digest, call = {}) {
       return resolve(manifestAddress(base, repository, digest), repository, call, digest);

@@ -63,23 +63,36 @@ describe('pushing a manifest', () => {
     await registry.pushManifest('a/b', bytes, mediaType, { tags: ['v1'], digest });
     const pushed = await registry.pushManifest('a/b', bytes, mediaType, { tags: ['v2', 'v3', 'v4', 'v2'] });
     expect(pushed).toEqual({ descriptor: { mediaType, digest, size: bytes.length }, tags: ['v2', 'v3', 'v4'] });
-    expect(seen).toEqual([`PUT manifests/${digest}`, 'PUT manifests/v1', 'PUT manifests/v2?tag=v3&tag=v4']);
+    expect(seen).toEqual([
+      `PUT manifests/${digest}`,
+      'PUT manifests/v1',
+      `PUT manifests/${digest}?tag=v2&tag=v3&tag=v4`,
+    ]);
     expect(await collect(store.tags('a/b'))).toEqual(['v1', 'v2', 'v3', 'v4']);
   });
 
   test('sets tags one by one if the registry does not set them together', async () => {
     const { store, registry, seen } = await setUp({ middleware: [withoutTagParameters] });
-    const { bytes, mediaType } = await imageIn(store);
+    const { bytes, mediaType, descriptor } = await imageIn(store);
     await registry.pushManifest('a/b', bytes, mediaType, { tags: ['v1', 'v2', 'v3'] });
-    expect(seen).toEqual(['PUT manifests/v1?tag=v2&tag=v3', 'PUT manifests/v2', 'PUT manifests/v3']);
-    expect(await collect(store.tags('a/b'))).toEqual(['v1', 'v2', 'v3']);
+    // The second time, the registry is known.
+    await registry.pushManifest('a/b', bytes, mediaType, { tags: ['v4', 'v5'] });
+    expect(seen).toEqual([
+      `PUT manifests/${descriptor.digest}?tag=v1&tag=v2&tag=v3`,
+      'PUT manifests/v1',
+      'PUT manifests/v2',
+      'PUT manifests/v3',
+      'PUT manifests/v4',
+      'PUT manifests/v5',
+    ]);
+    expect(await collect(store.tags('a/b'))).toEqual(['v1', 'v2', 'v3', 'v4', 'v5']);
   });
 
   test('counts the tags that are set by their names', async () => {
     const wrong: Middleware = async (exchange, next) => {
       const reply = await withoutTagParameters(exchange, next);
       // As many as were asked for, but not those.
-      return exchange.query === '' ? reply : { ...reply, headers: { ...reply.headers, 'OCI-Tag': 'v1, v1,other' } };
+      return exchange.query === '' ? reply : { ...reply, headers: { ...reply.headers, 'OCI-Tag': 'v4, v4,other' } };
     };
     const { store, registry } = await setUp({ middleware: [wrong] });
     const { bytes, mediaType } = await imageIn(store);
@@ -87,9 +100,20 @@ describe('pushing a manifest', () => {
     expect(await collect(store.tags('a/b'))).toEqual(['v1', 'v2', 'v3']);
   });
 
-  test.each([400, 405, 414])('sets tags one by one if the registry answers %i to several', async (status) => {
+  test.each([
+    [400, undefined],
+    [400, 'MANIFEST_INVALID'],
+    [400, 'TAG_INVALID'],
+    [400, 'DIGEST_INVALID'],
+    [405, 'UNSUPPORTED'],
+    [414, undefined],
+    [422, undefined],
+  ])('sets tags one by one if the registry answers %i (%s) to several', async (status, code) => {
+    const body = code === undefined ? '' : JSON.stringify({ errors: [{ code }] });
     const refuse: Middleware = (exchange, next) =>
-      exchange.query === '' ? next(exchange) : Promise.resolve({ status, headers: { 'Content-Length': '0' } });
+      exchange.query === ''
+        ? next(exchange)
+        : Promise.resolve({ status, headers: { 'Content-Length': `${body.length}` }, body });
     const { store, registry } = await setUp({ middleware: [refuse] });
     const { bytes, mediaType } = await imageIn(store);
     await registry.pushManifest('a/b', bytes, mediaType, { tags: ['v1', 'v2'] });
@@ -98,10 +122,10 @@ describe('pushing a manifest', () => {
 
   test('is not tried tag by tag if the manifest itself is refused, and its error can be explained', async () => {
     const { registry, seen } = await setUp();
-    const { bytes, mediaType } = imageOf();
+    const { bytes, mediaType, descriptor } = imageOf();
     const error = await registry.pushManifest('a/b', bytes, mediaType, { tags: ['v1', 'v2'] }).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'MANIFEST_BLOB_UNKNOWN' });
-    expect(seen).toEqual(['PUT manifests/v1?tag=v2']);
+    expect(seen).toEqual([`PUT manifests/${descriptor.digest}?tag=v1&tag=v2`]);
     expect(String(explain(error))).toContain('PUT');
   });
 

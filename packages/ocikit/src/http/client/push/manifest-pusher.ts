@@ -11,14 +11,17 @@ import {
   splitDigest,
   wrongDigest,
 } from '../../../model/index.ts';
-import type { CallOptions, PushManifestOptions, Reader, Writer } from '../../../model/index.ts';
+import type { CallOptions, Digest, PushManifestOptions, Reader, Writer } from '../../../model/index.ts';
 
-import { putManifest } from '../manifests/index.ts';
+import { loadTagConditions, putManifest } from '../manifests/index.ts';
 import type { PushedBytes } from '../manifests/index.ts';
 import { referrersTagsOf } from '../referrers/index.ts';
 import type { ReferrersListings } from '../referrers/index.ts';
-import type { ClientResponse } from '../shared/index.ts';
+import type { ClientOptions, ClientResponse } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
+
+/** The registries that do not set several tags in one request. */
+const separate = new WeakSet<Transport>();
 
 /**
  * Pushes manifests. Several tags go in one request; a registry that does not support it gets one request for each. If
@@ -29,7 +32,9 @@ export function manifestPusher(
   transport: Transport,
   reader: Pick<Reader, 'getManifest' | 'getTag' | 'resolveTag'>,
   listings: ReferrersListings,
+  { tagConditions }: Pick<ClientOptions, 'tagConditions'> = {},
 ): Writer['pushManifest'] {
+  const isAtomic = tagConditions === 'atomic';
   const referrersTags = referrersTagsOf(transport, reader, listings);
 
   /**
@@ -77,24 +82,55 @@ export function manifestPusher(
     call: CallOptions,
   ): Promise<ClientResponse> => {
     // For a manifest named by a tag, the registry itself chooses the algorithm of the digest.
-    const named = splitDigest(manifest.digest).algorithm === 'sha256' && tags.length > 0 ? tags : [undefined, ...tags];
-    const set = new Set<string | undefined>([named[0]]);
+    const oneByOne =
+      splitDigest(manifest.digest).algorithm === 'sha256' && tags.length > 0 ? tags : [undefined, ...tags];
+    // The parameter `tag` belongs to a push by digest. Distribution specification, "Pushing Manifests with tags".
+    const together = oneByOne.length > 1 && !separate.has(transport) ? [undefined, ...tags] : undefined;
+    const set = new Set<string | undefined>();
     let first: ClientResponse | undefined;
-    try {
-      first = await putUnderCondition(manifest, named, ifTag, call);
-      for (const tag of (first.headers.get('oci-tag') ?? '').split(',')) set.add(tag.trim());
-    } catch (error) {
-      if (named.length === 1 || ifTag !== undefined || !refusesParameters(error)) throw error;
-      set.clear();
+    let isRefused = false;
+    if (together !== undefined) {
+      try {
+        first = await putUnderCondition(manifest, together, ifTag, call);
+        const said = first.headers.get('oci-tag');
+        if (said === null) separate.add(transport);
+        for (const tag of (said ?? '').split(',')) set.add(tag.trim());
+        set.add(undefined);
+      } catch (error) {
+        if (!refusesParameters(error)) throw error;
+        isRefused = true;
+      }
     }
-    for (const tag of named) {
-      if (set.has(tag)) continue;
+    const rest = oneByOne.filter((tag) => !set.has(tag));
+    if (isAtomic && ifTag !== undefined && tags.length > 1 && rest.length > 0) {
+      throw (await loadTagConditions(call.signal)).notAtomic(transport);
+    }
+    for (const tag of rest) {
       const response = await putUnderCondition(manifest, [tag], ifTag, call);
       first ??= response;
     }
+    if (isRefused) separate.add(transport);
     if (first === undefined)
       throw new RegistryError('UNKNOWN', `no request was sent for the manifest ${manifest.digest}`);
     return first;
+  };
+
+  /** Sets all tags if the condition holds, as far as the registry lets a client know. */
+  const putConditionally = async (
+    manifest: PushedBytes,
+    tags: readonly string[],
+    ifTag: PushManifestOptions['ifTag'],
+    call: CallOptions,
+  ): Promise<ClientResponse> => {
+    if (ifTag === undefined || tags.length === 0) return putTagged(manifest, tags, ifTag, call);
+    const { assertAtomicPush, assertPushed, assertTags } = await loadTagConditions(call.signal);
+    const putIf = (digest: Digest): Promise<ClientResponse> =>
+      putManifest(transport, manifest, [undefined], digest, call);
+    if (isAtomic) await assertAtomicPush(transport, putIf);
+    else await assertTags(reader, { repository: manifest.repository, tags, ifTag }, call);
+    const response = await putTagged(manifest, tags, ifTag, call);
+    if (!isAtomic) await assertPushed(reader, manifest, tags, call, putIf);
+    return response;
   };
 
   return async (repository, bytes, mediaType, options = {}) => {
@@ -110,7 +146,7 @@ export function manifestPusher(
     }
     const unique = [...new Set(tags)];
     const manifest = { repository, bytes, mediaType: type, digest };
-    const response = await putTagged(manifest, unique, ifTag, call);
+    const response = await putConditionally(manifest, unique, ifTag, call);
     const said = response.headers.get('oci-subject');
     const subject = said === null ? await referrersTags.add(manifest, call) : said;
     if (said !== null) listings.learn(repository, 'api');
@@ -120,10 +156,13 @@ export function manifestPusher(
   };
 }
 
-/** Whether the registry refuses the query, for example as too long; an error about the manifest is not meant. */
+/**
+ * Whether the registry may have refused the query, and not the manifest: zot calls the manifest invalid. If the
+ * manifest is at fault, a request with one tag is refused as well.
+ */
 function refusesParameters(error: unknown): boolean {
   return (
     isRegistryError(error, 'BAD_REQUEST', 'UNSUPPORTED', 'HEADERS_TOO_LARGE') ||
-    (isRegistryError(error) && error.status === 414)
+    (isRegistryError(error) && [400, 405, 414, 422, 501].includes(error.status))
   );
 }

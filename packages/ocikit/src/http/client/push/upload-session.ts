@@ -3,7 +3,7 @@ import { HttpError, isRegistryError, mediaTypes } from '../../../model/index.ts'
 import type { CallOptions, Digest } from '../../../model/index.ts';
 import { formatChunkRange, parseUploadProgress, repositoryScope } from '../../wire/index.ts';
 import type { Scope } from '../../wire/index.ts';
-import { assertStored, isSafe, renamed, uploadsAddress, urlIn } from '../shared/index.ts';
+import { assertStored, isSafe, renamed, uploadsAddress, givenUrl } from '../shared/index.ts';
 import type { ClientResponse, Query } from '../shared/index.ts';
 import type { ClientRequest, RequestBody, Transport } from '../transport/index.ts';
 
@@ -226,10 +226,8 @@ export function sizeIn(response: ClientResponse): number | undefined {
  * The place at which an upload continues. The URL is relative to where the response came from, also after a redirect.
  */
 function locationOf(transport: Transport, response: ClientResponse, location: string): URL {
-  const url = urlIn(location, response.url);
   const { base } = transport;
-  // A registry behind a proxy that ends TLS may not know of https.
-  if (url?.protocol === 'http:' && base.protocol === 'https:' && url.host === base.host) url.protocol = 'https:';
+  const url = givenUrl(location, response.url, base);
   if (url === undefined || !isSafe(url, base)) {
     throw transport.wrongResponse(response, 'has a Location that is no URL, or not a safe one');
   }

@@ -15,7 +15,7 @@ type Uploads = Pick<Writer, 'startUpload' | 'resumeUpload' | 'mountBlob'>;
 /** The `Writer` of a registry. Distribution specification, "Push". */
 export function clientWriter(
   transport: Transport,
-  options: Pick<ClientOptions, 'chunkSize' | 'transfers'>,
+  options: Pick<ClientOptions, 'chunkSize' | 'transfers' | 'tagConditions'>,
   reader: Reader,
   listings: ReferrersListings,
 ): Writer {
@@ -40,7 +40,7 @@ export function clientWriter(
       (await uploads(call)).mountBlob(from, repository, digest, call),
     async pushManifest(repository, bytes, mediaType, call = {}) {
       const { manifestPusher } = await loadPart(import('./manifest-pusher.ts'), call.signal);
-      return manifestPusher(transport, reader, listings)(repository, bytes, mediaType, call);
+      return manifestPusher(transport, reader, listings, options)(repository, bytes, mediaType, call);
     },
   };
 }

@@ -10,6 +10,22 @@ export function urlIn(text: string | null | undefined, base?: URL): URL | undefi
 }
 
 /**
+ * A URL that a registry gives of itself: in Location, Link, redirects and realms. A registry behind a proxy that ends
+ * TLS may not know of https, nor of the proxy's port: it calls itself `http://HOST`, `http://HOST:443` or
+ * `http://HOST:80`.
+ *
+ * @param from the URL that a relative one begins with
+ */
+export function givenUrl(text: string | null | undefined, from: URL, base: URL): URL | undefined {
+  const url = urlIn(text, from);
+  const isOwn = url?.protocol === 'http:' && base.protocol === 'https:' && url.hostname === base.hostname;
+  if (!isOwn || !['', '80', '443', base.port].includes(url.port)) return url;
+  url.protocol = 'https:';
+  url.port = base.port;
+  return url;
+}
+
+/**
  * Whether a registry's secrets may be sent to a URL: it needs https if the registry has https, and names no user of
  * its own.
  */

@@ -46,6 +46,12 @@ export function renamed(error: HttpError, code: ErrorCode): HttpError {
   return new HttpError({ method, url, status, body, errors: [{ code }, ...errors], retryAfter });
 }
 
+/** The same error with a reason that its response does not tell. */
+export function saying(error: HttpError, message: string, cause: unknown): HttpError {
+  const { method, url, status, body = '', errors, retryAfter, code } = error;
+  return new HttpError({ method, url, status, body, errors: [...errors, { code, message }], retryAfter, cause });
+}
+
 /** Whether the request itself was refused: the same request will be refused again. RFC 9110, section 15.5. */
 export function isClientError(error: unknown): boolean {
   return isRegistryError(error) && error.status >= 400 && error.status < 500;

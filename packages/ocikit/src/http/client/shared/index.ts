@@ -2,6 +2,7 @@
 export {
   blobAddress,
   catalogAddress,
+  givenUrl,
   isSafe,
   manifestAddress,
   referrersAddress,
@@ -15,7 +16,7 @@ export type { Query } from './addresses.ts';
 export { setBounded } from './bounded-map.ts';
 export { assertSize, concat, sizeMismatch } from './bytes.ts';
 export type { Credential, Credentials } from './credentials.ts';
-export { httpError, isClientError, maxErrorBody, redactUrl, renamed } from './errors.ts';
+export { httpError, isClientError, maxErrorBody, redactUrl, renamed, saying } from './errors.ts';
 export { fieldsIn } from './json.ts';
 export { loadPart } from './load-part.ts';
 export type { ClientOptions, ParallelOptions } from './options.ts';

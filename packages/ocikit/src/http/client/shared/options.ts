@@ -61,6 +61,14 @@ export interface ClientOptions extends RetryOptions {
    * are lost.
    */
   transfers?: TransferStore | undefined;
+  /**
+   * How the condition `ifTag` is checked. Default: `best-effort`. Most registries ignore conditions: the client looks
+   * at the tags, changes them under the condition, and looks again after a push. It fails with PRECONDITION_FAILED
+   * whenever it sees that the condition did not hold, but another client may come between a look and the change.
+   * `atomic`: the call fails with UNSUPPORTED if the registry cannot check and change in one step. That costs one more
+   * request.
+   */
+  tagConditions?: 'best-effort' | 'atomic' | undefined;
   /** Entries that are requested in one page of a list. ECR accepts at most 1,000. Default: 1,000. */
   pageSize?: number | undefined;
 }

@@ -1,6 +1,6 @@
 // A response to a request of the client, and its body.
 import { onAbort, RegistryError, untilAborted } from '../../../model/index.ts';
-import { lengthIn, rawBody } from '../../wire/index.ts';
+import { encodingsIn, lengthIn, rawBody } from '../../wire/index.ts';
 import type { RawBody, RawBytes } from '../../wire/index.ts';
 
 import { concat } from './bytes.ts';
@@ -21,6 +21,12 @@ export interface ClientResponse {
    * @param how `lent`: each piece is valid only until the third piece after it is requested
    */
   body(how?: 'lent'): AsyncIterable<Uint8Array>;
+  /** Whether {@link body} decodes what has come: then {@link sentBody} is something else. */
+  readonly isEncoded: boolean;
+  /** The body as it was sent, in place of {@link body}. */
+  sentBody(how?: 'lent'): AsyncIterable<Uint8Array>;
+  /** Decodes pieces of {@link sentBody}. */
+  decoded(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
   /** The whole body. Rejects with CONTENT_TOO_LARGE if it has more than `limit` bytes. */
   bytes(limit: number): Promise<Uint8Array>;
   /** The body as a JSON document of at most `limit` bytes. Rejects with UNKNOWN if it is none. */
@@ -78,6 +84,7 @@ export class FetchedResponse implements ClientResponse {
   /** Bytes that have to come, if the response says how many. */
   readonly #announced: number | undefined;
   readonly #raw: RawBytes | undefined;
+  readonly #encodings: readonly string[];
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
   /** Stops listening to the signal of the call. */
   #forget: (() => void) | undefined;
@@ -94,6 +101,7 @@ export class FetchedResponse implements ClientResponse {
     this.headers = response.headers;
     this.url = url;
     this.#raw = response[rawBody];
+    this.#encodings = this.#raw?.decode === undefined ? [] : encodingsIn(response);
     const body = this.#raw ?? response.body;
     this.#announced = method === 'HEAD' || body === null ? 0 : announcedLength(response);
     if (body !== null) this.#pieces = iteratorOf(body);
@@ -115,7 +123,19 @@ export class FetchedResponse implements ClientResponse {
     this.#options.onIdle?.();
   };
 
-  async *body(how?: 'lent'): AsyncGenerator<Uint8Array, void, undefined> {
+  get isEncoded(): boolean {
+    return this.#encodings.length > 0;
+  }
+
+  body(how?: 'lent'): AsyncIterable<Uint8Array> {
+    return this.isEncoded ? this.decoded(this.sentBody()) : this.sentBody(how);
+  }
+
+  decoded(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    return this.#encodings.reduceRight((encoded, one) => this.#raw?.decode?.(one, encoded) ?? encoded, pieces);
+  }
+
+  async *sentBody(how?: 'lent'): AsyncGenerator<Uint8Array, void, undefined> {
     const { signal, cut } = this.#options;
     const pieces = this.#begin();
     if (how === 'lent') this.#raw?.lend?.();

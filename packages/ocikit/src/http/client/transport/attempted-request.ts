@@ -4,7 +4,7 @@ import type { HttpError } from '../../../model/index.ts';
 import type { Release } from '../../../transfer/index.ts';
 import type { Fetch, RawBody } from '../../wire/index.ts';
 import type { Authenticator, Authorization } from '../auth/index.ts';
-import { FetchedResponse, httpError, maxErrorBody, redactUrl, renamed } from '../shared/index.ts';
+import { FetchedResponse, httpError, maxErrorBody, redactUrl, renamed, saying } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
 
 import type { ExplainedRequest, Trails } from './explanation.ts';
@@ -64,7 +64,8 @@ export class AttemptedRequest {
   /**
    * Waits for its turn and sends the request, again if the registry asks for another `Authorization`.
    *
-   * @returns a response with one of the expected statuses
+   * @returns a response with one of the expected statuses, or a HEAD's 400, 401 or 403 of another place: GET may
+   * succeed
    */
   async send(): Promise<ClientResponse> {
     const { lane = 'small', call } = this.#request;
@@ -78,19 +79,32 @@ export class AttemptedRequest {
   }
 
   async #authorized(release: Release): Promise<ClientResponse> {
-    const { expect, scope, call } = this.#request;
+    const { expect, method, scope, call } = this.#request;
     const { authenticator } = this.#parts;
     let authorization = await authenticator?.authorize(scope, call.signal);
+    // To a stranger, some registries list what is public.
+    if (authorization === undefined && scope.some(({ type }) => type === 'registry')) {
+      authorization = await authenticator?.introduce(scope, call.signal);
+    }
     for (let sent = 1; ; sent++) {
-      const { response, own } = await this.#sendWith(authorization, release);
+      const { response, own, moved } = await this.#sendWith(authorization, release);
       if (expect.includes(response.status)) return response;
+      // A storage that takes a signed URL only for GET. With its own 401, the registry asks for credentials.
+      if (method === 'HEAD' && moved && [400, 403, own ? 403 : 401].includes(response.status)) return response;
       const error = await this.#refusal(response);
       // A body that is used up cannot be sent again with an Authorization.
       if (!own || sent === maxAuthorizations || !this.#isRepeatable) throw error;
       const challenges = challengesOf(response);
-      if (challenges.length === 0) throw error;
+      if (challenges.length === 0) {
+        // To a stranger, some registries hide what is private.
+        if (authorization !== undefined || ![401, 403, 404].includes(response.status)) throw error;
+        authorization = await authenticator?.introduce(scope, call.signal);
+        if (authorization === undefined) throw error;
+        continue;
+      }
       const next = await authenticator?.reauthorize(challenges, scope, authorization, call.signal);
       if (next === undefined) throw error;
+      if (typeof next === 'object' && 'unusable' in next) throw saying(error, next.unusable, next.cause);
       // The caller is known and may not do this: another login would not help.
       if (next === 'denied') throw response.status === 401 ? renamed(error, 'DENIED') : error;
       authorization = next;
@@ -110,7 +124,7 @@ export class AttemptedRequest {
   async #sendWith(
     authorization: Authorization | undefined,
     release: Release,
-  ): Promise<{ response: FetchedResponse; own: boolean }> {
+  ): Promise<{ response: FetchedResponse; own: boolean; moved: boolean }> {
     const { method, call, scope } = this.#request;
     const { limits, warnings, trails } = this.#parts;
     const url = addressOf(this.#request);
@@ -126,7 +140,8 @@ export class AttemptedRequest {
         ({ headers } = followed.response);
         warnings.learn(headers);
       }
-      return { response: this.#received(followed, release), own: followed.own };
+      const { own } = followed;
+      return { response: this.#received(followed, release), own, moved: !own || followed.url.href !== url.href };
     } catch (error) {
       entry.failure ??= error instanceof Error ? error.message : String(error);
       throw error;

@@ -6,6 +6,7 @@ import { failureOf, requestTo, transportTo } from '../../../../test/transport-to
 import type { Authenticator } from '../auth/index.ts';
 
 const authenticator: Authenticator = {
+  introduce: () => Promise.resolve(undefined),
   authorize: () => Promise.resolve({ header: 'Bearer secret' }),
   reauthorize: () => Promise.resolve({ header: 'Bearer other' }),
 };
@@ -141,11 +142,31 @@ describe('a redirect', () => {
       host: 'registry.test',
       fetch: (url) => {
         urls.push(url);
-        return Promise.resolve(new Response(null, { status: 307, headers: { location: 'http://registry.test/x' } }));
+        return Promise.resolve(new Response(null, { status: 307, headers: { location: 'http://storage.test/x' } }));
       },
     });
     expect(String(await failureOf(transport.send(requestTo(transport))))).toContain('from https to http');
     expect(urls).toEqual(['https://registry.test/v2/']);
+  });
+
+  test.each([
+    ['registry.test', 'http://registry.test/x', 'https://registry.test/x'],
+    ['registry.test', 'http://registry.test:443/x', 'https://registry.test/x'],
+    ['registry.test', 'http://registry.test:80/x', 'https://registry.test/x'],
+    ['registry.test:8443', 'http://registry.test/x', 'https://registry.test:8443/x'],
+    ['registry.test:8443', 'http://registry.test:8443/x', 'https://registry.test:8443/x'],
+  ])('of %s to %s, as the registry calls itself behind TLS, leads to %s', async (host, location, followed) => {
+    const urls: string[] = [];
+    const transport = await transportTo(() => undefined, {
+      host,
+      fetch: (url) => {
+        urls.push(url);
+        const isFirst = urls.length === 1;
+        return Promise.resolve(new Response(null, isFirst ? { status: 307, headers: { location } } : { status: 200 }));
+      },
+    });
+    await transport.send(requestTo(transport));
+    expect(urls).toEqual([`https://${host}/v2/`, followed]);
   });
 
   test('without a Location is an answer like any other', async () => {

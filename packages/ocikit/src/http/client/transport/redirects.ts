@@ -1,7 +1,7 @@
 // Redirects of a registry, for example to a blob's storage.
 import { RegistryError } from '../../../model/index.ts';
 import type { Fetch, RawBody } from '../../wire/index.ts';
-import { discardBody, redactUrl, urlIn } from '../shared/index.ts';
+import { discardBody, givenUrl, redactUrl } from '../shared/index.ts';
 
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 
@@ -75,7 +75,7 @@ export async function follow(first: Hop, fetch: Fetch, options: FollowOptions): 
     if (!redirectStatuses.has(response.status) || expect.includes(response.status) || location === null) {
       return { response, url, method, own };
     }
-    const next = urlIn(location, url);
+    const next = givenUrl(location, url, base);
     const why = next === undefined ? 'to an invalid URL' : whyNot(url, next, redirects);
     await discardBody(response);
     if (next === undefined || why !== undefined) {

@@ -183,6 +183,7 @@ function authenticatorOf(...headers: string[]): Authenticator & { asked: unknown
   };
   return {
     asked,
+    introduce: () => Promise.resolve(undefined),
     authorize: (scope: Scope) => {
       asked.push(scope);
       return Promise.resolve(undefined);

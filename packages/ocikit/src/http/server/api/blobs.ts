@@ -91,9 +91,11 @@ function requestedRange({ exchange }: BlobRequest, digest: Digest): ByteRange | 
 function contentReply(content: BlobContent, digest: Digest, range: ByteRange | undefined): Reply {
   const { size } = content.descriptor;
   const length = content.range.end - content.range.start;
-  const headers: Reply['headers'] = { ...headersOf(digest), 'Content-Length': `${length}` };
+  // The content of an upstream that named no length is counted while it is sent.
+  const isCounted = length === Number.POSITIVE_INFINITY;
+  const headers: Reply['headers'] = { ...headersOf(digest), ...(isCounted ? {} : { 'Content-Length': `${length}` }) };
   // An empty blob has no parts: clients that add a Range to each request get the empty blob.
-  if (range === undefined || size === 0) return { status: 200, headers, body: content };
+  if (range === undefined || size === 0 || isCounted) return { status: 200, headers, body: content };
   if (length === 0) {
     const asked = 'last' in range ? `the last ${range.last}` : `from ${range.start}`;
     return notSatisfiable(`the request asks for bytes ${asked}, but the blob has ${size} bytes`, size);

@@ -21,8 +21,8 @@ export interface HelperOptions {
 /** Bytes that a helper may print; more cannot be a credential. */
 const maxOutput = 1024 * 1024;
 
-/** The error text of helpers that have no credential for a host. */
-const notFound = 'credentials not found in native keychain';
+/** The error texts of helpers that have no credential for a host. */
+const notFound = ['credentials not found in native keychain', 'no credentials server URL', 'no credentials username'];
 /** The user name that stands for a refresh token. */
 const tokenUser = '<token>';
 
@@ -44,7 +44,7 @@ export async function askHelper(name: string, server: string, options: HelperOpt
   if (result === 'no program') return result;
   const { code, stdout, stderr } = result;
   if (code !== 0) {
-    if (stdout.includes(notFound) || stderr.includes(notFound)) return 'unknown';
+    if (notFound.some((text) => `${stdout}\n${stderr}`.toLowerCase().includes(text.toLowerCase()))) return 'unknown';
     throw new Error(
       `${program} failed for ${server}: ${reasonIn(`${stdout}\n${stderr}`) ?? `it ended with status ${code}`}`,
     );

@@ -8,10 +8,13 @@ import { join } from 'node:path';
 export interface DockerConfig {
   /** The path of the file, or the name of the environment variable. For messages. */
   source: string;
-  /** Credentials, by host, by host and path prefix of repositories, or by URL. */
-  auths: Readonly<Record<string, DockerAuth>>;
-  /** The credential helper of each host. */
-  credHelpers: Readonly<Record<string, string>>;
+  /**
+   * Credentials, by host, by host and path prefix of repositories, or by URL. An entry throws an Error if it is
+   * malformed: it must not keep other hosts from theirs.
+   */
+  auths: Readonly<Record<string, () => DockerAuth>>;
+  /** The credential helper of each host. An entry throws an Error if it is malformed. */
+  credHelpers: Readonly<Record<string, () => string>>;
   /** The credential helper of all other hosts. */
   credsStore: string | undefined;
 }
@@ -95,7 +98,9 @@ async function readConfig(path: string): Promise<DockerConfig | undefined> {
 export function parseDockerConfig(text: string, source: string): DockerConfig {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    // docker takes an empty file for one without entries; some editors begin a file with a byte order mark.
+    const bare = text.replace(/^\ufeff/, '').trim();
+    parsed = bare === '' ? {} : JSON.parse(bare);
   } catch {
     throw new Error(`${source} is not JSON: correct or remove it`);
   }
@@ -106,9 +111,11 @@ export function parseDockerConfig(text: string, source: string): DockerConfig {
   const helpers = Object.entries(objectIn(config['credHelpers'] ?? {}, `credHelpers in ${source}`));
   return {
     source,
-    auths: Object.fromEntries(auths.map(([key, value]) => [key, authIn(value ?? {}, `the entry ${key} of ${source}`)])),
+    auths: Object.fromEntries(
+      auths.map(([key, value]) => [key, () => authIn(value ?? {}, `the entry ${key} of ${source}`)]),
+    ),
     credHelpers: Object.fromEntries(
-      helpers.map(([key, value]) => [key, textIn(value, `credHelpers of ${key} in ${source}`)]),
+      helpers.map(([key, value]) => [key, () => textIn(value ?? '', `credHelpers of ${key} in ${source}`)]),
     ),
     credsStore: credsStore === '' ? undefined : credsStore,
   };

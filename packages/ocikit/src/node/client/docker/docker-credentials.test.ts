@@ -504,3 +504,46 @@ describe('a credential helper', () => {
     expect(await asked()).toHaveLength(2);
   });
 });
+
+describe('what docker reads', () => {
+  const wrapped = base64(`alice:${'x'.repeat(100)}`).replaceAll(/.{76}/g, '$&\n');
+
+  test.each(['\n', '\r\n', ' '])('as base64 in lines is read, with %j between them', async (separator) => {
+    await write(home, { auths: { 'example.com': { auth: wrapped.replaceAll('\n', separator) } } });
+    expect(await find('example.com')).toStrictEqual({ username: 'alice', password: 'x'.repeat(100) });
+  });
+
+  test.each(['', '\n', '\ufeff', '\ufeff{}'])('as a file (%j) without entries is read', async (text) => {
+    await write(home, text);
+    expect(await find('example.com')).toBeUndefined();
+  });
+
+  test('behind a byte order mark is read', async () => {
+    await write(home, `\ufeff${JSON.stringify({ auths: { 'example.com': auth('alice:hunter2') } })}`);
+    expect(await find('example.com')).toStrictEqual(alice);
+  });
+
+  test('as nobody is read', async () => {
+    await write(home, { auths: { 'example.com': auth(':') } });
+    expect(await find('example.com')).toBeUndefined();
+  });
+
+  test.each<[string, unknown]>([
+    ['auths', { 'other.test': 7, 'example.com': auth('alice:hunter2') }],
+    ['auths', { 'other.test': { auth: 7 }, 'example.com': auth('alice:hunter2') }],
+    ['auths', { 'other.test': { auth: '@@' }, 'example.com': auth('alice:hunter2') }],
+  ])('for one host is read beside the broken %s of another (%j)', async (field, entries) => {
+    await write(home, { [field]: entries, credHelpers: { 'other.test': 7 } });
+    expect(await find('example.com')).toStrictEqual(alice);
+    expect(String(await failureOf(find('other.test')))).toMatch(/other\.test/);
+  });
+
+  test.each(['no credentials server URL', 'no credentials username', 'credentials not found in native keychain'])(
+    'of a helper that says %j is that it has none',
+    async (text) => {
+      await helper('mine', `echo '${text}'; exit 1`);
+      await write(home, { credsStore: 'mine' });
+      expect(await find('example.com')).toBeUndefined();
+    },
+  );
+});

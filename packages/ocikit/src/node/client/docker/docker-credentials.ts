@@ -31,8 +31,8 @@ const resultLifetime = 30_000;
  * matching path of the repository is used. Files are read for each call, so a later login is seen.
  *
  * The returned function rejects with an Error if a file is malformed, if a helper fails, or if two URLs of the host
- * have different credentials. Its messages contain no secrets.
- *
+ * have different credentials. A client then goes on anonymously, and gives that Error as the cause if the registry
+ * wants credentials. Its messages contain no secrets.
  *
  * @example
  * const client = createClient({ host: 'ghcr.io', fetch: nodeFetch(), credentials: dockerCredentials() });
@@ -105,7 +105,7 @@ function serversFor(hosts: readonly string[], auths: DockerConfig['auths']): Set
 function valueFor(helpers: DockerConfig['credHelpers'], host: string): string | undefined {
   const keys = Object.keys(helpers);
   const key = keys.find((one) => one === host) ?? keys.find((one) => hostOf(one) === host && pathOf(one) === '');
-  return key === undefined ? undefined : helpers[key];
+  return key === undefined ? undefined : helpers[key]?.();
 }
 
 function fromAuths(
@@ -118,7 +118,7 @@ function fromAuths(
       const keys = Object.keys(auths).filter((key) => hostOf(key) === host && pathOf(key) === part);
       const plain = keys.filter((key) => !isUrl(key));
       const found = (plain.length > 0 ? plain : keys)
-        .map((key) => ({ key, credential: credentialOf(auths[key] ?? {}, `${key} in ${source}`) }))
+        .map((key) => ({ key, credential: credentialOf(auths[key]?.() ?? {}, `${key} in ${source}`) }))
         .filter(({ credential }) => credential !== undefined);
       const different = new Set(found.map(({ credential }) => JSON.stringify(credential)));
       if (different.size > 1) {
@@ -166,16 +166,19 @@ function withoutDefaultPort(host: string): string {
 /** @throws Error if the entry is malformed. The message does not show it */
 function credentialOf(entry: DockerAuth, where: string): Credential | undefined {
   const { auth, registrytoken, identitytoken } = entry;
-  const { username, password = '' } = auth === undefined ? entry : decodeAuth(auth, where);
+  const { username, password = '' } = auth === undefined ? entry : (decodeAuth(auth, where) ?? {});
   if (registrytoken !== undefined) return { accessToken: registrytoken };
   // Azure stores a user name with the token; it only marks the entry as a token.
   if (identitytoken !== undefined) return { refreshToken: identitytoken, username };
   return username === undefined ? undefined : { username, password };
 }
 
-function decodeAuth(auth: string, where: string): { username: string; password: string } {
-  const bare = auth.trim();
+/** @returns undefined for the base64 of `:`, which stands for no account */
+function decodeAuth(auth: string, where: string): { username: string; password: string } | undefined {
+  // Some programs wrap base64 at 76 columns.
+  const bare = auth.replaceAll(/\s+/g, '');
   const decoded = /^[A-Za-z0-9+/]*={0,2}$/.test(bare) ? Buffer.from(bare, 'base64').toString() : '';
+  if (/^:\0*$/.test(decoded)) return undefined;
   const colon = decoded.indexOf(':');
   if (colon < 1) throw new Error(`auth of ${where} is not the base64 of USER:PASSWORD: correct it, or log in again`);
   // Some tools pad the password with zero bytes.

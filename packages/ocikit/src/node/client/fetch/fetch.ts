@@ -29,7 +29,8 @@ export interface NodeFetch extends Fetch, Disposable {
 /**
  * Creates a `fetch` over `node:http` and `node:https`. It is faster with large bodies than Node's own, and supports
  * private certificate authorities, client certificates, proxies and fixed addresses. It never follows redirects,
- * whatever `redirect` says, and does not decode `Content-Encoding`.
+ * whatever `redirect` says. `Response.body` is what came: it is not decoded by `Content-Encoding`. The client decodes
+ * it.
  *
  * It rejects like `fetch`: with the signal's reason, with the error of the request's body, or else with a TypeError
  * whose `cause` is Node's error.

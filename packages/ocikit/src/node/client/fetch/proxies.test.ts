@@ -38,6 +38,26 @@ describe('the proxy', () => {
     expect(choose).toThrow('socks5:');
     expect(choose).not.toThrow('secret');
   });
+
+  test.each(['socks5://user:secret@mine', 'socks5h://user:secret@mine:1080', 'http://', '%% user:secret@'])(
+    'of the environment (%s) is refused when a request would use it, by the name of the variable',
+    (value) => {
+      for (const name of ['ALL_PROXY', 'https_proxy', 'HTTPS_PROXY']) {
+        const choose = proxyChoice({ noProxy: 'direct.test' }, { [name]: value });
+        expect(choose(new URL('https://direct.test/'))).toBeUndefined();
+        expect(choose(new URL('http://127.0.0.1/'))).toBeUndefined();
+        const use = (): unknown => choose(new URL('https://a.test/'));
+        expect(use).toThrow(name);
+        expect(use).not.toThrow('secret');
+      }
+    },
+  );
+
+  test.each(['', ' ', '\t'])('is none if its variable is %j', (value) => {
+    const variables = { ALL_PROXY: value, HTTP_PROXY: value, HTTPS_PROXY: value, NO_PROXY: value };
+    expect(proxyOf('https://a.test/', {}, variables)).toBeUndefined();
+    expect(proxyOf('http://a.test/', {}, { ...variables, all_proxy: 'http://all:3' })).toBe('http://all:3/');
+  });
 });
 
 describe('NO_PROXY', () => {

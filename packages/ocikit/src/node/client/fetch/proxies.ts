@@ -5,7 +5,7 @@ import { BlockList, isIP } from 'node:net';
 export interface ProxyOptions {
   /**
    * The proxy's URL: `http://[USER:PASSWORD@]HOST[:PORT]`, or `https://…`; `false`: no proxy. Default: the environment
-   * variables `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, also in lower case.
+   * variables `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, also in lower case; blank ones name none.
    */
   proxy?: string | URL | false | undefined;
   /**
@@ -21,39 +21,58 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Reads the options and the environment once.
  *
- * @returns a function that gives the proxy for a URL; undefined if the URL is reached directly
- * @throws TypeError if the proxy's URL has another protocol than `http:` or `https:`
+ * @returns a function that gives the proxy for a URL; undefined if the URL is reached directly. It throws a TypeError
+ * if a variable of the environment names that proxy by anything but an `http:` or `https:` URL
+ * @throws TypeError if the option names the proxy in such a way
  */
 export function proxyChoice(
   options: ProxyOptions,
   environment: Environment = process.env,
 ): (url: URL) => URL | undefined {
   const { proxy } = options;
-  const either = (name: string): string | undefined =>
-    nonEmpty(environment[name.toLowerCase()]) ?? nonEmpty(environment[name]);
-  if (proxy === false) return () => undefined;
-  const all = proxy ?? either('ALL_PROXY');
+  if (proxy === false || (proxy !== undefined && isBlank(String(proxy)))) return () => undefined;
+  const variable = (name: string): Named | undefined =>
+    isBlank(environment[name]) ? undefined : { name, value: environment[name] ?? '' };
+  const either = (name: string): Named | undefined => variable(name.toLowerCase()) ?? variable(name);
+  const all = either('ALL_PROXY');
   // In a CGI program, HTTP_PROXY comes from a header of the request, so any client could choose the proxy.
   const isCgi = environment['REQUEST_METHOD'] !== undefined;
-  const http = parseProxy(proxy ?? (isCgi ? nonEmpty(environment['http_proxy']) : either('HTTP_PROXY')) ?? all);
-  const https = parseProxy(proxy ?? either('HTTPS_PROXY') ?? all);
-  const isExempt = exemptions(options.noProxy ?? either('NO_PROXY') ?? '');
-  return (url) => (isExempt(url) ? undefined : url.protocol === 'https:' ? https : http);
+  const given = proxy === undefined ? undefined : parseProxy({ name: 'the option `proxy`', value: String(proxy) });
+  const http = whenUsed((isCgi ? variable('http_proxy') : either('HTTP_PROXY')) ?? all);
+  const https = whenUsed(either('HTTPS_PROXY') ?? all);
+  const isExempt = exemptions(options.noProxy ?? either('NO_PROXY')?.value ?? '');
+  return (url) => (isExempt(url) ? undefined : (given ?? (url.protocol === 'https:' ? https() : http())));
 }
 
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === '' ? undefined : text;
+/** The text that names a proxy, and the place that it comes from. */
+interface Named {
+  name: string;
+  value: string;
 }
 
-function parseProxy(proxy: string | URL | undefined): URL | undefined {
-  if (proxy === undefined) return undefined;
-  const text = String(proxy);
-  const url = URL.canParse(text) && text.includes('://') ? new URL(text) : new URL(`http://${text}`);
-  if (!['http:', 'https:'].includes(url.protocol)) {
-    // Do not show the URL: it may contain a password.
-    throw new TypeError(`a proxy cannot be reached by ${url.protocol}; its URL must begin with http:// or https://`);
-  }
-  return url;
+function isBlank(text: string | undefined): boolean {
+  return text === undefined || text.trim() === '';
+}
+
+/** A variable of the environment may be meant for other programs: it is read for the first request that needs it. */
+function whenUsed(named: Named | undefined): () => URL | undefined {
+  let url: URL | undefined;
+  return () => (url ??= named === undefined ? undefined : parseProxy(named));
+}
+
+/** @throws TypeError that does not show the URL, as it may contain a password */
+function parseProxy({ name, value }: Named): URL {
+  const text = value.trim();
+  const url = urlIn(text.includes('://') ? text : `http://${text}`);
+  if (url !== undefined && ['http:', 'https:'].includes(url.protocol)) return url;
+  const why = url === undefined ? 'no URL' : `a proxy by ${url.protocol}`;
+  const message = `${name} names ${why}: give the URL of a proxy that begins with http:// or https://, or none`;
+  // The code tells that another attempt is useless.
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_PROXY' });
+}
+
+function urlIn(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
 }
 
 interface Exemption {

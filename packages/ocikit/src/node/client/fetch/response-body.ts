@@ -73,6 +73,12 @@ export abstract class ResponseBody implements AsyncIterableIterator<Uint8Array, 
     return { done: true, value: undefined };
   }
 
+  /** Decodes pieces of this body. The code for that is loaded for the first body that needs it. */
+  async *decode(encoding: string, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    const { decodeBody } = await import('./decode-body.ts');
+    yield* decodeBody(encoding, pieces);
+  }
+
   /** Makes the body usable in `for await`. */
   [Symbol.asyncIterator](): this {
     return this;

@@ -68,13 +68,6 @@ const registries: Record<string, OtherRegistry> = {
         cases: [...tagsOfSha512, 'deleting manifests: deletes a sha512 manifest with its tags'],
       },
       {
-        because: 'tags that are set one by one are not set all or none',
-        cases: [
-          'changing tags on a condition: sets several tags only if all of them are at the digest',
-          'changing tags on a condition: sets several tags only if none of them exists',
-        ],
-      },
-      {
         because: 'it has no API for referrers, so a list of them is a tag',
         cases: [/^the official tests: (?:artifacts-with|index-with|missing)-subject: lists all tags/],
       },

@@ -72,7 +72,7 @@ export class CachedBlobs {
       return this.#pass(place, digest, options);
     }
     try {
-      const fill = await this.fills.get(place, digest, options.signal);
+      const fill = await this.fills.get(place, digest, options);
       const content = fill === undefined ? undefined : await this.fills.content(fill, place, options);
       return content ?? (await this.#pass(place, digest, options));
     } catch (error) {

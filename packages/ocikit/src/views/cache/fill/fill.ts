@@ -42,7 +42,7 @@ export interface FillSource {
  * pace: a slow reader delays no other reader, and costs no memory.
  */
 export class Fill {
-  /** The whole blob's. */
+  /** The whole blob's. Its size is `Infinity` until the end if the upstream has not named it. */
   readonly descriptor: Descriptor;
   /** Resolves at its end, whichever it is. */
   readonly ended: Promise<FillOutcome>;
@@ -68,7 +68,8 @@ export class Fill {
   get available(): number {
     const { size } = this.descriptor;
     if (this.#outcome?.type === 'kept') return size;
-    if (this.#source.upload.read === undefined) return 0;
+    // Without a size, the last bytes are not known, which are held back.
+    if (this.#source.upload.read === undefined || size === Number.POSITIVE_INFINITY) return 0;
     return Math.max(0, Math.min(this.#written, size - heldBack));
   }
 
@@ -144,11 +145,12 @@ export class Fill {
       this.#moved.wake();
     }
     try {
-      if (this.#written !== size) {
+      if (this.#written !== size && size !== Number.POSITIVE_INFINITY) {
         return { type: 'wrong', error: wrongAnswer(`${this.#written} bytes where ${size} were announced`) };
       }
       this.#isCommitting = true;
       await upload.commit(digest);
+      this.descriptor.size = this.#written;
       return { type: 'kept' };
     } catch (error) {
       if (!isRegistryError(error, 'DIGEST_INVALID')) return { type: 'unkept', error };

@@ -64,7 +64,9 @@ export class Fills {
   /** The descriptor of a blob that is being downloaded; undefined if it is not. */
   async descriptor(place: Place, digest: Digest): Promise<Descriptor | undefined> {
     const fill = await this.#fills.get(placeKey(place, digest))?.catch(() => undefined);
-    return fill === undefined ? undefined : { ...fill.descriptor };
+    if (fill === undefined) return undefined;
+    if (fill.descriptor.size === Number.POSITIVE_INFINITY && (await fill.ended).type !== 'kept') return undefined;
+    return { ...fill.descriptor };
   }
 
   /** The position and size, in bytes, of a running or interrupted download; undefined if there is none. */
@@ -82,7 +84,11 @@ export class Fills {
    *
    * @returns undefined if the store does not take the blob at the moment
    */
-  async get(place: Place, digest: Digest, signal: AbortSignal | undefined): Promise<Fill | undefined> {
+  async get(
+    place: Place,
+    digest: Digest,
+    { signal, size }: Pick<GetBlobOptions, 'signal' | 'size'>,
+  ): Promise<Fill | undefined> {
     const key = placeKey(place, digest);
     for (let known = this.#fills.get(key); known !== undefined; known = this.#fills.get(key)) {
       const fill = await abortable(known, signal);
@@ -97,7 +103,7 @@ export class Fills {
     if (this.#unkeepable.get(key) !== undefined) return undefined;
     this.#assertMayTryAgain(key);
     this.#tell('miss', place, digest);
-    const opening = this.#open(place, digest, key);
+    const opening = this.#open(place, digest, key, size);
     this.#fills.set(key, opening);
     void this.#forgetWhenOver(key, opening);
     return abortable(opening, signal);
@@ -125,14 +131,14 @@ export class Fills {
     );
   }
 
-  async #open(place: Place, digest: Digest, key: string): Promise<Fill | undefined> {
+  async #open(place: Place, digest: Digest, key: string, known: number | undefined): Promise<Fill | undefined> {
     const { upstream, repository, keptAs, context } = place;
     const paused = this.#resume(key);
     const start = paused?.upload.size ?? 0;
     let content: BlobContent;
     try {
       const range = paused === undefined ? undefined : { start };
-      const call = { context, signal: this.#closing.signal, range };
+      const call = { context, signal: this.#closing.signal, range, size: known };
       content = await upstream.ask((registry) => registry.getBlob(repository, digest, call), call.signal);
     } catch (error) {
       if (paused !== undefined && isOutage(error)) await this.#pause(key, paused);
@@ -143,7 +149,7 @@ export class Fills {
     const { size } = content.descriptor;
     if (paused !== undefined && (paused.size !== size || content.range.start !== start || content.range.end !== size)) {
       await Promise.allSettled([content.cancel(), paused.upload.cancel()]);
-      return this.#open(place, digest, key);
+      return this.#open(place, digest, key, known);
     }
     try {
       const { algorithm } = splitDigest(digest);
@@ -225,7 +231,7 @@ export class Fills {
     const { signal, onEvent } = options;
     const { start, end } = resolveRange(options.range, descriptor.size);
     try {
-      if (descriptor.size > heldBack) {
+      if (descriptor.size > heldBack && descriptor.size !== Number.POSITIVE_INFINITY) {
         if (start < end) await fill.until(start, signal);
       } else {
         const outcome = await abortable(fill.ended, signal);

@@ -1,6 +1,6 @@
 // Copies content that only the cache has into the local registry when a pushed manifest names it.
 import { isDigest, isRegistryError } from '../../../model/index.ts';
-import type { CallOptions, Digest, Reader, Registry } from '../../../model/index.ts';
+import type { BlobContent, CallOptions, Digest, Reader, Registry } from '../../../model/index.ts';
 
 import { isUnknown } from '../upstream/index.ts';
 
@@ -57,7 +57,7 @@ async function copyBlob({ cached, local, repository, options }: CopyMissing, dig
   const { signal } = options ?? {};
   try {
     await using content = await cached.getBlob(repository, digest, { signal });
-    await local.pushBlob(repository, { digest, size: content.descriptor.size }, content, { signal });
+    await local.pushBlob(repository, { digest, size: knownSize(content) }, content, { signal });
     return true;
   } catch (error) {
     signal?.throwIfAborted();
@@ -80,4 +80,8 @@ async function copyManifest(copy: CopyMissing, digest: Digest, depth: number): P
     if (isRegistryError(error)) return false;
     throw error;
   }
+}
+
+function knownSize({ descriptor: { size } }: BlobContent): number | undefined {
+  return size === Number.POSITIVE_INFINITY ? undefined : size;
 }

@@ -38,7 +38,7 @@ export class Supplier {
     const { size } = await from.resolveBlob(repository, digest, call);
     const opened: BlobContent[] = [];
     const open = async (): Promise<BlobContent> => {
-      const content = await from.getBlob(repository, digest, call);
+      const content = await from.getBlob(repository, digest, { ...call, size });
       opened.push(content);
       return content;
     };
