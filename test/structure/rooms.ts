@@ -225,7 +225,7 @@ export const rooms: Rooms = {
   'upkeep/check': { imports: ['model', 'upkeep/graph', 'upkeep/shared'] },
   'upkeep/retention': { imports: ['model', 'upkeep/graph', 'upkeep/shared'] },
   'upkeep/history': { imports: ['model', 'upkeep/shared'] },
-  'upkeep/graph': { imports: ['model'] },
+  'upkeep/graph': { imports: ['model', 'upkeep/shared'] },
   'upkeep/shared': { imports: ['model'] },
 
   // The rooms that only Node has.

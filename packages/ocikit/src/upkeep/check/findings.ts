@@ -17,7 +17,7 @@ import type { Digest } from '../../model/index.ts';
  */
 export type FindingKind = 'missing' | 'corrupt' | 'unreachable' | 'orphaned' | 'unreadable';
 
-/** Something that is wrong with a manifest, a blob or a whole repository. It is plain data, and can be stored as JSON. */
+/** A problem of a manifest, a blob or a whole repository. It is plain data, and can be stored as JSON. */
 export interface Finding {
   /** The kind of problem. */
   kind: FindingKind;
@@ -38,7 +38,14 @@ export interface Finding {
 }
 
 /** A finding that means lost content, which another registry may still have. */
-export type DamageFinding = Finding & { kind: 'missing' | 'corrupt'; repository: string; digest: Digest };
+export interface DamageFinding extends Finding {
+  /** The kind of damage. */
+  kind: 'missing' | 'corrupt';
+  /** The repository that lost the content. */
+  repository: string;
+  /** The digest of the content. */
+  digest: Digest;
+}
 
 /**
  * Whether a finding means lost content: `missing` or `corrupt`. Unreachable and orphaned content only takes space. An

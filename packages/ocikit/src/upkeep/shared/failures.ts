@@ -26,7 +26,7 @@ export class Failures<E> {
   /**
    * The message of an error that concerns one repository.
    *
-   * @throws the error if it must end the run: the caller aborts or its callback has thrown, or the registry lacks a method
+   * @throws the error if it must end the run: the caller aborts, its callback has thrown, or a method is unsupported
    */
   reasonOf(error: unknown): string {
     this.#signal?.throwIfAborted();

@@ -3,12 +3,12 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { mediaTypes, RegistryError } from '../../../model/index.ts';
-import type { ByteReader, Descriptor, Digest, ResolvedRange } from '../../../model/index.ts';
+import { RegistryError } from '../../../model/index.ts';
+import type { ByteReader, ResolvedRange } from '../../../model/index.ts';
 
-import { fileReader, kindOf, NotAFileError, readRegularNow, statsOf } from '../../disk/index.ts';
+import { fileReader, hasCode, isMissing, kindOf, NotAFileError, readRegularNow, statsOf } from '../../disk/index.ts';
 
-import { entriesOf, hasCode, hasEntries, isMissing, noFollow } from './files.ts';
+import { entriesOf, hasEntries, noFollow } from './files.ts';
 import type { Warn } from './warn.ts';
 
 /**
@@ -33,11 +33,6 @@ export function isFileOf(path: string, bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-/** The descriptor of a blob, whose media type no store knows. */
-export function blobDescriptor(digest: Digest, size: number): Descriptor {
-  return { mediaType: mediaTypes.octetStream, digest, size };
 }
 
 /** Whether a layout has any blob or manifest. */

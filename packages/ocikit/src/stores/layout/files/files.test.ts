@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { assertInside, Files, hasEntries, isTemporary } from './files.ts';
+import { assertInside, Files, hasEntries, isTemporaryName } from './files.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -61,9 +61,9 @@ for (const durability of ['fsync', 'none'] as const) {
 }
 
 test('knows the names of what is not whole yet', async () => {
-  expect(isTemporary('.0123456789abcdef.tmp')).toBe(true);
+  expect(isTemporaryName('.0123456789abcdef.tmp')).toBe(true);
   for (const name of ['index.json', '.tmp', 'a.0123456789abcdef.tmp', '.0123456789abcdef.tmp2']) {
-    expect(isTemporary(name)).toBe(false);
+    expect(isTemporaryName(name)).toBe(false);
   }
 });
 

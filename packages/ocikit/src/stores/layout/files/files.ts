@@ -22,7 +22,7 @@ import { promisify } from 'node:util';
 
 import { RegistryError } from '../../../model/index.ts';
 
-import { NotAFileError, readRegular, readWithoutWaiting } from '../../disk/index.ts';
+import { hasCode, isMissing, NotAFileError, readRegular, readWithoutWaiting } from '../../disk/index.ts';
 
 import { Throttle } from './throttle.ts';
 
@@ -327,7 +327,7 @@ function cannotReplace(path: string, cause: unknown): unknown {
 const temporaryName = /^\.[0-9a-f]{16}\.tmp$/;
 
 /** True for the names that {@link Files.replace} gives to unfinished files. */
-export function isTemporary(name: string): boolean {
+export function isTemporaryName(name: string): boolean {
   return temporaryName.test(name);
 }
 
@@ -423,14 +423,4 @@ export function hasEntries(dir: string): boolean {
     if (isMissing(cause)) return false;
     throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
   }
-}
-
-/** True if an error says that there is no such file. */
-export function isMissing(error: unknown): boolean {
-  return hasCode(error, 'ENOENT', 'ENOTDIR');
-}
-
-/** True if an error has one of these system error codes. */
-export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

@@ -1,6 +1,6 @@
 // Files and directories below a root: durable writes, slices, throttle, names of directories.
 export { openRegular, readRegular, readRegularNow, statsOf } from '../../disk/index.ts';
-export { blobDescriptor, hasBlobs, isFileOf, isNoFile, readerOf, sizeOfFile } from './blob-files.ts';
+export { hasBlobs, isFileOf, isNoFile, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export {
   Files,
@@ -8,11 +8,9 @@ export {
   entriesOf,
   formatIdentity,
   hasEntries,
-  hasCode,
   identityNow,
   identityOf,
-  isMissing,
-  isTemporary,
+  isTemporaryName,
   noFollow,
   readWhole,
 } from './files.ts';

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 
 import { RegistryError } from '../../../model/index.ts';
 
-import { statsOf } from '../../disk/index.ts';
+import { isMissing, statsOf } from '../../disk/index.ts';
 
-import { isMissing, isTemporary, readWhole } from './files.ts';
+import { isTemporaryName, readWhole } from './files.ts';
 import type { Files } from './files.ts';
 import { pooledRandomBytes } from './random-bytes.ts';
 import type { Warn } from './warn.ts';
@@ -91,7 +91,7 @@ export class PrivateDirectory {
     this.#files.forgetDirectory(this.temporary);
     for (const dir of [this.path, this.snapshots]) {
       for (const name of await readdir(dir).catch(() => [])) {
-        if (isTemporary(name)) await rm(join(dir, name), { force: true });
+        if (isTemporaryName(name)) await rm(join(dir, name), { force: true });
       }
     }
   }

@@ -1,10 +1,11 @@
 // Reading the manifests that other tools wrote, to learn their subjects, children and blobs.
 import { statSync } from 'node:fs';
 
+import { isMissing } from '../../disk/index.ts';
 import { linksOf, parseManifest, referrerDescriptor } from '../../../model/index.ts';
 import type { Digest, ManifestDocument } from '../../../model/index.ts';
 
-import { isMissing, isNoFile, noFollow, readRegular, sizeOfFile, TimeSlice } from '../files/index.ts';
+import { isNoFile, noFollow, readRegular, sizeOfFile, TimeSlice } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
 import type { LayoutRepository } from './layout-repository.ts';

@@ -7,7 +7,7 @@ import type { Digest, ManifestLinks } from '../../../model/index.ts';
 
 import type { SortedNames } from '../../repository/index.ts';
 
-import { assertInside, isTemporary, CheckedThisTurn, TimeSlice } from '../files/index.ts';
+import { assertInside, isTemporaryName, CheckedThisTurn, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
 
@@ -267,7 +267,7 @@ export class Layout {
   async #tidy(): Promise<void> {
     if (this.#isTidy) return;
     for (const name of await readdir(this.path)) {
-      if (isTemporary(name)) await rm(join(this.path, name), { force: true });
+      if (isTemporaryName(name)) await rm(join(this.path, name), { force: true });
     }
     this.#isTidy = true;
   }

@@ -1,9 +1,10 @@
 // The file `oci-layout`, which makes a directory an image layout.
 import { join } from 'node:path';
 
+import { isMissing } from '../../disk/index.ts';
 import { isRegistryError, RegistryError } from '../../../model/index.ts';
 
-import { identityOf, isMissing, readWhole } from '../files/index.ts';
+import { identityOf, readWhole } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 import { withoutByteOrderMark } from './byte-order-mark.ts';

@@ -9,7 +9,7 @@ export class QueuedTags {
 
   /** Undefined if nothing is queued for the tag. */
   get(repository: string, tag: string): Queued | undefined {
-    return this.#queued.get(keyOf(repository, tag));
+    return this.#queued.get(tagKey(repository, tag));
   }
 
   /** The tags that will have this digest. */
@@ -24,7 +24,7 @@ export class QueuedTags {
     const queued = records.flatMap((record) => {
       if (record.op !== 'tag' && record.op !== 'untag') return [];
       const { repository, tag } = record;
-      const key = keyOf(repository, tag);
+      const key = tagKey(repository, tag);
       const entry = { repository, tag, digest: record.op === 'tag' ? record.digest : undefined };
       this.#queued.set(key, entry);
       return [{ key, entry }];
@@ -42,6 +42,6 @@ interface Queued {
   digest: Digest | undefined;
 }
 
-function keyOf(repository: string, tag: string): string {
+function tagKey(repository: string, tag: string): string {
   return `${repository}:${tag}`;
 }

@@ -2,7 +2,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 
-import { isMissing, noFollow } from '../files/index.ts';
+import { isMissing } from '../../disk/index.ts';
+import { noFollow } from '../files/index.ts';
 
 /**
  * A file that another one is about to replace. A tool that opened it before (skopeo empties an index and fills it

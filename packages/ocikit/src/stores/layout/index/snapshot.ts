@@ -2,11 +2,12 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { isMissing } from '../../disk/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
 import type { RepositoryIndex } from '../../repository/index.ts';
 
-import { inSlices, isMissing, nameOfLayout, readWhole, TimeSlice } from '../files/index.ts';
+import { inSlices, nameOfLayout, readWhole, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 
 import type { LayoutContent } from './layout-content.ts';

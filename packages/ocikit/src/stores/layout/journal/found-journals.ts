@@ -2,9 +2,10 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { isMissing } from '../../disk/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { directoryOf, isMissing } from '../files/index.ts';
+import { directoryOf } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
 import { journalGenerations, readJournal, readMore } from './journal-file.ts';
@@ -38,7 +39,7 @@ export class FoundJournals {
 
   /** Reads all journals of a private directory. */
   static async find(dir: string, isShared: boolean, warn: Warn): Promise<FoundJournals> {
-    const key = await keyOf(dir);
+    const key = await journalsIdentity(dir);
     const found: FoundJournal[] = [];
     for (const generation of await journalGenerations(dir)) {
       try {
@@ -106,7 +107,7 @@ export class FoundJournals {
   }
 
   async #readMore(): Promise<boolean> {
-    const key = await keyOf(this.#dir);
+    const key = await journalsIdentity(this.#dir);
     if (key === this.#key) return true;
     try {
       const generations = await journalGenerations(this.#dir);
@@ -166,7 +167,7 @@ function keyOfFile(directory: string, digest: Digest): string {
 }
 
 /** A text that changes when a journal is written or replaced. */
-async function keyOf(dir: string): Promise<string> {
+async function journalsIdentity(dir: string): Promise<string> {
   const generations = await journalGenerations(dir);
   const sizes = generations.map((generation) =>
     stat(join(dir, `journal-${generation}`)).then(

@@ -3,9 +3,10 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { hasCode } from '../../disk/index.ts';
 import { RegistryError } from '../../../model/index.ts';
 
-import { hasCode, nameOfLayout, noFollow, TimeSlice } from '../files/index.ts';
+import { nameOfLayout, noFollow, TimeSlice } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 import type { JournalRecord, TagMoveRecord } from './journal-file.ts';
@@ -77,7 +78,7 @@ export class HistoryFiles {
     const [path, older] = this.#paths(directory);
     const last = await this.#lastOf(directory);
     const known = moves.findLastIndex(({ move }) => move.id === last);
-    if (sizeOf(path) >= this.#largest) await rename(path, older);
+    if (fileSize(path) >= this.#largest) await rename(path, older);
     const handle = await open(path, appendable, 0o600);
     try {
       assertFile(path, handle.fd);
@@ -172,7 +173,7 @@ function isMoved(record: JournalRecord): record is TagMoveRecord {
   return (record.op === 'tag' || record.op === 'untag') && record.move !== undefined;
 }
 
-function sizeOf(path: string): number {
+function fileSize(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 

@@ -4,10 +4,11 @@ import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
+import { isMissing } from '../../disk/index.ts';
 import { digestOf, splitDigest } from '../../../model/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
-import { entriesOf, isMissing, noFollow, openRegular, pooledRandomBytes, readWhole } from '../files/index.ts';
+import { entriesOf, noFollow, openRegular, pooledRandomBytes, readWhole } from '../files/index.ts';
 
 /**
  * A change to a repository. Records are absolute: applying one again changes nothing, so a journal can always be
@@ -22,7 +23,7 @@ export type JournalRecord =
       descriptor: Descriptor;
       subject?: Digest | undefined;
       referrer?: Descriptor | undefined;
-      /** What it names and the repository does not own; `*`: all of it. Only in a shared layout. */
+      /** Content that it names and the repository does not own; `*`: all of it. Only in a shared layout. */
       unowned?: readonly Digest[] | '*' | undefined;
     }
   /** `disowned`: manifests that still name it have to say that the repository does not own it. */

@@ -2,9 +2,10 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+import { isMissing } from '../../disk/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { isFileOf, isMissing } from '../files/index.ts';
+import { isFileOf } from '../files/index.ts';
 import type { Files, PrivateDirectory } from '../files/index.ts';
 
 import { readContent } from './journal-file.ts';

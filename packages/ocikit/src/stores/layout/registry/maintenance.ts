@@ -5,24 +5,15 @@ import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { assertRepository, Digester, parseDigest, splitDigest } from '../../../model/index.ts';
+import { hasCode, isMissing } from '../../disk/index.ts';
+import { assertRepository, blobDescriptor, Digester, parseDigest, splitDigest } from '../../../model/index.ts';
 import type { Digest, ListOptions, Maintenance } from '../../../model/index.ts';
 
 import { manifestUnknown, namesAfter, nameUnknown, page } from '../../repository/index.ts';
 import type { RepositoryIndex } from '../../repository/index.ts';
 import type { UploadSessions } from '../../uploads/index.ts';
 
-import {
-  blobDescriptor,
-  hasCode,
-  isMissing,
-  isNoFile,
-  noFollow,
-  openRegular,
-  readRegular,
-  readRegularNow,
-  sizeOfFile,
-} from '../files/index.ts';
+import { isNoFile, noFollow, openRegular, readRegular, readRegularNow, sizeOfFile } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
@@ -57,7 +48,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const layout = await open(repository, options);
       await layout.explore(repository);
       for await (const digest of page(blobsOf(layout, repository), options)) {
-        const size = sizeOf(layout, repository, digest);
+        const size = storedSize(layout, repository, digest);
         if (size === undefined) continue;
         yield { descriptor: blobDescriptor(digest, size), size, ...state.timesOf(layout.blobPath(digest)) };
       }
@@ -196,7 +187,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
         for (const [digest, { descriptor }] of index?.manifests ?? []) sizes.set(digest, descriptor.size);
         await layout.explore(name);
         for await (const digest of blobsOf(layout, name)) {
-          const size = sizeOf(layout, name, digest);
+          const size = storedSize(layout, name, digest);
           if (size !== undefined) sizes.set(digest, size);
         }
       }
@@ -235,7 +226,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
   }
 
   /** Undefined if the repository does not have such a blob. A record is enough, even if the file is damaged. */
-  function sizeOf(layout: Layout, repository: string, digest: Digest): number | undefined {
+  function storedSize(layout: Layout, repository: string, digest: Digest): number | undefined {
     const recorded = layout.repositories.get(repository)?.index.blobs.get(digest)?.size;
     return recorded ?? (store.isShared ? undefined : sizeOfContent(layout, digest));
   }
@@ -246,7 +237,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
 
   function has(layout: Layout, repository: string, digest: Digest): boolean {
     const isManifest = layout.repositories.get(repository)?.index.manifests.has(digest) === true;
-    return isManifest || sizeOf(layout, repository, digest) !== undefined;
+    return isManifest || storedSize(layout, repository, digest) !== undefined;
   }
 
   function isUnused(layout: Layout, digest: Digest, unusedSince: Date): boolean {

@@ -1,10 +1,11 @@
 // The digests that entries and manifests of other tools mention where their format is unknown here.
 import { closeSync, openSync, readSync } from 'node:fs';
 
+import { isMissing } from '../../disk/index.ts';
 import { digestsIn } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { isMissing, isNoFile, noFollow, readRegular, sizeOfFile, TimeSlice } from '../files/index.ts';
+import { isNoFile, noFollow, readRegular, sizeOfFile, TimeSlice } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 /** Bytes. No tool reads larger manifests, so larger files keep nothing alive. */

@@ -3,10 +3,11 @@ import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { hasCode } from '../../disk/index.ts';
 import { isDigest, RegistryError } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
-import { hasCode, TimeSlice } from '../files/index.ts';
+import { TimeSlice } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import { digestsInJson, digestsNamedBy, mentionedFrom } from './mentions.ts';

@@ -1,10 +1,9 @@
 // The reading methods of a layout registry.
-import { assertRepository, assertTag, parseDigest } from '../../../model/index.ts';
+import { assertRepository, assertTag, blobDescriptor, parseDigest } from '../../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Manifest, Reader } from '../../../model/index.ts';
 
 import { manifestUnknown, Recent } from '../../repository/index.ts';
 
-import { blobDescriptor } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import type { LayoutState, ManifestFile } from './state.ts';

@@ -1,15 +1,14 @@
 // State that the parts of a layout registry share, and their checks of content.
 import { renameSync, rmSync, statSync } from 'node:fs';
 
-import { createContent, Digester, digestOf, splitDigest, wrongDigest } from '../../../model/index.ts';
+import { isMissing } from '../../disk/index.ts';
+import { blobDescriptor, createContent, Digester, digestOf, splitDigest, wrongDigest } from '../../../model/index.ts';
 import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } from '../../../model/index.ts';
 
 import { blobUnknown, Leases, manifestUnknown, nameUnknown, Recent } from '../../repository/index.ts';
 
 import {
-  blobDescriptor,
   hasBlobs,
-  isMissing,
   isNoFile,
   noFollow,
   openRegular,

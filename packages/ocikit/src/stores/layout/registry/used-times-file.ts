@@ -2,7 +2,8 @@
 import { rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-import { hasCode, inSlices, isMissing, readWhole } from '../files/index.ts';
+import { hasCode, isMissing } from '../../disk/index.ts';
+import { inSlices, readWhole } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 
 import type { UsedTimes } from './used-times.ts';

@@ -2,8 +2,10 @@
 import { copyFile, link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+import { hasCode } from '../../disk/index.ts';
 import {
   assertRepository,
+  blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
   parseDigest,
@@ -24,7 +26,7 @@ import {
 import { stageVerified } from '../../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../../uploads/index.ts';
 
-import { blobDescriptor, hasCode, sizeOfFile } from '../files/index.ts';
+import { sizeOfFile } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
 import type { SmallFile } from '../root/index.ts';

@@ -3,11 +3,12 @@ import { lstatSync, readdirSync, statSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
 
+import { isMissing } from '../../disk/index.ts';
 import { RegistryError } from '../../../model/index.ts';
 
 import { SortedNames } from '../../repository/index.ts';
 
-import { entriesOf, formatIdentity, hasBlobs, hasEntries, isMissing } from '../files/index.ts';
+import { entriesOf, formatIdentity, hasBlobs, hasEntries } from '../files/index.ts';
 import { readIndex } from '../index/index.ts';
 
 /** Reading a directory again for changes of this process takes at most one part in this many of the time. */

@@ -16,18 +16,10 @@ import { dirname, join } from 'node:path';
 
 import { onAbort, RegistryError } from '../../../model/index.ts';
 
-import { lookUp, thisProcess } from '../../disk/index.ts';
+import { hasCode, isMissing, lookUp, thisProcess } from '../../disk/index.ts';
 import type { ProcessIdentity } from '../../disk/index.ts';
 
-import {
-  CheckedThisTurn,
-  hasCode,
-  isMissing,
-  isNoFile,
-  noFollow,
-  openRegular,
-  readRegularNow,
-} from '../files/index.ts';
+import { CheckedThisTurn, isNoFile, noFollow, openRegular, readRegularNow } from '../files/index.ts';
 
 /** The owner of a lock, as the lock file names it. */
 export interface LockOwner extends ProcessIdentity {

@@ -1,9 +1,10 @@
 // Recovery: applying the journals that a crashed process left, before this process writes.
 import { join } from 'node:path';
 
+import { hasCode } from '../../disk/index.ts';
 import { isRegistryError } from '../../../model/index.ts';
 
-import { assertInside, hasCode, TimeSlice } from '../files/index.ts';
+import { assertInside, TimeSlice } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import { quarantine, truncateJournal } from '../journal/index.ts';

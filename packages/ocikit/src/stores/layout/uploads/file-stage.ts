@@ -3,13 +3,14 @@ import { constants, rmSync, utimesSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
+import { isMissing } from '../../disk/index.ts';
 import { createContent, RegistryError } from '../../../model/index.ts';
 import type { BlobContent, ByteRange, ByteReader, ResolvedRange } from '../../../model/index.ts';
 
 import type { StageDigest } from '../../blobs/index.ts';
 import type { UploadStage } from '../../uploads/index.ts';
 
-import { isFileOf, isMissing, readerOf, sizeOfFile } from '../files/index.ts';
+import { isFileOf, readerOf, sizeOfFile } from '../files/index.ts';
 import type { Files } from '../files/index.ts';
 
 import { hashWorkers } from './hash-worker.ts';

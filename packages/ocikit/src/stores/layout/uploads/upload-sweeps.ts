@@ -3,7 +3,7 @@ import { lstatSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { isMissing } from '../files/index.ts';
+import { isMissing } from '../../disk/index.ts';
 import type { Warn } from '../files/index.ts';
 
 /** The directory to sweep, and when an upload counts as expired. */
