@@ -10,10 +10,10 @@ import {
 } from '../../../model/index.ts';
 import type { Descriptor, Digest, Manifest } from '../../../model/index.ts';
 import { lengthIn } from '../../wire/index.ts';
-import { digestIn, fieldsIn } from '../shared/index.ts';
+import { digestIn, fieldsIn, loadPart } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
 
-import { schema1MediaTypes, unwrapSchema1 } from './schema1.ts';
+import { schema1MediaTypes } from './schema1-media-types.ts';
 
 /** Bytes of a manifest that is read. Registries take 4 MiB, as the specification asks for, and some take more. */
 export const maxManifestSize: number = 16 * 1024 * 1024;
@@ -48,7 +48,7 @@ export async function readManifest(response: ClientResponse, requested: Digest |
   const sent = await response.bytes(maxManifestSize);
   const said = digestIn(response, requested);
   const isSigned = mediaTypeIn(response) === schema1MediaTypes.signed;
-  const bytes = isSigned ? unwrapSchema1(sent) : sent;
+  const bytes = isSigned ? (await loadPart(import('./schema1.ts'), undefined)).unwrapSchema1(sent) : sent;
   for (const digest of [requested, said]) if (digest !== undefined) assertDigest(bytes, digest);
   const digest = requested ?? said ?? digestOf(bytes);
   const mediaType = isSigned ? schema1MediaTypes.unsigned : (mediaTypeIn(response) ?? mediaTypeOf(bytes));

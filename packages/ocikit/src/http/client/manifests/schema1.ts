@@ -3,13 +3,6 @@ import { fromBase64Url, RegistryError } from '../../../model/index.ts';
 
 import { concat, fieldsIn } from '../shared/index.ts';
 
-/** The media types of Docker's manifests before version 2: no longer made, still found in registries. */
-export const schema1MediaTypes = {
-  unsigned: 'application/vnd.docker.distribution.manifest.v1+json',
-  /** In an envelope of signatures; the digest is computed without the envelope. */
-  signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
-} as const;
-
 /**
  * Takes a manifest out of its envelope. The signatures stand at its end. They say how many bytes before them belong to
  * the manifest, and which bytes stood in their place. They are not checked: the digest identifies the manifest.

@@ -87,7 +87,7 @@ export class FetchedResponse implements ClientResponse {
   readonly #encodings: readonly string[];
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
   /** Stops listening to the signal of the call. */
-  #forget: (() => void) | undefined;
+  readonly #forget: (() => void) | undefined;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #idleTimer: ReturnType<typeof setInterval> | undefined;
   /** Since when the reader has not asked for bytes; undefined while it waits for some. */

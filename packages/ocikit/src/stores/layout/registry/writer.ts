@@ -373,7 +373,9 @@ async function assertLinksExist(
     },
   });
   if (missing !== undefined) throw linkUnknown(repository, missing);
-  for (const link of [...links.blobs, ...links.manifests]) assertLinkSize(repository, link, sizes.get(link.digest));
+  for (const named of [...links.blobs, ...links.manifests]) {
+    assertLinkSize(repository, named, sizes.get(named.digest));
+  }
 }
 
 function assertTagsMaySet(

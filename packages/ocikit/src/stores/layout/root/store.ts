@@ -150,7 +150,7 @@ export class LayoutStore {
     }
     if (this.isShared) return;
     const name = repositoryOf(layout.directory);
-    await this.noteRepository(name, layout.repositories.has(name) || (await hasBlobs(layout.path)));
+    this.noteRepository(name, layout.repositories.has(name) || (await hasBlobs(layout.path)));
   }
 
   #newLayouts(): LayoutCache {
