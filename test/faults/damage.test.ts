@@ -219,9 +219,11 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     const path = join(layoutOf(root), 'index.json');
     const whole = await readFile(path);
     await writeFile(path, 'rubbish');
-    const failed = await servers.startToFailure(root, { flags });
-    expect(failed.code).toBe(1);
-    expect(failed.stderr).toContain(path);
+    // Other repositories are served all the same.
+    const beside = await servers.start(root, { flags });
+    expect((await getManifest(beside.url, repository, '0')).status).toBe(503);
+    expect(beside.log()).toContain(path);
+    await beside.stop();
     expect(await readFile(path, 'utf8')).toBe('rubbish');
     await writeFile(path, whole);
     const server = await servers.start(root, { flags });
@@ -299,7 +301,8 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     const restarted = await servers.start(root, { flags });
     expect((await getManifest(restarted.url, repository, 'pushed')).body).toEqual(pushed.bytes);
     expect((await getManifest(restarted.url, repository, 'edited')).body).toEqual(manifests[0]?.bytes);
-    expect(await survivors(restarted.url, manifests)).toBe('01246789');
+    // The edit adds an entry and lacks a recent one: its tool may have read an older index, so the acknowledged push stays.
+    expect(await survivors(restarted.url, manifests)).toBe('012346789');
     expect(await faultsOfLayouts(root)).toEqual([]);
   });
 

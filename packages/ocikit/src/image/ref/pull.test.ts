@@ -303,6 +303,7 @@ test('the options of the pull apply to later calls as well', async () => {
   await image.readVerified(image.config);
   const own = { caller: 'another' };
   await image.readVerified(image.config, { context: own });
-  // The image verifies all that is read through it.
-  expect(calls).toEqual([call, { ...call, verify: false }, { ...call, context: own, verify: false }]);
+  // The image verifies all that is read through it, and tells the size that its manifest gives.
+  const { size } = image.config;
+  expect(calls).toEqual([call, { ...call, verify: false, size }, { ...call, context: own, verify: false, size }]);
 });
