@@ -10,6 +10,7 @@ import {
   partialRegistry,
   RegistryError,
 } from '../../model/index.ts';
+import { serve } from '../../node/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { readOnly } from '../../views/index.ts';
 
@@ -365,3 +366,11 @@ describe('the fetch handler', () => {
 function fail(error: Error): AsyncIterable<never> {
   return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
 }
+
+test.each([undefined, null, {}, { port: 0 }, 'registry'])(
+  'a server of %j, which is no registry, is refused',
+  async (given) => {
+    expect(() => createServer(given as never)).toThrow(/the first argument has to be a registry/);
+    await expect(serve(given as never)).rejects.toThrow(/the first argument has to be a registry/);
+  },
+);
