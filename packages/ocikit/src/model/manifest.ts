@@ -5,7 +5,6 @@ import { RegistryError } from './errors.ts';
 import { inTurn } from './in-turn.ts';
 import { assertJsonBounds, decodeJson } from './json-bounds.ts';
 import { kindOfMediaType, manifestMediaTypes } from './manifest-media-types.ts';
-import { mediaTypePattern } from './media-types.ts';
 import type { TimeSlice } from './time-slice.ts';
 
 /** Properties of manifests of every kind. */
@@ -256,7 +255,14 @@ const objectOf =
 
 const string = is('a string', isString);
 const strings = is('a list of strings', (value) => Array.isArray(value) && value.every(isString));
-const mediaType = is('a media type', (value) => value === '' || isMediaType(value));
+/** Longest text for a media type. RFC 6838, section 4.2: each half of a name has at most 127 characters. */
+const maxTypeLength = 255;
+const controlCharacters = /\p{Cc}/u;
+/** Registries hold manifests whose types RFC 6838 does not allow, such as `foo` or types with parameters. */
+const mediaType = is(
+  `a media type: text of at most ${maxTypeLength} characters, without control characters`,
+  (value) => isString(value) && value.length <= maxTypeLength && !controlCharacters.test(value),
+);
 
 const annotations: Check = (value, path) => {
   if (value === undefined) return;
@@ -304,7 +310,7 @@ const fieldsOfKind: Readonly<Record<ManifestDocument['kind'], Readonly<Record<st
   },
   artifact: {
     ...common,
-    artifactType: required(is('an artifact type', isMediaType)),
+    artifactType: required(is('an artifact type', (value) => value !== '')),
     config: absentIn('an artifact manifest'),
     layers: absentIn('an artifact manifest'),
     manifests: absentIn('an artifact manifest'),
@@ -329,10 +335,6 @@ function* checkingList(value: unknown, path: string): Steps<void> {
 
 function isString(value: unknown): value is string {
   return typeof value === 'string';
-}
-
-function isMediaType(value: unknown): boolean {
-  return isString(value) && mediaTypePattern.test(value);
 }
 
 /** A value for an error message. Lists and objects are only named: JSON.stringify fails if they nest too deep. */

@@ -26,10 +26,14 @@ export async function runHistory(
   try {
     await untilInterrupted(async (signal) => {
       const moves = historyOf(registry)?.moves(repository, { tag, limit: flags.limit, signal }) ?? [];
+      let count = 0;
       for await (const move of moves) {
+        count++;
         const { digest = null, previous = null } = move;
         await output.write({ repository, ...move, digest, previous }, lineOf(repository, move));
       }
+      // A list of tags rejects if the repository is unknown: its name may be mistyped.
+      if (count === 0) for await (const _ of registry.tags(repository, { limit: 1, signal })) break;
     });
   } finally {
     await registry.close();

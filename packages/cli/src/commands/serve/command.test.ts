@@ -152,3 +152,13 @@ describe('ocikit serve', () => {
     expect(stdout).toContain(text);
   });
 });
+
+test.each([
+  [['--memory', '--root', 'x'], /--memory cannot be combined with --root/],
+  [['--gc-grace', '1h'], /--gc-grace has no effect without --gc/],
+  [['--gc-keep-untagged'], /--gc-keep-untagged has no effect without --gc/],
+  [['--gc-keep-history', '7d'], /--gc-keep-history has no effect without --gc/],
+])('ocikit serve %j is wrong usage', async (args, message) => {
+  const { code, stderr } = await run(['serve', '--port', '0', ...args]);
+  expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+});

@@ -60,6 +60,19 @@ export function serveCommand(): Command {
 function assertUsage(flags: ServeFlags, command: Command): void {
   const stray = strayFlag(flags);
   if (stray !== undefined) command.error(`error: ${stray} has no effect without --proxy`);
+  const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  if (flags.memory === true && isGiven('root')) {
+    command.error('error: --memory cannot be combined with --root: content is stored in memory or in a directory');
+  }
+  const ofCollection = {
+    gcGrace: '--gc-grace',
+    gcKeepUntagged: '--gc-keep-untagged',
+    gcKeepHistory: '--gc-keep-history',
+  };
+  const unused = Object.entries(ofCollection).find(([name]) => isGiven(name))?.[1];
+  if (flags.gc === undefined && unused !== undefined) {
+    command.error(`error: ${unused} has no effect without --gc, such as --gc 1h`);
+  }
   if (flags.proxy !== undefined && flags.gc !== undefined) {
     command.error('error: --gc cannot be combined with --proxy: a cache evicts content by itself, see --cache-size');
   }

@@ -9,7 +9,7 @@ import { assertOwnSite } from './cross-site.ts';
 import { KnownHosts } from './known-hosts.ts';
 import { logFieldsOf } from './log-fields.ts';
 import { Receiving } from './receiving/index.ts';
-import { everyAnswer, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
+import { ConnectionCut, everyAnswer, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
 import type { ByteBudget, Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
 
 /** The query of every request without one. Handlers only read it. */
@@ -52,7 +52,7 @@ export class ExchangeHandler {
       reply = await this.#chain(exchange);
     } catch (error) {
       this.report(error, exchange);
-      reply = errorReply(error);
+      reply = await this.#failed(error, errorReply(error), exchange);
     }
     reply = this.#finish(exchange, reply);
     if (exchange.method === 'HEAD' && reply.body !== undefined) reply = await this.#withoutBody(exchange, reply);
@@ -82,6 +82,7 @@ export class ExchangeHandler {
   async #answer(exchange: Exchange): Promise<Reply> {
     let route: Route | undefined;
     try {
+      if (exchange.path === '/' && (exchange.method === 'GET' || exchange.method === 'HEAD')) return root();
       route = parsePath(exchange.path);
       if (route === undefined) throw new RegistryError('NOT_FOUND', 'the registry API has no such path');
       return await this.#dispatch(exchange, route);
@@ -93,6 +94,19 @@ export class ExchangeHandler {
           .filter((method) => method !== exchange.method)
           .join(', ');
       }
+      return this.#failed(error, reply, exchange);
+    }
+  }
+
+  /** The answer to a failed request: the server's own, or that of `writeError`. */
+  async #failed(error: unknown, reply: Reply, exchange: Exchange): Promise<Reply> {
+    const { writeError } = this.#options;
+    if (writeError === undefined) return reply;
+    try {
+      const written = await writeError(error, { ...reply, headers: { ...reply.headers } }, exchange);
+      return { ...written, headers: withLength(exchange, written) };
+    } catch (failure) {
+      this.report(failure, exchange);
       return reply;
     }
   }
@@ -103,7 +117,7 @@ export class ExchangeHandler {
     if (handler === undefined) {
       throw new RegistryError('UNSUPPORTED', `this path does not support the method ${exchange.method}`);
     }
-    const query = exchange.query === '' ? noQuery : new URLSearchParams(exchange.query);
+    const query = exchange.query === '' ? noQuery : parametersIn(exchange.query, this.#options);
     return handler({
       exchange,
       route,
@@ -125,8 +139,8 @@ export class ExchangeHandler {
 
   /** Adds the headers of every answer. */
   #finish(exchange: Exchange, given: Reply): Reply {
-    // Copy the reply of a middleware: it may return the same object again.
-    const reply = this.#hasMiddleware ? { ...given, headers: { ...given.headers } } : given;
+    // Copy the reply of a middleware: it may return the same object again, and may have changed the body.
+    const reply = this.#hasMiddleware ? { ...given, headers: withLength(exchange, given) } : given;
     Object.assign(reply.headers, everyAnswer);
     addLength(exchange, reply);
     if (this.#options.warnings !== undefined) {
@@ -137,7 +151,15 @@ export class ExchangeHandler {
   }
 
   async #withoutBody(exchange: Exchange, { status, headers, body }: Reply): Promise<Reply> {
-    if (isContent(body)) await body.cancel().catch((error: unknown) => this.report(error, exchange));
+    if (isContent(body)) {
+      try {
+        await body.open();
+      } catch (error) {
+        // A test wants the connection to end without an answer.
+        if (error instanceof ConnectionCut) return { status, headers, body };
+      }
+      await body.cancel().catch((error: unknown) => this.report(error, exchange));
+    }
     return { status, headers };
   }
 
@@ -145,6 +167,40 @@ export class ExchangeHandler {
     const { warnings } = this.#options;
     return typeof warnings === 'function' ? warnings(exchange) : (warnings ?? []);
   }
+}
+
+/** The answer to `GET /`, where health checks and people look first. */
+function root(): Reply {
+  const body = new TextEncoder().encode('This is an OCI registry. Its API is at /v2/.\n');
+  return {
+    status: 200,
+    headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': `${body.length}` },
+    body,
+  };
+}
+
+/** The parameters of a query. An empty one counts as absent: clients send `last=` for the first page, and `from=`. */
+function parametersIn(query: string, { ignorePagination }: ServerOptions): URLSearchParams {
+  const all = new URLSearchParams(query);
+  const given = new URLSearchParams([...all].filter(([, value]) => value !== ''));
+  if (ignorePagination === true) for (const name of ['n', 'last']) given.delete(name);
+  return given;
+}
+
+/**
+ * The headers of a reply whose body may have changed since `Content-Length` was set: a wrong length would let the client
+ * wait for more, or read the rest of this answer as its next one.
+ */
+function withLength({ method }: Exchange, { status, headers, body }: Reply): Reply['headers'] {
+  const hasLength = method !== 'HEAD' || body !== undefined;
+  const size = hasLength && status !== 204 && status !== 304 ? bodySize(body ?? '') : undefined;
+  const copy = { ...headers };
+  if (size === undefined || !Number.isSafeInteger(size)) return copy;
+  for (const name of Object.keys(copy)) {
+    if (name !== 'Content-Length' && name.toLowerCase() === 'content-length') delete copy[name];
+  }
+  copy['Content-Length'] = `${size}`;
+  return copy;
 }
 
 /** Adds `Content-Length` to a reply without it, which a middleware may have made. */

@@ -2,11 +2,20 @@ import { Hono } from 'hono';
 import { describe, expect, test } from 'vitest';
 
 import { startServer } from '../../../test/start-server.ts';
-import { createContent, digestOf, HttpError, partialRegistry, RegistryError } from '../../model/index.ts';
+import {
+  blobDescriptor,
+  createContent,
+  digestOf,
+  HttpError,
+  partialRegistry,
+  RegistryError,
+} from '../../model/index.ts';
+import { serve } from '../../node/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { readOnly } from '../../views/index.ts';
 
 import { createServer } from './server.ts';
+import type { Reply } from './shared/index.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);
@@ -21,8 +30,18 @@ describe('every answer', () => {
     }
   });
 
+  test('to / is answered 200 with a text, for health checks', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const response = await server.fetch('/');
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8']);
+    expect(await response.text()).toContain('/v2/');
+    const head = await server.fetch('/', { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, response.headers.get('content-length')]);
+  });
+
   test.each([
-    ['GET', '/', 404, 'NOT_FOUND'],
+    ['POST', '/', 404, 'NOT_FOUND'],
+    ['GET', '//', 404, 'NOT_FOUND'],
     ['GET', '/v1/_ping', 404, 'NOT_FOUND'],
     ['GET', '/v2/a', 404, 'NOT_FOUND'],
     ['GET', '/v2/a/tags', 404, 'NOT_FOUND'],
@@ -221,6 +240,53 @@ describe('a server', () => {
     expect((await server.fetch('/prefix/v2/_catalog')).status).toBe(200);
   });
 
+  describe.each<[string, number, () => Reply['body']]>([
+    ['a shorter text', 1, () => 'a'],
+    ['a longer text', 2000, () => 'ä'.repeat(1000)],
+    ['an empty text', 0, () => ''],
+    ['no body', 0, () => undefined],
+    ['fewer bytes', 1, () => new Uint8Array(1)],
+    ['more bytes', 300_000, () => new Uint8Array(300_000)],
+    [
+      'content',
+      5,
+      () => createContent({ descriptor: blobDescriptor(digest, 5), source: { pieces: [new Uint8Array(5)] } }),
+    ],
+  ])('a middleware that changes a body to %s', (_what, size, body) => {
+    test.each(['Content-Length', 'content-length'])('sends the length of that, not the old %s', async (name) => {
+      const server = await startServer(createMemoryRegistry(), {
+        middleware: [
+          async (exchange, next) => {
+            const { 'Content-Length': length = '2', ...headers } = (await next(exchange)).headers;
+            return { status: 200, headers: { ...headers, [name]: length }, body: body() };
+          },
+        ],
+      });
+      // Both on one connection: a wrong length would spoil the second answer.
+      const request = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n';
+      const answer = await server.speak(`${request}\r\n${request}Connection: close\r\n\r\n`);
+      expect(answer.match(/^content-length: \d+/gim)?.map((line) => Number(line.split(':')[1]))).toEqual([size, size]);
+      expect(answer.match(/HTTP\/1\.1 200 /g)).toHaveLength(2);
+    });
+  });
+
+  test('lets writeError make the answers to failed requests', async () => {
+    const seen: unknown[] = [];
+    const server = await startServer(partialRegistry({}), {
+      writeError: (error, reply, { path }) => {
+        seen.push(error);
+        if (path.endsWith('/x')) throw new Error('no text for this one');
+        return { ...reply, headers: { 'Content-Type': 'text/plain' }, body: `failed with ${reply.status}` };
+      },
+    });
+    const response = await server.fetch('/v2/a/tags/list');
+    expect([response.status, response.headers.get('content-type')]).toEqual([405, 'text/plain']);
+    expect(await response.text()).toBe('failed with 405');
+    expect(seen).toEqual([expect.objectContaining({ code: 'UNSUPPORTED' })]);
+    expect(await (await server.fetch('/v2/a/manifests/x')).json()).toMatchObject({ errors: [{ code: 'UNSUPPORTED' }] });
+    expect(await (await server.fetch('/v2/')).json()).toEqual({});
+  });
+
   test('does not change the reply object of a middleware', async () => {
     const denied = Object.freeze({ status: 401, headers: Object.freeze({}), body: 'no' });
     const server = await startServer(createMemoryRegistry(), { middleware: [async () => denied] });
@@ -300,3 +366,11 @@ describe('the fetch handler', () => {
 function fail(error: Error): AsyncIterable<never> {
   return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
 }
+
+test.each([undefined, null, {}, { port: 0 }, 'registry'])(
+  'a server of %j, which is no registry, is refused',
+  async (given) => {
+    expect(() => createServer(given as never)).toThrow(/the first argument has to be a registry/);
+    await expect(serve(given as never)).rejects.toThrow(/the first argument has to be a registry/);
+  },
+);

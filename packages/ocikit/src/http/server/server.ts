@@ -41,6 +41,8 @@ export interface Server {
 /**
  * Creates a server that answers every path under `/v2/`, as the distribution specification says.
  *
+ * @throws TypeError if the first argument is no registry
+ *
  * @example
  * const server = createServer(createMemoryRegistry());
  * http.createServer(server.node).listen(5000); // Node
@@ -48,6 +50,9 @@ export interface Server {
  * export default { fetch: server.fetch }; // Deno, Bun, Workers
  */
 export function createServer(registry: Registry, options: ServerOptions = {}): Server {
+  if (typeof registry?.getBlob !== 'function') {
+    throw new TypeError('the first argument has to be a registry, such as createMemoryRegistry(); options come second');
+  }
   const limits = resolveLimits(options.limits);
   const budget = new ByteBudget(limits.receivedBytes);
   const handler = new ExchangeHandler(registry, options, limits, budget);

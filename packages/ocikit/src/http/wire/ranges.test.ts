@@ -25,6 +25,9 @@ describe('a Range header', () => {
     ['bytes=007-010', { start: 7, end: 11 }],
     ['BYTES=1-2', { start: 1, end: 3 }],
     [' bytes = 1-2 ', { start: 1, end: 3 }],
+    ['bytes=1-2,', { start: 1, end: 3 }],
+    ['bytes=, ,5-', { start: 5 }],
+    ['bytes=-3 , ', { last: 3 }],
     ['bytes=0-99999999999999999999', { start: 0, end: most }],
     ['bytes=99999999999999999999-', { start: most - 1 }],
     ['bytes=-99999999999999999999', { last: most - 1 }],
@@ -33,7 +36,7 @@ describe('a Range header', () => {
     expect(parseRange(header)).toStrictEqual(range);
   });
 
-  test.each(['items=0-5', 'seconds=1-', 'x=', 'bytes=0-1,3-4', 'bytes=0-1, -1', 'bytes=5-, 0-1'])(
+  test.each(['items=0-5', 'seconds=1-', 'x=', 'bytes=0-1,3-4', 'bytes=0-1, -1', 'bytes=5-, 0-1', 'bytes=0-1,,3-4,'])(
     '%j is answered with the whole content',
     (header) => {
       expect(parseRange(header)).toBeUndefined();
@@ -56,7 +59,8 @@ describe('a Range header', () => {
     'bytes=+1-2',
     'bytes=1 - 2',
     'bytes=1-2-3',
-    'bytes=1-2,',
+    'bytes=,',
+    'bytes= , ,',
     'bytes=1-2,x',
     'bytes=1-2,5-4',
     'bytes=٣-٤',

@@ -14,10 +14,10 @@ export function parseRange(header: string): ByteRange | undefined {
   const equals = header.indexOf('=');
   if (equals < 0) throw malformed(header);
   if (header.slice(0, equals).trim().toLowerCase() !== 'bytes') return undefined;
-  const ranges = header
-    .slice(equals + 1)
-    .split(',')
-    .map((spec) => parseSpec(spec, header));
+  const specs = header.slice(equals + 1).split(',');
+  // Empty elements of a list are skipped. RFC 9110, section 5.6.1.
+  const ranges = specs.filter((spec) => spec.trim() !== '').map((spec) => parseSpec(spec, header));
+  if (ranges.length === 0) throw malformed(header);
   return ranges.length === 1 ? ranges[0] : undefined;
 }
 

@@ -1,5 +1,5 @@
 // Creates images and indexes from content and from other images.
-import { mediaTypes, referrerDescriptor } from '../../model/index.ts';
+import { mediaTypePattern, mediaTypes, referrerDescriptor, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Platform } from '../../model/index.ts';
 
 import { emptyContent, jsonContent, contentSource } from '../content/index.ts';
@@ -46,6 +46,7 @@ export interface CreateImageOptions extends ComposeOptions {
  * await push(registry, 'library/example', image, { tags: ['latest'] });
  */
 export function createImage(options: CreateImageOptions): Image {
+  assertArtifactType(options);
   const { mediaType = mediaTypes.imageManifest, artifactType, algorithm } = options;
   if (options.config === undefined && artifactType === undefined) {
     throw new TypeError('an image without a config needs an artifactType');
@@ -97,6 +98,7 @@ export interface CreateIndexOptions extends ComposeOptions {
  * await push(registry, 'library/example', index, { tags: ['v1'] });
  */
 export function createIndex(entries: readonly (Ref | IndexEntry)[], options: CreateIndexOptions = {}): Index {
+  assertArtifactType(options);
   const { mediaType = mediaTypes.imageIndex, algorithm } = options;
   const items = entries.map((entry): IndexEntry => ('ref' in entry ? entry : { ref: entry }));
   const document = {
@@ -110,6 +112,16 @@ export function createIndex(entries: readonly (Ref | IndexEntry)[], options: Cre
   const { content, descriptor } = jsonContent(document, mediaType, { algorithm });
   const source = refsSource(items.map(({ ref }) => ref));
   return asIndex(createRef({ bytes: content, mediaType, digest: descriptor.digest, source }));
+}
+
+/** Others may write any text as a type, but a new artifact follows the specification. */
+function assertArtifactType({ artifactType = '' }: ComposeOptions): void {
+  if (artifactType === '' || mediaTypePattern.test(artifactType)) return;
+  throw new RegistryError(
+    'MANIFEST_INVALID',
+    `the artifactType ${JSON.stringify(artifactType.slice(0, 200))} is not a media type`,
+    { detail: { field: 'artifactType' } },
+  );
 }
 
 /** Makes the descriptor of an index's entry. It has an artifact type, unless the entry is a container image. */

@@ -63,7 +63,7 @@ export interface Serving {
  * // … docker push 127.0.0.1:PORT/app:1
  * await serving.close();
  *
- * @throws Error of `node:net`, for example EADDRINUSE if the port is in use
+ * @throws Error of `node:net`, for example EADDRINUSE if the port is in use; TypeError if the registry is missing
  */
 export async function serve(registry: Registry, options: ServeOptions = {}): Promise<Serving> {
   const { host = '127.0.0.1', port = 5000, limits = {}, tls } = options;

@@ -43,6 +43,20 @@ const placeholder = digestOf(new Uint8Array());
 
 /** The reply with a body that fails at once: the server ends the connection and sends nothing. */
 export function brokenBody(reply: Reply, error: Error): Reply {
-  const broken = (): Pieces => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) });
-  return mapBody({ ...reply, body: reply.body ?? ' ' }, broken);
+  const { body } = reply;
+  const content = createContent({
+    // One byte, so that the body is read. The server opens it for an answer to HEAD too.
+    descriptor: { mediaType: mediaTypes.octetStream, digest: placeholder, size: 1 },
+    source: {
+      open: async () => {
+        if (typeof body === 'object' && 'cancel' in body) await body.cancel();
+        throw error;
+      },
+    },
+  });
+  return {
+    ...reply,
+    status: reply.status < 200 || [204, 304].includes(reply.status) ? 200 : reply.status,
+    body: content,
+  };
 }

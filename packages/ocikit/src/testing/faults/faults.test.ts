@@ -93,6 +93,25 @@ describe('cutAnswers', () => {
     await expect(get('/v2/a/manifests/v1')).rejects.toThrow('fetch failed');
   });
 
+  test.each(['node', 'fetch'])('loses the answer to a push, which has no body, with the %s handler', async (kind) => {
+    const { bytes, mediaType } = imageOf({ config: image.blobs[0], layers: [] });
+    const fault = cutAnswers({ after: 0, methods: ['PUT', 'POST', 'HEAD', 'DELETE'] });
+    server.inject(fault);
+    const handler = createServer(server.registry, { middleware: [fault] });
+    const request = async (method: string, path: string, body?: Uint8Array): Promise<unknown> => {
+      const init = { method, body: (body ?? null) as BodyInit | null, headers: { 'content-type': mediaType } };
+      if (kind === 'node') return (await get(path, init)).text();
+      return (await handler.fetch(new Request(`http://x${path}`, init))).text();
+    };
+    await expect(request('PUT', '/v2/a/manifests/v2', bytes)).rejects.toThrow();
+    expect((await server.registry.resolveTag('a', 'v2')).size).toBe(bytes.length);
+    await expect(request('POST', '/v2/b/blobs/uploads/')).rejects.toThrow();
+    await expect(request('DELETE', '/v2/a/manifests/v2')).rejects.toThrow();
+    await expect(server.registry.resolveTag('a', 'v2')).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' });
+    if (kind === 'node') await expect(request('HEAD', '/v2/')).rejects.toThrow();
+    if (kind === 'node') await expect(request('HEAD', blobPath)).rejects.toThrow();
+  });
+
   test('lets answers pass that have no body or a shorter one', async () => {
     server.inject(cutAnswers({ after: 100_000 }));
     expect((await get(blobPath, { method: 'HEAD' })).status).toBe(200);

@@ -76,15 +76,15 @@ export function refuseRequests(options: RefuseOptions = {}): Middleware {
 /** Options of {@link cutAnswers} and {@link cutRequests}. */
 export interface CutOptions extends FaultOptions {
   /**
-   * Bytes of the body to let through. With 0, no byte of an answer is sent, its head included. Default: half of the
-   * body.
+   * Bytes of the body to let through. With 0, no byte of an answer is sent, its head included, whether it has a body or
+   * not: so the acknowledgement of a push is lost. Default: half of the body.
    */
   after?: number | 'half' | undefined;
 }
 
 /**
  * Ends the connection in the middle of an answer's body, although the whole body was announced. The registry has
- * handled the request. Answers without a body pass, as those to HEAD do.
+ * handled the request. Answers without a body pass, as those to HEAD do, unless `after` is 0.
  *
  * @example
  * server.inject(cutAnswers({ resources: ['blob'], after: 10_000, times: 1 })); // the next try succeeds
@@ -92,6 +92,7 @@ export interface CutOptions extends FaultOptions {
 export function cutAnswers(options: CutOptions = {}): Middleware {
   return faultOf(options, async (exchange, next) => {
     const reply = await next(exchange);
+    if (options.after === 0) return brokenReply(reply);
     const size = sizeOfBody(reply);
     if (size === undefined) return reply;
     const after = atOf(options.after ?? 'half', size);

@@ -62,7 +62,7 @@ describe('pushing a manifest', () => {
   });
 
   test('by tag with further tag parameters sets these tags too', async () => {
-    expect((await put('x1?tag=x2', two)).headers.get('oci-tag')).toBe('x1, x2');
+    expect((await put('x1?tag=x2&tag=', two)).headers.get('oci-tag')).toBe('x1, x2');
     expect(await tagIsAt('x2')).toBe(digestOfText(two));
   });
 
@@ -131,7 +131,6 @@ describe('pushing a manifest', () => {
     ['.tag', 400, 'MANIFEST_INVALID'],
     ['t'.repeat(129), 400, 'MANIFEST_INVALID'],
     ['v1?tag=a+b', 400, 'MANIFEST_INVALID'],
-    ['v1?tag=', 400, 'MANIFEST_INVALID'],
   ])('to %s is answered %i %s', async (reference, status, code) => {
     const response = await put(reference, one);
     expect([response.status, await server.codeOf(response)]).toEqual([status, code]);

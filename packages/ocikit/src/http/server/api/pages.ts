@@ -16,7 +16,11 @@ export interface Page {
 /**
  * Reads one page of names. Asks `list` for one name more than the page holds, to learn whether a further page follows.
  */
-export async function pageOf(request: ApiRequest, list: (limit: number) => Promise<string[]>): Promise<Page> {
+export async function pageOf(
+  request: ApiRequest,
+  list: (limit: number | undefined) => Promise<string[]>,
+): Promise<Page> {
+  if (request.options.ignorePagination === true) return { entries: await list(undefined), next: undefined };
   const { pageSize: most } = request.limits;
   const limit = Math.min(requestedPageSize(request) ?? request.options.maxListPageSize ?? most, most);
   if (limit === 0) {

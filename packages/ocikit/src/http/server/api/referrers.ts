@@ -1,5 +1,5 @@
 // The referrers of a manifest, in pages. Distribution specification, "Listing Referrers".
-import { mediaTypePattern, mediaTypes, parseDigest, RegistryError } from '../../../model/index.ts';
+import { mediaTypes, parseDigest, RegistryError } from '../../../model/index.ts';
 import type { Descriptor } from '../../../model/index.ts';
 import { jsonText } from '../shared/index.ts';
 import type { Reply } from '../shared/index.ts';
@@ -20,11 +20,12 @@ export async function listReferrers(request: ApiRequest<ResourceOf<'referrers'>>
     throw new RegistryError('NOT_FOUND', 'this registry does not have the referrers API; use the referrers tag');
   }
   const digest = parseDigest(route.digest);
-  const artifactType = artifactTypeIn(query);
+  const artifactType = options.disableReferrersFiltering === true ? undefined : artifactTypeIn(request);
   const last = query.get('last') ?? undefined;
   if (last !== undefined) parseDigest(last);
 
-  const limit = Math.min(requestedPageSize(request) ?? maxPageEntries, maxPageEntries);
+  const isWhole = options.ignorePagination === true;
+  const limit = isWhole ? Infinity : Math.min(requestedPageSize(request) ?? maxPageEntries, maxPageEntries);
   const entries: string[] = [];
   let next: string | undefined;
   if (limit > 0) {
@@ -34,12 +35,12 @@ export async function listReferrers(request: ApiRequest<ResourceOf<'referrers'>>
       ...call,
       artifactType,
       startAfter: last,
-      limit: limit + 1,
+      limit: isWhole ? undefined : limit + 1,
     });
     for await (const descriptor of referrers) {
       const text = JSON.stringify(descriptor);
       size += encoder.encode(text).length + 1;
-      if (previous !== undefined && (entries.length === limit || size > maxPageBytes - 1024)) {
+      if (previous !== undefined && (entries.length === limit || (!isWhole && size > maxPageBytes - 1024))) {
         next = previous.digest;
         break;
       }
@@ -54,11 +55,12 @@ export async function listReferrers(request: ApiRequest<ResourceOf<'referrers'>>
   return jsonText(200, body, headers);
 }
 
-function artifactTypeIn(query: URLSearchParams): string | undefined {
+/** A type that is no media type by RFC 6838 is a filter all the same: manifests may have such types. */
+function artifactTypeIn({ query }: ApiRequest): string | undefined {
   const artifactType = query.get('artifactType') ?? undefined;
-  if (artifactType === undefined || artifactType === '') return undefined;
-  if (artifactType.length > 255 || !mediaTypePattern.test(artifactType)) {
-    throw new RegistryError('BAD_REQUEST', 'the parameter artifactType is not a media type');
+  if (artifactType === undefined) return undefined;
+  if (artifactType.length > 255) {
+    throw new RegistryError('BAD_REQUEST', 'the parameter artifactType is longer than 255 characters');
   }
   return artifactType;
 }

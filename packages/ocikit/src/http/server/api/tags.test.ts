@@ -5,6 +5,7 @@ import { startServer, startSharedServer } from '../../../../test/start-server.ts
 import type { TestServer } from '../../../../test/start-server.ts';
 import { mediaTypes } from '../../../model/index.ts';
 import { createMemoryRegistry } from '../../../stores/memory/index.ts';
+import { pushImage } from '../../../testing/index.ts';
 
 const tags = ['B', 'a', '1.0', '1.0-rc', '_x', 'z', '1.0.1'].toSorted();
 
@@ -44,13 +45,34 @@ describe('a list of tags', () => {
     expect(await allPages(server, '/v2/a/tags/list?last=zz')).toEqual([{ name: 'a', tags: [] }]);
   });
 
+  test.each(['last=', 'n=', 'n=&last=', 'last', '&'])('with %j is the whole list', async (query) => {
+    expect(await allPages(server, `/v2/a/tags/list?${query}`)).toEqual([{ name: 'a', tags }]);
+  });
+
+  test('with an empty last comes in pages too', async () => {
+    const pages = await allPages(server, '/v2/a/tags/list?last=&n=3');
+    expect(pages[0]).toEqual({ name: 'a', tags: tags.slice(0, 3) });
+    expect(pages).toHaveLength(3);
+  });
+
+  test('is whole with ignorePagination, whatever the request asks for', async () => {
+    const store = createMemoryRegistry();
+    await pushImage(store, 'a', { tags: ['v1', 'v2', 'v3'] });
+    const other = await startServer(store, { ignorePagination: true, limits: { pageSize: 2 } });
+    for (const query of ['', '?n=1', '?n=x', '?last=v1', '?n=1&last=v2']) {
+      const response = await other.fetch(`/v2/a/tags/list${query}`);
+      expect(response.headers.get('link')).toBeNull();
+      expect(await response.json()).toEqual({ name: 'a', tags: ['v1', 'v2', 'v3'] });
+    }
+  });
+
   test('with n=0 is empty and has no link', async () => {
     const response = await server.fetch('/v2/a/tags/list?n=0');
     expect(await response.json()).toEqual({ name: 'a', tags: [] });
     expect(response.headers.get('link')).toBeNull();
   });
 
-  test.each(['-1', 'x', '1.5', '', '1e3', ' 1'])('with n=%j is answered 400 PAGINATION_NUMBER_INVALID', async (n) => {
+  test.each(['-1', 'x', '1.5', '1e3', ' 1', '%'])('with n=%j is answered 400 PAGINATION_NUMBER_INVALID', async (n) => {
     const response = await server.fetch(`/v2/a/tags/list?n=${encodeURIComponent(n)}`);
     expect([response.status, await server.codeOf(response)]).toEqual([400, 'PAGINATION_NUMBER_INVALID']);
   });

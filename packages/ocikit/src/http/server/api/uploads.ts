@@ -2,6 +2,7 @@
 import {
   digestAlgorithm,
   isRegistryError,
+  isRepository,
   parseDigest,
   RegistryError,
   sizeInDetail,
@@ -32,8 +33,10 @@ export async function startUpload(request: StartRequest): Promise<Reply> {
 
   if (mount !== undefined) {
     const from = query.get('from') ?? undefined;
-    const result = await registry.mountBlob(from, route.repository, mount, uploadOptions).catch((error: unknown) => {
-      // If the blob cannot be mounted, the client sends it.
+    const isUsable = from === undefined || isRepository(from);
+    const mounted = isUsable ? registry.mountBlob(from, route.repository, mount, uploadOptions) : undefined;
+    // If the blob cannot be mounted, the client sends it.
+    const result = await mounted?.catch((error: unknown) => {
       if (isRegistryError(error, 'UNSUPPORTED', 'BLOB_UNKNOWN', 'NAME_UNKNOWN')) return undefined;
       throw error;
     });

@@ -1,7 +1,7 @@
 // The options and limits of a server, with their units and defaults.
 import type { Descriptor } from '../../../model/index.ts';
 
-import type { Exchange, Middleware } from './exchange.ts';
+import type { Exchange, Middleware, Reply } from './exchange.ts';
 
 /** The target of the server's log messages. `console` fits. */
 export interface Logger {
@@ -88,9 +88,21 @@ export interface ServerOptions {
   allowedOrigins?: readonly string[] | undefined;
   /** The name of this server in its log messages. Default: no name. */
   debugId?: string | undefined;
+  /**
+   * Returns the answer to a failed request, in place of `reply`, the server's own. It runs before the answer gets the
+   * headers of every answer. If it throws, the server's own is sent. Default: the server's own.
+   */
+  writeError?: ((error: unknown, reply: Reply, exchange: Exchange) => Reply | Promise<Reply>) | undefined;
 
   /** Answer 404 to the referrers API, and send no `OCI-Subject`, as registries without that API do. Default: false. */
   disableReferrersApi?: boolean | undefined;
+  /**
+   * Ignore the `artifactType` of requests for referrers, and send no `OCI-Filters-Applied`, as some registries do.
+   * Default: false.
+   */
+  disableReferrersFiltering?: boolean | undefined;
+  /** Ignore `n` and `last` and send each list whole, as some registries do. Default: false. */
+  ignorePagination?: boolean | undefined;
   /**
    * Answer 202 to a POST with a digest and ignore its body, as some registries do. The client then sends the blob with
    * a PUT. Default: false.
