@@ -188,8 +188,8 @@ function parametersIn(query: string, { ignorePagination }: ServerOptions): URLSe
 }
 
 /**
- * The headers of a reply whose body may have changed since `Content-Length` was set: a wrong length would let the client
- * wait for more, or read the rest of this answer as its next one.
+ * The headers of a reply whose body may have changed since `Content-Length` was set: a wrong length would let the
+ * client wait for more, or read the rest of this answer as its next one.
  */
 function withLength({ method }: Exchange, { status, headers, body }: Reply): Reply['headers'] {
   const hasLength = method !== 'HEAD' || body !== undefined;
