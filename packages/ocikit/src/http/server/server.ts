@@ -50,7 +50,9 @@ export interface Server {
  * export default { fetch: server.fetch }; // Deno, Bun, Workers
  */
 export function createServer(registry: Registry, options: ServerOptions = {}): Server {
-  if (typeof registry?.getBlob !== 'function') {
+  // A caller without types may have forgotten it.
+  const given: Partial<Registry> | undefined = registry;
+  if (typeof given?.getBlob !== 'function') {
     throw new TypeError('the first argument has to be a registry, such as createMemoryRegistry(); options come second');
   }
   const limits = resolveLimits(options.limits);
