@@ -50,9 +50,7 @@ export interface Server {
  * export default { fetch: server.fetch }; // Deno, Bun, Workers
  */
 export function createServer(registry: Registry, options: ServerOptions = {}): Server {
-  // A caller without types may have forgotten it.
-  const given: Partial<Registry> | undefined = registry;
-  if (typeof given?.getBlob !== 'function') {
+  if (!isRegistry(registry)) {
     throw new TypeError('the first argument has to be a registry, such as createMemoryRegistry(); options come second');
   }
   const limits = resolveLimits(options.limits);
@@ -73,4 +71,9 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
       connections.endIdle();
     },
   };
+}
+
+/** False for a caller without types that has forgotten the registry. */
+function isRegistry(given: unknown): given is Registry {
+  return typeof given === 'object' && given !== null && 'getBlob' in given && typeof given.getBlob === 'function';
 }
