@@ -49,6 +49,8 @@ describe.each(['per-repository', 'shared'])('a root that may be read and not wri
     const second = await servers.start(root, { flags });
     expect((await pushSmall(second.url, 'team/app', latest, 'latest')).status).toBe(201);
     await second.kill();
+    // A server lets no other user into this directory.
+    execFileSync('chmod', ['-R', 'a+rX', join(root, '.ocikit')]);
     return { root, folded, latest };
   }
 
