@@ -34,7 +34,7 @@ describe.each([
     'testing.md',
     ['TestServerOptions', 'FaultOptions', 'RefuseOptions', 'CutOptions', 'RedirectOptions', 'SlowOptions'],
   ],
-  ['testing.md', ['CorruptOptions', 'ResizeOptions', 'TokenOptions', 'ContractSubject', 'ContractTraits']],
+  ['testing.md', ['CorruptOptions', 'ResizeOptions', 'TokenOptions', 'ContractTarget', 'ContractTraits']],
   ['own-store.md', ['PartialRegistryOptions', 'CreateContentOptions']],
   ['images.md', ['PullOptions', 'PushOptions', 'CreateImageOptions']],
 ])('the guide %s', (guide, interfaces) => {

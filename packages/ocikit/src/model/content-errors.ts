@@ -44,7 +44,11 @@ export function isManifestUnknown(error: unknown): error is RegistryError {
   return isRegistryError(error, 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
 }
 
-/** True if the error says that a blob or its whole repository does not exist; like {@link isManifestUnknown}. */
+/**
+ * True if the error says that a blob or its whole repository does not exist; like {@link isManifestUnknown}.
+ *
+ * @example if (isBlobUnknown(error)) await registry.pushBlob('team/app', { digest }, bytes);
+ */
 export function isBlobUnknown(error: unknown): error is RegistryError {
   return isRegistryError(error, 'BLOB_UNKNOWN', 'NAME_UNKNOWN', 'NOT_FOUND');
 }
