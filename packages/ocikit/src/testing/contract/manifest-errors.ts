@@ -123,8 +123,8 @@ const malformed: readonly Malformed[] = [
   },
   { what: 'too long an artifact type', manifest: () => image({ artifactType: tooLong }), field: 'artifactType' },
   {
-    what: 'an artifact type that is no media type',
-    manifest: () => image({ artifactType: 'no type' }),
+    what: 'an artifact type with a line break',
+    manifest: () => image({ artifactType: 'a\nb' }),
     field: 'artifactType',
   },
   {

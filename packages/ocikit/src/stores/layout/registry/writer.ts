@@ -8,6 +8,7 @@ import {
   blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
+  hasUrls,
   parseDigest,
   readSource,
   splitDigest,
@@ -359,23 +360,25 @@ async function assertLinksExist(
   links: ManifestLinks,
 ): Promise<void> {
   const sizes = new Map<Digest, number>();
-  const noteSize = (digest: Digest, size: number | undefined): boolean => {
-    if (size !== undefined) sizes.set(digest, size);
-    return size !== undefined;
-  };
+  const sizeOfManifest = (digest: Digest): number | undefined =>
+    layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor.size;
   const missing = await firstMissing(links, {
     async hasBlob(digest) {
-      return noteSize(digest, await state.sizeOfBlob(layout, repository, digest));
+      const size = await state.sizeOfBlob(layout, repository, digest);
+      if (size !== undefined) sizes.set(digest, size);
+      return size !== undefined;
     },
     hasManifest(digest) {
-      if (state.claims.isBeingRemoved(repository, digest)) return false;
-      return noteSize(digest, layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor.size);
+      return !state.claims.isBeingRemoved(repository, digest) && sizeOfManifest(digest) !== undefined;
     },
   });
   if (missing !== undefined) throw linkUnknown(repository, missing);
-  for (const named of [...links.blobs, ...links.manifests]) {
-    assertLinkSize(repository, named, sizes.get(named.digest));
+  for (const blob of links.blobs) {
+    // Content with URLs may be missing, so it was not looked up.
+    const size = hasUrls(blob) ? await state.sizeOfBlob(layout, repository, blob.digest) : sizes.get(blob.digest);
+    assertLinkSize(repository, blob, size);
   }
+  for (const child of links.manifests) assertLinkSize(repository, child, sizeOfManifest(child.digest));
 }
 
 function assertTagsMaySet(
