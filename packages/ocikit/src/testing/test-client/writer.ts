@@ -1,5 +1,5 @@
 // The pushes of the test client.
-import { digestOf, mediaTypes } from '../../model/index.ts';
+import { assertRepository, assertTag, digestOf, mediaTypes, parseDigest } from '../../model/index.ts';
 import type {
   BlobIdentity,
   CallOptions,
@@ -90,6 +90,9 @@ export function clientWriter(
     },
 
     async mountBlob(from, repository, digest, { algorithm, signal, onEvent } = {}) {
+      // The server starts an upload for a source that is no name, and takes an empty parameter for an absent one.
+      if (typeof from === 'string') assertRepository(from);
+      if (digest.length === 0) parseDigest(digest);
       // A function cannot be sent, and a mount without `from` would allow every repository: begin an upload instead.
       const mount = typeof from === 'function' ? {} : { mount: digest, from };
       const url = uploadsOf(http, repository, { ...mount, 'digest-algorithm': algorithm });
@@ -106,6 +109,7 @@ export function clientWriter(
     async pushManifest(repository, bytes, mediaType, options = {}) {
       const { tags = [], signal } = options;
       signal?.throwIfAborted();
+      for (const tag of tags) if (tag === '') assertTag(tag);
       const { url, tagsInQuery } = manifestAddress(http, repository, bytes, options);
       for (const tag of tagsInQuery) url.searchParams.append('tag', tag);
       const headers = { 'content-type': mediaType, ...condition(options.ifTag) };
