@@ -71,13 +71,12 @@ export function assertJsonBounds(bytes: Uint8Array): void {
 
 /** A power of two above {@link mostKeys}, so that searches in the table stay short. */
 const tableSize = 32_768;
-/** Differs in each process: a client cannot choose keys that look like one key. */
-const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-
 /** Counts different keys by their hashes. */
 class KeyCounter {
   readonly #bytes: Uint8Array;
   readonly #hashes = new Uint32Array(tableSize);
+  /** Random, so that a client cannot choose keys that look like one key. Workers allow no random module state. */
+  readonly #seed: number = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   #count = 0;
 
   constructor(bytes: Uint8Array) {
@@ -99,7 +98,7 @@ class KeyCounter {
   /** FNV-1a, with its last bits mixed. */
   #hash(start: number, end: number): number {
     const bytes = this.#bytes;
-    let hash = seed;
+    let hash = this.#seed;
     for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
     hash ^= hash >>> 15;
     return Math.imul(hash, 0x2c1b3c6d) >>> 0;
