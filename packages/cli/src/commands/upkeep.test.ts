@@ -163,6 +163,25 @@ describe('a directory', () => {
     expect((await ocikit('gc', root, '--dry-run')).code).toBe(0);
   });
 
+  test('is only read by a dry run of retain, also while a server has it', async () => {
+    const { stop } = await serve('--root', root);
+    await writeFile(join(dir, 'rules.json'), rules);
+    const before = (await readdir(root, { recursive: true })).toSorted();
+    expect((await ocikit('retain', root, '--rules', join(dir, 'rules.json'), '--dry-run')).code).toBe(0);
+    expect((await readdir(root, { recursive: true })).toSorted()).toEqual(before);
+    expect(await stop()).toBe(0);
+  });
+
+  test('with other registries below it is none', async () => {
+    {
+      await using registry = openLayouts(join(root, 'registry'));
+      await pushContent(registry, 'app', imageOf(), { tags: ['v1'] });
+    }
+    const { code, stderr } = await ocikit('gc', root);
+    expect([code, stderr]).toEqual([1, containing(`ocikit: no registry in ${root}`)]);
+    expect(await readdir(root)).toEqual(['registry']);
+  });
+
   test('with image layouts of another tool is a registry', async () => {
     {
       await using registry = openLayouts(root);

@@ -57,6 +57,8 @@ function hasLayoutBelow(root: string): boolean {
         const path = parent === '' ? entry.name : `${parent}/${entry.name}`;
         // A component with a leading `_` stands for a repository whose name would clash with a layout's files.
         if (!entry.isDirectory() || !isRepository(path.replaceAll(/(^|\/)_/g, '$1'))) continue;
+        // Another registry is no part of this one: its own root has to be named.
+        if (isDirectory(join(root, path, '.ocikit'))) continue;
         if (isLayout(join(root, path))) return true;
         next.push(path);
       }

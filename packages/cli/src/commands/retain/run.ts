@@ -23,7 +23,8 @@ export async function runRetain(dir: string, flags: RetainFlags): Promise<void> 
   const output = outputOf(flags);
   const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
   try {
-    await registry.own();
+    // A dry run only reads, which needs no lock and writes nothing.
+    if (flags.dryRun !== true) await registry.own();
     await untilInterrupted(async (signal) => {
       let written = Promise.resolve();
       const report = await applyRetention(registry, rules, {

@@ -4,8 +4,6 @@ import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
 
 import { isMissing } from '../../disk/index.ts';
-import { RegistryError } from '../../../model/index.ts';
-
 import { SortedNames } from '../../repository/index.ts';
 
 import { entriesOf, formatIdentity, hasBlobs, hasEntries } from '../files/index.ts';
@@ -116,13 +114,13 @@ const nothing: Examined = { isOne: false, hasDirectories: false };
 
 /**
  * Examines a directory. Synchronous unless only the index can tell: it takes some ten microseconds, and a thread ten
- * times as long.
- *
- * @throws RegistryError UNAVAILABLE if the directory cannot be listed
+ * times as long. A directory that cannot be listed counts as a repository.
  */
 export function examine(path: string): Examined {
   if (modifiedAt(path) === undefined) return nothing;
   const entries = entriesNow(path);
+  // Nothing tells whether it is a repository. If a client asks for it, reading it reports the error.
+  if (entries === undefined) return { isOne: true, hasDirectories: false };
   const hasDirectories = entries.some(mayHoldRepositories);
   const isLayout = entries.some(({ name }) => name === 'index.json' || name === 'blobs');
   return { isOne: isLayout && (hasEntriesOfSha256(path) || hasContent(path)), hasDirectories };
@@ -173,12 +171,12 @@ function componentOf(name: string): string {
   return name.startsWith('_') ? name.slice(1) : name;
 }
 
-function entriesNow(path: string): Dirent[] {
+/** Undefined if the directory cannot be listed. One such directory must not fail the list of all repositories. */
+function entriesNow(path: string): Dirent[] | undefined {
   try {
     return readdirSync(path, { withFileTypes: true });
   } catch (cause) {
-    if (isMissing(cause)) return [];
-    throw new RegistryError('UNAVAILABLE', `${path} cannot be listed: ${String(cause)}`, { cause });
+    return isMissing(cause) ? [] : undefined;
   }
 }
 
