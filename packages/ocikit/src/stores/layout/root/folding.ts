@@ -68,7 +68,7 @@ export class Folding {
   #wait = longestIdle;
   /** When the first change to a small index came after the last fold, by a monotonic clock. */
   #changedAt: number | undefined;
-  /** When the next fold for other tools may begin. */
+  /** When the next fold may begin that nothing but other tools, or a broken repository, asks for. */
   #restUntil = 0;
   #isStopped = false;
 
@@ -82,7 +82,10 @@ export class Folding {
     const contentLength = journal.contentLength + frozen.contentLength;
     const length = journal.length + frozen.length - contentLength;
     const isLong = length > Math.max(smallestFold, (layout.size * entrySize) / 4) || contentLength > largestContent;
-    if (isLong || this.#options.unsettled.isDue) this.now();
+    const isDue = isLong || this.#options.unsettled.isDue;
+    // While a repository is broken, no fold makes the journals shorter, so folds rest between two tries.
+    const rests = (this.#failed.size > 0 || this.#held.size > 0) && performance.now() < this.#restUntil;
+    if (isDue && !rests) this.now();
     else this.whenIdle(layout);
   }
 
@@ -273,7 +276,8 @@ export class Folding {
   async #recoverHeld(): Promise<void> {
     for (const [directory, retry] of this.#held) {
       try {
-        await retry();
+        // It folds the layout, which a caller of foldOne may want as well.
+        await this.#inTurn(retry);
         this.#held.delete(directory);
       } catch (error) {
         this.#options.assertOwned();
