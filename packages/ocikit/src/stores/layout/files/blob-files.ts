@@ -8,7 +8,7 @@ import type { ByteReader, ResolvedRange } from '../../../model/index.ts';
 
 import { fileReader, hasCode, isMissing, kindOf, NotAFileError, readRegularNow, statsOf } from '../../disk/index.ts';
 
-import { entriesOf, hasEntries, noFollow } from './files.ts';
+import { entriesOf, hasEntries, noFollow } from './reading.ts';
 import type { Warn } from './warn.ts';
 
 /**

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { assertInside, Files, hasEntries, isTemporaryName } from './files.ts';
+import { Files, isTemporaryName } from './files.ts';
+import { assertInside, hasEntries } from './reading.ts';
 
 let dir: string;
 beforeEach(async () => {

@@ -6,28 +6,24 @@ import {
   constants,
   fdatasync,
   fsync,
-  lstatSync,
   mkdirSync,
   openSync,
-  opendirSync,
   renameSync,
   statSync,
   writeSync,
 } from 'node:fs';
-import type { BigIntStats, Dirent } from 'node:fs';
-import { chmod, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { RegistryError } from '../../../model/index.ts';
 
-import { hasCode, isMissing, NotAFileError, readRegular, readWithoutWaiting } from '../../disk/index.ts';
+import { hasCode, isMissing } from '../../disk/index.ts';
 
+import { formatIdentity, noFollow } from './reading.ts';
 import { Throttle } from './throttle.ts';
 
-/** Flags for opening a file to read. A link or a FIFO that replaces the file after a check does no harm either. */
-export const noFollow: number = readWithoutWaiting | constants.O_NOFOLLOW;
 /** Flags for creating a file. A file that a failed attempt left is overwritten. */
 const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** Modes, less the process's umask. Other tools may read a layout. */
@@ -329,98 +325,4 @@ const temporaryName = /^\.[0-9a-f]{16}\.tmp$/;
 /** True for the names that {@link Files.replace} gives to unfinished files. */
 export function isTemporaryName(name: string): boolean {
   return temporaryName.test(name);
-}
-
-/**
- * Checks every component of a path below `root`; `root` itself may be a link.
- *
- * @throws RegistryError UNAVAILABLE if a component is a symbolic link
- */
-export function assertInside(root: string, components: readonly string[]): void {
-  let path = root;
-  for (const component of components) {
-    path = join(path, component);
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) return;
-    if (stats.isSymbolicLink()) {
-      throw new RegistryError('UNAVAILABLE', `${path} is a symbolic link: links below the root are not followed`);
-    }
-  }
-}
-
-/**
- * Reads a file of the store's own.
- *
- * @throws RegistryError UNAVAILABLE if the file exists and cannot be read. The error names the file: Node names it
- *   only if opening fails
- */
-export async function readWhole(path: string): Promise<Buffer> {
-  try {
-    return await readRegular(path, noFollow);
-  } catch (cause) {
-    if (isMissing(cause)) throw cause;
-    if (cause instanceof NotAFileError) throw new RegistryError('UNAVAILABLE', cause.message, { cause });
-    throw new RegistryError('UNAVAILABLE', `${path} cannot be read: ${String(cause)}`, { cause });
-  }
-}
-
-/**
- * The entries of a directory; none if there is no such directory. An unreadable directory is an error, never empty.
- */
-export async function entriesOf(dir: string): Promise<Dirent[]> {
-  try {
-    return await readdir(dir, { withFileTypes: true });
-  } catch (cause) {
-    if (isMissing(cause)) return [];
-    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
-  }
-}
-
-/**
- * A text that changes when a file is replaced or its content changes, found without reading it; empty if there is
- * none.
- */
-export async function identityOf(path: string): Promise<string> {
-  try {
-    return formatIdentity(await stat(path, { bigint: true }));
-  } catch (error) {
-    if (isMissing(error)) return '';
-    throw error;
-  }
-}
-
-/** The {@link identityOf} a file at this moment. Synchronous: `stat` takes microseconds, a thread a hundred. */
-export function identityNow(path: string): string {
-  try {
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-    return stats === undefined ? '' : formatIdentity(stats);
-  } catch (error) {
-    if (isMissing(error)) return '';
-    throw error;
-  }
-}
-
-/** The {@link identityOf} a file, from its stats. */
-export function formatIdentity({
-  ino,
-  size,
-  mtimeNs,
-  ctimeNs,
-}: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string {
-  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-}
-
-/** True if a directory has entries. Only the first is read, as there may be very many. */
-export function hasEntries(dir: string): boolean {
-  try {
-    const directory = opendirSync(dir);
-    try {
-      return directory.readSync() !== null;
-    } finally {
-      directory.closeSync();
-    }
-  } catch (cause) {
-    if (isMissing(cause)) return false;
-    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
-  }
 }

@@ -2,22 +2,21 @@
 export { openRegular, readRegular, readRegularNow, statsOf } from '../../disk/index.ts';
 export { hasBlobs, isFileOf, isNoFile, readerOf, sizeOfFile } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
+export { Files, isTemporaryName } from './files.ts';
+export type { Durability } from './files.ts';
+export { PrivateDirectory, nameOfLayout, privateDirectoryOf } from './private-directory.ts';
+export { pooledRandomBytes } from './random-bytes.ts';
+export { directoryOf, repositoryOf } from './repository-directory.ts';
 export {
-  Files,
   assertInside,
   entriesOf,
   formatIdentity,
   hasEntries,
   identityNow,
   identityOf,
-  isTemporaryName,
   noFollow,
   readWhole,
-} from './files.ts';
-export type { Durability } from './files.ts';
-export { PrivateDirectory, nameOfLayout, privateDirectoryOf } from './private-directory.ts';
-export { pooledRandomBytes } from './random-bytes.ts';
-export { directoryOf, repositoryOf } from './repository-directory.ts';
+} from './reading.ts';
 export { TimeSlice, inSlices } from './slices.ts';
 export type { Throttle } from './throttle.ts';
 export type { Warn } from './warn.ts';

@@ -8,9 +8,10 @@ import { RegistryError } from '../../../model/index.ts';
 
 import { isMissing, statsOf } from '../../disk/index.ts';
 
-import { isTemporaryName, readWhole } from './files.ts';
+import { isTemporaryName } from './files.ts';
 import type { Files } from './files.ts';
 import { pooledRandomBytes } from './random-bytes.ts';
+import { readWhole } from './reading.ts';
 import type { Warn } from './warn.ts';
 
 /** The bits of a mode that let other users in. */

@@ -1,0 +1,105 @@
+// Looking at files below a root: reading them, listing directories, and telling whether a file has changed.
+import { constants, lstatSync, opendirSync, statSync } from 'node:fs';
+import type { BigIntStats, Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { RegistryError } from '../../../model/index.ts';
+import { isMissing, NotAFileError, readRegular, readWithoutWaiting } from '../../disk/index.ts';
+
+/** Flags for opening a file to read. A link or a FIFO that replaces the file after a check does no harm either. */
+export const noFollow: number = readWithoutWaiting | constants.O_NOFOLLOW;
+
+/**
+ * Checks every component of a path below `root`; `root` itself may be a link.
+ *
+ * @throws RegistryError UNAVAILABLE if a component is a symbolic link
+ */
+export function assertInside(root: string, components: readonly string[]): void {
+  let path = root;
+  for (const component of components) {
+    path = join(path, component);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return;
+    if (stats.isSymbolicLink()) {
+      throw new RegistryError('UNAVAILABLE', `${path} is a symbolic link: links below the root are not followed`);
+    }
+  }
+}
+
+/**
+ * Reads a file of the store's own.
+ *
+ * @throws RegistryError UNAVAILABLE if the file exists and cannot be read. The error names the file: Node names it
+ *   only if opening fails
+ */
+export async function readWhole(path: string): Promise<Buffer> {
+  try {
+    return await readRegular(path, noFollow);
+  } catch (cause) {
+    if (isMissing(cause)) throw cause;
+    if (cause instanceof NotAFileError) throw new RegistryError('UNAVAILABLE', cause.message, { cause });
+    throw new RegistryError('UNAVAILABLE', `${path} cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
+/**
+ * The entries of a directory; none if there is no such directory. An unreadable directory is an error, never empty.
+ */
+export async function entriesOf(dir: string): Promise<Dirent[]> {
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (cause) {
+    if (isMissing(cause)) return [];
+    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+  }
+}
+
+/**
+ * A text that changes when a file is replaced or its content changes, found without reading it; empty if there is
+ * none.
+ */
+export async function identityOf(path: string): Promise<string> {
+  try {
+    return formatIdentity(await stat(path, { bigint: true }));
+  } catch (error) {
+    if (isMissing(error)) return '';
+    throw error;
+  }
+}
+
+/** The {@link identityOf} a file at this moment. Synchronous: `stat` takes microseconds, a thread a hundred. */
+export function identityNow(path: string): string {
+  try {
+    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return stats === undefined ? '' : formatIdentity(stats);
+  } catch (error) {
+    if (isMissing(error)) return '';
+    throw error;
+  }
+}
+
+/** The {@link identityOf} a file, from its stats. */
+export function formatIdentity({
+  ino,
+  size,
+  mtimeNs,
+  ctimeNs,
+}: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+/** True if a directory has entries. Only the first is read, as there may be very many. */
+export function hasEntries(dir: string): boolean {
+  try {
+    const directory = opendirSync(dir);
+    try {
+      return directory.readSync() !== null;
+    } finally {
+      directory.closeSync();
+    }
+  } catch (cause) {
+    if (isMissing(cause)) return false;
+    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+  }
+}
