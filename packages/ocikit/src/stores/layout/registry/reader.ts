@@ -61,28 +61,30 @@ export function layoutReader(state: LayoutState): Reader {
     return file;
   }
 
+  /** Finds a blob and counts it as used. */
+  async function usedBlob(
+    repository: string,
+    digest: Digest,
+    { signal }: CallOptions,
+  ): Promise<{ layout: Layout; size: number }> {
+    signal?.throwIfAborted();
+    assertRepository(repository);
+    parseDigest(digest);
+    const layout = await layoutOf(repository);
+    // Before the check, so that a concurrent removal of unused content sees the use.
+    state.used.touch(layout.blobPath(digest));
+    const size = await state.sizeOfBlob(layout, repository, digest);
+    if (size === undefined) throw await state.blobUnknown(layout, repository, digest);
+    return { layout, size };
+  }
+
   return {
     async getBlob(repository, digest, options = {}) {
-      options.signal?.throwIfAborted();
-      assertRepository(repository);
-      parseDigest(digest);
-      const layout = await layoutOf(repository);
-      // Before the check, so that a concurrent removal of unused content sees the use.
-      state.used.touch(layout.blobPath(digest));
-      const size = await state.sizeOfBlob(layout, repository, digest);
-      if (size === undefined) throw await state.blobUnknown(layout, repository, digest);
+      const { layout, size } = await usedBlob(repository, digest, options);
       return state.openBlob(layout, digest, size, options);
     },
     async resolveBlob(repository, digest, options = {}) {
-      options.signal?.throwIfAborted();
-      assertRepository(repository);
-      parseDigest(digest);
-      const layout = await layoutOf(repository);
-      // Before the check, so that a concurrent removal of unused content sees the use.
-      state.used.touch(layout.blobPath(digest));
-      const size = await state.sizeOfBlob(layout, repository, digest);
-      if (size !== undefined) return blobDescriptor(digest, size);
-      throw await state.blobUnknown(layout, repository, digest);
+      return blobDescriptor(digest, (await usedBlob(repository, digest, options)).size);
     },
     async getManifest(repository, digest, options) {
       return read(repository, await manifest(repository, digest, options));
