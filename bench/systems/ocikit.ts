@@ -8,7 +8,8 @@ const command = fileURLToPath(new URL('../../../packages/cli/bin/ocikit.js', imp
 
 /** Starts ocikit as users do, but with `--quiet`, as the peers log no requests either. */
 export function serve(root: string, port: number, flags: readonly string[]): Command {
-  const args = [command, 'serve', '--quiet', '--port', `${port}`, '--root', root, ...flags];
+  const place = flags.includes('--memory') ? [] : ['--root', root];
+  const args = [command, 'serve', '--quiet', '--port', `${port}`, ...place, ...flags];
   return { file: process.execPath, args };
 }
 

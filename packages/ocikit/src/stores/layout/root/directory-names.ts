@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, statSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
 
-import { isMissing } from '../../disk/index.ts';
+import { hasCode, isMissing } from '../../disk/index.ts';
 import { SortedNames } from '../../repository/index.ts';
 
 import { entriesOf, formatIdentity, hasBlobs, hasEntries } from '../files/index.ts';
@@ -114,7 +114,7 @@ const nothing: Examined = { isOne: false, hasDirectories: false };
 
 /**
  * Examines a directory. Synchronous unless only the index can tell: it takes some ten microseconds, and a thread ten
- * times as long. A directory that cannot be listed counts as a repository.
+ * times as long. A directory that this user may not list counts as a repository.
  */
 export function examine(path: string): Examined {
   if (modifiedAt(path) === undefined) return nothing;
@@ -171,12 +171,17 @@ function componentOf(name: string): string {
   return name.startsWith('_') ? name.slice(1) : name;
 }
 
-/** Undefined if the directory cannot be listed. One such directory must not fail the list of all repositories. */
+/**
+ * Undefined if this user may not list the directory. One such directory must not fail the list of all repositories. Any
+ * other error may pass, and fails the list: it would lack names otherwise.
+ */
 function entriesNow(path: string): Dirent[] | undefined {
   try {
     return readdirSync(path, { withFileTypes: true });
   } catch (cause) {
-    return isMissing(cause) ? [] : undefined;
+    if (isMissing(cause)) return [];
+    if (hasCode(cause, 'EACCES', 'EPERM')) return undefined;
+    throw cause;
   }
 }
 
