@@ -102,3 +102,30 @@ export function sizeInDetail(detail: unknown): number | undefined {
   if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
   return typeof detail.size === 'number' ? detail.size : undefined;
 }
+
+/**
+ * An upload that never was, or has ended: BLOB_UPLOAD_UNKNOWN. Distribution specification, "Pushing blobs".
+ *
+ * @param digest the blob that the upload became, if it was committed
+ * @example throw uploadUnknown('team/app');
+ */
+export function uploadUnknown(repository: string, digest?: Digest): RegistryError {
+  return new RegistryError(
+    'BLOB_UPLOAD_UNKNOWN',
+    digest === undefined
+      ? `${repository} has no such upload, or the upload has ended: start a new one`
+      : `this upload to ${repository} has ended: it became the blob ${digest}`,
+    digest === undefined ? {} : { detail: { digest } },
+  );
+}
+
+/**
+ * The digest in the detail of an error, as {@link uploadUnknown} and {@link blobUnknown} make it; undefined if there is
+ * none.
+ *
+ * @example if (digestInDetail(error.detail) === digest) console.log('it was pushed before');
+ */
+export function digestInDetail(detail: unknown): string | undefined {
+  if (typeof detail !== 'object' || detail === null || !('digest' in detail)) return undefined;
+  return typeof detail.digest === 'string' ? detail.digest : undefined;
+}

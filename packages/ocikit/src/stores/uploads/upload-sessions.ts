@@ -6,6 +6,7 @@ import {
   readSource,
   RegistryError,
   splitDigest,
+  uploadUnknown,
   wrongDigest,
   wrongSize,
 } from '../../model/index.ts';
@@ -83,7 +84,8 @@ export class UploadSessions {
   readonly #limits: UploadLimits;
   /** The uploads with bytes, by id, in the order of their last use. */
   readonly #sessions = new Map<string, Session>();
-  readonly #ended = new Recent<string, true>(rememberedEnded);
+  /** The blobs that ended uploads became; empty for an upload that was cancelled or discarded. */
+  readonly #ended = new Recent<string, { digest: Digest | undefined }>(rememberedEnded);
   /** The clock's time at `performance.now()` 0, in milliseconds since 1970; the earliest value if the clock jumped. */
   #origin = Date.now() - performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -134,7 +136,7 @@ export class UploadSessions {
   async #restore(repository: string, id: string): Promise<void> {
     if (this.#backend.ids.check(repository, id)?.isFresh === true) return;
     const restored = await this.#backend.restore?.(repository, id);
-    if (restored === undefined || this.#sessions.has(id) || this.#ended.get(id) === true) return;
+    if (restored === undefined || this.#sessions.has(id) || this.#ended.get(id) !== undefined) return;
     const now = Date.now();
     const { stage, size } = restored;
     this.#sessions.set(id, {
@@ -158,11 +160,10 @@ export class UploadSessions {
     const session = this.#sessions.get(id);
     if (session !== undefined && session.repository === repository) return session;
     const issued = this.#backend.ids.check(repository, id);
-    if (issued === undefined || this.#ended.get(id) === true || issued.at + this.#limits.expiry < this.#earliestNow()) {
-      throw new RegistryError(
-        'BLOB_UPLOAD_UNKNOWN',
-        `${repository} has no such upload, or the upload has ended: start a new one`,
-      );
+    if (issued === undefined) throw uploadUnknown(repository);
+    const ended = this.#ended.get(id);
+    if (ended !== undefined || issued.at + this.#limits.expiry < this.#earliestNow()) {
+      throw uploadUnknown(repository, ended?.digest);
     }
     return undefined;
   }
@@ -240,10 +241,14 @@ export class UploadSessions {
     session.pausedAt = performance.now();
   }
 
-  /** Ends an upload. Its id is unknown from now on. */
-  end(id: string): void {
+  /**
+   * Ends an upload. Its id is unknown from now on.
+   *
+   * @param digest the blob that it became
+   */
+  end(id: string, digest?: Digest): void {
     this.#sessions.delete(id);
-    this.#ended.set(id, true);
+    this.#ended.set(id, { digest });
   }
 
   /** If the limit of uploads is reached, discards one that pauses for too long, or throws TOOMANYREQUESTS. */
@@ -350,7 +355,7 @@ class SessionUpload implements BlobUpload {
         throw error;
       });
       this.#committed = true;
-      this.#uploads.end(this.id);
+      this.#uploads.end(this.id, digest);
       return descriptor;
     } finally {
       await this.#uploads.release(session, before);

@@ -1,9 +1,11 @@
 // Uploads of blobs: starting, appending, committing, cancelling, and mounting instead.
 import {
   digestAlgorithm,
+  digestInDetail,
   isRegistryError,
   isRepository,
   parseDigest,
+  readSource,
   RegistryError,
   sizeInDetail,
   splitDigest,
@@ -75,13 +77,33 @@ export async function appendToUpload(request: UploadRequest): Promise<Reply> {
 export async function commitUpload(request: UploadRequest): Promise<Reply> {
   const digest = parseDigest(request.query.get('digest') ?? '');
   const chunk = chunkOf(request);
-  return resuming(request, chunk, async (upload) => {
+  const reply = resuming(request, chunk, async (upload) => {
     const commit = (source: BlobSource | undefined): Promise<Descriptor> =>
       upload.commit(digest, { ...request.call, ...chunk, source });
     const descriptor =
       chunk.size === 0 ? commit(undefined) : request.receive(chunk.size, (body) => commit(body.source));
     return createdReply(request, await descriptor);
   });
+  return reply.catch((error: unknown) => committedBefore(request, digest, chunk, error));
+}
+
+/**
+ * A client whose connection was cut before the answer sends its PUT again. If the upload has become this blob, it gets
+ * the answer that was lost.
+ */
+async function committedBefore(request: UploadRequest, digest: Digest, chunk: Chunk, error: unknown): Promise<Reply> {
+  const { registry, route, call } = request;
+  if (!isRegistryError(error, 'BLOB_UPLOAD_UNKNOWN') || digestInDetail(error.detail) !== digest) throw error;
+  const descriptor = await registry.resolveBlob(route.repository, digest, call).catch(() => {
+    throw error;
+  });
+  if (chunk.size !== 0) await request.receive(chunk.size, (body) => discard(body.source));
+  return createdReply(request, descriptor);
+}
+
+async function discard(source: BlobSource): Promise<void> {
+  const pieces = readSource(source)[Symbol.asyncIterator]();
+  while ((await pieces.next()).done !== true);
 }
 
 /** DELETE: cancels an upload. Distribution specification, "Cancel a blob upload". */
