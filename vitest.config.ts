@@ -1,4 +1,4 @@
-// The tests of all packages. `npm run faults` runs those of test/faults, which are slow.
+// The tests of all packages. `npm run contract` and `npm run faults` run what takes long.
 import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitest/config';
@@ -18,6 +18,7 @@ export default defineConfig({
       'test/guides/*.test.ts',
       'bench/**/*.test.ts',
     ],
+    exclude: ['**/node_modules/**', '**/*.contract.test.ts'],
     // Much of what is tested waits, for servers that start and disks that write.
     maxWorkers: 2,
     testTimeout: 30_000,
@@ -25,7 +26,7 @@ export default defineConfig({
     retry: process.env['CI'] === 'true' ? 2 : 0,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     coverage: {
-      // CI runs all tests, so only CI measures coverage.
+      // Only CI runs all these tests, so only CI measures coverage.
       enabled: process.env['CI'] === 'true',
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
