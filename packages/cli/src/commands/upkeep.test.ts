@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { collect, isRegistryError } from 'ocikit';
@@ -170,6 +170,50 @@ describe('a directory', () => {
     expect((await ocikit('retain', root, '--rules', join(dir, 'rules.json'), '--dry-run')).code).toBe(0);
     expect((await readdir(root, { recursive: true })).toSorted()).toEqual(before);
     expect(await stop()).toBe(0);
+  });
+
+  test.each(['per-repository', 'shared'])(
+    'is only read by a dry run of gc, also while a server has it: layout %s',
+    async (layout) => {
+      const { registry, stop } = await serve('--root', root, '--layout', layout);
+      await pushContent(registry, 'app', imageOf(), { tags: [] });
+      const upload = await registry.startUpload('app');
+      await upload.append(randomBlob(100_000).bytes);
+      const files = async (): Promise<unknown> => {
+        const names = (await readdir(root, { recursive: true })).toSorted();
+        return Promise.all(names.map(async (name) => [name, (await stat(join(root, name))).mtimeMs]));
+      };
+      // Other tools see a push two seconds later, and the server writes a heartbeat.
+      const written = ([name]: [string, number]): boolean =>
+        !/^\.ocikit(?:$|.*(?:lock|journal))|index\.json/.test(name);
+      const before = ((await files()) as [string, number][]).filter(written);
+      const dry = await ocikit('gc', root, '--dry-run', '--grace', '0', '--layout', layout);
+      expect(dry).toMatchObject({ code: 0, stderr: '', stdout: containing('would remove') });
+      expect(((await files()) as [string, number][]).filter(written)).toEqual(before);
+      expect(await stop()).toBe(0);
+    },
+  );
+
+  test('lists for a dry run of gc and retain what they remove without it, by the times of the last server', async () => {
+    {
+      await using registry = openLayouts(root);
+      await pushContent(registry, 'app', imageOf(), { tags: ['v1'] });
+      await pushContent(registry, 'app', imageOf(), { tags: ['v1'] });
+    }
+    const files = (await readdir(root, { recursive: true })).filter((name) => name.includes('blobs/sha256/'));
+    // The last server used them. Their files are older.
+    for (const file of files) await utimes(join(root, file), 1, 1);
+    const gc = (...args: string[]) => ocikit('gc', root, '--json', ...args);
+    const numbers = async (result: ReturnType<typeof gc>): Promise<unknown> => {
+      const { manifests, blobs } = jsonOf(await result).at(-1) ?? {};
+      return { manifests, blobs };
+    };
+    const recent = await numbers(gc('--dry-run'));
+    expect(recent).toEqual({ manifests: { count: 0, size: 0 }, blobs: { count: 0, size: 0 } });
+    expect(await numbers(gc())).toEqual(recent);
+    const all = await numbers(gc('--dry-run', '--grace', '0'));
+    expect(all).toMatchObject({ manifests: { count: 1 } });
+    expect(await numbers(gc('--grace', '0'))).toEqual(all);
   });
 
   test('with other registries below it is none', async () => {

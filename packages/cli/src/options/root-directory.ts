@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { isRepository } from 'ocikit';
 import { openLayout, openLayouts } from 'ocikit/layout';
-import type { LayoutRegistry } from 'ocikit/layout';
+import type { LayoutOptions, LayoutRegistry } from 'ocikit/layout';
 
 import type { LayoutKind } from './layout-option.ts';
 
@@ -13,12 +13,19 @@ import type { LayoutKind } from './layout-option.ts';
  * Opens a directory that holds a registry: a mistyped name must not look like an empty registry, or become one.
  *
  * @param kind if omitted, a directory that is a layout itself counts as shared
+ * @param readOnly whether to write nothing, so that another process may serve the directory
  */
-export function openRoot(dir: string, kind: LayoutKind | undefined, warn: (line: string) => void): LayoutRegistry {
+export function openRoot(
+  dir: string,
+  kind: LayoutKind | undefined,
+  { warn, readOnly }: { warn: (line: string) => void; readOnly: boolean },
+): LayoutRegistry {
   if (!isDirectory(dir)) throw new Error(`${dir} is not a directory`);
   const found = kindOf(dir, kind);
   const open = found === 'shared' ? openLayout : openLayouts;
-  return open(dir, { onWarning: (message, fields) => warn(`${message} ${JSON.stringify(fields, withMessages)}`) });
+  const onWarning: LayoutOptions['onWarning'] = (message, fields) =>
+    warn(`${message} ${JSON.stringify(fields, withMessages)}`);
+  return open(dir, { onWarning, readOnly });
 }
 
 function isDirectory(path: string): boolean {

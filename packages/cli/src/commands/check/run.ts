@@ -44,7 +44,10 @@ interface Report {
 /** Checks a directory; sets exit code 1 if a finding is left. */
 export async function runCheck(dir: string, flags: CheckFlags): Promise<void> {
   const output = outputOf(flags);
-  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
+  const registry = openRoot(dir, flags.layout, {
+    warn: (line) => process.stderr.write(`warning: ${line}\n`),
+    readOnly: flags.quarantine !== true && flags.repairFrom === undefined,
+  });
   try {
     if (flags.quarantine === true || flags.repairFrom !== undefined) await registry.own();
     const report = await untilInterrupted((signal) => checkAll(registry, flags, output, signal));

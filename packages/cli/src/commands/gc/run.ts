@@ -26,11 +26,16 @@ export interface GcFlags {
 /** Collects garbage in a directory that no server uses. */
 export async function runGc(dir: string, flags: GcFlags): Promise<void> {
   const output = outputOf(flags);
-  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
+  const registry = openRoot(dir, flags.layout, {
+    warn: (line) => process.stderr.write(`warning: ${line}\n`),
+    readOnly: flags.dryRun === true,
+  });
   try {
-    await registry.own().catch((error: unknown) => {
-      throw inUse(dir, error);
-    });
+    if (flags.dryRun !== true) {
+      await registry.own().catch((error: unknown) => {
+        throw inUse(dir, error);
+      });
+    }
     // After a crash all content counts as used now. Let that moment pass, so that `--grace 0` removes it.
     await delay(5);
     await untilInterrupted(async (signal) => {

@@ -22,7 +22,10 @@ export async function runHistory(
   flags: HistoryFlags,
 ): Promise<void> {
   const output = outputOf(flags);
-  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
+  const registry = openRoot(dir, flags.layout, {
+    warn: (line) => process.stderr.write(`warning: ${line}\n`),
+    readOnly: true,
+  });
   try {
     await untilInterrupted(async (signal) => {
       const moves = historyOf(registry)?.moves(repository, { tag, limit: flags.limit, signal }) ?? [];

@@ -21,9 +21,11 @@ export interface RetainFlags {
 export async function runRetain(dir: string, flags: RetainFlags): Promise<void> {
   const rules = await readRetentionFile(flags.rules);
   const output = outputOf(flags);
-  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
+  const registry = openRoot(dir, flags.layout, {
+    warn: (line) => process.stderr.write(`warning: ${line}\n`),
+    readOnly: flags.dryRun === true,
+  });
   try {
-    // A dry run only reads, which needs no lock and writes nothing.
     if (flags.dryRun !== true) await registry.own();
     await untilInterrupted(async (signal) => {
       let written = Promise.resolve();

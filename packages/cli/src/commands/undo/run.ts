@@ -15,7 +15,10 @@ export interface UndoFlags {
 
 /** Takes back the last move of a tag in a directory that no server uses. */
 export async function runUndo(dir: string, { repository, tag }: TagName, flags: UndoFlags): Promise<void> {
-  const registry = openRoot(dir, flags.layout, (line) => process.stderr.write(`warning: ${line}\n`));
+  const registry = openRoot(dir, flags.layout, {
+    warn: (line) => process.stderr.write(`warning: ${line}\n`),
+    readOnly: false,
+  });
   try {
     await registry.own();
     await untilInterrupted(async (signal) => {

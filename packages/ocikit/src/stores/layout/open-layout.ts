@@ -15,6 +15,7 @@ import {
   layoutUploads,
   layoutWriter,
   leaveUsedTimes,
+  readUsedTimes,
   takeUsedTimes,
 } from './registry/index.ts';
 import { LayoutStore } from './root/index.ts';
@@ -35,6 +36,11 @@ export interface LayoutsOptions {
   verifyOnRead?: boolean | undefined;
   /** Accept manifests that name missing content. Default: false. */
   sparse?: boolean | undefined;
+  /**
+   * Only read the directory, also while another process writes: write no file, take no lock, and refuse pushes and
+   * deletes with UNSUPPORTED. Default: false.
+   */
+  readOnly?: boolean | undefined;
   /** Uploads that may hold bytes at the same time; a further one fails with TOOMANYREQUESTS. Default: 1000. */
   maxUploads?: number | undefined;
   /** Milliseconds after which an upload that no client resumes is removed. Default: one day. */
@@ -61,7 +67,7 @@ export interface LayoutRegistry extends Registry, AsyncDisposable {
    * Becomes the one process that writes. Otherwise the first write does this. If the lock's owner is on another host
    * or in another container and may be gone, this takes up to 30 s, in which the owner must be silent.
    *
-   * Rejects with UNAVAILABLE, naming the owner, if another process writes.
+   * Rejects with UNAVAILABLE, naming the owner, if another process writes; with UNSUPPORTED if opened `readOnly`.
    */
   own(): Promise<void>;
   /** Writes each `index.json` that lacks changes. */
@@ -90,7 +96,7 @@ export function openLayouts(dir: string, options: LayoutsOptions = {}): LayoutRe
 }
 
 function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRegistry {
-  const { durability = 'fsync', defaultRepository, sparse = false, verifyOnRead = false } = options;
+  const { durability = 'fsync', defaultRepository, sparse = false, verifyOnRead = false, readOnly = false } = options;
   const { maxUploads = 1000, uploadExpiry = 24 * 60 * 60 * 1000, onWarning = () => undefined } = options;
   const ownership: Ownership = {
     async begin() {
@@ -99,7 +105,15 @@ function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRe
     },
     end: () => leaveUsedTimes(state.used, usedTimes),
   };
-  const store = new LayoutStore({ root, isShared, defaultRepository, durability, warn: onWarning, ownership });
+  const store = new LayoutStore({
+    root,
+    isShared,
+    isReadOnly: readOnly,
+    defaultRepository,
+    durability,
+    warn: onWarning,
+    ownership,
+  });
   const usedTimes = { root, path: store.private.usedTimes, files: store.files, warn: onWarning };
   const sweeps = new UploadSweeps({
     dir: store.private.uploads,
@@ -123,6 +137,14 @@ function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRe
     known = new UploadSessions(layoutUploads(state, ids), { maxUploads, expiry: uploadExpiry });
     return known;
   };
+  const opened = Date.now();
+  let reading: Promise<unknown> | undefined;
+  const readTimes = async (): Promise<void> => {
+    if (!readOnly) return;
+    // A writer has the times in its memory.
+    reading ??= store.hasWriter().then((has) => has || readUsedTimes(state.used, usedTimes, opened));
+    await reading;
+  };
   const close = (): Promise<void> => {
     sweeps.stop();
     return store.close();
@@ -132,7 +154,7 @@ function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRe
     ...layoutWriter(state, uploads),
     ...layoutDeleter(state),
     ...layoutLister(state),
-    [maintenance]: layoutMaintenance(state, uploads),
+    [maintenance]: layoutMaintenance(state, uploads, readTimes),
     [history]: layoutHistory(store),
     [verifiesPushes]: true,
     own: () => store.own(),

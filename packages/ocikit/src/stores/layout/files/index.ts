@@ -14,6 +14,7 @@ export {
   hasEntries,
   identityNow,
   identityOf,
+  namesIn,
   noFollow,
   readWhole,
 } from './reading.ts';

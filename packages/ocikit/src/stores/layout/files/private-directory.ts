@@ -99,16 +99,22 @@ export class PrivateDirectory {
 
   /** The key that signs upload ids; created when it is first needed. */
   async uploadKey(): Promise<Uint8Array> {
-    const path = this.#key;
-    try {
-      const key = await readWhole(path);
-      if (key.length === 32) return key;
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
+    const existing = await this.existingUploadKey();
+    if (existing !== undefined) return existing;
     const key = pooledRandomBytes(32);
-    await this.#files.replace(path, [key]);
+    await this.#files.replace(this.#key, [key]);
     return key;
+  }
+
+  /** The same, undefined if it is not there or damaged. */
+  async existingUploadKey(): Promise<Uint8Array | undefined> {
+    try {
+      const key = await readWhole(this.#key);
+      return key.length === 32 ? key : undefined;
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
   }
 }
 

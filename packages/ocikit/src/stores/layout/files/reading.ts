@@ -1,5 +1,5 @@
 // Looking at files below a root: reading them, listing directories, and telling whether a file has changed.
-import { constants, lstatSync, opendirSync, statSync } from 'node:fs';
+import { constants, lstatSync, opendirSync, readdirSync, statSync } from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -50,9 +50,22 @@ export async function entriesOf(dir: string): Promise<Dirent[]> {
   try {
     return await readdir(dir, { withFileTypes: true });
   } catch (cause) {
-    if (isMissing(cause)) return [];
-    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+    return noneIfMissing(dir, cause);
   }
+}
+
+/** The names of the {@link entriesOf} a directory: half the time, if there are many. */
+export async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (cause) {
+    return noneIfMissing(dir, cause);
+  }
+}
+
+function noneIfMissing(dir: string, cause: unknown): never[] {
+  if (isMissing(cause)) return [];
+  throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
 }
 
 /**
@@ -89,9 +102,16 @@ export function formatIdentity({
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
-/** True if a directory has entries. Only the first is read, as there may be very many. */
+/** Bytes of a directory up to which listing it as a whole takes a third of the time that its first entry alone takes. */
+const smallDirectory = 16 * 1024;
+
+/** True if a directory has entries. In a large one, only the first is read. */
 export function hasEntries(dir: string): boolean {
   try {
+    const size = statSync(dir, { throwIfNoEntry: false })?.size;
+    if (size === undefined) return false;
+    // Some file systems do not tell the size.
+    if (size > 0 && size <= smallDirectory) return readdirSync(dir).length > 0;
     const directory = opendirSync(dir);
     try {
       return directory.readSync() !== null;
@@ -99,7 +119,6 @@ export function hasEntries(dir: string): boolean {
       directory.closeSync();
     }
   } catch (cause) {
-    if (isMissing(cause)) return false;
-    throw new RegistryError('UNAVAILABLE', `${dir} cannot be listed: ${String(cause)}`, { cause });
+    return noneIfMissing(dir, cause).length > 0;
   }
 }

@@ -5,5 +5,5 @@ export { layoutLister } from './lister.ts';
 export { layoutMaintenance } from './maintenance.ts';
 export { layoutReader } from './reader.ts';
 export { LayoutState } from './state.ts';
-export { leaveUsedTimes, takeUsedTimes } from './used-times-file.ts';
+export { leaveUsedTimes, readUsedTimes, takeUsedTimes } from './used-times-file.ts';
 export { layoutUploads, layoutWriter } from './writer.ts';

@@ -25,8 +25,16 @@ import type { LayoutState } from './state.ts';
 const largestManifest = 64 * 1024 * 1024;
 const smallManifest = 64 * 1024;
 
-/** The maintenance interface of a layout registry. */
-export function layoutMaintenance(state: LayoutState, uploads: () => Promise<UploadSessions>): Maintenance {
+/**
+ * The maintenance interface of a layout registry.
+ *
+ * @param readTimes is called before times of use are told: a process that never writes has to read them
+ */
+export function layoutMaintenance(
+  state: LayoutState,
+  uploads: () => Promise<UploadSessions>,
+  readTimes: () => Promise<void>,
+): Maintenance {
   const { store, leases } = state;
   const orphans = new Orphans();
 
@@ -60,13 +68,13 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       const names: string[] = [];
       for await (const { name } of entriesIn(store.private.uploads)) names.push(name);
       // The directory also has uploads that are being written now.
-      const sessions = await uploads();
+      const sessions = store.isReadOnly ? undefined : await uploads();
       const isWanted = (id: string): boolean => repository === undefined || ids.check(repository, id) !== undefined;
       for await (const id of page(names.filter(isWanted), options)) {
         const stats = await statsOf(join(store.private.uploads, id));
         if (stats === undefined || stats.size === 0) continue;
         const { size, birthtime, mtime } = stats;
-        const owner = repository ?? sessions.repositoryOf(id);
+        const owner = repository ?? sessions?.repositoryOf(id);
         yield { id, repository: owner, size, createdAt: birthtime, usedAt: mtime };
       }
     },
@@ -74,6 +82,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
       signal?.throwIfAborted();
       // In a layout per repository, each file belongs to its repository.
       if (!store.isShared) return;
+      await readTimes();
       const layout = await store.layoutOf('');
       for await (const digest of orphans.find(layout, signal)) {
         const path = layout.blobPath(digest);
@@ -205,6 +214,7 @@ export function layoutMaintenance(state: LayoutState, uploads: () => Promise<Upl
   async function open(repository: string, { signal }: ListOptions): Promise<Layout> {
     signal?.throwIfAborted();
     assertRepository(repository);
+    await readTimes();
     const layout = await store.layoutOf(repository);
     if (!(await state.exists(layout, repository))) throw nameUnknown(repository);
     return layout;

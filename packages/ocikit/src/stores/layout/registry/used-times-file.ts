@@ -25,7 +25,27 @@ interface Options {
  * Reads the times that the previous writer saved. If it did not end cleanly there are none, and everything counts as
  * used now, because its last uses are unknown.
  */
-export async function takeUsedTimes(used: UsedTimes, { root, path, files, warn }: Options): Promise<void> {
+export async function takeUsedTimes(used: UsedTimes, options: Options): Promise<void> {
+  const { path, files } = options;
+  if (!(await readUsedTimes(used, options, Date.now()))) return;
+  // Remove the file before any use that it does not contain.
+  await rm(path, { force: true }).catch((error: unknown) => {
+    if (!hasCode(error, 'EISDIR', 'ERR_FS_EISDIR')) throw error;
+  });
+  await files.syncDirectoryOf(path);
+}
+
+/**
+ * Reads the times that the previous writer saved, and leaves the file.
+ *
+ * @param now milliseconds since the epoch; the time of use of all content if there is no file, or it cannot be read
+ * @returns false if there is no file
+ */
+export async function readUsedTimes(
+  used: UsedTimes,
+  { root, path, warn }: Pick<Options, 'root' | 'path' | 'warn'>,
+  now: number,
+): Promise<boolean> {
   try {
     const [head = '', ...lines] = (await readWhole(path)).toString().trimEnd().split('\n');
     const { unknownUntil } = JSON.parse(head) as Head;
@@ -33,15 +53,11 @@ export async function takeUsedTimes(used: UsedTimes, { root, path, files, warn }
     used.restore(times.map(([file, time]) => [join(root, file), time]));
     if (unknownUntil !== undefined) used.setUnknownUntil(unknownUntil);
   } catch (error) {
-    used.setUnknownUntil(Date.now());
-    if (isMissing(error)) return;
+    used.setUnknownUntil(now);
+    if (isMissing(error)) return false;
     warn('the times of last use cannot be read: all content counts as used now', { file: path, error });
   }
-  // Remove the file before any use that it does not contain.
-  await rm(path, { force: true }).catch((error: unknown) => {
-    if (!hasCode(error, 'EISDIR', 'ERR_FS_EISDIR')) throw error;
-  });
-  await files.syncDirectoryOf(path);
+  return true;
 }
 
 /** Saves the times for the next process: as many as {@link UsedTimes} keeps in memory. */

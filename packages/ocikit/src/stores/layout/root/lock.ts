@@ -98,6 +98,13 @@ export class RootLock {
     });
   }
 
+  /** True unless no process has the lock, or its owner is known to be gone. */
+  static async isHeld(dir: string): Promise<boolean> {
+    const path = join(dir, 'lock');
+    const found = await read(path);
+    return found !== undefined && stateOf(path, found) !== 'gone';
+  }
+
   /** False if another process has taken the lock. */
   get isOwned(): boolean {
     if (this.#isReleased) return false;

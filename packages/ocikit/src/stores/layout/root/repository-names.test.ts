@@ -12,8 +12,8 @@ import { directoryOf } from '../files/index.ts';
 
 import { RepositoryNames } from './repository-names.ts';
 
-/** Directories that were listed or opened, and files that were read. */
-const calls = vi.hoisted(() => ({ lists: 0, opened: 0, read: 0 }));
+/** Directories that were listed or opened, files that were read, and looks at names. */
+const calls = vi.hoisted(() => ({ lists: 0, opened: 0, read: 0, looked: 0 }));
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof Fs>();
@@ -27,6 +27,7 @@ vi.mock('node:fs', async (original) => {
     ...real,
     readdirSync: counted('lists', real.readdirSync),
     opendirSync: counted('opened', real.opendirSync),
+    lstatSync: counted('looked', real.lstatSync),
   };
 });
 vi.mock('node:fs/promises', async (original) => {
@@ -66,8 +67,8 @@ function removeContent(name: string): void {
   rmSync(join(root, directoryOf(name), 'blobs/sha256', 'a'.repeat(64)));
 }
 
-async function countsOf(run: () => Promise<unknown>): Promise<{ lists: number; opened: number; read: number }> {
-  Object.assign(calls, { lists: 0, opened: 0, read: 0 });
+async function countsOf(run: () => Promise<unknown>): Promise<typeof calls> {
+  Object.assign(calls, { lists: 0, opened: 0, read: 0, looked: 0 });
   await run();
   return { ...calls };
 }
@@ -116,11 +117,24 @@ describe.each([true, false])('the names of repositories (in the process that wri
     for (const name of many) make(name);
     const names = open();
     const first = await countsOf(async () => expect(await names.after(undefined, 10)).toEqual(many.slice(0, 10)));
-    expect(first).toEqual({ lists: 11, opened: 10, read: 0 });
+    expect(first).toEqual({ lists: 21, opened: 0, read: 0, looked: 10 });
     const again = await countsOf(async () => expect(await names.after(undefined, 10)).toEqual(many.slice(0, 10)));
-    expect(again.lists).toBeLessThanOrEqual(isWriter ? 0 : 11);
+    expect(again.lists).toBeLessThanOrEqual(isWriter ? 0 : 21);
     const last = await countsOf(async () => expect(await names.after('app-2990', 10)).toEqual(many.slice(2991)));
-    expect(last.lists).toBeLessThanOrEqual(10);
+    expect(last.lists).toBeLessThanOrEqual(20);
+  });
+
+  test('need no second look at what is no directory', async () => {
+    for (let i = 0; i < 500; i++) writeFileSync(join(root, `file-${i}`), '');
+    make('z/app');
+    const names = open();
+    expect(await names.after(undefined, 10)).toEqual(['z/app']);
+    const again = await countsOf(async () => expect(await names.after(undefined, 10)).toEqual(['z/app']));
+    expect(again.looked).toBeLessThan(10);
+    rmSync(join(root, 'file-1'));
+    make('file-1');
+    names.note('file-1', true);
+    expect(await names.after(undefined, 10)).toEqual(['file-1', 'z/app']);
   });
 
   test('are only those that hold something', async () => {
@@ -165,8 +179,8 @@ describe('in the process that writes', () => {
     const page = await countsOf(async () => {
       expect(await names.after('app-0999', 2)).toEqual(['app-1000', 'app-1000-new']);
     });
-    // Those in the page, and the one before it: it may have repositories below.
-    expect(page.lists).toBe(3);
+    // Two for each in the page, and for the one before it: it may have repositories below.
+    expect(page.lists).toBe(6);
   });
 
   test('a repository below another one, or in a new directory, is listed at once', async () => {

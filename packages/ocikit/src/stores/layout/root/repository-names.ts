@@ -7,7 +7,7 @@ import type { NameList } from '../../repository/index.ts';
 
 import { directoryOf, TimeSlice } from '../files/index.ts';
 
-import { DirectoryNames, examine, examineOnce } from './directory-names.ts';
+import { DirectoryNames, examine, examineOnce, nothing } from './directory-names.ts';
 import type { Examined } from './directory-names.ts';
 
 /** Milliseconds between two looks at a directory while another process writes to the root. */
@@ -96,7 +96,9 @@ export class RepositoryNames implements NameList {
       for (const component of components) {
         await walkBefore(component);
         if (page.found.length >= page.count) return;
-        const { isOne, hasDirectories } = this.#examine(directory, prefix + component, component);
+        const examined = this.#examine(directory, prefix + component, component);
+        if (examined === nothing) directory.forget(component);
+        const { isOne, hasDirectories } = examined;
         if (await isOne) page.found.push(prefix + component);
         if (page.found.length >= page.count) return;
         if (hasDirectories) waiting.add(component);

@@ -33,6 +33,8 @@ export interface StoreOptions {
   root: string;
   /** True if one layout holds all repositories, false if each has its own. */
   isShared: boolean;
+  /** True if this process must write nothing. Default: false. */
+  isReadOnly?: boolean | undefined;
   /** The repository of index entries that name none. */
   defaultRepository: string | undefined;
   /** How durable acknowledged content is. */
@@ -71,6 +73,8 @@ export class LayoutStore {
   readonly root: string;
   /** True if one layout holds all repositories. */
   readonly isShared: boolean;
+  /** True if this process must write nothing. */
+  readonly isReadOnly: boolean;
   /** Writes the files of the root. */
   readonly files: Files;
   /** Called for problems that do not stop the store. */
@@ -100,6 +104,7 @@ export class LayoutStore {
   constructor(options: StoreOptions) {
     this.root = options.root;
     this.isShared = options.isShared;
+    this.isReadOnly = options.isReadOnly === true;
     this.files = new Files(options.durability, privateDirectoryOf(options.root));
     this.warn = options.warn;
     this.private = new PrivateDirectory(options.root, this.files);
@@ -193,6 +198,9 @@ export class LayoutStore {
   /** Makes this process the one that writes. */
   own(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed());
+    if (this.isReadOnly) {
+      return Promise.reject(new RegistryError('UNSUPPORTED', `${this.root} was opened to be read only`));
+    }
     this.#owning ??= this.#own().catch((error: unknown) => {
       this.#owning = undefined;
       throw error;
@@ -249,8 +257,15 @@ export class LayoutStore {
     }
   }
 
-  /** Creates and checks upload ids, which stay valid after a restart. */
+  /** True if a process writes to the root, or may do so. */
+  hasWriter(): Promise<boolean> {
+    return this.#lock === undefined ? RootLock.isHeld(this.private.path) : Promise.resolve(true);
+  }
+
+  /** Creates and checks upload ids, which stay valid after a restart. To be read only, it only checks them. */
   async ids(): Promise<UploadIdIssuer> {
+    // Without a key there are no uploads: no id is valid for a random one.
+    if (this.isReadOnly) return createUploadIdIssuer(await this.private.existingUploadKey());
     await this.own();
     if (this.#ids === undefined) throw new TypeError('the store is not open');
     return this.#ids;
