@@ -18,7 +18,7 @@ const largestPiece = 1024 * 1024;
  * Node's own iterator costs more than reading a small blob. It also gives one piece of at most 64 KiB at a time, though
  * much more may have arrived while the last piece was written to disk.
  */
-export class NodeRequestBody implements AsyncIterable<Uint8Array> {
+export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #request: IncomingMessage;
   readonly #budget: ByteBudget;
 
