@@ -23,8 +23,8 @@ export interface Server {
   handle(exchange: Exchange): Promise<Reply>;
   /**
    * Takes a connection before `node:http` does, and answers small requests faster. The first request that it cannot
-   * answer hands the connection over for good: one with a large body, a chunked body, or a header that asks for more
-   * than an answer. `serve` uses it.
+   * answer hands the connection over for good: one with a large body of known length, or a header that asks for more than
+   * an answer. `serve` uses it.
    *
    * @param largestHead maximum bytes of a request's head; a connection with a longer one is handed over
    * @param handOver gives the connection to `node:http`: the `connection` listener of a server that has `node` as its
@@ -60,7 +60,7 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   const onBodyError = (error: unknown, exchange: Exchange): void => handler.report(error, exchange);
   let isEnding = false;
   const sending = { onBodyError, writeTimeout: limits.bodyTimeout, isLastAnswer: () => isEnding };
-  const connections = new FastConnections({ ...sending, handle });
+  const connections = new FastConnections({ ...sending, handle, budget });
   return {
     handle,
     fetch: fetchHandler(handle, onBodyError),

@@ -1,11 +1,13 @@
 // Connections on the fast path: requests in, responses out, without `node:http`.
 import type { Socket } from 'node:net';
 
-import { BufferedBody } from '../../shared/index.ts';
-import type { Exchange, Reply } from '../../shared/index.ts';
-import { sendReply, SocketExchange } from '../socket/index.ts';
+import { BufferedBody, malformed } from '../../shared/index.ts';
+import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
+import { RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
 import type { SendOptions } from '../socket/index.ts';
 
+import { ChunkedStream } from './chunked-stream.ts';
+import { UnreadRest } from './unread-rest.ts';
 import { FastRequestReader } from './request-reader.ts';
 import type { FastRequest } from './request-reader.ts';
 import { keepAlive, noteTime, FastResponse } from './response.ts';
@@ -24,6 +26,8 @@ const patienceAfterEnd = 1000;
 export interface FastConnectionsOptions extends SendOptions {
   /** Answers a request. It never rejects. */
   handle: (exchange: Exchange) => Promise<Reply>;
+  /** The memory for received bytes. */
+  budget: ByteBudget;
 }
 
 /**
@@ -63,7 +67,10 @@ export class FastConnections {
       handOver(socket);
     });
     this.#open.add(connection);
-    socket.once('close', () => this.#open.delete(connection));
+    socket.once('close', () => {
+      this.#open.delete(connection);
+      connection.closed();
+    });
   }
 
   /**
@@ -90,10 +97,14 @@ export class FastConnections {
 class FastConnection {
   readonly #all: FastConnections;
   readonly #socket: Socket;
+  readonly #largestHead: number;
   readonly #requests: FastRequestReader;
   readonly #handOver: () => void;
   /** Received bytes behind the request that is being answered. */
   #received: Buffer | undefined;
+  /** The chunked body of the request that is being answered, until its last byte has arrived. */
+  #body: ChunkedStream | undefined;
+  #unread: UnreadRest | undefined;
   #state: 'waiting' | 'working' | 'sending' | 'draining' | 'handed over' = 'waiting';
   #isPaused = false;
   /** True once the client has ended its side. It may still read. */
@@ -106,6 +117,7 @@ class FastConnection {
   constructor(all: FastConnections, socket: Socket, largestHead: number, handOver: () => void) {
     this.#all = all;
     this.#socket = socket;
+    this.#largestHead = largestHead;
     this.#requests = new FastRequestReader(largestHead);
     this.#handOver = handOver;
     socket.on('data', this.#onData);
@@ -115,6 +127,10 @@ class FastConnection {
   }
 
   readonly #onData = (bytes: Buffer): void => {
+    if (this.#body !== undefined) {
+      this.#feed(this.#body, bytes);
+      return;
+    }
     this.#received = this.#received === undefined ? bytes : Buffer.concat([this.#received, bytes]);
     if (this.#state === 'waiting') this.#begin();
     else if (this.#state !== 'handed over') this.#pause();
@@ -124,7 +140,11 @@ class FastConnection {
     this.#hasEnded = true;
     const socket = this.#socket;
     if (this.#state === 'waiting') socket.end();
-    else if (this.#state === 'working') this.#workingAfterEnd = setTimeout(() => socket.destroy(), patienceAfterEnd);
+    else if (this.#state === 'draining' && this.#body !== undefined) socket.destroySoon();
+    else if (this.#state !== 'working') return;
+    // The rest of the body cannot come any more.
+    else if (this.#body !== undefined) socket.destroy();
+    else this.#workingAfterEnd = setTimeout(() => socket.destroy(), patienceAfterEnd);
   };
 
   /** Ends a connection on which nothing has moved: an answer that still waits would wait for ever. */
@@ -153,10 +173,38 @@ class FastConnection {
     clearTimeout(this.#waitingForRest);
     this.#waitingForRest = undefined;
     this.#state = 'working';
+    if (request.isChunked) {
+      this.#answerChunked(request, received.subarray(request.headSize));
+      return false;
+    }
     this.#received = received.length === end ? undefined : received.subarray(end);
     if (this.#received !== undefined) this.#pause();
-    this.#answer(request, request.length === 0 ? undefined : received.subarray(request.headSize, end));
+    const body = request.length === 0 ? undefined : new BufferedBody(received.subarray(request.headSize, end));
+    this.#answer(request, body);
     return false;
+  }
+
+  /** @param received the first bytes of the body, and what follows it */
+  #answerChunked(request: FastRequest, received: Buffer): void {
+    const body = new ChunkedStream(this.#largestHead, { pause: () => this.#pause(), resume: () => this.#resume() });
+    this.#received = undefined;
+    this.#body = body;
+    this.#feed(body, received);
+    if (!body.isComplete) this.#answer(request, new RequestBody(body, this.#all.options.budget));
+    else this.#answer(request, body.content.length === 0 ? undefined : new BufferedBody(body.content));
+  }
+
+  #feed(body: ChunkedStream, bytes: Buffer): void {
+    body.feed(bytes);
+    this.#unread?.count(bytes.length);
+    if (!body.isComplete) return;
+    this.#body = undefined;
+    if (this.#unread !== undefined) {
+      this.#socket.destroySoon();
+      return;
+    }
+    this.#received = body.rest;
+    if (this.#received !== undefined) this.#pause();
   }
 
   /** Stops reading: later requests wait at the client. */
@@ -165,14 +213,20 @@ class FastConnection {
     this.#socket.pause();
   }
 
-  #answer(request: FastRequest, body: Uint8Array | undefined): void {
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  #answer(request: FastRequest, body: Exchange['body']): void {
     const { options } = this.#all;
     const { method, target, fields } = request;
     const exchange = new SocketExchange(this.#socket, {
       method,
       target,
       header: (name) => fields.get(name),
-      body: body === undefined ? undefined : new BufferedBody(body),
+      body,
     });
     const failed = (error: unknown): void => {
       // The head is out, so the error cannot be answered. Cut the answer off: the client must not take it for complete.
@@ -190,8 +244,9 @@ class FastConnection {
     this.#state = 'sending';
     clearTimeout(this.#workingAfterEnd);
     const answer = new FastResponse(this.#socket, exchange.method, options.isLastAnswer());
+    if (this.#body !== undefined) answer.isLast = answer.isEarly = true;
     try {
-      const sending = sendReply(answer, this.#socket, exchange, reply, options);
+      const sending = sendReply(answer, this.#socket, exchange, this.#trueReply(reply), options);
       if (sending === undefined) this.#sent(answer);
       else sending.then(() => this.#sent(answer)).catch(failed);
     } catch (error) {
@@ -199,9 +254,30 @@ class FastConnection {
     }
   }
 
-  #sent({ isLast }: FastResponse): void {
-    if (isLast) this.#expectDrain();
-    else this.#next();
+  /** The reply, unless it accepts a request whose body turned out to be malformed. */
+  #trueReply(reply: Reply): Reply {
+    const error = this.#body?.errored ?? null;
+    return error === null || reply.status >= 400 ? reply : malformed(error.message);
+  }
+
+  #sent({ isLast, isEarly }: FastResponse): void {
+    if (!isLast) {
+      this.#next();
+      return;
+    }
+    this.#expectDrain();
+    if (isEarly) this.#discardRest();
+  }
+
+  /** Receives the rest of a refused body: the system would reset the connection, and the answer would be lost. */
+  #discardRest(): void {
+    if (this.#body === undefined) {
+      this.#socket.destroySoon();
+      return;
+    }
+    this.#body.discard();
+    this.#unread = new UnreadRest(this.#socket);
+    this.#resume();
   }
 
   #next(): void {
@@ -217,10 +293,7 @@ class FastConnection {
       socket.end();
       return;
     }
-    if (this.#isPaused) {
-      this.#isPaused = false;
-      socket.resume();
-    }
+    this.#resume();
     // The server began to stop while this request was answered, so this connection was not idle then.
     if (this.#all.options.isLastAnswer()) this.endIfIdle();
   }
@@ -276,6 +349,12 @@ class FastConnection {
     this.#handOver();
     if (received !== undefined) socket.unshift(received);
   };
+
+  /** The connection has closed. */
+  closed(): void {
+    this.#body?.close();
+    this.#unread?.stop();
+  }
 
   /** Ends the connection if it waits for a request. */
   endIfIdle(): void {

@@ -5,14 +5,17 @@ export class HeaderFields {
   /** The fields, each with the line break before it. */
   readonly #text: string;
   readonly #lowerCase: string;
-  /** Bytes of the body. */
+  /** Bytes of the body, as far as they are announced. */
   readonly contentLength: number;
+  /** True if the body comes in chunks. */
+  readonly isChunked: boolean;
   readonly #found = new Map<string, string | undefined>();
 
   constructor(text: string) {
     this.#text = text;
     this.#lowerCase = text.toLowerCase();
     this.contentLength = Number(this.get('content-length') ?? '0');
+    this.isChunked = this.#lowerCase.includes('\r\ntransfer-encoding:');
   }
 
   /** Returns true if the fields, in lower case, match a pattern. */

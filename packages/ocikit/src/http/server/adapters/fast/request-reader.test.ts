@@ -27,6 +27,12 @@ describe('a request on a connection', () => {
     expect(read('PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Length:  12 \r\n\r\n{}')?.length).toBe(12);
   });
 
+  test.each(['chunked', 'Chunked', '\tCHUNKED '])('with a body in chunks (%j) has no length', (encoding) => {
+    const request = read(`PATCH /v2/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:${encoding}\r\n\r\n3\r\nabc`);
+    expect(request).toMatchObject({ method: 'PATCH', length: 0, isChunked: true });
+    expect(read('PATCH /v2/a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc')?.isChunked).toBe(false);
+  });
+
   test('has all values of a repeated field', () => {
     const request = read('GET / HTTP/1.1\r\nAccept: a/b\r\nHost: x\r\naccept:c/d\r\nACCEPT: \r\n\r\n');
     expect(request?.fields.get('accept')).toBe('a/b, c/d, ');
@@ -58,7 +64,7 @@ describe('a request on a connection', () => {
     ['another version', 'GET /v2/ HTTP/1.0'],
     ['a byte above 127 in its path', 'GET /\xe9'],
     ['a line without a version', 'GET /v2/\r\n'],
-    ['a request for chunks', 'PATCH /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: c'],
+    ['another encoding', 'PATCH /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: g'],
     ['a field name with a space', 'GET /v2/ HTTP/1.1\r\nHost : '],
     ['a line feed in a field', 'GET /v2/ HTTP/1.1\r\nHost: x\n'],
   ])('that begins with %s is refused at once', (_name, text) => {
@@ -78,8 +84,18 @@ describe('a request on a connection', () => {
     ['no host', 'GET / HTTP/1.1\r\nAccept: x\r\n\r\n'],
     ['no fields', 'GET / HTTP/1.1\r\n\r\n'],
     ['two hosts', 'GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n'],
-    ['chunks', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'],
-    ['chunks and a length', 'PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\ntransfer-encoding : chunked\r\n\r\n'],
+    ['chunks without a reason', 'GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    ['chunks and a length', 'PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    ['chunks and no length', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length:\r\n\r\n'],
+    ['a space before its chunks', 'PUT / HTTP/1.1\r\nHost: x\r\ntransfer-encoding : chunked\r\n\r\n'],
+    ['two encodings', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n'],
+    ['another encoding', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n'],
+    ['an empty encoding', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \r\n\r\n'],
+    ['a longer encoding', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunkedd\r\n\r\n'],
+    ['an encoding with a list', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked,\r\n\r\n'],
+    ['an encoding with a vertical tab', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \x0bchunked\r\n\r\n'],
+    ['an encoding in two lines', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n'],
+    ['an encoding twice', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n'],
     ['two who ask', 'GET / HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nAccept: b\r\nauthorization:c\r\n\r\n'],
     ['two types', 'PUT / HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Type: c/d\r\n\r\n'],
     ['two lengths', 'PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n'],
@@ -206,6 +222,8 @@ describe('a request on the fast path', () => {
         const bytes = Buffer.from(text, 'latin1');
         const request = read(text);
         if (request === null || request === undefined || bytes.length < request.headSize + request.length) return;
+        // The tests of the decoder compare chunked bodies.
+        if (request.isChunked) return;
         accepted++;
         const end = request.headSize + request.length;
         const [first, ...others] = await sawNode(bytes.subarray(0, end));

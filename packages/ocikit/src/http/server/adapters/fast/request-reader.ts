@@ -2,8 +2,8 @@
 import { HeaderFields } from './header-fields.ts';
 
 /**
- * A request that the fast path may answer: its body has a known length, and it needs nothing before or after its
- * answer.
+ * A request that the fast path may answer: its body has a known length or comes in chunks, and it needs nothing before
+ * or after its answer.
  */
 export interface FastRequest {
   /** One of the methods of the API, or OPTIONS. */
@@ -12,8 +12,10 @@ export interface FastRequest {
   readonly target: string;
   /** The header fields. */
   readonly fields: HeaderFields;
-  /** Bytes of the body. */
+  /** Bytes of the body; 0 if it comes in chunks. */
   readonly length: number;
+  /** True if the body comes in chunks. */
+  readonly isChunked: boolean;
   /** Bytes before the body. */
   readonly headSize: number;
 }
@@ -24,11 +26,15 @@ const pathAndQuery = /^\/[!"$-~]*$/;
 /** Header fields of visible characters, each on one line. */
 const wellFormed = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*)+$/;
 /** Fields that change how the request ends, or that ask for something before the answer. */
-const unusualField = /\r\n(?:transfer-encoding|expect|upgrade|te|trailer|http2-settings|proxy-connection):/;
+const unusualField = /\r\n(?:expect|upgrade|te|trailer|http2-settings|proxy-connection):/;
 /**
  * Bytes of fields that a connection keeps for its next request: ten thousand idle connections must not keep long heads.
  */
 const mostKept = 4 * 1024;
+/** An encoding of the body that is not, and cannot become, one `chunked` and nothing else. */
+const unusualEncoding = /\r\ntransfer-encoding:(?![\t ]*(?:c|$))/;
+/** Methods whose requests may have a chunked body. */
+const methodsWithChunks = new Set(['POST', 'PUT', 'PATCH']);
 const fewDigits = /^[0-9]{1,9}$/;
 /** The beginning of a request line after its method, cut off anywhere. */
 const beginningOfTarget = /^(?:\/[!"$-~]*(?: (?:H(?:T(?:T(?:P(?:\/(?:1(?:\.(?:1\r?)?)?)?)?)?)?)?)?)?)?$/;
@@ -75,7 +81,8 @@ export class FastRequestReader {
     const target = line.slice(endOfMethod + 1, -version.length);
     if (!methods.has(method) || !line.endsWith(version) || !pathAndQuery.test(target)) return null;
     const fields = this.#fieldsIn(bytes, endOfLine, end);
-    return fields === undefined ? null : { method, target, fields, length: fields.contentLength, headSize };
+    if (fields === undefined || (fields.isChunked && !methodsWithChunks.has(method))) return null;
+    return { method, target, fields, length: fields.contentLength, isChunked: fields.isChunked, headSize };
   }
 
   #fieldsIn(bytes: Buffer, start: number, end: number): HeaderFields | undefined {
@@ -98,7 +105,13 @@ function readFields(text: string): HeaderFields | undefined {
   if (fields.matches(repeatedField)) return undefined;
   const connection = fields.get('connection');
   if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
+  // A body with both a length and chunks is an attempt to smuggle a request. `node:http` refuses it.
+  if (fields.isChunked) return isOnlyChunked(fields) ? fields : undefined;
   return fewDigits.test(fields.get('content-length') ?? '0') ? fields : undefined;
+}
+
+function isOnlyChunked(fields: HeaderFields): boolean {
+  return fields.get('transfer-encoding')?.toLowerCase() === 'chunked' && fields.get('content-length') === undefined;
 }
 
 /**
@@ -116,7 +129,9 @@ function canBecomeHead(bytes: Buffer): boolean {
   if (endOfLine < 0) return beginningOfTarget.test(rest);
   if (!rest.endsWith(version) || !pathAndQuery.test(rest.slice(0, -version.length))) return false;
   const fields = text.slice(endOfLine);
-  return beginningOfFields.test(fields) && !unusualField.test(fields.toLowerCase());
+  if (!beginningOfFields.test(fields)) return false;
+  const lowerCase = fields.toLowerCase();
+  return !unusualField.test(lowerCase) && !unusualEncoding.test(lowerCase);
 }
 
 function isBeginningOfMethod(text: string): boolean {

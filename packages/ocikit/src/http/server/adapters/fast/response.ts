@@ -15,6 +15,8 @@ export class FastResponse implements ResponseWriter {
   /** False if the response must not have a body: the client would parse the body as the next response. */
   #hasBody = true;
   headersSent = false;
+  /** True if the client may still send: after the last response, only this side of the connection ends. */
+  isEarly = false;
 
   /** @param method the method of the request */
   constructor(socket: Socket, method: string, isLast: boolean) {
@@ -61,7 +63,8 @@ export class FastResponse implements ResponseWriter {
       const text = this.#hasBody ? this.#takeHead() + body : this.#takeHead();
       if (text !== '') this.#socket.write(text, encoding);
     }
-    if (this.isLast) this.#socket.destroySoon();
+    if (this.isLast && this.isEarly) this.#socket.end();
+    else if (this.isLast) this.#socket.destroySoon();
   }
 
   once(event: 'drain' | 'close', listener: () => void): void {

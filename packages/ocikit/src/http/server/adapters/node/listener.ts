@@ -3,10 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { malformed } from '../../shared/index.ts';
 import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
-import { sendReply, SocketExchange } from '../socket/index.ts';
+import { RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
 import type { SendOptions } from '../socket/index.ts';
-
-import { NodeRequestBody } from './request-body.ts';
 
 /** A listener for the `request` event of a `node:http` or `node:https` server. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -73,7 +71,7 @@ function exchangeOf(request: IncomingMessage, budget: ByteBudget): Exchange {
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
     },
-    body: hasBody ? new NodeRequestBody(request, budget) : undefined,
+    body: hasBody ? new RequestBody(request, budget) : undefined,
   });
 }
 

@@ -1,4 +1,6 @@
 // Shared by the adapters on Node's sockets: the exchange of a socket, and sending replies.
+export { RequestBody } from './request-body.ts';
+export type { BodyStream } from './request-body.ts';
 export type { ResponseWriter } from './response-writer.ts';
 export { sendReply } from './send-reply.ts';
 export type { SendOptions } from './send-reply.ts';

@@ -1,6 +1,4 @@
-// The body of a request of `node:http`, as an iterable that is faster than Node's own.
-import type { IncomingMessage } from 'node:http';
-
+// The body of a request, as an iterable that is faster than Node's own.
 import type { ByteBudget } from '../../shared/index.ts';
 
 /**
@@ -11,6 +9,24 @@ const mostQueued = 2 * 1024 * 1024;
 /** Bytes up to which waiting pieces are joined into one. */
 const largestPiece = 1024 * 1024;
 
+/** The part of Node's `IncomingMessage` that its body needs, so that the fast path can have bodies too. */
+export interface BodyStream {
+  /** True once `end` has been emitted. */
+  readonly readableEnded: boolean;
+  /** True once no more bytes can come. */
+  readonly destroyed: boolean;
+  /** The error that ended the stream. */
+  readonly errored: Error | null;
+  /** Adds a listener for `data`, `end`, `error` or `close`. */
+  on(event: string, listener: (piece: Buffer) => void): unknown;
+  /** Removes a listener. */
+  off(event: string, listener: (piece: Buffer) => void): unknown;
+  /** Stops reading. */
+  pause(): unknown;
+  /** Reads on. Events follow later, never during the call. */
+  resume(): unknown;
+}
+
 /**
  * The body of a request, to be read once. Stopping early leaves the connection open, so that the server can still
  * answer.
@@ -18,12 +34,12 @@ const largestPiece = 1024 * 1024;
  * Node's own iterator costs more than reading a small blob. It also gives one piece of at most 64 KiB at a time, though
  * much more may have arrived while the last piece was written to disk.
  */
-export class NodeRequestBody implements AsyncIterable<Uint8Array> {
-  readonly #request: IncomingMessage;
+export class RequestBody implements AsyncIterable<Uint8Array> {
+  readonly #request: BodyStream;
   readonly #budget: ByteBudget;
 
   /** @param budget is charged with the bytes that are received and not read yet */
-  constructor(request: IncomingMessage, budget: ByteBudget) {
+  constructor(request: BodyStream, budget: ByteBudget) {
     this.#request = request;
     this.#budget = budget;
   }
@@ -60,7 +76,7 @@ interface Waiting {
 }
 
 class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
-  readonly #request: IncomingMessage;
+  readonly #request: BodyStream;
   readonly #budget: ByteBudget;
   #queue: Buffer[] = [];
   /** Bytes in the queue. */
@@ -72,7 +88,7 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   #state: 'new' | 'reading' | 'ended' | 'failed' | 'left' = 'new';
   #error: unknown;
 
-  constructor(request: IncomingMessage, budget: ByteBudget) {
+  constructor(request: BodyStream, budget: ByteBudget) {
     this.#request = request;
     this.#budget = budget;
   }
@@ -137,6 +153,7 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
       request.on('end', this.#onEnd);
       request.on('error', this.#onError);
       request.on('close', this.#onClose);
+      request.resume();
     }
   }
 

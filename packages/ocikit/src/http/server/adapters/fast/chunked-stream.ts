@@ -1,0 +1,119 @@
+// A chunked body while it arrives, as a stream that a request's body reads.
+import { EventEmitter } from 'node:events';
+
+import type { BodyStream } from '../socket/index.ts';
+
+import { ChunkDecoder } from './chunk-decoder.ts';
+
+/** Stops and starts reading from the connection. */
+export interface Flow {
+  /** Stops reading: the client has to wait. */
+  pause(): void;
+  /** Reads again. */
+  resume(): void;
+}
+
+/** A chunked body. It emits its content in the pieces in which the connection delivers it. */
+export class ChunkedStream extends EventEmitter implements BodyStream {
+  readonly #decoder: ChunkDecoder;
+  readonly #flow: Flow;
+  #isFlowing = false;
+  #isDiscarded = false;
+  /** Content that arrived before its reader wanted it. */
+  #held: Buffer[] = [];
+  readableEnded = false;
+  destroyed = false;
+  errored: Error | null = null;
+
+  /** @param largestTrailers in bytes */
+  constructor(largestTrailers: number, flow: Flow) {
+    super();
+    this.#decoder = new ChunkDecoder(largestTrailers);
+    this.#flow = flow;
+  }
+
+  /** True once the last byte of the body has arrived. */
+  get isComplete(): boolean {
+    return this.#decoder.rest !== undefined;
+  }
+
+  /** The bytes of the connection behind the body; undefined if there are none yet. */
+  get rest(): Buffer | undefined {
+    const { rest } = this.#decoder;
+    return rest === undefined || rest.length === 0 ? undefined : rest;
+  }
+
+  /** All content of a complete body that no reader has begun to read. */
+  get content(): Buffer {
+    const [only] = this.#held;
+    return only !== undefined && this.#held.length === 1 ? only : Buffer.concat(this.#held);
+  }
+
+  /** Takes bytes of the connection. They may be changed. A body that is malformed fails. */
+  feed(bytes: Buffer): void {
+    if (this.destroyed) return;
+    let content: Buffer;
+    try {
+      content = this.#decoder.decode(bytes);
+    } catch (error) {
+      this.#fail(error as Error);
+      return;
+    }
+    if (this.#isDiscarded) return;
+    if (content.length > 0) {
+      if (this.#isFlowing) this.emit('data', content);
+      else this.#held.push(content);
+    }
+    if (this.isComplete) this.#emitEnd();
+    else if (!this.#isFlowing) this.#flow.pause();
+  }
+
+  /** Fails the body, unless it is complete: its connection has closed. */
+  close(): void {
+    if (this.isComplete || this.destroyed) return;
+    this.destroyed = true;
+    this.emit('close');
+  }
+
+  /** Drops all content from now on: no reader wants it. */
+  discard(): void {
+    this.#isDiscarded = true;
+    this.#held = [];
+  }
+
+  pause(): this {
+    this.#isFlowing = false;
+    if (!this.isComplete && !this.#isDiscarded) this.#flow.pause();
+    return this;
+  }
+
+  resume(): this {
+    this.#isFlowing = true;
+    // Later, as in Node's streams: a reader expects no event while it is asking for more.
+    queueMicrotask(() => this.#emitHeld());
+    return this;
+  }
+
+  #emitHeld(): void {
+    while (this.#isFlowing) {
+      const content = this.#held.shift();
+      if (content === undefined) break;
+      this.emit('data', content);
+    }
+    if (!this.#isFlowing || this.destroyed) return;
+    if (this.isComplete) this.#emitEnd();
+    else this.#flow.resume();
+  }
+
+  #emitEnd(): void {
+    if (!this.#isFlowing || this.readableEnded || this.#held.length > 0) return;
+    this.readableEnded = true;
+    this.emit('end');
+  }
+
+  #fail(error: Error): void {
+    this.destroyed = true;
+    this.errored = error;
+    if (this.listenerCount('error') > 0) this.emit('error', error);
+  }
+}
