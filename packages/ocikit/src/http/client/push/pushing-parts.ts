@@ -16,11 +16,11 @@ export interface PushingParts {
   transfers: TransferStore | undefined;
   /** Gets the descriptor of a blob. */
   resolve: (repository: string, digest: Digest, call: CallOptions) => Promise<Descriptor>;
-  /** What pushes have learned; undefined before the first one. See {@link stateOf}. */
+  /** The state of pushes; undefined before the first one. See {@link stateOf}. */
   state?: PushingState;
 }
 
-/** What pushes to one registry have learned. */
+/** The state that all pushes to one registry share. */
 export interface PushingState {
   /** The places of uploads. */
   places: UploadPlaces;
@@ -28,7 +28,7 @@ export interface PushingState {
   limit: ChunkLimit;
 }
 
-/** What the pushes to a registry have learned so far. */
+/** The state of the pushes to a registry. */
 export function stateOf(parts: PushingParts): PushingState {
   parts.state ??= { places: new UploadPlaces(parts.transport.base), limit: new ChunkLimit(parts.chunkSize) };
   return parts.state;
