@@ -30,8 +30,8 @@ export type {
 } from './os-image/index.ts';
 export { chooseEntry, hostPlatforms, matchingEntries, normalizePlatform, runsOn } from './platform/index.ts';
 export type { ForPlatform, HostProcess } from './platform/index.ts';
-export { push } from './push/index.ts';
-export type { PushOptions } from './push/index.ts';
+export { push, pushStream } from './push/index.ts';
+export type { PushOptions, PushStreamOptions } from './push/index.ts';
 export {
   asImage,
   asIndex,

@@ -150,7 +150,7 @@ export interface HttpErrorOptions extends RegistryErrorOptions {
   /** The entries of the error body. Default: none. */
   errors?: readonly ErrorInfo[];
   /** The text of the body. The caller limits its length. */
-  body?: string;
+  body?: string | undefined;
 }
 
 /**

@@ -4,10 +4,27 @@ import type { CallOptions, Deleter, Lister, Registry } from '../../model/index.t
 import { createAuthenticator } from './auth/index.ts';
 import { clientReader } from './pull/index.ts';
 import { clientWriter } from './push/index.ts';
+import type { RawRequestOptions } from './raw-request.ts';
 import { clientReferrers, ReferrersListings } from './referrers/index.ts';
 import { loadPart } from './shared/index.ts';
 import type { ClientOptions } from './shared/index.ts';
 import { createTransport } from './transport/index.ts';
+
+/** A registry that is reached over HTTP. */
+export interface Client extends Registry {
+  /**
+   * Sends a request to a path that the distribution specification does not have, such as an extension's: authenticated,
+   * retried and limited as all requests of the client. Redirects are followed. Read or cancel the body within 30
+   * seconds.
+   *
+   * Rejects with HttpError for any status but 200 to 206; with NAME_INVALID if `path` does not start with `/`.
+   *
+   * @example
+   * const response = await client.request('/v2/_oci/ext/discover');
+   * console.log(await response.json());
+   */
+  request(path: string, options?: RawRequestOptions): Promise<Response>;
+}
 
 /**
  * A registry that is reached over HTTP: Docker Hub, GHCR, ECR, GitLab, Quay, Harbor, Artifactory, your own.
@@ -20,13 +37,14 @@ import { createTransport } from './transport/index.ts';
  * several connections is loaded by `import()` for the first call that needs it, if the bundler splits. If it cannot be
  * loaded, the call fails with UNAVAILABLE.
  *
- * @throws RegistryError NAME_INVALID if the host is anything but `HOST[:PORT]`
+ * @throws RegistryError NAME_INVALID if the host is anything but `HOST[:PORT]`; UNSUPPORTED for a scheme other than
+ * `http` and `https`; TypeError if `backOff` has the wrong kind
  * @example
  * const hub = createClient({ host: 'docker.io' });
  * const { descriptor } = await hub.getTag('library/alpine', '3');
  */
-export function createClient(options: ClientOptions): Registry {
-  const { credentials, trustedRealms = [], userAgent, backOff, onRetry } = options;
+export function createClient(options: ClientOptions): Client {
+  const { credentials, trustedRealms = [], userAgent, backOff, onRetry, redirects } = options;
   const transport = createTransport(options, ({ origin }, fetch, onTokenRequest) =>
     createAuthenticator({ origin, fetch, onTokenRequest, credentials, trustedRealms, userAgent, backOff, onRetry }),
   );
@@ -68,16 +86,22 @@ export function createClient(options: ClientOptions): Registry {
     }
   };
 
+  /** Reads for the caller: what the client reads for its own needs may follow redirects. */
+  const reading: typeof explained = (given, run) => explained(Object.assign({}, given, { redirects }), run);
+
   return {
-    getBlob: (repository, digest, given) => explained(given, (call) => reader.getBlob(repository, digest, call)),
-    getManifest: (repository, digest, given) =>
-      explained(given, (call) => reader.getManifest(repository, digest, call)),
-    getTag: (repository, tag, given) => explained(given, (call) => reader.getTag(repository, tag, call)),
-    resolveBlob: (repository, digest, given) =>
-      explained(given, (call) => reader.resolveBlob(repository, digest, call)),
+    request: (path, given) =>
+      explained(given, async (call) => {
+        const { rawRequest } = await loadPart(import('./raw-request.ts'), call.signal);
+        return rawRequest(transport, path, call);
+      }),
+    getBlob: (repository, digest, given) => reading(given, (call) => reader.getBlob(repository, digest, call)),
+    getManifest: (repository, digest, given) => reading(given, (call) => reader.getManifest(repository, digest, call)),
+    getTag: (repository, tag, given) => reading(given, (call) => reader.getTag(repository, tag, call)),
+    resolveBlob: (repository, digest, given) => reading(given, (call) => reader.resolveBlob(repository, digest, call)),
     resolveManifest: (repository, digest, given) =>
-      explained(given, (call) => reader.resolveManifest(repository, digest, call)),
-    resolveTag: (repository, tag, given) => explained(given, (call) => reader.resolveTag(repository, tag, call)),
+      reading(given, (call) => reader.resolveManifest(repository, digest, call)),
+    resolveTag: (repository, tag, given) => reading(given, (call) => reader.resolveTag(repository, tag, call)),
 
     pushBlob: (repository, blob, source, given) =>
       explained(given, (call) => writer.pushBlob(repository, blob, source, call)),

@@ -1,10 +1,12 @@
 // The client: a registry that is reached over HTTP.
 export { deadline } from '../../model/index.ts';
 export { signalAfter } from '../../transfer/index.ts';
-export type { BackOff } from '../../transfer/index.ts';
+export type { BackOff, BackOffPolicy, FailedAttempt } from '../../transfer/index.ts';
 export { rawBody, takesIterables } from '../wire/index.ts';
-export type { Fetch, RawBody, RawBytes } from '../wire/index.ts';
+export type { Fetch, RawBody, RawBytes, ResourceScope, Scope } from '../wire/index.ts';
 export { createClient } from './client.ts';
+export type { Client } from './client.ts';
+export type { RawRequestOptions } from './raw-request.ts';
 export type {
   ClientOptions,
   Credential,

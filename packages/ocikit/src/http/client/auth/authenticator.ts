@@ -10,7 +10,8 @@ import { realmRule } from './realms.ts';
 import { abortable } from '../../../transfer/index.ts';
 import { parseScope, scopeContains, unionScopes } from '../../wire/index.ts';
 import type { Scope } from '../../wire/index.ts';
-import { isRefusal, keptBack, tokenSource } from './token-source.ts';
+import { isRefusal, keptBack } from './refusals.ts';
+import type { FetchToken } from './token-source.ts';
 
 /** The content of an `Authorization` header. It is compared with others, and never shown. */
 export interface Authorization {
@@ -78,7 +79,13 @@ interface IssuedBy {
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const realms = realmRule(new URL(options.origin), options.trustedRealms);
   const accounts = accountsAt(options);
-  const fetchToken = tokenSource(options, realms);
+  /** Makes the source of tokens. The code for that is loaded for the first token. */
+  let source: FetchToken | undefined;
+  const fetchToken: FetchToken = async (account, challenge, wanted, signal) => {
+    const { tokenSource } = await loadPart(import('./token-source.ts'), signal);
+    source ??= tokenSource(options, realms);
+    return source(account, challenge, wanted, signal);
+  };
   const issued = new WeakMap<Authorization, IssuedBy>();
   /** The ways to authenticate that the registry offered last. */
   let offered: Offer | undefined;

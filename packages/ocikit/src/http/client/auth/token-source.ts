@@ -7,6 +7,7 @@ import type { Account } from './accounts.ts';
 import type { AuthenticatorOptions } from './options.ts';
 import type { BearerChallenge } from './challenges.ts';
 import type { RealmRule } from './realms.ts';
+import { isRefusal, keptBack } from './refusals.ts';
 import { formatScope, parseScope, scopeContains, unionScopes } from '../../wire/index.ts';
 import type { Scope } from '../../wire/index.ts';
 import { requestToken } from './token-requests.ts';
@@ -115,24 +116,6 @@ function isTemporary(error: unknown): boolean {
   return error instanceof RegistryError && error.code === 'UNAVAILABLE' && isTemporaryFault(error);
 }
 
-/** Whether a token server has refused for good. */
-export function isRefusal(error: unknown): boolean {
-  return (
-    (error instanceof HttpError && !isTemporaryStatus(error.status)) ||
-    (error instanceof RegistryError && !(error instanceof HttpError) && error.code === 'UNAUTHORIZED')
-  );
-}
-
 function isUnknownMethod(error: unknown): boolean {
   return error instanceof HttpError && (error.status === 404 || error.status === 405);
-}
-
-/** The error for a token server that was asked anonymously, because it must not be sent the stored credentials. */
-export function keptBack({ realm }: Pick<TokenRequest, 'realm'>, cause?: unknown): RegistryError {
-  return new RegistryError(
-    'UNAUTHORIZED',
-    `the token server ${realm.origin} was not given the stored credentials, as it is not known to belong to the registry; ` +
-      'if it does, name its origin in trustedRealms',
-    { cause },
-  );
 }

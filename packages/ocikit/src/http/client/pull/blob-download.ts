@@ -22,7 +22,7 @@ import type {
 import { formatRange } from '../../wire/index.ts';
 import { loadPart } from '../shared/index.ts';
 import type { ClientOptions, TransferStore } from '../shared/index.ts';
-import type { Transport } from '../transport/index.ts';
+import type { ClientCall, Transport } from '../transport/index.ts';
 
 import type { BlobPart } from './blob-part.ts';
 import { isWorthParallel, parallelOf } from './parallel.ts';
@@ -95,7 +95,7 @@ class BlobDownload {
   readonly #given: CallOptions;
   readonly #link: LinkedSignal;
   /** The options of its requests. */
-  readonly #call: CallOptions;
+  readonly #call: ClientCall;
   readonly #blob: RemoteBlob;
   readonly #known: number | undefined;
 
@@ -178,6 +178,8 @@ class BlobDownload {
 
   #contentOf(opened: OpenedBlob): BlobContent {
     const { range, size, first, saved } = opened;
+    // Once the caller has the content, its bytes are fetched wherever they are.
+    this.#call.redirects = undefined;
     return createContent({
       descriptor: blobDescriptor(this.#digest, size),
       range: size === Number.POSITIVE_INFINITY ? undefined : range,

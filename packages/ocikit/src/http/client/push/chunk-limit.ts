@@ -10,9 +10,7 @@ const usual = [95, 48, 16, 4, 1].map((mebibytes) => mebibytes * 1024 * 1024);
 export class ChunkLimit {
   #size: number;
 
-  /** @throws RangeError if it is not at least 1 */
-  constructor(size: number = Number.POSITIVE_INFINITY) {
-    if (!(size >= 1)) throw new RangeError(`chunkSize is ${size} bytes; it must be at least 1`);
+  constructor(size: number) {
     this.#size = size;
   }
 

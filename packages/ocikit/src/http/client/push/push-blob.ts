@@ -4,7 +4,7 @@ import type { BlobIdentity, BlobSource, CallOptions, Descriptor } from '../../..
 import { loadPart } from '../shared/index.ts';
 
 import { openPayload } from './payload.ts';
-import type { PushingParts } from './push-payload.ts';
+import type { PushingParts } from './pushing-parts.ts';
 
 /**
  * Pushes a whole blob. Its source is opened before the code that sends it is loaded: a stream may fail meanwhile, and

@@ -1,14 +1,12 @@
 // A payload pushed as a blob: in one request, or in chunks that can be resumed.
 import { HttpError, isRegistryError, splitDigest } from '../../../model/index.ts';
-import type { CallOptions, Descriptor, Digest } from '../../../model/index.ts';
+import type { CallOptions, Digest } from '../../../model/index.ts';
 
 import { isClientError, isSafe, urlIn } from '../shared/index.ts';
-import type { ChunkLimit } from './chunk-limit.ts';
 import type { Payload } from './payload.ts';
 import { Sending } from './sending.ts';
-import type { TransferStore } from '../shared/index.ts';
-import type { Transport } from '../transport/index.ts';
-import type { UploadPlaces } from './upload-places.ts';
+import { stateOf } from './pushing-parts.ts';
+import type { PushingParts } from './pushing-parts.ts';
 import { beginUpload, UploadSession } from './upload-session.ts';
 
 /** Bytes from which on a blob is sent so that it can be resumed after a cut; that takes one more request. */
@@ -19,20 +17,6 @@ const maxUploads = 3;
 
 /** Milliseconds that the cancelling of an upload may take. */
 const cancelTimeout = 5000;
-
-/** The parts that all pushes to one registry share. */
-export interface PushingParts {
-  /** Sends the requests. */
-  transport: Transport;
-  /** The places of uploads. */
-  places: UploadPlaces;
-  /** The largest request. */
-  limit: ChunkLimit;
-  /** Keeps notes of unfinished uploads; undefined: they are not noted. */
-  transfers: TransferStore | undefined;
-  /** Gets the descriptor of a blob. */
-  resolve: (repository: string, digest: Digest, call: CallOptions) => Promise<Descriptor>;
-}
 
 /** A payload that is to become a blob. */
 export interface PushedPayload {
@@ -77,10 +61,12 @@ export async function pushPayload(parts: PushingParts, pushed: PushedPayload): P
 
 /** @returns the size of the blob */
 async function sendPayload(
-  { transport, places, limit, resolve }: PushingParts,
+  parts: PushingParts,
   { repository, digest, payload, call }: PushedPayload,
   note: Note | undefined,
 ): Promise<number> {
+  const { transport, resolve } = parts;
+  const { places, limit } = stateOf(parts);
   /** Whether the upload has bytes from before a cut, or from an earlier process. */
   const state = { resumed: false };
   const onResumed = (at: number): void => {

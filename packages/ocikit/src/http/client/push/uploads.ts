@@ -11,7 +11,8 @@ import type { BlobUpload, Writer } from '../../../model/index.ts';
 
 import { assertStored } from '../shared/index.ts';
 import { repositoryScope } from '../../wire/index.ts';
-import type { PushingParts } from './push-payload.ts';
+import { stateOf } from './pushing-parts.ts';
+import type { PushingParts } from './pushing-parts.ts';
 import type { ClientResponse } from '../shared/index.ts';
 import { clientUpload } from './upload.ts';
 import { beginUpload, sizeIn, UploadSession } from './upload-session.ts';
@@ -20,12 +21,9 @@ import { beginUpload, sizeIn, UploadSession } from './upload-session.ts';
  * The methods of a `Writer` that give uploads. Distribution specification, "Pushing a blob in chunks" and "Mounting a
  * blob from another repository".
  */
-export function clientUploads({
-  transport,
-  places,
-  limit,
-  resolve,
-}: PushingParts): Pick<Writer, 'startUpload' | 'resumeUpload' | 'mountBlob'> {
+export function clientUploads(parts: PushingParts): Pick<Writer, 'startUpload' | 'resumeUpload' | 'mountBlob'> {
+  const { transport, resolve } = parts;
+  const { places, limit } = stateOf(parts);
   const uploadOf = (repository: string, session: UploadSession, lastKnown?: number): BlobUpload =>
     clientUpload({ session, limit, lastKnown, resolve: (digest, call) => resolve(repository, digest, call) });
   const uploadBegun = (repository: string, response: ClientResponse): BlobUpload =>

@@ -5,25 +5,28 @@ import { loadPart } from '../shared/index.ts';
 import type { ClientOptions } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
 
-import { ChunkLimit } from './chunk-limit.ts';
 import { pushBlob } from './push-blob.ts';
-import type { PushingParts } from './push-payload.ts';
-import { UploadPlaces } from './upload-places.ts';
+import type { PushingParts } from './pushing-parts.ts';
 
 type Uploads = Pick<Writer, 'startUpload' | 'resumeUpload' | 'mountBlob'>;
 
-/** The `Writer` of a registry. Distribution specification, "Push". */
+/**
+ * The `Writer` of a registry. Distribution specification, "Push".
+ *
+ * @throws RangeError if `chunkSize` is not at least 1
+ */
 export function clientWriter(
   transport: Transport,
   options: Pick<ClientOptions, 'chunkSize' | 'transfers' | 'tagConditions'>,
   reader: Reader,
   listings: ReferrersListings,
 ): Writer {
+  const { chunkSize = Number.POSITIVE_INFINITY, transfers } = options;
+  if (!(chunkSize >= 1)) throw new RangeError(`chunkSize is ${chunkSize} bytes; it must be at least 1`);
   const parts: PushingParts = {
     transport,
-    places: new UploadPlaces(transport.base),
-    limit: new ChunkLimit(options.chunkSize),
-    transfers: options.transfers,
+    chunkSize,
+    transfers,
     resolve: (repository, digest, call) => reader.resolveBlob(repository, digest, call),
   };
 

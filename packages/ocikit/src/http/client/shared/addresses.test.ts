@@ -115,3 +115,37 @@ describe('no address is made of', () => {
     },
   );
 });
+
+test.each<[string, string]>([
+  ['https://ghcr.io', "use host: 'ghcr.io'"],
+  ['HTTPS://Ghcr.io/', "use host: 'ghcr.io'"],
+  ['docker://quay.io', "use host: 'quay.io'"],
+  ['//quay.io', "use host: 'quay.io'"],
+  [' quay.io ', "use host: 'quay.io'"],
+  ['http://localhost:5000', "use host: 'localhost:5000', scheme: 'http'"],
+  ['ghcr.io/team/app', "use host: 'ghcr.io', and give the repository to each call"],
+  ['localhost:5000/app:1', "use host: 'localhost:5000', and give the repository to each call"],
+  ['https://docker.io/library/alpine', "use host: 'docker.io', and give the repository to each call"],
+  ['https://münchen.example', "use host: 'xn--mnchen-3ya.example'"],
+])('the host %s is refused, with what to write instead', (host, hint) => {
+  expect(() => registryBase(host)).toThrow(expect.objectContaining({ code: 'NAME_INVALID' }));
+  expect(() => registryBase(host)).toThrow(new RegExp(`${hint.replaceAll('.', '\\.')}$`));
+});
+
+test.each(['https://me:secret@ghcr.io', 'me:secret@ghcr.io/app'])(
+  'the refusal of %s does not tell the password',
+  (host) => {
+    expect(() => registryBase(host)).toThrow("use host: 'ghcr.io'");
+    expect(() => registryBase(host)).not.toThrow('secret');
+  },
+);
+
+test.each(['ftp', 'https:', '', 'HTTP', 1, null])('the scheme %j is refused, with what to write instead', (scheme) => {
+  const make = (): URL => registryBase('ghcr.io', scheme as 'http');
+  expect(make).toThrow(expect.objectContaining({ code: 'UNSUPPORTED' }));
+  expect(make).toThrow(`scheme is ${JSON.stringify(scheme)}: use 'https' or 'http'`);
+});
+
+test('a host that is missing is asked for', () => {
+  expect(() => registryBase(undefined as unknown as string)).toThrow("a host is needed, such as host: 'ghcr.io'");
+});

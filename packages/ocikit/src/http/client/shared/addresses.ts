@@ -42,18 +42,36 @@ const dockerHubHosts = new Set(['docker.io', 'index.docker.io', 'registry-1.dock
  * The URL of a registry. Docker Hub's names lead to the host that speaks the API.
  *
  * @param scheme default: `http` for `localhost` and loopback addresses, else `https`
- * @throws RegistryError NAME_INVALID if `host` is anything but `HOST[:PORT]`
+ * @throws RegistryError NAME_INVALID if `host` is anything but `HOST[:PORT]`; UNSUPPORTED for another scheme
  */
 export function registryBase(host: string, scheme?: 'http' | 'https'): URL {
+  if (!['http', 'https', undefined].includes(scheme)) {
+    throw new RegistryError('UNSUPPORTED', `scheme is ${JSON.stringify(scheme)}: use 'https' or 'http'`);
+  }
+  if (typeof host !== 'string') throw new RegistryError('NAME_INVALID', "a host is needed, such as host: 'ghcr.io'");
   const lower = host.toLowerCase();
   if (dockerHubHosts.has(lower)) return new URL(`${scheme ?? 'https'}://registry-1.docker.io/`);
   // A host comes back from the parser unchanged. All else has a user, a path, or parts that a URL reads in another way.
   const text = `//${lower}/`;
   const url = urlIn(`https:${text}`);
   if (url === undefined || (url.host !== lower && `${url.host}:443` !== lower)) {
-    throw new RegistryError('NAME_INVALID', `${JSON.stringify(host.slice(0, 300))} is not HOST[:PORT]`);
+    throw new RegistryError('NAME_INVALID', `${shownHost(host)} is not HOST[:PORT]${insteadOf(host)}`);
   }
   return new URL(`${scheme ?? (isLoopback(url.hostname) ? 'http' : 'https')}:${text}`);
+}
+
+/** The host without a user and password, for an error message. */
+function shownHost(host: string): string {
+  return JSON.stringify(host.replace(/^(.*\/\/)?[^/]*@/, '$1').slice(0, 300));
+}
+
+/** The options to write instead of a URL or a reference, for an error message. */
+function insteadOf(host: string): string {
+  const [, scheme, authority, path = ''] = /^\s*(?:([a-z]*:)?\/\/)?(?:[^/]*@)?([^/?#\s]+)\/?\s*(.*)/is.exec(host) ?? [];
+  const url = urlIn(`https://${authority}/`);
+  if (url === undefined) return '';
+  const wanted = scheme?.toLowerCase() === 'http:' ? ", scheme: 'http'" : '';
+  return `: use host: '${url.host}'${wanted}${path === '' ? '' : ', and give the repository to each call'}`;
 }
 
 function isLoopback(hostname: string): boolean {

@@ -17,6 +17,8 @@ export interface RefusedResponse {
   status: number;
   /** The headers of the response. */
   headers: Headers;
+  /** Whether the registry itself sent it: only then is its challenge meant for the caller. Default: false. */
+  own?: boolean | undefined;
   /** The body, at most {@link maxErrorBody} bytes of it. */
   body: Uint8Array;
 }
@@ -26,7 +28,10 @@ export interface RefusedResponse {
  *
  * @param missing the code of a 404 that names none itself, such as the response to a HEAD
  */
-export function httpError({ method, url, status, headers, body }: RefusedResponse, missing?: ErrorCode): HttpError {
+export function httpError(
+  { method, url, status, headers, body, own }: RefusedResponse,
+  missing?: ErrorCode,
+): HttpError {
   const text = new TextDecoder().decode(body);
   const said = errorsIn(text);
   const silent = said.length === 0 && status === 404 ? missing : undefined;
@@ -37,19 +42,21 @@ export function httpError({ method, url, status, headers, body }: RefusedRespons
     body: text,
     errors: silent === undefined ? said : [{ code: silent }],
     retryAfter: parseRetryAfter(headers.get('retry-after')),
+    challenge: (own && headers.get('www-authenticate')) || undefined,
   });
 }
 
 /** The same error under the code that the specification has for it. */
 export function renamed(error: HttpError, code: ErrorCode): HttpError {
-  const { method, url, status, body = '', errors, retryAfter } = error;
+  const { method, url, status, body, errors, retryAfter } = error;
   return new HttpError({ method, url, status, body, errors: [{ code }, ...errors], retryAfter });
 }
 
 /** The same error with a reason that its response does not tell. */
 export function saying(error: HttpError, message: string, cause: unknown): HttpError {
-  const { method, url, status, body = '', errors, retryAfter, code } = error;
-  return new HttpError({ method, url, status, body, errors: [...errors, { code, message }], retryAfter, cause });
+  const { method, url, status, body, errors: said, retryAfter, challenge, code } = error;
+  const errors = [...said, { code, message }];
+  return new HttpError({ method, url, status, body, errors, retryAfter, challenge, cause });
 }
 
 /** Whether the request itself was refused: the same request will be refused again. RFC 9110, section 15.5. */

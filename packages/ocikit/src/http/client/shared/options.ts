@@ -26,6 +26,12 @@ export interface ClientOptions extends RetryOptions {
    * proxies and certificate authorities of your own.
    */
   fetch?: Fetch | undefined;
+  /**
+   * Redirects of blobs and manifests to another origin, such as the storage of the registry: `follow`, or `throw` a
+   * `RedirectError` with the location. A server over this client then redirects its own clients there, and the bytes do
+   * not pass through it. Default: `follow`. Browsers hide locations and always follow.
+   */
+  redirects?: 'follow' | 'throw' | undefined;
   /** The `User-Agent` of requests. Default: `ocikit`; browsers send their own. */
   userAgent?: string | undefined;
   /** The source of credentials. Default: none; the registry is asked anonymously. */

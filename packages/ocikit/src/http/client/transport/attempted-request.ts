@@ -1,5 +1,5 @@
 // One request on its way to a registry: its turn, its Authorization, its redirects, its body.
-import { RegistryError } from '../../../model/index.ts';
+import { isRegistryError, RegistryError } from '../../../model/index.ts';
 import type { HttpError } from '../../../model/index.ts';
 import type { Release } from '../../../transfer/index.ts';
 import type { Fetch, RawBody } from '../../wire/index.ts';
@@ -91,7 +91,7 @@ export class AttemptedRequest {
       if (expect.includes(response.status)) return response;
       // A storage that takes a signed URL only for GET. With its own 401, the registry asks for credentials.
       if (method === 'HEAD' && moved && [400, 403, own ? 403 : 401].includes(response.status)) return response;
-      const error = await this.#refusal(response);
+      const error = await this.#refusal(response, own);
       // A body that is used up cannot be sent again with an Authorization.
       if (!own || sent === maxAuthorizations || !this.#isRepeatable) throw error;
       const challenges = challengesOf(response);
@@ -102,7 +102,9 @@ export class AttemptedRequest {
         if (authorization === undefined) throw error;
         continue;
       }
-      const next = await authenticator?.reauthorize(challenges, scope, authorization, call.signal);
+      const next = await authenticator
+        ?.reauthorize(challenges, scope, authorization, call.signal)
+        .catch((failure: unknown) => challenged(failure, error));
       if (next === undefined) throw error;
       if (typeof next === 'object' && 'unusable' in next) throw saying(error, next.unusable, next.cause);
       // The caller is known and may not do this: another login would not help.
@@ -111,11 +113,11 @@ export class AttemptedRequest {
     }
   }
 
-  async #refusal(response: FetchedResponse): Promise<HttpError> {
+  async #refusal(response: FetchedResponse, own: boolean): Promise<HttpError> {
     const { method, url, missing } = this.#request;
     const { status, headers } = response;
     const body = await response.beginning(maxErrorBody);
-    const error = httpError({ method, url, status, headers, body }, missing);
+    const error = httpError({ method, url, status, headers, body, own }, missing);
     this.#parts.temporary.learn(error);
     return error;
   }
@@ -151,12 +153,13 @@ export class AttemptedRequest {
   }
 
   #follow(url: URL, authorization: Authorization | undefined, entry: ExplainedRequest): Promise<Followed> {
-    const { method, expect } = this.#request;
+    const { method, expect, call } = this.#request;
     const { base, fetch } = this.#parts;
     return follow({ method, url, headers: this.#headers() }, fetch, {
       base,
       authorization: authorization?.header,
       expect,
+      isGiven: call.redirects === 'throw',
       send: (hop, redirect) => this.#fetchHop(hop, redirect),
       onRedirect: (status, to) => entry.redirects.push({ status, to: redactUrl(to) }),
     });
@@ -229,6 +232,12 @@ function addressOf({ method, url, call }: ClientRequest): URL {
   const address = new URL(url);
   address.search += `${address.search === '' ? '' : '&'}ns=${encodeURIComponent(namespace)}`;
   return address;
+}
+
+/** Throws the error of a token server, with the registry's own challenge: it says where a caller can log in. */
+function challenged(failure: unknown, { challenge }: HttpError): never {
+  if (isRegistryError(failure, 'UNAUTHORIZED')) Object.assign(failure, { challenge });
+  throw failure;
 }
 
 /** The challenges of a response that another Authorization can change. RFC 6750, section 3.1. */

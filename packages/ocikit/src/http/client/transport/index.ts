@@ -4,6 +4,7 @@ export type { ExplainedRequest, ExplainedTokenRequest, Explanation } from './exp
 export type { Lane } from './lanes.ts';
 export { pagesOf } from './pages.ts';
 export type { Page } from './pages.ts';
-export type { ClientRequest, RequestBody } from './request.ts';
+export { isRead } from './request.ts';
+export type { ClientCall, ClientRequest, RequestBody } from './request.ts';
 export { createTransport } from './transport.ts';
 export type { Transport } from './transport.ts';

@@ -1,6 +1,6 @@
 // The limits that a registry announces, and the waits that they ask for.
 import { sleep } from '../../../transfer/index.ts';
-import type { BackOff } from '../../../transfer/index.ts';
+import type { RetryOptions } from '../../../transfer/index.ts';
 
 /** A limit that a registry has announced. */
 export interface RateLimit {
@@ -44,8 +44,9 @@ export class RateLimits {
   /** Requests that were sent and not yet answered: they may use up what the next response says is left. */
   #underWay = 0;
 
-  constructor(backOff: BackOff | false | undefined) {
-    this.#longestWait = backOff === false ? 0 : (backOff?.longestRetryAfter ?? 60_000);
+  constructor(backOff: RetryOptions['backOff']) {
+    const chosen = typeof backOff === 'object' ? backOff : {};
+    this.#longestWait = backOff === false ? 0 : (chosen.longestRetryAfter ?? 60_000);
   }
 
   /** Waits until the next request may be sent. Call {@link RateLimits.answered} after each request. */

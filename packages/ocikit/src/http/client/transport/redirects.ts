@@ -1,5 +1,6 @@
 // Redirects of a registry, for example to a blob's storage.
-import { RegistryError } from '../../../model/index.ts';
+import { RedirectError, RegistryError } from '../../../model/index.ts';
+import type { RedirectStatus } from '../../../model/index.ts';
 import type { Fetch, RawBody } from '../../wire/index.ts';
 import { discardBody, givenUrl, redactUrl } from '../shared/index.ts';
 
@@ -26,6 +27,8 @@ export interface FollowOptions {
   authorization: string | undefined;
   /** Statuses that are returned though they look like redirects. */
   expect: readonly number[];
+  /** Whether a redirect to another origin is thrown as a RedirectError, for the caller to pass on. */
+  isGiven: boolean;
   /** Sends one request. `redirect` says what `fetch` does with a redirect. */
   send: (hop: Hop, redirect: 'manual' | 'follow') => Promise<Response & RawBody>;
   /** Called for each redirect before it is followed. */
@@ -54,7 +57,7 @@ const hides = new WeakSet<Fetch>();
  * The method stays the same except after 303, also where browsers make a GET of a POST. RFC 9110, section 15.4.
  */
 export async function follow(first: Hop, fetch: Fetch, options: FollowOptions): Promise<Followed> {
-  const { base, authorization, expect, send, onRedirect } = options;
+  const { base, authorization, expect, isGiven, send, onRedirect } = options;
   let { method, url } = first;
   let own = url.origin === base.origin;
   for (let redirects = 0; ; redirects++) {
@@ -86,6 +89,7 @@ export async function follow(first: Hop, fetch: Fetch, options: FollowOptions): 
       );
     }
     onRedirect(response.status, next);
+    if (isGiven && next.origin !== base.origin) throw new RedirectError(next.href, response.status as RedirectStatus);
     url = next;
     own &&= url.origin === base.origin;
     if (response.status === 303 && method !== 'HEAD') method = 'GET';

@@ -2,6 +2,7 @@
 import type { CallOptions, ErrorCode } from '../../../model/index.ts';
 import type { Scope } from '../../wire/index.ts';
 
+import type { ClientOptions } from '../shared/index.ts';
 import type { Lane } from './lanes.ts';
 
 /** A request to a registry, before its `Authorization` and the number of its attempts are known. */
@@ -21,7 +22,7 @@ export interface ClientRequest {
   /** The code of a 404 that names none itself, such as the response to a HEAD. */
   missing?: ErrorCode | undefined;
   /** The call that the request belongs to. */
-  call: CallOptions;
+  call: ClientCall;
   /**
    * Whether the request may be sent again when its outcome is unknown, after a cut connection or a status from 500 up,
    * because a second one does no harm. A request that was turned away unread (401, 408, 425, 429) is always sent
@@ -30,6 +31,12 @@ export interface ClientRequest {
   repeatable?: boolean | undefined;
   /** The kind of the request; each kind has its own turns. Default: `small`. */
   lane?: Lane | undefined;
+}
+
+/** The options of a call. */
+export interface ClientCall extends CallOptions {
+  /** The client's option, in a call that reads for the caller. Default: `follow`. */
+  redirects?: ClientOptions['redirects'];
 }
 
 /** Bytes to be sent. */

@@ -6,6 +6,8 @@ import { signalAfter } from '../../../transfer/index.ts';
 
 import { failureOf, requestTo, transportTo } from '../../../../test/transport-to.ts';
 
+import { createClient } from '../index.ts';
+import type { BackOff } from '../index.ts';
 import { isTemporaryFault } from '../shared/index.ts';
 
 describe('a status', () => {
@@ -274,4 +276,96 @@ describe('an action of several requests', () => {
     );
     expect(runs).toBe(3);
   });
+});
+
+describe('a function as backOff', () => {
+  test('decides how long to wait after each failure, and when to stop', async () => {
+    const seen: unknown[] = [];
+    let requests = 0;
+    const transport = await transportTo(
+      (_, response) => {
+        requests++;
+        response.writeHead(503, requests === 2 ? { 'retry-after': '7' } : {}).end();
+      },
+      {
+        backOff: ({ error, attempt, elapsed, retryAfter }) => {
+          seen.push([(error as { status?: number }).status, attempt, elapsed >= 0, retryAfter]);
+          return attempt < 3 ? 1 : undefined;
+        },
+      },
+    );
+    await expect(transport.send(requestTo(transport))).rejects.toMatchObject({ status: 503 });
+    expect(requests).toBe(3);
+    expect(seen).toEqual([
+      [503, 1, true, undefined],
+      [503, 2, true, 7000],
+      [503, 3, true, undefined],
+    ]);
+  });
+
+  test('is not asked about a failure that stays', async () => {
+    const transport = await transportTo((_, response) => response.writeHead(404).end(), {
+      backOff: () => expect.unreachable(),
+    });
+    await expect(transport.send(requestTo(transport))).rejects.toMatchObject({ status: 404 });
+  });
+
+  test.each([-1, Number.NaN, '1', null])('that gives %s fails the call, and names the rule', async (delay) => {
+    const transport = await transportTo((_, response) => response.writeHead(503).end(), {
+      backOff: () => delay as number,
+    });
+    await expect(transport.send(requestTo(transport))).rejects.toThrow(
+      'backOff has to return milliseconds, or undefined',
+    );
+  });
+
+  test('that throws fails the call with its error', async () => {
+    const transport = await transportTo((_, response) => response.writeHead(503).end(), {
+      backOff: () => {
+        throw new Error('no policy for this');
+      },
+    });
+    await expect(transport.send(requestTo(transport))).rejects.toThrow('no policy for this');
+  });
+
+  test('that waits for longer than a timer can does not try again at once', async () => {
+    let requests = 0;
+    const transport = await transportTo((_, response) => response.writeHead(++requests === 1 ? 503 : 200).end(), {
+      backOff: () => 2 ** 40,
+    });
+    const call = { signal: AbortSignal.timeout(300) };
+    await expect(transport.send({ ...requestTo(transport), call })).rejects.toThrow('timeout');
+    expect(requests).toBe(1);
+  });
+
+  test('is not obeyed past a deadline', async () => {
+    const transport = await transportTo((_, response) => response.writeHead(503).end(), { backOff: () => 60_000 });
+    const call = { signal: signalAfter(30_000) };
+    await expect(transport.send({ ...requestTo(transport), call })).rejects.toMatchObject({ status: 503 });
+  });
+});
+
+test.each<[unknown, RegExp]>([
+  [true, /backOff has to be numbers such as .*, a function .*, or false/],
+  [null, /backOff has to be numbers/],
+  [3, /backOff has to be numbers/],
+  ['no', /backOff has to be numbers/],
+  [[100, 200], /backOff has to be numbers/],
+  [{ attempts: '3' }, /backOff\.attempts has to be a number of at least 1/],
+  [{ attempts: 0 }, /backOff\.attempts has to be a number of at least 1/],
+  [{ first: -1 }, /backOff\.first has to be a number of at least 0/],
+  [{ longest: Number.NaN }, /backOff\.longest has to be a number/],
+  [{ longestRetryAfter: null }, /backOff\.longestRetryAfter has to be a number/],
+])('%j as backOff is refused before any request', (backOff, message) => {
+  expect(() => createClient({ host: 'example.com', backOff: backOff as BackOff })).toThrow(message);
+});
+
+test('onRetry that is no function is refused before any request', () => {
+  expect(() => createClient({ host: 'example.com', onRetry: 'log' as never })).toThrow('onRetry is not a function');
+});
+
+test('all numbers of backOff may be left out or infinite', () => {
+  const longest = Number.POSITIVE_INFINITY;
+  createClient({ host: 'example.com', backOff: { attempts: longest, first: 0, longest, longestRetryAfter: longest } });
+  createClient({ host: 'example.com', backOff: {} });
 });

@@ -11,6 +11,7 @@ import { rawBody, takesIterables } from '../../../http/client/index.ts';
 import type { RawBody } from '../../../http/client/index.ts';
 
 import { listenOnFreePort } from '../../../../test/free-port.ts';
+import { bodyOf as bodyOfRequest, listen } from '../../../../test/listen.ts';
 
 import { nodeFetch } from './fetch.ts';
 import type { NodeFetch, NodeFetchOptions } from './fetch.ts';
@@ -622,5 +623,36 @@ describe('a silent server is an error', () => {
     const response = await open({ idleTimeout: 100 })(url, { method: 'PUT', ...bodyOf(source()) });
     await pause();
     expect(((await response.json()) as Echo).body).toBe('content');
+  });
+});
+
+describe('the arguments of nodeFetch', () => {
+  const startEcho = async (): Promise<string> =>
+    listen(async (request, response) => {
+      const { method, url, headers } = request;
+      response.end(JSON.stringify({ method, url, header: headers['x-a'], body: await bodyOfRequest(request) }));
+    });
+  const jsonOf = async (response: Promise<Response>): Promise<unknown> => (await response).json();
+
+  test('may be a URL alone, as a text or an object', async () => {
+    const base = `http://${await startEcho()}`;
+    using send = nodeFetch();
+    const expected = { method: 'GET', url: '/x', body: '' };
+    expect(await jsonOf(send(`${base}/x`))).toEqual(expected);
+    expect(await jsonOf(send(new URL('/x', base)))).toEqual(expected);
+  });
+
+  test('may be a Request, and an init that replaces parts of it', async () => {
+    const base = `http://${await startEcho()}`;
+    using send = nodeFetch();
+    const make = (): Request =>
+      new Request(`${base}/y`, { method: 'PUT', body: 'of the request', headers: { 'x-a': '1' } });
+    expect(await jsonOf(send(make()))).toEqual({ method: 'PUT', url: '/y', header: '1', body: 'of the request' });
+    const init = { method: 'POST', body: 'of init', headers: { 'x-a': '2' } };
+    expect(await jsonOf(send(make(), init))).toEqual({ method: 'POST', url: '/y', header: '2', body: 'of init' });
+    const nothing = { method: undefined, body: undefined } as unknown as RequestInit;
+    expect(await jsonOf(send(make(), nothing))).toMatchObject({ method: 'PUT', body: 'of the request' });
+    const aborted = new Request(`${base}/y`, { signal: AbortSignal.abort(new Error('enough')) });
+    await expect(send(aborted)).rejects.toThrow('enough');
   });
 });

@@ -20,6 +20,8 @@ export interface NodeFetchOptions extends ConnectionOptions {
 
 /** A `fetch` that keeps its connections open for further requests. */
 export interface NodeFetch extends Fetch, Disposable {
+  /** Sends a request, which may be a `Request` too. The parts in `init` replace those of the `Request`. */
+  (input: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** The body of a request may be an AsyncIterable of bytes. */
   readonly [takesIterables]: true;
   /** Closes all connections, also those in use. Optional: unused connections do not keep the process alive. */
@@ -41,8 +43,9 @@ export interface NodeFetch extends Fetch, Disposable {
 export function nodeFetch(options: NodeFetchOptions = {}): NodeFetch {
   const connections = new Connections(options);
   const { idleTimeout = 300_000 } = options;
-  const send = async (url: string, init: RequestInit): Promise<Response> => {
-    const target = new URL(url);
+  const send = async (input: string | URL | Request, given: RequestInit = {}): Promise<Response> => {
+    const target = new URL(input instanceof Request ? input.url : input);
+    const init = input instanceof Request ? initOf(input, given) : given;
     if (target.protocol !== 'http:' && target.protocol !== 'https:') {
       throw new TypeError(`fetch failed: the protocol ${target.protocol} is not supported, only http: and https:`);
     }
@@ -64,6 +67,12 @@ export function nodeFetch(options: NodeFetchOptions = {}): NodeFetch {
   };
   const close = (): void => connections.close();
   return Object.assign(send, { [takesIterables]: true as const, close, [Symbol.dispose]: close });
+}
+
+/** The parts of a `Request`, replaced by those given beside it. As in `fetch`, undefined counts as not given. */
+function initOf({ method, headers, body, redirect, signal }: Request, given: RequestInit): RequestInit {
+  const present = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { method, headers, body, redirect, signal, ...Object.fromEntries(present) };
 }
 
 function methodOf({ method = 'GET' }: RequestInit): string {
