@@ -13,6 +13,16 @@ export const kindOfMediaType: ReadonlyMap<string, 'image' | 'index' | 'artifact'
 /** The media types that `parseManifest` accepts. */
 export const manifestMediaTypes: readonly string[] = [...kindOfMediaType.keys()];
 
+/**
+ * True if content of this media type is a manifest: {@link manifestMediaTypes} lists its type. Parameters and case do
+ * not count. All other content is a blob.
+ *
+ * @example isManifestMediaType('application/vnd.oci.image.layer.v1.tar+gzip') // false
+ */
+export function isManifestMediaType(text: string): boolean {
+  return kindOfMediaType.has(text) || kindOfMediaType.has(parseMediaType(text) ?? '');
+}
+
 /** Media types whose content browsers run or draw as a page: XHTML and other XML, scripts, PDF. RFC 7303, RFC 9239. */
 const activeType = /[/+.-](?:xml|x?html|hta|javascript|ecmascript|pdf)$|^application\/xml-/;
 

@@ -6,6 +6,7 @@ import { RegistryError } from './errors.ts';
 import { manifestMediaTypes } from './manifest-media-types.ts';
 import { linksOf, parseManifest, referrerDescriptor } from './manifest.ts';
 import { mediaTypes } from './media-types.ts';
+import { assertStrictMediaTypes } from './strict-media-types.ts';
 
 type Json = Record<string, unknown>;
 
@@ -27,7 +28,9 @@ const image = (fields: Json = {}): Json => ({
 const index = (fields: Json = {}): Json => ({
   schemaVersion: 2,
   mediaType: mediaTypes.imageIndex,
-  manifests: [descriptor('manifest 0', { platform: { os: 'linux', architecture: 'amd64' } })],
+  manifests: [
+    descriptor('manifest 0', { mediaType: mediaTypes.imageManifest, platform: { os: 'linux', architecture: 'amd64' } }),
+  ],
   ...fields,
 });
 const artifact = (fields: Json = {}): Json => ({
@@ -300,17 +303,61 @@ const looseTypes = [
 
 describe.each(looseTypes)('the media type %j', (type) => {
   const withType = { mediaType: type };
-  test.each<[string, Json, string]>([
+  const withArtifact = { artifactType: type };
+  const documents: [string, Json, string][] = [
     ['config.mediaType', image({ config: descriptor('x', withType) }), mediaTypes.imageManifest],
     ['layers[0].mediaType', image({ layers: [descriptor('x', withType)] }), mediaTypes.dockerManifest],
     ['manifests[0].mediaType', index({ manifests: [descriptor('x', withType)] }), mediaTypes.imageIndex],
+    ['manifests[0].artifactType', index({ manifests: [descriptor('x', withArtifact)] }), mediaTypes.imageIndex],
     ['subject.mediaType', image({ subject: descriptor('x', withType) }), mediaTypes.imageManifest],
     ['artifactType', image({ artifactType: type }), mediaTypes.imageManifest],
     ['artifactType', artifact({ artifactType: type }), mediaTypes.artifactManifest],
     ['blobs[0].mediaType', artifact({ blobs: [descriptor('x', withType)] }), mediaTypes.artifactManifest],
-  ])('is kept as %s', (_field, { mediaType: _own, ...document }, mediaType) => {
+  ];
+
+  test.each(documents)('is kept as %s', (_field, { mediaType: _own, ...document }, mediaType) => {
     expect(parse(document, mediaType).manifest).toEqual(document);
   });
+
+  test.each(documents)('is refused as %s if types are strict', (field, { mediaType: _own, ...document }, mediaType) => {
+    const parsed = parse(document, mediaType);
+    expect(() => assertStrictMediaTypes(parsed)).toThrow(
+      expect.objectContaining({ code: 'MANIFEST_INVALID', detail: { field } }),
+    );
+  });
+});
+
+test.each<[string, Json, string]>([
+  ['image', image({ artifactType: '', subject: descriptor('x') }), mediaTypes.imageManifest],
+  ['index', index({ artifactType: 'application/vnd.example+json' }), mediaTypes.imageIndex],
+  ['artifact', artifact(), mediaTypes.artifactManifest],
+])('strict types allow an %s whose types RFC 6838 allows', (_kind, document, mediaType) => {
+  expect(() => assertStrictMediaTypes(parse(document, mediaType))).not.toThrow();
+});
+
+describe('an entry of an index', () => {
+  test.each([...manifestMediaTypes, `${mediaTypes.imageManifest}; charset=utf-8`, mediaTypes.imageIndex.toUpperCase()])(
+    'is a manifest if its type is %s',
+    (mediaType) => {
+      const entry = descriptor('x', { mediaType });
+      expect(linksOf(parse(index({ manifests: [entry] }), mediaTypes.imageIndex))).toMatchObject({
+        blobs: [],
+        manifests: [entry],
+      });
+    },
+  );
+
+  test.each([mediaTypes.layerGzip, 'application/vnd.buildkit.cacheconfig.v0', 'application/json', 'foo', ''])(
+    'is a blob if its type is %j',
+    (mediaType) => {
+      const entry = descriptor('x', { mediaType });
+      const child = descriptor('y', { mediaType: mediaTypes.imageManifest });
+      expect(linksOf(parse(index({ manifests: [entry, child] }), mediaTypes.imageIndex))).toMatchObject({
+        blobs: [entry],
+        manifests: [child],
+      });
+    },
+  );
 });
 
 describe('a manifest may have', () => {

@@ -4,7 +4,7 @@ import { isDigest } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import { inTurn } from './in-turn.ts';
 import { assertJsonBounds, decodeJson } from './json-bounds.ts';
-import { kindOfMediaType, manifestMediaTypes } from './manifest-media-types.ts';
+import { isManifestMediaType, kindOfMediaType, manifestMediaTypes } from './manifest-media-types.ts';
 import type { TimeSlice } from './time-slice.ts';
 
 /** Properties of manifests of every kind. */
@@ -33,7 +33,10 @@ export interface ImageManifest extends ManifestCommon {
 export interface ImageIndex extends ManifestCommon {
   /** Always 2. */
   schemaVersion: 2;
-  /** The manifests in the index, for example one for each platform. */
+  /**
+   * The content of the index, for example an image for each platform. An entry is a blob if its type is not the type of
+   * a manifest: a build cache lists its layers so.
+   */
   manifests?: readonly Descriptor[];
 }
 
@@ -141,9 +144,9 @@ function assertChecked(_document: ParsedDocument): asserts _document is ParsedDo
 
 /** The content that a manifest of any kind names. */
 export interface ManifestLinks {
-  /** The config and layers of an image, or the blobs of an artifact. */
+  /** The config and layers of an image, the blobs of an artifact, or the entries of an index that are no manifests. */
   blobs: readonly Descriptor[];
-  /** The entries of an index. */
+  /** The entries of an index that are manifests by their media type. */
   manifests: readonly Descriptor[];
   /** The subject, if the manifest has one. */
   subject: Descriptor | undefined;
@@ -161,10 +164,17 @@ export function linksOf(document: ManifestDocument): ManifestLinks {
     case 'image':
       return { blobs: [document.manifest.config, ...(document.manifest.layers ?? [])], manifests: [], subject };
     case 'index':
-      return { blobs: [], manifests: document.manifest.manifests ?? [], subject };
+      return { ...entriesOf(document.manifest.manifests ?? []), subject };
     case 'artifact':
       return { blobs: document.manifest.blobs ?? [], manifests: [], subject };
   }
+}
+
+/** Separates the manifests in an index from its blobs. */
+function entriesOf(entries: readonly Descriptor[]): Pick<ManifestLinks, 'blobs' | 'manifests'> {
+  const manifests = entries.filter(({ mediaType }) => isManifestMediaType(mediaType));
+  if (manifests.length === entries.length) return { blobs: [], manifests };
+  return { blobs: entries.filter(({ mediaType }) => !isManifestMediaType(mediaType)), manifests };
 }
 
 /**

@@ -89,6 +89,17 @@ describe('ocikit serve', () => {
     expect((await pushIndex(sparse.url, [missing])).status).toBe(201);
   });
 
+  test('refuses types that RFC 6838 does not allow only with --strict-media-types', async () => {
+    const [usual, strict] = await Promise.all([
+      startServing(['--sparse']),
+      startServing(['--sparse', '--strict-media-types']),
+    ]);
+    const loose = { ...missing, artifactType: 'foo' };
+    expect((await pushIndex(usual.url, [loose])).status).toBe(201);
+    expect((await pushIndex(strict.url, [loose])).status).toBe(400);
+    expect((await pushIndex(strict.url, [missing])).status).toBe(201);
+  });
+
   test('--host chooses the address', async () => {
     expect((await startServing(['--host', '127.0.0.2'])).url).toMatch(/^http:\/\/127\.0\.0\.2:\d+$/);
   });

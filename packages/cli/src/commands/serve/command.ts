@@ -34,6 +34,7 @@ export function serveCommand(): Command {
     .option('--memory', 'store all content in memory; it is lost when the server stops')
     .option('--read-only', 'refuse pushes and deletes')
     .option('--sparse', 'accept manifests that name missing content')
+    .option('--strict-media-types', 'refuse manifests with types that RFC 6838 does not allow, such as foo')
     .option('--gc <interval>', 'run garbage collection at this interval: 1h, 7d', parseInterval)
     .addOption(graceOption('--gc-grace <duration>', 'keep content pushed or used within this time'))
     .option('--gc-keep-untagged', 'keep untagged manifests, for clients that pull by digest')

@@ -25,6 +25,7 @@ export interface ServeFlags extends ProxyFlags {
   memory?: true;
   readOnly?: true;
   sparse?: true;
+  strictMediaTypes?: true;
   gc?: number;
   gcGrace: number;
   gcKeepUntagged?: true;
@@ -130,6 +131,7 @@ async function serveUntilSignalled(
     host: flags.host,
     port: flags.port,
     allowedHosts: flags.allowHost,
+    strictMediaTypes: flags.strictMediaTypes,
     logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
   });
   process.stderr.write(`ocikit stores content ${store.place}\n`);

@@ -2,8 +2,8 @@
 import { assertTag, mediaTypes, splitDigest } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
 
-import { entryDescriptor, walk } from '../ref/index.ts';
-import type { Image, IndexEntry, WalkOptions } from '../ref/index.ts';
+import { blobsOf, entryDescriptor, walk } from '../ref/index.ts';
+import type { IndexEntry, Ref, WalkOptions } from '../ref/index.ts';
 
 import { FileTree } from './file-tree.ts';
 
@@ -47,7 +47,7 @@ export async function layoutFiles(entries: readonly LayoutEntry[], options: Walk
   const placed = new Set<Digest>();
   for (const { ref } of entries) {
     for await (const each of walk(ref, options)) {
-      if (each.kind === 'image') placeBlobs(tree, each, placed);
+      placeBlobs(tree, each, placed);
       const { digest } = each.descriptor;
       if (!placed.has(digest)) tree.placeFile(blobPath(digest), each.bytes);
       placed.add(digest);
@@ -62,11 +62,11 @@ export function blobPath(digest: Digest): string {
   return `blobs/${algorithm}/${encoded}`;
 }
 
-function placeBlobs(tree: FileTree, image: Image, placed: Set<Digest>): void {
-  for (const blob of [image.config, ...image.layers]) {
+function placeBlobs(tree: FileTree, ref: Ref, placed: Set<Digest>): void {
+  for (const blob of blobsOf(ref)) {
     if (placed.has(blob.digest) || isNondistributable(blob)) continue;
     placed.add(blob.digest);
-    tree.placeFile(blobPath(blob.digest), () => image.openBlob(blob), { size: blob.size });
+    tree.placeFile(blobPath(blob.digest), () => ref.openBlob(blob), { size: blob.size });
   }
 }
 

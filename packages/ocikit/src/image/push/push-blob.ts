@@ -1,9 +1,9 @@
-// Brings one blob of an image into a repository: found there, mounted, or sent.
+// Brings one blob of an image or index into a repository: found there, mounted, or sent.
 import { hasUrls, isBlobUnknown, isRegistryError, verifiesPushes } from '../../model/index.ts';
 import type { BlobContent, BlobUpload, CallOptions, Descriptor, Registry } from '../../model/index.ts';
 
 import { inlineData } from '../content/index.ts';
-import type { Image } from '../ref/index.ts';
+import type { Ref } from '../ref/index.ts';
 
 /** The target of a blob, and the places it may come from. */
 export interface BlobTarget {
@@ -11,23 +11,23 @@ export interface BlobTarget {
   registry: Registry;
   /** The repository to push to. */
   repository: string;
-  /** The image whose blob it is. */
-  image: Image;
+  /** The image or index that names the blob. */
+  ref: Ref;
   /** A repository of the same registry to mount the blob from; undefined: none. */
   from: string | undefined;
   /** The options of the push. */
   call: CallOptions;
 }
 
-/** Makes sure that a repository has a blob of an image, in the cheapest way. */
+/** Makes sure that a repository has a blob of an image or index, in the cheapest way. */
 export async function ensureBlob(target: BlobTarget, blob: Descriptor): Promise<void> {
-  const { registry, repository, image, from, call } = target;
+  const { registry, repository, ref, from, call } = target;
   if (await isThere(target, blob)) return;
   if (hasUrls(blob) && !(await isInSource(target, blob))) return;
   // The registry verifies each push. If it says so, the source need not verify the blob too.
   const verify = registry[verifiesPushes] !== true;
   const open = async (): Promise<Uint8Array | BlobContent> =>
-    inlineData(blob) ?? image.source.openBlob(blob, { signal: call.signal, verify });
+    inlineData(blob) ?? ref.source.openBlob(blob, { signal: call.signal, verify });
   const upload = from === undefined || from === repository ? undefined : await mount(target, blob, from);
   if (upload === 'mounted') return;
   if (upload === undefined) {
@@ -56,9 +56,9 @@ async function isThere({ registry, repository, call }: BlobTarget, { digest, siz
   return true;
 }
 
-async function isInSource({ image, call }: BlobTarget, blob: Descriptor): Promise<boolean> {
+async function isInSource({ ref, call }: BlobTarget, blob: Descriptor): Promise<boolean> {
   try {
-    const content = await image.source.openBlob(blob, { signal: call.signal });
+    const content = await ref.source.openBlob(blob, { signal: call.signal });
     await content.cancel();
     return true;
   } catch (error) {

@@ -2,8 +2,8 @@
 import { assertRepository, assertTag, isRegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, PushedManifest, Registry } from '../../model/index.ts';
 
-import { walk } from '../ref/index.ts';
-import type { Image, Ref } from '../ref/index.ts';
+import { blobsOf, walk } from '../ref/index.ts';
+import type { Ref } from '../ref/index.ts';
 
 import { inParallel } from './in-parallel.ts';
 import { ensureBlob } from './push-blob.ts';
@@ -49,7 +49,7 @@ export async function push(
   const { digest: root, size } = ref.descriptor;
   call.onEvent?.({ type: 'planned', repository, digest: root, size });
   for await (const each of walk(ref, { depth, ...call })) {
-    if (each.kind === 'image') await pushBlobs(registry, repository, each, { from, concurrency, call });
+    await pushBlobs(registry, repository, each, { from, concurrency, call });
     if (each.descriptor.digest !== root) await pushChild(registry, repository, each, call);
   }
   return registry.pushManifest(repository, ref.bytes, ref.descriptor.mediaType, { ...call, digest: root, tags, ifTag });
@@ -64,13 +64,13 @@ interface BlobsOptions {
 async function pushBlobs(
   registry: Registry,
   repository: string,
-  image: Image,
+  ref: Ref,
   { from, concurrency, call }: BlobsOptions,
 ): Promise<void> {
-  const blobs = new Map([image.config, ...image.layers].map((blob) => [blob.digest, blob]));
+  const blobs = new Map(blobsOf(ref).map((blob) => [blob.digest, blob]));
   for (const { digest, size } of blobs.values()) call.onEvent?.({ type: 'planned', repository, digest, size });
   await inParallel([...blobs.values()], { concurrency, signal: call.signal }, (blob, signal) =>
-    ensureBlob({ registry, repository, image, from: from(blob), call: { ...call, signal } }, blob),
+    ensureBlob({ registry, repository, ref, from: from(blob), call: { ...call, signal } }, blob),
   );
 }
 

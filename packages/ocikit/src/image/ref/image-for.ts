@@ -1,5 +1,5 @@
 // Finds the image for a platform in an index.
-import { formatPlatform, RegistryError } from '../../model/index.ts';
+import { formatPlatform, isManifestMediaType, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, Platform } from '../../model/index.ts';
 
 import { hostPlatforms, matchingEntries, runsOn } from '../platform/index.ts';
@@ -57,7 +57,7 @@ class ImageSearch {
 
   async find(index: Index, wanted: Platform, depth: number = maxDepth): Promise<Image | undefined> {
     if (depth <= 0) return undefined;
-    for (const entry of matchingEntries(index.manifests, wanted)) {
+    for (const entry of matchingEntries(index.manifests.filter(isManifest), wanted)) {
       const ref = await this.#fetch(index, entry);
       const found = ref?.kind === 'index' ? await this.find(ref, wanted, depth - 1) : ref;
       if (found !== undefined) return found;
@@ -87,6 +87,8 @@ class ImageSearch {
     return platform !== undefined && runsOn(platform, wanted) ? image : undefined;
   }
 }
+
+const isManifest = ({ mediaType }: Descriptor): boolean => isManifestMediaType(mediaType);
 
 function isUndescribed({ platform, mediaType }: Descriptor): boolean {
   return platform === undefined && refMediaTypes.includes(mediaType);

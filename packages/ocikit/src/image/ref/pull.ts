@@ -14,6 +14,11 @@ export interface PullOptions extends CallOptions {
   tag?: string | undefined;
   /** The manifest's digest, which is verified. Without a tag, the manifest is requested by this digest. */
   digest?: Digest | undefined;
+  /**
+   * Refuse media types and artifact types that RFC 6838 does not allow, such as `foo`, with MANIFEST_INVALID. It holds
+   * for the children too. Default: false, as registries hold such artifacts.
+   */
+  strictMediaTypes?: boolean | undefined;
 }
 
 /**
@@ -31,7 +36,7 @@ export interface PullOptions extends CallOptions {
  * for (const layer of image.layers) await writeFile(layer.digest, await image.openBlob(layer));
  */
 export async function pull(registry: ImageReader, repository: string, options: PullOptions): Promise<Ref> {
-  const { tag, digest, ...call } = options;
+  const { tag, digest, strictMediaTypes, ...call } = options;
   if (tag === undefined && digest === undefined) {
     throw new TypeError(`no image of ${repository} was named. A tag or a digest is needed, or both`);
   }
@@ -48,5 +53,6 @@ export async function pull(registry: ImageReader, repository: string, options: P
     mediaType: descriptor.mediaType,
     digest: digest ?? descriptor.digest,
     source: registrySource(registry, repository),
+    strictMediaTypes,
   });
 }

@@ -331,8 +331,9 @@ describe('inline data', () => {
   });
 });
 
-test('an index has no blobs and an image no children, and the types say so', () => {
-  const index: Index = asIndex(refOf(indexOf([])));
-  expect('openBlob' in index).toBe(false);
+test('an index of manifests has no blobs and an image no children, and the types say so', () => {
+  const index: Index = asIndex(refOf(indexOf([imageOf()])));
+  expect(index.blobs).toEqual([]);
+  expect('layers' in index).toBe(false);
   expect('child' in asImage(refOf(imageOf()))).toBe(false);
 });

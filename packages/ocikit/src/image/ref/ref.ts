@@ -1,9 +1,12 @@
 // Images and indexes as objects: a verified manifest, and verified reading of all that it names.
 import {
+  assertStrictMediaTypes,
   digestOf,
+  isManifestMediaType,
   mediaTypes,
   parseDigest,
   parseManifest,
+  parseMediaType,
   RegistryError,
   splitDigest,
   wrongDigest,
@@ -43,6 +46,21 @@ interface RefContent {
   readonly bytes: Uint8Array;
   /** The source of its content, which does not verify. The options of the call that made this ref apply to it. */
   readonly source: ImageSource;
+  /**
+   * Opens a blob that it names, or a range of it: the config or a layer of an image, an entry in `Index.blobs`. If all
+   * of it is read without an error, the bytes are correct; a range is not verified. Content that the descriptor carries
+   * as `data` is not fetched.
+   *
+   * Rejects with BLOB_UNKNOWN. Rejects with SIZE_INVALID or DIGEST_INVALID, at the latest at the content's end, if
+   * the bytes are wrong.
+   */
+  openBlob(descriptor: Descriptor, options?: GetBlobOptions): Promise<BlobContent>;
+  /**
+   * Reads all of such a blob into memory, verified. It does not retry: the client does.
+   *
+   * Rejects like {@link openBlob}, and with CONTENT_TOO_LARGE before anything is fetched.
+   */
+  readVerified(descriptor: Descriptor, options?: ReadVerifiedOptions): Promise<Uint8Array>;
 }
 
 /** An OCI or Docker image. Image specification, "Image Manifest". */
@@ -55,20 +73,6 @@ export interface Image extends RefContent {
   readonly config: Descriptor;
   /** The layers' descriptors, the lowest first. */
   readonly layers: readonly Descriptor[];
-  /**
-   * Opens the config or a layer, or a range of it. If all of it is read without an error, the bytes are correct; a
-   * range is not verified. Content that the descriptor carries as `data` is not fetched.
-   *
-   * Rejects with BLOB_UNKNOWN. Rejects with SIZE_INVALID or DIGEST_INVALID, at the latest at the content's end, if
-   * the bytes are wrong.
-   */
-  openBlob(descriptor: Descriptor, options?: GetBlobOptions): Promise<BlobContent>;
-  /**
-   * Reads all of the config or of a layer into memory, verified. It does not retry: the client does.
-   *
-   * Rejects like {@link openBlob}, and with CONTENT_TOO_LARGE before anything is fetched.
-   */
-  readVerified(descriptor: Descriptor, options?: ReadVerifiedOptions): Promise<Uint8Array>;
 }
 
 /** An OCI index or a Docker manifest list. Image specification, "Image Index". */
@@ -77,8 +81,10 @@ export interface Index extends RefContent {
   readonly kind: 'index';
   /** The parsed manifest. */
   readonly manifest: ImageIndex;
-  /** The descriptors of its entries. */
+  /** The descriptors of all its entries. */
   readonly manifests: readonly Descriptor[];
+  /** The entries that are blobs, as their media type is not that of a manifest: a build cache lists its layers so. */
+  readonly blobs: readonly Descriptor[];
   /**
    * Fetches the image or index of an entry, and compares its size, type and digest with the entry.
    *
@@ -86,6 +92,11 @@ export interface Index extends RefContent {
    * if it has more than 50 MiB; and with SIZE_INVALID, DIGEST_INVALID or MANIFEST_INVALID.
    */
   child(descriptor: Descriptor, options?: CallOptions): Promise<Ref>;
+}
+
+/** Gives the blobs that a ref names itself: an image's config and layers, or an index's entries that are blobs. */
+export function blobsOf(ref: Ref): readonly Descriptor[] {
+  return ref.kind === 'image' ? [ref.config, ...ref.layers] : ref.blobs;
 }
 
 /** The media types of images and indexes. */
@@ -106,6 +117,11 @@ export interface CreateRefOptions extends CallOptions {
   digest?: Digest | undefined;
   /** The source of configs, layers and children. */
   source: ImageSource;
+  /**
+   * Refuse media types and artifact types that RFC 6838 does not allow, such as `foo`, with MANIFEST_INVALID. It holds
+   * for the children too. Default: false, as registries hold such artifacts.
+   */
+  strictMediaTypes?: boolean | undefined;
 }
 
 /**
@@ -120,47 +136,58 @@ export interface CreateRefOptions extends CallOptions {
  * if (ref.kind === 'image') await ref.readVerified(ref.config);
  */
 export function createRef(options: CreateRefOptions): Ref {
-  const { bytes: given, mediaType, digest: expected, source, signal, onEvent, context } = options;
+  const { bytes: given, mediaType, digest: expected, source, signal, onEvent, context, strictMediaTypes } = options;
   const call: CallOptions = { signal, onEvent, context };
   // Copy the bytes, so that the caller cannot change them after they were verified. (A Buffer's slice is no copy.)
   const bytes = new Uint8Array(given);
   const digest = digestOf(bytes, expected === undefined ? undefined : splitDigest(parseDigest(expected)).algorithm);
   if (expected !== undefined && digest !== expected) throw wrongDigest(expected, digest);
   const document = parseManifest(bytes, mediaType);
-  const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes, source: boundSource(source, call) };
-  if (document.kind === 'image') return imageOf(content, document.manifest, source, call);
-  if (document.kind === 'index') return indexOf(content, document.manifest, source, call);
+  if (strictMediaTypes === true) assertStrictMediaTypes(document);
+  const content: RefContent = {
+    descriptor: { mediaType, digest, size: bytes.length },
+    bytes,
+    source: boundSource(source, call),
+    openBlob: async (descriptor, own = {}) => openVerified(source, descriptor, inheritCall(call, own)),
+    readVerified: async (descriptor, own = {}) => readVerified(source, descriptor, inheritCall(call, own)),
+  };
+  if (document.kind === 'image') return imageOf(content, document.manifest);
+  if (document.kind === 'index') return indexOf(content, document.manifest, { ...call, source, strictMediaTypes });
   throw notARef(mediaType);
 }
 
-function imageOf(content: RefContent, manifest: ImageManifest, source: ImageSource, call: CallOptions): Image {
+function imageOf(content: RefContent, manifest: ImageManifest): Image {
   return {
     ...content,
     kind: 'image',
     manifest,
     config: manifest.config,
     layers: manifest.layers ?? [],
-    openBlob: async (descriptor, options = {}) => openVerified(source, descriptor, inheritCall(call, options)),
-    readVerified: async (descriptor, options = {}) => readVerified(source, descriptor, inheritCall(call, options)),
   };
 }
 
-function indexOf(content: RefContent, manifest: ImageIndex, source: ImageSource, call: CallOptions): Index {
+function indexOf(
+  content: RefContent,
+  manifest: ImageIndex,
+  inherited: Omit<CreateRefOptions, 'bytes' | 'mediaType' | 'digest'>,
+): Index {
+  const { source, strictMediaTypes: _strict, ...call } = inherited;
   return {
     ...content,
     kind: 'index',
     manifest,
     manifests: manifest.manifests ?? [],
+    blobs: (manifest.manifests ?? []).filter((entry) => !isManifestMediaType(entry.mediaType)),
     child: async (descriptor, options = {}) => {
       const { signal, ...rest } = inheritCall(call, options);
       signal?.throwIfAborted();
       assertDescriptor(descriptor);
-      assertRefType(descriptor.mediaType);
+      const mediaType = refTypeOf(descriptor.mediaType);
       assertFits(descriptor, defaultLimit);
       const from = source.sourceOf?.(descriptor) ?? source;
       const bytes = inlineData(descriptor) ?? (await manifestBytes(from, descriptor, { ...rest, signal }));
       signal?.throwIfAborted();
-      return createRef({ ...call, bytes, mediaType: descriptor.mediaType, digest: descriptor.digest, source: from });
+      return createRef({ ...inherited, bytes, mediaType, digest: descriptor.digest, source: from });
     },
   };
 }
@@ -176,6 +203,7 @@ async function manifestBytes(source: ImageSource, descriptor: Descriptor, call: 
 function assertSameType(entry: Descriptor, found: Manifest['descriptor']): void {
   // Sources that do not know the type give `application/octet-stream`.
   if (found.mediaType === entry.mediaType || found.mediaType === mediaTypes.octetStream) return;
+  if (found.mediaType === refTypeOf(entry.mediaType)) return;
   throw new RegistryError(
     'MANIFEST_INVALID',
     `${entry.digest} is ${entry.mediaType} according to its index, but ` +
@@ -183,9 +211,11 @@ function assertSameType(entry: Descriptor, found: Manifest['descriptor']): void 
   );
 }
 
-/** @throws RegistryError UNSUPPORTED_MEDIA_TYPE */
-function assertRefType(mediaType: string): void {
-  if (!refMediaTypes.includes(mediaType)) throw notARef(mediaType);
+/** @throws RegistryError UNSUPPORTED_MEDIA_TYPE if an entry of this type is neither an image nor an index */
+function refTypeOf(text: string): string {
+  const mediaType = refMediaTypes.includes(text) ? text : parseMediaType(text);
+  if (mediaType === undefined || !refMediaTypes.includes(mediaType)) throw notARef(text);
+  return mediaType;
 }
 
 function notARef(mediaType: string): RegistryError {

@@ -1,5 +1,5 @@
 // Visits an image or an index, and all manifests below it.
-import { RegistryError } from '../../model/index.ts';
+import { isManifestMediaType, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest } from '../../model/index.ts';
 
 import type { Ref } from './ref.ts';
@@ -13,9 +13,9 @@ export interface WalkOptions extends CallOptions {
 /**
  * * Yields an image or index and all images and indexes below it: children before parents, in the order of the
  * entries, each digest once. Manifests that are stored in this order never name a missing manifest. Each one is
- * fetched when its turn comes, and not kept.
+ * fetched when its turn comes, and not kept. Entries that are blobs are left out: `Index.blobs` lists them.
  *
- * Rejects like `Index.child`, also if an entry is neither an image nor an index, and with MANIFEST_INVALID if indexes
+ * Rejects like `Index.child`, also if an entry is a manifest of another kind, and with MANIFEST_INVALID if indexes
  * are nested too deeply.
  *
  * @example
@@ -37,6 +37,7 @@ async function* visit(
 ): AsyncGenerator<Ref, void, undefined> {
   if (ref.kind === 'index') {
     for (const entry of ref.manifests) {
+      if (!isManifestMediaType(entry.mediaType)) continue;
       const known = seen.get(entry.digest);
       if (known !== undefined) {
         assertSame(entry, known);

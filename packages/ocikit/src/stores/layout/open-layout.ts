@@ -41,6 +41,11 @@ export interface LayoutsOptions {
    * deletes with UNSUPPORTED. Default: false.
    */
   readOnly?: boolean | undefined;
+  /**
+   * Refuse manifests with a media type or artifact type that RFC 6838 does not allow, such as `foo`, with
+   * MANIFEST_INVALID. Default: false, as clients push such artifacts.
+   */
+  strictMediaTypes?: boolean | undefined;
   /** Uploads that may hold bytes at the same time; a further one fails with TOOMANYREQUESTS. Default: 1000. */
   maxUploads?: number | undefined;
   /** Milliseconds after which an upload that no client resumes is removed. Default: one day. */
@@ -96,8 +101,9 @@ export function openLayouts(dir: string, options: LayoutsOptions = {}): LayoutRe
 }
 
 function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRegistry {
-  const { durability = 'fsync', defaultRepository, sparse = false, verifyOnRead = false, readOnly = false } = options;
-  const { maxUploads = 1000, uploadExpiry = 24 * 60 * 60 * 1000, onWarning = () => undefined } = options;
+  const { durability = 'fsync', defaultRepository, onWarning = () => undefined } = options;
+  const { sparse = false, strictMediaTypes = false, verifyOnRead = false, readOnly = false } = options;
+  const { maxUploads = 1000, uploadExpiry = 24 * 60 * 60 * 1000 } = options;
   const ownership: Ownership = {
     async begin() {
       await takeUsedTimes(state.used, usedTimes);
@@ -122,7 +128,7 @@ function open(root: string, isShared: boolean, options: LayoutOptions): LayoutRe
     assertOwned: () => store.assertOwned(),
     warn: onWarning,
   });
-  const state = new LayoutState(store, { sparse, verifyOnRead });
+  const state = new LayoutState(store, { sparse, strictMediaTypes, verifyOnRead });
   let sessions: Promise<UploadSessions> | undefined;
   let known: UploadSessions | undefined;
   const uploads = (): Promise<UploadSessions> => {

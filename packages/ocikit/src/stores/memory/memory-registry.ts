@@ -23,6 +23,11 @@ export interface MemoryRegistryOptions {
   immutableTags?: boolean | undefined;
   /** Accept manifests that name content which does not exist. Default: false. */
   sparse?: boolean | undefined;
+  /**
+   * Refuse manifests with a media type or artifact type that RFC 6838 does not allow, such as `foo`, with
+   * MANIFEST_INVALID. Default: false, as clients push such artifacts.
+   */
+  strictMediaTypes?: boolean | undefined;
   /** The greatest number of uploads with bytes. Starting one more rejects with TOOMANYREQUESTS. Default: 1000. */
   maxUploads?: number | undefined;
   /** Milliseconds after which an unused upload is discarded. Default: one hour. */
@@ -37,9 +42,9 @@ export interface MemoryRegistryOptions {
  * const { digest } = await registry.pushBlob('team/app', { digest: digestOf(bytes) }, bytes);
  */
 export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Registry {
-  const { blobs = memoryBlobs(), immutableTags = false, sparse = false } = options;
+  const { blobs = memoryBlobs(), immutableTags = false, sparse = false, strictMediaTypes = false } = options;
   const { maxUploads = 1000, uploadExpiry = 60 * 60 * 1000 } = options;
-  const state = new MemoryState(blobs, { immutableTags, sparse });
+  const state = new MemoryState(blobs, { immutableTags, sparse, strictMediaTypes });
   const uploads = new UploadSessions(uploadBackend(state, createUploadIdIssuer()), {
     maxUploads,
     expiry: uploadExpiry,

@@ -26,6 +26,8 @@ export class MemoryState {
   readonly immutableTags: boolean;
   /** True if manifests may name content that does not exist. */
   readonly sparse: boolean;
+  /** True if types in manifests have to follow RFC 6838. */
+  readonly strictMediaTypes: boolean;
   /** The repositories, by name. */
   readonly repositories: Map<string, MemoryRepository> = new Map();
   /** The names of the repositories. */
@@ -33,11 +35,12 @@ export class MemoryState {
   /** How tags moved. */
   readonly history: MemoryHistory = new MemoryHistory();
 
-  constructor(blobs: BlobStore, options: { immutableTags: boolean; sparse: boolean }) {
+  constructor(blobs: BlobStore, options: { immutableTags: boolean; sparse: boolean; strictMediaTypes: boolean }) {
     this.blobs = blobs;
     this.owners = new BlobOwners(blobs);
     this.immutableTags = options.immutableTags;
     this.sparse = options.sparse;
+    this.strictMediaTypes = options.strictMediaTypes;
   }
 
   /**

@@ -1,6 +1,7 @@
 // Writing to the memory registry.
 import {
   assertRepository,
+  assertStrictMediaTypes,
   blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
@@ -16,18 +17,11 @@ import {
   tagMoved,
   VerifyingReader,
 } from '../../model/index.ts';
-import type {
-  BlobIdentity,
-  CallOptions,
-  Descriptor,
-  Digest,
-  ManifestLinks,
-  PushManifestOptions,
-  Writer,
-} from '../../model/index.ts';
+import type { BlobIdentity, CallOptions, Descriptor, Digest, PushManifestOptions, Writer } from '../../model/index.ts';
 import { MemoryStage } from '../blobs/index.ts';
 import type { BlobStage } from '../blobs/index.ts';
 import { assertLinkSize, checkPushedManifest, firstMissing, linkUnknown, reportBytes } from '../repository/index.ts';
+import type { PushedContent } from '../repository/index.ts';
 import type { UploadBackend, UploadSessions } from '../uploads/index.ts';
 
 import { sizeOfBlob } from './reader.ts';
@@ -91,9 +85,10 @@ export function memoryWriter(state: MemoryState, uploads: UploadSessions): Write
       options.signal?.throwIfAborted();
       const { descriptor, tags, links } = pushed;
       const { digest } = descriptor;
-      const elsewhere = state.sparse ? undefined : await linksOnlyInStore(state, repository, links, options);
+      if (state.strictMediaTypes) assertStrictMediaTypes(pushed.document);
+      const elsewhere = state.sparse ? undefined : await linksOnlyInStore(state, repository, pushed, options);
       // From here to the end there is no await, so nothing can be deleted before the manifest and its tags are set.
-      if (elsewhere !== undefined) assertLinksExist(state, repository, links, elsewhere);
+      if (elsewhere !== undefined) assertLinksExist(state, repository, pushed, elsewhere);
       assertTagsMaySet(state, repository, tags, { digest, mediaType }, options.ifTag);
 
       const { index, manifestBytes } = state.createRepository(repository);
@@ -248,13 +243,13 @@ async function mountForeign(
 async function linksOnlyInStore(
   state: MemoryState,
   repository: string,
-  links: ManifestLinks,
+  pushed: PushedContent,
   options: CallOptions,
 ): Promise<Map<Digest, number | undefined>> {
   const elsewhere = new Map<Digest, number | undefined>();
-  const missing = await firstMissing(links, {
+  const missing = await firstMissing(pushed.links, {
     hasBlob(digest) {
-      if (hasBlob(state, repository, digest)) return true;
+      if (hasBlob(state, repository, digest) || isChild(state, repository, pushed, digest)) return true;
       if (state.owners.has(digest)) return false;
       return inStore(state, repository, digest, options).then((found) => {
         if (found !== undefined) elsewhere.set(digest, found.size);
@@ -271,18 +266,23 @@ async function linksOnlyInStore(
 function assertLinksExist(
   state: MemoryState,
   repository: string,
-  { blobs, manifests }: ManifestLinks,
+  pushed: PushedContent,
   elsewhere: ReadonlyMap<Digest, number | undefined>,
 ): void {
+  const { blobs, manifests } = pushed.links;
+  const hasBlobOrChild = ({ digest }: Descriptor): boolean =>
+    hasBlob(state, repository, digest) || isChild(state, repository, pushed, digest);
   const isMissing = (link: Descriptor, isThere: boolean): boolean =>
     !isThere && !elsewhere.has(link.digest) && !hasUrls(link);
   const missing =
-    blobs.find((blob) => isMissing(blob, hasBlob(state, repository, blob.digest))) ??
+    blobs.find((blob) => isMissing(blob, hasBlobOrChild(blob))) ??
     manifests.find((child) => isMissing(child, hasManifest(state, repository, child.digest)));
   if (missing !== undefined) throw linkUnknown(repository, missing);
   const index = state.repositories.get(repository)?.index;
   for (const blob of blobs) {
-    assertLinkSize(repository, blob, index?.blobs.get(blob.digest)?.size ?? elsewhere.get(blob.digest));
+    const size = index?.blobs.get(blob.digest)?.size ?? elsewhere.get(blob.digest);
+    const isOnlyChild = size === undefined && isChild(state, repository, pushed, blob.digest);
+    assertLinkSize(repository, blob, isOnlyChild ? index?.manifests.get(blob.digest)?.descriptor.size : size);
   }
   for (const child of manifests) {
     assertLinkSize(repository, child, index?.manifests.get(child.digest)?.descriptor.size);
@@ -295,6 +295,11 @@ function hasBlob(state: MemoryState, repository: string, digest: Digest): boolea
 
 function hasManifest(state: MemoryState, repository: string, digest: Digest): boolean {
   return state.repositories.get(repository)?.index.manifests.has(digest) === true;
+}
+
+/** True for a manifest to which a pushed index gives an unknown type, so that it counts as a blob of the index. */
+function isChild(state: MemoryState, repository: string, { document }: PushedContent, digest: Digest): boolean {
+  return document.kind === 'index' && hasManifest(state, repository, digest);
 }
 
 /** True if the blob store has content that was never pushed to this registry. */

@@ -22,6 +22,8 @@ export interface PushedContent {
   descriptor: Descriptor;
   /** The tags to set, each once. */
   tags: string[];
+  /** The parsed manifest. */
+  document: ManifestDocument;
   /** The content that it names. */
   links: ManifestLinks;
   /** The digests of all content that it names, its subject included, each once. */
@@ -79,7 +81,7 @@ function contentOf(bytes: Uint8Array, digest: Digest, tags: string[], document: 
   const links = linksOf(document);
   const descriptor = { mediaType: document.mediaType, digest, size: bytes.length };
   const referrer = links.subject === undefined ? undefined : referrerDescriptor(document, descriptor);
-  return { bytes, descriptor, tags, links, digests: digestsOf(links), referrer };
+  return { bytes, descriptor, tags, document, links, digests: digestsOf(links), referrer };
 }
 
 function digestOfManifest(bytes: Uint8Array, expected: Digest | undefined): Digest {

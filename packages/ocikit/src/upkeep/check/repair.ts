@@ -4,6 +4,7 @@ import {
   hasUrls,
   isRegistryError,
   linksOf,
+  manifestMediaType,
   parseManifestInTurn,
   splitDigest,
   wrongDigest,
@@ -82,16 +83,20 @@ async function fetchManifest(job: RepairJob, digest: Digest, mediaType: string |
   const found = digestOf(bytes, splitDigest(digest).algorithm);
   if (found !== digest) throw wrongDigest(digest, found);
   const type = mediaType ?? descriptor.mediaType;
-  const { blobs, manifests } = linksOf(await parseManifestInTurn(bytes, type));
+  const document = await parseManifestInTurn(bytes, type);
+  const { blobs, manifests } = linksOf(document);
   for (const blob of blobs) {
     if (hasUrls(blob)) continue;
-    const isThere = registry.resolveBlob(repository, blob.digest, { signal });
-    if (await isMissing(isThere)) await fetchBlob(job, blob.digest);
+    if (!(await isMissing(registry.resolveBlob(repository, blob.digest, { signal })))) continue;
+    // An index may give a manifest an unknown type, so that it counts as a blob.
+    const isManifest =
+      document.kind === 'index' && !(await isMissing(registry.resolveManifest(repository, blob.digest, { signal })));
+    if (!isManifest) await fetchBlob(job, blob.digest);
   }
   for (const child of manifests) {
     if (hasUrls(child)) continue;
     const isThere = registry.resolveManifest(repository, child.digest, { signal });
-    if (await isMissing(isThere)) await fetchManifest(job, child.digest, child.mediaType);
+    if (await isMissing(isThere)) await fetchManifest(job, child.digest, manifestMediaType(child.mediaType));
   }
   await registry.pushManifest(repository, bytes, type, { digest, signal });
 }

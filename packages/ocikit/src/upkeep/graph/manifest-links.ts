@@ -12,9 +12,12 @@ import type { Descriptor, Digest, Maintenance } from '../../model/index.ts';
 
 /** The content that a manifest names. */
 export interface ManifestLinks {
-  /** Config, layers, an artifact's blobs. For a manifest of unknown format: every digest in its text. */
+  /**
+   * Config, layers, an artifact's blobs, and the entries of an index that are no manifests by their type. For a
+   * manifest of unknown format: every digest in its text.
+   */
   blobs: readonly LinkedContent[];
-  /** An index's entries. */
+  /** The entries of an index that are manifests by their type. */
   manifests: readonly LinkedContent[];
   /** The manifest that this one refers to, if any. */
   subject: Digest | undefined;

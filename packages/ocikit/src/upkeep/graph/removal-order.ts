@@ -100,9 +100,14 @@ export async function removalOrderOf(graph: RepositoryGraph): Promise<RemovalOrd
   const isUnreached = (digest: Digest): boolean => graph.manifests.has(digest) && !graph.reached.has(digest);
   for (const { descriptor } of graph.unreached()) {
     const links = await graph.linksOf(descriptor);
-    const { manifests, subject: own } = typeof links === 'string' ? { manifests: [], subject: undefined } : links;
+    const {
+      blobs,
+      manifests,
+      subject: own,
+    } = typeof links === 'string' ? { blobs: [], manifests: [], subject: undefined } : links;
     const subject = own ?? graph.attachments.get(descriptor.digest)?.subjects.find(isUnreached);
-    const digests = manifests.map(({ digest }) => digest);
+    // A manifest to which an index gives an unknown type counts as one of the index's blobs.
+    const digests = [...manifests, ...blobs].map(({ digest }) => digest);
     order.add(descriptor.digest, { manifests: digests, subject }, isUnreached);
     await graph.giveWay();
   }

@@ -56,7 +56,12 @@ export async function tagThatReaches(
  */
 async function linksIn({ bytes, descriptor }: Manifest): Promise<ManifestLinks> {
   try {
-    return linksOf(await parseManifestInTurn(bytes, descriptor.mediaType));
+    const document = await parseManifestInTurn(bytes, descriptor.mediaType);
+    const { blobs, manifests, subject } = linksOf(document);
+    // An index may give a manifest an unknown type, so that it counts as a blob.
+    return document.kind === 'index'
+      ? { blobs: [], manifests: [...manifests, ...blobs], subject }
+      : { blobs, manifests, subject };
   } catch (error) {
     if (!isRegistryError(error)) throw error;
     return { blobs: [], manifests: [], subject: undefined };

@@ -2,7 +2,6 @@
 import {
   HttpError,
   limit as atMost,
-  linksOf,
   mediaTypes,
   parseManifest,
   parseMediaType,
@@ -99,7 +98,7 @@ function entriesIn(transport: Transport, { response, body }: Page): readonly Des
   }
   try {
     const document = parseManifest(new TextEncoder().encode(JSON.stringify(body)), mediaTypes.imageIndex);
-    return linksOf(document).manifests;
+    return document.kind === 'index' ? (document.manifest.manifests ?? []) : [];
   } catch (error) {
     throw transport.wrongResponse(response, `is no image index: ${error instanceof Error ? error.message : ''}`);
   }

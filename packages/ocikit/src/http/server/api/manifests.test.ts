@@ -368,3 +368,23 @@ describe('deleting', () => {
     expect(statuses).toEqual([405, 403, 403, 201]);
   });
 });
+
+describe('a server with strictMediaTypes', () => {
+  const withType = (artifactType: string): string => indexBytes('typed', { artifactType });
+
+  test.each(['foo', 'text/plain; charset=utf-8'])('refuses the type %s, which another server takes', async (type) => {
+    const strict = await startServer(createMemoryRegistry(), { strictMediaTypes: true });
+    const refused = await put('v1', withType(type), {}, strict);
+    expect([refused.status, await strict.codeOf(refused)]).toEqual([400, 'MANIFEST_INVALID']);
+    expect((await put('v1', withType('application/vnd.example'), {}, strict)).status).toBe(201);
+    expect((await put('typed', withType(type))).status).toBe(201);
+  });
+
+  test('has no referrers of such a type', async () => {
+    const strict = await startServer(createMemoryRegistry(), { strictMediaTypes: true });
+    const image = indexBytes('subject');
+    await put('subject', image, {}, strict);
+    const response = await strict.fetch(`/v2/a/referrers/${digestOfText(image)}?artifactType=foo`);
+    expect([response.status, await response.json()]).toEqual([200, expect.objectContaining({ manifests: [] })]);
+  });
+});

@@ -1,5 +1,6 @@
 // Manifests: pulling, pushing and deleting them, by tag or by digest.
 import {
+  assertStrictMediaTypes,
   assertTag,
   isRegistryError,
   manifestMediaType,
@@ -7,6 +8,7 @@ import {
   mediaTypes,
   parseDigest,
   parseJson,
+  parseManifestInTurn,
   parseMediaType,
   RegistryError,
 } from '../../../model/index.ts';
@@ -104,11 +106,13 @@ export async function putManifest(request: ManifestRequest): Promise<Reply> {
     const bytes = await body.whole(limits.manifestSize);
     const said = mediaTypeOf(exchange.header('content-type'), bytes);
     const pushOptions = { ...call, digest: reference.digest, tags, ifTag: await conditionOf(request, reference, tags) };
-    return registry
-      .pushManifest(route.repository, bytes, manifestMediaType(said), pushOptions)
-      .catch((error: unknown) => {
-        throw isRegistryError(error, 'UNSUPPORTED_MEDIA_TYPE') ? notManifest(said, error) : error;
-      });
+    try {
+      const mediaType = manifestMediaType(said);
+      if (options.strictMediaTypes === true) assertStrictMediaTypes(await parseManifestInTurn(bytes, mediaType));
+      return await registry.pushManifest(route.repository, bytes, mediaType, pushOptions);
+    } catch (error) {
+      throw isRegistryError(error, 'UNSUPPORTED_MEDIA_TYPE') ? notManifest(said, error) : error;
+    }
   });
 
   const { digest } = pushed.descriptor;

@@ -94,6 +94,12 @@ export interface ServerOptions {
    */
   writeError?: ((error: unknown, reply: Reply, exchange: Exchange) => Reply | Promise<Reply>) | undefined;
 
+  /**
+   * Refuse manifests with a media type or artifact type that RFC 6838 does not allow, such as `foo` or
+   * `text/plain; charset=utf-8`, with 400 MANIFEST_INVALID. Default: false, as clients push such artifacts.
+   */
+  strictMediaTypes?: boolean | undefined;
+
   /** Answer 404 to the referrers API, and send no `OCI-Subject`, as registries without that API do. Default: false. */
   disableReferrersApi?: boolean | undefined;
   /**

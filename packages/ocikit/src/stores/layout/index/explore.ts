@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 
 import { isMissing } from '../../disk/index.ts';
-import { linksOf, parseManifest, referrerDescriptor } from '../../../model/index.ts';
+import { linksOf, manifestMediaType, parseManifest, referrerDescriptor } from '../../../model/index.ts';
 import type { Digest, ManifestDocument } from '../../../model/index.ts';
 
 import { isNoFile, noFollow, readRegular, sizeOfFile, TimeSlice } from '../files/index.ts';
@@ -56,11 +56,11 @@ export async function explore(repository: LayoutRepository, options: ExploreOpti
     }
     if (isShared && isDoubtful(repository, digest, blobPath(digest))) noteDoubtful(repository, digest, document);
     const unowned = repository.unowned.get(digest);
-    for (const child of manifests) {
-      if (index.manifests.has(child.digest) || isListed(unowned, child.digest)) continue;
-      repository.putManifest({ mediaType: child.mediaType, digest: child.digest, size: child.size }, createdAt);
-      implicit.add(child.digest);
-      unparsed.add(child.digest);
+    for (const { digest: child, mediaType: type, size } of manifests) {
+      if (index.manifests.has(child) || isListed(unowned, child)) continue;
+      repository.putManifest({ mediaType: manifestMediaType(type), digest: child, size }, createdAt);
+      implicit.add(child);
+      unparsed.add(child);
     }
     if (!isShared) continue;
     for (const { digest: blob } of blobs) {

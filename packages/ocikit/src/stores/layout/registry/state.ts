@@ -43,6 +43,8 @@ export class LayoutState {
   readonly store: LayoutStore;
   /** True if manifests may name missing content. */
   readonly sparse: boolean;
+  /** True if types in manifests have to follow RFC 6838. */
+  readonly strictMediaTypes: boolean;
   /** True if content is hashed when it is read. */
   readonly verifyOnRead: boolean;
   /** When content was last used. */
@@ -61,10 +63,11 @@ export class LayoutState {
   /** A repository for each recently used blob, for mounts without a source. */
   readonly #repositoriesWith = new Recent<Digest, string>(rememberedBlobs);
 
-  constructor(store: LayoutStore, options: { sparse: boolean; verifyOnRead: boolean }) {
+  constructor(store: LayoutStore, options: { sparse: boolean; strictMediaTypes: boolean; verifyOnRead: boolean }) {
     this.store = store;
     this.claims = new Claims(store.files.throttle);
     this.sparse = options.sparse;
+    this.strictMediaTypes = options.strictMediaTypes;
     this.verifyOnRead = options.verifyOnRead;
   }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { hasCode } from '../../disk/index.ts';
 import {
   assertRepository,
+  assertStrictMediaTypes,
   blobDescriptor,
   defaultAlgorithm,
   digestAlgorithm,
@@ -13,7 +14,7 @@ import {
   readSource,
   splitDigest,
 } from '../../../model/index.ts';
-import type { Digest, ManifestLinks, MountSource, UploadIdIssuer, Writer } from '../../../model/index.ts';
+import type { Digest, MountSource, UploadIdIssuer, Writer } from '../../../model/index.ts';
 
 import {
   assertLinkSize,
@@ -24,6 +25,7 @@ import {
   reportBytes,
   tagMoved,
 } from '../../repository/index.ts';
+import type { PushedContent } from '../../repository/index.ts';
 import { stageVerified } from '../../uploads/index.ts';
 import type { UploadBackend, UploadSessions } from '../../uploads/index.ts';
 
@@ -103,18 +105,19 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       options.signal?.throwIfAborted();
       assertRepository(repository);
       const pushed = await checkPushedManifest(bytes, mediaType, options);
+      if (state.strictMediaTypes) assertStrictMediaTypes(pushed.document);
       const { descriptor, tags, links, referrer } = pushed;
       const { digest } = descriptor;
       const subject = links.subject?.digest;
       await store.own();
       const layout = await store.layoutOf(repository);
       // An early answer: naming them all takes time. It is judged again when nothing can be removed any more.
-      if (!state.sparse && pushed.digests.length > manyLinks) await assertLinksExist(state, layout, repository, links);
+      if (!state.sparse && pushed.digests.length > manyLinks) await assertLinksExist(state, layout, repository, pushed);
       const releaseHold = state.holdForPush(layout, repository, [...pushed.digests, digest]);
       const stage = new FileStage(store.private.temporaryPath(), store.files);
       try {
         await layout.explore(repository);
-        if (!state.sparse) await assertLinksExist(state, layout, repository, links);
+        if (!state.sparse) await assertLinksExist(state, layout, repository, pushed);
         // An early check before anything is written; the check that counts comes later.
         assertTagsMaySet(layout, repository, tags, options.ifTag);
 
@@ -357,20 +360,22 @@ async function assertLinksExist(
   state: LayoutState,
   layout: Layout,
   repository: string,
-  links: ManifestLinks,
+  { document, links }: PushedContent,
 ): Promise<void> {
   const sizes = new Map<Digest, number>();
   const sizeOfManifest = (digest: Digest): number | undefined =>
     layout.repositories.get(repository)?.index.manifests.get(digest)?.descriptor.size;
+  const hasChild = (digest: Digest): boolean =>
+    !state.claims.isBeingRemoved(repository, digest) && sizeOfManifest(digest) !== undefined;
   const missing = await firstMissing(links, {
     async hasBlob(digest) {
-      const size = await state.sizeOfBlob(layout, repository, digest);
+      let size = await state.sizeOfBlob(layout, repository, digest);
+      // An index may give a manifest an unknown type, so that it counts as a blob.
+      if (size === undefined && document.kind === 'index' && hasChild(digest)) size = sizeOfManifest(digest);
       if (size !== undefined) sizes.set(digest, size);
       return size !== undefined;
     },
-    hasManifest(digest) {
-      return !state.claims.isBeingRemoved(repository, digest) && sizeOfManifest(digest) !== undefined;
-    },
+    hasManifest: hasChild,
   });
   if (missing !== undefined) throw linkUnknown(repository, missing);
   for (const blob of links.blobs) {

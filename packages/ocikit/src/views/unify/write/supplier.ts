@@ -85,22 +85,28 @@ export class Supplier {
     depth: number,
   ): Promise<void> {
     const call = { signal, context };
-    const { blobs, manifests } = linksOf(await parseManifestInTurn(bytes, mediaType));
+    const document = await parseManifestInTurn(bytes, mediaType);
+    const { blobs, manifests } = linksOf(document);
     for (const { digest, urls = [] } of blobs) {
-      if (urls.length === 0) await this.blob(to, repository, digest, call);
+      if (urls.length > 0) continue;
+      try {
+        await this.blob(to, repository, digest, call);
+      } catch (error) {
+        // An index may give a manifest an unknown type, so that it counts as a blob.
+        if (document.kind !== 'index' || !isUnknown(error)) throw error;
+        await this.#manifest(to, repository, digest, call, depth);
+      }
     }
     for (const { digest, urls = [] } of manifests) {
-      if (urls.length > 0 || (await hasManifest(to, repository, digest, call))) continue;
-      const manifest: Manifest = await this.#othersThan(to).getManifest(repository, digest, call);
-      await this.pushManifest(
-        to,
-        repository,
-        manifest.bytes,
-        manifest.descriptor.mediaType,
-        { ...call, digest },
-        depth + 1,
-      );
+      if (urls.length === 0) await this.#manifest(to, repository, digest, call, depth);
     }
+  }
+
+  /** Copies a manifest that an index names, with all that it names, unless the member has it. */
+  async #manifest(to: Member, repository: string, digest: Digest, call: CallOptions, depth: number): Promise<void> {
+    if (await hasManifest(to, repository, digest, call)) return;
+    const { bytes, descriptor }: Manifest = await this.#othersThan(to).getManifest(repository, digest, call);
+    await this.pushManifest(to, repository, bytes, descriptor.mediaType, { ...call, digest }, depth + 1);
   }
 
   #othersThan(to: Member): ContentReader {
