@@ -56,7 +56,7 @@ describe('ocikit serve', () => {
   });
 
   test.skipIf(process.platform !== 'linux')(
-    'ends although threads hang in the file system',
+    'ends although threads hang in the file system, with 1 or, before Node 22.15, killed',
     async () => {
       const directory = await temporaryDirectory();
       const pipe = JSON.stringify(join(directory, 'pipe'));
@@ -70,7 +70,7 @@ describe('ocikit serve', () => {
       const child = execFile(process.execPath, ['--input-type=module', '-e', script]);
       onTestFinished(() => void child.kill('SIGKILL'));
       const ended = await new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
-      expect(ended).toBe('SIGKILL');
+      expect(ended).toBe('execve' in process ? 1 : 'SIGKILL');
     },
     60_000,
   );

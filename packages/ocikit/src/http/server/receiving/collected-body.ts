@@ -2,6 +2,7 @@
 import { RegistryError } from '../../../model/index.ts';
 import type { Held } from '../shared/index.ts';
 
+import { GrowingBytes } from './growing-bytes.ts';
 import type { PacedBody } from './paced-body.ts';
 
 /**
@@ -16,27 +17,24 @@ import type { PacedBody } from './paced-body.ts';
 export async function collect(body: PacedBody, limit: number, expected: number, held: Held): Promise<Uint8Array> {
   const begun = held.begin();
   if (begun !== undefined) await body.holdBack(begun);
-  let all: Uint8Array = new Uint8Array();
-  let size = 0;
-  for await (const piece of body) {
-    const before = size;
-    size += piece.length;
-    if (size > limit) throw bodyTooLarge(limit);
-    const charged = held.add(piece.length);
-    if (before === 0 && size === expected) all = piece;
-    else {
-      if (size > all.length) all = grown(all, before, Math.max(size, Math.min(expected, size * 2)));
-      all.set(piece, before);
+  const all = new GrowingBytes(Math.min(expected, limit));
+  let only: Uint8Array | undefined;
+  try {
+    for await (const piece of body) {
+      if (all.size + piece.length > limit) throw bodyTooLarge(limit);
+      const charged = held.add(piece.length);
+      if (all.size === 0 && only === undefined && piece.length === expected) only = piece;
+      else {
+        if (only !== undefined) all.add(only);
+        only = undefined;
+        all.add(piece);
+      }
+      if (charged !== undefined) await body.holdBack(charged);
     }
-    if (charged !== undefined) await body.holdBack(charged);
+    return only ?? all.take();
+  } finally {
+    all.release();
   }
-  return all.subarray(0, size);
-}
-
-function grown(bytes: Uint8Array, used: number, size: number): Uint8Array {
-  const all = new Uint8Array(size);
-  all.set(bytes.subarray(0, used));
-  return all;
 }
 
 /** Builds the error for a body that exceeds the limit. */
