@@ -35,7 +35,7 @@ export const rooms: Rooms = {
   'image/ref': { imports: ['model', 'image/content', 'image/platform'] },
   'image/layout': { imports: ['model', 'image/content', 'image/ref'] },
   'image/os-image': { imports: ['model', 'image/content', 'image/ref'] },
-  'image/push': { imports: ['model', 'image/content', 'image/ref'] },
+  'image/push': { imports: ['model', 'image/content', 'image/platform', 'image/ref'] },
   // Streams of tar entries: an image's files, without a disk.
   archive: { imports: ['model', 'copy', 'image'], toCome: true },
   // Retry, back-off and budgets: no HTTP and no registry, so that an object store has them too.

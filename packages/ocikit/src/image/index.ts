@@ -31,7 +31,7 @@ export type {
 export { chooseEntry, hostPlatforms, matchingEntries, normalizePlatform, runsOn } from './platform/index.ts';
 export type { ForPlatform, HostProcess } from './platform/index.ts';
 export { push, pushStream } from './push/index.ts';
-export type { PushOptions, PushStreamOptions } from './push/index.ts';
+export type { PlatformSelection, PushOptions, PushStreamOptions } from './push/index.ts';
 export {
   asImage,
   asIndex,

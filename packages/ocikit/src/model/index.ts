@@ -10,6 +10,8 @@ export * from './history.ts';
 export * from './in-turn.ts';
 export * from './iteration.ts';
 export { parseJson } from './json-bounds.ts';
+export { imageNameAnnotation, parseBareName, refNameAnnotation, tagOfEntry } from './layout-names.ts';
+export type { EntryTag } from './layout-names.ts';
 export * from './linked-signal.ts';
 export { nameFilter } from './listed-names.ts';
 export type { NameListKind } from './listed-names.ts';

@@ -173,15 +173,25 @@ export function parseRelativeReference(text: string): Reference {
 
 const dockerHosts = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com']);
 
+/** A reference with docker's defaults: it has a host, and a tag or a digest. */
+export type DockerReference = Reference & Required<Pick<Reference, 'host'>> & NamedManifest;
+
+/** A tag, a digest or both: without either, no manifest is named. */
+export type NamedManifest = Required<Pick<Reference, 'tag'>> | Required<Pick<Reference, 'digest'>>;
+
 /**
  * Parses a reference as `docker pull` does. Without a host, or with one of Docker Hub's hosts, the host becomes
- * `docker.io`. On that host, a repository of one component gets the prefix `library/`. Adds no tag.
+ * `docker.io`. On that host, a repository of one component gets the prefix `library/`. Without a tag and a digest, the
+ * tag becomes `latest`.
  *
- * @example parseDockerReference('alpine:3') // { host: 'docker.io', repository: 'library/alpine', tag: '3' }
+ * @example
+ * parseDockerReference('alpine'); // { host: 'docker.io', repository: 'library/alpine', tag: 'latest' }
+ * parseDockerReference('alpine:3'); // { host: 'docker.io', repository: 'library/alpine', tag: '3' }
  * @throws ParseError if the text is not a reference
  */
-export function parseDockerReference(text: string): Reference & { host: string } {
-  const parsed = parseRelativeReference(text);
+export function parseDockerReference(text: string): DockerReference {
+  const { tag, digest, ...found } = parseRelativeReference(text);
+  const parsed = digest === undefined ? { ...found, tag: tag ?? 'latest' } : { ...found, ...(tag && { tag }), digest };
   const { host } = parsed;
   if (host !== undefined && !dockerHosts.has(host)) return { ...parsed, host };
   const repository = parsed.repository.includes('/') ? parsed.repository : `library/${parsed.repository}`;

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { collect, digestOf, mediaTypes, readSource } from '../../model/index.ts';
 import type { Descriptor } from '../../model/index.ts';
-import { openLayout } from '../../stores/layout/index.ts';
+import { openLayout, openLayouts } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { imageOf, indexOf, pushContent } from '../../testing/index.ts';
 
@@ -211,6 +211,92 @@ describe('reading a layout', () => {
     });
     const same = files({ ...stored, 'index.json': indexed(named('v1'), named('v2')) });
     expect((await readLayout(same)).bytes).toEqual(image.bytes);
+  });
+
+  describe('with names of other tools', () => {
+    const entry = (name: string | undefined, containerd?: string, digest = image.descriptor.digest): Descriptor => ({
+      ...image.descriptor,
+      digest,
+      annotations: {
+        ...(name === undefined ? {} : { 'org.opencontainers.image.ref.name': name }),
+        ...(containerd === undefined ? {} : { 'io.containerd.image.name': containerd }),
+      },
+    });
+    const other = digestOf(new Uint8Array(1));
+
+    test.each<[string, string, ...Descriptor[]]>([
+      ['a tag in a whole name', '1.0.0', entry('foo/bar:1.0.0'), entry('foo/bar:2', undefined, other)],
+      ['a whole name', 'foo/bar:1.0.0', entry('foo/bar:1.0.0'), entry('1.0.0', undefined, other)],
+      ['an exact name before a tag in one', '1.0.0', entry('x/y:1.0.0', undefined, other), entry('1.0.0')],
+      [
+        "containerd's name",
+        'docker.io/library/alpine:3',
+        entry('3', 'docker.io/library/alpine:3'),
+        entry('3', 'x/y:3', other),
+      ],
+      [
+        "the tag in containerd's name",
+        '3',
+        entry(undefined, 'docker.io/library/alpine:3'),
+        entry('4', undefined, other),
+      ],
+      ["ref.name before containerd's", '3', entry('3', 'a/b:9'), entry('9', 'a/b:3', other)],
+      ['an exact name before a tag in a later one', '1.0.0', entry('1.0.0'), entry('x/y:1.0.0', undefined, other)],
+      ['the tag of a name with a digest', '1.0', entry(`1.0@${other}`), entry('x', undefined, other)],
+      ['the last of several entries with one name', 'v1', entry('v1', undefined, other), entry('v1')],
+      ['the last of several entries with one whole name', '1', entry('x/y:1', undefined, other), entry('x/y:1')],
+      ['a name that is no reference', 'My Image', entry('My Image'), entry('x', undefined, other)],
+    ])('finds %s', async (_what, tag, ...entries) => {
+      const found = files({ ...stored, 'index.json': indexed(...entries) });
+      expect((await readLayout(found, { tag })).descriptor.digest).toBe(image.descriptor.digest);
+    });
+
+    test('is the same as in a registry over the directory', async () => {
+      const dir = await temporaryDirectory();
+      await mkdir(join(dir, 'app'));
+      await write(await layoutFiles([{ ref: image }]), join(dir, 'app'));
+      const missing = { ...image.descriptor, digest: other };
+      const missingNamed = (name: string): Descriptor => ({
+        ...missing,
+        annotations: { 'org.opencontainers.image.ref.name': name },
+      });
+      const entries = [
+        entry('foo/bar:1.0.0'),
+        entry(undefined, 'docker.io/library/alpine:3'),
+        entry('2'),
+        missingNamed('x/y:2'),
+        { ...missing, annotations: { 'io.containerd.image.name': 'x/y:1.0.0' } },
+      ];
+      await writeFile(join(dir, 'app', 'index.json'), indexed(...entries));
+      const registry = openLayouts(dir);
+      onTestFinished(() => registry.close());
+      expect(await collect(registry.tags('app'))).toEqual(['1.0.0', '2', '3']);
+      for (const tag of ['1.0.0', '2', '3']) {
+        const read = await readLayout((path) => () => createReadStream(join(dir, 'app', path)), { tag });
+        expect(read.descriptor).toEqual(await registry.resolveTag('app', tag));
+      }
+    });
+
+    test('lists what is there when none or several match', async () => {
+      const found = files({
+        ...stored,
+        'index.json': indexed(
+          entry('v1'),
+          entry('3', 'docker.io/library/alpine:3'),
+          entry('3', 'x/y:3', other),
+          entry(''),
+        ),
+      });
+      await expect(readLayout(found, { tag: 'v2' })).rejects.toMatchObject({
+        code: 'MANIFEST_UNKNOWN',
+        message: `the layout has no image "v2": it has v1, docker.io/library/alpine:3, x/y:3, ${image.descriptor.digest}`,
+      });
+      await expect(readLayout(found, { tag: '3' })).rejects.toThrow(
+        /by a tag or name that only it has: docker.io\S+, x\/y:3$/,
+      );
+      const none = files({ ...stored, 'index.json': indexed() });
+      await expect(readLayout(none)).rejects.toThrow('the layout has no image: it has no entries');
+    });
   });
 
   test('gives all entries as an index, of any number', async () => {

@@ -1,5 +1,5 @@
 // Makes the files of an image layout from images and indexes.
-import { assertTag, mediaTypes, splitDigest } from '../../model/index.ts';
+import { assertTag, mediaTypes, refNameAnnotation, splitDigest } from '../../model/index.ts';
 import type { Descriptor, Digest } from '../../model/index.ts';
 
 import { blobsOf, entryDescriptor, walk } from '../ref/index.ts';
@@ -13,11 +13,6 @@ export const layoutMarker: string = 'oci-layout';
 export const layoutIndex: string = 'index.json';
 /** The version of the image layout. */
 export const layoutVersion: string = '1.0.0';
-/** The annotation that holds an entry's tag. */
-export const refNameAnnotation: string = 'org.opencontainers.image.ref.name';
-
-/** The annotation that holds the whole name that containerd gives an entry. */
-export const imageNameAnnotation: string = 'io.containerd.image.name';
 
 /** An image or index to put into a layout. */
 export interface LayoutEntry extends IndexEntry {

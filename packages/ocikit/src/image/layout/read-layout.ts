@@ -1,20 +1,22 @@
 // Reads images and indexes from the files of an image layout.
-import { collect, mediaTypes, parseDigest, readSource, RegistryError } from '../../model/index.ts';
-import type { CallOptions, Descriptor } from '../../model/index.ts';
+import {
+  collect,
+  imageNameAnnotation,
+  mediaTypes,
+  parseDigest,
+  readSource,
+  refNameAnnotation,
+  RegistryError,
+  tagOfEntry,
+} from '../../model/index.ts';
+import type { CallOptions, Descriptor, EntryTag } from '../../model/index.ts';
 
 import { assertDescriptor, defaultLimit, openContent, parseJsonObject } from '../content/index.ts';
 import type { ImageSource, ReopenableContent } from '../content/index.ts';
 import { asIndex, createRef } from '../ref/index.ts';
 import type { Index, Ref } from '../ref/index.ts';
 
-import {
-  blobPath,
-  imageNameAnnotation,
-  layoutIndex,
-  layoutMarker,
-  layoutVersion,
-  refNameAnnotation,
-} from './layout-files.ts';
+import { blobPath, layoutIndex, layoutMarker, layoutVersion } from './layout-files.ts';
 
 /**
  * Gives the content of a layout's file, by its path from the root, such as `index.json` or `blobs/sha256/…`;
@@ -25,8 +27,9 @@ export type LayoutFile = (path: string) => ReopenableContent | undefined | Promi
 /** Options of {@link readLayout}. */
 export interface ReadLayoutOptions extends CallOptions {
   /**
-   * The name of the entry: its tag, or the whole name that containerd gives it, such as `docker.io/library/alpine:3`.
-   * If several entries have this name, the last one counts. Default: the layout's only entry.
+   * The tag of the entry, or its whole name, such as `docker.io/library/alpine:3`. It is compared with the entries'
+   * names as they are (`org.opencontainers.image.ref.name`, then `io.containerd.image.name`), then with the tags in
+   * them. If several entries have the same name, the last one counts. Default: the layout's only entry.
    */
   tag?: string | undefined;
 }
@@ -34,8 +37,8 @@ export interface ReadLayoutOptions extends CallOptions {
 /**
  * Reads one image or index of a layout.
  *
- * Rejects with MANIFEST_UNKNOWN if the layout has none, or none with this tag; with MANIFEST_INVALID if there is no tag
- * and several images; and like {@link readLayoutIndex} and `Index.child`.
+ * Rejects with MANIFEST_UNKNOWN if the layout has none, or none with this tag; with MANIFEST_INVALID if images of
+ * several names match. Both errors list the names. It also rejects like {@link readLayoutIndex} and `Index.child`.
  *
  * @example
  * const ref = await readLayout((path) => () => createReadStream(join('./image', path)));
@@ -43,20 +46,59 @@ export interface ReadLayoutOptions extends CallOptions {
 export async function readLayout(file: LayoutFile, options: ReadLayoutOptions = {}): Promise<Ref> {
   const { tag, ...call } = options;
   const index = await readLayoutIndex(file, call);
-  const names = [imageNameAnnotation, refNameAnnotation];
-  const entries = index.manifests.filter(
-    (one) => tag === undefined || names.some((name) => one.annotations?.[name] === tag),
-  );
-  const entry = entries.at(-1);
-  const which = tag === undefined ? 'no image' : `no image ${JSON.stringify(tag.slice(0, 200))}`;
-  if (entry === undefined) throw new RegistryError('MANIFEST_UNKNOWN', `the layout has ${which}`);
-  if (tag === undefined && entries.some(({ digest }) => digest !== entry.digest)) {
-    throw new RegistryError(
-      'MANIFEST_INVALID',
-      `the layout has ${entries.length} entries, of which one has to be chosen by its tag`,
-    );
+  if (tag === undefined) assertOne(index.manifests);
+  const entry = tag === undefined ? index.manifests.at(-1) : entryNamed(tag, index.manifests);
+  if (entry === undefined) {
+    const which = tag === undefined ? 'no image' : `no image ${JSON.stringify(tag.slice(0, 200))}`;
+    throw new RegistryError('MANIFEST_UNKNOWN', `the layout has ${which}: it has ${namesIn(index.manifests)}`);
   }
   return index.child(entry);
+}
+
+/** The entry with this name or tag. An exact name counts more than a tag, and `ref.name` more than containerd's. */
+function entryNamed(wanted: string, entries: readonly Descriptor[]): Descriptor | undefined {
+  const isNamed =
+    (annotation: string) =>
+    ({ annotations }: Descriptor): boolean =>
+      annotations?.[annotation] === wanted;
+  const hasTag =
+    (from: EntryTag['from']) =>
+    ({ annotations }: Descriptor): boolean => {
+      const found = tagOfEntry(annotations?.[refNameAnnotation], annotations?.[imageNameAnnotation]);
+      return found?.tag === wanted && found.from === from;
+    };
+  const ways = [isNamed(refNameAnnotation), isNamed(imageNameAnnotation), hasTag('ref.name'), hasTag('image.name')];
+  for (const fits of ways) {
+    const found = entries.filter(fits);
+    if (found.length === 0) continue;
+    // Entries of one whole name are versions of one image, of which the last one counts. Other names are other images.
+    assertOne([...new Map(found.map((entry) => [nameOf(entry), entry])).values()]);
+    return found.at(-1);
+  }
+  return undefined;
+}
+
+/** @throws RegistryError MANIFEST_INVALID, naming the entries, if they are of several images */
+function assertOne(entries: readonly Descriptor[]): void {
+  if (new Set(entries.map(({ digest }) => digest)).size < 2) return;
+  throw new RegistryError(
+    'MANIFEST_INVALID',
+    `the layout has ${entries.length} entries, of which one has to be chosen by a tag or name that only it has: ` +
+      namesIn(entries),
+  );
+}
+
+/** The name of an entry that tells the most: its whole name, else its tag, else its digest. */
+function nameOf({ annotations, digest }: Descriptor): string {
+  const names = [imageNameAnnotation, refNameAnnotation].map((name) => annotations?.[name]);
+  return names.find((name) => name !== undefined && name !== '') ?? digest;
+}
+
+/** The names of entries, for a message. */
+function namesIn(entries: readonly Descriptor[]): string {
+  const names = [...new Set(entries.map((entry) => nameOf(entry).slice(0, 200)))];
+  if (names.length === 0) return 'no entries';
+  return names.slice(0, 20).join(', ') + (names.length > 20 ? ' …' : '');
 }
 
 /**

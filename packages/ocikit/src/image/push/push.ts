@@ -1,12 +1,14 @@
 // Pushes an image or an index, with all that it names.
-import { assertRepository, assertTag, isRegistryError } from '../../model/index.ts';
+import { assertRepository, assertTag, isRegistryError, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, PushedManifest, Registry } from '../../model/index.ts';
 
 import { blobsOf, walk } from '../ref/index.ts';
-import type { Ref } from '../ref/index.ts';
+import type { Ref, WalkOptions } from '../ref/index.ts';
 
 import { inParallel } from './in-parallel.ts';
 import { ensureBlob } from './push-blob.ts';
+import { isMissing, selectPlatforms } from './select-platforms.ts';
+import type { PlatformSelection } from './select-platforms.ts';
 
 /** Options of {@link push}. */
 export interface PushOptions extends CallOptions {
@@ -20,6 +22,12 @@ export interface PushOptions extends CallOptions {
   concurrency?: number | undefined;
   /** How many indexes may be nested. Default: 8. */
   depth?: number | undefined;
+  /**
+   * The entries of an index to push: all; those whose content the source has (`present`), as `docker save` and mirrors
+   * leave platforms out; or those for these platforms. If an entry is left out, an index without it is pushed, which
+   * has another digest. Default: `all`.
+   */
+  platforms?: PlatformSelection | undefined;
 }
 
 /**
@@ -27,8 +35,9 @@ export interface PushOptions extends CallOptions {
  * children before parents. Content that the repository has already is not sent. A blob with `urls` is left out if the
  * source does not have it.
  *
- * Rejects like `Registry.pushBlob`, `Registry.pushManifest` and the source. Content that was stored before the error
- * stays, but nothing is tagged.
+ * Rejects like `Registry.pushBlob`, `Registry.pushManifest` and the source. Rejects with MANIFEST_UNKNOWN if the source
+ * lacks a manifest that is to be pushed, or if an index has no entry for one of `platforms`. Content that was stored
+ * before the error stays, but nothing is tagged.
  *
  * @example
  * await using layout = openLayout('./images');
@@ -41,18 +50,35 @@ export async function push(
   ref: Ref,
   options: PushOptions = {},
 ): Promise<PushedManifest> {
-  const { tags = [], ifTag, mountFrom, concurrency = 4, depth, ...call } = options;
+  const { tags = [], ifTag, mountFrom, concurrency = 4, depth, platforms = 'all', ...call } = options;
   // Check names first: an invalid name must not leave content behind.
   assertRepository(repository);
   for (const tag of tags) assertTag(tag);
   const from = typeof mountFrom === 'function' ? mountFrom : () => mountFrom;
-  const { digest: root, size } = ref.descriptor;
+  const selected = await selectPlatforms(ref, platforms, depth ?? 8, call);
+  const { digest: root, size } = selected.descriptor;
   call.onEvent?.({ type: 'planned', repository, digest: root, size });
-  for await (const each of walk(ref, { depth, ...call })) {
+  for await (const each of allOf(selected, { depth, ...call })) {
     await pushBlobs(registry, repository, each, { from, concurrency, call });
     if (each.descriptor.digest !== root) await pushChild(registry, repository, each, call);
   }
-  return registry.pushManifest(repository, ref.bytes, ref.descriptor.mediaType, { ...call, digest: root, tags, ifTag });
+  return registry.pushManifest(repository, selected.bytes, selected.descriptor.mediaType, {
+    ...call,
+    digest: root,
+    tags,
+    ifTag,
+  });
+}
+
+/** All images and indexes of a ref. The error for one that the source does not have tells about `platforms`. */
+async function* allOf(ref: Ref, options: WalkOptions): AsyncGenerator<Ref, void, undefined> {
+  try {
+    yield* walk(ref, options);
+  } catch (error) {
+    if (ref.kind === 'image' || !isMissing(error)) throw error;
+    const hint = "if the source has only some platforms of the index, push them with the option platforms: 'present'";
+    throw new RegistryError(error.code, `${error.message}; ${hint}`, { cause: error, detail: error.detail });
+  }
 }
 
 interface BlobsOptions {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { digestOf, mediaTypes, parsePlatform } from '../../model/index.ts';
+import { digestOf, mediaTypes, parsePlatform, RegistryError } from '../../model/index.ts';
 import type { Descriptor, Digest, Platform } from '../../model/index.ts';
 
 import { createImage, createIndex, createRef, hostPlatforms, imageFor, jsonContent, contentSource } from '../index.ts';
@@ -131,4 +131,63 @@ test('the signal ends the search', async () => {
   const index = createIndex([entryOn('linux/arm64')]);
   const options = { platforms: [parsePlatform('linux/arm64')], signal: AbortSignal.abort(reason) };
   await expect(imageFor(index, options)).rejects.toBe(reason);
+});
+
+describe('an entry that cannot be read', () => {
+  const images = ['linux/arm/v7', 'linux/arm/v6', 'linux/amd64'].map(imageOn);
+  const [best, second] = images;
+
+  /** The index of these images, from a source that fails for one of them. */
+  function failingAt(failing: Digest, error: Error, entries: readonly (Image | IndexEntry)[]): Ref {
+    const built = createIndex(entries);
+    const source: ImageSource = {
+      openBlob: async (blob, options) => {
+        if (blob.digest === failing) throw error;
+        const image = images.find(({ config }) => config.digest === blob.digest);
+        if (image === undefined) throw new RegistryError('BLOB_UNKNOWN', 'no such config');
+        return image.source.openBlob(blob, options);
+      },
+      getManifest: async ({ digest }) => {
+        const image = images.find(({ descriptor }) => descriptor.digest === digest);
+        if (digest === failing || image === undefined) throw error;
+        return { descriptor: image.descriptor, bytes: image.bytes };
+      },
+    };
+    return createRef({ bytes: built.bytes, mediaType: mediaTypes.imageIndex, source });
+  }
+  const described = ['linux/arm/v7', 'linux/arm/v6'].map(entryOn);
+
+  test.each(['MANIFEST_UNKNOWN', 'DIGEST_INVALID', 'MANIFEST_INVALID', 'CONTENT_TOO_LARGE'] as const)(
+    'for %s is left out, and the next best is the image',
+    async (code) => {
+      const ref = failingAt(best?.descriptor.digest ?? 'sha256:0', new RegistryError(code, 'broken'), described);
+      expect(await find(ref, 'linux/arm/v7')).toBe(second?.descriptor.digest);
+    },
+  );
+
+  test('is left out too if its config is missing', async () => {
+    const error = new RegistryError('BLOB_UNKNOWN', 'gone');
+    const ref = failingAt(imageOn('linux/amd64').config.digest, error, [
+      imageOn('linux/amd64'),
+      imageOn('linux/arm/v6'),
+    ]);
+    expect(await find(ref, 'linux/arm/v7')).toBe(second?.descriptor.digest);
+  });
+
+  test('is named if there is no other, with its own code', async () => {
+    const error = new RegistryError('MANIFEST_UNKNOWN', 'the layout has no such manifest');
+    const digest = best?.descriptor.digest ?? 'sha256:0';
+    const rejects = expect(find(failingAt(digest, error, [entryOn('linux/arm/v7')]), 'linux/arm/v7')).rejects;
+    await rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN', cause: error });
+    await rejects.toThrow(new RegExp(`${digest} could not be read: the layout has no such manifest`));
+  });
+
+  test.each([
+    new RegistryError('UNAUTHORIZED', 'who are you'),
+    new RegistryError('UNAVAILABLE', 'down'),
+    new Error('x'),
+  ])('because of %s ends the search: the next one is not what was wanted', async (error) => {
+    const ref = failingAt(best?.descriptor.digest ?? 'sha256:0', error, described);
+    await expect(find(ref, 'linux/arm/v7')).rejects.toBe(error);
+  });
 });

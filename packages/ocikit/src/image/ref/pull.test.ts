@@ -149,6 +149,7 @@ describe.each(kinds)('from %s', (_name, start) => {
 });
 
 test('a pull without a tag and a digest is refused, and the error says why', async () => {
+  // @ts-expect-error: neither a tag nor a digest is given.
   await expect(pull(createMemoryRegistry(), 'a', {})).rejects.toThrow(/A tag or a digest is needed/);
 });
 

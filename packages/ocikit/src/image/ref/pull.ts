@@ -1,6 +1,6 @@
 // Pulls an image or an index from a registry.
 import { parseDigest } from '../../model/index.ts';
-import type { CallOptions, Digest } from '../../model/index.ts';
+import type { CallOptions, Digest, NamedManifest } from '../../model/index.ts';
 
 import { registrySource } from '../content/index.ts';
 import type { ImageReader } from '../content/index.ts';
@@ -35,8 +35,12 @@ export interface PullOptions extends CallOptions {
  * const image = await imageFor(await pull(registry, 'library/alpine', { tag: 'latest' }));
  * for (const layer of image.layers) await writeFile(layer.digest, await image.openBlob(layer));
  */
-export async function pull(registry: ImageReader, repository: string, options: PullOptions): Promise<Ref> {
-  const { tag, digest, strictMediaTypes, ...call } = options;
+export async function pull(
+  registry: ImageReader,
+  repository: string,
+  options: PullOptions & NamedManifest,
+): Promise<Ref> {
+  const { tag, digest, strictMediaTypes, ...call }: PullOptions = options;
   if (tag === undefined && digest === undefined) {
     throw new TypeError(`no image of ${repository} was named. A tag or a digest is needed, or both`);
   }

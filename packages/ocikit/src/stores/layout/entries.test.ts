@@ -164,6 +164,42 @@ describe.each([
     });
   });
 
+  /** Entries of one tag: two have it in a name, and the one between them is named by it. */
+  const looseAndExact = (): string[] => {
+    const loose = isShared ? { [refName]: 'v1', [imageName]: 'app:v1' } : { [refName]: 'localhost/app:v1' };
+    return [
+      JSON.stringify({ ...c.descriptor, annotations: loose }),
+      JSON.stringify({ ...a.descriptor, annotations: { [refName]: nameOf('v1') } }),
+      JSON.stringify({ ...b.descriptor, annotations: loose }),
+    ];
+  };
+
+  test('of which one names a tag exactly give the tag to that one, wherever it is', async () => {
+    await writeBlobs(dir(), a, b, c);
+    const texts = looseAndExact();
+    await writeLayout(dir(), texts);
+    await expectSurvival(texts, async (registry) => {
+      expect((await registry.resolveTag('app', 'v1')).digest).toBe(a.descriptor.digest);
+      for (const image of [a, b, c]) await expectWhole(registry, 'app', image);
+    });
+  });
+
+  test('that name a tag exactly or not get it in the same order when manifests are deleted', async () => {
+    await writeBlobs(dir(), a, b, c);
+    await writeLayout(dir(), looseAndExact());
+    let registry = open();
+    for (const [gone, next] of [
+      [a, b],
+      [b, c],
+    ] as const) {
+      await registry.deleteManifest('app', gone.descriptor.digest);
+      expect((await registry.resolveTag('app', 'v1')).digest).toBe(next.descriptor.digest);
+      await registry.close();
+      registry = open();
+      expect((await registry.resolveTag('app', 'v1')).digest).toBe(next.descriptor.digest);
+    }
+  });
+
   test('that name one tag lose it all when a client deletes it, also after a restart', async () => {
     await writeBlobs(dir(), a, b);
     const texts = [a, b].map(({ descriptor }) =>

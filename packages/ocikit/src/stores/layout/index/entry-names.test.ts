@@ -92,6 +92,18 @@ describe('the names of entries', () => {
   );
 
   test.each([
+    [undefined, 'docker.io/library/a:3', '3'],
+    ['not a name', 'docker.io/library/a:3', '3'],
+    [null, 'docker.io/library/a:3', '3'],
+    [`@${digest}`, `docker.io/library/a:3@${digest}`, '3'],
+    ['4', 'docker.io/library/a:3', '4'],
+    ['x/y:4', 'docker.io/library/a:3', '4'],
+    ['x/y', 'not a name', undefined],
+  ])("of a layout for one repository have the tag of containerd's name if they have none: %s", (name, image, tag) => {
+    expect(singleNames('app').parse(name, image)).toEqual({ repository: 'app', tag });
+  });
+
+  test.each([
     [`1.0@${digest}`, '1.0'],
     ['registry.example.com:5000/a:1', '1'],
     [`host:5000/a:1@${digest}`, '1'],

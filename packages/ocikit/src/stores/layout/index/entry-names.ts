@@ -1,8 +1,8 @@
 // How the entries of an `index.json` name repositories and tags.
-import { isDigest, isRepository, isTag, parseRelativeReference } from '../../../model/index.ts';
+import { isRepository, parseBareName, parseRelativeReference, tagOfEntry } from '../../../model/index.ts';
 import type { Digest, Reference } from '../../../model/index.ts';
 
-/** The meaning of an index entry's annotation `org.opencontainers.image.ref.name`. */
+/** The meaning of the annotations that name an index entry. */
 export interface EntryName {
   /** The repository's name. */
   repository: string;
@@ -32,7 +32,7 @@ export function sharedNames(defaultRepository: string | undefined): EntryNames {
     parse(refName, imageName) {
       const whole = imageName === undefined ? undefined : parseName(imageName);
       if (refName === null) return whole;
-      const bare = parseBare(refName ?? '', whole !== undefined);
+      const bare = parseBareName(refName ?? '', whole !== undefined);
       if (bare === undefined) return parseName(refName ?? '') ?? whole;
       if (defaultRepository !== undefined) return { repository: defaultRepository, tag: bare.tag };
       return whole === undefined ? undefined : { repository: whole.repository, tag: bare.tag ?? whole.tag };
@@ -47,29 +47,13 @@ export function sharedNames(defaultRepository: string | undefined): EntryNames {
 /**
  * Names in an index of one repository: the bare tag, as nearly every tool writes it. If an entry has a whole name,
  * such as podman's `localhost/app:v1`, only the tag counts: the layout's directory says which repository it is. An
- * entry with an unreadable name has no tag.
+ * entry with an unreadable name has the tag of containerd's name, if there is one.
  */
 export function singleNames(repository: string): EntryNames {
   return {
-    parse(refName) {
-      const name = refName ?? '';
-      return { repository, tag: (parseBare(name, true) ?? parseReferenceIn(name))?.tag };
-    },
+    parse: (refName, imageName) => ({ repository, tag: tagOfEntry(refName, imageName)?.tag }),
     format: (_repository, tag) => tag,
   };
-}
-
-/**
- * Parses a name without a repository: `tag`, `@digest`, `tag@digest` or nothing. Undefined for other names.
- *
- * @param withBoth whether `name@digest` has a tag; otherwise it has a repository
- */
-function parseBare(refName: string, withBoth: boolean): { tag: string | undefined } | undefined {
-  const at = refName.indexOf('@');
-  const name = at < 0 ? refName : refName.slice(0, at);
-  if (at >= 0 && !isDigest(refName.slice(at + 1))) return undefined;
-  if (name === '') return { tag: undefined };
-  return isTag(name) && (at < 0 || withBoth) ? { tag: name } : undefined;
 }
 
 /** A repository can be called `docker.io/library/alpine`, so a host in a name is part of the repository. */

@@ -1,15 +1,9 @@
 // One entry of an `index.json`: its checked fields, and its text as its writer formatted it.
-import { isDigest } from '../../../model/index.ts';
+import { imageNameAnnotation, isDigest, refNameAnnotation } from '../../../model/index.ts';
 import type { Digest } from '../../../model/index.ts';
 
 import { parseUnowned, unownedText } from './unowned.ts';
 import type { Unowned } from './unowned.ts';
-
-/** The annotation that names an index entry. Image specification, "Pre-Defined Annotation Keys". */
-export const refNameAnnotation = 'org.opencontainers.image.ref.name';
-
-/** Containerd's annotation for the whole name of an image. Its `ref.name` has only the tag or the digest. */
-export const imageNameAnnotation = 'io.containerd.image.name';
 
 /** The annotation that lists what a manifest names and its repository does not own. See {@link Unowned}. */
 export const unownedAnnotation = 'dev.ocikit.unowned';

@@ -13,13 +13,18 @@ export interface KeptEntry {
   readonly text: string;
   /** The digests that it lists as not owned. */
   readonly unowned?: Unowned | undefined;
+  /** How it names its tag; an entry with a lower rank counts more. Default: 0. See {@link EntryRank}. */
+  readonly rank?: EntryRank | undefined;
 }
+
+/** 0: its name is the tag, as this library writes it. 1: the tag is in its name. 2: the tag is in containerd's name. */
+export type EntryRank = 0 | 1 | 2;
 
 /**
  * The entries that other tools wrote, and that are not just what this library would write.
  *
- * An index may have several entries of one tag. The last one counts; the others are shadowed. Shadowed and untagged
- * entries keep their manifests, as a tag does.
+ * An index may have several entries of one tag. The last one of the lowest rank counts; the others are shadowed.
+ * Shadowed and untagged entries keep their manifests, as a tag does.
  */
 export class KeptEntries {
   readonly #tagged = new Map<string, KeptEntry>();
@@ -44,9 +49,12 @@ export class KeptEntries {
     else this.#tagged.set(tag, entry);
   }
 
-  /** Adds an entry of a tag that a later entry has. */
+  /** Adds an entry of a tag that another entry has. The last entry of the lowest rank becomes the last in the list. */
   shadow(tag: string, entry: KeptEntry): void {
-    addTo(this.#shadowed, tag, entry);
+    const list = this.#shadowed.get(tag) ?? [];
+    const before = list.findLastIndex(({ rank = 0 }) => rank >= (entry.rank ?? 0));
+    list.splice(before + 1, 0, entry);
+    this.#shadowed.set(tag, list);
     this.#count(entry.digest, 1);
   }
 

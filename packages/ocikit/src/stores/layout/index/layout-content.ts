@@ -3,11 +3,11 @@ import type { Digest } from '../../../model/index.ts';
 
 import { SortedNames } from '../../repository/index.ts';
 
-import type { EntryNames } from './entry-names.ts';
+import type { EntryName, EntryNames } from './entry-names.ts';
 import { formatEntry, textOf } from './index-entry.ts';
 import type { IndexEntry, OwnEntry } from './index-entry.ts';
 import type { ParsedIndex } from './index-file.ts';
-import type { KeptEntry } from './kept-entries.ts';
+import type { EntryRank, KeptEntry } from './kept-entries.ts';
 import { LayoutRepository } from './layout-repository.ts';
 import { includesUnowned, joinUnowned } from './unowned.ts';
 import type { Unowned } from './unowned.ts';
@@ -98,7 +98,7 @@ export class LayoutContent {
       known?.mediaType === mediaType &&
       known.size === size &&
       this.#names.format(name.repository, name.tag, digest) === entry.refName;
-    const asWritten = (): KeptEntry => ({ digest, mediaType, unowned, text: textOf(entry) });
+    const asWritten = (rank?: EntryRank): KeptEntry => ({ digest, mediaType, unowned, rank, text: textOf(entry) });
     if (name.tag === undefined) {
       // No other tool adds an entry with an annotation of ours.
       const isOwned = isOurs && (unowned !== undefined || isOwn(name.repository, digest));
@@ -106,12 +106,22 @@ export class LayoutContent {
       return 'added';
     }
     const shadowed = this.#entryOfTag(name.repository, name.tag);
+    const rank = isOurs ? 0 : this.#rankOf(entry, name);
+    if (shadowed !== undefined && rank > (shadowed.rank ?? 0)) {
+      kept.shadow(name.tag, asWritten(rank));
+      return 'shadows';
+    }
     index.setTag(name.tag, digest);
-    kept.setTag(name.tag, isOurs ? undefined : asWritten());
+    kept.setTag(name.tag, isOurs ? undefined : asWritten(rank));
     if (shadowed === undefined || (isOurs && shadowed.text === textOf(entry))) return 'added';
-    // If several entries name the same tag, the last one counts.
+    // If several entries name the same tag in the same way, the last one counts.
     kept.shadow(name.tag, shadowed);
     return 'shadows';
+  }
+
+  #rankOf({ digest, refName, imageName }: IndexEntry, { repository, tag }: EntryName): EntryRank {
+    if (this.#names.format(repository, tag, digest) === refName) return 0;
+    return imageName === undefined || this.#names.parse(refName)?.tag === tag ? 1 : 2;
   }
 
   /** Adds an entry, unless its tag has a manifest already, or its manifest is present and the entry has no tag. */
