@@ -22,6 +22,10 @@ const largestClient = 25 * 1024;
  */
 const largestWholeClient = 46 * 1024;
 
+/** The oldest TypeScript that README promises, and types of Node that it can read. */
+const oldestTypeScript = 'typescript@5.2.2';
+const nodeTypes = '@types/node@20.19.43';
+
 let passed = 0;
 let failed = 0;
 
@@ -176,6 +180,56 @@ try {
     );
     run('node', ['use.js'], scratch);
     equal(run('npx', ['ocikit', '--version'], scratch).trim(), manifestOf('packages/cli').version, 'version');
+  });
+
+  /**
+   * Compiles a module that imports subpaths, with the oldest TypeScript that is supported and with the newest one.
+   *
+   * @param {string} name
+   * @param {{ types: string[]; lib: string[]; subpaths: string[]; installs: string[]; more: string }} project
+   */
+  const compileProject = (name, { types, lib, subpaths, installs, more }) => {
+    const project = join(scratch, name);
+    mkdirSync(project);
+    writeFileSync(join(project, 'package.json'), '{"type":"module","private":true}');
+    run('npm', ['install', '--no-audit', '--no-fund', tarballs[0] ?? '', oldestTypeScript, ...installs], project);
+    const compilerOptions = {
+      ...{ noEmit: true, strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false },
+      ...{ target: 'ES2022', module: 'ESNext', moduleResolution: 'Bundler', lib, types },
+    };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
+    const imports = subpaths.map((subpath, i) => `import * as m${i} from '${join('ocikit', subpath)}';\nvoid m${i};\n`);
+    writeFileSync(join(project, 'use.ts'), `${imports.join('')}${more}`);
+    run('node', [join(project, 'node_modules/typescript/bin/tsc'), '-p', project], project);
+    run('npx', ['tsc', '-p', project], root);
+  };
+
+  await check('the types compile in a Worker without the types of Node, with old and new TypeScript', () => {
+    compileProject('worker', {
+      types: [],
+      lib: ['ES2022', 'WebWorker'],
+      subpaths: ['.', 'memory', 'blobs', 'client', 'server', 'image', 'views', 'upkeep', 'testing'],
+      installs: [],
+      more: `import { createMemoryRegistry } from 'ocikit/memory';
+        import { createServer } from 'ocikit/server';
+        export default { fetch: createServer(createMemoryRegistry()).fetch };`,
+    });
+  });
+
+  await check('the types compile in a program for Node, with old and new TypeScript', () => {
+    const { exports } = manifestOf('packages/ocikit');
+    compileProject('node', {
+      types: ['node'],
+      lib: ['ES2022'],
+      subpaths: Object.keys(exports).filter((subpath) => !subpath.endsWith('.json')),
+      installs: [nodeTypes],
+      more: `import { createServer as createHttpServer } from 'node:http';
+        import { createMemoryRegistry } from 'ocikit/memory';
+        import { createServer } from 'ocikit/server';
+        const { node, connection } = createServer(createMemoryRegistry());
+        const http = createHttpServer(node);
+        http.on('connection', (socket) => connection(socket, 16_384, (taken) => void taken.setNoDelay(true)));`,
+    });
   });
 
   const limits = `${largestClient} bytes, ${largestWholeClient} with lazy parts`;

@@ -132,8 +132,9 @@ export function toBase64Url(bytes: Uint8Array): string {
   return count === 0 ? text : text + digits.charAt((bits << (6 - count)) & 63);
 }
 
+// TypeScript before 5.7 has no `Uint8Array<ArrayBuffer>`: the result is of that type where there is one.
 /** Decodes base64 for URLs; undefined if the text is not base64. The inverse of {@link toBase64Url}. */
-export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
+export function fromBase64Url(text: string): ReturnType<Uint8ArrayConstructor['of']> | undefined {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
   return Uint8Array.from(binary, (char) => char.charCodeAt(0));

@@ -1,11 +1,13 @@
 // A registry as an HTTP server: puts the API, the middleware and the adapters together.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
 import type { Registry } from '../../model/index.ts';
 
 import { FastConnections, fetchHandler, nodeListener } from './adapters/index.ts';
-import type { FetchHandler, NodeListener, TakeConnection } from './adapters/index.ts';
 import { ExchangeHandler } from './exchange-handler.ts';
 import { ByteBudget, resolveLimits } from './shared/index.ts';
-import type { Exchange, Reply, ServerOptions } from './shared/index.ts';
+import type { Exchange, FetchHandler, NodeListener, Reply, ServerOptions, TakeConnection } from './shared/index.ts';
 
 /**
  * A registry as an HTTP handler, in a form for each runtime.
@@ -61,11 +63,14 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   let isEnding = false;
   const sending = { onBodyError, writeTimeout: limits.bodyTimeout, isLastAnswer: () => isEnding };
   const connections = new FastConnections({ ...sending, handle, budget });
+  const listener = nodeListener(handle, { ...sending, budget });
   return {
     handle,
     fetch: fetchHandler(handle, onBodyError),
-    node: nodeListener(handle, { ...sending, budget }),
-    connection: (socket, largestHead, handOver) => connections.take(socket, largestHead, handOver),
+    // Node gives these the objects that its types say.
+    node: (request, response) => listener(request as IncomingMessage, response as ServerResponse),
+    connection: (socket, largestHead, handOver) =>
+      connections.take(socket as unknown as Socket, largestHead, () => handOver(socket)),
     endConnections: () => {
       isEnding = true;
       connections.endIdle();

@@ -9,8 +9,9 @@ export function randomName(length: number = 12): string {
   return Array.from(randomBytes(length), (byte) => alphabet.charAt(byte % alphabet.length)).join('');
 }
 
+// TypeScript before 5.7 has no `Uint8Array<ArrayBuffer>`: the result is of that type where there is one.
 /** Makes random bytes. */
-export function randomBytes(size: number): Uint8Array<ArrayBuffer> {
+export function randomBytes(size: number): ReturnType<Uint8ArrayConstructor['of']> {
   const bytes = new Uint8Array(size);
   // The most bytes that one call of getRandomValues fills.
   const most = 65_536;

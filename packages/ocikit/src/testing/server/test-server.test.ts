@@ -112,12 +112,12 @@ describe('a test server with domains', () => {
       tags: ['v1'],
     });
     expect((await server.fetch('https://auth.example.com:8443/v2/', {})).status).toBe(200);
-    expect((await server.fetch('https://registry.example.com/v2/')).status).toBe(200);
-    expect((await server.fetch(new Request('https://registry.example.com/v2/'))).status).toBe(200);
     expect(server.requests.map((seen) => seen.header('host'))).toEqual([
       'registry.example.com',
       'auth.example.com:8443',
     ]);
+    expect((await server.fetch('https://registry.example.com/v2/')).status).toBe(200);
+    expect((await server.fetch(new Request('https://registry.example.com/v2/'))).status).toBe(200);
     const resolve = (): { host: string; port: number } => ({ host: '127.0.0.1', port: server.port });
     using stranger = nodeFetch({ proxy: false, resolve });
     await expect(stranger('https://registry.example.com/v2/', {})).rejects.toMatchObject({

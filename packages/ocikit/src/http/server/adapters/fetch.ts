@@ -1,9 +1,6 @@
 // The adapter for `Request` and `Response`.
 import { readSource } from '../../../model/index.ts';
-import type { Exchange, Reply } from '../shared/index.ts';
-
-/** A handler that turns a `Request` into a `Response`. */
-export type FetchHandler = (request: Request) => Promise<Response>;
+import type { Exchange, FetchHandler, Reply } from '../shared/index.ts';
 
 /** Returns the handler for Deno, Bun, Workers, service workers and frameworks with `Request` and `Response`. */
 export function fetchHandler(

@@ -1,7 +1,4 @@
 // The adapters: each turns the requests of one runtime into exchanges, and sends the replies.
 export { FastConnections } from './fast/index.ts';
-export type { HandOver, TakeConnection } from './fast/index.ts';
 export { fetchHandler } from './fetch.ts';
-export type { FetchHandler } from './fetch.ts';
 export { nodeListener } from './node/index.ts';
-export type { NodeListener } from './node/index.ts';

@@ -4,6 +4,15 @@ export { ByteBudget } from './byte-budget.ts';
 export type { Collected, Held } from './byte-budget.ts';
 export { ConnectionCut } from './exchange.ts';
 export type { Exchange, Middleware, Next, Reply } from './exchange.ts';
+export type {
+  FetchHandler,
+  HandOver,
+  NodeListener,
+  NodeRequest,
+  NodeResponse,
+  NodeSocket,
+  TakeConnection,
+} from './handlers.ts';
 export { resolveLimits } from './options.ts';
 export type { Logger, ResolvedLimits, ServerLimits, ServerOptions } from './options.ts';
 export {

@@ -3,7 +3,7 @@ import { takesIterables } from '../../../http/wire/index.ts';
 import type { Fetch } from '../../../http/wire/index.ts';
 
 import { Connections } from './connections.ts';
-import type { ConnectionOptions } from './connections.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import { HttpCall } from './http-call.ts';
 import { contentOf } from './request-body.ts';
 import type { RequestContent } from './request-body.ts';

@@ -1,4 +1,4 @@
 // A `fetch` over node:http and node:https.
-export type { Address } from './connections.ts';
+export type { Address } from './connection-options.ts';
 export { nodeFetch } from './fetch.ts';
 export type { NodeFetch, NodeFetchOptions } from './fetch.ts';

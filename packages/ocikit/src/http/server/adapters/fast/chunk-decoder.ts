@@ -111,7 +111,8 @@ export class ChunkDecoder {
   /** Reads one byte that is no content. Returns the part that the next byte belongs to. */
   #next(byte: number): number {
     this.#overhead++;
-    if (this.#overhead > this.#mostOverhead) throw malformed('its chunks have more extensions or trailers than allowed');
+    if (this.#overhead > this.#mostOverhead)
+      throw malformed('its chunks have more extensions or trailers than allowed');
     switch (this.#part) {
       case part.size:
         return this.#inSize(byte);

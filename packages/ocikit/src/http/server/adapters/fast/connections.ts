@@ -31,17 +31,6 @@ export interface FastConnectionsOptions extends SendOptions {
 }
 
 /**
- * Takes a connection to answer its requests, until one of them has to go to `node:http`.
- *
- * @param largestHead maximum bytes of a request's head; a connection with a longer one is handed over
- * @param handOver gives the connection to `node:http`
- */
-export type TakeConnection = (socket: Socket, largestHead: number, handOver: HandOver) => void;
-
-/** Takes over a connection, whose unanswered bytes can be read from the socket again. */
-export type HandOver = (socket: Socket) => void;
-
-/**
  * All connections of a server that are on the fast path. It answers small requests without `node:http`, whose objects
  * cost more than the answers. With the first request that it cannot answer, a connection is handed over for good.
  */
@@ -61,10 +50,10 @@ export class FastConnections {
    *
    * @param largestHead maximum bytes of a request's head
    */
-  take(socket: Socket, largestHead: number, handOver: HandOver): void {
+  take(socket: Socket, largestHead: number, handOver: () => void): void {
     const connection = new FastConnection(this, socket, largestHead, () => {
       this.#open.delete(connection);
-      handOver(socket);
+      handOver();
     });
     this.#open.add(connection);
     socket.once('close', () => {

@@ -95,7 +95,10 @@ describe('a request on a connection', () => {
     ['an encoding with a list', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked,\r\n\r\n'],
     ['an encoding with a vertical tab', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \x0bchunked\r\n\r\n'],
     ['an encoding in two lines', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n'],
-    ['an encoding twice', 'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n'],
+    [
+      'an encoding twice',
+      'PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n',
+    ],
     ['two who ask', 'GET / HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nAccept: b\r\nauthorization:c\r\n\r\n'],
     ['two types', 'PUT / HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Type: c/d\r\n\r\n'],
     ['two lengths', 'PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n'],

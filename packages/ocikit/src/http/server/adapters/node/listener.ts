@@ -6,9 +6,6 @@ import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
 import { RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
 import type { SendOptions } from '../socket/index.ts';
 
-/** A listener for the `request` event of a `node:http` or `node:https` server. */
-export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
-
 /** Options of the listener. */
 export interface NodeListenerOptions extends SendOptions {
   /** The memory for received bytes. */
@@ -24,7 +21,7 @@ const hostMissing = 'an HTTP/1.1 request must have one Host header, and no secon
 export function nodeListener(
   handle: (exchange: Exchange) => Promise<Reply>,
   options: NodeListenerOptions,
-): NodeListener {
+): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const exchange = exchangeOf(request, options.budget);
     (hasOneHost(request) ? handle(exchange) : Promise.resolve(malformed(hostMissing)))
