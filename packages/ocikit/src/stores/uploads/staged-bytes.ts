@@ -7,7 +7,10 @@ import type { BlobStage, StageDigest } from '../blobs/index.ts';
 const largeSize = 4 * 1024 * 1024;
 
 /** A place for bytes until they become a blob. The last step, storing them as a blob, is left to the store. */
-export type UploadStage = Omit<BlobStage, 'keep'>;
+export type UploadStage = Omit<BlobStage, 'keep'> & {
+  /** True if bytes to append may be in shared memory that is used again for the third piece after them. */
+  readonly takesShared?: boolean;
+};
 
 /** Writes the bytes of a blob into a stage and computes their digest. */
 export class StagedBytes {

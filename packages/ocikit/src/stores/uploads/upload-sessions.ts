@@ -7,6 +7,7 @@ import {
   RegistryError,
   splitDigest,
   uploadUnknown,
+  untilAborted,
   wrongDigest,
   wrongSize,
 } from '../../model/index.ts';
@@ -412,7 +413,8 @@ async function appendTo(
   const before = bytes.size;
   if (options.at !== undefined) assertOffset(options.at, before);
   const expected = options.size;
-  const read = readSource(source, options.signal);
+  const isLent = bytes.stage.takesShared === true && isLending(source);
+  const read = isLent ? untilAborted(source.lent(), options.signal) : readSource(source, options.signal);
   const pieces = options.onEvent === undefined ? read : reportBytes(read, repository, {}, options.onEvent);
   for await (const piece of pieces) {
     if (expected !== undefined && session.bytes.size + piece.length > before + expected) {
@@ -427,6 +429,11 @@ async function appendTo(
     await session.bytes.truncate(before);
     throw wrongSize(undefined, expected, found);
   }
+}
+
+/** True for content, and for a request's body: they reuse the memory of their pieces if their reader allows it. */
+function isLending(source: BlobSource): source is BlobSource & Pick<BlobContent, 'lent'> {
+  return 'lent' in source;
 }
 
 /** Appends the last bytes. After a failure, drops them if `at` is not given: the client will send all of them again. */

@@ -74,7 +74,16 @@ export class PacedBody implements AsyncIterable<Uint8Array> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    const iterator = this.#body[Symbol.asyncIterator]();
+    return this.#iterate(this.#body);
+  }
+
+  /** Iterates pieces whose memory may be used again: each is valid only until the third piece after it is requested. */
+  lent(): AsyncIterable<Uint8Array> {
+    return { [Symbol.asyncIterator]: () => this.#iterate(isLending(this.#body) ? this.#body.lent() : this.#body) };
+  }
+
+  #iterate(body: AsyncIterable<Uint8Array>): AsyncIterator<Uint8Array, undefined> {
+    const iterator = body[Symbol.asyncIterator]();
     this.#iterator = iterator;
     return { next: () => this.#next(iterator), return: () => this.#return() };
   }
@@ -134,4 +143,12 @@ export class PacedBody implements AsyncIterable<Uint8Array> {
       this.fail(new RegistryError('REQUEST_TIMEOUT', `the request's body paused for more than ${this.#pace.pause} ms`));
     }, wait);
   }
+}
+
+interface LendingBody {
+  lent(): AsyncIterable<Uint8Array>;
+}
+
+function isLending(body: object): body is LendingBody {
+  return 'lent' in body;
 }

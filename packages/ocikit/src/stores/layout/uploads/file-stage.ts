@@ -25,6 +25,8 @@ const syncStep = 16 * 1024 * 1024;
 
 /** The bytes of an upload or of a blob push. The file becomes the blob when it is complete. */
 export class FileStage implements UploadStage {
+  /** See {@link UploadStage}. */
+  readonly takesShared = true;
   readonly #path: string;
   readonly #files: Files;
   #handle: FileHandle | undefined;

@@ -18,11 +18,12 @@ function decode(text: string, ...sizes: number[]): Decoded | undefined {
   const decoder = new ChunkDecoder();
   let body = '';
   try {
-    for (let at = 0, i = 0; at < text.length && decoder.rest === undefined; i++) {
+    for (let at = 0, i = 0; at < text.length; i++) {
       const size = sizes[Math.min(i, sizes.length - 1)] ?? text.length;
       body += decoder.decode(Buffer.from(text.slice(at, at + size), 'latin1')).toString('latin1');
       at += size;
-      if (decoder.rest !== undefined) return { body, rest: decoder.rest.toString('latin1') + text.slice(at) };
+      const { rest } = decoder;
+      if (rest !== undefined) return { body, rest: rest.toString('latin1') + text.slice(at) };
     }
     return { body, rest: undefined };
   } catch (error) {

@@ -7,8 +7,10 @@ import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { startServer } from '../../../../../test/start-server.ts';
+import { temporaryDirectory } from '../../../../../test/temporary-directory.ts';
 import { digestOf, partialRegistry, readSource, RegistryError } from '../../../../model/index.ts';
 import type { Registry } from '../../../../model/index.ts';
+import { openLayouts } from '../../../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../../../stores/memory/index.ts';
 import { createServer } from '../../index.ts';
 import type { ServerOptions } from '../../index.ts';
@@ -265,6 +267,58 @@ describe('a chunked body on the fast path', () => {
     socket.write(chunks.slice(12) + last);
     await new Promise((resolve) => socket.once('close', resolve));
     expect(statuses(text)).toEqual(['201', '200']);
+  });
+});
+
+describe('a large blob', () => {
+  const size = 24 * 1024 * 1024 + 12_345;
+  const content = Buffer.alloc(size);
+  let state = 1;
+  for (let at = 0; at + 4 < size; at += 4) content.writeUInt32LE((state = (state * 1_664_525 + 1_013_904_223) >>> 0), at);
+  const wanted = digestOf(content);
+
+  /** The body in chunks of this size, or as it is. */
+  const bodyOf = (bytesToSend: Buffer, chunk: number | undefined): { field: string; pieces: Buffer[] } => {
+    if (chunk === undefined) return { field: `Content-Length: ${bytesToSend.length}`, pieces: [bytesToSend] };
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < bytesToSend.length; at += chunk) {
+      const piece = bytesToSend.subarray(at, at + chunk);
+      pieces.push(Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n'));
+    }
+    return { field: 'Transfer-Encoding: chunked', pieces: [...pieces, Buffer.from('0\r\n\r\n')] };
+  };
+
+  test.each([
+    ['PATCH in chunks and an empty PUT', 'PATCH', 32 * 1024],
+    ['PATCH in odd chunks and an empty PUT', 'PATCH', 32 * 1024 + 1],
+    ['PATCH with a length and an empty PUT', 'PATCH', undefined],
+    ['PUT in chunks', 'PUT', 100_000],
+    ['PUT with a length', 'PUT', undefined],
+    ['POST in chunks', 'POST', 777_777],
+    ['POST with a length', 'POST', undefined],
+  ])('pushed by %s is stored as it was sent', async (_name, method, chunk) => {
+    const registry = openLayouts(await temporaryDirectory(), { durability: 'none' });
+    onTestFinished(() => registry.close());
+    const server = await startServer(registry);
+    const { socket, heard, answers } = speakTo(server.port);
+    const start = await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' });
+    const location = start.headers.get('location') ?? '';
+    const target = {
+      PATCH: location,
+      PUT: `${location}?digest=${wanted}`,
+      POST: `/v2/a/blobs/uploads/?digest=${wanted}`,
+    }[method];
+    const { field, pieces } = bodyOf(content, chunk);
+    socket.write(`${method} ${target} HTTP/1.1\r\nHost: x\r\n${field}\r\n\r\n`);
+    socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    socket.uncork();
+    await answers(1);
+    if (method === 'PATCH') socket.write(`PUT ${location}?digest=${wanted} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    if (method === 'PATCH') await answers(2);
+    expect(statuses(heard())).toEqual(method === 'PATCH' ? ['202', '201'] : ['201']);
+    const stored = await (await server.fetch(`/v2/a/blobs/${wanted}`)).arrayBuffer();
+    expect(digestOf(new Uint8Array(stored))).toBe(wanted);
   });
 });
 

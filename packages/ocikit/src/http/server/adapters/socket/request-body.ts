@@ -1,6 +1,8 @@
 // The body of a request, as an iterable that is faster than Node's own.
 import type { ByteBudget } from '../../shared/index.ts';
 
+import { SharedPieces } from './shared-pieces.ts';
+
 /**
  * Bytes that may wait in memory for the reader. Beyond that the connection is paused, and the client has to wait. If
  * memory is scarce, nothing is read ahead.
@@ -8,6 +10,10 @@ import type { ByteBudget } from '../../shared/index.ts';
 const mostQueued = 2 * 1024 * 1024;
 /** Bytes up to which waiting pieces are joined into one. */
 const largestPiece = 1024 * 1024;
+/** Bytes from which a piece is lent, if its reader allows that. */
+const smallestLent = 128 * 1024;
+/** Bytes of a body that come before its first lent piece: small bodies need no memory that is used again. */
+const beforeLent = 4 * 1024 * 1024;
 
 /** The part of Node's `IncomingMessage` that its body needs, so that the fast path can have bodies too. */
 export interface BodyStream {
@@ -45,7 +51,15 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return new BodyIterator(this.#request, this.#budget);
+    return new BodyIterator(this.#request, this.#budget, false);
+  }
+
+  /**
+   * Iterates pieces whose memory is used again, and may be shared. A piece is valid only until the third piece after it
+   * is requested.
+   */
+  lent(): AsyncIterable<Uint8Array> {
+    return { [Symbol.asyncIterator]: () => new BodyIterator(this.#request, this.#budget, true) };
   }
 }
 
@@ -78,9 +92,13 @@ interface Waiting {
 class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   readonly #request: BodyStream;
   readonly #budget: ByteBudget;
+  readonly #mayLend: boolean;
+  #shared: SharedPieces | undefined;
   #queue: Buffer[] = [];
   /** Bytes in the queue. */
   #queued = 0;
+  /** Bytes that the reader has taken. */
+  #taken = 0;
   /** Bytes of the piece that the reader has. */
   #lent = 0;
   #isPaused = false;
@@ -88,9 +106,10 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   #state: 'new' | 'reading' | 'ended' | 'failed' | 'left' = 'new';
   #error: unknown;
 
-  constructor(request: BodyStream, budget: ByteBudget) {
+  constructor(request: BodyStream, budget: ByteBudget, mayLend: boolean) {
     this.#request = request;
     this.#budget = budget;
+    this.#mayLend = mayLend;
   }
 
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
@@ -158,6 +177,7 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   }
 
   #detach(): void {
+    this.#shared?.close();
     const request = this.#request;
     request.off('data', this.#onData);
     request.off('end', this.#onEnd);
@@ -222,8 +242,17 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
     this.#queued -= size;
     this.#lent = size;
     if (!this.#budget.isScarce) this.#resume();
+    this.#taken += size;
     const [only] = pieces;
-    return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces, size);
+    if (only !== undefined && pieces.length === 1) return only;
+    return this.#sharedFor(size)?.join(pieces, size) ?? Buffer.concat(pieces, size);
+  }
+
+  /** The shared memory for a piece; undefined if the piece needs memory of its own. */
+  #sharedFor(size: number): SharedPieces | undefined {
+    if (!this.#mayLend || size < smallestLent || this.#taken < beforeLent) return undefined;
+    if (this.#shared === undefined && this.#state === 'reading') this.#shared = SharedPieces.open();
+    return this.#shared;
   }
 }
 
