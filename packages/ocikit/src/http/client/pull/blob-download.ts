@@ -41,9 +41,13 @@ export function blobDownloads(transport: Transport, options: ClientOptions): Rea
     transfers: options.transfers,
     readings: 0,
   };
-  return async (repository, digest, { range, verify = true, size, ...call } = {}) => {
+  return async (repository, digest, { range, ranges, verify = true, size, ...call } = {}) => {
     const link = linkSignal(call.signal);
     try {
+      if (ranges !== undefined) {
+        const { openParts } = await loadPart(import('./blob-parts.ts'), call.signal);
+        return await openParts(transport, ranges, { repository, digest, call, link, known: size });
+      }
       const download = new BlobDownload(registry, repository, digest, { call, link, known: size });
       const isWhole = range === undefined || ('start' in range && range.start === 0 && range.end === undefined);
       return await (isWhole ? download.openWhole(verify) : download.openPart(range));

@@ -36,8 +36,8 @@ export function failoverParts(options: FailoverPartsOptions): BlobContent {
 class FailoverPartsReader implements ByteReader {
   readonly #options: FailoverPartsOptions;
   #content: BlobContent;
-  /** True once the first member has failed: the content is then a single part. */
-  #hasMoved = false;
+  /** The failure of the first member: the content is then a single part of another one. */
+  #failure: { error: unknown } | undefined;
   #part: ResolvedRange;
   #at: number;
 
@@ -51,9 +51,9 @@ class FailoverPartsReader implements ByteReader {
   async moveTo(part: ResolvedRange): Promise<void> {
     this.#part = part;
     this.#at = part.start;
-    if (!this.#hasMoved) return;
+    if (this.#failure === undefined) return;
     await this.#content.cancel();
-    await this.#readElsewhere(undefined);
+    await this.#readElsewhere(this.#failure.error);
   }
 
   async readInto(buffer: Uint8Array): Promise<number> {
@@ -61,9 +61,10 @@ class FailoverPartsReader implements ByteReader {
       return this.#took(await this.#content.readInto(buffer));
     } catch (error) {
       this.#options.caller.assertWants();
-      if (this.#hasMoved) throw error;
+      if (this.#failure !== undefined) throw error;
+      this.#failure = { error };
       await this.#content.cancel().catch(() => undefined);
-      await this.#readElsewhere({ error });
+      await this.#readElsewhere(error);
       return this.#took(await this.#content.readInto(buffer));
     }
   }
@@ -73,12 +74,17 @@ class FailoverPartsReader implements ByteReader {
     return count;
   }
 
-  async #readElsewhere(failure: { error: unknown } | undefined): Promise<void> {
-    const { readElsewhere, content } = this.#options;
+  /** @param failure the error if no other member has the part */
+  async #readElsewhere(failure: unknown): Promise<void> {
+    const { readElsewhere, content, caller } = this.#options;
     const { size } = content.descriptor;
-    if (readElsewhere === undefined) throw failure?.error;
-    this.#content = await readElsewhere({ start: this.#at, end: this.#part.end });
-    this.#hasMoved = true;
+    if (readElsewhere === undefined) throw failure;
+    try {
+      this.#content = await readElsewhere({ start: this.#at, end: this.#part.end });
+    } catch {
+      caller.assertWants();
+      throw failure;
+    }
     const found = this.#content.descriptor.size;
     if (found !== size) throw new Error(`another member has a blob of ${found} bytes instead of ${size}`);
   }
