@@ -81,8 +81,8 @@ export async function getBlobParts(
 }
 
 /**
- * Reads several parts of a blob, in the order of `ranges`. Each part is a content of its own, and its `range` says which
- * bytes it has. A part can be read until the next one is asked for. Throws like `getBlob`.
+ * Reads several parts of a blob, in the order of `ranges`. Each part is a content of its own; its `range` names its
+ * bytes. A part can be read until the next one is asked for. Throws like `getBlob`.
  *
  * @example
  * for await (const part of blobParts(registry, 'team/app', digest, [{ start: 0, end: 100 }, { last: 100 }])) {

@@ -12,7 +12,10 @@ import { refuseMalformedRequest, refuseTunnel } from './malformed-request.ts';
 
 /** The limits of {@link serve}. */
 export interface ServeLimits extends ServerLimits {
-  /** Bytes of all headers of a request. Longer headers are answered with 431. Default: 65,536 (64 KiB), for requests with many ranges. */
+  /**
+   * Bytes of all headers of a request, which are many if it asks for 1,024 ranges. Longer headers are answered with
+   * 431. Default: 65,536 (64 KiB).
+   */
   headersSize?: number | undefined;
   /** Milliseconds within which all headers must arrive. Later ones are answered with 408. Default: 30,000. */
   headersTimeout?: number | undefined;

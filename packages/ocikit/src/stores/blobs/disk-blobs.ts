@@ -69,8 +69,9 @@ export function diskBlobs(dir: string, { verifyOnRead = false }: DiskBlobsOption
       if (ranges === undefined) {
         return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
       }
-      const open = async ({ start }: ResolvedRange): Promise<ByteReader> => partsReader(await openBlob(path), start);
-      return createPartsContent({ descriptor, ranges, signal, source: { open } });
+      const openParts = async ({ start }: ResolvedRange): Promise<ByteReader> =>
+        partsReader(await openBlob(path), start);
+      return createPartsContent({ descriptor, ranges, signal, source: { open: openParts } });
     },
     async stat(repository, digest) {
       const size = await sizeOfFile(repository, digest);

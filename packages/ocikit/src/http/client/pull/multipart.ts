@@ -17,7 +17,7 @@ const parameters = /^\s*multipart\/byteranges\s*;(.*)$/is;
 const boundaryParameter = /(?:^|;)\s*boundary\s*=\s*(?:"([^"\\]{1,70})"|([^\s;",]{1,70}))\s*(?=;|$)/i;
 const boundaryCharacters = /^[0-9A-Za-z'()+_,\-./:=? ]*[0-9A-Za-z'()+_,\-./:=?]$/;
 
-/** The boundary in a `Content-Type`; undefined if the body is not `multipart/byteranges`, or the boundary is malformed. */
+/** The boundary in a `Content-Type`; undefined for another type than `multipart/byteranges`, or if it is malformed. */
 export function boundaryIn(contentType: string): string | undefined {
   const [, quoted, token] = boundaryParameter.exec(parameters.exec(contentType)?.[1] ?? '') ?? [];
   const boundary = quoted ?? token;
@@ -89,11 +89,13 @@ export class MultipartReader {
 
   /** The bytes of the part whose head was read last. */
   async *bytes(): AsyncGenerator<Uint8Array, void, undefined> {
-    for (let left = this.#left ?? 0; left > 0; left = this.#left ?? 0) {
+    let left = this.#left ?? 0;
+    while (left > 0) {
       if (!(await this.#more())) throw new MalformedMultipart('the body ended in the middle of a part');
       const piece = this.#rest.subarray(0, left);
       this.#rest = this.#rest.subarray(piece.length);
-      this.#left = left - piece.length;
+      left -= piece.length;
+      this.#left = left;
       yield piece;
     }
   }

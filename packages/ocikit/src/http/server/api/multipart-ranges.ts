@@ -44,7 +44,7 @@ export function multipartReply(
   };
 }
 
-/** Nobody that pushes a blob can foresee it: clients look for the boundary in the bytes. */
+/** Clients look for the boundary in the bytes, so the client that pushed them must not be able to foresee it. */
 function newBoundary(): string {
   const random = crypto.getRandomValues(new Uint8Array(24));
   return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,7 +1,7 @@
 // Several parts of a blob, in one request; one by one from a registry that cannot send them together.
 import { blobDescriptor, createPartsContent, resolveRange } from '../../../model/index.ts';
 import type { BlobContent, ByteRange, CallOptions, Digest, LinkedSignal, ResolvedRange } from '../../../model/index.ts';
-import { formatRange, lengthIn, parseContentRange, repositoryScope } from '../../wire/index.ts';
+import { parseContentRange, repositoryScope } from '../../wire/index.ts';
 import { blobAddress, digestIn } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
@@ -23,7 +23,7 @@ const rememberedFor = 60 * 60 * 1000;
 /** Cut connections after which the parts are requested one by one. */
 const mostCuts = 3;
 
-/** What is known of a registry. */
+/** The ability of a registry to send several parts, as far as it is known. */
 interface Ability {
   /** Until then, in milliseconds since the program started, parts are requested one by one. */
   singleUntil: number;
@@ -33,12 +33,8 @@ interface Ability {
 
 const abilities = new WeakMap<Transport, Ability>();
 
-/** The blob whose parts are read, and the call. */
+/** The call that asks for parts. */
 export interface PartsCall {
-  /** The repository's name. */
-  readonly repository: string;
-  /** The blob's digest. */
-  readonly digest: Digest;
   /** The caller's options. */
   readonly call: CallOptions;
   /** The signal of the requests. */
@@ -50,13 +46,15 @@ export interface PartsCall {
 /** Opens several parts of a blob as one content. The first response has come; the bytes have not been read. */
 export async function openParts(
   transport: Transport,
+  repository: string,
+  digest: Digest,
   ranges: readonly ByteRange[],
-  about: PartsCall,
+  given: PartsCall,
 ): Promise<BlobContent> {
   // A malformed range throws here, before a request is sent; the size does not matter for that.
   for (const range of ranges) resolveRange(range, 0);
-  const { digest, call, link } = about;
-  const download = new PartsDownload(transport, about);
+  const { call, link } = given;
+  const download = new PartsDownload(transport, { ...given, repository, digest });
   const size = await download.open(ranges);
   return createPartsContent({
     descriptor: blobDescriptor(digest, size),
@@ -91,9 +89,15 @@ interface Refusal {
   readonly reader?: undefined;
 }
 
+/** The blob whose parts are read, and the call. */
+interface PartsOfBlob extends PartsCall {
+  readonly repository: string;
+  readonly digest: Digest;
+}
+
 class PartsDownload {
   readonly #transport: Transport;
-  readonly #about: PartsCall;
+  readonly #about: PartsOfBlob;
   /** The options of its requests. */
   readonly #call: CallOptions;
   readonly #blob: RemoteBlob;
@@ -108,9 +112,9 @@ class PartsDownload {
   #cuts = 0;
   #transferred = 0;
 
-  constructor(transport: Transport, about: PartsCall) {
-    const { repository, digest, call, link, known } = about;
+  constructor(transport: Transport, about: PartsOfBlob) {
     this.#transport = transport;
+    const { repository, digest, call, link, known } = about;
     this.#about = about;
     this.#call = { ...call, signal: link.signal };
     this.#blob = new RemoteBlob(transport, repository, digest, this.#call, known);
@@ -125,7 +129,7 @@ class PartsDownload {
    * @returns bytes of the whole blob
    */
   async open(ranges: readonly ByteRange[]): Promise<number> {
-    const askable = ranges.filter((range) => formatRange(range) !== undefined);
+    const askable = ranges.filter((range) => specOf(range) !== undefined);
     const answer = this.#isSingle || askable.length < 2 ? undefined : await this.#ask(askable);
     const { known } = this.#about;
     try {
@@ -259,12 +263,13 @@ class PartsDownload {
       }
     }
     await response.discard();
-    const whole = status === 200 && !isEncoded ? lengthIn(response) : undefined;
+    const length = status === 200 && !isEncoded ? (headers.get('content-length') ?? '') : '';
+    const whole = /^\d+$/.test(length) ? Number(length) : undefined;
     const size = whole ?? parseContentRange(headers.get('content-range') ?? '')?.size;
     return { status, size, header: header.length };
   }
 
-  /** Goes on with single ranges, and remembers a registry that cannot do better. */
+  /** Continues with single ranges, and remembers a registry that cannot do better. */
   #refused({ status }: Refusal): void {
     const sum = this.#parts.reduce((all, { start, end }) => all + end - start, 0);
     // Servers answer ranges that overlap with the whole content, and those of which they have only one with that one.
@@ -320,12 +325,20 @@ function headerOf(ranges: readonly ByteRange[], longest: number): string {
   let header = 'bytes=';
   let count = 0;
   for (const range of ranges) {
-    const one = formatRange(range)?.slice('bytes='.length) ?? '';
+    const one = specOf(range) ?? '';
     if (count === mostRanges || (count > 1 && header.length + one.length > longest)) break;
     header += count === 0 ? one : `,${one}`;
     count += 1;
   }
   return header;
+}
+
+/** A range as an element of the header; undefined for an empty part, which HTTP cannot ask for. */
+function specOf(range: ByteRange): string | undefined {
+  if ('last' in range) return range.last === 0 ? undefined : `-${range.last}`;
+  const { start, end } = range;
+  if (end === undefined) return `${start}-`;
+  return end <= start ? undefined : `${start}-${end - 1}`;
 }
 
 /** The end of the parts that follow this one in the order of the blob's bytes. */
