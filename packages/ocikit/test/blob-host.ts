@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { parseRange } from '../src/http/wire/index.ts';
+import { parseRanges } from '../src/http/wire/index.ts';
 import { resolveRange } from '../src/model/index.ts';
 import type { Descriptor, ResolvedRange } from '../src/model/index.ts';
 
@@ -67,8 +67,8 @@ export async function hostBlob(
 
 function rangeOf(message: IncomingMessage, size: number): ResolvedRange | undefined {
   const { range } = message.headers;
-  const parsed = range === undefined ? undefined : parseRange(range);
-  return parsed === undefined ? undefined : resolveRange(parsed, size);
+  const parsed = range === undefined ? undefined : parseRanges(range);
+  return parsed?.length === 1 ? resolveRange(parsed[0], size) : undefined;
 }
 
 function rightAnswer({ digest }: Descriptor, bytes: Uint8Array, { range }: HostedRequest): HostedAnswer {

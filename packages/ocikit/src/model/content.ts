@@ -71,8 +71,13 @@ export interface BlobContent extends AsyncIterable<Uint8Array>, AsyncDisposable 
    * has answered without a length: the bytes are then counted while they are read.
    */
   readonly descriptor: Descriptor;
-  /** The part of the blob that this content is. */
+  /** The part of the blob that this content is. With several `parts`, the smallest range that holds all of them. */
   readonly range: ResolvedRange;
+  /**
+   * The parts of the blob that this content is, one after the other, if `getBlob` was asked for `ranges`. Parts may
+   * overlap, and come in any order. Default: the content is one part, which is `range`.
+   */
+  readonly parts?: readonly ResolvedRange[] | undefined;
   /**
    * The fastest way to read. `pieces`: iterate, because the bytes are in memory already. `buffer`: call `readInto` with
    * buffers that you reuse, because iterating allocates new ones.
@@ -108,6 +113,10 @@ export interface ByteReader {
    * Writes the next bytes to the start of `buffer`. Returns how many, 0 at the end. Never called during another call.
    */
   readInto(buffer: Uint8Array): Promise<number>;
+  /**
+   * Continues with another part, for a content of several parts. Default: the medium is opened again for each part.
+   */
+  moveTo?(part: ResolvedRange): void | Promise<void>;
   /** Releases the medium. Called once, also after an error. */
   close(): Promise<void>;
 }

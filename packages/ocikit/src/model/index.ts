@@ -2,6 +2,7 @@
 export * from './call.ts';
 export * from './content.ts';
 export * from './content-errors.ts';
+export * from './content-parts.ts';
 export * from './descriptor.ts';
 export * from './digest.ts';
 export * from './errors.ts';

@@ -61,6 +61,12 @@ export interface GetBlobOptions extends CallOptions {
   /** The part of the blob to read. Default: all of it. A part that extends past the blob's end is shortened. */
   range?: ByteRange | undefined;
   /**
+   * Several parts of the blob, in place of `range`: the content is the parts one after the other, and its `parts` name
+   * them. A client asks for all of them in one request. A registry that does not know this option returns the whole
+   * blob, without `parts`: call {@link getBlobParts}, which then reads the ranges one by one.
+   */
+  ranges?: readonly ByteRange[] | undefined;
+  /**
    * `false`: the caller compares the content with the digest, so a client does not. Stores ignore this option.
    * Default: true.
    */

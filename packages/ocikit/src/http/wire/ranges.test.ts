@@ -9,7 +9,7 @@ import {
   formatRange,
   parseChunkRange,
   parseContentRange,
-  parseRange,
+  parseRanges,
 } from './ranges.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
@@ -33,15 +33,28 @@ describe('a Range header', () => {
     ['bytes=-99999999999999999999', { last: most - 1 }],
     ['bytes=99999999999999999999-99999999999999999999', { start: most - 1, end: most }],
   ])('%j asks for %j', (header, range) => {
-    expect(parseRange(header)).toStrictEqual(range);
+    expect(parseRanges(header)).toStrictEqual([range]);
   });
 
-  test.each(['items=0-5', 'seconds=1-', 'x=', 'bytes=0-1,3-4', 'bytes=0-1, -1', 'bytes=5-, 0-1', 'bytes=0-1,,3-4,'])(
-    '%j is answered with the whole content',
-    (header) => {
-      expect(parseRange(header)).toBeUndefined();
-    },
-  );
+  test.each<[string, ...ByteRange[]]>([
+    ['bytes=0-1,3-4', { start: 0, end: 2 }, { start: 3, end: 5 }],
+    ['bytes=0-1, -1', { start: 0, end: 2 }, { last: 1 }],
+    ['bytes=5-, 0-1', { start: 5 }, { start: 0, end: 2 }],
+    ['bytes=0-1,,3-4,', { start: 0, end: 2 }, { start: 3, end: 5 }],
+    ['bytes=3-4\t,\t3-4', { start: 3, end: 5 }, { start: 3, end: 5 }],
+  ])('%j asks for several ranges in their order', (header, ...ranges) => {
+    expect(parseRanges(header)).toStrictEqual(ranges);
+  });
+
+  test('asks for at most 1024 ranges', () => {
+    const header = (count: number): string => `bytes=${Array.from({ length: count }, (_, i) => `${i}-${i}`).join()}`;
+    expect(parseRanges(header(1024))).toHaveLength(1024);
+    expect(parseRanges(header(1025))).toBeUndefined();
+  });
+
+  test.each(['items=0-5', 'seconds=1-', 'x='])('%j is answered with the whole content', (header) => {
+    expect(parseRanges(header)).toBeUndefined();
+  });
 
   test.each([
     '',
@@ -66,11 +79,11 @@ describe('a Range header', () => {
     'bytes=٣-٤',
     'bytes==1-2',
   ])('%j is malformed', (header) => {
-    expect(() => parseRange(header)).toThrow(expect.objectContaining({ code: 'RANGE_INVALID' }));
+    expect(() => parseRanges(header)).toThrow(expect.objectContaining({ code: 'RANGE_INVALID' }));
   });
 
   test('that is malformed is not repeated at length', () => {
-    expect(() => parseRange(`bytes=${'x'.repeat(5000)}`)).toThrow(/^the Range header "bytes=x{94}…" is not/);
+    expect(() => parseRanges(`bytes=${'x'.repeat(5000)}`)).toThrow(/^the Range header "bytes=x{94}…" is not/);
   });
 
   test.each<ByteRange>([{ last: 0 }, { start: 3, end: 3 }, { start: 0, end: 0 }])(
@@ -90,7 +103,7 @@ describe('a Range header', () => {
       fc.property(range, (any) => {
         const header = formatRange(any);
         if ('last' in any && any.last === 0) expect(header).toBeUndefined();
-        else expect(parseRange(header ?? '')).toStrictEqual(any);
+        else expect(parseRanges(header ?? '')).toStrictEqual([any]);
       }),
     );
   });

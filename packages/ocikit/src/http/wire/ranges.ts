@@ -4,21 +4,25 @@ import type { ByteRange, ResolvedRange } from '../../model/index.ts';
 
 const rangeSpec = /^\s*(?:([0-9]+)-([0-9]*)|-([0-9]+))\s*$/;
 
+/** The most ranges of a request. One with more is answered with the whole content. */
+export const mostRanges = 1024;
+
 /**
  * Parses a `Range` header. RFC 9110, section 14.
  *
- * @returns undefined if the answer has to be the whole content: for another unit than bytes, and for several parts
+ * @returns the ranges in their order, at least one; undefined if the answer has to be the whole content: for another
+ *   unit than bytes, and for more than {@link mostRanges}
  * @throws RegistryError RANGE_INVALID if the header is malformed
  */
-export function parseRange(header: string): ByteRange | undefined {
+export function parseRanges(header: string): readonly [ByteRange, ...ByteRange[]] | undefined {
   const equals = header.indexOf('=');
   if (equals < 0) throw malformed(header);
   if (header.slice(0, equals).trim().toLowerCase() !== 'bytes') return undefined;
   const specs = header.slice(equals + 1).split(',');
   // Empty elements of a list are skipped. RFC 9110, section 5.6.1.
-  const ranges = specs.filter((spec) => spec.trim() !== '').map((spec) => parseSpec(spec, header));
-  if (ranges.length === 0) throw malformed(header);
-  return ranges.length === 1 ? ranges[0] : undefined;
+  const [first, ...others] = specs.filter((spec) => spec.trim() !== '').map((spec) => parseSpec(spec, header));
+  if (first === undefined) throw malformed(header);
+  return others.length < mostRanges ? [first, ...others] : undefined;
 }
 
 function parseSpec(spec: string, header: string): ByteRange {
@@ -32,7 +36,7 @@ function parseSpec(spec: string, header: string): ByteRange {
   return { start, end };
 }
 
-/** Formats a `Range` header for {@link parseRange}. Returns undefined for an empty part, which HTTP cannot ask for. */
+/** Formats a `Range` header for {@link parseRanges}. Returns undefined for an empty part, which HTTP cannot ask for. */
 export function formatRange(range: ByteRange): string | undefined {
   if ('last' in range) return range.last === 0 ? undefined : `bytes=-${range.last}`;
   if (range.end === undefined) return `bytes=${range.start}-`;

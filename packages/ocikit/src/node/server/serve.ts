@@ -12,7 +12,10 @@ import { refuseMalformedRequest, refuseTunnel } from './malformed-request.ts';
 
 /** The limits of {@link serve}. */
 export interface ServeLimits extends ServerLimits {
-  /** Bytes of all headers of a request. Longer headers are answered with 431. Default: 16,384 (16 KiB). */
+  /**
+   * Bytes of all headers of a request, which are many if it asks for 1,024 ranges. Longer headers are answered with
+   * 431. Default: 65,536 (64 KiB).
+   */
   headersSize?: number | undefined;
   /** Milliseconds within which all headers must arrive. Later ones are answered with 408. Default: 30,000. */
   headersTimeout?: number | undefined;
@@ -72,7 +75,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     ...options,
     allowedHosts: isLoopback(address) ? [host, ...(options.allowedHosts ?? [])] : options.allowedHosts,
   });
-  const headersSize = limits.headersSize ?? 16 * 1024;
+  const headersSize = limits.headersSize ?? 64 * 1024;
   const server = await httpServer(
     tls,
     {

@@ -5,6 +5,11 @@ import type { BlobContent, BlobIdentity, ByteRange, CallOptions, Digest } from '
 export interface BlobGetOptions extends CallOptions {
   /** The part of the blob to read. Pass it to {@link createContent}, which shortens it at the blob's end. */
   range?: ByteRange | undefined;
+  /**
+   * Several parts of the blob, in place of `range`. Pass them to {@link createPartsContent}. A store that ignores them
+   * returns the whole blob, and is then asked for the parts one by one.
+   */
+  ranges?: readonly ByteRange[] | undefined;
 }
 
 /**

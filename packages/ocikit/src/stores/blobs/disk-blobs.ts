@@ -8,13 +8,14 @@ import {
   blobDescriptor,
   blobUnknown,
   createContent,
+  createPartsContent,
   mediaTypes,
   parseDigest,
   RegistryError,
   splitDigest,
 } from '../../model/index.ts';
 import type { BlobContent, ByteRange, ByteReader, Digest, ResolvedRange } from '../../model/index.ts';
-import { fileReader, hasCode, isMissing, NotAFileError, openRegular } from '../disk/index.ts';
+import { fileReader, hasCode, isMissing, NotAFileError, openRegular, partsReader } from '../disk/index.ts';
 
 import type { BlobStage, BlobStore } from './blob-store.ts';
 import { FileChecks } from './file-checks.ts';
@@ -56,16 +57,21 @@ export function diskBlobs(dir: string, { verifyOnRead = false }: DiskBlobsOption
     throw blobUnknown(repository, digest);
   };
   return {
-    async get(repository, digest, { range, signal }) {
+    async get(repository, digest, { range, ranges, signal }) {
       const path = pathOf(digest);
       const descriptor = blobDescriptor(digest, await sizeOfFile(repository, digest));
       if (checks !== undefined) {
         if (await checks.isDamaged(path)) throw blobUnknown(repository, digest);
-        if (range === undefined) {
+        if (range === undefined && ranges === undefined) {
           return createContent({ descriptor, signal, source: { iterate: () => checks.read(path, digest) } });
         }
       }
-      return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
+      if (ranges === undefined) {
+        return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
+      }
+      const openParts = async ({ start }: ResolvedRange): Promise<ByteReader> =>
+        partsReader(await openBlob(path), start);
+      return createPartsContent({ descriptor, ranges, signal, source: { open: openParts } });
     },
     async stat(repository, digest) {
       const size = await sizeOfFile(repository, digest);
@@ -186,14 +192,16 @@ class DiskStage implements BlobStage {
 }
 
 async function readerOf(path: string, range: ResolvedRange): Promise<ByteReader> {
-  let handle: FileHandle;
+  return fileReader(await openBlob(path), range.start);
+}
+
+async function openBlob(path: string): Promise<FileHandle> {
   try {
-    handle = await openRegular(path);
+    return await openRegular(path);
   } catch (cause) {
     if (!isMissing(cause) && !(cause instanceof NotAFileError)) throw cause;
     throw new RegistryError('BLOB_UNKNOWN', 'the blob was deleted before it was opened', { cause });
   }
-  return fileReader(handle, range.start);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 // A blob store in memory.
-import { blobDescriptor, blobUnknown, createContent } from '../../model/index.ts';
+import { blobDescriptor, blobUnknown, createContent, createPartsContent } from '../../model/index.ts';
 import type { Digest } from '../../model/index.ts';
 
 import type { BlobStore } from './blob-store.ts';
@@ -23,10 +23,10 @@ export function memoryBlobs(): BlobStore {
       blobs.set(digest, { pieces, size: pieces.reduce((sum, piece) => sum + piece.length, 0) });
     });
   return {
-    async get(repository, digest, { range, signal }) {
+    async get(repository, digest, { range, ranges, signal }) {
       const { pieces, size } = find(repository, digest);
-      const descriptor = blobDescriptor(digest, size);
-      return createContent({ descriptor, range, signal, source: { pieces } });
+      const blob = { descriptor: blobDescriptor(digest, size), signal, source: { pieces } };
+      return ranges === undefined ? createContent({ ...blob, range }) : createPartsContent({ ...blob, ranges });
     },
     async stat(repository, digest) {
       return { size: find(repository, digest).size };

@@ -33,8 +33,9 @@ export function memoryReader(state: MemoryState): Reader {
 
   return {
     async getBlob(repository, digest, options = {}) {
-      const { range, signal } = options;
-      return readBlob(state, repository, digest, options, (home) => state.blobs.get(home, digest, { range, signal }));
+      const { range, ranges, signal } = options;
+      const call = { range, ranges, signal };
+      return readBlob(state, repository, digest, options, (home) => state.blobs.get(home, digest, call));
     },
     async resolveBlob(repository, digest, options = {}) {
       const size = await readBlob(state, repository, digest, options, (home) =>

@@ -1,5 +1,13 @@
 // Observes every call of a registry: the base of debug and trace.
-import { history, historyOf, maintenance, maintenanceOf, RegistryError, verifiesPushes } from '../../model/index.ts';
+import {
+  history,
+  historyOf,
+  lengthOf,
+  maintenance,
+  maintenanceOf,
+  RegistryError,
+  verifiesPushes,
+} from '../../model/index.ts';
 import type {
   BlobContent,
   BlobUpload,
@@ -37,6 +45,8 @@ export interface ObservedCall {
   readonly size?: number | undefined;
   /** The part of a blob that is asked for. */
   readonly range?: ByteRange | undefined;
+  /** The number of parts of a blob that are asked for, if they are several. */
+  readonly ranges?: number | undefined;
   /** The byte at which an upload is resumed. */
   readonly offset?: number | 'end' | undefined;
   /** The upload's number. Its id is a secret: with it anyone could resume the upload. */
@@ -102,7 +112,11 @@ export function observe(registry: Registry, begin: Observe): Registry {
 
   const view: View = {
     async getBlob(repository, digest, options) {
-      const observer = watch.begin('getBlob', { repository, digest, range: options?.range }, options);
+      const observer = watch.begin(
+        'getBlob',
+        { repository, digest, range: options?.range, ranges: options?.ranges?.length },
+        options,
+      );
       const content = await watch.attempt(observer, () => registry.getBlob(repository, digest, options));
       return watch.content(observer, content);
     },
@@ -291,10 +305,10 @@ class Watch {
 
   content(observer: Observer, content: BlobContent): BlobContent {
     observer.opened(resultOf(content.descriptor));
-    const { start, end } = content.range;
+    const length = lengthOf(content);
     return watchContent(content, {
       ended: (bytes, failure) => {
-        if (failure === undefined) observer.ended({ bytes, complete: bytes === end - start });
+        if (failure === undefined) observer.ended({ bytes, complete: bytes === length });
         else observer.failed(failure.error);
       },
     });

@@ -1,4 +1,5 @@
 // Watches a content: replaces its errors, and tells when its reader has ended.
+import { lengthOf } from '../../model/index.ts';
 import type { BlobContent, Descriptor, ResolvedRange } from '../../model/index.ts';
 
 /** The parts of a content's reading that a view handles. */
@@ -31,6 +32,10 @@ class WatchedContent implements BlobContent {
 
   get range(): ResolvedRange {
     return this.#content.range;
+  }
+
+  get parts(): readonly ResolvedRange[] | undefined {
+    return this.#content.parts;
   }
 
   get form(): 'pieces' | 'buffer' {
@@ -124,7 +129,7 @@ class WatchedContent implements BlobContent {
   }
 
   #isWhole(): boolean {
-    return this.#bytes >= this.range.end - this.range.start;
+    return this.#bytes >= lengthOf(this.#content);
   }
 
   #fail(error: unknown): unknown {

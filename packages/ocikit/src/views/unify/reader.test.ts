@@ -5,8 +5,16 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { createClient } from '../../http/client/index.ts';
-import { createContent, digestOf, RedirectError, RegistryError } from '../../model/index.ts';
-import type { BlobContent, CallOptions, ErrorCode, Registry, TransferEvent } from '../../model/index.ts';
+import { createContent, createPartsContent, digestOf, RedirectError, RegistryError } from '../../model/index.ts';
+import type {
+  BlobContent,
+  ByteRange,
+  CallOptions,
+  ErrorCode,
+  Registry,
+  ResolvedRange,
+  TransferEvent,
+} from '../../model/index.ts';
 import { openLayout } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { imageOf, pushContent, randomBlob } from '../../testing/index.ts';
@@ -233,6 +241,38 @@ describe('a content that fails in the middle', () => {
       const content = await unify(members, { read }).getBlob('a', digest, { range: { start: 1000, end: 5000 } });
       expect(Buffer.compare(await content.bytes(), blob.bytes.subarray(1000, 5000))).toBe(0);
     });
+  });
+
+  test('continues with another member in the middle of several parts', async () => {
+    const registry = await holding();
+    const parts: ByteRange[] = [{ start: 5000, end: 9000 }, { start: 100, end: 4000 }, { last: 10 }];
+    const expected = Buffer.concat([
+      blob.bytes.subarray(5000, 9000),
+      blob.bytes.subarray(100, 4000),
+      blob.bytes.subarray(-10),
+    ]);
+    for (const after of [0, 1, 3999, 4000, 4001, 7900, 7909]) {
+      const cuttingParts = changed(registry, {
+        async getBlob(repository, asked, options = {}) {
+          const descriptor = await registry.resolveBlob(repository, asked);
+          const iterate = async function* (part: ResolvedRange): AsyncGenerator<Uint8Array> {
+            const before = part.start === 5000 ? 0 : part.start === 100 ? 4000 : 7900;
+            const bytes = blob.bytes.subarray(part.start, part.end);
+            if (before + bytes.length <= after) yield bytes;
+            else {
+              if (after > before) yield bytes.subarray(0, after - before);
+              throw cut;
+            }
+          };
+          return createPartsContent({ descriptor, ranges: options.ranges ?? [], source: { iterate } });
+        },
+      });
+      const content = await unify([cuttingParts, registry]).getBlob('a', digest, { ranges: parts });
+      expect(content.parts).toHaveLength(3);
+      expect(Buffer.compare(await content.bytes(), expected)).toBe(0);
+      const alone = await unify([cuttingParts, createMemoryRegistry()]).getBlob('a', digest, { ranges: parts });
+      await expect(alone.bytes()).rejects.toMatchObject({ message: cut.message });
+    }
   });
 
   test('continues more than once, and fails with the first error when all have failed', async () => {

@@ -41,10 +41,15 @@ export function blobDownloads(transport: Transport, options: ClientOptions): Rea
     transfers: options.transfers,
     readings: 0,
   };
-  return async (repository, digest, { range, verify = true, size, ...call } = {}) => {
+  return async (repository, digest, { range, ranges, verify = true, size, ...call } = {}) => {
     const link = linkSignal(call.signal);
     try {
-      const download = new BlobDownload(registry, repository, digest, { call, link, known: size });
+      const own = { call, link, known: size };
+      const download = new BlobDownload(registry, repository, digest, own);
+      if (ranges !== undefined) {
+        const { openParts } = await loadPart(import('./ranges.ts'), link.signal);
+        return await openParts(transport, repository, digest, ranges, own);
+      }
       const isWhole = range === undefined || ('start' in range && range.start === 0 && range.end === undefined);
       return await (isWhole ? download.openWhole(verify) : download.openPart(range));
     } catch (error) {
@@ -125,7 +130,11 @@ class BlobDownload {
         await saved.remove();
         return await this.openWhole(verify);
       }
-      if (size === 0) this.#assertEmpty();
+      if (size === 0) {
+        // An empty blob is never read, so its digest is checked when it is opened.
+        const found = digestOf(new Uint8Array(), splitDigest(this.#digest).algorithm);
+        if (found !== this.#digest) throw wrongDigest(this.#digest, found);
+      }
       return this.#contentOf({ range: { start: 0, end: size }, size, first, saved, isVerified: verify });
     } catch (error) {
       await saved.close();
@@ -138,7 +147,13 @@ class BlobDownload {
     resolveRange(range, 0);
     if (formatRange(range) === undefined) return this.#nothing(range, await this.#blob.askSize());
     const first = await this.#blob.get(range);
-    const size = await this.#wholeSize(first);
+    let size = first.size ?? this.#known;
+    try {
+      size ??= await this.#blob.askSize();
+    } catch (error) {
+      await first.response.discard();
+      throw error;
+    }
     const { start, end } = resolveRange(range, size);
     if (start === end) {
       await first.response.discard();
@@ -146,22 +161,6 @@ class BlobDownload {
     }
     const isVerified = start === 0 && end === size;
     return this.#contentOf({ range: { start, end }, size, first, saved: new SavedPart(undefined), isVerified });
-  }
-
-  /** Bytes of the whole blob, from the response or from another request. */
-  async #wholeSize({ response, size }: BlobPart): Promise<number> {
-    try {
-      return size ?? this.#known ?? (await this.#blob.askSize());
-    } catch (error) {
-      await response.discard();
-      throw error;
-    }
-  }
-
-  /** An empty blob is never read, so its digest is checked when it is opened. */
-  #assertEmpty(): void {
-    const found = digestOf(new Uint8Array(), splitDigest(this.#digest).algorithm);
-    if (found !== this.#digest) throw wrongDigest(this.#digest, found);
   }
 
   /** A content without bytes. */

@@ -80,11 +80,14 @@ describe('a blob', () => {
     },
   );
 
-  test.each(['items=0-1', 'bytes=0-1,4-5'])('is sent whole to Range %s', async (range) => {
-    const response = await server.fetch(url, { headers: { range } });
-    expect(response.status).toBe(200);
-    expect(await response.text()).toBe('0123456789');
-  });
+  test.each(['items=0-1', 'bytes=0-5,4-9', 'bytes=0-,0-', 'bytes=-10,0-0'])(
+    'is sent whole to Range %s',
+    async (range) => {
+      const response = await server.fetch(url, { headers: { range } });
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe('0123456789');
+    },
+  );
 
   test('without bytes is sent whole to any Range', async () => {
     const response = await server.fetch(`/v2/a/b/blobs/${digestOf(new Uint8Array())}`, {

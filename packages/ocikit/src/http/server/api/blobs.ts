@@ -1,13 +1,21 @@
 // Blobs: pulling them, whole or in part, and deleting them.
-import { isRegistryError, mediaTypes, parseDigest, RegistryError } from '../../../model/index.ts';
+import {
+  getBlobParts,
+  isRegistryError,
+  lengthOf,
+  mediaTypes,
+  parseDigest,
+  RegistryError,
+} from '../../../model/index.ts';
 import type { BlobContent, ByteRange, Digest } from '../../../model/index.ts';
-import { formatContentRange, formatEntityTag, parseRange } from '../../wire/index.ts';
+import { formatContentRange, formatEntityTag, parseRanges } from '../../wire/index.ts';
 import { empty, errorReply, redirect } from '../shared/index.ts';
 import type { Reply } from '../shared/index.ts';
 
 import type { ApiRequest, ResourceOf } from './api-request.ts';
 import { conditionOfRead, isConditional } from './conditions.ts';
 import { locationOf } from './content-locations.ts';
+import { multipartReply } from './multipart-ranges.ts';
 
 type BlobRequest = ApiRequest<ResourceOf<'blob'>>;
 
@@ -21,10 +29,16 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
     const notModified = conditionOfRead(exchange, digest, headersOf(digest));
     if (notModified !== undefined) return notModified;
   }
-  const range = requestedRange(request, digest);
-  if (range === 'malformed') {
+  const ranges = requestedRanges(request, digest);
+  if (ranges === 'malformed') {
     const { size } = await registry.resolveBlob(route.repository, digest, call);
     return notSatisfiable('the Range header is not bytes=<first>-<last>', size);
+  }
+  let range = ranges?.[0];
+  if (ranges !== undefined && ranges.length > 1) {
+    const parts = await severalParts(request, digest, ranges);
+    if ('reply' in parts) return parts.reply;
+    ({ range } = parts);
   }
   const content = await registry.getBlob(route.repository, digest, { ...call, range });
   try {
@@ -74,17 +88,57 @@ function headersOf(digest: Digest): Reply['headers'] {
   };
 }
 
-function requestedRange({ exchange }: BlobRequest, digest: Digest): ByteRange | 'malformed' | undefined {
+function requestedRanges(
+  { exchange }: BlobRequest,
+  digest: Digest,
+): readonly [ByteRange, ...ByteRange[]] | 'malformed' | undefined {
   const header = exchange.header('range');
   if (header === undefined) return undefined;
   const condition = exchange.header('if-range');
   // A date in If-Range never matches, as blobs have no date.
   if (condition !== undefined && condition.trim() !== formatEntityTag(digest)) return undefined;
   try {
-    return parseRange(header);
+    return parseRanges(header);
   } catch (error) {
     if (isRegistryError(error, 'RANGE_INVALID')) return 'malformed';
     throw error;
+  }
+}
+
+/**
+ * Answers a request for several parts.
+ *
+ * @returns `range` in place of a reply if the answer is this one part, or the whole blob
+ */
+async function severalParts(
+  { registry, route, options, call, exchange }: BlobRequest,
+  digest: Digest,
+  ranges: readonly ByteRange[],
+): Promise<{ reply: Reply } | { range: ByteRange | undefined }> {
+  const content = await getBlobParts(registry, route.repository, digest, ranges, call);
+  let isSent = false;
+  try {
+    const { size } = content.descriptor;
+    const location = await locationOf(options, false, content.descriptor);
+    if (location !== undefined) return { reply: redirect(location, 307, headersOf(digest)) };
+    const parts = (content.parts ?? []).filter(({ start, end }) => start < end);
+    // Parts that have more bytes than the blob overlap: the whole blob is less to send, as in Go's and nginx's answers.
+    if (size === 0 || lengthOf({ ...content, parts }) > size) return { range: undefined };
+    const [first] = parts;
+    if (first === undefined) {
+      const message = `the request asks for ${ranges.length} ranges, but the blob, of ${size} bytes, has none of them`;
+      return { reply: notSatisfiable(message, size) };
+    }
+    if (parts.length === 1) return { range: first };
+    const reply = multipartReply(content, parts, headersOf(digest));
+    await reply.body.open();
+    isSent = true;
+    return { reply };
+  } catch (error) {
+    if (exchange.signal.aborted) throw exchange.signal.reason;
+    throw error;
+  } finally {
+    if (!isSent) await content.cancel();
   }
 }
 

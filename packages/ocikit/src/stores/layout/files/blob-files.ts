@@ -1,12 +1,22 @@
 // Looking at and reading the files that hold blobs and manifests. Symbolic links are never followed.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { RegistryError } from '../../../model/index.ts';
 import type { ByteReader, ResolvedRange } from '../../../model/index.ts';
 
-import { fileReader, hasCode, isMissing, kindOf, NotAFileError, readRegularNow, statsOf } from '../../disk/index.ts';
+import {
+  fileReader,
+  hasCode,
+  isMissing,
+  kindOf,
+  NotAFileError,
+  partsReader,
+  readRegularNow,
+  statsOf,
+} from '../../disk/index.ts';
 
 import { entriesOf, hasEntries, noFollow } from './reading.ts';
 import type { Warn } from './warn.ts';
@@ -79,12 +89,24 @@ function readSmall(path: string, { start, end }: ResolvedRange): ByteReader {
 }
 
 async function openReader(path: string, range: ResolvedRange): Promise<ByteReader> {
-  const handle = await open(path, noFollow).catch((error: unknown) =>
+  return fileReader(await openFile(path), range.start);
+}
+
+/**
+ * Opens a file for reading several parts of it.
+ *
+ * @throws RegistryError BLOB_UNKNOWN if the file is gone
+ */
+export async function partsReaderOf(path: string, first: ResolvedRange): Promise<ByteReader> {
+  return partsReader(await openFile(path), first.start);
+}
+
+function openFile(path: string): Promise<FileHandle> {
+  return open(path, noFollow).catch((error: unknown) =>
     missingIsUnknown((): never => {
       throw error;
     }),
   );
-  return fileReader(handle, range.start);
 }
 
 /** Callers have checked that the file exists: if it is missing now, it has just been deleted. */

@@ -2,8 +2,23 @@
 import { renameSync, rmSync, statSync } from 'node:fs';
 
 import { isMissing } from '../../disk/index.ts';
-import { blobDescriptor, createContent, Digester, digestOf, splitDigest, wrongDigest } from '../../../model/index.ts';
-import type { BlobContent, Descriptor, Digest, GetBlobOptions, RegistryError } from '../../../model/index.ts';
+import {
+  blobDescriptor,
+  createContent,
+  createPartsContent,
+  Digester,
+  digestOf,
+  splitDigest,
+  wrongDigest,
+} from '../../../model/index.ts';
+import type {
+  BlobContent,
+  ContentSource,
+  Descriptor,
+  Digest,
+  GetBlobOptions,
+  RegistryError,
+} from '../../../model/index.ts';
 
 import { blobUnknown, Leases, manifestUnknown, nameUnknown, Recent } from '../../repository/index.ts';
 
@@ -12,6 +27,7 @@ import {
   isNoFile,
   noFollow,
   openRegular,
+  partsReaderOf,
   readerOf,
   readRegular,
   sizeOfFile,
@@ -166,10 +182,15 @@ export class LayoutState {
   /** The content of a blob, from the journal or its file. */
   async openBlob(layout: Layout, digest: Digest, size: number, options: GetBlobOptions): Promise<BlobContent> {
     const path = layout.blobPath(digest);
-    const { range, signal } = options;
+    const { range, ranges, signal } = options;
     const descriptor = blobDescriptor(digest, size);
     const isWhole = range === undefined;
     const bytes = this.journalledBytes(layout, digest);
+    if (ranges !== undefined) {
+      const source: ContentSource =
+        bytes === undefined ? { open: (first) => partsReaderOf(path, first) } : { pieces: [bytes] };
+      return createPartsContent({ descriptor, ranges, signal, source });
+    }
     if (bytes !== undefined) return createContent({ descriptor, range, signal, source: { pieces: [bytes] } });
     if (this.verifyOnRead && isWhole) {
       const onDamage = (): void => this.#noteDamaged(path);

@@ -56,7 +56,8 @@ export class CachedBlobs {
 
   /** The blob, or a part of it. */
   async get(place: Place, digest: Digest, options: GetBlobOptions): Promise<BlobContent> {
-    if (options.range !== undefined) resolveRange(options.range, 0);
+    const { range, ranges } = options;
+    for (const each of ranges ?? [range]) resolveRange(each, 0);
     const kept = await this.#kept.get(place.keptAs, digest, options);
     if (kept !== undefined) {
       this.#homes.set(digest, place.keptAs, homeFor);
@@ -68,9 +69,9 @@ export class CachedBlobs {
       const shared = await this.#kept.get(place.keptAs, digest, options);
       if (shared !== undefined) return shared;
     }
-    if (options.range !== undefined && !(await this.#isNear(place, digest, options.range, options.signal))) {
-      return this.#pass(place, digest, options);
-    }
+    const isNear =
+      ranges === undefined ? this.#isNear(place, digest, options) : this.#areNear(place, digest, ranges, options);
+    if (!(await isNear)) return this.#pass(place, digest, options);
     try {
       const fill = await this.fills.get(place, digest, options);
       const content = fill === undefined ? undefined : await this.fills.content(fill, place, options);
@@ -108,11 +109,24 @@ export class CachedBlobs {
   }
 
   /** Whether a part is worth waiting for: it is at the beginning, or near the position of a download. */
-  async #isNear(place: Place, digest: Digest, range: ByteRange, signal: AbortSignal | undefined): Promise<boolean> {
-    if ('start' in range && range.start === 0) return true;
+  async #isNear(place: Place, digest: Digest, { range, signal }: GetBlobOptions): Promise<boolean> {
+    if (range === undefined || ('start' in range && range.start === 0)) return true;
+    return this.#areNear(place, digest, [range], { signal });
+  }
+
+  /**
+   * Whether all of several parts are near the position of a download. They begin no download: a client that asks for
+   * several parts has the rest of the blob already.
+   */
+  async #areNear(
+    place: Place,
+    digest: Digest,
+    ranges: readonly ByteRange[],
+    { signal }: CallOptions,
+  ): Promise<boolean> {
     const reached = await abortable(this.fills.reached(place, digest), signal);
     if (reached === undefined) return false;
-    return resolveRange(range, reached.size).start <= reached.position + nearby;
+    return ranges.every((range) => resolveRange(range, reached.size).start <= reached.position + nearby);
   }
 
   /** From the upstream, without keeping it. */

@@ -1,7 +1,15 @@
 // The running downloads of a cache, and the bytes of the interrupted ones.
 import { abortable } from '../../../transfer/index.ts';
-import { createContent, RegistryError, resolveRange, splitDigest } from '../../../model/index.ts';
-import type { BlobContent, BlobUpload, Descriptor, Digest, GetBlobOptions, Registry } from '../../../model/index.ts';
+import { createContent, createPartsContent, RegistryError, resolveRange, splitDigest } from '../../../model/index.ts';
+import type {
+  BlobContent,
+  BlobUpload,
+  Descriptor,
+  Digest,
+  GetBlobOptions,
+  Registry,
+  ResolvedRange,
+} from '../../../model/index.ts';
 
 import { ExpiringMap, later } from '../shared/index.ts';
 import { Fill, heldBack } from './fill.ts';
@@ -228,11 +236,13 @@ export class Fills {
    */
   async content(fill: Fill, place: Place, options: GetBlobOptions): Promise<BlobContent | undefined> {
     const { descriptor } = fill;
-    const { signal, onEvent } = options;
-    const { start, end } = resolveRange(options.range, descriptor.size);
+    const { range, ranges, signal, onEvent } = options;
+    const first = (ranges ?? [range])
+      .map((each) => resolveRange(each, descriptor.size))
+      .find(({ start, end }) => start < end);
     try {
       if (descriptor.size > heldBack && descriptor.size !== Number.POSITIVE_INFINITY) {
-        if (start < end) await fill.until(start, signal);
+        if (first !== undefined) await fill.until(first.start, signal);
       } else {
         const outcome = await abortable(fill.ended, signal);
         if (outcome.type === 'kept') return await this.#store.getBlob(place.keptAs, descriptor.digest, options);
@@ -244,18 +254,13 @@ export class Fills {
       if (type === 'unkept') return undefined;
       throw error;
     }
-    return createContent({
-      descriptor: { ...descriptor },
-      range: options.range,
-      signal,
-      source: {
-        open: async (range) => {
-          this.#followers.set(fill, (this.#followers.get(fill) ?? 0) + 1);
-          const onClose = (): void => this.#leave(fill);
-          return new Follower(fill, range, { repository: place.name, signal, onEvent, onClose });
-        },
-      },
-    });
+    const open = async (part: ResolvedRange): Promise<Follower> => {
+      this.#followers.set(fill, (this.#followers.get(fill) ?? 0) + 1);
+      const onClose = (): void => this.#leave(fill);
+      return new Follower(fill, part, { repository: place.name, signal, onEvent, onClose });
+    };
+    const blob = { descriptor: { ...descriptor }, signal, source: { open } };
+    return ranges === undefined ? createContent({ ...blob, range }) : createPartsContent({ ...blob, ranges });
   }
 
   #leave(fill: Fill): void {

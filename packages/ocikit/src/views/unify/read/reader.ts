@@ -1,11 +1,12 @@
 // Reads blobs, manifests and tags from the members of a unified registry.
 import { assertRepository, assertTag, parseDigest, resolveRange } from '../../../model/index.ts';
-import type { CallOptions, Digest, Reader } from '../../../model/index.ts';
+import type { BlobContent, CallOptions, Digest, Reader, ResolvedRange } from '../../../model/index.ts';
 
 import { readAtOnce, readInTurn } from './first-answer.ts';
 import type { MemberRead, FirstAnswer, ReadOrder } from './first-answer.ts';
 import { Caller, isUnknown } from '../members/index.ts';
 import { failoverContent } from './failover-content.ts';
+import { failoverParts } from './failover-parts.ts';
 import type { Member } from '../members/index.ts';
 import type { FindTag } from './tags.ts';
 
@@ -30,13 +31,25 @@ export function contentReader(members: readonly Member[], order: ReadOrder): Con
       try {
         assertRepository(repository);
         parseDigest(digest);
-        // Checks the form of the range: a malformed range is wrong for every size.
-        resolveRange(options.range, 0);
+        // Checks the form of the ranges: a malformed range is wrong for every size.
+        for (const range of options.ranges ?? [options.range]) resolveRange(range, 0);
         const ask: MemberRead<Awaited<ReturnType<Reader['getBlob']>>> = {
           call: ({ registry }, call) => registry.getBlob(repository, digest, { ...options, ...call }),
           discard: (content) => content.cancel(),
         };
         const { member, value, others, end } = await inOrder(order, members, ask, options, caller);
+        if (value.parts !== undefined) {
+          const elsewhere = contentReader(others, order);
+          const readElsewhere = (range: ResolvedRange): Promise<BlobContent> =>
+            elsewhere.getBlob(repository, digest, { ...options, ranges: undefined, range });
+          return failoverParts({
+            content: value,
+            readElsewhere: others.length === 0 ? undefined : readElsewhere,
+            caller,
+            signal: options.signal,
+            onEnd: end,
+          });
+        }
         return failoverContent({ repository, digest, member, content: value, others, options, caller, onEnd: end });
       } catch (error) {
         caller.leave();
