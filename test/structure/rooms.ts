@@ -182,7 +182,7 @@ export const rooms: Rooms = {
     nodeTypes: ['node:http'],
   },
   'http/server/adapters/fast': {
-    imports: ['http/server/adapters/socket', 'http/server/shared'],
+    imports: ['model', 'http/server/adapters/socket', 'http/server/shared'],
     nodeTypes: ['node:http', 'node:net'],
   },
   // Both of Node's adapters write to a socket.

@@ -24,9 +24,9 @@ export interface Server {
   /** Answers one exchange, for an adapter of your own. It never rejects. */
   handle(exchange: Exchange): Promise<Reply>;
   /**
-   * Takes a connection before `node:http` does, and answers small requests faster. The first request that it cannot
-   * answer hands the connection over for good: one with a large body of known length, or a header that asks for more than
-   * an answer. `serve` uses it.
+   * Takes a connection before `node:http` does, and answers small requests and chunked bodies faster. The first request
+   * that it cannot answer hands the connection over for good: one with a large body of known length, or with a header
+   * that asks for more than an answer. `serve` uses it.
    *
    * @param largestHead maximum bytes of a request's head; a connection with a longer one is handed over
    * @param handOver gives the connection to `node:http`: the `connection` listener of a server that has `node` as its

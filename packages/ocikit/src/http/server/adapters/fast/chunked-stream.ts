@@ -1,6 +1,4 @@
 // A chunked body while it arrives, as a stream that a request's body reads.
-import { EventEmitter } from 'node:events';
-
 import type { BodyStream } from '../socket/index.ts';
 
 import { ChunkDecoder } from './chunk-decoder.ts';
@@ -13,8 +11,11 @@ export interface Flow {
   resume(): void;
 }
 
+type Listener = (piece: Buffer) => void;
+
 /** A chunked body. It emits its content in the pieces in which the connection delivers it. */
-export class ChunkedStream extends EventEmitter implements BodyStream {
+export class ChunkedStream implements BodyStream {
+  readonly #listeners = new Map<string, Set<Listener>>();
   readonly #decoder: ChunkDecoder;
   readonly #flow: Flow;
   #isFlowing = false;
@@ -27,7 +28,6 @@ export class ChunkedStream extends EventEmitter implements BodyStream {
 
   /** @param largestTrailers in bytes */
   constructor(largestTrailers: number, flow: Flow) {
-    super();
     this.#decoder = new ChunkDecoder(largestTrailers);
     this.#flow = flow;
   }
@@ -55,13 +55,15 @@ export class ChunkedStream extends EventEmitter implements BodyStream {
     let content: Buffer;
     try {
       content = this.#decoder.decode(bytes);
+      // Content keeps all of its memory. Among large extensions, that would be far more than the server counts.
+      if (content.length * 2 < bytes.length) content = Buffer.from(content);
     } catch (error) {
       this.#fail(error as Error);
       return;
     }
     if (this.#isDiscarded) return;
     if (content.length > 0) {
-      if (this.#isFlowing) this.emit('data', content);
+      if (this.#isFlowing) this.#emit('data', content);
       else this.#held.push(content);
     }
     if (this.isComplete) this.#emitEnd();
@@ -72,7 +74,7 @@ export class ChunkedStream extends EventEmitter implements BodyStream {
   close(): void {
     if (this.isComplete || this.destroyed) return;
     this.destroyed = true;
-    this.emit('close');
+    this.#emit('close');
   }
 
   /** Drops all content from now on: no reader wants it. */
@@ -81,24 +83,36 @@ export class ChunkedStream extends EventEmitter implements BodyStream {
     this.#held = [];
   }
 
-  pause(): this {
-    this.#isFlowing = false;
-    if (!this.isComplete && !this.#isDiscarded) this.#flow.pause();
-    return this;
+  on(event: string, listener: Listener): void {
+    const listeners = this.#listeners.get(event);
+    if (listeners === undefined) this.#listeners.set(event, new Set([listener]));
+    else listeners.add(listener);
   }
 
-  resume(): this {
+  off(event: string, listener: Listener): void {
+    this.#listeners.get(event)?.delete(listener);
+  }
+
+  #emit(event: 'data' | 'end' | 'close', piece: Buffer = Buffer.alloc(0)): void {
+    for (const listener of this.#listeners.get(event) ?? []) listener(piece);
+  }
+
+  pause(): void {
+    this.#isFlowing = false;
+    if (!this.isComplete && !this.#isDiscarded) this.#flow.pause();
+  }
+
+  resume(): void {
     this.#isFlowing = true;
     // Later, as in Node's streams: a reader expects no event while it is asking for more.
     queueMicrotask(() => this.#emitHeld());
-    return this;
   }
 
   #emitHeld(): void {
     while (this.#isFlowing) {
       const content = this.#held.shift();
       if (content === undefined) break;
-      this.emit('data', content);
+      this.#emit('data', content);
     }
     if (!this.#isFlowing || this.destroyed) return;
     if (this.isComplete) this.#emitEnd();
@@ -108,12 +122,13 @@ export class ChunkedStream extends EventEmitter implements BodyStream {
   #emitEnd(): void {
     if (!this.#isFlowing || this.readableEnded || this.#held.length > 0) return;
     this.readableEnded = true;
-    this.emit('end');
+    this.#emit('end');
   }
 
   #fail(error: Error): void {
     this.destroyed = true;
     this.errored = error;
-    if (this.listenerCount('error') > 0) this.emit('error', error);
+    // The listeners know that the body has failed, and find the error in `errored`.
+    this.#emit('close');
   }
 }

@@ -75,12 +75,12 @@ test('a body lends no memory to a reader that did not ask for it, nor for its fi
 });
 
 test('eight bodies have memory to lend at the same time, and each one that ends lets another one have it', async () => {
-  const open = (): AsyncIterator<Uint8Array> =>
+  const open = (): AsyncIterator<Uint8Array, unknown> =>
     new RequestBody(new FastStream(400 * MiB), new ByteBudget(64 * MiB)).lent()[Symbol.asyncIterator]();
-  const lends = async (body: AsyncIterator<Uint8Array>): Promise<boolean> => {
+  const lends = async (body: AsyncIterator<Uint8Array, unknown>): Promise<boolean> => {
     for (let i = 0; i < 12; i++) {
-      const { value, done } = await body.next();
-      if (done !== true && isShared(value)) return true;
+      const result = await body.next();
+      if (result.done !== true && isShared(result.value)) return true;
     }
     return false;
   };
