@@ -112,7 +112,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect((await pushBlob(server.url, repository, newBlob(100))).status).toBe(201);
     expect((await pushManifest(server.url, repository, newManifest(), '2')).status).toBe(201);
     expect((await failures.end()).length).toBeGreaterThanOrEqual(2);
-    expect(server.log()).toContain('EIO');
+    await server.logged('EIO');
 
     await expectAll(server.url, content);
     expect(await server.stop()).toBe(0);
@@ -179,7 +179,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await failures.begin(server.pid, { calls: readCalls, paths: [index] });
     expect(await server.stop()).toBe(1);
     expect((await failures.end()).length).toBeGreaterThan(0);
-    expect(server.log()).toContain('index.json');
+    await server.logged('index.json');
 
     const restarted = await servers.start(root, { flags });
     await expectAll(restarted.url, content);

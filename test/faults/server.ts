@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { afterEach } from 'vitest';
+import { afterEach, expect } from 'vitest';
 
 const command = fileURLToPath(new URL('../../packages/cli/bin/ocikit.js', import.meta.url));
 
@@ -24,6 +24,8 @@ export interface Server {
   readonly pid: number;
   /** The text on its stderr so far. */
   log(): string;
+  /** Waits until this is on its stderr: a message may arrive after the answer that it belongs to. */
+  logged(expected: string | RegExp): Promise<void>;
   /** Kills the server with SIGKILL. */
   kill(): Promise<void>;
   /** Stops the server with SIGTERM. Returns its exit code. */
@@ -123,6 +125,9 @@ function launch(root: string, { flags = [], through = [] }: ServerOptions): Proc
   return {
     pid: child.pid,
     log: () => stderr,
+    async logged(expected) {
+      await expect.poll(() => stderr, { timeout: 10_000 }).toMatch(expected);
+    },
     listening,
     exited,
     async kill() {

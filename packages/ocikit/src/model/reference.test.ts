@@ -209,7 +209,7 @@ describe('parsing a reference', () => {
     for (const piece of ['a', 'a.', 'a-', 'a_', '::', 'a/', '[']) {
       expect(() => parseRelativeReference(`${piece.repeat(100_000)}!/foo`)).toThrow(ParseError);
     }
-    expect(performance.now() - before).toBeLessThan(2000);
+    expect(performance.now() - before).toBeLessThan(10_000);
   });
 });
 

@@ -145,6 +145,6 @@ describe('a WWW-Authenticate header', () => {
     ]) {
       parseChallenges(`Bearer realm="x", ${text.repeat(20_000)}`);
     }
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 });

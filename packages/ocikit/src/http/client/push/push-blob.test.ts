@@ -134,8 +134,8 @@ describe('pushing a blob', () => {
     async (_, of) => {
       for (const fetch of [undefined, nodeFetch()]) {
         const { store, port, client } = await setUp();
-        const blob = blobOf(64 * mebibyte);
-        const cuts = Array.from({ length: 10 }, (_unused, i) => (i + 1) * 6 * mebibyte - 12_345);
+        const blob = blobOf(16 * mebibyte);
+        const cuts = Array.from({ length: 10 }, (_unused, i) => (i + 1) * 1.5 * mebibyte - 12_345);
         const proxy = await cuttingProxy(port, cuts);
         ends.push(() => proxy.close());
         const events: TransferEvent[] = [];

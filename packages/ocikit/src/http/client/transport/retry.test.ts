@@ -185,19 +185,15 @@ describe('Retry-After', () => {
   test('beyond the longest wait fails the call', async () => {
     const { handle, count } = refusing('61');
     const transport = await transportTo(handle);
-    const began = performance.now();
     expect(await failureOf(transport.send(requestTo(transport)))).toMatchObject({ status: 429, retryAfter: 61 });
-    expect(performance.now() - began).toBeLessThan(1000);
     expect(count()).toBe(1);
   });
 
   test('beyond the deadline of the signal fails the call at once', async () => {
-    const { handle, count } = refusing('5');
+    const { handle, count } = refusing('50');
     const transport = await transportTo(handle);
-    const began = performance.now();
-    const error = await failureOf(transport.send(requestTo(transport, { call: { signal: signalAfter(3000) } })));
-    expect(error).toMatchObject({ status: 429, retryAfter: 5 });
-    expect(performance.now() - began).toBeLessThan(1000);
+    const error = await failureOf(transport.send(requestTo(transport, { call: { signal: signalAfter(40_000) } })));
+    expect(error).toMatchObject({ status: 429, retryAfter: 50 });
     expect(count()).toBe(1);
   });
 

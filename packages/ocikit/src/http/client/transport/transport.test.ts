@@ -44,14 +44,16 @@ describe('a transport', () => {
 
   test('ends with the signal before, while and after it is answered', async () => {
     let count = 0;
+    const arrived = new AbortController();
     const transport = await transportTo(() => {
       count++;
+      arrived.abort(new Error('it has arrived'));
     });
     const reason = new Error('enough');
     const aborted = AbortSignal.abort(reason);
     expect(await failureOf(transport.send(requestTo(transport, { call: { signal: aborted } })))).toBe(reason);
     expect(count).toBe(0);
-    const signal = AbortSignal.timeout(30);
+    const { signal } = arrived;
     expect(await failureOf(transport.send(requestTo(transport, { call: { signal } })))).toBe(signal.reason);
     expect(count).toBe(1);
   });

@@ -11,6 +11,16 @@ const longestPause = 20;
 /** The longest rest after a batch of work. It ends as soon as clients stop pushing. */
 const longestRest = 10_000;
 
+/** The time as a {@link Throttle} sees it. */
+export interface Clock {
+  /** Milliseconds since some moment. */
+  now(): number;
+  /** Waits. */
+  delay(milliseconds: number): Promise<unknown>;
+}
+
+const machineClock: Clock = { now: () => performance.now(), delay: (milliseconds) => delay(milliseconds) };
+
 /**
  * The speed of background work: writing an index, synchronising files. While clients push, it pauses between its
  * steps, so that pushes hardly notice it. If a collection waits for the work, the pauses are shorter. When no client
@@ -20,26 +30,32 @@ export class Throttle {
   #pushedAt = -Infinity;
   #urgent = 0;
   #waited = 0;
+  readonly #clock: Clock;
+
+  /** @param clock for tests; default: the clock of the machine */
+  constructor(clock: Clock = machineClock) {
+    this.#clock = clock;
+  }
 
   /** True if a client has just pushed and no caller needs the work at once. */
   get #isPushing(): boolean {
-    return this.#urgent === 0 && performance.now() - this.#pushedAt < recentPush;
+    return this.#urgent === 0 && this.#clock.now() - this.#pushedAt < recentPush;
   }
 
   /** Notes that a client is pushing. */
   notePush(): void {
-    this.#pushedAt = performance.now();
+    this.#pushedAt = this.#clock.now();
   }
 
   /** Yields the same pieces, with pauses between them. The time between two pieces counts as work. */
   async *withPauses<T>(pieces: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void, undefined> {
-    let since = performance.now();
+    let since = this.#clock.now();
     let isFirst = true;
     for await (const piece of pieces) {
       const perWork = this.#waited > 0 ? pausePerWaited : pausePerWork;
-      if (!isFirst) await this.#pause(Math.min((performance.now() - since) * perWork, longestPause));
+      if (!isFirst) await this.#pause(Math.min((this.#clock.now() - since) * perWork, longestPause));
       isFirst = false;
-      since = performance.now();
+      since = this.#clock.now();
       yield piece;
     }
   }
@@ -59,14 +75,14 @@ export class Throttle {
    * @param work milliseconds that it took
    */
   async rest(work: number): Promise<void> {
-    const until = performance.now() + Math.min(work * pausePerWaited, longestRest);
-    while (this.#isPushing && performance.now() < until) {
-      await delay(Math.min(Math.max(until - performance.now(), 1), recentPush));
+    const until = this.#clock.now() + Math.min(work * pausePerWaited, longestRest);
+    while (this.#isPushing && this.#clock.now() < until) {
+      await this.#clock.delay(Math.min(Math.max(until - this.#clock.now(), 1), recentPush));
     }
   }
 
   async #pause(milliseconds: number): Promise<void> {
-    if (this.#isPushing && milliseconds >= 1) await delay(milliseconds);
+    if (this.#isPushing && milliseconds >= 1) await this.#clock.delay(milliseconds);
   }
 
   /** Runs without pauses, because a caller needs the result at once. */

@@ -58,9 +58,9 @@ const kinds = [
 ] as const;
 
 describe('a root with very many repositories', () => {
-  test('keeps what is pushed to all of them at once, although few can be open', { timeout: 20_000 }, async () => {
+  test('keeps what is pushed to all of them at once, although 128 can be open', async () => {
     const registry = open(openLayouts);
-    const names = Array.from({ length: 300 }, (_, i) => `group-${i % 7}/app${i}`);
+    const names = Array.from({ length: 150 }, (_, i) => `group-${i % 7}/app${i}`);
     await Promise.all(names.map((name) => pushContent(registry, name, content, { tags: ['first'] })));
     await registry.fold();
     // Each of them is evicted while others are being pushed to.
@@ -107,23 +107,19 @@ describe.each(kinds)('%s', (_name, kind) => {
     },
   );
 
-  test(
-    'is written in the background when its journal has grown, and the journal is gone',
-    { timeout: 20_000 },
-    async () => {
-      const registry = open(kind);
-      await pushContent(registry, 'app', content);
-      const tags = Array.from({ length: 20_000 }, (_, i) => `tag-${i}`.padEnd(100, 'x'));
-      for (let at = 0; at < tags.length; at += 2000) {
-        await registry.pushManifest('app', content.bytes, content.mediaType, { tags: tags.slice(at, at + 2000) });
-      }
-      await registry.fold();
-      const names = await readdir(join(dir, '.ocikit'));
-      expect(names.filter((name) => name.startsWith('journal-'))).toEqual([]);
-      const again = open(kind, await killed());
-      expect((await collect(again.tags('app'))).length).toBe(tags.length);
-    },
-  );
+  test('is written in the background when its journal has grown, and the journal is gone', async () => {
+    const registry = open(kind);
+    await pushContent(registry, 'app', content);
+    const tags = Array.from({ length: 20_000 }, (_, i) => `tag-${i}`.padEnd(100, 'x'));
+    for (let at = 0; at < tags.length; at += 2000) {
+      await registry.pushManifest('app', content.bytes, content.mediaType, { tags: tags.slice(at, at + 2000) });
+    }
+    await registry.fold();
+    const names = await readdir(join(dir, '.ocikit'));
+    expect(names.filter((name) => name.startsWith('journal-'))).toEqual([]);
+    const again = open(kind, await killed());
+    expect((await collect(again.tags('app'))).length).toBe(tags.length);
+  });
 
   test('loses nothing when its index cannot be written, and writes it when it can', async () => {
     const registry = open(kind);

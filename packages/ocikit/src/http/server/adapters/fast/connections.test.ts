@@ -205,34 +205,33 @@ describe('a connection on the fast path', () => {
     ['small requests', '', false],
     ['other requests', 'TE: trailers\r\n', false],
     ['TLS', '', true],
-  ])(
-    'with %s stays open while its client reads slowly',
-    async (_name, field, isTls) => {
-      const big = Buffer.alloc(14 * 1024 * 1024);
-      const registry = partialRegistry({
-        getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
-      });
-      const tls = isTls ? await generate([{ name: 'commonName', value: 'localhost' }]) : undefined;
-      const server = await startServer(registry, {
-        limits: { bodyTimeout: 1500 },
-        tls: tls && { cert: tls.cert, key: tls.private },
-      });
-      const to = { port: server.port, host: '127.0.0.1' };
-      const socket = isTls ? connectWithTls({ ...to, rejectUnauthorized: false }) : connect(to);
-      onTestFinished(() => void socket.destroy());
-      let count = 0;
-      socket.on('data', (piece: Buffer) => {
-        count += piece.length;
-        socket.pause();
-        setTimeout(() => socket.resume(), piece.length / 3000);
-      });
-      const startedAt = Date.now();
-      socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
-      await expect.poll(() => count, { timeout: 15_000, interval: 20 }).toBeGreaterThan(big.length);
-      expect(Date.now() - startedAt).toBeGreaterThan(3000);
-    },
-    10_000,
-  );
+  ])('with %s stays open while its client reads slowly', async (_name, field, isTls) => {
+    const big = Buffer.alloc(14 * 1024 * 1024);
+    const registry = partialRegistry({
+      getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
+    });
+    const tls = isTls ? await generate([{ name: 'commonName', value: 'localhost' }]) : undefined;
+    const server = await startServer(registry, {
+      limits: { bodyTimeout: 1500 },
+      tls: tls && { cert: tls.cert, key: tls.private },
+    });
+    const to = { port: server.port, host: '127.0.0.1' };
+    const socket = isTls ? connectWithTls({ ...to, rejectUnauthorized: false }) : connect(to);
+    onTestFinished(() => void socket.destroy());
+    let count = 0;
+    socket.on('data', (piece: Buffer) => {
+      count += piece.length;
+      // By the clock, not for each piece: TLS gives many small ones, and each timer may be late.
+      const early = count / 3000 - (Date.now() - startedAt);
+      if (early < 1) return;
+      socket.pause();
+      setTimeout(() => socket.resume(), early);
+    });
+    const startedAt = Date.now();
+    socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+    await expect.poll(() => count, { timeout: 25_000, interval: 20 }).toBeGreaterThan(big.length);
+    expect(Date.now() - startedAt).toBeGreaterThan(3000);
+  });
 
   test.each(['', 'TE: trailers\r\n'])('ends if its client reads nothing of a large answer', async (field) => {
     const big = Buffer.alloc(16 * 1024 * 1024);
@@ -367,10 +366,10 @@ describe('a connection on the fast path', () => {
     socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
     await expect.poll(() => heard().length, { interval: 5 }).toBeGreaterThan(half.length);
     const startedAt = Date.now();
-    const stopped = serving.close(4000);
+    const stopped = serving.close(20_000);
     goOn();
     await Promise.all([stopped, closed]);
-    expect(Date.now() - startedAt).toBeLessThan(2000);
+    expect(Date.now() - startedAt).toBeLessThan(10_000);
     expect(heard().split('\r\n\r\n')[1]).toHaveLength(2 * half.length);
   });
 });
