@@ -74,8 +74,19 @@ export class AttemptedRequest {
       return await this.#authorized(release);
     } catch (error) {
       release();
+      this.#askForCredentials(error);
       throw error;
     }
+  }
+
+  /** Adds to the message of a refused stranger how to log in. A server passes on the registry's own text only. */
+  #askForCredentials(error: unknown): void {
+    const { authenticator, base } = this.#parts;
+    if (!isRegistryError(error, 'UNAUTHORIZED') || authenticator?.isStranger(this.#request.scope) !== true) return;
+    const hint =
+      `: no credentials for ${base.host} are known. Log in with docker login and use dockerCredentials() of ` +
+      'ocikit/node, or give the option credentials';
+    if (!error.message.endsWith(hint)) error.message += hint;
   }
 
   async #authorized(release: Release): Promise<ClientResponse> {

@@ -183,6 +183,7 @@ function authenticatorOf(...headers: string[]): Authenticator & { asked: unknown
   };
   return {
     asked,
+    isStranger: () => false,
     introduce: () => Promise.resolve(undefined),
     authorize: (scope: Scope) => {
       asked.push(scope);
