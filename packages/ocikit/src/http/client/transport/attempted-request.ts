@@ -1,6 +1,5 @@
 // One request on its way to a registry: its turn, its Authorization, its redirects, its body.
-import { isRegistryError, RegistryError } from '../../../model/index.ts';
-import type { HttpError } from '../../../model/index.ts';
+import { HttpError, isRegistryError, RegistryError } from '../../../model/index.ts';
 import type { Release } from '../../../transfer/index.ts';
 import type { Fetch, RawBody } from '../../wire/index.ts';
 import type { Authenticator, Authorization } from '../auth/index.ts';
@@ -82,7 +81,11 @@ export class AttemptedRequest {
   /** Adds to the message of a refused stranger how to log in. A server passes on the registry's own text only. */
   #askForCredentials(error: unknown): void {
     const { authenticator, base } = this.#parts;
-    if (!isRegistryError(error, 'UNAUTHORIZED') || authenticator?.isStranger(this.#request.scope) !== true) return;
+    if (
+      !(error instanceof HttpError && error.code === 'UNAUTHORIZED') ||
+      authenticator?.isStranger(this.#request.scope) !== true
+    )
+      return;
     const hint =
       `: no credentials for ${base.host} are known. Log in with docker login and use dockerCredentials() of ` +
       'ocikit/node, or give the option credentials';
