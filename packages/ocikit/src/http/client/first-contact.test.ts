@@ -39,7 +39,7 @@ test('plain HTTP to a port with TLS is UNAVAILABLE', async () => {
 });
 
 test('an answer that is not HTTP is told as that', async () => {
-  // What a TLS server sends to bytes that are no hello: an alert.
+  // A TLS server answers bytes that are no hello with an alert.
   const server = createServer((socket) => socket.end(Buffer.from([0x15, 0x03, 0x01, 0, 2, 2, 70])));
   onTestFinished(() => void server.close());
   const host = `127.0.0.1:${await listenOnFreePort(server)}`;
