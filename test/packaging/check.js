@@ -195,8 +195,15 @@ try {
     writeFileSync(join(project, 'package.json'), '{"type":"module","private":true}');
     run('npm', ['install', '--no-audit', '--no-fund', tarballs[0] ?? '', oldestTypeScript, ...installs], project);
     const compilerOptions = {
-      ...{ noEmit: true, strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false },
-      ...{ target: 'ES2022', module: 'ESNext', moduleResolution: 'Bundler', lib, types },
+      noEmit: true,
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: false,
+      target: 'ES2022',
+      module: 'ESNext',
+      moduleResolution: 'Bundler',
+      lib,
+      types,
     };
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
     const imports = subpaths.map((subpath, i) => `import * as m${i} from '${join('ocikit', subpath)}';\nvoid m${i};\n`);

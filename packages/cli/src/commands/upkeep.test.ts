@@ -363,6 +363,23 @@ describe('ocikit check', () => {
     expect((await ocikit('check', root)).code).toBe(0);
   });
 
+  test('says at once that the registry to repair from cannot be reached, and that it tries again', async () => {
+    const image = imageOf();
+    {
+      await using registry = openLayouts(root);
+      await pushContent(registry, 'app', image, { tags: ['v1'] });
+    }
+    await rm(pathOf('app', layerOf(image)));
+    // The port of a server that has stopped.
+    const peer = await serve('--memory');
+    await peer.stop();
+    const { code, stderr, stdout } = await ocikit('check', root, '--repair-from', new URL(peer.url).host);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^warning: .*ECONNREFUSED.*; trying again for some seconds$/m);
+    expect(stderr.match(/trying again/g)).toHaveLength(1);
+    expect(stdout).toMatch(/not repaired: .*ECONNREFUSED/);
+  });
+
   test('reports only the kinds of --only', async () => {
     {
       await using registry = openLayouts(root);
@@ -464,6 +481,20 @@ describe('ocikit history and undo', () => {
     );
     await using registry = open(root);
     expect((await registry.getTag('team/app', 'latest')).bytes).toEqual(first.bytes);
+  });
+
+  test('say how to move a tag of a directory that is served', async () => {
+    const server = await serve('--root', root);
+    const [first, second] = [imageOf(), imageOf()];
+    await pushContent(server.registry, 'app', first, { tags: ['latest'] });
+    const created = await ocikit('undo', root, 'app:latest');
+    expect([created.code, created.stderr]).toEqual([1, containing('is in use by process')]);
+    expect(created.stderr).toContain('delete it through the server, with crane delete HOST/app:latest');
+    await pushContent(server.registry, 'app', second, { tags: ['latest'] });
+    const moved = await ocikit('undo', root, 'app:latest');
+    expect(moved.stderr).toContain(`set the tag with crane tag HOST/app@${first.descriptor.digest} latest`);
+    expect((await ocikit('undo', root, 'app:other')).stderr).toContain('is in use by process');
+    await server.stop();
   });
 
   test('say why a tag cannot be set back', async () => {

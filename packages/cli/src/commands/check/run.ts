@@ -125,7 +125,19 @@ async function treat(registry: Registry, finding: Finding, { peer, flags, signal
 }
 
 function clientOf({ host }: Peer): Registry {
-  return createClient({ host, fetch: nodeFetch(), credentials: dockerCredentials() });
+  let isTold = false;
+  return createClient({
+    host,
+    fetch: nodeFetch(),
+    credentials: dockerCredentials(),
+    // A registry that is down would otherwise look like one that is slow.
+    onRetry: (error) => {
+      if (isTold) return;
+      isTold = true;
+      const message = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`warning: ${message}; trying again for some seconds\n`);
+    },
+  });
 }
 
 function lineOf(finding: Finding, { outcome, quarantined, error }: Outcome): string {

@@ -39,6 +39,12 @@ export function openProxy(
       // One request per download: upstreams count requests.
       parallel: false,
       backOff: { attempts: 3, longestRetryAfter: 0 },
+      onRetry: (error, delay) =>
+        logger.warn('the upstream failed: trying again', {
+          host,
+          delay,
+          because: error instanceof Error ? error.message : error,
+        }),
       onWarning: (text) => logger.warn('the upstream warns', { host, text }),
     });
   const registry: CacheRegistry = cache(

@@ -1,7 +1,4 @@
 // A registry as an HTTP server: puts the API, the middleware and the adapters together.
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-
 import type { Registry } from '../../model/index.ts';
 
 import { FastConnections, fetchHandler, nodeListener } from './adapters/index.ts';
@@ -63,14 +60,11 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   let isEnding = false;
   const sending = { onBodyError, writeTimeout: limits.bodyTimeout, isLastAnswer: () => isEnding };
   const connections = new FastConnections({ ...sending, handle, budget });
-  const listener = nodeListener(handle, { ...sending, budget });
   return {
     handle,
     fetch: fetchHandler(handle, onBodyError),
-    // Node gives these the objects that its types say.
-    node: (request, response) => listener(request as IncomingMessage, response as ServerResponse),
-    connection: (socket, largestHead, handOver) =>
-      connections.take(socket as unknown as Socket, largestHead, () => handOver(socket)),
+    node: nodeListener(handle, { ...sending, budget }),
+    connection: (socket, largestHead, handOver) => connections.take(socket, largestHead, () => handOver(socket)),
     endConnections: () => {
       isEnding = true;
       connections.endIdle();

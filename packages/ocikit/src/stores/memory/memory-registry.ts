@@ -14,7 +14,10 @@ import { memoryWriter, uploadBackend } from './writer.ts';
 
 /** Options of {@link createMemoryRegistry}. */
 export interface MemoryRegistryOptions {
-  /** The store of the blobs' bytes. All other state is in memory. Default: {@link memoryBlobs}. */
+  /**
+   * The store of the blobs' bytes alone. Tags and manifests are in memory, and lost with the process. Default:
+   * {@link memoryBlobs}.
+   */
   blobs?: BlobStore | undefined;
   /**
    * Existing tags cannot change. Moving a tag, and deleting content that a tag needs, reject with DENIED. Deleting a

@@ -43,6 +43,8 @@ export interface Accounts {
    * @throws RegistryError UNAUTHORIZED if the credentials cannot be sent
    */
   of(repository: string | undefined, signal: AbortSignal | undefined): Promise<Account>;
+  /** Whether it is known that there are no credentials for a repository. */
+  isStranger(repository: string | undefined): boolean;
   /** Lets the source of credentials be asked again for the next request of a repository. */
   forget(repository: string | undefined): void;
   /** Another account, after the first one was refused; undefined if the source of credentials still gives the same. */
@@ -88,6 +90,10 @@ export function accountsAt({ origin, credentials }: Pick<AuthenticatorOptions, '
 
   return {
     of: async (repository, signal) => asked.get(repository ?? '')?.account ?? ask(repository, signal),
+    isStranger(repository) {
+      const account = asked.get(repository ?? '')?.account;
+      return account !== undefined && account.credential === undefined && account.failure === undefined;
+    },
     forget: (repository) => void asked.delete(repository ?? ''),
     async renewed(refused, repository, signal) {
       const known = asked.get(repository ?? '');

@@ -36,6 +36,8 @@ export interface Authenticator {
    * @throws the errors of {@link authorize}
    */
   introduce(scope: Scope, signal: AbortSignal | undefined): Promise<Authorization | undefined>;
+  /** Whether the source of credentials has none for such requests. */
+  isStranger(scope: Scope): boolean;
   /**
    * Another `Authorization` after a 401, or after a 403 that says `insufficient_scope`.
    *
@@ -148,6 +150,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (offered === undefined) await abortable((asked ??= askOnce()), signal);
       return authenticator.authorize(scope, signal);
     },
+
+    isStranger: (scope) => accounts.isStranger(repositoryOf(scope)),
 
     async authorize(scope, signal) {
       const account = await accounts.of(repositoryOf(scope), signal);

@@ -1,6 +1,5 @@
 // One request on its way to a registry: its turn, its Authorization, its redirects, its body.
-import { isRegistryError, RegistryError } from '../../../model/index.ts';
-import type { HttpError } from '../../../model/index.ts';
+import { HttpError, isRegistryError, RegistryError } from '../../../model/index.ts';
 import type { Release } from '../../../transfer/index.ts';
 import type { Fetch, RawBody } from '../../wire/index.ts';
 import type { Authenticator, Authorization } from '../auth/index.ts';
@@ -74,8 +73,23 @@ export class AttemptedRequest {
       return await this.#authorized(release);
     } catch (error) {
       release();
+      this.#askForCredentials(error);
       throw error;
     }
+  }
+
+  /** Adds to the message of a refused stranger how to log in. A server passes on the registry's own text only. */
+  #askForCredentials(error: unknown): void {
+    const { authenticator, base } = this.#parts;
+    if (
+      !(error instanceof HttpError && error.code === 'UNAUTHORIZED') ||
+      authenticator?.isStranger(this.#request.scope) !== true
+    )
+      return;
+    const hint =
+      `: no credentials for ${base.host} are known. Log in with docker login and use dockerCredentials() of ` +
+      'ocikit/node, or give the option credentials';
+    if (!error.message.endsWith(hint)) error.message += hint;
   }
 
   async #authorized(release: Release): Promise<ClientResponse> {

@@ -20,6 +20,7 @@ describe('an explanation', () => {
       },
       {
         authenticator: {
+          isStranger: () => false,
           introduce: () => Promise.resolve(undefined),
           authorize: () => Promise.resolve(undefined),
           reauthorize: () => Promise.resolve({ header: 'Bearer hidden' }),

@@ -6,6 +6,7 @@ import { failureOf, requestTo, transportTo } from '../../../../test/transport-to
 import type { Authenticator } from '../auth/index.ts';
 
 const authenticator: Authenticator = {
+  isStranger: () => false,
   introduce: () => Promise.resolve(undefined),
   authorize: () => Promise.resolve({ header: 'Bearer secret' }),
   reauthorize: () => Promise.resolve({ header: 'Bearer other' }),

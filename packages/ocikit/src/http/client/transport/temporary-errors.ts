@@ -31,6 +31,21 @@ function reasonIn(error: unknown): string {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
     const code = 'code' in at && typeof at.code === 'string' ? at.code : '';
     reason = at.message || code || reason;
+    // The words of OpenSSL and of Node's parser do not say what is wrong.
+    const other = otherScheme.find(([pattern]) => pattern.test(`${code} ${at.message}`));
+    if (other !== undefined) return `${other[1]} (${reason.trim()})`;
   }
   return reason;
 }
+
+/** Errors of a client that speaks another protocol than the server, and what to do. */
+const otherScheme: readonly (readonly [RegExp, string])[] = [
+  [
+    /wrong.version.number|packet.length.too.long|http.request|unknown.protocol|record.layer/i,
+    "the server does not speak TLS on this port: use http, with the option scheme: 'http'",
+  ],
+  [
+    /HPE_INVALID_(?:CONSTANT|VERSION)|Expected HTTP/,
+    "the answer is not HTTP; if the server speaks TLS on this port, use https, with the option scheme: 'https'",
+  ],
+];

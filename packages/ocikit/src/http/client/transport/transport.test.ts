@@ -185,6 +185,7 @@ function authenticatorOf(...headers: string[]): Authenticator & { asked: unknown
   };
   return {
     asked,
+    isStranger: () => false,
     introduce: () => Promise.resolve(undefined),
     authorize: (scope: Scope) => {
       asked.push(scope);

@@ -138,7 +138,8 @@ describe.each([
         expect(await tagsMoved(reader)).toEqual(expected);
       }
       await registry.close();
-      expect(await tagsMoved(registry)).toEqual(expected);
+      await expect(tagsMoved(registry)).rejects.toThrow('the registry has been closed');
+      expect(await tagsMoved(reader)).toEqual(expected);
     }
     expect(await tagsMoved(reader)).toEqual(expected);
     await reader.close();

@@ -19,6 +19,7 @@ export function layoutHistory(store: LayoutStore): History {
     repository: string,
     { tag, signal }: MovesOptions,
   ): AsyncGenerator<TagMove, void, undefined> {
+    store.assertOpen();
     for await (const record of store.movesOf(repository)) {
       signal?.throwIfAborted();
       if (record.repository !== repository || (tag ?? record.tag) !== record.tag) continue;

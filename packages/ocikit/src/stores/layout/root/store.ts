@@ -130,13 +130,23 @@ export class LayoutStore {
 
   /** The layout of a repository, if no waiting is needed; nearly always so in the process that writes. */
   loadedLayoutOf(repository: string): Layout | undefined {
-    if (this.#lock === undefined || this.#layouts.isFull) return undefined;
+    if (this.#lock === undefined || this.#layouts.isFull || this.#closing !== undefined) return undefined;
     const layout = this.#layouts.loaded(this.isShared ? '' : directoryOf(repository));
     return layout !== undefined && this.#edits.isSeen(layout) ? layout : undefined;
   }
 
-  /** The layout of a repository, including changes by other processes. The repository need not exist. */
+  /**
+   * The layout of a repository, including changes by other processes. The repository need not exist.
+   *
+   * @throws RegistryError UNAVAILABLE if the store has been closed
+   */
   async layoutOf(repository: string): Promise<Layout> {
+    this.assertOpen();
+    return this.#layoutOf(repository);
+  }
+
+  /** Also for a store that is being closed, which finishes what it has begun. */
+  async #layoutOf(repository: string): Promise<Layout> {
     const layout = await this.#layouts.get(this.isShared ? '' : directoryOf(repository));
     if (this.#lock === undefined) {
       await this.#follower.refresh(layout);
@@ -195,6 +205,11 @@ export class LayoutStore {
     this.#names = this.#newNames();
   }
 
+  /** @throws RegistryError UNAVAILABLE if the store has been closed */
+  assertOpen(): void {
+    if (this.#closing !== undefined) throw closed();
+  }
+
   /** Makes this process the one that writes. */
   own(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed());
@@ -239,7 +254,7 @@ export class LayoutStore {
           history: this.#history,
           folding: this.#folding,
           assertOwned,
-          layoutIn: (directory) => this.layoutOf(this.isShared ? '' : repositoryOf(directory)),
+          layoutIn: (directory) => this.#layoutOf(this.isShared ? '' : repositoryOf(directory)),
         });
         this.#journal = journal;
         if (held.size === 0) await this.#folding.removeGenerations(journal, journals.generations);
@@ -427,6 +442,7 @@ export class LayoutStore {
 
   /** All repositories, in byte order. */
   async names(): Promise<NameList> {
+    this.assertOpen();
     return this.isShared ? (await this.layoutOf('')).names : this.#names;
   }
 

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 
 import { BufferedBody, malformed } from '../../shared/index.ts';
-import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
+import type { ByteBudget, Exchange, NodeSocket, Reply } from '../../shared/index.ts';
 import { RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
 import type { SendOptions } from '../socket/index.ts';
 
@@ -50,7 +50,9 @@ export class FastConnections {
    *
    * @param largestHead maximum bytes of a request's head
    */
-  take(socket: Socket, largestHead: number, handOver: () => void): void {
+  take(given: NodeSocket, largestHead: number, handOver: () => void): void {
+    // Node gives the object that its types say.
+    const socket = given as Socket;
     const connection = new FastConnection(this, socket, largestHead, () => {
       this.#open.delete(connection);
       handOver();

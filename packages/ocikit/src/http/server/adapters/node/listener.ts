@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { malformed } from '../../shared/index.ts';
-import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
+import type { ByteBudget, Exchange, NodeListener, Reply } from '../../shared/index.ts';
 import { RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
 import type { SendOptions } from '../socket/index.ts';
 
@@ -21,8 +21,11 @@ const hostMissing = 'an HTTP/1.1 request must have one Host header, and no secon
 export function nodeListener(
   handle: (exchange: Exchange) => Promise<Reply>,
   options: NodeListenerOptions,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
+): NodeListener {
+  return (given, answered) => {
+    // Node gives the objects that its types say.
+    const request = given as IncomingMessage;
+    const response = answered as ServerResponse;
     const exchange = exchangeOf(request, options.budget);
     (hasOneHost(request) ? handle(exchange) : Promise.resolve(malformed(hostMissing)))
       .then((reply) => {
