@@ -156,7 +156,7 @@ export class Bench {
       if (cell.samples.length === 0) cell.absent = 'no time left';
       return;
     }
-    await settle(this.settings.pause);
+    await settle(this.settings);
     try {
       if (writes > 0) await bringMemory(2 * writes);
       const { value, busy = 0, generator } = await measurement();
@@ -175,7 +175,7 @@ export class Bench {
   }
 
   settle(): Promise<void> {
-    return settle(this.settings.pause);
+    return settle(this.settings);
   }
 
   /** Returns the highest memory use of the server since its start. */

@@ -48,7 +48,7 @@ async function runOne(work: Work, system: System, equipment: Equipment): Promise
     }
     return;
   }
-  await settle(settings.pause);
+  await settle(settings);
   const bench = new Bench(equipment, system, work.name);
   const before = new Map(rows.map((row) => [row, results.find(row, system.name)?.samples.length ?? 0]));
   try {

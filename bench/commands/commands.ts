@@ -97,13 +97,13 @@ export class Commands {
       return found;
     };
     const program = await callable(programsOf[name][0] ?? name);
-    const home = { HOME: directory, DOCKER_CONFIG: join(directory, 'config'), TMPDIR: directory };
+    const home = { HOME: directory, TMPDIR: directory };
     if (name === 'docker') {
       const dockerd = await callable('dockerd');
       const start = { docker: program, dockerd, directory, storageDriver: 'overlay2', flags: [] } as const;
       const daemon = await startDocker(start);
       this.#daemons.push(daemon);
-      return clientOf(program, [], { ...home, DOCKER_HOST: daemon.address });
+      return clientOf(program, [], { ...home, DOCKER_CONFIG: join(directory, 'config'), DOCKER_HOST: daemon.address });
     }
     if (name === 'ctr') {
       const daemon = await startContainerd({ containerd: await callable('containerd'), ctr: program, directory });
@@ -118,7 +118,7 @@ export class Commands {
     if (name === 'skopeo') {
       return clientOf(program, ['--insecure-policy', '--tmpdir', directory], { ...home, XDG_RUNTIME_DIR: directory });
     }
-    return clientOf(program, [], home);
+    return clientOf(program, [], { ...home, DOCKER_CONFIG: join(directory, 'config') });
   }
 }
 
