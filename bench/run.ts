@@ -29,8 +29,8 @@ export async function runWorks(
 }
 
 /**
- * Returns the systems in the order of one round. Each round starts with another system, as the first one may find a cold
- * machine, and the later ones a disk that is still busy.
+ * Returns the systems in the order of one round. Each round starts with another system, as the first one may find a
+ * cold machine, and the later ones a disk that is still busy.
  */
 export function rotated<T>(systems: readonly T[], round: number, rounds: number): T[] {
   const first = Math.floor((round * systems.length) / rounds);

@@ -96,7 +96,11 @@ describe('the bounds of a ratio', () => {
   test('are narrower with more rounds of the same spread', () => {
     const width = (rounds: number): number => {
       const values = Array.from({ length: rounds }, (_, i) => (i % 2 === 0 ? 90 : 110));
-      const bounds = boundsOfRatio(values, values.map(() => 100), 'higher');
+      const bounds = boundsOfRatio(
+        values,
+        values.map(() => 100),
+        'higher',
+      );
       return (bounds?.high ?? NaN) - (bounds?.low ?? NaN);
     };
     expect(width(10)).toBeLessThan(width(4));

@@ -54,9 +54,8 @@ const student = [
 ];
 
 /**
- * Returns the bounds of a ratio: Student's interval of the logarithms of the ratios of each round. Logarithms, because a
- * ratio of 0.5 is as far from 1 as a ratio of 2; Student's, because rounds are few, and a bootstrap over few rounds
- * gives bounds that are too close.
+ * Returns the bounds of a ratio: Student's t-interval of the logarithms of the ratios of each round. Logarithms,
+ * because ratios multiply; Student's, because a bootstrap over so few rounds gives bounds that are too narrow.
  *
  * @param values the measurements of each round, in the order of the rounds
  * @param others those of the other system; only rounds that both systems have count

@@ -7,7 +7,11 @@ import { nodeFetch } from 'ocikit/node';
 
 const [host = '', repository = '', digest = '', ca] = process.argv.slice(2);
 const authority = ca === undefined ? undefined : await readFile(ca);
-const registry = createClient({ host, scheme: ca === undefined ? 'http' : 'https', fetch: nodeFetch({ ca: authority }) });
+const registry = createClient({
+  host,
+  scheme: ca === undefined ? 'http' : 'https',
+  fetch: nodeFetch({ ca: authority }),
+});
 const content = await registry.getBlob(repository, parseDigest(digest));
 let received = 0;
 for await (const piece of content) received += piece.length;

@@ -125,7 +125,11 @@ export class Commands {
 /** A minute more than a client needs for 1 GiB on a slow machine. */
 const timeout = 300_000;
 
-function clientOf({ file, args: first }: Callable, args: readonly string[], env: Record<string, string>): CommandClient {
+function clientOf(
+  { file, args: first }: Callable,
+  args: readonly string[],
+  env: Record<string, string>,
+): CommandClient {
   // The registry is on this machine: no proxy may come between.
   const local = { ...env, NO_PROXY: '127.0.0.1,localhost', no_proxy: '127.0.0.1,localhost' };
   return {

@@ -50,7 +50,7 @@ export const crowdJobs = {
   },
 
   /**
-   * Repeats a GET until {@link crowdJobs.stopProbes}, and measures the slowest answer. The first answer is not measured.
+   * Repeats a GET until {@link crowdJobs.stopProbes}. Measures the slowest answer; the first one does not count.
    *
    * @param options `fresh`: true to open a connection for each request
    */

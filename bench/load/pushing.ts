@@ -110,11 +110,7 @@ export async function pushLargeBlob(
 const chunkSize = 32 * 1024;
 const lastChunk: Uint8Array = Buffer.from('0\r\n\r\n');
 
-async function sendInChunks(
-  connection: Connection,
-  patch: string,
-  chunks: Iterable<Uint8Array>,
-): Promise<Answer> {
+async function sendInChunks(connection: Connection, patch: string, chunks: Iterable<Uint8Array>): Promise<Answer> {
   const answer = await connection.sendPieces(patch, `${octets}Transfer-Encoding: chunked\r\n`, chunks, undefined);
   if (answer.status !== 202) throw new WrongAnswer(patch, answer);
   return answer;

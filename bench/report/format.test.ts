@@ -32,6 +32,8 @@ test.each([
 });
 
 test('a ratio is followed by its bounds, if it has some', () => {
-  expect(formatComparison({ ratio: 1.031, bounds: { mean: 1.031, low: 0.984, high: 1.0894 } })).toBe('1.03× (0.98–1.09)');
+  expect(formatComparison({ ratio: 1.031, bounds: { mean: 1.031, low: 0.984, high: 1.0894 } })).toBe(
+    '1.03× (0.98–1.09)',
+  );
   expect(formatComparison({ ratio: 1.031, bounds: undefined })).toBe('1.03×');
 });

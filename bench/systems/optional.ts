@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import type { System } from './system.ts';
 
-/** Registries that are measured if they are in PATH or in the benchmark's cache. The benchmark does not install them. */
+/** Registries that are measured if they are in PATH or in the benchmark's cache. They are not installed. */
 export const optionalSystems: readonly System[] = [
   {
     name: 'olareg',

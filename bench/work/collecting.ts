@@ -5,7 +5,12 @@ import type { Row } from '../results.ts';
 const rate = { unit: '/s', better: 'higher', writes: true } as const;
 const without: Row = { id: 'push-image-no-gc', title: 'small image push, after 2 s of pushes', ...rate };
 const beside: Row = { id: 'push-image-gc', title: 'small image push, the same beside garbage collection', ...rate };
-const share: Row = { id: 'push-image-gc-share', title: 'pushes beside garbage collection against without', unit: '×', better: 'higher' };
+const share: Row = {
+  id: 'push-image-gc-share',
+  title: 'pushes beside garbage collection against without',
+  unit: '×',
+  better: 'higher',
+};
 
 /** Pushes images with and without `--gc`. Only ocikit has its flag; the peers collect once an hour, or by hand. */
 export const collecting: Work = {

@@ -99,7 +99,14 @@ async function pushInShape(
   await unlessUnsupported([202, 400, 404, 405, 411, 416], () =>
     bench.prepare('pushOneBlob', { port, repository, flow, seed }),
   );
-  const load = await bench.prepare('pushLarge', { port, repository, digest: knownDigest(size, seed), size, seed, flow });
+  const load = await bench.prepare('pushLarge', {
+    port,
+    repository,
+    digest: knownDigest(size, seed),
+    size,
+    seed,
+    flow,
+  });
   return throughput(load, size);
 }
 

@@ -7,7 +7,12 @@ const rate = { unit: '/s', better: 'higher', writes: true } as const;
 const postPut: Row = { id: 'push-blob', title: '4 KiB blob push, POST + PUT', ...rate, onlyBlobs: true };
 const post: Row = { id: 'push-blob-post', title: '4 KiB blob push, one POST', ...rate, onlyBlobs: true };
 const patch: Row = { id: 'push-blob-patch', title: '4 KiB blob push, PATCH + PUT', ...rate, onlyBlobs: true };
-const chunked: Row = { id: 'push-blob-chunked', title: '4 KiB blob push, chunked PATCH + PUT', ...rate, onlyBlobs: true };
+const chunked: Row = {
+  id: 'push-blob-chunked',
+  title: '4 KiB blob push, chunked PATCH + PUT',
+  ...rate,
+  onlyBlobs: true,
+};
 const image: Row = { id: 'push-image', title: 'small image push, 2 blobs + tag', ...rate };
 const memory: Row = { id: 'memory-pushes', title: 'peak memory, after these pushes', unit: 'MiB', better: 'lower' };
 

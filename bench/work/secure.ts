@@ -49,7 +49,9 @@ export const secure: Work = {
     const request = { method: 'GET', paths: [`/v2/${repository}/manifests/${tagName(0)}`] } as const;
     const accept = `Accept: ${imageManifestType}\r\n`;
     await bench.measure(rows.get, () => bench.askRate({ ...request, headers: accept }, length));
-    await bench.measure(rows.handshakes, () => bench.askRate({ ...request, headers: `${accept}Connection: close\r\n` }, length));
+    await bench.measure(rows.handshakes, () =>
+      bench.askRate({ ...request, headers: `${accept}Connection: close\r\n` }, length),
+    );
     await bench.measure(rows.push, () => pushWithCurl(bench, repository, size), size);
     await bench.measure(rows.pull, () => pullWithCurl(bench, `/v2/${repository}/blobs/${digest}`, size));
     await bench.measureMemory(rows.memory);

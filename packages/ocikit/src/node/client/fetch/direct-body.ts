@@ -11,8 +11,8 @@ import { ResponseBody } from './response-body.ts';
 const lentAtOnce = 3;
 
 /**
- * Bytes of a buffer: if pieces are copied, if small reads are gathered and not lent, if this is the only body that lends
- * pieces, and if several do. Larger pieces wake other threads less often.
+ * Bytes of a buffer: if pieces are copied, if small reads are gathered and not lent, if this is the only body that
+ * lends pieces, and if several do. Larger pieces wake other threads less often.
  */
 const bufferSize = { copied: 64 * 1024, gathered: 256 * 1024, lent: 2 * 1024 * 1024, lentBySeveral: 1024 * 1024 };
 
