@@ -32,7 +32,7 @@ export interface DaemonStart {
   /** Seconds that it may take until its first answer, and until its end. */
   readonly patience: number;
   /** Called if the daemon had to be killed. */
-  afterKill?(): Promise<void>;
+  readonly afterKill?: () => Promise<void>;
 }
 
 /** Starts a daemon. Resolves once it answers. */

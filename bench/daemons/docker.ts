@@ -40,7 +40,7 @@ export async function startDocker(start: DockerStart): Promise<Daemon> {
     logFile: join(directory, 'dockerd.log'),
     answers: { file: docker.file, args: [...docker.args, '--host', address, 'version'] },
     patience: 30,
-    async afterKill() {
+    afterKill: async () => {
       // The daemon cannot stop its containerd any more.
       process.kill(Number(await readFile(join(executionRoot, 'containerd', 'containerd.pid'), 'utf8')), 'SIGKILL');
     },

@@ -13,8 +13,8 @@ import { pushBlobPieces } from './pushing.ts';
 /** Milliseconds between two probes. */
 const betweenProbes = 5;
 
-/** True while the probes of this process have to go on. */
-let probing = false;
+/** Ends the probes of this process. */
+let probing = new AbortController();
 
 /** Jobs of many clients, and probes. */
 export const crowdJobs = {
@@ -56,14 +56,15 @@ export const crowdJobs = {
    */
   async probe(options: { port: number; path: string; headers: string; fresh: boolean }): Promise<Load> {
     const { port, path, headers, fresh } = options;
-    probing = true;
+    if (probing.signal.aborted) probing = new AbortController();
+    const { signal } = probing;
     let done = 0;
     let worst = 0;
     const began = performance.now();
     let connection = await Connection.open(port);
     try {
       await expectStatus(200, connection, `GET ${path}`, headers);
-      while (probing) {
+      while (!signal.aborted) {
         await delay(betweenProbes);
         const started = performance.now();
         if (fresh) {
@@ -82,7 +83,7 @@ export const crowdJobs = {
 
   /** Ends the probes of this process after their current answer. */
   stopProbes(): Promise<Load> {
-    probing = false;
+    probing.abort();
     return Promise.resolve({ done: 0, seconds: 0, busy: 0, errors: 0 });
   },
 };

@@ -59,11 +59,11 @@ function ocikit(name: string, durability: 'fsync' | 'none'): System {
       args: [program, host, repository, tag, directory, durability],
     }),
     // Durability is none of a download's business.
-    ...(durability === 'fsync' && { download }),
+    ...(durability === 'fsync' && { download: ourDownload }),
   };
 }
 
-function download({ host, repository, digest, certificate }: Download): Command {
+function ourDownload({ host, repository, digest, certificate }: Download): Command {
   const ca = certificate === undefined ? [] : [certificate.cert];
   return { file: process.execPath, args: [downloadProgram, host, repository, digest, ...ca] };
 }
@@ -72,7 +72,7 @@ function peer(
   name: string,
   from: NonNullable<System['program']>,
   args: (copying: Copying) => string[],
-  downloadArgs?: (download: Download) => string[],
+  downloadArgs?: (blob: Download) => string[],
 ): System {
   return {
     name,
@@ -82,6 +82,6 @@ function peer(
     program: from,
     command: start,
     copy: (copying) => ({ file: copying.program, args: args(copying) }),
-    ...(downloadArgs && { download: (download) => ({ file: download.program, args: downloadArgs(download) }) }),
+    ...(downloadArgs && { download: (blob) => ({ file: blob.program, args: downloadArgs(blob) }) }),
   };
 }
