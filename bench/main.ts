@@ -29,6 +29,12 @@ import { killAll } from './systems/running.ts';
 import type { Certificate, System } from './systems/system.ts';
 import { works } from './work/index.ts';
 
+/** The systems of the run of docs/performance.md: a table with all of them would take hours. */
+const referenceSystems = ['ocikit', 'ocikit, no sync', 'distribution 3', 'olareg', 'zot', 'bare node:http'];
+const referenceCopying = ['ocikit copies', 'crane pull'];
+/** The systems of a quick run without `--peers`: one of each kind, so that every row has its turn in time. */
+const quickSystems = ['ocikit', 'ocikit, no sync', 'distribution 2.8', 'crane, disk', 'bare node:http'];
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
@@ -49,6 +55,8 @@ async function main(args: readonly string[]): Promise<number> {
   for (const { name, version, missing } of found.programs) say(`  ${name}: ${version ?? missing}`);
   if (options.install) return 0;
 
+  const left = systems.filter((system) => !chosen.includes(system)).map(({ name }) => name);
+  if (options.quick && left.length > 0) say(`not in --quick: ${left.join('; ')}`);
   const present = chosen.filter(({ name }) => !found.missing.has(name));
   const rows = works.flatMap((work) => work.rows(settings));
   const wanted = (row: Row): boolean => meant(options.only, row.id, row.title);
@@ -72,13 +80,10 @@ async function main(args: readonly string[]): Promise<number> {
   return report(options, circumstances, settings, rows, found, results);
 }
 
-/** The systems of the run of docs/performance.md: a table with all of them would take hours. */
-const referenceSystems = ['ocikit', 'ocikit, no sync', 'distribution 3', 'olareg', 'zot', 'bare node:http'];
-const referenceCopying = ['ocikit copies', 'crane pull'];
-
 function isChosen({ kind, name }: System, options: Options): boolean {
   if (kind === 'peer' && !meant(options.peers, name)) return false;
-  return !options.reference || [...referenceSystems, ...referenceCopying].includes(name);
+  if (options.reference) return [...referenceSystems, ...referenceCopying].includes(name);
+  return !options.quick || options.peers.length > 0 || [...quickSystems, ...referenceCopying].includes(name);
 }
 
 async function measure(

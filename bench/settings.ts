@@ -84,7 +84,7 @@ export const quickSettings: Settings = {
   pause: 20,
   connections: 16,
   manyTags: 200,
-  largeSize: 64 * mebibyte,
+  largeSize: 16 * mebibyte,
   growth: [50, 200],
   growthOfAll: 200,
   growthLimit: 10,
