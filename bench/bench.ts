@@ -7,7 +7,9 @@ import type { Answer } from './load/answers.ts';
 import type { Load } from './load/closed-loop.ts';
 import { JobError } from './load/generator.ts';
 import type { Generator } from './load/generator.ts';
+import type { Commands } from './commands/commands.ts';
 import type { JobName, JobOptions, Request } from './load/jobs.ts';
+import { beginUpload } from './load/pushing.ts';
 import { askWithWrk } from './load/wrk.ts';
 import { bringMemory } from './machine.ts';
 import type { Results, Row } from './results.ts';
@@ -15,8 +17,8 @@ import type { Scratch } from './scratch.ts';
 import { settle } from './scratch.ts';
 import type { Settings } from './settings.ts';
 import { runMeasured, start } from './systems/running.ts';
-import type { Ended, Running } from './systems/running.ts';
-import type { Copying, System } from './systems/system.ts';
+import type { Ended, Running, StartOptions } from './systems/running.ts';
+import type { Certificate, Copying, Download, System } from './systems/system.ts';
 
 /** Rows that are measured together, on what was pushed for them once. */
 export interface Work {
@@ -24,6 +26,8 @@ export interface Work {
   rows(settings: Settings): readonly Row[];
   /** Returns true if a system takes part in this work. */
   concerns(system: System): boolean;
+  /** The most rounds of this work; undefined: as many as the run has. */
+  readonly rounds?: number;
   /** Runs one round of one system, in a fresh directory. */
   run(bench: Bench): Promise<void>;
 }
@@ -43,6 +47,12 @@ export interface Equipment {
   readonly settings: Settings;
   readonly results: Results;
   readonly generator: Generator;
+  /** A second generator, for probes beside the load of the first one. */
+  readonly prober: Generator;
+  /** Returns the certificate of this run. */
+  certificate(): Promise<Certificate>;
+  /** The real clients, with their daemons. */
+  readonly commands: Commands;
   readonly scratch: Scratch;
   /** Undefined if wrk is not installed. */
   readonly wrk: string | undefined;
@@ -60,6 +70,7 @@ export class Bench {
   readonly #equipment: Equipment;
   readonly #directory: string;
   #running: Running | undefined;
+  #isSecure = false;
 
   constructor(equipment: Equipment, system: System, work: string) {
     this.system = system;
@@ -82,10 +93,30 @@ export class Bench {
   }
 
   /** Starts the system, the first time in an empty directory. Returns the milliseconds until its first answer. */
-  async start(): Promise<number> {
-    const program = this.#equipment.programs.get(this.system.name) ?? '';
-    this.#running = await start(this.system, program, this.#directory);
+  async start(options: StartOptions = {}): Promise<number> {
+    this.#running = await start(this.system, this.#program, this.#directory, options);
+    this.#isSecure = options.certificate !== undefined;
     return this.#running.startMilliseconds;
+  }
+
+  /** Kills the system as a crash would. */
+  async kill(): Promise<void> {
+    await this.#running?.kill();
+    this.#running = undefined;
+  }
+
+  get #program(): string {
+    return this.#equipment.programs.get(this.system.name) ?? '';
+  }
+
+  /** The certificate for a start with TLS. */
+  certificate(): Promise<Certificate> {
+    return this.#equipment.certificate();
+  }
+
+  /** The real clients of this machine. */
+  get commands(): Commands {
+    return this.#equipment.commands;
   }
 
   async stop(): Promise<void> {
@@ -95,9 +126,15 @@ export class Bench {
 
   /** Copies an image with the system, which has to be one that copies. */
   copy(copying: Omit<Copying, 'program'>): Promise<Ended> {
-    const program = this.#equipment.programs.get(this.system.name) ?? '';
-    const command = this.system.copy?.({ program, ...copying });
+    const command = this.system.copy?.({ program: this.#program, ...copying });
     if (command === undefined) throw new Error(`${this.system.name} copies nothing`);
+    return runMeasured(command);
+  }
+
+  /** Downloads a blob with the system, which has to be one that downloads. */
+  download(download: Omit<Download, 'program'>): Promise<Ended> {
+    const command = this.system.download?.({ program: this.#program, ...download });
+    if (command === undefined) throw new Error(`${this.system.name} downloads nothing`);
     return runMeasured(command);
   }
 
@@ -119,9 +156,9 @@ export class Bench {
       if (cell.samples.length === 0) cell.absent = 'no time left';
       return;
     }
-    await settle(this.settings.pause);
+    await settle(this.settings);
     try {
-      if (writes > 0) await bringMemory(2 * writes);
+      if (writes > 0 && !this.settings.quick) await bringMemory(2 * writes);
       const { value, busy = 0, generator } = await measurement();
       cell.samples.push(value);
       cell.busy = Math.max(cell.busy, busy);
@@ -138,7 +175,7 @@ export class Bench {
   }
 
   settle(): Promise<void> {
-    return settle(this.settings.pause);
+    return settle(this.settings);
   }
 
   /** Returns the highest memory use of the server since its start. */
@@ -155,6 +192,11 @@ export class Bench {
     return this.#equipment.generator.run(name, options);
   }
 
+  /** Runs a job in a second process, beside those of the generator. */
+  async beside<Name extends JobName>(name: Name, options: JobOptions<Name>): Promise<Load> {
+    return this.#equipment.prober.run(name, options);
+  }
+
   /** Measures how many steps of a job are done in a second. */
   async rate<Name extends JobName>(name: Name, options: JobOptions<Name>): Promise<Measured> {
     return perSecond(await this.#equipment.generator.run(name, options), 'own');
@@ -168,7 +210,7 @@ export class Bench {
   async askRate(request: Request, inspect: Inspect): Promise<Measured> {
     await this.check(request, inspect);
     const { connections, seconds, warmUp } = this.settings;
-    const options = { port: this.port, connections, seconds, warmUp, ...request };
+    const options = { port: this.port, connections, seconds, warmUp, secure: this.#isSecure, ...request };
     const { wrk, generator, scratch } = this.#equipment;
     // Do not use wrk for HEAD: it waits for a body, which the answer does not have.
     if (wrk === undefined || request.method === 'HEAD') return perSecond(await generator.run('ask', options), 'own');
@@ -176,9 +218,19 @@ export class Bench {
     return perSecond(load, 'wrk');
   }
 
+  /** Starts an upload. Returns the path and the query of the PUT that commits it. */
+  async beginUpload(repository: string, digest: string): Promise<string> {
+    const connection = await Connection.open(this.port, this.#isSecure);
+    try {
+      return await beginUpload(connection, repository, digest);
+    } finally {
+      connection.close();
+    }
+  }
+
   /** Inspects the answer for the first path. */
   async check(request: Request, inspect: Inspect): Promise<void> {
-    const connection = await Connection.open(this.port);
+    const connection = await Connection.open(this.port, this.#isSecure);
     try {
       const line = `${request.method} ${request.paths[0] ?? ''}`;
       const answer = await connection.send(line, request.headers);

@@ -9,6 +9,8 @@ describe('the options', () => {
       peers: [],
       rounds: undefined,
       quick: false,
+      reference: false,
+      newest: false,
       install: false,
       scratch: undefined,
       json: undefined,
@@ -19,6 +21,15 @@ describe('the options', () => {
   test('take lists with commas, and numbers', () => {
     const options = parseOptions(['--only', 'get-tag, push', '--peers=crane', '--rounds', '5', '--quick']);
     expect(options).toMatchObject({ only: ['get-tag', 'push'], peers: ['crane'], rounds: 5, quick: true });
+  });
+
+  test('write the reference run into its document, or elsewhere', () => {
+    expect(parseOptions(['--reference']).markdown).toBe('docs/performance.md');
+    expect(parseOptions(['--reference', '--markdown', 'other.md']).markdown).toBe('other.md');
+  });
+
+  test('refuse a reference run that is quick', () => {
+    expect(() => parseOptions(['--reference', '--quick'])).toThrow(UsageError);
   });
 
   test.each([['--rounds', '0'], ['--rounds', '2.5'], ['--rounds', 'many'], ['--only', 'a,,b'], ['--fast'], ['file']])(

@@ -8,6 +8,10 @@ export interface Options {
   readonly peers: readonly string[];
   readonly rounds: number | undefined;
   readonly quick: boolean;
+  /** Measure what stands in docs/performance.md, and write it there. */
+  readonly reference: boolean;
+  /** Use the newest clients of Debian, from test/newest. */
+  readonly newest: boolean;
   /** Install missing programs, and measure nothing. */
   readonly install: boolean;
   /** Parent of the working directory; undefined picks a place on a disk. */
@@ -22,25 +26,34 @@ export const usage = `npm run bench -- [OPTIONS]
   --peers NAME[,...] only peers whose name has this in it; "none" for no peer
   --rounds N         each system does each work N times (3)
   --quick            everything once, small and short: to see that it works, within 150 s
+  --reference        the run of docs/performance.md: the main systems, within 25 minutes; writes its table
+  --newest           real clients are Debian's newest ones, in a directory of their own (test/newest/forky)
   --scratch DIR      where the directory for everything is made, and removed at the end
   --json FILE        write all measurements
   --markdown FILE    write the table; between "<!-- table -->" marks, if the file is there and has them
   --install          only install the peers that are missing
 `;
 
+const performanceDocument = 'docs/performance.md';
+
 export class UsageError extends Error {}
 
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parse(args);
+  if (values.quick === true && values.reference === true) {
+    throw new UsageError('--quick and --reference exclude each other: the figures of --quick mean little');
+  }
   return {
     only: list(values.only),
     peers: list(values.peers),
     rounds: values.rounds === undefined ? undefined : wholeNumber(values.rounds),
     quick: values.quick ?? false,
+    reference: values.reference ?? false,
+    newest: values.newest ?? false,
     install: values.install ?? false,
     scratch: values.scratch,
     json: values.json,
-    markdown: values.markdown,
+    markdown: values.markdown ?? (values.reference === true ? performanceDocument : undefined),
   };
 }
 
@@ -55,6 +68,8 @@ const known = {
   peers: { type: 'string' },
   rounds: { type: 'string' },
   quick: { type: 'boolean' },
+  reference: { type: 'boolean' },
+  newest: { type: 'boolean' },
   install: { type: 'boolean' },
   scratch: { type: 'string' },
   json: { type: 'string' },

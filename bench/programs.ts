@@ -61,7 +61,7 @@ export function run(command: string, args: readonly string[], options: RunOption
 
 /** Returns the path of a program; undefined if it is not found. */
 export async function locate(program: string): Promise<string | undefined> {
-  const directories = [...(process.env['PATH'] ?? '').split(delimiter), cache, interopCache];
+  const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', cache, interopCache];
   for (const directory of directories) {
     const path = join(directory, program);
     try {

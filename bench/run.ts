@@ -6,7 +6,7 @@ import type { System } from './systems/system.ts';
 
 /**
  * Runs all work in rounds. In each round every system does the work once, so that other load on the machine affects all
- * systems alike.
+ * systems alike. If time runs out, only later rounds are missing.
  */
 export async function runWorks(
   works: readonly Work[],
@@ -15,16 +15,26 @@ export async function runWorks(
   progress: (line: string) => void,
 ): Promise<void> {
   const { settings } = equipment;
-  for (const work of works) {
-    if (!work.rows(settings).some((row) => equipment.wanted(row))) continue;
-    for (let round = 1; round <= settings.rounds; round += 1) {
-      for (const system of systems) {
-        if (!work.concerns(system)) continue;
-        progress(`${work.name}, round ${round} of ${settings.rounds}: ${system.name}`);
+  for (let round = 0; round < settings.rounds; round += 1) {
+    for (const work of works) {
+      if (!work.rows(settings).some((row) => equipment.wanted(row))) continue;
+      if (round >= (work.rounds ?? Infinity)) continue;
+      const concerned = systems.filter((system) => work.concerns(system));
+      for (const system of rotated(concerned, round, settings.rounds)) {
+        progress(`${work.name}, round ${round + 1} of ${settings.rounds}: ${system.name}`);
         await runOne(work, system, equipment);
       }
     }
   }
+}
+
+/**
+ * Returns the systems in the order of one round. Each round starts with another system, as the first one may find a
+ * cold machine, and the later ones a disk that is still busy.
+ */
+export function rotated<T>(systems: readonly T[], round: number, rounds: number): T[] {
+  const first = Math.floor((round * systems.length) / rounds);
+  return [...systems.slice(first), ...systems.slice(0, first)];
 }
 
 /** An error outside of a measurement fails every row without a figure in this round. */
@@ -38,7 +48,7 @@ async function runOne(work: Work, system: System, equipment: Equipment): Promise
     }
     return;
   }
-  await settle(settings.pause);
+  await settle(settings);
   const bench = new Bench(equipment, system, work.name);
   const before = new Map(rows.map((row) => [row, results.find(row, system.name)?.samples.length ?? 0]));
   try {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { unmountBelow } from './daemons/mounts.ts';
 import { run } from './programs.ts';
 
 const tmpfs = 0x01_02_19_94;
@@ -26,13 +27,17 @@ export async function makeScratch(parent: string | undefined): Promise<Scratch> 
     newPath: (name) =>
       join(directory, `${String((count += 1)).padStart(3, '0')}-${name.replaceAll(/[^a-z0-9]+/g, '-')}`),
     removePath: (path) => rm(path, { recursive: true, force: true, maxRetries: 3 }),
-    remove: () => rm(directory, { recursive: true, force: true, maxRetries: 3 }),
+    async remove() {
+      // A client with a storage of its own may leave mounts behind.
+      await unmountBelow(directory);
+      await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    },
   };
 }
 
-/** Syncs all earlier writes to the disk, and waits until the machine is idle. */
-export async function settle(pause: number): Promise<void> {
-  await run('sync', []);
+/** Syncs all earlier writes to the disk, and waits until the machine is idle. A quick run waits for no disk. */
+export async function settle({ pause, quick }: { readonly pause: number; readonly quick: boolean }): Promise<void> {
+  if (!quick) await run('sync', []);
   await delay(pause);
 }
 

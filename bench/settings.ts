@@ -24,6 +24,14 @@ export interface Settings {
   /** Number of repositories in the catalog, and of referrers of a manifest. */
   readonly manyRepositories: number;
   readonly manyReferrers: number;
+  /** Number of clients that push at once, and of half-open connections beside them. */
+  readonly crowd: { readonly clients: number; readonly halfOpen: number };
+  /** Number of pushes amid which the server is killed. */
+  readonly pushesBeforeKill: number;
+  /** How often a real client does its work with a small image. The median counts. */
+  readonly commandRepeats: number;
+  /** Bytes of the large image of real clients. */
+  readonly commandSize: number;
   /** Seconds after which no new measurement starts. The report marks rows that were left out. */
   readonly limit: number;
   /** Seconds that all installations together may take. */
@@ -46,8 +54,25 @@ export const fullSettings: Settings = {
   growthLimit: 300,
   manyRepositories: 2000,
   manyReferrers: 1000,
+  crowd: { clients: 500, halfOpen: 2000 },
+  pushesBeforeKill: 65_536,
+  commandRepeats: 5,
+  commandSize: 1024 * mebibyte,
   limit: Infinity,
   installLimit: 600,
+};
+
+/** The run whose table stands in docs/performance.md: as many rounds as 25 minutes have room for. */
+export const referenceSettings: Settings = {
+  ...fullSettings,
+  seconds: 1,
+  warmUp: 0.5,
+  pause: 200,
+  growth: [100, 2000],
+  growthOfAll: 2000,
+  growthLimit: 20,
+  commandRepeats: 3,
+  limit: 23 * 60,
 };
 
 /** Runs everything once and briefly, as a test of the benchmark. The figures mean little. */
@@ -59,12 +84,16 @@ export const quickSettings: Settings = {
   pause: 20,
   connections: 16,
   manyTags: 200,
-  largeSize: 64 * mebibyte,
+  largeSize: 16 * mebibyte,
   growth: [50, 200],
   growthOfAll: 200,
   growthLimit: 10,
   manyRepositories: 100,
   manyReferrers: 100,
+  crowd: { clients: 50, halfOpen: 100 },
+  pushesBeforeKill: 1000,
+  commandRepeats: 1,
+  commandSize: 64 * mebibyte,
   limit: 120,
   installLimit: 45,
 };

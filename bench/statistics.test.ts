@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { best, median, ratio, summarize } from './statistics.ts';
+import { best, boundsOfRatio, median, ratio, summarize } from './statistics.ts';
 
 describe('the median', () => {
   test('is the middle one by size, not by position', () => {
@@ -56,5 +56,54 @@ describe('the best candidate', () => {
 
   test('is undefined without candidates', () => {
     expect(best([], 'higher')).toBeUndefined();
+  });
+});
+
+describe('the bounds of a ratio', () => {
+  test.each([
+    ['four rounds', [110, 100, 120, 130], [100, 100, 100, 100], 1.144536, 0.956307, 1.369814],
+    ['three rounds', [9, 20, 33], [10, 20, 30], 0.996655, 0.776684, 1.278926],
+  ])('of %s are those of Student', (_rounds, values, others, mean, low, high) => {
+    const bounds = boundsOfRatio(values, others, 'higher');
+    expect(bounds?.mean).toBeCloseTo(mean, 5);
+    expect(bounds?.low).toBeCloseTo(low, 5);
+    expect(bounds?.high).toBeCloseTo(high, 5);
+  });
+
+  test('turn around where lower is better', () => {
+    const higher = boundsOfRatio([9, 20, 33], [10, 20, 30], 'higher');
+    const lower = boundsOfRatio([9, 20, 33], [10, 20, 30], 'lower');
+    expect(lower?.mean).toBeCloseTo(1 / (higher?.mean ?? NaN), 10);
+    expect(lower?.low).toBeCloseTo(1 / (higher?.high ?? NaN), 10);
+    expect(lower?.high).toBeCloseTo(1 / (higher?.low ?? NaN), 10);
+  });
+
+  test('compare the values of the same round: a slow machine in one round widens nothing', () => {
+    const bounds = boundsOfRatio([100, 10, 1000], [50, 5, 500], 'higher');
+    expect(bounds?.low).toBeCloseTo(2, 10);
+    expect(bounds?.high).toBeCloseTo(2, 10);
+  });
+
+  test('use the rounds that both have', () => {
+    expect(boundsOfRatio([9, 20, 33, 1], [10, 20, 30], 'higher')?.mean).toBeCloseTo(0.996655, 5);
+  });
+
+  test('need two rounds', () => {
+    expect(boundsOfRatio([3], [2, 2], 'higher')).toBeUndefined();
+    expect(boundsOfRatio([], [], 'higher')).toBeUndefined();
+  });
+
+  test('are narrower with more rounds of the same spread', () => {
+    const width = (rounds: number): number => {
+      const values = Array.from({ length: rounds }, (_, i) => (i % 2 === 0 ? 90 : 110));
+      const bounds = boundsOfRatio(
+        values,
+        values.map(() => 100),
+        'higher',
+      );
+      return (bounds?.high ?? NaN) - (bounds?.low ?? NaN);
+    };
+    expect(width(10)).toBeLessThan(width(4));
+    expect(width(40)).toBeLessThan(width(30));
   });
 });

@@ -12,6 +12,8 @@ export interface Load {
   /** Number of wrong answers. */
   readonly errors: number;
   readonly firstError?: string;
+  /** Milliseconds of the slowest answer, if the job measures it. */
+  readonly worst?: number;
 }
 
 export interface LoopOptions {
@@ -21,6 +23,8 @@ export interface LoopOptions {
   /** Seconds of warm-up, which are not measured: servers compile code and fill caches meanwhile. */
   readonly warmUp: number;
   readonly seconds: number;
+  /** True for TLS. Default: false. */
+  readonly secure?: boolean;
 }
 
 /** Does one step of a load. It throws if an answer is wrong. */
@@ -110,12 +114,12 @@ export async function expectStatus(
 }
 
 async function overConnections(
-  { port, connections }: { readonly port: number; readonly connections: number },
+  { port, connections, secure }: { readonly port: number; readonly connections: number; readonly secure?: boolean },
   use: (connection: Connection, number: number) => Promise<void>,
 ): Promise<void> {
   const open: Connection[] = [];
   try {
-    for (let i = 0; i < connections; i += 1) open.push(await Connection.open(port));
+    for (let i = 0; i < connections; i += 1) open.push(await Connection.open(port, secure));
     await Promise.all(open.map(use));
   } finally {
     for (const connection of open) connection.close();

@@ -1,6 +1,7 @@
 // A connection of the load generator, cheaper than `node:http`.
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 
 import { AnswerReader } from './answers.ts';
 import type { Answer } from './answers.ts';
@@ -16,29 +17,32 @@ export class Connection {
   #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void; noBody: boolean } | undefined;
   #failure: Error | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, secure: boolean) {
     this.#port = port;
-    this.#socket = connect({
+    const options = {
       host: '127.0.0.1',
       port,
       noDelay: true,
       onread: {
         buffer: Buffer.allocUnsafe(65_536),
-        callback: (length, buffer) => {
+        callback: (length: number, buffer: Uint8Array) => {
           this.#read(Buffer.from(buffer.buffer, buffer.byteOffset, length));
           return true;
         },
       },
-    });
+    };
+    // The certificates of a benchmark are its own.
+    this.#socket = secure ? connectSecurely({ ...options, rejectUnauthorized: false }) : connect(options);
     this.#socket.on('error', (error) => this.#fail(error));
     this.#socket.on('close', () => this.#fail(new Error('the server closed the connection')));
   }
 
-  static open(port: number): Promise<Connection> {
+  /** @param secure true for TLS, with any certificate */
+  static open(port: number, secure: boolean = false): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      const connection = new Connection(port);
+      const connection = new Connection(port, secure);
       connection.#socket.once('error', reject);
-      connection.#socket.once('connect', () => {
+      connection.#socket.once(secure ? 'secureConnect' : 'connect', () => {
         connection.#socket.off('error', reject);
         resolve(connection);
       });
@@ -61,8 +65,15 @@ export class Connection {
 
   /**
    * Sends a body of many pieces. A piece is asked for when there is room for it, so one buffer may serve all pieces.
+   *
+   * @param size bytes of the body; undefined if the pieces have the form of chunks already
    */
-  async sendPieces(requestLine: string, headers: string, pieces: Iterable<Uint8Array>, size: number): Promise<Answer> {
+  async sendPieces(
+    requestLine: string,
+    headers: string,
+    pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    size: number | undefined,
+  ): Promise<Answer> {
     const answered = new Promise<Answer>((resolve, reject) => {
       this.#waiting = { resolve, reject, noBody: false };
       this.#write(requestLine, headers, size);
@@ -70,7 +81,7 @@ export class Connection {
     });
     // A refusal in the middle is noticed when the answer is read.
     answered.catch(() => undefined);
-    for (const piece of pieces) {
+    for await (const piece of pieces) {
       if (this.#failure !== undefined) break;
       if (!this.#socket.write(piece)) await this.#drained();
     }

@@ -1,16 +1,20 @@
 // The jobs of the load generator.
+import { createReadStream } from 'node:fs';
+
 import { imageManifestType, numberedBlobs, smallImage, tagName } from '../content.ts';
 import * as contents from '../content.ts';
 import { busySince, expectStatus, loopFor, loopThrough } from './closed-loop.ts';
 import type { Load, LoopOptions } from './closed-loop.ts';
+import { crowdJobs } from './crowd-jobs.ts';
 import { machineJobs } from './machine-jobs.ts';
 import { pullLargeBlob } from './pulling.ts';
-import { pushBlob, pushLargeBlob, pushManifest } from './pushing.ts';
+import { pushBlob, pushBlobPieces, pushLargeBlob, pushManifest } from './pushing.ts';
 import type { BlobFlow } from './pushing.ts';
 
 /** All jobs of the generator's process. Options and results pass between processes, so they are plain values. */
 export const jobs = {
   ...machineJobs,
+  ...crowdJobs,
 
   /** Repeats a request and checks the status of each answer. */
   async ask(options: LoopOptions & Request): Promise<Load> {
@@ -86,10 +90,29 @@ export const jobs = {
     });
   },
 
-  async pushLarge(options: { port: number; repository: string; digest: string; size: number }): Promise<Load> {
-    const blob = { digest: options.digest, size: options.size, piece: contents.largePiece() };
-    return loopThrough({ port: options.port, connections: 1, first: 0, count: 1 }, async (connection) => {
-      await pushLargeBlob(connection, options.repository, blob);
+  /** Pushes a blob that repeats the piece of its seed. */
+  async pushLarge(options: Omit<Layer, 'seed'> & PushLarge): Promise<Load> {
+    const { port, repository, digest, size, seed, flow } = options;
+    const blob = { digest, size, piece: contents.largePiece(seed) };
+    return loopThrough({ port, connections: 1, first: 0, count: 1 }, async (connection) => {
+      await pushLargeBlob(connection, repository, blob, flow);
+    });
+  },
+
+  /** Pushes an image that lies in files: its blobs, and its manifest with a tag. */
+  async pushFiles(options: {
+    port: number;
+    repository: string;
+    tag: string;
+    blobs: readonly { readonly file: string; readonly digest: string; readonly size: number }[];
+    manifest: string;
+  }): Promise<Load> {
+    const { port, repository, tag, blobs, manifest } = options;
+    return loopThrough({ port, connections: 1, first: 0, count: 1 }, async (connection) => {
+      for (const { file, digest, size } of blobs) {
+        await pushBlobPieces(connection, repository, { digest, pieces: createReadStream(file) }, size);
+      }
+      await pushManifest(connection, repository, tag, contents.content(Buffer.from(manifest)), imageManifestType);
     });
   },
 
@@ -134,6 +157,14 @@ export interface Request {
   readonly paths: readonly string[];
   /** Whole header lines, each with its `\r\n`. */
   readonly headers: string;
+}
+
+interface PushLarge {
+  readonly port: number;
+  readonly repository: string;
+  /** Undefined for the usual piece. */
+  readonly seed?: number;
+  readonly flow: BlobFlow;
 }
 
 interface Layer {

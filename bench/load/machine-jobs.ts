@@ -26,6 +26,19 @@ export const machineJobs = {
     });
   },
 
+  /** Writes a file that repeats the piece of a seed. */
+  async writeLarge({ file, size, seed }: { file: string; size: number; seed: number }): Promise<Load> {
+    const piece = largePiece(seed);
+    const handle = await open(file, 'w');
+    try {
+      return await timed(async () => {
+        for (let left = size; left > 0; left -= piece.length) await handle.write(piece);
+      });
+    } finally {
+      await handle.close();
+    }
+  },
+
   async writeFile({ file, size }: { file: string; size: number }): Promise<Load> {
     const piece = largePiece();
     const handle = await open(file, 'wx');

@@ -29,7 +29,7 @@ export async function askWithWrk(
     // wrk takes whole seconds only, so interrupt it: it then prints its summary and the duration.
     '--duration=10m',
     `--script=${scriptFile}`,
-    `http://127.0.0.1:${options.port}`,
+    `${options.secure === true ? 'https' : 'http'}://127.0.0.1:${options.port}`,
   ];
   // wrk does not stop in time for a shorter duration.
   const atLeast = 0.3;

@@ -1,20 +1,27 @@
 // Comparing the figures of the systems.
 import type { Results, Row } from '../results.ts';
-import { best, ratio, summarize } from '../statistics.ts';
-import type { Summary } from '../statistics.ts';
+import { best, boundsOfRatio, ratio, summarize } from '../statistics.ts';
+import type { Bounds, Summary } from '../statistics.ts';
 import type { System } from '../systems/system.ts';
 
 /** The figure of one system in a row. */
 export interface Figure {
   readonly system: System;
   readonly summary: Summary;
+  /** The measurements, in the order of the rounds. */
+  readonly samples: readonly number[];
 }
 
 /** A comparison of one system with another one in a row. */
 export interface Comparison {
   readonly other: Figure;
-  /** The ratio of the figures: above 1 if the system is better than the other one. */
+  /**
+   * Above 1 if the system is better than the other one: the geometric mean of the ratios of all rounds, or the ratio of
+   * the medians if the systems have fewer than two rounds in common.
+   */
   readonly ratio: number;
+  /** Undefined with fewer than two rounds. */
+  readonly bounds: Bounds | undefined;
 }
 
 /** Returns the figures of a row, without failed ones. */
@@ -22,7 +29,7 @@ export function figures(results: Results, row: Row, systems: readonly System[]):
   return systems.flatMap((system) => {
     const cell = results.find(row, system.name);
     if (cell === undefined || cell.failure !== undefined || cell.samples.length === 0) return [];
-    return [{ system, summary: summarize(cell.samples) }];
+    return [{ system, summary: summarize(cell.samples), samples: cell.samples }];
   });
 }
 
@@ -68,5 +75,6 @@ function isOnDisk(row: Row, { medium }: System): boolean {
 function against(row: Row, figure: Figure, others: readonly Figure[]): Comparison | undefined {
   const other = best(others, row.better);
   if (other === undefined) return undefined;
-  return { other, ratio: ratio(figure.summary.median, other.summary.median, row.better) };
+  const bounds = boundsOfRatio(figure.samples, other.samples, row.better);
+  return { other, ratio: bounds?.mean ?? ratio(figure.summary.median, other.summary.median, row.better), bounds };
 }

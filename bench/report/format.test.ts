@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { formatNumber, formatRatio, formatSpread } from './format.ts';
+import { formatComparison, formatNumber, formatRatio, formatSpread } from './format.ts';
 
 test.each([
   [0.5183, '0.52'],
@@ -29,4 +29,11 @@ test.each([
   [5300, '5300×'],
 ])('a ratio of %d is written %s', (value, text) => {
   expect(formatRatio(value)).toBe(text);
+});
+
+test('a ratio is followed by its bounds, if it has some', () => {
+  expect(formatComparison({ ratio: 1.031, bounds: { mean: 1.031, low: 0.984, high: 1.0894 } })).toBe(
+    '1.03× (0.98–1.09)',
+  );
+  expect(formatComparison({ ratio: 1.031, bounds: undefined })).toBe('1.03×');
 });

@@ -48,5 +48,7 @@ function rowReport(row: Row, systems: readonly System[], results: Results): unkn
 }
 
 function ratioTo(comparison: Comparison | undefined): unknown {
-  return comparison && { to: comparison.other.system.name, ratio: comparison.ratio };
+  if (comparison === undefined) return undefined;
+  const { other, ratio, bounds } = comparison;
+  return { to: other.system.name, ratio, ...(bounds && { low: bounds.low, high: bounds.high }) };
 }

@@ -33,7 +33,7 @@ test('the table has a line for each measured row, and a column for each system t
     [
       '|  | unit | ours | peer | ours: to the best peers |',
       '| --- | --- | --: | --: | --: |',
-      '| GET | per second | **30.0k** 29.0k–31.0k | 20.0k | disk 1.50× (peer); any 1.50× (peer) |',
+      '| GET | per second | **30.0k** 29.0k–31.0k | 20.0k | disk 1.50× peer; any 1.50× peer |',
       '| push | ms | 0.50 | not supported (404) |  |',
       '',
     ].join('\n'),

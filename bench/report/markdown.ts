@@ -7,7 +7,7 @@ import type { System } from '../systems/system.ts';
 import { againstAllPeers, againstDiskPeers, againstSyncingPeers, figures } from './compare.ts';
 import type { Comparison } from './compare.ts';
 import type { Circumstances } from './json.ts';
-import { describeUnit, formatNumber, formatRatio, formatSpread } from './format.ts';
+import { describeUnit, formatComparison, formatNumber, formatSpread } from './format.ts';
 
 const begin = '<!-- table -->';
 const end = '<!-- /table -->';
@@ -80,7 +80,7 @@ function cellText(row: Row, system: System, results: Results): string {
 }
 
 function ratioTo(whom: string, comparison: Comparison | undefined): string {
-  return comparison === undefined ? '' : `${whom} ${formatRatio(comparison.ratio)} (${comparison.other.system.name})`;
+  return comparison === undefined ? '' : `${whom} ${formatComparison(comparison)} ${comparison.other.system.name}`;
 }
 
 function line(cells: readonly string[]): string {

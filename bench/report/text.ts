@@ -3,7 +3,7 @@ import type { Results, Row } from '../results.ts';
 import type { System } from '../systems/system.ts';
 import { againstAllPeers, againstBare, againstDiskPeers, againstSyncingPeers, figures } from './compare.ts';
 import type { Comparison, Figure } from './compare.ts';
-import { describeUnit, formatNumber, formatRatio, formatSpread } from './format.ts';
+import { describeUnit, formatComparison, formatNumber, formatSpread } from './format.ts';
 
 /** Returns the table for a terminal: a block for each row, with a line for each system. */
 export function textTable(rows: readonly Row[], systems: readonly System[], results: Results): string {
@@ -45,7 +45,7 @@ function comparisons(row: Row, figure: Figure, all: readonly Figure[]): string {
 
 function ratioTo(what: string, comparison: Comparison | undefined): string {
   if (comparison === undefined) return '';
-  const { other, ratio } = comparison;
+  const { other } = comparison;
   const who = other.system.kind === 'bare' ? '' : ` (${other.system.name})`;
-  return `${formatRatio(ratio)} ${what}${who}`;
+  return `${formatComparison(comparison)} ${what}${who}`;
 }

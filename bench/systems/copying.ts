@@ -2,10 +2,11 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { serve } from './ocikit.ts';
-import type { Command, Copying, Start, System } from './system.ts';
+import { serve, serveSecurely } from './ocikit.ts';
+import type { Command, Copying, Download, Start, System } from './system.ts';
 
 const program = fileURLToPath(new URL('../clients/copy-to-layout.js', import.meta.url));
+const downloadProgram = fileURLToPath(new URL('../clients/download.js', import.meta.url));
 
 /** Programs that copy an image into a layout. All of them copy from the same server, `ocikit serve` on disk. */
 export const copyingSystems: readonly System[] = [
@@ -16,6 +17,7 @@ export const copyingSystems: readonly System[] = [
     { name: 'crane', from: { go: 'github.com/google/go-containerregistry/cmd/crane@latest' }, version: ['version'] },
     ({ host, repository, tag, directory }) =>
       ['pull', '--insecure', '--format', 'oci'].concat(`${host}/${repository}:${tag}`, directory),
+    ({ host, repository, digest }) => ['blob', '--insecure', `${host}/${repository}@${digest}`],
   ),
   peer(
     'regctl copies',
@@ -38,8 +40,11 @@ export const copyingSystems: readonly System[] = [
 ];
 
 /** The images are pushed once for all programs. */
-function start({ directory, port }: Start): Promise<Command> {
-  return Promise.resolve(serve(join(dirname(directory), 'copied-from'), port, []));
+function start({ directory, port, certificate }: Start): Promise<Command> {
+  const root = join(dirname(directory), 'copied-from');
+  return Promise.resolve(
+    certificate === undefined ? serve(root, port, []) : serveSecurely(root, port, certificate, true),
+  );
 }
 
 function ocikit(name: string, durability: 'fsync' | 'none'): System {
@@ -53,10 +58,22 @@ function ocikit(name: string, durability: 'fsync' | 'none'): System {
       file: process.execPath,
       args: [program, host, repository, tag, directory, durability],
     }),
+    // Durability is none of a download's business.
+    ...(durability === 'fsync' && { download: ourDownload }),
   };
 }
 
-function peer(name: string, from: NonNullable<System['program']>, args: (copying: Copying) => string[]): System {
+function ourDownload({ host, repository, digest, certificate }: Download): Command {
+  const ca = certificate === undefined ? [] : [certificate.cert];
+  return { file: process.execPath, args: [downloadProgram, host, repository, digest, ...ca] };
+}
+
+function peer(
+  name: string,
+  from: NonNullable<System['program']>,
+  args: (copying: Copying) => string[],
+  downloadArgs?: (blob: Download) => string[],
+): System {
   return {
     name,
     kind: 'peer',
@@ -65,5 +82,6 @@ function peer(name: string, from: NonNullable<System['program']>, args: (copying
     program: from,
     command: start,
     copy: (copying) => ({ file: copying.program, args: args(copying) }),
+    ...(downloadArgs && { download: (blob) => ({ file: blob.program, args: downloadArgs(blob) }) }),
   };
 }

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Source } from '../programs.ts';
-import type { System } from './system.ts';
+import type { Certificate, System } from './system.ts';
 
 /** The CNCF's registry. Its file system driver syncs each file that it writes. */
 function distribution(name: string, program: string, from: Source): System {
@@ -12,17 +12,18 @@ function distribution(name: string, program: string, from: Source): System {
     kind: 'peer',
     medium: 'disk',
     syncs: true,
+    tls: true,
     program: { name: program, from, version: ['--version'] },
     async command(start) {
       const file = join(start.directory, 'config.yml');
-      await writeFile(file, configuration(join(start.directory, 'root'), start.port));
+      await writeFile(file, configuration(join(start.directory, 'root'), start.port, start.certificate));
       return { file: start.program, args: ['serve', file], env: { OTEL_TRACES_EXPORTER: 'none' } };
     },
   };
 }
 
 /** Debian's configuration without passwords, and without a log of requests. */
-function configuration(root: string, port: number): string {
+function configuration(root: string, port: number, certificate: Certificate | undefined): string {
   return `version: 0.1
 log:
   level: error
@@ -38,7 +39,7 @@ storage:
 http:
   addr: 127.0.0.1:${port}
   secret: benchmark
-`;
+${certificate === undefined ? '' : `  tls:\n    certificate: ${certificate.cert}\n    key: ${certificate.key}\n`}`;
 }
 
 export const distributionSystems: readonly System[] = [

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { Connection } from '../load/connection.ts';
-import type { Command, System } from './system.ts';
+import type { Command, Start, System } from './system.ts';
 
 /** Milliseconds that a system may take until its first answer. */
 const patience = 20_000;
@@ -26,20 +26,30 @@ export interface Running {
   /** Returns the highest memory use so far in MiB; undefined if /proc does not tell. */
   peakMemory(): Promise<number | undefined>;
   stop(): Promise<void>;
+  /** Kills the process, as a crash would. */
+  kill(): Promise<void>;
 }
 
+/** Options of a start: see `Start`. */
+export type StartOptions = Partial<Pick<Start, 'certificate' | 'flags'>>;
+
 /** Starts a system in a new directory, or in one that the same system has used. */
-export async function start(system: System, program: string, directory: string): Promise<Running> {
+export async function start(
+  system: System,
+  program: string,
+  directory: string,
+  { certificate, flags = [] }: StartOptions = {},
+): Promise<Running> {
   await mkdir(directory, { recursive: true });
   const port = await freePort();
-  const { file, args, env } = await system.command({ program, directory, port });
+  const { file, args, env } = await system.command({ program, directory, port, certificate, flags });
   if (ending) throw new Error('the benchmark is ending');
   const started = performance.now();
   const child = spawn(file, args, { cwd: directory, stdio: 'ignore', env: { ...process.env, ...env } });
   children.add(child);
   const exited = once(child, 'exit').finally(() => children.delete(child));
   try {
-    await firstAnswer(port, child);
+    await firstAnswer(port, child, certificate !== undefined);
   } catch (error) {
     child.kill('SIGKILL');
     throw new Error(`${[file, ...args].join(' ')}: ${(error as Error).message}`, { cause: error });
@@ -56,6 +66,10 @@ export async function start(system: System, program: string, directory: string):
       child.kill('SIGKILL');
       await exited;
     },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
   };
 }
 
@@ -66,8 +80,12 @@ export interface Ended {
   readonly peakMemory: number | undefined;
 }
 
-/** Runs a program until it exits, polls its memory, and fails unless it exits with 0. */
-export async function runMeasured({ file, args, env }: Command): Promise<Ended> {
+/**
+ * Runs a program until it exits, polls its memory, and fails unless it exits with 0.
+ *
+ * @param limit seconds after which the program is killed
+ */
+export async function runMeasured({ file, args, env }: Command, limit: number = 600): Promise<Ended> {
   if (ending) throw new Error('the benchmark is ending');
   const started = performance.now();
   const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
@@ -76,6 +94,7 @@ export async function runMeasured({ file, args, env }: Command): Promise<Ended> 
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
   let peak: number | undefined;
   // The highest memory use never falls, so the last poll is right, except for growth after it.
+  const tooLong = setTimeout(() => child.kill('SIGKILL'), limit * 1000);
   const timer = setInterval(() => void peakMemory(child.pid).then((found) => (peak = found ?? peak)), 20);
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
@@ -84,6 +103,7 @@ export async function runMeasured({ file, args, env }: Command): Promise<Ended> 
     return { seconds, peakMemory: peak };
   } finally {
     clearInterval(timer);
+    clearTimeout(tooLong);
     children.delete(child);
   }
 }
@@ -94,7 +114,7 @@ export function killAll(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-async function firstAnswer(port: number, child: ChildProcess): Promise<void> {
+async function firstAnswer(port: number, child: ChildProcess, secure: boolean): Promise<void> {
   const until = performance.now() + patience;
   let failure: unknown;
   child.once('error', (error) => (failure = error));
@@ -103,16 +123,16 @@ async function firstAnswer(port: number, child: ChildProcess): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`ended (${child.exitCode ?? child.signalCode}) before it answered`);
     }
-    if (await answers(port)) return;
+    if (await answers(port, secure)) return;
     await delay(1);
   }
   throw new Error(`did not answer within ${patience} ms`);
 }
 
-async function answers(port: number): Promise<boolean> {
+async function answers(port: number, secure: boolean): Promise<boolean> {
   let connection: Connection | undefined;
   try {
-    connection = await Connection.open(port);
+    connection = await Connection.open(port, secure);
     return (await connection.send('GET /v2/')).status === 200;
   } catch {
     return false;

@@ -15,10 +15,26 @@ export interface System {
   readonly readsLike?: string;
   /** The program of the system, if it has to be installed separately. */
   readonly program?: { readonly name: string; readonly from?: Source; readonly version: readonly string[] };
+  /** True if the system can serve HTTPS. */
+  readonly tls?: boolean;
   /** Returns the command that starts the system. `directory` exists and is empty. */
   command(start: Start): Promise<Command>;
   /** Returns the command that copies an image into a layout. `command` then starts the server to copy from. */
   copy?(copying: Copying): Command;
+  /** Returns the command that downloads a blob and discards its bytes. Only systems that copy have it. */
+  download?(download: Download): Command;
+}
+
+/** A blob to download. */
+export interface Download {
+  /** Path of the program, if the system names one. */
+  readonly program: string;
+  /** `ADDRESS:PORT` of the server. */
+  readonly host: string;
+  readonly repository: string;
+  readonly digest: string;
+  /** The certificate that the server's own is signed with, if it serves HTTPS. */
+  readonly certificate: Certificate | undefined;
 }
 
 /** An image to copy, and its destination. */
@@ -39,6 +55,16 @@ export interface Start {
   /** The directory for this start. */
   readonly directory: string;
   readonly port: number;
+  /** Serve HTTPS with this certificate; undefined: HTTP. Only systems with `tls` get it. */
+  readonly certificate: Certificate | undefined;
+  /** Further flags. Only ocikit gets some. */
+  readonly flags: readonly string[];
+}
+
+/** A certificate and its key, as files in PEM. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
 }
 
 export interface Command {

@@ -1,12 +1,12 @@
 // Temporary directories of tests.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, sep } from 'node:path';
+import { join } from 'node:path';
 
 import { afterAll, beforeAll } from 'vitest';
 
-import { run } from './run.ts';
+import { unmountBelow } from '../../bench/daemons/mounts.ts';
 
 export interface Scratch {
   /** Returns a path that does not exist yet. */
@@ -44,17 +44,6 @@ export async function makeScratch(parent: string = tmpdir()): Promise<string> {
 
 /** Removes a temporary directory, after unmounting the mounts that a client has left there. */
 export async function removeScratch(directory: string): Promise<void> {
-  for (const mount of await mountsBelow(directory)) await run('umount', [mount]);
+  await unmountBelow(directory);
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
-}
-
-/** Returns the mounts below a directory, the deepest first. */
-async function mountsBelow(directory: string): Promise<string[]> {
-  if (process.platform !== 'linux') return [];
-  const table = await readFile('/proc/self/mountinfo', 'utf8');
-  return table
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((path) => path.startsWith(directory + sep))
-    .toReversed();
 }

@@ -308,17 +308,24 @@ export const rooms: Rooms = {
 
   // The benchmark measures what users get: packages, and the command.
   bench: {
-    imports: ['bench/load', 'bench/report', 'bench/systems', 'bench/work'],
+    imports: ['bench/commands', 'bench/daemons', 'bench/load', 'bench/report', 'bench/systems', 'bench/work'],
     innerDoors: everyFile,
     node: everyFile,
   },
-  'bench/clients': { imports: ['http/client', 'image', 'node', 'stores/layout'], innerDoors: everyFile },
+  // Real clients, and the daemons that some of them need. The interop tests start the same daemons.
+  'bench/commands': { imports: ['bench', 'bench/daemons', 'bench/systems'], innerDoors: everyFile, node: everyFile },
+  'bench/daemons': { imports: ['bench'], doors: everyFile, node: everyFile },
+  'bench/clients': {
+    imports: ['model', 'http/client', 'image', 'node', 'node/server', 'stores/layout'],
+    innerDoors: everyFile,
+    node: everyFile,
+  },
   'bench/load': { imports: ['bench'], innerDoors: everyFile, node: everyFile },
   'bench/report': { imports: ['bench', 'bench/systems'], innerDoors: everyFile, node: everyFile },
   'bench/systems': {
-    imports: ['bench', 'bench/clients', 'bench/load', 'packages/cli/bin'],
+    imports: ['bench', 'bench/clients', 'bench/load', 'packages/cli/bin', 'testing'],
     innerDoors: everyFile,
     node: everyFile,
   },
-  'bench/work': { imports: ['bench', 'bench/load', 'bench/systems'], node: everyFile },
+  'bench/work': { imports: ['bench', 'bench/commands', 'bench/load', 'bench/systems'], node: everyFile },
 };

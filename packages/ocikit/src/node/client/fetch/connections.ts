@@ -9,7 +9,7 @@ import * as tls from 'node:tls';
 import type { Duplex } from 'node:stream';
 
 import type { ConnectionOptions } from './connection-options.ts';
-import { connectForDirectReads } from './direct-read-socket.ts';
+import { connectForDirectReads, connectSecurelyForDirectReads } from './direct-read-socket.ts';
 import { hostForLookup, proxyChoice } from './proxies.ts';
 
 type ConnectCallback = (error: Error | null, socket?: Duplex) => void;
@@ -94,10 +94,15 @@ export class Connections {
     const limit = AbortSignal.timeout(this.#connectTimeout);
     if (proxy === undefined) {
       const address = (await this.#options.resolve?.(host, port)) ?? { host, port };
-      // TLS has its own buffers for decrypted bytes, so direct reads help only without TLS.
       if (!secure) return established(connectForDirectReads(address), 'connect', limit);
-      const socket = await established(connectTcp({ ...address, noDelay: true }), 'connect', limit);
-      return this.#secure(socket, host, limit);
+      const options = {
+        ...this.#tlsOptions(host),
+        ...address,
+        // `resolve` may have given another address. The certificate is that of the URL's host.
+        checkServerIdentity: (_name: string, certificate: tls.PeerCertificate) =>
+          tls.checkServerIdentity(host, certificate),
+      };
+      return established(connectSecurelyForDirectReads(options), 'secureConnect', limit);
     }
     const socket = await this.#toProxy(proxy, limit);
     if (!secure) return socket;
@@ -113,6 +118,11 @@ export class Connections {
   }
 
   #secure(socket: Socket, host: string, limit: AbortSignal): Promise<Socket> {
+    const name = isAddress(host) ? { host } : {};
+    return established(tls.connect({ socket, ...this.#tlsOptions(host), ...name }), 'secureConnect', limit);
+  }
+
+  #tlsOptions(host: string): tls.ConnectionOptions {
     const { cert, key } = this.#options;
     // Create the context once: parsing all authorities' certificates takes longer than a handshake.
     this.#secureContext ??= tls.createSecureContext({
@@ -120,15 +130,17 @@ export class Connections {
       ...(cert === undefined ? {} : { cert: Buffer.from(cert) }),
       ...(key === undefined ? {} : { key: Buffer.from(key) }),
     });
-    const secured = tls.connect({
-      socket,
+    return {
       secureContext: this.#secureContext,
       // An IP address is not a server name. RFC 6066, section 3.
-      ...(/^[\d.]+$|:/.test(host) ? { host } : { servername: host }),
+      ...(isAddress(host) ? {} : { servername: host }),
       ALPNProtocols: ['http/1.1'],
-    });
-    return established(secured, 'secureConnect', limit);
+    };
   }
+}
+
+function isAddress(host: string): boolean {
+  return /^[\d.]+$|:/.test(host);
 }
 
 function listOf(ca: NonNullable<ConnectionOptions['ca']>): (string | Buffer)[] {

@@ -1,10 +1,14 @@
 import { createServer } from 'node:net';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
 import { rawBody } from '../../../http/client/index.ts';
 import type { RawBody, RawBytes } from '../../../http/client/index.ts';
+
+import { testCertificate } from '../../../testing/node.ts';
+import type { TestCertificate } from '../../../testing/node.ts';
 
 import { listenOnFreePort } from '../../../../test/free-port.ts';
 
@@ -21,21 +25,29 @@ interface Served {
   sockets: Socket[];
 }
 
+let certificate: TestCertificate;
+beforeAll(async () => {
+  certificate = await testCertificate(['127.0.0.1']);
+});
+
+type Scheme = 'http' | 'https';
+
 /** A server that knows nothing of HTTP but that a request ends with an empty line. */
-async function serve(answer: (socket: Socket) => void | Promise<void>): Promise<Served> {
+async function serveWith(scheme: Scheme, answer: (socket: Socket) => void | Promise<void>): Promise<Served> {
   const sockets: Socket[] = [];
-  const server = createServer((socket) => {
+  const take = (socket: Socket): void => {
     sockets.push(socket);
     socket.on('error', () => undefined);
     socket.on('data', (data) => {
       if (data.toString('latin1').endsWith('\r\n\r\n')) void answer(socket);
     });
-  });
+  };
+  const server: Server = scheme === 'https' ? createTlsServer(certificate, take) : createServer(take);
   onTestFinished(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  return { url: `http://127.0.0.1:${await listenOnFreePort(server)}/`, sockets };
+  return { url: `${scheme}://127.0.0.1:${await listenOnFreePort(server)}/`, sockets };
 }
 
 function head(length: number, more = ''): string {
@@ -48,7 +60,7 @@ function sendAll(socket: Socket): void {
 }
 
 function open(options?: { idleTimeout: number }): NodeFetch {
-  const fetch = nodeFetch({ proxy: false, ...options });
+  const fetch = nodeFetch({ proxy: false, ca: certificate.cert, ...options });
   onTestFinished(() => fetch.close());
   return fetch;
 }
@@ -73,7 +85,9 @@ async function closed(socket: Socket | undefined): Promise<void> {
   });
 }
 
-describe('a large body of a known length over plain HTTP', () => {
+describe.each(['http', 'https'] as const)('a large body of a known length over %s', (scheme) => {
+  const serve = (answer: (socket: Socket) => void | Promise<void>): Promise<Served> => serveWith(scheme, answer);
+
   test('that is lent is in shared memory that is used again, each piece valid until the third piece after it', async () => {
     const { url } = await serve(sendAll);
     const body = await bodyFrom(open(), url);
@@ -188,7 +202,7 @@ describe('a large body of a known length over plain HTTP', () => {
       const piece = Buffer.alloc(mebibyte);
       socket.write(head(1000 * mebibyte));
       const more = (): void => {
-        while (sent < 1000 && socket.write(piece)) sent++;
+        for (let hasRoom = true; hasRoom && sent < 1000; sent++) hasRoom = socket.write(piece);
         if (sent < 1000) socket.once('drain', () => more());
       };
       more();
@@ -206,6 +220,26 @@ describe('a large body of a known length over plain HTTP', () => {
     await pieces.return?.();
     await closed(sockets[0]);
     expect(await pieces.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('keeps what its reader kept, however small the reads were', async () => {
+    const { url } = await serve(async (socket) => {
+      socket.write(head(size));
+      for (let at = 0; at < size; at += 40_000) {
+        socket.write(content.subarray(at, at + 40_000));
+        if (at % 7 === 0) await pause(0);
+      }
+    });
+    const body = await bodyFrom(open(), url);
+    body.lend?.();
+    const found: Buffer[] = [];
+    const last: Uint8Array[] = [];
+    for await (const piece of body) {
+      last.push(piece);
+      if (last.length > 2) found.push(...last.splice(0, 1).map((each) => Buffer.from(each)));
+    }
+    found.push(...last.map((each) => Buffer.from(each)));
+    expect(Buffer.concat(found).equals(content)).toBe(true);
   });
 
   test.each(['lent', 'kept'])('that is cut is read up to the cut, and then fails, %s', async (how) => {
@@ -228,7 +262,9 @@ describe('a large body of a known length over plain HTTP', () => {
       await pause(20);
       socket.write(content.subarray(1000, 2000));
       await pause(20);
-      socket.resetAndDestroy();
+      // A TLS connection has no reset of its own.
+      if (scheme === 'http') socket.resetAndDestroy();
+      else socket.destroy();
     });
     const body = await bodyFrom(open(), url);
     await pause(100);
@@ -259,16 +295,16 @@ describe('a large body of a known length over plain HTTP', () => {
     const { url } = await serve((socket) => {
       socket.write(Buffer.concat([Buffer.from(head(size)), content.subarray(0, mebibyte)]));
     });
-    const body = await bodyFrom(open({ idleTimeout: 100 }), url);
+    const body = await bodyFrom(open({ idleTimeout: 1000 }), url);
     const reading = (async () => {
       for await (const _piece of body);
     })();
-    await expect(reading).rejects.toThrow('silent for 100 ms');
+    await expect(reading).rejects.toThrow('silent for 1000 ms');
   });
 });
 
 test('a large body in chunks goes through the parser, and leaves its connection to the next request', async () => {
-  const { url, sockets } = await serve((socket) => {
+  const { url, sockets } = await serveWith('http', (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
     socket.write(Buffer.concat([Buffer.from(`${size.toString(16)}\r\n`), content, Buffer.from('\r\n0\r\n\r\n')]));
   });

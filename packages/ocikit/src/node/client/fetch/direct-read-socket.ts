@@ -1,6 +1,8 @@
-// TCP sockets whose bytes can be read past Node's HTTP parser, into a caller's buffers.
+// TCP and TLS sockets whose bytes can be read past Node's HTTP parser, into a caller's buffers.
 import { connect } from 'node:net';
-import type { NetConnectOpts, Socket } from 'node:net';
+import type { NetConnectOpts, OnReadOpts, Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
+import type { ConnectionOptions as TlsOptions, TLSSocket } from 'node:tls';
 
 /** The size, in bytes, of the one buffer that a socket reads into while the HTTP parser listens. */
 const bufferSize = 64 * 1024;
@@ -13,7 +15,11 @@ export interface DirectReceiver {
   received(count: number, buffer: Uint8Array): boolean;
 }
 
-const receivers = new WeakMap<Socket, { receiver: DirectReceiver | undefined }>();
+interface Slot {
+  receiver: DirectReceiver | undefined;
+}
+
+const receivers = new WeakMap<Socket, Slot>();
 
 /**
  * Opens a TCP connection that reads into one buffer. By default Node allocates 64 KiB for each read, and for large
@@ -21,22 +27,39 @@ const receivers = new WeakMap<Socket, { receiver: DirectReceiver | undefined }>(
  * it delivers.
  */
 export function connectForDirectReads(address: NetConnectOpts & { host: string; port: number }): Socket {
-  const buffer = Buffer.allocUnsafeSlow(bufferSize);
-  const slot: { receiver: DirectReceiver | undefined } = { receiver: undefined };
-  const socket: Socket = connect({
-    ...address,
-    noDelay: true,
-    onread: {
-      buffer: () => slot.receiver?.nextBuffer() ?? buffer,
-      callback: (count, read) => {
-        if (slot.receiver !== undefined) return slot.receiver.received(count, read);
-        socket.emit('data', Buffer.from(read.buffer, read.byteOffset, count));
-        return true;
-      },
-    },
-  });
+  const slot: Slot = { receiver: undefined };
+  const socket: Socket = connect({ ...address, noDelay: true, onread: readsOf(slot, () => socket) });
   receivers.set(socket, slot);
   return socket;
+}
+
+/**
+ * Opens a TLS connection that reads into one buffer, as {@link connectForDirectReads} does. Each read gives at most one
+ * TLS record, which is 16 KiB.
+ */
+export function connectSecurelyForDirectReads(options: TlsOptions & { host: string; port: number }): TLSSocket {
+  const slot: Slot = { receiver: undefined };
+  // Node passes these on to the TCP socket below. Its types know no `onread` here.
+  const all: TlsOptions & { onread: OnReadOpts; noDelay: boolean } = {
+    ...options,
+    noDelay: true,
+    onread: readsOf(slot, () => socket),
+  };
+  const socket: TLSSocket = connectSecurely(all);
+  receivers.set(socket, slot);
+  return socket;
+}
+
+function readsOf(slot: Slot, socket: () => Socket): OnReadOpts {
+  const buffer = Buffer.allocUnsafeSlow(bufferSize);
+  return {
+    buffer: () => slot.receiver?.nextBuffer() ?? buffer,
+    callback: (count, read) => {
+      if (slot.receiver !== undefined) return slot.receiver.received(count, read);
+      socket().emit('data', Buffer.from(read.buffer, read.byteOffset, count));
+      return true;
+    },
+  };
 }
 
 /** Whether {@link readDirectly} works for this socket. */
