@@ -63,7 +63,8 @@ export function diskBlobs(dir: string, { verifyOnRead = false }: DiskBlobsOption
       if (checks !== undefined) {
         if (await checks.isDamaged(path)) throw blobUnknown(repository, digest);
         if (range === undefined && ranges === undefined) {
-          return createContent({ descriptor, signal, source: { iterate: () => checks.read(path, digest) } });
+          const source = checks.source(path, digest, descriptor.size, () => openBlob(path));
+          return createContent({ descriptor, signal, source });
         }
       }
       if (ranges === undefined) {
