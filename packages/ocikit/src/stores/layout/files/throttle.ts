@@ -22,8 +22,13 @@ export class Throttle {
   #waited = 0;
 
   /** True if a client has just pushed and no caller needs the work at once. */
-  get #isPushing(): boolean {
-    return this.#urgent === 0 && performance.now() - this.#pushedAt < recentPush;
+  get #mustPause(): boolean {
+    return this.#urgent === 0 && this.isPushing;
+  }
+
+  /** True if a client has just pushed. */
+  get isPushing(): boolean {
+    return performance.now() - this.#pushedAt < recentPush;
   }
 
   /** Notes that a client is pushing. */
@@ -60,13 +65,13 @@ export class Throttle {
    */
   async rest(work: number): Promise<void> {
     const until = performance.now() + Math.min(work * pausePerWaited, longestRest);
-    while (this.#isPushing && performance.now() < until) {
+    while (this.#mustPause && performance.now() < until) {
       await delay(Math.min(Math.max(until - performance.now(), 1), recentPush));
     }
   }
 
   async #pause(milliseconds: number): Promise<void> {
-    if (this.#isPushing && milliseconds >= 1) await delay(milliseconds);
+    if (this.#mustPause && milliseconds >= 1) await delay(milliseconds);
   }
 
   /** Runs without pauses, because a caller needs the result at once. */

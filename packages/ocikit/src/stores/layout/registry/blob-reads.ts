@@ -10,6 +10,8 @@ import type { BlobContent, ContentSource, Digest, GetBlobOptions } from '../../.
 import { openBlobFile, openBlobNow, readerOf, readOpened, statsOf } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
+import { copyOf } from './manifest-cache.ts';
+
 /** Bytes. A blob up to this size is read on this thread, and may stay in memory. */
 const small = 64 * 1024;
 /** Bytes that an entry of the cache takes besides its blob. */
@@ -46,6 +48,8 @@ export interface BlobReadsOptions {
 export class BlobReads {
   /** The files that were compared with their digests. */
   readonly verified: VerifiedFiles = new VerifiedFiles();
+  /** Blobs that were opened so far. */
+  reads = 0;
   readonly #verify: boolean;
   readonly #warn: Warn;
   readonly #kept: RecentlyUsed<Kept>;
@@ -85,6 +89,7 @@ export class BlobReads {
 
   /** The content of a blob. It is lazy: an error occurs when it is read. */
   open(path: string, digest: Digest, { size, stats }: FoundBlob, { range, signal }: GetBlobOptions): BlobContent {
+    this.reads++;
     const descriptor = blobDescriptor(digest, size);
     if (size > 0 && size <= small) {
       return createContent({ descriptor, range, signal, source: this.#small(path, digest, size, stats) });
@@ -141,7 +146,7 @@ function identityIn({ ino, size, mtimeMs, ctimeMs }: FileIdentity): FileIdentity
   return { ino, size, mtimeMs, ctimeMs };
 }
 
-/** The bytes as a source, in a copy: a reader may change what it gets. A small Buffer shares a pool. */
+/** The bytes as a source, in a copy: a reader may change what it gets. */
 function piecesOf(bytes: Uint8Array): ContentSource {
-  return { pieces: [Buffer.from(bytes)] };
+  return { pieces: [copyOf(bytes)] };
 }
