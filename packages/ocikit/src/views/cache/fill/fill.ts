@@ -3,7 +3,9 @@ import { abortable } from '../../../transfer/index.ts';
 import { isRegistryError, mediaTypes } from '../../../model/index.ts';
 import type { BlobContent, BlobUpload, Descriptor, Registry } from '../../../model/index.ts';
 
+import { later } from '../shared/index.ts';
 import { ReadAhead } from './read-ahead.ts';
+import { RecentBytes } from './recent-bytes.ts';
 import { wrongAnswer } from '../upstream/index.ts';
 import type { Upstream } from '../upstream/index.ts';
 import { Waiters } from './waiters.ts';
@@ -14,6 +16,8 @@ import { Waiters } from './waiters.ts';
 export const heldBack: number = 64 * 1024;
 /** Bytes. A download that lacks no more than this is finished even without a reader. */
 const littleMissing = 16 * 1024 * 1024;
+/** Milliseconds after the end for which the last bytes stay in memory, for the readers that need them. */
+const shortly = 1000;
 
 /**
  * The end of a download: the blob is kept (`kept`), the upstream sent other content (`wrong`) or not all of it (`cut`),
@@ -49,6 +53,7 @@ export class Fill {
   readonly #source: FillSource;
   readonly #incoming: ReadAhead;
   readonly #moved = new Waiters();
+  readonly #recent = new RecentBytes();
   #written: number;
   #outcome: FillOutcome | undefined;
   #hasLeft = false;
@@ -97,6 +102,11 @@ export class Fill {
     }
   }
 
+  /** Bytes from `start` on and before `end` that are in memory and can be read now; undefined if there are none. */
+  recent(start: number, end: number): Uint8Array | undefined {
+    return this.#recent.from(start, Math.min(end, this.available));
+  }
+
   /** The bytes that can be read now, from `start` and before `end`. */
   async read(start: number, end: number): Promise<BlobContent> {
     const { store, repository, upload } = this.#source;
@@ -118,6 +128,7 @@ export class Fill {
     this.#outcome = outcome;
     this.#isCommitting = false;
     this.#moved.wake();
+    later(shortly, () => this.#recent.clear());
     if (outcome.type !== 'kept') await this.#source.content.cancel().catch(() => undefined);
     return outcome;
   }
@@ -138,7 +149,9 @@ export class Fill {
       }
       if (pieces === undefined) break;
       try {
-        this.#written = await upload.append(iterate(pieces));
+        const [before, bytes] = [this.#written, joined(pieces)];
+        this.#written = await upload.append(bytes);
+        this.#recent.add(before, bytes);
       } catch (error) {
         return { type: 'unkept', error };
       }
@@ -159,6 +172,15 @@ export class Fill {
   }
 }
 
-async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
-  yield* pieces;
+/** Many small pieces would each be written on their own, to the store and to every reader. */
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) return only;
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }
