@@ -24,7 +24,7 @@ function check(root: string, isShared: boolean, pace: BackgroundChecksPace): Che
   const warnings: string[] = [];
   const warn = (message: string): void => void warnings.push(message);
   const blobs = new BlobReads({ verify: true, memory: 0, warn });
-  const store = new LayoutStore({ root, isShared, durability: 'none', warn });
+  const store = new LayoutStore({ root, isShared, defaultRepository: undefined, durability: 'none', warn });
   const checks = new BackgroundChecks(store, blobs, pace);
   checks.start();
   onTestFinished(() => checks.stop());

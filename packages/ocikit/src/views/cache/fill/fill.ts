@@ -136,27 +136,9 @@ export class Fill {
   async #transfer(): Promise<FillOutcome> {
     const { upload } = this.#source;
     const { digest, size } = this.descriptor;
-    for (;;) {
-      let pieces: Uint8Array[] | undefined;
-      try {
-        pieces = await this.#incoming.take();
-      } catch (error) {
-        if (this.#hasLeft) return { type: 'left', error };
-        if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID')) {
-          return { type: 'wrong', error: wrongAnswer(error.message, error) };
-        }
-        return { type: 'cut', error: this.#source.upstream.note(error) };
-      }
-      if (pieces === undefined) break;
-      try {
-        const [before, bytes] = [this.#written, joined(pieces)];
-        this.#written = await upload.append(bytes);
-        this.#recent.add(before, bytes);
-      } catch (error) {
-        return { type: 'unkept', error };
-      }
-      this.#moved.wake();
-    }
+    // An upload that can be read tells what it has. Any other one gets a part at a time, to know what it has taken.
+    const failure = upload.read === undefined ? await this.#appendParts() : await this.#appendAll();
+    if (failure !== undefined) return failure;
     try {
       if (this.#written !== size && size !== Number.POSITIVE_INFINITY) {
         return { type: 'wrong', error: wrongAnswer(`${this.#written} bytes where ${size} were announced`) };
@@ -170,17 +152,61 @@ export class Fill {
       return { type: 'wrong', error: wrongAnswer(error.message, error) };
     }
   }
-}
 
-/** Many small pieces would each be written on their own, to the store and to every reader. */
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const [only] = pieces;
-  if (only !== undefined && pieces.length === 1) return only;
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
+  /** Appends everything in one call: the store need not close and open the upload after each part. */
+  async #appendAll(): Promise<FillOutcome | undefined> {
+    const { upload, start } = this.#source;
+    let failure: FillOutcome | undefined;
+    const take = async (): Promise<Uint8Array | undefined> => {
+      try {
+        return await this.#incoming.take();
+      } catch (error) {
+        failure = this.#failed(error);
+        throw error;
+      }
+    };
+    const parts = async function* (this: Fill): AsyncGenerator<Uint8Array, void, undefined> {
+      let position = start;
+      for (let part = await take(); part !== undefined; part = await take()) {
+        yield part;
+        this.#recent.add(position, part);
+        position += part.length;
+        // The store asks for the next part when it has taken this one.
+        this.#written = Math.min(position, upload.size ?? position);
+        this.#moved.wake();
+      }
+    };
+    try {
+      this.#written = await upload.append(parts.call(this));
+      return undefined;
+    } catch (error) {
+      return failure ?? { type: 'unkept', error };
+    }
   }
-  return all;
+
+  async #appendParts(): Promise<FillOutcome | undefined> {
+    for (;;) {
+      let part: Uint8Array | undefined;
+      try {
+        part = await this.#incoming.take();
+      } catch (error) {
+        return this.#failed(error);
+      }
+      if (part === undefined) return undefined;
+      try {
+        this.#written = await this.#source.upload.append(part);
+      } catch (error) {
+        return { type: 'unkept', error };
+      }
+    }
+  }
+
+  /** The outcome of a download that failed with this error. */
+  #failed(error: unknown): FillOutcome {
+    if (this.#hasLeft) return { type: 'left', error };
+    if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID')) {
+      return { type: 'wrong', error: wrongAnswer(error.message, error) };
+    }
+    return { type: 'cut', error: this.#source.upstream.note(error) };
+  }
 }
