@@ -23,16 +23,13 @@ interface Known {
 /** True if the file has not been replaced or written to between the two looks. */
 export function isSameFile(one: FileIdentity, other: FileIdentity): boolean {
   return (
-    one.ino === other.ino &&
-    one.size === other.size &&
-    one.mtimeMs === other.mtimeMs &&
-    one.ctimeMs === other.ctimeMs
+    one.ino === other.ino && one.size === other.size && one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
   );
 }
 
 /**
  * True if a write to the file at this moment could leave its identity as it is: its last write and the change of its
- * name were in this tick of the clock. What is known about such a file must not be remembered.
+ * name were in this tick of the clock. Nothing about such a file may be remembered.
  */
 export function mayChangeUnseen({ mtimeMs, ctimeMs }: FileIdentity): boolean {
   return Date.now() - ctimeMs < tick && ctimeMs - mtimeMs < tick;

@@ -58,12 +58,12 @@ export function verifyingFileReader(handle: FileHandle, file: FileToVerify): Byt
 export function verifiedSource(file: FileToVerify, open: () => Promise<FileHandle>): ContentSource {
   if (file.size > 0) return { open: async () => verifyingFileReader(await open(), file) };
   // An empty blob is never read, so check its digest now.
-  return { iterate: () => verifiedEmpty(file) };
+  return { iterate: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => verifiedEnd(file) }) }) };
 }
 
-async function* verifiedEmpty({ digest, onDamage }: FileToVerify): AsyncGenerator<never, void, undefined> {
+function verifiedEnd({ digest, onDamage }: FileToVerify): IteratorReturnResult<undefined> {
   const found = digestOf(new Uint8Array(), splitDigest(digest).algorithm);
-  if (found === digest) return;
+  if (found === digest) return { done: true, value: undefined };
   onDamage?.();
   throw wrongDigest(digest, found);
 }

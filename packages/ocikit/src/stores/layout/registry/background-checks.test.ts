@@ -17,7 +17,7 @@ import { BlobReads } from './blob-reads.ts';
 interface Checking {
   blobs: BlobReads;
   warnings: string[];
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 function check(root: string, isShared: boolean, pace: BackgroundChecksPace): Checking {

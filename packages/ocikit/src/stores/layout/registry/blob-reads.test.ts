@@ -36,8 +36,8 @@ function changed(bytes: Uint8Array, at: number): Uint8Array {
 }
 
 /** Much faster than comparing every number. */
-function expectSame(found: Uint8Array | undefined, expected: Uint8Array): void {
-  expect(Buffer.compare(found ?? new Uint8Array(), expected)).toBe(0);
+function expectSame(bytes: Uint8Array | undefined, expected: Uint8Array): void {
+  expect(Buffer.compare(bytes ?? new Uint8Array(), expected)).toBe(0);
 }
 
 const wrong = { code: 'DIGEST_INVALID' };

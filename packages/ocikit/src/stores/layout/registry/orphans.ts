@@ -56,9 +56,7 @@ export async function* filesOf(layout: Layout): AsyncGenerator<Digest, void, und
 }
 
 /** The blobs and manifests in the directory of a layout, in any order. */
-export async function* filesIn(
-  directory: string,
-): AsyncGenerator<{ digest: Digest; path: string }, void, undefined> {
+export async function* filesIn(directory: string): AsyncGenerator<{ digest: Digest; path: string }, void, undefined> {
   const blobs = join(directory, 'blobs');
   for await (const algorithm of entriesIn(blobs)) {
     // Other tools may leave files beside the directories.

@@ -32,21 +32,25 @@ export class ReadAhead {
 
   async #read(): Promise<void> {
     try {
-      while (this.#end === undefined) {
+      while (!this.#isOver()) {
         const next = await this.#pieces.next();
         if (next.done === true) {
           this.#end ??= 'end';
           break;
         }
-        if (this.#end !== undefined) break;
+        if (this.#isOver()) break;
         this.#add(next.value);
         this.#came.wake();
-        while (this.#waiting.length >= most && this.#end === undefined) await this.#taken.next();
+        while (this.#waiting.length >= most && !this.#isOver()) await this.#taken.next();
       }
     } catch (error) {
       this.#end ??= { error };
     }
     this.#came.wake();
+  }
+
+  #isOver(): boolean {
+    return this.#end !== undefined;
   }
 
   #add(piece: Uint8Array): void {
@@ -66,7 +70,7 @@ export class ReadAhead {
   async #wholePart(): Promise<void> {
     const until = performance.now() + patience;
     const timer = setTimeout(() => this.#came.wake(), patience + 1);
-    while (this.#waiting.length === 0 && this.#end === undefined && performance.now() < until) await this.#came.next();
+    while (this.#waiting.length === 0 && !this.#isOver() && performance.now() < until) await this.#came.next();
     clearTimeout(timer);
   }
 
@@ -96,6 +100,6 @@ export class ReadAhead {
     this.#came.wake();
     this.#taken.wake();
     // Do not wait: a source that hangs never answers.
-    this.#pieces.return?.()?.catch(() => undefined);
+    this.#pieces.return?.().catch(() => undefined);
   }
 }

@@ -1,15 +1,15 @@
 // The last bytes of a running download, in memory: its readers need not read them from the store.
 
 /** Bytes that one download keeps. Readers that keep pace are never further behind. */
-const mostOfOne = 8 * 1024 * 1024;
+const mostOfOne = 4 * 1024 * 1024;
 /** Bytes that all downloads of the process keep together. */
-const mostOfAll = 64 * 1024 * 1024;
+const mostOfAll = 32 * 1024 * 1024;
 
 let inUse = 0;
 
 /** The last bytes of a download. They are dropped in their order when there are too many. */
 export class RecentBytes {
-  #pieces: { start: number; bytes: Uint8Array }[] = [];
+  readonly #pieces: { start: number; bytes: Uint8Array }[] = [];
   #size = 0;
 
   /** Adds the bytes that follow the last ones. They must not change any more. */

@@ -274,7 +274,8 @@ describe('a large blob', () => {
   const size = 24 * 1024 * 1024 + 12_345;
   const content = Buffer.alloc(size);
   let state = 1;
-  for (let at = 0; at + 4 < size; at += 4) content.writeUInt32LE((state = (state * 1_664_525 + 1_013_904_223) >>> 0), at);
+  for (let at = 0; at + 4 < size; at += 4)
+    content.writeUInt32LE((state = (state * 1_664_525 + 1_013_904_223) >>> 0), at);
   const wanted = digestOf(content);
 
   /** The body in chunks of this size, or as it is. */
