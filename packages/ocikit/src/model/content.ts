@@ -88,6 +88,11 @@ export interface BlobContent extends AsyncIterable<Uint8Array>, AsyncDisposable 
    * content too.
    */
   open(): Promise<void>;
+  /**
+   * The bytes if they are few and in memory already. The content then counts as read. Undefined: read it in
+   * another way. Optional: saves a server the waits of reading a small blob.
+   */
+  ready?(): Uint8Array | undefined;
   /** Writes the next bytes to the start of `buffer`. Returns how many, 0 at the end. */
   readInto(buffer: Uint8Array): Promise<number>;
   /**
@@ -164,6 +169,8 @@ export function createContent(options: CreateContentOptions): BlobContent {
 }
 
 const pieceSize = 256 * 1024;
+/** Bytes. Larger content is sent in pieces, at the reader's pace. */
+const largestReady = 64 * 1024;
 const defaultBytesLimit = 64 * 1024 * 1024;
 
 class Content implements BlobContent {
@@ -192,6 +199,19 @@ class Content implements BlobContent {
     this.#assertUsable();
     // The other forms of source are always open.
     if ('open' in this.#source) await this.#openReader();
+  }
+
+  ready(): Uint8Array | undefined {
+    const source = this.#source;
+    if (!('pieces' in source) || source.pieces.length !== 1 || this.#way !== undefined) return undefined;
+    const [only] = source.pieces;
+    // Reading reports a wrong size.
+    if (only === undefined || only.length !== this.descriptor.size || only.length > largestReady) return undefined;
+    this.#assertUsable();
+    this.#begin('iteration');
+    this.#ended = true;
+    const { start, end } = this.range;
+    return start === 0 && end === only.length ? only : only.subarray(start, end);
   }
 
   async #openReader(): Promise<void> {

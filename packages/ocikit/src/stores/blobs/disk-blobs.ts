@@ -23,9 +23,9 @@ import { FileChecks } from './file-checks.ts';
 /** Options of {@link diskBlobs}. */
 export interface DiskBlobsOptions {
   /**
-   * Compute the digest of each blob that is read as a whole; reading a damaged blob fails. A damaged blob counts as
-   * missing, so that clients push it again: a HEAD request reads a file that has not been looked at since it was
-   * written. Default: false.
+   * Compare each blob that is read as a whole with its digest; reading a damaged blob fails. A damaged blob counts as
+   * missing, so that clients push it again: a HEAD request reads a file that has not been compared yet. A file is
+   * hashed again when its inode, size or times change. Default: false.
    */
   verifyOnRead?: boolean | undefined;
 }
@@ -63,7 +63,8 @@ export function diskBlobs(dir: string, { verifyOnRead = false }: DiskBlobsOption
       if (checks !== undefined) {
         if (await checks.isDamaged(path)) throw blobUnknown(repository, digest);
         if (range === undefined && ranges === undefined) {
-          return createContent({ descriptor, signal, source: { iterate: () => checks.read(path, digest) } });
+          const source = checks.source(path, digest, descriptor.size, () => openBlob(path));
+          return createContent({ descriptor, signal, source });
         }
       }
       if (ranges === undefined) {

@@ -1,24 +1,15 @@
 // Hashes blob files, and remembers which ones are intact until they change.
-import { createReadStream } from 'node:fs';
+import type { Stats } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { stat } from 'node:fs/promises';
 
-import { Digester, RegistryError, splitDigest, wrongDigest } from '../../model/index.ts';
-import type { Digest } from '../../model/index.ts';
-import { isMissing } from '../disk/index.ts';
-
-/** Files whose state is remembered. */
-const most = 10_000;
-/** Bytes that are read at a time. */
-const piece = 256 * 1024;
-
-interface Known {
-  identity: string;
-  isIntact: boolean;
-}
+import { blobDescriptor, createContent, isRegistryError } from '../../model/index.ts';
+import type { ContentSource, Digest } from '../../model/index.ts';
+import { isMissing, openRegular, VerifiedFiles, verifiedSource } from '../disk/index.ts';
 
 /** Compares files with their digests. A file that has not changed since is not hashed again. */
 export class FileChecks {
-  readonly #known = new Map<string, Known>();
+  readonly #known = new VerifiedFiles();
   readonly #running = new Map<string, Promise<boolean>>();
 
   /** True if the file is there and has the right bytes. Concurrent callers share one look. */
@@ -32,70 +23,43 @@ export class FileChecks {
   }
 
   async #look(path: string, digest: Digest): Promise<boolean> {
-    const known = await this.#knownOf(path);
-    if (known !== undefined) return known.isIntact;
+    const stats = await statsOf(path);
+    if (stats === undefined || this.#known.isDamaged(path, stats)) return false;
+    if (this.#known.isIntact(path, stats)) return true;
+    const source = this.source(path, digest, stats.size, () => openRegular(path));
+    const content = createContent({ descriptor: blobDescriptor(digest, stats.size), source });
     try {
-      for await (const bytes of this.read(path, digest)) void bytes;
+      for await (const bytes of content) void bytes;
       return true;
     } catch (error) {
-      if (error instanceof RegistryError && error.code === 'DIGEST_INVALID') return false;
-      if (isMissing(error)) return false;
+      if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID') || isMissing(error)) return false;
       throw error;
     }
   }
 
   /** True if the file is known to have other bytes than its digest says. */
   async isDamaged(path: string): Promise<boolean> {
-    return (await this.#knownOf(path))?.isIntact === false;
-  }
-
-  async #knownOf(path: string): Promise<Known | undefined> {
-    const known = this.#known.get(path);
-    return known !== undefined && known.identity === (await identityOf(path)) ? known : undefined;
+    const stats = await statsOf(path);
+    return stats !== undefined && this.#known.isDamaged(path, stats);
   }
 
   /** Notes that a file with the right bytes was just written. */
   async noteIntact(path: string): Promise<void> {
-    this.#note(path, await identityOf(path), true);
+    const stats = await statsOf(path);
+    if (stats !== undefined) this.#known.note(path, stats, true);
   }
 
-  /**
-   * Reads a whole file, and fails before its last piece if the bytes are wrong: a client that has received every byte
-   * would not notice a later error.
-   */
-  async *read(path: string, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {
-    const before = await identityOf(path);
-    const digester = new Digester(splitDigest(digest).algorithm);
-    let last: Uint8Array | undefined;
-    for await (const read of createReadStream(path, { highWaterMark: piece })) {
-      const bytes = read as Uint8Array;
-      digester.update(bytes);
-      if (last !== undefined) yield last;
-      last = bytes;
-    }
-    const found = digester.digest();
-    this.#note(path, before, found === digest);
-    if (found !== digest) throw wrongDigest(digest, found);
-    if (last !== undefined) yield last;
-  }
-
-  #note(path: string, identity: string, isIntact: boolean): void {
-    this.#known.delete(path);
-    this.#known.set(path, { identity, isIntact });
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= most) break;
-      this.#known.delete(oldest);
-    }
+  /** A whole file, whose reading fails before its last bytes if they are wrong. */
+  source(path: string, digest: Digest, size: number, open: () => Promise<FileHandle>): ContentSource {
+    return verifiedSource({ path, digest, size, known: this.#known }, open);
   }
 }
 
-/** A text that changes when the file is replaced or written to; empty if there is none. */
-async function identityOf(path: string): Promise<string> {
+async function statsOf(path: string): Promise<Stats | undefined> {
   try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+    return await stat(path);
   } catch (error) {
-    if (isMissing(error)) return '';
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

@@ -243,7 +243,7 @@ describe('a blob that is being downloaded', () => {
     expect(await far.bytes()).toEqual(other.bytes.subarray(39_000_000, 39_000_100));
     expect(other.asked).toEqual([range]);
     expect(beside.events.map(({ type }) => type)).toEqual(['passed']);
-    await vi.waitFor(() => expect(events.some(({ type }) => type === 'kept')).toBe(true));
+    await vi.waitFor(() => expect(events.some(({ type }) => type === 'kept')).toBe(true), { timeout: 10_000 });
   });
 
   test('ends for a reader whose signal is aborted, and not for the others', async () => {

@@ -46,6 +46,14 @@ class WatchedContent implements BlobContent {
     return this.#step(this.#content.open());
   }
 
+  ready(): Uint8Array | undefined {
+    const bytes = this.#content.ready?.();
+    if (bytes === undefined) return undefined;
+    this.#bytes = bytes.length;
+    this.#end();
+    return bytes;
+  }
+
   async readInto(buffer: Uint8Array): Promise<number> {
     const count = await this.#step(this.#content.readInto(buffer));
     this.#bytes += count;

@@ -49,7 +49,8 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
     }
     const reply = contentReply(content, digest, range);
     if (reply.body === undefined) await content.cancel();
-    else await content.open();
+    // Bytes that are in memory need no further wait.
+    else reply.body = content.ready?.() ?? (await content.open(), content);
     return reply;
   } catch (error) {
     await content.cancel();

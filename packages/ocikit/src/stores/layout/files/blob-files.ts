@@ -1,5 +1,6 @@
 // Looking at and reading the files that hold blobs and manifests. Symbolic links are never followed.
 import { closeSync, openSync, readSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,15 +22,20 @@ import {
 import { entriesOf, hasEntries, noFollow } from './reading.ts';
 import type { Warn } from './warn.ts';
 
+/** The size of a regular file, as {@link statsOfFile} finds it. */
+export function sizeOfFile(path: string, warn?: Warn): number | undefined {
+  return statsOfFile(path, warn)?.size;
+}
+
 /**
- * The size of a regular file; undefined if there is none, or if it is something else, such as a link or a FIFO.
+ * The stats of a regular file; undefined if there is none, or if it is something else, such as a link or a FIFO.
  * Synchronous: `lstat` takes microseconds, a thread a hundred.
  *
  * @param warn called if it is something else
  */
-export function sizeOfFile(path: string, warn?: Warn): number | undefined {
+export function statsOfFile(path: string, warn?: Warn): Stats | undefined {
   const stats = statsOf(path);
-  if (stats?.isFile() === true) return stats.size;
+  if (stats?.isFile() === true) return stats;
   if (stats !== undefined)
     warn?.('content is no regular file: it counts as missing', { file: path, kind: kindOf(stats) });
   return undefined;
@@ -65,16 +71,10 @@ export function readerOf(path: string, range: ResolvedRange): Promise<ByteReader
 }
 
 function readSmall(path: string, { start, end }: ResolvedRange): ByteReader {
-  let bytes = Buffer.allocUnsafe(end - start);
-  // Callers have just checked that it is a regular file, and if it no longer is, this does not wait.
-  const file = missingIsUnknown(() => openSync(path, noFollow));
+  const file = openBlobNow(path);
+  let bytes: Buffer;
   try {
-    for (let at = 0; at < bytes.length;) {
-      const length = bytes.length - at;
-      const count = missingIsUnknown(() => readSync(file, bytes, at, length, start + at));
-      if (count === 0) bytes = bytes.subarray(0, at);
-      at += count;
-    }
+    bytes = readOpened(file, start, end);
   } finally {
     closeSync(file);
   }
@@ -88,8 +88,30 @@ function readSmall(path: string, { start, end }: ResolvedRange): ByteReader {
   };
 }
 
+/**
+ * Opens the file of a blob on this thread. Callers have just checked that it is a regular file, and if it no longer is,
+ * this does not wait.
+ *
+ * @throws RegistryError BLOB_UNKNOWN if the file is gone
+ */
+export function openBlobNow(path: string): number {
+  return missingIsUnknown(() => openSync(path, noFollow));
+}
+
+/** Reads a part of an open file on this thread. The file may have fewer bytes. */
+export function readOpened(file: number, start: number, end: number): Buffer {
+  const bytes = Buffer.allocUnsafe(end - start);
+  for (let at = 0; at < bytes.length;) {
+    const length = bytes.length - at;
+    const count = missingIsUnknown(() => readSync(file, bytes, at, length, start + at));
+    if (count === 0) return bytes.subarray(0, at);
+    at += count;
+  }
+  return bytes;
+}
+
 async function openReader(path: string, range: ResolvedRange): Promise<ByteReader> {
-  return fileReader(await openFile(path), range.start);
+  return fileReader(await openBlobFile(path), range.start);
 }
 
 /**
@@ -98,10 +120,15 @@ async function openReader(path: string, range: ResolvedRange): Promise<ByteReade
  * @throws RegistryError BLOB_UNKNOWN if the file is gone
  */
 export async function partsReaderOf(path: string, first: ResolvedRange): Promise<ByteReader> {
-  return partsReader(await openFile(path), first.start);
+  return partsReader(await openBlobFile(path), first.start);
 }
 
-function openFile(path: string): Promise<FileHandle> {
+/**
+ * Opens the file of a blob.
+ *
+ * @throws RegistryError BLOB_UNKNOWN if the file is gone
+ */
+export async function openBlobFile(path: string): Promise<FileHandle> {
   return open(path, noFollow).catch((error: unknown) =>
     missingIsUnknown((): never => {
       throw error;

@@ -1,6 +1,17 @@
 // Files and directories below a root: durable writes, slices, throttle, names of directories.
 export { openRegular, readRegular, readRegularNow, statsOf } from '../../disk/index.ts';
-export { hasBlobs, isFileOf, isNoFile, partsReaderOf, readerOf, sizeOfFile } from './blob-files.ts';
+export {
+  hasBlobs,
+  isFileOf,
+  isNoFile,
+  openBlobFile,
+  openBlobNow,
+  partsReaderOf,
+  readerOf,
+  readOpened,
+  sizeOfFile,
+  statsOfFile,
+} from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export { Files, isTemporaryName } from './files.ts';
 export type { Durability } from './files.ts';

@@ -38,8 +38,13 @@ export class Throttle {
   }
 
   /** True if a client has just pushed and no caller needs the work at once. */
-  get #isPushing(): boolean {
-    return this.#urgent === 0 && this.#clock.now() - this.#pushedAt < recentPush;
+  get #mustPause(): boolean {
+    return this.#urgent === 0 && this.isPushing;
+  }
+
+  /** True if a client has just pushed. */
+  get isPushing(): boolean {
+    return this.#clock.now() - this.#pushedAt < recentPush;
   }
 
   /** Notes that a client is pushing. */
@@ -76,13 +81,13 @@ export class Throttle {
    */
   async rest(work: number): Promise<void> {
     const until = this.#clock.now() + Math.min(work * pausePerWaited, longestRest);
-    while (this.#isPushing && this.#clock.now() < until) {
+    while (this.#mustPause && this.#clock.now() < until) {
       await this.#clock.delay(Math.min(Math.max(until - this.#clock.now(), 1), recentPush));
     }
   }
 
   async #pause(milliseconds: number): Promise<void> {
-    if (this.#isPushing && milliseconds >= 1) await this.#clock.delay(milliseconds);
+    if (this.#mustPause && milliseconds >= 1) await this.#clock.delay(milliseconds);
   }
 
   /** Runs without pauses, because a caller needs the result at once. */

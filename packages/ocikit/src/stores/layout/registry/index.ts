@@ -1,4 +1,5 @@
 // The Registry, Maintenance and History over the layouts of a root.
+export { BackgroundChecks } from './background-checks.ts';
 export { layoutDeleter } from './deleter.ts';
 export { layoutHistory } from './history.ts';
 export { layoutLister } from './lister.ts';

@@ -52,13 +52,18 @@ export class Orphans {
 
 /** The digests of all files in a layout, in any order. */
 export async function* filesOf(layout: Layout): AsyncGenerator<Digest, void, undefined> {
-  const blobs = join(layout.path, 'blobs');
+  for await (const { digest } of filesIn(layout.path)) yield digest;
+}
+
+/** The blobs and manifests in the directory of a layout, in any order. */
+export async function* filesIn(directory: string): AsyncGenerator<{ digest: Digest; path: string }, void, undefined> {
+  const blobs = join(directory, 'blobs');
   for await (const algorithm of entriesIn(blobs)) {
     // Other tools may leave files beside the directories.
     if (!algorithm.isDirectory() && !algorithm.isSymbolicLink()) continue;
     for await (const encoded of entriesIn(join(blobs, algorithm.name))) {
       const digest = `${algorithm.name}:${encoded.name}`;
-      if (isDigest(digest)) yield digest;
+      if (isDigest(digest)) yield { digest, path: join(blobs, algorithm.name, encoded.name) };
     }
   }
 }

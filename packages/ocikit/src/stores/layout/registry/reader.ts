@@ -6,6 +6,7 @@ import { manifestUnknown, Recent } from '../../repository/index.ts';
 
 import type { Layout } from '../index/index.ts';
 
+import type { FoundBlob } from './blob-reads.ts';
 import type { LayoutState, ManifestFile } from './state.ts';
 
 /** The reading methods of a layout registry. */
@@ -66,25 +67,25 @@ export function layoutReader(state: LayoutState): Reader {
     repository: string,
     digest: Digest,
     { signal }: CallOptions,
-  ): Promise<{ layout: Layout; size: number }> {
+  ): Promise<{ layout: Layout; found: FoundBlob }> {
     signal?.throwIfAborted();
     assertRepository(repository);
     parseDigest(digest);
     const layout = await layoutOf(repository);
     // Before the check, so that a concurrent removal of unused content sees the use.
     state.used.touch(layout.blobPath(digest));
-    const size = await state.sizeOfBlob(layout, repository, digest);
-    if (size === undefined) throw await state.blobUnknown(layout, repository, digest);
-    return { layout, size };
+    const blob = await state.findBlob(layout, repository, digest);
+    if (blob === undefined) throw await state.blobUnknown(layout, repository, digest);
+    return { layout, found: blob };
   }
 
   return {
     async getBlob(repository, digest, options = {}) {
-      const { layout, size } = await usedBlob(repository, digest, options);
-      return state.openBlob(layout, digest, size, options);
+      const { layout, found: blob } = await usedBlob(repository, digest, options);
+      return state.openBlob(layout, digest, blob, options);
     },
     async resolveBlob(repository, digest, options = {}) {
-      return blobDescriptor(digest, (await usedBlob(repository, digest, options)).size);
+      return blobDescriptor(digest, (await usedBlob(repository, digest, options)).found.size);
     },
     async getManifest(repository, digest, options) {
       return read(repository, await manifest(repository, digest, options));

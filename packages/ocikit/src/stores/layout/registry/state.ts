@@ -2,15 +2,7 @@
 import { renameSync, rmSync, statSync } from 'node:fs';
 
 import { isMissing } from '../../disk/index.ts';
-import {
-  blobDescriptor,
-  createContent,
-  createPartsContent,
-  Digester,
-  digestOf,
-  splitDigest,
-  wrongDigest,
-} from '../../../model/index.ts';
+import { blobDescriptor, createContent, createPartsContent, digestOf, splitDigest } from '../../../model/index.ts';
 import type {
   BlobContent,
   ContentSource,
@@ -26,16 +18,18 @@ import {
   hasBlobs,
   isNoFile,
   noFollow,
-  openRegular,
   partsReaderOf,
-  readerOf,
   readRegular,
   sizeOfFile,
   statsOf,
+  statsOfFile,
 } from '../files/index.ts';
+import type { Warn } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 import type { LayoutStore } from '../root/index.ts';
 
+import { BlobReads } from './blob-reads.ts';
+import type { FoundBlob } from './blob-reads.ts';
 import { Claims } from './claims.ts';
 import { copyOf, ManifestCache } from './manifest-cache.ts';
 import { Mentions } from './mentions.ts';
@@ -51,6 +45,18 @@ export interface ManifestFile {
   path: string;
   /** The descriptor in the index. */
   descriptor: Descriptor;
+}
+
+/** Options of {@link LayoutState}. */
+export interface LayoutStateOptions {
+  /** True if manifests may name missing content. */
+  sparse: boolean;
+  /** True if manifests with a malformed media type are refused. */
+  strictMediaTypes: boolean;
+  /** True if content is hashed when it is read and not known to be intact. */
+  verifyOnRead: boolean;
+  /** Bytes of small blobs that stay in memory. */
+  blobMemory: number;
 }
 
 /** State that the parts of a layout registry share. */
@@ -73,18 +79,18 @@ export class LayoutState {
   readonly mentions: Mentions = new Mentions();
   /** Small manifests that were read recently. */
   readonly manifests: ManifestCache = new ManifestCache();
-  /** Files in which a read found other bytes, with the numbers that tell whether they were replaced since. */
-  readonly #damaged = new Recent<string, string>(1000);
-  #hasDamaged = false;
+  /** Reads the files of blobs. */
+  readonly blobs: BlobReads;
   /** A repository for each recently used blob, for mounts without a source. */
   readonly #repositoriesWith = new Recent<Digest, string>(rememberedBlobs);
 
-  constructor(store: LayoutStore, options: { sparse: boolean; strictMediaTypes: boolean; verifyOnRead: boolean }) {
+  constructor(store: LayoutStore, options: LayoutStateOptions) {
     this.store = store;
     this.claims = new Claims(store.files.throttle);
     this.sparse = options.sparse;
     this.strictMediaTypes = options.strictMediaTypes;
     this.verifyOnRead = options.verifyOnRead;
+    this.blobs = new BlobReads({ verify: options.verifyOnRead, memory: options.blobMemory, warn: store.warn });
   }
 
   /**
@@ -135,9 +141,12 @@ export class LayoutState {
 
   /** The size of a blob of the repository; undefined if the repository does not have the blob. */
   async sizeOfBlob(layout: Layout, repository: string, digest: Digest): Promise<number | undefined> {
+    return (await this.findBlob(layout, repository, digest))?.size;
+  }
+
+  /** A blob of the repository; undefined if the repository does not have it, or its file is known to be damaged. */
+  async findBlob(layout: Layout, repository: string, digest: Digest): Promise<FoundBlob | undefined> {
     if (this.claims.isBeingRemoved(repository, digest)) return undefined;
-    // A client that is told so pushes the blob again.
-    if (this.#hasDamaged && this.#isDamaged(layout.blobPath(digest))) return undefined;
     if (!this.store.isShared) {
       await layout.explore(repository);
       if (this.claims.isBeingRemoved(repository, digest)) return undefined;
@@ -145,21 +154,33 @@ export class LayoutState {
         // A manifest's file is a blob only if it was pushed as one.
         if (layout.repositories.get(repository)?.index.blobs.has(digest) !== true) return undefined;
       }
-      const journalled = this.store.journalledContent(layout, digest)?.size;
-      return journalled ?? sizeOfFile(layout.blobPath(digest), this.store.warn);
+      const found = this.#lookAt(layout, digest, this.store.warn);
+      return this.#isDamaged(layout, digest, found) ? undefined : found;
     }
     const entry = (): { size: number } | undefined => layout.repositories.get(repository)?.index.blobs.get(digest);
     if (entry() === undefined) await layout.explore(repository);
     const known = entry();
     if (known === undefined || this.claims.isBeingRemoved(repository, digest)) return undefined;
-    const size = this.store.journalledContent(layout, digest)?.size ?? sizeOfFile(layout.blobPath(digest));
-    if (size === known.size) return size;
+    const found = this.#lookAt(layout, digest);
+    if (found?.size === known.size) return this.#isDamaged(layout, digest, found) ? undefined : found;
     this.store.warn('a blob is missing or has the wrong size', {
       file: layout.blobPath(digest),
-      size,
+      size: found?.size,
       known: known.size,
     });
     return undefined;
+  }
+
+  #lookAt(layout: Layout, digest: Digest, warn?: Warn): FoundBlob | undefined {
+    const journalled = this.store.journalledContent(layout, digest);
+    if (journalled !== undefined) return { size: journalled.size, stats: undefined };
+    const stats = statsOfFile(layout.blobPath(digest), warn);
+    return stats === undefined ? undefined : { size: stats.size, stats };
+  }
+
+  /** A client that is told that a damaged blob is missing pushes it again. */
+  #isDamaged(layout: Layout, digest: Digest, found: FoundBlob | undefined): boolean {
+    return this.blobs.hasDamaged && this.blobs.isDamaged(layout.blobPath(digest), found?.stats);
   }
 
   /** The error for a repository that lacks the blob. */
@@ -180,34 +201,16 @@ export class LayoutState {
   }
 
   /** The content of a blob, from the journal or its file. */
-  async openBlob(layout: Layout, digest: Digest, size: number, options: GetBlobOptions): Promise<BlobContent> {
-    const path = layout.blobPath(digest);
+  openBlob(layout: Layout, digest: Digest, found: FoundBlob, options: GetBlobOptions): BlobContent {
     const { range, ranges, signal } = options;
-    const descriptor = blobDescriptor(digest, size);
-    const isWhole = range === undefined;
+    const path = layout.blobPath(digest);
     const bytes = this.journalledBytes(layout, digest);
-    if (ranges !== undefined) {
-      const source: ContentSource =
-        bytes === undefined ? { open: (first) => partsReaderOf(path, first) } : { pieces: [bytes] };
-      return createPartsContent({ descriptor, ranges, signal, source });
-    }
-    if (bytes !== undefined) return createContent({ descriptor, range, signal, source: { pieces: [bytes] } });
-    if (this.verifyOnRead && isWhole) {
-      const onDamage = (): void => this.#noteDamaged(path);
-      return createContent({ descriptor, signal, source: { iterate: () => verified(path, digest, onDamage) } });
-    }
-    return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
-  }
-
-  #noteDamaged(path: string): void {
-    this.store.warn('a blob is damaged: it counts as missing until it is pushed again', { file: path });
-    this.#damaged.set(path, versionOf(path));
-    this.#hasDamaged = true;
-  }
-
-  #isDamaged(path: string): boolean {
-    const version = this.#damaged.get(path);
-    return version !== undefined && version === versionOf(path);
+    if (bytes === undefined && ranges === undefined) return this.blobs.open(path, digest, found, options);
+    const descriptor = blobDescriptor(digest, found.size);
+    const source: ContentSource =
+      bytes === undefined ? { open: (first) => partsReaderOf(path, first) } : { pieces: [bytes] };
+    if (ranges !== undefined) return createPartsContent({ descriptor, ranges, signal, source });
+    return createContent({ descriptor, range, signal, source });
   }
 
   /** The bytes that another process has pushed, if they may not be in their file yet. */
@@ -277,32 +280,4 @@ export function isInAnyRepository({ repositories }: Layout, digest: Digest): boo
     if (index.manifests.has(digest) || index.blobs.has(digest)) return true;
   }
   return false;
-}
-
-/** A text that changes when the file is replaced or written to. */
-function versionOf(path: string): string {
-  const { ino, size, mtimeNs } = statSync(path, { bigint: true, throwIfNoEntry: false }) ?? {};
-  return `${ino} ${size} ${mtimeNs}`;
-}
-
-async function* verified(
-  path: string,
-  digest: Digest,
-  onDamage: () => void,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const digester = new Digester(splitDigest(digest).algorithm);
-  let last: Uint8Array | undefined;
-  const file = await openRegular(path, noFollow);
-  for await (const piece of file.createReadStream({ highWaterMark: 256 * 1024 })) {
-    const bytes = piece as Uint8Array;
-    digester.update(bytes);
-    if (last !== undefined) yield last;
-    last = bytes;
-  }
-  // Before the last piece: an HTTP client that has received every byte would not notice an error.
-  if (digester.digest() !== digest) {
-    onDamage();
-    throw wrongDigest(digest, digester.digest());
-  }
-  if (last !== undefined) yield last;
 }

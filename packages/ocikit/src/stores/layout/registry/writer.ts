@@ -192,11 +192,13 @@ async function keepBlob(
       const records = blobRecords(state, layout, repository, digest, size);
       await store.commit(layout, records, { digest, bytes: small, place: () => stage.moveNow(path, small) });
       state.used.touch(path, stage.writtenAt);
+      state.blobs.noteWritten(path);
       await noteBlob(state, repository, digest);
       return;
     }
     try {
       await stage.moveTo(path);
+      state.blobs.noteWritten(path);
       await linkBlob(state, layout, repository, digest, size);
       state.used.touch(path, stage.writtenAt);
     } catch (error) {

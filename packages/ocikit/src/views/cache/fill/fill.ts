@@ -3,7 +3,9 @@ import { abortable } from '../../../transfer/index.ts';
 import { isRegistryError, mediaTypes } from '../../../model/index.ts';
 import type { BlobContent, BlobUpload, Descriptor, Registry } from '../../../model/index.ts';
 
+import { later } from '../shared/index.ts';
 import { ReadAhead } from './read-ahead.ts';
+import { RecentBytes } from './recent-bytes.ts';
 import { wrongAnswer } from '../upstream/index.ts';
 import type { Upstream } from '../upstream/index.ts';
 import { Waiters } from './waiters.ts';
@@ -14,6 +16,8 @@ import { Waiters } from './waiters.ts';
 export const heldBack: number = 64 * 1024;
 /** Bytes. A download that lacks no more than this is finished even without a reader. */
 const littleMissing = 16 * 1024 * 1024;
+/** Milliseconds after the end for which the last bytes stay in memory, for the readers that need them. */
+const shortly = 1000;
 
 /**
  * The end of a download: the blob is kept (`kept`), the upstream sent other content (`wrong`) or not all of it (`cut`),
@@ -49,6 +53,7 @@ export class Fill {
   readonly #source: FillSource;
   readonly #incoming: ReadAhead;
   readonly #moved = new Waiters();
+  readonly #recent = new RecentBytes();
   #written: number;
   #outcome: FillOutcome | undefined;
   #hasLeft = false;
@@ -97,6 +102,11 @@ export class Fill {
     }
   }
 
+  /** Bytes from `start` on and before `end` that are in memory and can be read now; undefined if there are none. */
+  recent(start: number, end: number): Uint8Array | undefined {
+    return this.#recent.from(start, Math.min(end, this.available));
+  }
+
   /** The bytes that can be read now, from `start` and before `end`. */
   async read(start: number, end: number): Promise<BlobContent> {
     const { store, repository, upload } = this.#source;
@@ -118,6 +128,7 @@ export class Fill {
     this.#outcome = outcome;
     this.#isCommitting = false;
     this.#moved.wake();
+    later(shortly, () => this.#recent.clear());
     if (outcome.type !== 'kept') await this.#source.content.cancel().catch(() => undefined);
     return outcome;
   }
@@ -125,25 +136,9 @@ export class Fill {
   async #transfer(): Promise<FillOutcome> {
     const { upload } = this.#source;
     const { digest, size } = this.descriptor;
-    for (;;) {
-      let pieces: Uint8Array[] | undefined;
-      try {
-        pieces = await this.#incoming.take();
-      } catch (error) {
-        if (this.#hasLeft) return { type: 'left', error };
-        if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID')) {
-          return { type: 'wrong', error: wrongAnswer(error.message, error) };
-        }
-        return { type: 'cut', error: this.#source.upstream.note(error) };
-      }
-      if (pieces === undefined) break;
-      try {
-        this.#written = await upload.append(iterate(pieces));
-      } catch (error) {
-        return { type: 'unkept', error };
-      }
-      this.#moved.wake();
-    }
+    // An upload that can be read tells what it has. Any other one gets a part at a time, to know what it has taken.
+    const failure = upload.read === undefined ? await this.#appendParts() : await this.#appendAll();
+    if (failure !== undefined) return failure;
     try {
       if (this.#written !== size && size !== Number.POSITIVE_INFINITY) {
         return { type: 'wrong', error: wrongAnswer(`${this.#written} bytes where ${size} were announced`) };
@@ -157,8 +152,61 @@ export class Fill {
       return { type: 'wrong', error: wrongAnswer(error.message, error) };
     }
   }
-}
 
-async function* iterate(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
-  yield* pieces;
+  /** Appends everything in one call: the store need not close and open the upload after each part. */
+  async #appendAll(): Promise<FillOutcome | undefined> {
+    const { upload, start } = this.#source;
+    let failure: FillOutcome | undefined;
+    const take = async (): Promise<Uint8Array | undefined> => {
+      try {
+        return await this.#incoming.take();
+      } catch (error) {
+        failure = this.#failed(error);
+        throw error;
+      }
+    };
+    const parts = async function* (this: Fill): AsyncGenerator<Uint8Array, void, undefined> {
+      let position = start;
+      for (let part = await take(); part !== undefined; part = await take()) {
+        yield part;
+        this.#recent.add(position, part);
+        position += part.length;
+        // The store asks for the next part when it has taken this one.
+        this.#written = Math.min(position, upload.size ?? position);
+        this.#moved.wake();
+      }
+    };
+    try {
+      this.#written = await upload.append(parts.call(this));
+      return undefined;
+    } catch (error) {
+      return failure ?? { type: 'unkept', error };
+    }
+  }
+
+  async #appendParts(): Promise<FillOutcome | undefined> {
+    for (;;) {
+      let part: Uint8Array | undefined;
+      try {
+        part = await this.#incoming.take();
+      } catch (error) {
+        return this.#failed(error);
+      }
+      if (part === undefined) return undefined;
+      try {
+        this.#written = await this.#source.upload.append(part);
+      } catch (error) {
+        return { type: 'unkept', error };
+      }
+    }
+  }
+
+  /** The outcome of a download that failed with this error. */
+  #failed(error: unknown): FillOutcome {
+    if (this.#hasLeft) return { type: 'left', error };
+    if (isRegistryError(error, 'DIGEST_INVALID', 'SIZE_INVALID')) {
+      return { type: 'wrong', error: wrongAnswer(error.message, error) };
+    }
+    return { type: 'cut', error: this.#source.upstream.note(error) };
+  }
 }

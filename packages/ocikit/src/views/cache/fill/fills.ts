@@ -1,6 +1,13 @@
 // The running downloads of a cache, and the bytes of the interrupted ones.
 import { abortable } from '../../../transfer/index.ts';
-import { createContent, createPartsContent, RegistryError, resolveRange, splitDigest } from '../../../model/index.ts';
+import {
+  createContent,
+  createPartsContent,
+  RegistryError,
+  resolveRange,
+  splitDigest,
+  verifiesPushes,
+} from '../../../model/index.ts';
 import type {
   BlobContent,
   BlobUpload,
@@ -14,7 +21,7 @@ import type {
 import { ExpiringMap, later } from '../shared/index.ts';
 import { Fill, heldBack } from './fill.ts';
 import type { FillOutcome } from './fill.ts';
-import { Follower } from './follower.ts';
+import { follow } from './follower.ts';
 import type { CacheEventType, CacheSettings } from '../shared/index.ts';
 import { isOutage, isUnknown, placeKey } from '../upstream/index.ts';
 import type { Place } from '../upstream/index.ts';
@@ -146,7 +153,9 @@ export class Fills {
     let content: BlobContent;
     try {
       const range = paused === undefined ? undefined : { start };
-      const call = { context, signal: this.#closing.signal, range, size: known };
+      // The store compares the whole blob with its digest: once is enough.
+      const verify = this.#store[verifiesPushes] !== true;
+      const call = { context, signal: this.#closing.signal, range, size: known, verify };
       content = await upstream.ask((registry) => registry.getBlob(repository, digest, call), call.signal);
     } catch (error) {
       if (paused !== undefined && isOutage(error)) await this.#pause(key, paused);
@@ -236,7 +245,7 @@ export class Fills {
    */
   async content(fill: Fill, place: Place, options: GetBlobOptions): Promise<BlobContent | undefined> {
     const { descriptor } = fill;
-    const { range, ranges, signal, onEvent } = options;
+    const { range, ranges, signal } = options;
     const first = (ranges ?? [range])
       .map((each) => resolveRange(each, descriptor.size))
       .find(({ start, end }) => start < end);
@@ -254,13 +263,20 @@ export class Fills {
       if (type === 'unkept') return undefined;
       throw error;
     }
-    const open = async (part: ResolvedRange): Promise<Follower> => {
-      this.#followers.set(fill, (this.#followers.get(fill) ?? 0) + 1);
-      const onClose = (): void => this.#leave(fill);
-      return new Follower(fill, part, { repository: place.name, signal, onEvent, onClose });
-    };
-    const blob = { descriptor: { ...descriptor }, signal, source: { open } };
+    const iterate = (part: ResolvedRange): AsyncIterable<Uint8Array> => this.#follow(fill, part, place, options);
+    const blob = { descriptor: { ...descriptor }, signal, source: { iterate } };
     return ranges === undefined ? createContent({ ...blob, range }) : createPartsContent({ ...blob, ranges });
+  }
+
+  async *#follow(
+    fill: Fill,
+    range: ResolvedRange,
+    place: Place,
+    { signal, onEvent }: GetBlobOptions,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#followers.set(fill, (this.#followers.get(fill) ?? 0) + 1);
+    const onClose = (): void => this.#leave(fill);
+    yield* follow(fill, range, { repository: place.name, signal, onEvent, onClose });
   }
 
   #leave(fill: Fill): void {

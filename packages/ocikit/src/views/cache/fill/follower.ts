@@ -1,6 +1,6 @@
 // A reader of a blob that is still being downloaded.
 import { isRegistryError } from '../../../model/index.ts';
-import type { BlobContent, ByteReader, OnTransferEvent, ResolvedRange } from '../../../model/index.ts';
+import type { OnTransferEvent, ResolvedRange } from '../../../model/index.ts';
 
 import type { Fill } from './fill.ts';
 
@@ -16,69 +16,47 @@ export interface FollowerOptions {
   onClose: () => void;
 }
 
-/** Reads a blob, or a part of it, while it is being downloaded. */
-export class Follower implements ByteReader {
-  readonly #fill: Fill;
-  readonly #range: ResolvedRange;
-  readonly #options: FollowerOptions;
-  #position: number;
-  #part: BlobContent | undefined;
-  #hasFoundBlob = false;
-
-  constructor(fill: Fill, range: ResolvedRange, options: FollowerOptions) {
-    this.#fill = fill;
-    this.#range = range;
-    this.#position = range.start;
-    this.#options = options;
-    this.#tell('started');
-  }
-
-  async readInto(buffer: Uint8Array): Promise<number> {
-    while (this.#position < this.#range.end) {
-      const count = await this.#readPart(buffer);
-      if (count === 0) continue;
-      this.#position += count;
-      const transferred = this.#position - this.#range.start;
-      this.#options.onEvent?.({ type: 'bytes', ...this.#about, transferred });
-      if (this.#position === this.#range.end) this.#tell('done');
-      return count;
-    }
-    return 0;
-  }
-
-  /** @returns 0 if this part has been read. More parts may follow */
-  async #readPart(buffer: Uint8Array): Promise<number> {
-    try {
-      if (this.#part === undefined) {
-        await this.#fill.until(this.#position, this.#options.signal);
-        this.#part = await this.#fill.read(this.#position, this.#range.end);
+/**
+ * Reads a blob, or a part of it, while it is being downloaded. The pieces of all readers that keep pace are the same
+ * memory, so a further reader costs neither a copy nor a read of the store.
+ */
+export async function* follow(
+  fill: Fill,
+  range: ResolvedRange,
+  { repository, signal, onEvent, onClose }: FollowerOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const tell = (type: 'started' | 'done'): void =>
+    onEvent?.({ type, repository, digest: fill.descriptor.digest, size: fill.descriptor.size });
+  let position = range.start;
+  let hasFoundBlob = false;
+  try {
+    tell('started');
+    while (position < range.end) {
+      await fill.until(position, signal);
+      try {
+        for await (const piece of piecesAt(fill, position, range.end)) {
+          position += piece.length;
+          const { digest, size } = fill.descriptor;
+          onEvent?.({ type: 'bytes', repository, digest, size, transferred: position - range.start });
+          if (position === range.end) tell('done');
+          yield piece;
+        }
+      } catch (error) {
+        // The upload has become the blob meanwhile: read the blob.
+        if (hasFoundBlob || !isRegistryError(error, 'BLOB_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN')) throw error;
+        const outcome = await fill.ended;
+        if (outcome.type !== 'kept') throw outcome.error;
+        hasFoundBlob = true;
       }
-      const count = await this.#part.readInto(buffer);
-      if (count === 0) this.#part = undefined;
-      return count;
-    } catch (error) {
-      await this.#part?.cancel();
-      this.#part = undefined;
-      // The upload has become the blob meanwhile: read the blob.
-      if (this.#hasFoundBlob || !isRegistryError(error, 'BLOB_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN')) throw error;
-      const outcome = await this.#fill.ended;
-      if (outcome.type !== 'kept') throw outcome.error;
-      this.#hasFoundBlob = true;
-      return 0;
     }
+  } finally {
+    onClose();
   }
+}
 
-  async close(): Promise<void> {
-    this.#options.onClose();
-    await this.#part?.cancel();
-  }
-
-  get #about(): { repository: string; digest: Fill['descriptor']['digest']; size: number } {
-    const { digest, size } = this.#fill.descriptor;
-    return { repository: this.#options.repository, digest, size };
-  }
-
-  #tell(type: 'started' | 'done'): void {
-    this.#options.onEvent?.({ type, ...this.#about });
-  }
+/** Pieces from a position on, before `end`, that can be read now. More may follow. */
+async function* piecesAt(fill: Fill, start: number, end: number): AsyncGenerator<Uint8Array, void, undefined> {
+  const recent = fill.recent(start, end);
+  if (recent === undefined) yield* await fill.read(start, end);
+  else yield recent;
 }

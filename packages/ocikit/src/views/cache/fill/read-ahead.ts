@@ -1,39 +1,47 @@
-// Reads a source ahead, up to a limit, and joins its pieces into large parts.
+// Reads content ahead, up to a limit, and joins its pieces into large parts.
+import type { BlobContent } from '../../../model/index.ts';
+
 import { Waiters } from './waiters.ts';
 
-/** Bytes that are read ahead at most. More bytes arrive while the last ones are being stored. */
-const most = 2 * 1024 * 1024;
-/** Bytes that are worth one step of storing. */
-const enough = 1024 * 1024;
-/** Milliseconds to wait for that many bytes. */
+/** Bytes of a part. Many small pieces would each be written on their own, to the store and to every reader. */
+const partSize = 1024 * 1024;
+/** Parts that are read ahead at most. More bytes arrive while the last ones are being stored. */
+const most = 2;
+/** Milliseconds to wait for a whole part. */
 const patience = 10;
 
-/** Reads a source ahead, and gives the bytes that have arrived in large parts. */
+/** Reads content ahead, and gives the bytes that have arrived in large parts. */
 export class ReadAhead {
   readonly #pieces: AsyncIterator<Uint8Array>;
-  #waiting: Uint8Array[] = [];
-  #size = 0;
+  readonly #partSize: number;
+  /** Whole parts. */
+  readonly #waiting: Uint8Array[] = [];
+  /** The part that is being filled: the source uses the memory of its pieces again. */
+  #part: Uint8Array | undefined;
+  #filled = 0;
   #end: 'end' | { error: unknown } | undefined;
   readonly #came = new Waiters();
   readonly #taken = new Waiters();
 
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#pieces = source[Symbol.asyncIterator]();
+  constructor(source: BlobContent) {
+    this.#pieces = source.lent()[Symbol.asyncIterator]();
+    const { start, end } = source.range;
+    this.#partSize = Math.max(Math.min(partSize, end - start), 1);
     void this.#read();
   }
 
   async #read(): Promise<void> {
     try {
-      while (this.#end === undefined) {
+      while (!this.#isOver()) {
         const next = await this.#pieces.next();
         if (next.done === true) {
           this.#end ??= 'end';
           break;
         }
-        this.#waiting.push(next.value);
-        this.#size += next.value.length;
+        if (this.#isOver()) break;
+        this.#add(next.value);
         this.#came.wake();
-        await this.#roomForMore();
+        while (this.#waiting.length >= most && !this.#isOver()) await this.#taken.next();
       }
     } catch (error) {
       this.#end ??= { error };
@@ -41,39 +49,54 @@ export class ReadAhead {
     this.#came.wake();
   }
 
-  async #roomForMore(): Promise<void> {
-    while (this.#size >= most && this.#end === undefined) await this.#taken.next();
+  #isOver(): boolean {
+    return this.#end !== undefined;
   }
 
-  async #enough(): Promise<void> {
+  #add(piece: Uint8Array): void {
+    for (let at = 0; at < piece.length;) {
+      this.#part ??= new Uint8Array(this.#partSize);
+      const count = Math.min(piece.length - at, this.#part.length - this.#filled);
+      this.#part.set(piece.subarray(at, at + count), this.#filled);
+      this.#filled += count;
+      at += count;
+      if (this.#filled < this.#part.length) return;
+      this.#waiting.push(this.#part);
+      this.#part = undefined;
+      this.#filled = 0;
+    }
+  }
+
+  async #wholePart(): Promise<void> {
     const until = performance.now() + patience;
     const timer = setTimeout(() => this.#came.wake(), patience + 1);
-    while (this.#size < enough && this.#end === undefined && performance.now() < until) await this.#came.next();
+    while (this.#waiting.length === 0 && !this.#isOver() && performance.now() < until) await this.#came.next();
     clearTimeout(timer);
   }
 
   /**
-   * The pieces that have arrived, at least one; undefined at the end. Rejects with the source's error after its last
-   * piece.
+   * The next bytes, in memory of their own; undefined at the end. Rejects with the source's error after its last byte.
    */
-  async take(): Promise<Uint8Array[] | undefined> {
-    while (this.#waiting.length === 0) {
+  async take(): Promise<Uint8Array | undefined> {
+    while (this.#waiting.length === 0 && this.#filled === 0) {
       if (this.#end === 'end') return undefined;
       if (this.#end !== undefined) throw this.#end.error;
       await this.#came.next();
     }
-    await this.#enough();
-    const taken = this.#waiting;
-    this.#waiting = [];
-    this.#size = 0;
+    if (this.#waiting.length === 0) await this.#wholePart();
+    const whole = this.#waiting.shift();
     this.#taken.wake();
-    return taken;
+    if (whole !== undefined) return whole;
+    const few = this.#part?.slice(0, this.#filled);
+    this.#filled = 0;
+    return few;
   }
 
   /** Stops reading. {@link ReadAhead.take} rejects with this error, also while it waits. */
   leave(error: unknown): void {
     this.#end ??= { error };
-    this.#waiting = [];
+    this.#waiting.length = 0;
+    this.#filled = 0;
     this.#came.wake();
     this.#taken.wake();
     // Do not wait: a source that hangs never answers.
