@@ -27,7 +27,7 @@ export async function describeCommands(find: FindCommand): Promise<Program[]> {
     const { file, args } = found;
     try {
       const { stdout } = await run(file, [...args, ...version], { timeout: 10_000 });
-      described.push({ name, path: file, version: versionIn(stdout) });
+      described.push({ name, path: file, version: versionIn(stdout.split(' (')[0] ?? '') });
     } catch (error) {
       described.push({ name, missing: `does not run: ${(error as Error).message.split('\n')[0]}` });
     }

@@ -22,13 +22,15 @@ interface Received {
 async function serve(): Promise<{ connection: Connection; received: Received[] }> {
   const received: Received[] = [];
   const server = createServer((request, response) => {
-    void bytesOf(request).then((bytes) => {
+    const answer = async (): Promise<void> => {
+      const bytes = await bytesOf(request);
       const { method = '', url = '', headers } = request;
       const { 'content-length': length, 'transfer-encoding': encoding } = headers;
       received.push({ line: `${method} ${url}`, length, encoding, bytes });
       const isCommit = url.includes('digest=');
       response.writeHead(isCommit ? 201 : 202, { location: '/v2/a/blobs/uploads/1?state=x' }).end();
-    });
+    };
+    void answer();
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const connection = await Connection.open((server.address() as AddressInfo).port);
