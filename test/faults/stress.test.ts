@@ -1,4 +1,4 @@
-// Twelve clients push beside garbage collection, kills and another tool's writes. STRESS_MINUTES=20 makes it a long run.
+// Twelve clients push beside garbage collection, kills and another tool's writes. STRESS_MINUTES=20 makes it long.
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -48,9 +48,8 @@ for (const layout of ['per-repository', 'shared'] as const) {
       const random = randomOf(seed);
       const acknowledged = new Acknowledged();
       const gate = new Gate();
-      const flags = [
-        ...['--quiet', '--layout', layout, '--gc', `${interval / second}s`, '--gc-grace', `${gracePeriod / second}s`],
-      ];
+      const collecting = ['--gc', `${interval / second}s`, '--gc-grace', `${gracePeriod / second}s`];
+      const flags = ['--quiet', '--layout', layout, ...collecting];
       const samples = new Samples(root);
       const lost: string[] = [];
       const logs: string[] = [];
@@ -65,37 +64,38 @@ for (const layout of ['per-repository', 'shared'] as const) {
         pushUntilOver(gate, i, { repositories, gracePeriod, acknowledged, random: randomOf(seed + i) }),
       );
       // A client that fails ends the test at the next kill.
-      let failure: unknown;
-      for (const one of working) one.catch((error: unknown) => (failure ??= error));
+      const failures: unknown[] = [];
+      const isFine = (): boolean => failures.length === 0;
+      for (const one of working) one.catch((error: unknown) => failures.push(error));
       const tool = new OtherTool(root, layout, await scratch.newDirectory());
       const writing = tool.writeUntilOver(gate);
-      writing.catch((error: unknown) => (failure ??= error));
+      writing.catch((error: unknown) => failures.push(error));
       const sampling = samples.take();
 
       const end = performance.now() + pushing;
       let kills = 0;
       let busy = 0;
-      while (performance.now() < end && failure === undefined) {
+      while (performance.now() < end && isFine()) {
         const began = performance.now();
         await delay(Math.min(betweenKills / 2 + random(betweenKills), Math.max(end - began, 0)));
         busy += performance.now() - began;
         gate.close();
         await server.kill();
         kills++;
-        while (gate.waiting < clients + 1 && failure === undefined) await delay(20);
+        while (gate.waiting < clients + 1 && isFine()) await delay(20);
         logs.push(server.log());
         server = await start();
         lost.push(...(await acknowledged.lostIn(server.url)), ...(await tool.lostIn(server.url)));
-        if (performance.now() < end && failure === undefined) gate.open(server.url);
+        if (performance.now() < end && isFine()) gate.open(server.url);
       }
       gate.end();
       await Promise.allSettled([...working, writing]);
-      if (failure !== undefined) throw failure;
+      expect(failures).toEqual([]);
 
       const live = acknowledged.liveBytes() + tool.bytes;
       const atEnd = await usageOf(root);
       const ended = performance.now();
-      // What was pushed last counts as used when the server started.
+      // All content counts as used at the start of the server.
       const latest = ended + gracePeriod + 2 * interval + 60 * second;
       let left = atEnd;
       while (left.bytes > live * 1.02 + mebibyte && performance.now() < latest) {

@@ -7,7 +7,7 @@ import { Ledger } from './ledger.ts';
 import { deleteManifest, pushBlob, pushBlobInChunks, pushManifest, request } from './requests.ts';
 import type { Answer } from './requests.ts';
 
-/** Where the server is, while there is one. Clients wait here while it is down. */
+/** The URL of the server, for clients. They wait here while it is down. */
 export class Gate {
   #url: string | undefined;
   #isOver = false;
@@ -70,7 +70,7 @@ function sizeOf({ manifest, blobs }: Image): number {
   return [...blobs.values()].reduce((sum, size) => sum + size, manifest.bytes.length);
 }
 
-/** What clients did. */
+/** The requests of all clients that a server acknowledged. */
 export class Acknowledged {
   /** Tags, by `repository:tag`. */
   readonly tags = new Ledger();
@@ -87,11 +87,12 @@ export class Acknowledged {
 
   /** Bytes of all images that a tag has. Call it after {@link lostIn}. */
   liveBytes(): number {
-    const live = new Set(this.tags.names().flatMap((name) => [...this.tags.possible(name)]));
+    const live = new Set<string | undefined>();
+    for (const name of this.tags.names()) for (const digest of this.tags.possible(name)) live.add(digest);
     return [...this.images].reduce((sum, [digest, image]) => sum + (live.has(digest) ? sizeOf(image) : 0), 0);
   }
 
-  /** What a server lost. No client may run. Forgets the images that no tag has. */
+  /** The tags and blobs that a server lost. No client may run. Forgets the images that no tag has. */
   async lostIn(url: string): Promise<string[]> {
     const lost: string[] = [];
     const names = this.tags.names();
@@ -131,11 +132,8 @@ export class Acknowledged {
 const safely = 1000;
 
 /**
- * Pushes images and deletes old ones as fast as it can, until the gate ends. Requests without an answer stay open in the
- * ledger.
- *
- * @param repositories are used by several clients
- * @param gracePeriod of the collection, in milliseconds
+ * Pushes images and deletes old ones as fast as it can, until the gate ends. Requests without an answer stay open in
+ * the ledger.
  */
 export async function pushUntilOver(
   gate: Gate,
@@ -218,7 +216,9 @@ export async function pushUntilOver(
 
 /** The settings of {@link pushUntilOver}. */
 export interface StressOptions {
+  /** The number of repositories. Several clients use each. */
   repositories: number;
+  /** The grace period of the collection, in milliseconds. */
   gracePeriod: number;
   acknowledged: Acknowledged;
   random: (below: number) => number;
