@@ -31,4 +31,5 @@ export {
 } from './reading.ts';
 export { TimeSlice, inSlices } from './slices.ts';
 export type { Throttle } from './throttle.ts';
+export { Turns } from './turns.ts';
 export type { Warn } from './warn.ts';

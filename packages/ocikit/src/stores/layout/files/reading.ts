@@ -102,7 +102,7 @@ export function formatIdentity({
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
-/** Bytes of a directory up to which listing it as a whole takes a third of the time that its first entry alone takes. */
+/** Bytes of a directory up to which listing all of it takes a third of the time of its first entry. */
 const smallDirectory = 16 * 1024;
 
 /** True if a directory has entries. In a large one, only the first is read. */

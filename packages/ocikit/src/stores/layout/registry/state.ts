@@ -23,6 +23,7 @@ import {
   sizeOfFile,
   statsOf,
   statsOfFile,
+  Turns,
 } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
@@ -36,6 +37,8 @@ import { Mentions } from './mentions.ts';
 import { UsedTimes } from './used-times.ts';
 
 const rememberedBlobs = 5000;
+/** Bytes above which only a few manifests are read at a time: each is in memory until it is sent. */
+const largeManifest = 256 * 1024;
 
 /** A manifest of a repository, with the path of its file. */
 export interface ManifestFile {
@@ -81,6 +84,7 @@ export class LayoutState {
   readonly manifests: ManifestCache = new ManifestCache();
   /** Reads the files of blobs. */
   readonly blobs: BlobReads;
+  readonly #largeReads = new Turns(4);
   /** A repository for each recently used blob, for mounts without a source. */
   readonly #repositoriesWith = new Recent<Digest, string>(rememberedBlobs);
 
@@ -243,7 +247,7 @@ export class LayoutState {
   async readManifest(repository: string, { layout, path, descriptor }: ManifestFile): Promise<Uint8Array> {
     let bytes: Uint8Array;
     try {
-      bytes = await this.#readFile(layout, path, descriptor.digest);
+      bytes = await this.#readFile(layout, path, descriptor);
     } catch (error) {
       if (!isMissing(error) && !isNoFile(error)) throw error;
       this.store.warn(isMissing(error) ? 'a manifest is missing' : 'a manifest is no regular file', { file: path });
@@ -258,11 +262,14 @@ export class LayoutState {
       throw manifestUnknown(repository, descriptor.digest);
     }
     this.manifests.put(path, bytes);
-    return copyOf(bytes);
+    return this.manifests.has(path) ? copyOf(bytes) : bytes;
   }
 
-  async #readFile(layout: Layout, path: string, digest: Digest): Promise<Uint8Array> {
-    return this.journalledBytes(layout, digest) ?? readRegular(path, noFollow);
+  async #readFile(layout: Layout, path: string, { digest, size }: Descriptor): Promise<Uint8Array> {
+    const journalled = this.journalledBytes(layout, digest);
+    if (journalled !== undefined) return journalled;
+    if (size <= largeManifest) return readRegular(path, noFollow);
+    return this.#largeReads.take(() => readRegular(path, noFollow));
   }
 
   /**

@@ -1,12 +1,16 @@
 // Sending the body of a reply: small ones in one write, large ones through reused buffers, with a time limit.
 import type { Socket } from 'node:net';
 
+import { RegistryError } from '../../../../model/index.ts';
 import type { BlobContent } from '../../../../model/index.ts';
 
 import { BufferPool, smallBuffer } from './buffer-pool.ts';
+import { LargeBodies } from './large-bodies.ts';
+import type { Sending } from './large-bodies.ts';
 import type { ResponseWriter } from './response-writer.ts';
 
 const pool = new BufferPool();
+const largeBodies = new LargeBodies();
 
 /** Ends a response with a body that is in memory. */
 export function endWith(response: ResponseWriter, body: Uint8Array | string | undefined): void {
@@ -51,23 +55,39 @@ export async function sendContent(
   }
 }
 
+/**
+ * Begins to send a large body that is in memory. Keep only the bytes of the result, not the body.
+ *
+ * @throws RegistryError TOOMANYREQUESTS if other answers take too much memory
+ */
+export function beginSending(socket: Socket, body: Uint8Array): Sending {
+  const sending = largeBodies.begin(body, () => socket.destroy());
+  if (sending !== undefined) return sending;
+  throw new RegistryError('TOOMANYREQUESTS', 'the server has no memory for this answer now: try again later', {
+    retryAfter: 2,
+  });
+}
+
 /** Sends bytes in pieces. A single large write would not show whether a slow client still reads. */
 export async function sendBytes(
   response: ResponseWriter,
   socket: Socket,
-  bytes: Uint8Array,
+  sending: Sending,
   timeout: number,
   begin: () => void,
 ): Promise<void> {
+  const { bytes } = sending;
   const sink = new Sink(response, socket, timeout, begin);
   try {
     for (let at = 0; at < bytes.length; at += smallBuffer) {
       sink.write(bytes.subarray(at, at + smallBuffer));
       await sink.room();
       if (sink.closed) return;
+      sending.progress();
     }
     sink.end();
   } finally {
+    sending.end();
     sink.release();
   }
 }

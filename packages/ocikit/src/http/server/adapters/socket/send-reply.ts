@@ -6,7 +6,7 @@ import { everyAnswer, ConnectionCut, errorReply, isContent } from '../../shared/
 import type { Exchange, Reply } from '../../shared/index.ts';
 
 import type { ResponseWriter } from './response-writer.ts';
-import { endWith, sendBytes, sendContent } from './send-body.ts';
+import { beginSending, endWith, sendBytes, sendContent } from './send-body.ts';
 
 /** Options of every adapter that sends replies over sockets. */
 export interface SendOptions {
@@ -45,10 +45,13 @@ export function sendReply(
     answerError(response, error);
   };
   if (isContent(body)) return sendContent(response, socket, body, options.writeTimeout, begin).catch(failed);
-  if (body instanceof Uint8Array && body.length > largeBody) {
-    return sendBytes(response, socket, body, options.writeTimeout, begin).catch(failed);
-  }
   try {
+    if (body instanceof Uint8Array && body.length > largeBody) {
+      const sending = beginSending(socket, body);
+      // The reply lives until it is sent, and its own bytes need not.
+      reply.body = sending.bytes;
+      return sendBytes(response, socket, sending, options.writeTimeout, begin).catch(failed);
+    }
     begin();
     endWith(response, body);
   } catch (error) {
