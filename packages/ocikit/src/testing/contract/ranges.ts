@@ -1,4 +1,5 @@
 // Cases for reading a part of a blob.
+import { blobParts, getBlobParts } from '../../model/index.ts';
 import type { ByteRange, ResolvedRange } from '../../model/index.ts';
 import { algorithms, equal, group, identityOf, rejects, sameBytes } from '../cases/index.ts';
 import type { DefineGroup } from '../cases/index.ts';
@@ -109,6 +110,50 @@ export const readingRanges: DefineGroup = group('reading a part of a blob', [], 
       const content = await registry.getBlob(name, descriptor.digest, { range });
       equal(content.range, { start: 0, end: 0 }, `the range for ${JSON.stringify(range)}`);
       equal((await content.bytes()).length, 0, 'its bytes');
+    }
+  });
+
+  test('gives several parts in their order, or the whole blob if it knows no `ranges`', async (scene) => {
+    const { registry, origin } = scene;
+    const name = scene.repository();
+    const { descriptor, bytes } = randomBlob(size);
+    await origin.pushBlob(name, descriptor, bytes);
+    const given = ranges.filter(([what]) => !what.startsWith('all')).toReversed();
+    const asked = given.map(([, range]) => range);
+    const content = await registry.getBlob(name, descriptor.digest, { ranges: asked });
+    equal(identityOf(content.descriptor), descriptor, 'the descriptor of the whole blob');
+    const parts = content.parts ?? [{ start: 0, end: size }];
+    if (content.parts !== undefined)
+      equal(
+        parts,
+        given.map(([, , resolved]) => resolved),
+        'the parts',
+      );
+    const read = await content.bytes();
+    let at = 0;
+    for (const { start, end } of parts) {
+      sameBytes(read.subarray(at, at + end - start), bytes.subarray(start, end), `bytes ${start} to ${end}`);
+      at += end - start;
+    }
+    equal(read.length, at, 'the number of bytes');
+    let count = 0;
+    for await (const part of blobParts(registry, name, descriptor.digest, asked)) {
+      const { start, end } = given[count]?.[2] ?? { start: 0, end: 0 };
+      equal(part.range, { start, end }, `the range of part ${count}`);
+      sameBytes(await part.bytes(), bytes.subarray(start, end), `part ${count}`);
+      count += 1;
+    }
+    equal(count, given.length, 'the number of parts');
+    await (await registry.getBlob(name, descriptor.digest, { ranges: asked })).cancel();
+  });
+
+  test('refuses malformed ranges among several', async ({ registry, origin, repository }) => {
+    const name = repository();
+    const { descriptor, bytes } = randomBlob(size);
+    await origin.pushBlob(name, descriptor, bytes);
+    for (const range of malformed) {
+      const asked = [{ start: 0, end: 1 }, range];
+      await rejects(getBlobParts(registry, name, descriptor.digest, asked), 'RANGE_INVALID', JSON.stringify(range));
     }
   });
 

@@ -246,6 +246,56 @@ describe('a blob that is being downloaded', () => {
     await vi.waitFor(() => expect(events.some(({ type }) => type === 'kept')).toBe(true), { timeout: 10_000 });
   });
 
+  test('gives several parts of a download in their order, if it has come near all of them', async () => {
+    for (const [name, store] of await stores()) {
+      const tap = new Tap(40_000_000);
+      const { registry, events } = cacheOf(tap, store);
+      tap.to(400_000);
+      const reader = await registry.getBlob('app', tap.digest);
+      await readSome(reader, 10_000);
+      const ranges = [
+        { start: 350_000, end: 700_000 },
+        { start: 5, end: 10 },
+        { start: 600_000, end: 600_500 },
+      ];
+      const content = await registry.getBlob('app', tap.digest, { ranges });
+      expect(content.parts, name).toEqual(ranges);
+      expect(await readSome(content, 10)).toEqual(tap.bytes.subarray(350_000, 350_010));
+      tap.to(40_000_000);
+      const rest = await readSome(content, 1_000_000);
+      const expected = ranges.map(({ start, end }) => tap.bytes.subarray(start, end));
+      expect(digestOf(rest), name).toBe(digestOf(Buffer.concat(expected).subarray(10)));
+      expect(tap.asked).toEqual([undefined]);
+      await reader.cancel();
+      await vi.waitFor(() => expect(events.some(({ type }) => type === 'kept')).toBe(true), 20_000);
+      const kept = await registry.getBlob('app', tap.digest, { ranges });
+      expect(digestOf(await kept.bytes()), name).toBe(digestOf(Buffer.concat(expected)));
+      expect(tap.asked).toEqual([undefined]);
+    }
+  });
+
+  test('is not begun for several parts, which the upstream is asked for as they are', async () => {
+    const upstream = createMemoryRegistry();
+    const { descriptor, bytes } = randomBlob(size);
+    await upstream.pushBlob('app', descriptor, bytes);
+    const asked: unknown[] = [];
+    const counting: Registry = {
+      ...upstream,
+      getBlob: (repository, digest, options) => {
+        asked.push(options?.ranges);
+        return upstream.getBlob(repository, digest, options);
+      },
+    };
+    const store = createMemoryRegistry();
+    const registry = cache(counting, store);
+    disposals.push(() => registry.close());
+    const ranges = [{ start: 0, end: 10 }, { last: 20 }];
+    const content = await registry.getBlob('app', descriptor.digest, { ranges });
+    expect(digestOf(await content.bytes())).toBe(digestOf(Buffer.concat([bytes.subarray(0, 10), bytes.subarray(-20)])));
+    expect(asked).toEqual([ranges]);
+    await nothing(store, descriptor.digest);
+  });
+
   test('ends for a reader whose signal is aborted, and not for the others', async () => {
     const tap = new Tap(size);
     const { registry } = cacheOf(tap, createMemoryRegistry());

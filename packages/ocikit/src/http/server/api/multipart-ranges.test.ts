@@ -1,6 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { join } from 'node:path';
 
 import * as fc from 'fast-check';
@@ -17,6 +18,8 @@ import { diskBlobs } from '../../../stores/blobs/node.ts';
 import { openLayout } from '../../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../../stores/memory/index.ts';
 import { randomBlob } from '../../../testing/index.ts';
+import { testCertificate } from '../../../testing/node.ts';
+import { serve } from '../../../node/index.ts';
 import { cache, debug, readOnly, sub, unify } from '../../../views/index.ts';
 import { createServer } from '../server.ts';
 
@@ -133,6 +136,24 @@ describe('many ranges', () => {
     const answer = await server.speak(head);
     expect(answer).toMatch(/^HTTP\/1.1 206 /);
     expect(answer.match(/\r\nContent-Range: /g)).toHaveLength(1024);
+  });
+
+  test('up to 1024 are answered part by part over TLS', async () => {
+    const registry = createMemoryRegistry();
+    await registry.pushBlob('a', descriptor, bytes);
+    const tls = await testCertificate(['127.0.0.1']);
+    const serving = await serve(registry, { port: 0, tls });
+    onTestFinished(async () => void (await serving.close(0)));
+    const headers = { range: rangeOf(1024) };
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { port: serving.port, path: url, headers, ca: tls.cert, agent: false, host: '127.0.0.1' };
+      const sent = secureRequest(options, resolve);
+      sent.on('error', reject).end();
+    });
+    const pieces: Buffer[] = [];
+    for await (const piece of response) pieces.push(piece as Buffer);
+    expect(response.statusCode).toBe(206);
+    expect(multipartOf(response.headers['content-type'] ?? null, Buffer.concat(pieces))).toHaveLength(1024);
   });
 
   test('more than 1024 are answered with the whole blob', async () => {
