@@ -144,6 +144,8 @@ describe('ocikit serve', () => {
     ['serve', '--allow-host', 'https://registry.example.com'],
     ['serve', '--allow-host', 'registry.example.com:443'],
     ['serve', '--allow-host', ''],
+    ['serve', '--keep-alive', '0'],
+    ['serve', '--keep-alive', '30d'],
     ['serve', '--nonsense'],
     ['nonsense'],
     ['serve', 'extra'],

@@ -44,6 +44,11 @@ export function serveCommand(): Command {
       parseDuration,
       0,
     )
+    .option(
+      '--keep-alive <duration>',
+      'let clients reuse a connection that is idle for this long (default: 60s); it closes a quarter later',
+      parseKeepAlive,
+    )
     .option('--quiet', 'log no requests')
     .addHelpText(
       'after',
@@ -91,6 +96,12 @@ const allowedHost = /^(?:\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?|\[?[
 function parseAllowedHost(name: string): string {
   if (allowedHost.test(name)) return name;
   throw new InvalidArgumentError('An allowed host is a name or an address without a port, *.NAME, or *.');
+}
+
+function parseKeepAlive(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds >= 1000 && milliseconds <= 7 * 86_400_000) return milliseconds;
+  throw new InvalidArgumentError('Connections stay open for 1s to 7d.');
 }
 
 function parseInterval(text: string): number {

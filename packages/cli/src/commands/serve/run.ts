@@ -30,6 +30,8 @@ export interface ServeFlags extends ProxyFlags {
   gcGrace: number;
   gcKeepUntagged?: true;
   gcKeepHistory: number;
+  /** Milliseconds for which clients may reuse an idle connection. */
+  keepAlive?: number;
   quiet?: true;
 }
 
@@ -132,6 +134,7 @@ async function serveUntilSignalled(
     port: flags.port,
     allowedHosts: flags.allowHost,
     strictMediaTypes: flags.strictMediaTypes,
+    limits: { keepAliveTimeout: flags.keepAlive },
     logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
   });
   process.stderr.write(`ocikit stores content ${store.place}\n`);

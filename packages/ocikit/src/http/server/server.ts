@@ -61,7 +61,8 @@ export function createServer(registry: Registry, options: ServerOptions = {}): S
   const handle = (exchange: Exchange): Promise<Reply> => handler.handle(exchange);
   const onBodyError = (error: unknown, exchange: Exchange): void => handler.report(error, exchange);
   let isEnding = false;
-  const sending = { onBodyError, writeTimeout: limits.bodyTimeout, isLastAnswer: () => isEnding };
+  const { bodyTimeout: writeTimeout, keepAliveTimeout } = limits;
+  const sending = { onBodyError, writeTimeout, keepAliveTimeout, isLastAnswer: () => isEnding };
   const connections = new FastConnections({ ...sending, handle, budget });
   const listener = nodeListener(handle, { ...sending, budget });
   return {

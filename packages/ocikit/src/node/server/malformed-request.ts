@@ -53,9 +53,25 @@ function refuse(socket: Socket, code: ErrorCode, message: string, fields: string
       `Docker-Distribution-API-Version: registry/2.0\r\nX-Content-Type-Options: nosniff\r\n${fields}` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
-  // Close the connection even if the client does not close its side.
-  setTimeout(() => socket.destroy(), 1000).unref();
+  closeLater(socket);
 }
+
+/** Closes a connection unless its client still sends its body: it may read the answer only then. */
+function closeLater(socket: Socket): void {
+  let seen = socket.bytesRead;
+  let looks = 0;
+  const timer = setInterval(() => {
+    if (socket.bytesRead - seen < leastRate || ++looks === mostLooks) socket.destroy();
+    seen = socket.bytesRead;
+  }, 1000);
+  timer.unref();
+  socket.once('close', () => clearInterval(timer));
+}
+
+/** Seconds for which a client may send after its request was refused. */
+const mostLooks = 30;
+/** Bytes per second. */
+const leastRate = 64 * 1024;
 
 /** Connections whose malformed request was answered here. They are about to end. */
 const refused = new WeakSet<Socket>();

@@ -82,7 +82,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       maxHeaderSize: headersSize,
       headersTimeout: limits.headersTimeout ?? 30_000,
       connectionsCheckingInterval: 1000,
-      keepAliveTimeout: 60_000,
+      keepAliveTimeout: Math.max(limits.keepAliveTimeout ?? 60_000, 1000),
       // A large push may take long. The request handler limits the pauses instead.
       requestTimeout: 0,
       // The handler refuses a request without Host itself, with a body that a client of the registry can read.
@@ -90,6 +90,8 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     },
     node,
   );
+  // Newer Nodes add a second. The listener adds more, in every Node.
+  Object.assign(server, { keepAliveTimeoutBuffer: 0 });
   server.on('clientError', refuseMalformedRequest);
   // Node would refuse an expectation that it does not know, in words of its own. RFC 9110 allows to ignore it.
   server.on('checkExpectation', node);

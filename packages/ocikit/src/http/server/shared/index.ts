@@ -13,7 +13,7 @@ export type {
   NodeSocket,
   TakeConnection,
 } from './handlers.ts';
-export { resolveLimits } from './options.ts';
+export { idleTimeout, resolveLimits } from './options.ts';
 export type { Logger, ResolvedLimits, ServerLimits, ServerOptions } from './options.ts';
 export {
   everyAnswer,

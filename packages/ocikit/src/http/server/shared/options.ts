@@ -51,6 +51,13 @@ export interface ServerLimits {
    * request is answered 429. Default: 134,217,728 (128 MiB).
    */
   receivedBytes?: number | undefined;
+  /**
+   * Milliseconds for which clients may reuse an idle connection. `Keep-Alive` tells it in whole seconds. The server
+   * closes the connection a quarter later, so that no request meets a closing connection. Set it above the time for
+   * which a load balancer in front keeps idle connections. It applies to `serve`, and to `createServer`'s
+   * `connection`. Minimum: 1000. Default: 60,000; the server then closes after 75,000.
+   */
+  keepAliveTimeout?: number | undefined;
   /** Entries on one page of a list: the default, and the maximum a client may ask for. Default: 10,000. */
   pageSize?: number | undefined;
 }
@@ -140,6 +147,15 @@ export interface ServerOptions {
 /** {@link ServerLimits} with every default filled in. */
 export type ResolvedLimits = { readonly [Name in keyof ServerLimits]-?: NonNullable<ServerLimits[Name]> };
 
+/**
+ * Milliseconds after which the server closes an idle connection: a quarter later than it tells clients, and at least a
+ * second.
+ */
+export function idleTimeout(keepAliveTimeout: number): number {
+  // A longer timer would fire at once.
+  return Math.min(Math.max(keepAliveTimeout * 1.25, keepAliveTimeout + 1000), 2 ** 31 - 1);
+}
+
 /** Fills in the default of each limit that is left out. */
 export function resolveLimits(limits: ServerLimits = {}): ResolvedLimits {
   const concurrentUploads = limits.concurrentUploads ?? 1000;
@@ -151,6 +167,7 @@ export function resolveLimits(limits: ServerLimits = {}): ResolvedLimits {
     receivedBytes: limits.receivedBytes ?? 128 * 1024 * 1024,
     bodyRate: limits.bodyRate ?? 1024,
     bodyTimeout: limits.bodyTimeout ?? 60_000,
+    keepAliveTimeout: Math.max(limits.keepAliveTimeout ?? 60_000, 1000),
     pageSize: limits.pageSize ?? 10_000,
   };
 }

@@ -1,16 +1,22 @@
 // Connections on the fast path: requests in, responses out, without `node:http`.
 import type { Socket } from 'node:net';
 
-import { BufferedBody, malformed } from '../../shared/index.ts';
+import { BufferedBody, idleTimeout, malformed } from '../../shared/index.ts';
 import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
-import { RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
-import type { SendOptions } from '../socket/index.ts';
+import {
+  lingeringClose,
+  queuedConnections,
+  receivingTurns,
+  RequestBody,
+  sendReply,
+  SocketExchange,
+} from '../socket/index.ts';
+import type { Receiver, SendOptions } from '../socket/index.ts';
 
 import { ChunkedStream } from './chunked-stream.ts';
-import { UnreadRest } from './unread-rest.ts';
 import { FastRequestReader } from './request-reader.ts';
 import type { FastRequest } from './request-reader.ts';
-import { keepAlive, noteTime, FastResponse } from './response.ts';
+import { keepAliveFields, noteTime, FastResponse } from './response.ts';
 
 /** Maximum bytes of a body. A connection with a larger body is handed over. */
 const largestBody = 64 * 1024;
@@ -28,6 +34,8 @@ export interface FastConnectionsOptions extends SendOptions {
   handle: (exchange: Exchange) => Promise<Reply>;
   /** The memory for received bytes. */
   budget: ByteBudget;
+  /** Milliseconds for which a client may reuse an idle connection. */
+  keepAliveTimeout: number;
 }
 
 /**
@@ -37,12 +45,18 @@ export interface FastConnectionsOptions extends SendOptions {
 export class FastConnections {
   /** The options that all connections share. */
   readonly options: FastConnectionsOptions;
+  /** Milliseconds after which an idle connection is closed. */
+  readonly idleTimeout: number;
+  /** The last fields of a response after which the connection stays open. */
+  readonly keepAliveFields: string;
   readonly #open = new Set<FastConnection>();
   /** Functions that send the replies which are ready. */
   #ready: (() => void)[] = [];
 
   constructor(options: FastConnectionsOptions) {
     this.options = options;
+    this.idleTimeout = idleTimeout(options.keepAliveTimeout);
+    this.keepAliveFields = keepAliveFields(options.keepAliveTimeout);
   }
 
   /**
@@ -51,6 +65,7 @@ export class FastConnections {
    * @param largestHead maximum bytes of a request's head
    */
   take(socket: Socket, largestHead: number, handOver: () => void): void {
+    receivingTurns.noteConnection();
     const connection = new FastConnection(this, socket, largestHead, () => {
       this.#open.delete(connection);
       handOver();
@@ -93,8 +108,9 @@ class FastConnection {
   #received: Buffer | undefined;
   /** The chunked body of the request that is being answered, until its last byte has arrived. */
   #body: ChunkedStream | undefined;
-  #unread: UnreadRest | undefined;
-  #state: 'waiting' | 'working' | 'sending' | 'draining' | 'handed over' = 'waiting';
+  /** True while the rest of a refused body is received. */
+  #isDiscarding = false;
+  #state: 'waiting' | 'working' | 'sending' | 'draining' | 'queued' | 'handed over' = 'waiting';
   #isPaused = false;
   /** True once the client has ended its side. It may still read. */
   #hasEnded = false;
@@ -112,7 +128,7 @@ class FastConnection {
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('error', ignore);
-    socket.setTimeout(keepAlive * 1000, this.#onTimeout);
+    socket.setTimeout(all.idleTimeout, this.#onTimeout);
   }
 
   readonly #onData = (bytes: Buffer): void => {
@@ -150,8 +166,12 @@ class FastConnection {
     const received = this.#received;
     if (received === undefined) return true;
     const request = this.#requests.read(received);
-    if (request === null || (request !== undefined && request.length > largestBody)) {
+    if (request === null) {
       this.#handOff();
+      return false;
+    }
+    if (request !== undefined && request.length > largestBody) {
+      this.#handOffInTurn();
       return false;
     }
     const end = request === undefined ? Infinity : request.headSize + request.length;
@@ -185,10 +205,9 @@ class FastConnection {
 
   #feed(body: ChunkedStream, bytes: Buffer): void {
     body.feed(bytes);
-    this.#unread?.count(bytes.length);
     if (!body.isComplete) return;
     this.#body = undefined;
-    if (this.#unread !== undefined) {
+    if (this.#isDiscarding) {
       this.#socket.destroySoon();
       return;
     }
@@ -232,7 +251,7 @@ class FastConnection {
     const { options } = this.#all;
     this.#state = 'sending';
     clearTimeout(this.#workingAfterEnd);
-    const answer = new FastResponse(this.#socket, exchange.method, options.isLastAnswer());
+    const answer = new FastResponse(this.#socket, exchange.method, options.isLastAnswer(), this.#all.keepAliveFields);
     if (this.#body !== undefined) answer.isLast = answer.isEarly = true;
     try {
       const sending = sendReply(answer, this.#socket, exchange, this.#trueReply(reply), options);
@@ -265,7 +284,8 @@ class FastConnection {
       return;
     }
     this.#body.discard();
-    this.#unread = new UnreadRest(this.#socket);
+    this.#isDiscarding = true;
+    lingeringClose(this.#socket);
     this.#resume();
   }
 
@@ -292,7 +312,7 @@ class FastConnection {
     const socket = this.#socket;
     this.#expectDrain();
     socket.once('drain', () => {
-      socket.setTimeout(keepAlive * 1000);
+      socket.setTimeout(this.#all.idleTimeout);
       this.#next();
     });
   }
@@ -300,6 +320,29 @@ class FastConnection {
   #expectDrain(): void {
     this.#state = 'draining';
     this.#socket.setTimeout(this.#all.options.writeTimeout);
+  }
+
+  /** Hands the connection over to `node:http` when its body may be received. So many bodies take little memory. */
+  #handOffInTurn(): void {
+    const socket = this.#socket;
+    const receiver: Receiver = {
+      pause: ignore,
+      resume: () => {
+        if (this.#state === 'queued') this.#handOff();
+      },
+    };
+    queuedConnections.set(socket, receiver);
+    if (receivingTurns.enter(receiver)) {
+      this.#handOff();
+      return;
+    }
+    this.#state = 'queued';
+    clearTimeout(this.#waitingForRest);
+    if (!this.#isPaused) this.#pause();
+    // The full buffer makes the socket stop at once, before it reads another piece.
+    if (this.#received !== undefined) socket.unshift(this.#received);
+    this.#received = undefined;
+    socket.once('close', () => receivingTurns.leave(receiver));
   }
 
   /**
@@ -342,7 +385,6 @@ class FastConnection {
   /** The connection has closed. */
   closed(): void {
     this.#body?.close();
-    this.#unread?.stop();
   }
 
   /** Ends the connection if it waits for a request. */

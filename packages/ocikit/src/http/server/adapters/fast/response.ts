@@ -8,6 +8,7 @@ import type { ResponseWriter } from '../socket/index.ts';
 export class FastResponse implements ResponseWriter {
   readonly #socket: Socket;
   readonly #method: string;
+  readonly #keptAlive: string;
   /** True if the connection ends with this response. A `Connection: close` header of the response makes it so. */
   isLast: boolean;
   /** The head, until it has been written. */
@@ -18,9 +19,13 @@ export class FastResponse implements ResponseWriter {
   /** True if the client may still send: after the last response, only this side of the connection ends. */
   isEarly = false;
 
-  /** @param method the method of the request */
-  constructor(socket: Socket, method: string, isLast: boolean) {
+  /**
+   * @param method the method of the request
+   * @param keptAlive the text of {@link keepAliveFields}
+   */
+  constructor(socket: Socket, method: string, isLast: boolean, keptAlive: string) {
     this.#socket = socket;
+    this.#keptAlive = keptAlive;
     this.#method = method;
     this.isLast = isLast;
   }
@@ -35,7 +40,7 @@ export class FastResponse implements ResponseWriter {
 
   writeHead(status: number, headers: OutgoingHttpHeaders): void {
     if (asksToEnd(headers)) this.isLast = true;
-    this.#head = formatHead(status, headers, this.isLast);
+    this.#head = formatHead(status, headers, this.isLast ? closing : this.#keptAlive);
     this.#hasBody = this.#method !== 'HEAD' && status !== 204 && status !== 304;
     this.headersSent = true;
   }
@@ -94,7 +99,7 @@ const goodNames = new Set<string>();
 const ownFields = new Set(['connection', 'date', 'keep-alive', 'transfer-encoding']);
 
 /** @throws TypeError if the status, or a header's name or value, is not allowed by HTTP */
-function formatHead(status: number, headers: OutgoingHttpHeaders, isLast: boolean): string {
+function formatHead(status: number, headers: OutgoingHttpHeaders, lastFields: string): string {
   if (!Number.isInteger(status) || status < 200 || status > 999)
     throw new TypeError(`${status} is not the status of an answer; use 200 to 999`);
   let head = `HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\n`;
@@ -104,7 +109,7 @@ function formatHead(status: number, headers: OutgoingHttpHeaders, isLast: boolea
     else if (Array.isArray(value)) for (const one of value) head += formatField(name, one);
     else if (value !== undefined) head += formatField(name, `${value}`);
   }
-  return head + dateField + (isLast ? 'Connection: close\r\n\r\n' : keptAlive);
+  return head + dateField + lastFields;
 }
 
 function asksToEnd(headers: OutgoingHttpHeaders): boolean {
@@ -130,9 +135,16 @@ function formatField(name: string, value: string): string {
   return `${name}: ${value}\r\n`;
 }
 
-/** Seconds that an idle connection stays open. */
-export const keepAlive = 60;
-const keptAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n\r\n`;
+const closing = 'Connection: close\r\n\r\n';
+
+/**
+ * The last fields of a response after which the connection stays open.
+ *
+ * @param timeout milliseconds for which the client may reuse the connection
+ */
+export function keepAliveFields(timeout: number): string {
+  return `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(timeout / 1000)}\r\n\r\n`;
+}
 
 let second = 0;
 let dateField = '';

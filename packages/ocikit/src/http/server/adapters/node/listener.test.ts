@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { connect as connectWithTls } from 'node:tls';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
@@ -12,7 +13,9 @@ import type { Registry } from '../../../../model/index.ts';
 import { serve } from '../../../../node/index.ts';
 import { diskBlobs } from '../../../../stores/blobs/node.ts';
 import { createMemoryRegistry } from '../../../../stores/memory/index.ts';
+import { testCertificate } from '../../../../testing/node.ts';
 import { createServer } from '../../index.ts';
+import type { Middleware } from '../../index.ts';
 
 const bytes = new TextEncoder().encode('0123456789');
 const digest = digestOf(bytes);
@@ -297,5 +300,102 @@ describe('a large body that no handler reads', () => {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     // One or two pieces. All of the body would arrive within this time.
     expect(inServer?.bytesRead).toBeLessThan(1024 * 1024);
+  });
+});
+
+describe('a refused body', () => {
+  const tls = testCertificate(['localhost']);
+
+  test.each([
+    ['PUT', '/v2/a/manifests/x', '413'],
+    ['PUT', '/v2/a/nothing/x', '404'],
+    ['POST', '/v2/a/blobs/uploads/?digest=wrong', '400'],
+    ['PATCH', '/v2/a/blobs/uploads/unknown', '404'],
+    ['PUT', '/v2/closed/manifests/x', '401'],
+    ['GET', '/v2/', '200'],
+  ])('loses no answer for a client that sends everything before it reads: %s %s', async (method, path, status) => {
+    for (const isTls of [false, true]) {
+      const options = { port: 0, allowedHosts: ['x'], middleware: [onlyOpen], tls: isTls ? await tls : undefined };
+      const serving = await serve(createMemoryRegistry(), options);
+      onTestFinished(async () => void (await serving.close(0)));
+      for (const field of ['Content-Length: 20000000', 'Transfer-Encoding: chunked']) {
+        const head = `${method} ${path} HTTP/1.1\r\nHost: x\r\n${field}\r\nConnection: close\r\n\r\n`;
+        expect(await sendThenRead(serving.port, isTls, head, field)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+      }
+    }
+  });
+
+  test('loses no answer if it is short and its connection ends', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const field = 'Content-Length: 900000';
+    const head = `PUT /v2/a/nothing/x HTTP/1.1\r\nHost: x\r\n${field}\r\nConnection: close\r\n\r\n`;
+    expect(await sendThenRead(server.port, false, head, field)).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
+  test('loses no answer if its head is too long', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const field = 'Content-Length: 20000000';
+    const head = `PUT /v2/ HTTP/1.1\r\nHost: x\r\n${field}\r\nX: ${'y'.repeat(100_000)}\r\n\r\n`;
+    expect(await sendThenRead(server.port, false, head, field)).toMatch(/^HTTP\/1\.1 431 /);
+  });
+
+  test('that is short leaves its connection open for the next request', async () => {
+    const server = await startServer(createMemoryRegistry());
+    const refused = `PUT /v2/a/nothing/x HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n${'x'.repeat(900_000)}`;
+    const last = 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    expect(await server.speak(refused + last, 10_000)).toMatch(/^HTTP\/1\.1 404 [^]*HTTP\/1\.1 200 /);
+  });
+});
+
+const onlyOpen: Middleware = async (exchange, next) => {
+  if (exchange.path.includes('/closed/')) throw new RegistryError('UNAUTHORIZED', 'this repository is closed');
+  return next(exchange);
+};
+
+/** Sends a request as a client does that reads nothing before the last byte of its body is on its way. */
+async function sendThenRead(port: number, isTls: boolean, head: string, field: string): Promise<string> {
+  const socket: Socket = isTls ? connectWithTls({ port, rejectUnauthorized: false }) : connect(port, '127.0.0.1');
+  socket.pause();
+  let error: Error | undefined;
+  socket.on('error', (given: Error) => (error = given));
+  const piece = Buffer.alloc(100_000, 'x');
+  const isChunked = field.includes('chunked');
+  const count = isChunked ? 200 : Number(/\d+/.exec(field)?.[0]) / piece.length;
+  const write = (part: string | Uint8Array): Promise<void> =>
+    new Promise((resolve) => socket.write(part, () => resolve()));
+  await write(head);
+  for (let i = 0; i < count; i++) {
+    if (isChunked) await write(`${piece.length.toString(16)}\r\n`);
+    await write(piece);
+    if (isChunked) await write('\r\n');
+  }
+  if (isChunked) await write('0\r\n\r\n');
+  let answer = '';
+  socket.on('data', (given: Buffer) => (answer += given.toString('latin1')));
+  socket.resume();
+  await new Promise<void>((resolve) => (socket.closed ? resolve() : socket.once('close', () => resolve())));
+  if (error !== undefined) throw error;
+  return answer;
+}
+
+describe('an idle connection', () => {
+  test.each([
+    ['the fast path', ''],
+    ['node:http', 'TE: trailers\r\n'],
+  ])('of %s stays open longer than its client was told', async (_path, field) => {
+    const server = await startServer(createMemoryRegistry(), { limits: { keepAliveTimeout: 1900 } });
+    const socket = connect(server.port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    let answer = '';
+    let answeredAt = 0;
+    socket.on('data', (piece) => {
+      answer += piece.toString('latin1');
+      answeredAt = performance.now();
+    });
+    socket.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\n${field}\r\n`);
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(answer).toMatch(/\r\nKeep-Alive: timeout=1\r\n/);
+    // The server's clock may have started some milliseconds before this one.
+    expect(performance.now() - answeredAt).toBeGreaterThan(2500);
   });
 });

@@ -1,19 +1,21 @@
 // The listener for `node:http`.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { malformed } from '../../shared/index.ts';
+import { idleTimeout, malformed } from '../../shared/index.ts';
 import type { ByteBudget, Exchange, Reply } from '../../shared/index.ts';
-import { RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
-import type { SendOptions } from '../socket/index.ts';
+import { lingeringClose, receivingTurns, RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
+import type { Receiver, SendOptions } from '../socket/index.ts';
 
 /** Options of the listener. */
 export interface NodeListenerOptions extends SendOptions {
   /** The memory for received bytes. */
   budget: ByteBudget;
+  /** Milliseconds for which a client may reuse an idle connection. */
+  keepAliveTimeout: number;
 }
 
-/** Bytes of an unread body that are still received and discarded, so that the client gets to read the answer. */
-const maxDiscarded = 1024 * 1024;
+/** Bytes of an unread body after which the connection is used again. A longer one ends it. */
+const mostSkipped = 1024 * 1024;
 
 const hostMissing = 'an HTTP/1.1 request must have one Host header, and no second one';
 
@@ -23,13 +25,14 @@ export function nodeListener(
   options: NodeListenerOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
+    response.once('finish', () => stayOpenLonger(request, options.keepAliveTimeout));
     const exchange = exchangeOf(request, options.budget);
     (hasOneHost(request) ? handle(exchange) : Promise.resolve(malformed(hostMissing)))
       .then((reply) => {
         if (options.isLastAnswer()) response.shouldKeepAlive = false;
         // Close the connection after a late body: its late bytes would be parsed as the next request.
         if (reply.status === 408) response.shouldKeepAlive = false;
-        else if (exchange.body !== undefined && !request.readableEnded && !request.destroyed) {
+        if (exchange.body !== undefined && !request.readableEnded && !request.destroyed) {
           discardRest(request, response, options.writeTimeout);
         }
         return sendReply(response, request.socket, exchange, reply, options);
@@ -42,6 +45,16 @@ export function nodeListener(
         options.onBodyError(error, exchange);
       });
   };
+}
+
+/**
+ * Lets an idle connection live longer than its client was told. A server with another timeout than ours is left alone.
+ *
+ * @param told milliseconds
+ */
+function stayOpenLonger({ socket }: IncomingMessage, told: number): void {
+  // Node has set it if the connection is idle now.
+  if (socket.timeout === told) socket.setTimeout(idleTimeout(told));
 }
 
 /** An HTTP/1.1 request has one `Host`; of two, a proxy in front could have taken the other. RFC 9112, section 3.2. */
@@ -73,27 +86,44 @@ function exchangeOf(request: IncomingMessage, budget: ByteBudget): Exchange {
 }
 
 /**
- * Handles the rest of a body that no handler reads: discards a short rest, and ends the connection for a long one.
+ * Handles the rest of a body that no handler reads. A short one is discarded, and the connection is used again. For a
+ * long one the connection ends, but only after the client had time to read the answer.
  *
- * @param timeout milliseconds after which the connection of a client ends that does not send the rest
+ * @param timeout milliseconds after which the connection of a client ends that does not send a short rest
  */
 function discardRest(request: IncomingMessage, response: ServerResponse, timeout: number): void {
-  const length = Number(
-    request.headers['content-length'] ?? (request.headers['transfer-encoding'] === undefined ? 0 : NaN),
-  );
+  const { socket } = request;
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  const isShort = encoding === undefined && Number(length ?? 0) <= mostSkipped;
   request.on('error', () => undefined);
-  const timer = setTimeout(() => request.socket.destroy(), timeout);
-  timer.unref();
-  request.once('close', () => clearTimeout(timer));
-  if (length <= maxDiscarded) {
-    // Node resumes a request by itself only if no code has started to read it.
-    request.resume();
+  discard(request);
+  if (isShort && response.shouldKeepAlive) {
+    const timer = setTimeout(() => socket.destroy(), timeout);
+    timer.unref();
+    request.once('close', () => clearTimeout(timer));
     return;
   }
   response.shouldKeepAlive = false;
-  let taken = 0;
+  // `node:http` calls this after the answer. It would close a connection with unread bytes at once.
+  const destroySoon = socket.destroySoon.bind(socket);
+  socket.destroySoon = () => {
+    if (request.complete) {
+      destroySoon();
+      return;
+    }
+    lingeringClose(socket);
+    request.once('end', destroySoon);
+  };
+}
+
+/** Receives the rest of a body, in turn with other bodies, and discards it. */
+function discard(request: IncomingMessage): void {
+  const receiver: Receiver = { pause: () => request.pause(), resume: () => request.resume() };
   request.on('data', (piece: Uint8Array) => {
-    taken += piece.length;
-    if (taken > maxDiscarded * 16) request.socket.destroy();
+    if (!receivingTurns.count(receiver, piece.length)) request.pause();
   });
+  request.once('close', () => receivingTurns.leave(receiver));
+  // Node resumes a request by itself only if no code has started to read it.
+  if (receivingTurns.enter(receiver)) request.resume();
+  else request.pause();
 }

@@ -1,6 +1,9 @@
 // Shared by the adapters on Node's sockets: the exchange of a socket, and sending replies.
 export { RequestBody } from './request-body.ts';
 export type { BodyStream } from './request-body.ts';
+export { lingeringClose } from './lingering-close.ts';
+export { queuedConnections, receivingTurns } from './receiving-turns.ts';
+export type { Receiver } from './receiving-turns.ts';
 export type { ResponseWriter } from './response-writer.ts';
 export { sendReply } from './send-reply.ts';
 export type { SendOptions } from './send-reply.ts';

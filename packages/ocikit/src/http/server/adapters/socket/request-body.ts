@@ -1,6 +1,8 @@
 // The body of a request, as an iterable that is faster than Node's own.
 import type { ByteBudget } from '../../shared/index.ts';
 
+import { queuedConnections, receivingTurns } from './receiving-turns.ts';
+import type { Receiver } from './receiving-turns.ts';
 import { SharedPieces } from './shared-pieces.ts';
 
 /**
@@ -8,6 +10,8 @@ import { SharedPieces } from './shared-pieces.ts';
  * memory is scarce, nothing is read ahead.
  */
 const mostQueued = 2 * 1024 * 1024;
+/** As {@link mostQueued}, while many bodies arrive. */
+const mostQueuedOfMany = 256 * 1024;
 /** Bytes up to which waiting pieces are joined into one. */
 const largestPiece = 1024 * 1024;
 /** Bytes from which a piece is lent, if its reader allows that. */
@@ -21,6 +25,8 @@ export interface BodyStream {
   readonly readableEnded: boolean;
   /** True once no more bytes can come. */
   readonly destroyed: boolean;
+  /** The connection, if it waited for its turn before the stream began. */
+  readonly socket?: object;
   /** The error that ended the stream. */
   readonly errored: Error | null;
   /** Adds a listener for `data`, `end`, `error` or `close`. */
@@ -63,27 +69,6 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** Bytes that all bodies together receive before other work of the process has its turn. */
-const mostInTurn = 4 * 1024 * 1024;
-/** Bytes of this turn of the event loop. */
-let inTurn = 0;
-/** Functions that let bodies go on in the next turn. */
-let nextTurn: (() => void)[] = [];
-
-/** @returns true if no more should be received in this turn */
-function countInTurn(count: number): boolean {
-  if (inTurn === 0) setImmediate(beginTurn);
-  inTurn += count;
-  return inTurn >= mostInTurn;
-}
-
-function beginTurn(): void {
-  inTurn = 0;
-  const resumes = nextTurn;
-  nextTurn = [];
-  for (const resume of resumes) resume();
-}
-
 interface Waiting {
   resolve: (result: IteratorResult<Uint8Array, undefined>) => void;
   reject: (error: unknown) => void;
@@ -101,7 +86,17 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   #taken = 0;
   /** Bytes of the piece that the reader has. */
   #lent = 0;
-  #isPaused = false;
+  /** True if the reader has to take some of the queue first, or memory is scarce. */
+  #isFull = false;
+  /** True if the body may be received in this turn of the event loop. */
+  #hasTurn = true;
+  readonly #receiver: Receiver = {
+    pause: () => this.#endTurn(),
+    resume: () => {
+      this.#hasTurn = true;
+      if (!this.#isFull && this.#state === 'reading') this.#request.resume();
+    },
+  };
   #waiting: Waiting | undefined;
   #state: 'new' | 'reading' | 'ended' | 'failed' | 'left' = 'new';
   #error: unknown;
@@ -131,15 +126,16 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
     this.#lent = 0;
   }
 
-  #pause(): void {
-    this.#isPaused = true;
-    this.#request.pause();
+  #resume(): void {
+    if (!this.#isFull || this.#state !== 'reading') return;
+    this.#isFull = false;
+    this.#hasTurn = receivingTurns.enter(this.#receiver);
+    if (this.#hasTurn) this.#request.resume();
   }
 
-  #resume(): void {
-    if (!this.#isPaused || this.#state !== 'reading') return;
-    this.#isPaused = false;
-    this.#request.resume();
+  #endTurn(): void {
+    this.#hasTurn = false;
+    this.#request.pause();
   }
 
   return(): Promise<IteratorResult<Uint8Array, undefined>> {
@@ -172,13 +168,17 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
       request.on('end', this.#onEnd);
       request.on('error', this.#onError);
       request.on('close', this.#onClose);
-      request.resume();
+      const { socket } = request;
+      const before = socket === undefined ? undefined : queuedConnections.get(socket);
+      if (!receivingTurns.enter(this.#receiver, before)) this.#endTurn();
+      else request.resume();
     }
   }
 
   #detach(): void {
     this.#shared?.close();
     const request = this.#request;
+    receivingTurns.leave(this.#receiver);
     request.off('data', this.#onData);
     request.off('end', this.#onEnd);
     request.off('close', this.#onClose);
@@ -197,12 +197,12 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
       this.#queue.push(piece);
       this.#queued += length;
     }
-    const isTurnOver = countInTurn(length);
-    if (this.#queued >= mostQueued || this.#budget.isScarce) this.#pause();
-    else if (isTurnOver) {
-      this.#pause();
-      nextTurn.push(() => this.#resume());
+    const most = receivingTurns.isCrowded ? mostQueuedOfMany : mostQueued;
+    if (this.#queued >= most || this.#budget.isScarce) {
+      this.#isFull = true;
+      this.#request.pause();
     }
+    if (!receivingTurns.count(this.#receiver, length)) this.#endTurn();
   };
 
   readonly #onEnd = (): void => {
