@@ -1,6 +1,5 @@
 // The listener for `node:http`.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Socket } from 'node:net';
 
 import { idleTimeout, malformed } from '../../shared/index.ts';
 import type { ByteBudget, Exchange, NodeListener, Reply } from '../../shared/index.ts';
@@ -29,7 +28,7 @@ export function nodeListener(
     // Node gives the objects that its types say.
     const request = given as IncomingMessage;
     const response = answered as ServerResponse;
-    response.once('finish', () => stayOpenLonger(request.socket, options.keepAliveTimeout));
+    response.once('finish', () => stayOpenLonger(request, options.keepAliveTimeout));
     const exchange = exchangeOf(request, options.budget);
     (hasOneHost(request) ? handle(exchange) : Promise.resolve(malformed(hostMissing)))
       .then((reply) => {
@@ -56,7 +55,7 @@ export function nodeListener(
  *
  * @param told milliseconds
  */
-function stayOpenLonger(socket: Socket, told: number): void {
+function stayOpenLonger({ socket }: IncomingMessage, told: number): void {
   // Node has set it if the connection is idle now.
   if (socket.timeout === told) socket.setTimeout(idleTimeout(told));
 }
@@ -109,12 +108,14 @@ function discardRest(request: IncomingMessage, response: ServerResponse, timeout
   }
   response.shouldKeepAlive = false;
   // `node:http` calls this after the answer. It would close a connection with unread bytes at once.
+  const destroySoon = socket.destroySoon.bind(socket);
   socket.destroySoon = () => {
-    if (request.complete) Socket.prototype.destroySoon.call(socket);
-    else {
-      lingeringClose(socket);
-      request.once('end', () => Socket.prototype.destroySoon.call(socket));
+    if (request.complete) {
+      destroySoon();
+      return;
     }
+    lingeringClose(socket);
+    request.once('end', destroySoon);
   };
 }
 
