@@ -48,7 +48,7 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
       return redirect(location, 307, headersOf(digest));
     }
     const reply = contentReply(content, digest, range);
-    if (reply.body === undefined) await content.cancel();
+    if (reply.body !== content) await content.cancel();
     // Bytes that are in memory need no further wait.
     else reply.body = content.ready?.() ?? (await content.open(), content);
     return reply;
