@@ -2,10 +2,18 @@
 import { isDigest } from './digest.ts';
 import { isTag, parseRelativeReference } from './reference.ts';
 
-/** The annotation that names an entry: a tag, or a whole name. Image specification, "Pre-Defined Annotation Keys". */
+/**
+ * The annotation that names an entry: a tag, or a whole name. Image specification, "Pre-Defined Annotation Keys".
+ *
+ * @example descriptor.annotations?.[refNameAnnotation] // 'v1'
+ */
 export const refNameAnnotation: string = 'org.opencontainers.image.ref.name';
 
-/** Containerd's annotation for the whole name of an image. Its `ref.name` has only the tag or the digest. */
+/**
+ * Containerd's annotation for the whole name of an image. Its `ref.name` has only the tag or the digest.
+ *
+ * @example descriptor.annotations?.[imageNameAnnotation] // 'registry.example/team/app:v1'
+ */
 export const imageNameAnnotation: string = 'io.containerd.image.name';
 
 /** The tag of a layout's entry, and where it was found. */
@@ -34,6 +42,7 @@ export function tagOfEntry(refName: string | null | undefined, imageName?: strin
 /**
  * Parses a name without a repository: `tag`, `@digest`, `tag@digest` or nothing.
  *
+ * @example parseBareName('v1', true) // { tag: 'v1' }
  * @param withBoth whether `name@digest` has a tag; otherwise it has a repository
  * @returns undefined for other names
  */
