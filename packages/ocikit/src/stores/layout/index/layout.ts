@@ -7,61 +7,24 @@ import type { Digest, ManifestLinks } from '../../../model/index.ts';
 
 import type { SortedNames } from '../../repository/index.ts';
 
-import { assertInside, isTemporaryName, CheckedThisTurn, TimeSlice } from '../files/index.ts';
-import type { Files, Warn } from '../files/index.ts';
+import { assertInside, isTemporaryName, CheckedThisTurn } from '../files/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
 
 import { applyRecord, recordsOf } from './apply-record.ts';
 import { LayoutChanges } from './changes.ts';
 import { audit, explore } from './explore.ts';
 import type { ExploreOptions } from './explore.ts';
-import { readIndex } from './index-file.ts';
-import type { IndexFile, ParsedIndex } from './index-file.ts';
 import { IndexOnDisk } from './index-on-disk.ts';
 import { LayoutContent } from './layout-content.ts';
-import type { EntryKnowledge } from './layout-content.ts';
+import { knowledgeOf, LayoutOnDisk } from './layout-on-disk.ts';
+import type { LayoutSettings, ReadLayout } from './layout-on-disk.ts';
 import type { LayoutRepository } from './layout-repository.ts';
-import { assertVersion, makeMarker } from './marker.ts';
-import type { EntryNames } from './entry-names.ts';
+import { makeMarker } from './marker.ts';
 import { QueuedTags } from './queued-tags.ts';
 import { RecentFolds } from './recent-folds.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
-import type { Snapshot } from './snapshot.ts';
 import { unownedOf } from './unowned.ts';
 import type { Unowned } from './unowned.ts';
-
-/** The place and the options of a layout. */
-export interface LayoutSettings {
-  /** The root directory. */
-  root: string;
-  /** The layout's directory below the root; empty if it is the root itself. */
-  directory: string;
-  /** How index entries name repositories and tags. */
-  names: EntryNames;
-  /** Writes the files of the root. */
-  files: Files;
-  /** The directory of snapshots, see {@link writeSnapshot}. */
-  snapshots: string;
-  /** True if one layout holds all repositories, false if each has its own. */
-  isShared: boolean;
-  /** Called for problems that do not stop the store. */
-  warn: Warn;
-  /** The warnings about entries of other tools so far, in all layouts of the root. */
-  warned: Set<string>;
-}
-
-/** The state of a layout on the disk. */
-export interface ReadLayout {
-  /** The index; undefined if there is none. */
-  file: IndexFile | undefined;
-  /** The content by repository. */
-  content: LayoutContent;
-  /** True if records say what their manifests do not prove. Version 0.1.0 did not write that. */
-  isAudited: boolean;
-}
-
-/** Warnings about entries of other tools. There may be very many entries. */
-const mostWarnings = 10_000;
 
 /** The index may be edited this many times while it is being written. */
 const attempts = 10;
@@ -76,6 +39,7 @@ export class Layout {
   lookedAt = -1;
   readonly #settings: LayoutSettings;
   readonly #index: IndexOnDisk;
+  readonly #onDisk: LayoutOnDisk;
   readonly #blobs: string;
   #content: LayoutContent;
   /** Changes since the index was written last. */
@@ -97,6 +61,7 @@ export class Layout {
     this.directory = settings.directory;
     this.path = join(settings.root, settings.directory);
     this.#index = new IndexOnDisk(join(this.path, 'index.json'), settings.files);
+    this.#onDisk = new LayoutOnDisk(settings, this.#index.path);
     this.#blobs = join(this.path, 'blobs/');
     this.#content = new LayoutContent(settings.names, undefined);
   }
@@ -181,13 +146,8 @@ export class Layout {
   }
 
   /** Reads the index and the snapshot. The layout does not change until {@link show}. */
-  async read(): Promise<ReadLayout> {
-    const { snapshots, warn } = this.#settings;
-    await this.#assertNoLinks();
-    await assertVersion(this.path);
-    const file = await readIndex(this.#index.path);
-    const snapshot = await readSnapshot(snapshots, this.directory, file?.sha256 ?? '', warn);
-    return { file, content: await this.#contentOf(file, snapshot), isAudited: snapshot?.isAudited ?? false };
+  read(): Promise<ReadLayout> {
+    return this.#onDisk.read();
   }
 
   /** Makes a state that was read visible, with these records applied. */
@@ -202,42 +162,9 @@ export class Layout {
     }
   }
 
-  async #contentOf(file: ParsedIndex | undefined, snapshot: Snapshot | undefined): Promise<LayoutContent> {
-    const content = new LayoutContent(this.#settings.names, file);
-    if (file !== undefined && file.unreadable.length > 0) {
-      this.#warnOnce('an index has entries that are not descriptors: they are left unchanged', {
-        file: this.#index.path,
-        entries: file.unreadable.length,
-      });
-    }
-    const slice = new TimeSlice();
-    const knowledge = knowledgeOf(snapshot);
-    for (const entry of file?.entries ?? []) {
-      if (slice.isOver) await slice.giveWay();
-      const added = content.addEntry(entry, knowledge);
-      if (added === 'added') continue;
-      const message =
-        added === 'shadows'
-          ? 'an index has several entries of one name: the last one counts, the others are left unchanged'
-          : 'an index entry names no repository here: it is left unchanged';
-      this.#warnOnce(message, { file: this.#index.path, name: entry.refName });
-    }
-    await snapshot?.restore(content);
-    return content;
-  }
-
   /** True if the index on disk may name the manifest. False if it was pushed since the index was written. */
   async mayIndexName(repository: string, digest: Digest): Promise<boolean> {
     return !this.#changes.isUnwritten(repository, digest) || (await this.#index.isEdited());
-  }
-
-  /** An index is read again after each edit, and a warning about an entry that stays need not be repeated. */
-  #warnOnce(message: string, fields: Readonly<Record<string, unknown>>): void {
-    const { warn, warned } = this.#settings;
-    const key = JSON.stringify([message, fields]);
-    if (warned.has(key) || warned.size >= mostWarnings) return;
-    warned.add(key);
-    warn(message, fields);
   }
 
   /** Makes a record visible. */
@@ -387,7 +314,7 @@ export class Layout {
     const snapshot = await readSnapshot(snapshots, this.directory, file.sha256, warn);
     this.#warnOfEdit();
     if (!(await this.#index.isEdited())) {
-      this.#replaceContent(await this.#contentOf(file, snapshot));
+      this.#replaceContent(await this.#onDisk.contentOf(file, snapshot));
       return;
     }
     // Two tools have edited two states of the index. The visible file wins, and entries that only the other one has are
@@ -450,18 +377,6 @@ export class Layout {
     );
   }
 
-  /** A symbolic link could lead out of the root. */
-  async #assertNoLinks(): Promise<void> {
-    const { root, warn } = this.#settings;
-    try {
-      assertInside(root, [...(this.directory === '' ? [] : this.directory.split('/')), 'blobs']);
-      assertInside(this.path, ['index.json']);
-    } catch (error) {
-      warn('a layout is behind a symbolic link: links below the root are not followed', { directory: this.path });
-      throw error;
-    }
-  }
-
   /** The digest that a tag will have when all queued records are written. */
   queuedTag(repository: string, tag: string): Digest | undefined {
     const queued = this.#queued.get(repository, tag);
@@ -479,11 +394,4 @@ export class Layout {
   queue(records: readonly JournalRecord[]): () => void {
     return this.#queued.add(records);
   }
-}
-
-function knowledgeOf(snapshot: Snapshot | undefined): EntryKnowledge {
-  return {
-    isParsed: snapshot?.isOfIndex ?? false,
-    isOwn: (repository, digest) => snapshot?.isOwn(repository, digest) ?? false,
-  };
 }

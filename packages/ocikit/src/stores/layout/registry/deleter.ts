@@ -45,7 +45,7 @@ export function layoutDeleter(state: LayoutState): Deleter {
       const digest = layout.queuedTag(repository, tag);
       if (digest === undefined) throw await state.manifestUnknown(layout, repository, tag);
       if (options.ifTag !== undefined && options.ifTag !== digest) throw tagMoved(tag, options.ifTag, digest);
-      await store.commit(layout, withTagMoves(layout, [{ op: 'untag', repository, tag }], options.context));
+      await store.commits.add(layout, withTagMoves(layout, [{ op: 'untag', repository, tag }], options.context));
     },
   };
 }
@@ -62,7 +62,7 @@ export async function removeManifest(
   context: CallContext | undefined,
 ): Promise<void> {
   const { store } = state;
-  await store.commit(
+  await store.commits.add(
     layout,
     withTagMoves(layout, [{ op: 'unmanifest', repository, digest, ...disowned(state) }], context),
   );
@@ -85,7 +85,7 @@ export async function removeUnusedManifest(
 ): Promise<void> {
   const { store } = state;
   await state.claims.whileRemoving(repository, digest, async () => {
-    await store.commit(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
+    await store.commits.add(layout, withTagMoves(layout, [{ op: 'unmanifest', repository, digest }], undefined));
     await store.removeFromIndex(layout, repository, digest);
     store.assertOwned();
     if (state.claims.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);
@@ -109,7 +109,7 @@ export async function removeBlob(
 ): Promise<void> {
   const { store } = state;
   if (store.isShared || layout.repositories.get(repository)?.index.blobs.has(digest) === true) {
-    await store.commit(layout, [{ op: 'unblob', repository, digest, ...more }]);
+    await store.commits.add(layout, [{ op: 'unblob', repository, digest, ...more }]);
   }
   store.assertOwned();
   await state.removeFile(layout, digest);

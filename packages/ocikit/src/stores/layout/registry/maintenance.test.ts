@@ -12,7 +12,7 @@ import { imageOf, indexOf, manifestOf, pushContent, randomBlob } from '../../../
 
 import { openLayout, openLayouts } from '../open-layout.ts';
 import type { LayoutRegistry } from '../open-layout.ts';
-import { LayoutStore } from '../root/index.ts';
+import { Commits, LayoutStore } from '../root/index.ts';
 
 let dir: string;
 const closing: LayoutRegistry[] = [];
@@ -58,10 +58,10 @@ describe.each(kinds)('in %s', (_name, open) => {
     const image = imageOf();
     for (const { descriptor, bytes } of image.blobs) await registry.pushBlob('app', descriptor, bytes);
     const { arrived, come, open: letGo } = gate();
-    const commit = Reflect.get(LayoutStore.prototype, 'commit');
-    vi.spyOn(LayoutStore.prototype, 'commit').mockImplementation(async function (this: LayoutStore, ...args) {
+    const add = Reflect.get(Commits.prototype, 'add');
+    vi.spyOn(Commits.prototype, 'add').mockImplementation(async function (this: Commits, ...args) {
       if (args[1].some(({ op }) => op === 'manifest')) await come();
-      return commit.apply(this, args);
+      return add.apply(this, args);
     });
     const pushing = registry.pushManifest('app', image.bytes, image.mediaType, { tags: ['v1'] });
     await arrived;

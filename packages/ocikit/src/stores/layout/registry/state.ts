@@ -126,7 +126,7 @@ export class LayoutState {
     rmSync(path, { force: true });
     this.used.forget(path);
     this.manifests.forget(path);
-    await this.store.noteRemoved(layout, digest);
+    await this.store.commits.noteRemoved(layout, digest);
   }
 
   /**

@@ -134,7 +134,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
           if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
-          await store.commit(layout, withTagMoves(layout, records, options.context), file);
+          await store.commits.add(layout, withTagMoves(layout, records, options.context), file);
           state.used.touch(layout.blobPath(digest), stage.writtenAt);
           state.claims.cancelRemoval(repository, digest);
         });
@@ -190,7 +190,7 @@ async function keepBlob(
     store.assertOwned();
     if (small !== undefined) {
       const records = blobRecords(state, layout, repository, digest, size);
-      await store.commit(layout, records, { digest, bytes: small, place: () => stage.moveNow(path, small) });
+      await store.commits.add(layout, records, { digest, bytes: small, place: () => stage.moveNow(path, small) });
       state.used.touch(path, stage.writtenAt);
       state.blobs.noteWritten(path);
       await noteBlob(state, repository, digest);
@@ -215,7 +215,7 @@ async function keepBlob(
  * @returns the bytes; undefined if there are too many, or the journal takes no small files
  */
 async function writeSmall({ store }: LayoutState, stage: FileStage, path: string): Promise<Uint8Array | undefined> {
-  const bytes = store.takesSmallFiles ? stage.smallBytes() : undefined;
+  const bytes = store.commits.takesSmallFiles ? stage.smallBytes() : undefined;
   if (bytes === undefined) return undefined;
   await store.files.makeDirectory(dirname(path));
   await stage.release();
@@ -239,7 +239,7 @@ async function linkBlob(
   size: number,
 ): Promise<void> {
   const records = blobRecords(state, layout, repository, digest, size);
-  if (records.length > 0) await state.store.commit(layout, records);
+  if (records.length > 0) await state.store.commits.add(layout, records);
   await noteBlob(state, repository, digest);
 }
 
@@ -298,7 +298,7 @@ async function hardLink(state: LayoutState, from: string, to: string): Promise<b
   const { files } = state.store;
   await files.makeDirectory(dirname(to));
   // The journal only knows the file's other name.
-  await state.store.settleFile(from);
+  await state.store.commits.settleFile(from);
   try {
     await link(from, to);
   } catch (error) {

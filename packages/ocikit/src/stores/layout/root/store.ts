@@ -7,23 +7,16 @@ import type { NameList } from '../../repository/index.ts';
 import { directoryOf, Files, hasBlobs, PrivateDirectory, privateDirectoryOf, repositoryOf } from '../files/index.ts';
 import type { Durability, Warn } from '../files/index.ts';
 import { Layout, sharedNames, singleNames } from '../index/index.ts';
-import {
-  FoundJournals,
-  HistoryFiles,
-  Journal,
-  journalPath,
-  quarantined,
-  randomMask,
-  readContent,
-  UnsettledContent,
-} from '../journal/index.ts';
-import type { ContentRecord, JournalledContent, JournalPlace, JournalRecord, TagMoveRecord } from '../journal/index.ts';
+import { HistoryFiles, Journal, readContent, UnsettledContent } from '../journal/index.ts';
+import type { JournalledContent, JournalRecord, TagMoveRecord } from '../journal/index.ts';
 
+import { Commits } from './commits.ts';
 import { Edits } from './edits.ts';
-import { Folding, noOutcome } from './folding.ts';
+import { Folding } from './folding.ts';
 import { Follower } from './follower.ts';
 import { LayoutCache } from './layout-cache.ts';
 import { RootLock } from './lock.ts';
+import { journalProblems } from './problems.ts';
 import { recover, saveDamaged } from './recovery.ts';
 import { RepositoryNames } from './repository-names.ts';
 
@@ -51,16 +44,6 @@ export interface Ownership {
   begin(): Promise<void>;
   /** Runs before this process stops being the writer. */
   end(): Promise<void>;
-}
-
-/** A small file that is written. It gets its final name when the journal has its bytes. */
-export interface SmallFile {
-  /** The digest of the bytes. */
-  digest: Digest;
-  /** All bytes of the file. */
-  bytes: Uint8Array;
-  /** Renames it to its final path. */
-  place: () => void;
 }
 
 /**
@@ -92,6 +75,8 @@ export class LayoutStore {
   #owning: Promise<void> | undefined;
   #ids: UploadIdIssuer | undefined;
   readonly #folding: Folding;
+  /** Commits records and small files. */
+  readonly commits: Commits;
   readonly #edits: Edits;
   #names: RepositoryNames;
   /** Directories of layouts for which the current generation has a `base` record. */
@@ -124,6 +109,22 @@ export class LayoutStore {
       journal: () => this.#journal,
       layouts: () => this.#layouts.all(),
       assertOwned: () => this.assertOwned(),
+    });
+    this.commits = new Commits({
+      files: this.files,
+      unsettled: this.#unsettled,
+      history: this.#history,
+      based: this.#based,
+      folding: this.#folding,
+      journal: () => this.#journal,
+      openJournal: () => {
+        if (this.#journal === undefined || this.#closing !== undefined) throw closed();
+        return this.#journal;
+      },
+      onApplied: (layout, records) => {
+        this.#layouts.retain(layout);
+        this.#noteNames(layout, records);
+      },
     });
     this.#edits = new Edits(this.warn, (layout) => this.#noteEdit(layout));
   }
@@ -295,61 +296,6 @@ export class LayoutStore {
     this.#lock?.assertOwned();
   }
 
-  /** True if the journal can take small files, so that no push waits for a sync of its own. */
-  get takesSmallFiles(): boolean {
-    return this.files.durability === 'fsync' && !this.#unsettled.isFull;
-  }
-
-  /**
-   * Makes records of one layout durable and then visible, all or none.
-   *
-   * @param file gets its name in the same step
-   */
-  async commit(layout: Layout, records: readonly JournalRecord[], file?: SmallFile): Promise<void> {
-    const journal = this.#journal;
-    if (journal === undefined || this.#closing !== undefined) throw closed();
-    // Nothing waits before the records are queued, so the caller's checks still hold.
-    const settle = layout.queue(records);
-    const { directory } = layout;
-    const before: (JournalRecord | ContentRecord)[] = [];
-    if (records.length > 0 && !this.#based.has(directory)) {
-      before.push({ op: 'base', directory, sha256: layout.sha256 });
-      this.#based.add(directory);
-    }
-    const mask = file === undefined ? 0 : randomMask();
-    if (file !== undefined) {
-      before.push({ op: 'content', directory, digest: file.digest, size: file.bytes.length, mask });
-    }
-    try {
-      await journal.append(
-        { records: [...before, ...records], contents: file === undefined ? [] : [file.bytes] },
-        {
-          apply: (place) => {
-            // The records are no longer queued, whatever happens next.
-            settle();
-            if (file !== undefined) this.#place(layout, file, { ...place, mask });
-            for (const record of records) layout.apply(record);
-            this.#history.note(directory, records);
-            this.#layouts.retain(layout);
-            this.#noteNames(layout, records);
-          },
-          undo: settle,
-        },
-      );
-    } catch (error) {
-      this.#based.delete(directory);
-      if (journal.isBroken) this.#folding.now();
-      throw error;
-    }
-    this.#folding.soon(journal, layout);
-  }
-
-  #place(layout: Layout, { digest, bytes, place }: SmallFile, at: JournalPlace & { mask: number }): void {
-    place();
-    const path = layout.blobPath(digest);
-    this.#unsettled.add({ ...at, path, directory: layout.directory, digest, size: bytes.length });
-  }
-
   /** Small content that another process has pushed and may not have written to its file yet. */
   journalledContent(layout: Layout, digest: Digest): JournalledContent | undefined {
     return this.#lock === undefined ? this.#follower.contentOf(layout, digest) : undefined;
@@ -363,28 +309,6 @@ export class LayoutStore {
   /** @returns undefined if the content is in its file by now */
   readJournalled(content: JournalledContent): Uint8Array | undefined {
     return readContent(this.private.path, content);
-  }
-
-  /** Syncs a file before something other than the journal relies on it. */
-  async settleFile(path: string): Promise<void> {
-    await this.#unsettled.settleOne(path);
-  }
-
-  /** Notes that a file was removed, so that the journal does not bring it back. */
-  async noteRemoved(layout: Layout, digest: Digest): Promise<void> {
-    const path = layout.blobPath(digest);
-    const journal = this.#journal;
-    if (journal === undefined || !this.#unsettled.has(path)) return;
-    this.#unsettled.forget(path);
-    const records: ContentRecord[] = [{ op: 'removed', directory: layout.directory, digest }];
-    try {
-      await journal.append({ records }, noOutcome);
-    } catch (error) {
-      // A new journal does not have the bytes. Until then, this journal may bring the file back.
-      this.#folding.now();
-      throw error;
-    }
-    this.#folding.whenIdle();
   }
 
   #noteNames(layout: Layout, records: readonly JournalRecord[]): void {
@@ -427,17 +351,8 @@ export class LayoutStore {
   }
 
   /** A message for each damaged journal, and for each file that damaged records were saved in. */
-  async *problems(): AsyncGenerator<string, void, undefined> {
-    const advice = 'changes of tags and manifests may be lost: push again what is missing';
-    // Until this process writes, the journals belong to another process, or to one that has crashed.
-    const journals =
-      this.#journal === undefined ? await FoundJournals.find(this.private.path, this.isShared, noWarning) : undefined;
-    for (const { generation } of journals?.damaged ?? []) {
-      yield `${journalPath(this.private.path, generation)} has damaged records; ${advice}`;
-    }
-    for (const path of await quarantined(this.private.path)) {
-      yield `${path} has damaged records of a journal; ${advice}, then remove the file`;
-    }
+  problems(): AsyncGenerator<string, void, undefined> {
+    return journalProblems(this.private.path, { isShared: this.isShared, isWriter: this.#journal !== undefined });
   }
 
   /** All repositories, in byte order. */
@@ -478,9 +393,6 @@ export class LayoutStore {
     await lock.release();
   }
 }
-
-/** {@link LayoutStore.problems} tells the same. */
-const noWarning = (): undefined => undefined;
 
 function closed(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'the registry has been closed');
