@@ -129,6 +129,8 @@ export class ClientUpload implements BlobUpload {
 
   async #alone<T>(call: () => Promise<T>): Promise<T> {
     if (this.#busy) throw new RegistryError('BLOB_UPLOAD_INVALID', 'another call of this upload is running');
+    // A server answers a second commit again: the first answer may have been lost.
+    if (this.#committed) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'this upload was committed');
     this.#busy = true;
     try {
       return await call();

@@ -37,9 +37,7 @@ export async function sendContent(
   timeout: number,
   begin: () => void,
 ): Promise<void> {
-  const length = content.range.end - content.range.start;
-  // An empty blob in pieces is iterated: that checks its digest.
-  if (length <= smallBody && (content.form === 'buffer' || length > 0)) {
+  if (content.form === 'buffer' && content.range.end - content.range.start <= smallBody) {
     const bytes = await readSmall(content);
     begin();
     endWith(response, bytes);
