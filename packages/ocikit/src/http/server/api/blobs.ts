@@ -48,9 +48,7 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
       return redirect(location, 307, headersOf(digest));
     }
     const reply = contentReply(content, digest, range);
-    if (reply.body !== content) await content.cancel();
-    // Bytes that are in memory need no further wait.
-    else reply.body = content.ready?.() ?? (await content.open(), content);
+    await (reply.body === content ? content.open() : content.cancel());
     return reply;
   } catch (error) {
     await content.cancel();

@@ -33,8 +33,7 @@ export function sendReply(
   reply: Reply,
   options: SendOptions,
 ): Promise<void> | undefined {
-  const { body } = reply;
-  if (response.destroyed || socket.destroyed) return isContent(body) ? body.cancel() : undefined;
+  if (response.destroyed || socket.destroyed) return isContent(reply.body) ? reply.body.cancel() : undefined;
   const begin = (): void => {
     response.writeHead(reply.status, reply.headers as OutgoingHttpHeaders);
   };
@@ -44,8 +43,10 @@ export function sendReply(
     options.onBodyError(error, exchange);
     answerError(response, error);
   };
-  if (isContent(body)) return sendContent(response, socket, body, options.writeTimeout, begin).catch(failed);
   try {
+    // Bytes that are in memory go out in one write with the head.
+    const body = (isContent(reply.body) ? reply.body.ready?.() : undefined) ?? reply.body;
+    if (isContent(body)) return sendContent(response, socket, body, options.writeTimeout, begin).catch(failed);
     if (body instanceof Uint8Array && body.length > largeBody) {
       const sending = beginSending(socket, body);
       // The reply lives until it is sent, and its own bytes need not.
