@@ -7,6 +7,7 @@ import {
   createContent,
   digestOf,
   HttpError,
+  mediaTypes,
   partialRegistry,
   RegistryError,
 } from '../../model/index.ts';
@@ -374,3 +375,19 @@ test.each([undefined, null, {}, { port: 0 }, 'registry'])(
     await expect(serve(given as never)).rejects.toThrow(/the first argument has to be a registry/);
   },
 );
+
+test('a manifest above the limit is answered 413, even if its first piece alone fills the limit', async () => {
+  const { fetch } = createServer(createMemoryRegistry(), { limits: { manifestSize: 100 } });
+  const index = { schemaVersion: 2, mediaType: mediaTypes.imageIndex, manifests: [] };
+  const long = new TextEncoder().encode(JSON.stringify(index).padEnd(199));
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const piece of [long.subarray(0, 100), long.subarray(100)]) controller.enqueue(piece);
+      controller.close();
+    },
+  });
+  const headers = { 'content-type': mediaTypes.imageIndex };
+  const init = { method: 'PUT', body, duplex: 'half', headers } as RequestInit;
+  const response = await fetch(new Request('http://localhost/v2/a/manifests/big', init));
+  expect(response.status).toBe(413);
+});

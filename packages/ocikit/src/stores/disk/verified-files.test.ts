@@ -47,4 +47,13 @@ describe('a file that was verified', () => {
     expect(files.isIntact('0', identity)).toBe(false);
     expect(files.isIntact('49999', identity)).toBe(true);
   });
+
+  test('stays damaged however many intact files follow, until it is found to be intact', () => {
+    const files = new VerifiedFiles();
+    files.note('bad', identity, false);
+    for (let i = 0; i < 50_000; i++) files.note(`${i}`, identity, true);
+    expect(files.isDamaged('bad', identity)).toBe(true);
+    files.note('bad', identity, true);
+    expect([files.isDamaged('bad', identity), files.isIntact('bad', identity)]).toEqual([false, true]);
+  });
 });

@@ -37,7 +37,9 @@ export function mayChangeUnseen({ mtimeMs, ctimeMs }: FileIdentity): boolean {
 
 /** The files that were compared with their digests, by path. It forgets the ones that were not used for longest. */
 export class VerifiedFiles {
-  readonly #known = new RecentlyUsed<Known>(most);
+  readonly #intact = new RecentlyUsed<Known>(most);
+  /** Apart, so that many intact files do not make it forget a damaged one. */
+  readonly #damaged = new RecentlyUsed<Known>(most);
 
   /** True if the file had the right bytes, and has not changed since. */
   isIntact(path: string, now: FileIdentity): boolean {
@@ -59,11 +61,13 @@ export class VerifiedFiles {
   note(path: string, identity: FileIdentity, isIntact: boolean): void {
     if (isIntact && mayChangeUnseen(identity)) return;
     const { ino, size, mtimeMs, ctimeMs } = identity;
-    this.#known.set(path, { identity: { ino, size, mtimeMs, ctimeMs }, isIntact, checkedAt: performance.now() });
+    const known = { identity: { ino, size, mtimeMs, ctimeMs }, isIntact, checkedAt: performance.now() };
+    (isIntact ? this.#intact : this.#damaged).set(path, known);
+    (isIntact ? this.#damaged : this.#intact).delete(path);
   }
 
   #find(path: string, now: FileIdentity): Known | undefined {
-    const known = this.#known.get(path);
+    const known = this.#damaged.get(path) ?? this.#intact.get(path);
     return known !== undefined && isSameFile(known.identity, now) ? known : undefined;
   }
 }

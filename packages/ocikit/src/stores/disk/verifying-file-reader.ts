@@ -1,5 +1,5 @@
 // Reading a whole file while comparing it with its digest, unless it is known to have the right bytes.
-import { fstatSync } from 'node:fs';
+import { fstatSync, lstatSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 
 import { Digester, digestOf, splitDigest, wrongDigest } from '../../model/index.ts';
@@ -7,7 +7,7 @@ import type { ByteReader, ContentSource, Digest } from '../../model/index.ts';
 
 import { fileReader } from './file-reader.ts';
 import { isSameFile } from './verified-files.ts';
-import type { VerifiedFiles } from './verified-files.ts';
+import type { FileIdentity, VerifiedFiles } from './verified-files.ts';
 
 /** The file that is read. */
 export interface FileToVerify {
@@ -19,8 +19,8 @@ export interface FileToVerify {
   size: number;
   /** The files that need not be hashed again. */
   known: VerifiedFiles;
-  /** Called if it has other bytes. */
-  onDamage?: (() => void) | undefined;
+  /** Called if it has other bytes, with the file as it was before and after it was read. */
+  onDamage?: ((identity: FileIdentity) => void) | undefined;
 }
 
 /**
@@ -41,9 +41,10 @@ export function verifyingFileReader(handle: FileHandle, file: FileToVerify): Byt
       position += bytesRead;
       if (position < size) return bytesRead;
       const found = digester.digest();
-      if (isSameFile(before, fstatSync(handle.fd))) known.note(path, before, found === digest);
+      const isUnchanged = isSameFile(before, fstatSync(handle.fd));
+      if (isUnchanged) known.note(path, before, found === digest);
       if (found === digest) return bytesRead;
-      onDamage?.();
+      if (isUnchanged) onDamage?.(before);
       throw wrongDigest(digest, found);
     },
     close: () => handle.close(),
@@ -61,9 +62,10 @@ export function verifiedSource(file: FileToVerify, open: () => Promise<FileHandl
   return { iterate: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => verifiedEnd(file) }) }) };
 }
 
-function verifiedEnd({ digest, onDamage }: FileToVerify): IteratorReturnResult<undefined> {
+function verifiedEnd({ path, digest, onDamage }: FileToVerify): IteratorReturnResult<undefined> {
   const found = digestOf(new Uint8Array(), splitDigest(digest).algorithm);
   if (found === digest) return { done: true, value: undefined };
-  onDamage?.();
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats?.size === 0) onDamage?.(stats);
   throw wrongDigest(digest, found);
 }

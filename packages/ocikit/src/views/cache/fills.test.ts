@@ -345,3 +345,19 @@ describe('a blob that is being downloaded', () => {
     expect(events.filter(({ type }) => type === 'unkept')).toHaveLength(1);
   });
 });
+
+test('a reader that changes its pieces changes nothing that another reader of the same download gets', async () => {
+  const { descriptor, bytes } = randomBlob(3_000_000);
+  const upstream = createMemoryRegistry();
+  await upstream.pushBlob('app', descriptor, bytes);
+  const directory = await mkdtemp(join(tmpdir(), 'ocikit-'));
+  disposals.push(() => rm(directory, { recursive: true }));
+  const registry = cache(upstream, openLayout(directory, { sparse: true }));
+  disposals.push(() => registry.close());
+  const [first, second] = [
+    await registry.getBlob('app', descriptor.digest),
+    await registry.getBlob('app', descriptor.digest),
+  ];
+  for await (const piece of first) piece.fill(1);
+  expect(digestOf(await second.bytes())).toBe(descriptor.digest);
+});

@@ -4,7 +4,7 @@ import type { BlobContent, ByteRange, CallOptions, Digest, LinkedSignal, Resolve
 import { parseContentRange, repositoryScope } from '../../wire/index.ts';
 import { blobAddress, digestIn } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
-import type { Transport } from '../transport/index.ts';
+import type { ClientCall, Transport } from '../transport/index.ts';
 
 import { boundaryIn, MalformedMultipart, MultipartReader } from './multipart.ts';
 import type { PartHead } from './multipart.ts';
@@ -99,7 +99,7 @@ class PartsDownload {
   readonly #transport: Transport;
   readonly #about: PartsOfBlob;
   /** The options of its requests. */
-  readonly #call: CallOptions;
+  readonly #call: ClientCall;
   readonly #blob: RemoteBlob;
   readonly #ability: Ability;
   #size = 0;
@@ -141,6 +141,8 @@ class PartsDownload {
     }
     this.#parts = ranges.map((range) => resolveRange(range, this.#size)).filter(({ start, end }) => start < end);
     if (answer !== undefined && answer.reader === undefined) this.#refused(answer);
+    // Once the caller has the content, its bytes are fetched wherever they are.
+    this.#call.redirects = undefined;
     if (this.#parts.length === 0) {
       this.#about.link.unlink();
       await this.close();

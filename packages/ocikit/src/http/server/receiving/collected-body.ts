@@ -19,9 +19,11 @@ export async function collect(body: PacedBody, limit: number, expected: number, 
   if (begun !== undefined) await body.holdBack(begun);
   const all = new GrowingBytes(Math.min(expected, limit));
   let only: Uint8Array | undefined;
+  let size = 0;
   try {
     for await (const piece of body) {
-      if (all.size + piece.length > limit) throw bodyTooLarge(limit);
+      size += piece.length;
+      if (size > limit) throw bodyTooLarge(limit);
       const charged = held.add(piece.length);
       if (all.size === 0 && only === undefined && piece.length === expected) only = piece;
       else {

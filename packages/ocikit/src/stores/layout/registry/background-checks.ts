@@ -128,7 +128,7 @@ export class BackgroundChecks {
       // A file that has changed meanwhile is looked at in the next round.
       if (!isSameFile(before, fstatSync(handle.fd))) return;
       if (digester.digest() === digest) verified.note(path, before, true);
-      else this.#blobs.noteDamaged(path);
+      else this.#blobs.noteDamaged(path, before);
     } finally {
       await handle.close();
     }

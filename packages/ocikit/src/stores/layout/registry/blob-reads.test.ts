@@ -1,4 +1,4 @@
-import { lstatSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -147,4 +147,21 @@ describe('memory for small blobs', () => {
       expectSame(part.ready?.(), bytes.subarray(5, 9));
     }
   });
+});
+
+test('a slow reader of a damaged file does not take the file for damaged that was pushed in its place', async () => {
+  const { bytes, descriptor } = randomBlob(8_000_000);
+  const blobs = new BlobReads({ verify: true, memory: 0, warn });
+  place(changed(bytes, 5));
+  const slow = blobs.open(path, descriptor.digest, found(), {})[Symbol.asyncIterator]();
+  await slow.next();
+  const next = `${path} next`;
+  writeFileSync(next, bytes);
+  renameSync(next, path);
+  const readOn = async (): Promise<void> => {
+    while ((await slow.next()).done !== true);
+  };
+  await expect(readOn()).rejects.toMatchObject(wrong);
+  expect(blobs.isDamaged(path, lstatSync(path))).toBe(false);
+  expect(warnings).toEqual([]);
 });

@@ -71,12 +71,16 @@ export class BlobReads {
     return stats !== undefined && this.verified.isDamaged(path, stats);
   }
 
-  /** Notes that the file was found to have other bytes than its digest says. */
-  noteDamaged(path: string): void {
+  /**
+   * Notes that a file was found to have other bytes than its digest says.
+   *
+   * @param identity the file that was read. Another one may have its name by now: the blob was pushed again
+   */
+  noteDamaged(path: string, identity: FileIdentity): void {
+    const now = statsOf(path);
+    if (now === undefined || !isSameFile(identity, now)) return;
     this.#warn('a blob is damaged: it counts as missing until it is pushed again', { file: path });
-    const stats = statsOf(path);
-    if (stats === undefined) return;
-    this.verified.note(path, stats, false);
+    this.verified.note(path, identity, false);
     this.#hasDamaged = true;
   }
 
@@ -97,7 +101,7 @@ export class BlobReads {
     if (!this.#verify || range !== undefined) {
       return createContent({ descriptor, range, signal, source: { open: (part) => readerOf(path, part) } });
     }
-    const onDamage = (): void => this.noteDamaged(path);
+    const onDamage = (identity: FileIdentity): void => this.noteDamaged(path, identity);
     const file = { path, digest, size, known: this.verified, onDamage };
     return createContent({ descriptor, signal, source: verifiedSource(file, () => openBlobFile(path)) });
   }
@@ -137,7 +141,7 @@ export class BlobReads {
       this.verified.note(path, stats, true);
       return;
     }
-    this.noteDamaged(path);
+    this.noteDamaged(path, stats);
     throw wrongDigest(digest, found);
   }
 }

@@ -73,12 +73,14 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
     async startUpload(repository, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
+      store.assertWritable();
       return (await uploads()).start(repository, digestAlgorithm(options.algorithm ?? defaultAlgorithm).name);
     },
 
     async resumeUpload(repository, id, options = {}) {
       options.signal?.throwIfAborted();
       assertRepository(repository);
+      store.assertWritable();
       return (await uploads()).resume(repository, id, options.offset);
     },
 

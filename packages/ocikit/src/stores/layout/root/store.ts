@@ -211,12 +211,19 @@ export class LayoutStore {
     if (this.#closing !== undefined) throw closed();
   }
 
+  /** @throws RegistryError UNSUPPORTED if the directory was opened to be read only */
+  assertWritable(): void {
+    if (this.isReadOnly) throw this.#isOnlyRead();
+  }
+
+  #isOnlyRead(): RegistryError {
+    return new RegistryError('UNSUPPORTED', `${this.root} was opened to be read only`);
+  }
+
   /** Makes this process the one that writes. */
   own(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed());
-    if (this.isReadOnly) {
-      return Promise.reject(new RegistryError('UNSUPPORTED', `${this.root} was opened to be read only`));
-    }
+    if (this.isReadOnly) return Promise.reject(this.#isOnlyRead());
     this.#owning ??= this.#own().catch((error: unknown) => {
       this.#owning = undefined;
       throw error;

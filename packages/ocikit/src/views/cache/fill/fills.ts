@@ -263,7 +263,8 @@ export class Fills {
       if (type === 'unkept') return undefined;
       throw error;
     }
-    const iterate = (part: ResolvedRange): AsyncIterable<Uint8Array> => this.#follow(fill, part, place, options);
+    const iterate = (part: ResolvedRange, how?: 'lent'): AsyncIterable<Uint8Array> =>
+      this.#follow(fill, part, place, options, how);
     const blob = { descriptor: { ...descriptor }, signal, source: { iterate } };
     return ranges === undefined ? createContent({ ...blob, range }) : createPartsContent({ ...blob, ranges });
   }
@@ -273,10 +274,11 @@ export class Fills {
     range: ResolvedRange,
     place: Place,
     { signal, onEvent }: GetBlobOptions,
+    how?: 'lent',
   ): AsyncGenerator<Uint8Array, void, undefined> {
     this.#followers.set(fill, (this.#followers.get(fill) ?? 0) + 1);
     const onClose = (): void => this.#leave(fill);
-    yield* follow(fill, range, { repository: place.name, signal, onEvent, onClose });
+    yield* follow(fill, range, { repository: place.name, signal, onEvent, onClose, how });
   }
 
   #leave(fill: Fill): void {

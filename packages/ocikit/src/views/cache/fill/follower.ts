@@ -14,16 +14,18 @@ export interface FollowerOptions {
   onEvent: OnTransferEvent | undefined;
   /** Called when the reader has ended. */
   onClose: () => void;
+  /** Whether it only looks at the pieces. Otherwise it may keep and change them. */
+  how: 'lent' | undefined;
 }
 
 /**
- * Reads a blob, or a part of it, while it is being downloaded. The pieces of all readers that keep pace are the same
- * memory, so a further reader costs neither a copy nor a read of the store.
+ * Reads a blob, or a part of it, while it is being downloaded. The lent pieces of all readers that keep pace are the
+ * same memory, so a further reader costs neither a copy nor a read of the store.
  */
 export async function* follow(
   fill: Fill,
   range: ResolvedRange,
-  { repository, signal, onEvent, onClose }: FollowerOptions,
+  { repository, signal, onEvent, onClose, how }: FollowerOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const tell = (type: 'started' | 'done'): void =>
     onEvent?.({ type, repository, digest: fill.descriptor.digest, size: fill.descriptor.size });
@@ -34,7 +36,7 @@ export async function* follow(
     while (position < range.end) {
       await fill.until(position, signal);
       try {
-        for await (const piece of piecesAt(fill, position, range.end)) {
+        for await (const piece of piecesAt(fill, position, range.end, how)) {
           position += piece.length;
           const { digest, size } = fill.descriptor;
           onEvent?.({ type: 'bytes', repository, digest, size, transferred: position - range.start });
@@ -55,8 +57,13 @@ export async function* follow(
 }
 
 /** Pieces from a position on, before `end`, that can be read now. More may follow. */
-async function* piecesAt(fill: Fill, start: number, end: number): AsyncGenerator<Uint8Array, void, undefined> {
+async function* piecesAt(
+  fill: Fill,
+  start: number,
+  end: number,
+  how: 'lent' | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const recent = fill.recent(start, end);
   if (recent === undefined) yield* await fill.read(start, end);
-  else yield recent;
+  else yield how === 'lent' ? recent : recent.slice();
 }

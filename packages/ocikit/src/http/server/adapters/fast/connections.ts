@@ -334,6 +334,7 @@ class FastConnection {
       },
     };
     queuedConnections.set(socket, receiver);
+    socket.once('close', () => receivingTurns.leave(receiver));
     if (receivingTurns.enter(receiver)) {
       this.#handOff();
       return;
@@ -344,7 +345,6 @@ class FastConnection {
     // The full buffer makes the socket stop at once, before it reads another piece.
     if (this.#received !== undefined) socket.unshift(this.#received);
     this.#received = undefined;
-    socket.once('close', () => receivingTurns.leave(receiver));
   }
 
   /**

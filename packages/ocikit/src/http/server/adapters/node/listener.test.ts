@@ -120,6 +120,35 @@ describe('a connection of node:http', () => {
     expect([response.status, await server.codeOf(response)]).toEqual([413, 'CONTENT_TOO_LARGE']);
   });
 
+  test('carries out nothing that follows a large refused body, after which it ends', async () => {
+    const registry = createMemoryRegistry();
+    await registry.pushBlob('a', { digest }, bytes);
+    const server = await startServer(registry);
+    const post = 'POST /v2/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n';
+    const last = `DELETE /v2/a/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const answer = await server.speak(post + 'x'.repeat(3_000_000) + last);
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 404']);
+    expect((await registry.resolveBlob('a', digest)).size).toBe(10);
+  });
+
+  test('ends, and the process goes on, if a middleware sets a header that HTTP does not allow on a large blob', async () => {
+    const directory = await temporaryDirectory();
+    const registry = createMemoryRegistry({ blobs: diskBlobs(directory) });
+    await registry.pushBlob('a', { digest: bigDigest }, big);
+    const odd: Middleware = async (exchange, next) => {
+      const reply = await next(exchange);
+      return exchange.path.includes('/blobs/') ? { ...reply, headers: { ...reply.headers, 'X-Odd': '中' } } : reply;
+    };
+    const server = await startServer(registry, { middleware: [odd] });
+    const status = await server.fetch(`/v2/a/blobs/${bigDigest}`).then(
+      (response) => response.status,
+      () => 0,
+    );
+    expect([0, 500]).toContain(status);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await server.fetch('/v2/')).status).toBe(200);
+  });
+
   test('is used again after a store fails in the middle of a body', async () => {
     const registry = partialRegistry({
       async pushBlob(_repository, _blob, source) {

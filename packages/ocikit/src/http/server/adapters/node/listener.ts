@@ -3,7 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { idleTimeout, malformed } from '../../shared/index.ts';
 import type { ByteBudget, Exchange, NodeListener, Reply } from '../../shared/index.ts';
-import { lingeringClose, receivingTurns, RequestBody, sendReply, SocketExchange } from '../socket/index.ts';
+import {
+  lingeringClose,
+  queuedConnections,
+  receivingTurns,
+  RequestBody,
+  sendReply,
+  SocketExchange,
+} from '../socket/index.ts';
 import type { Receiver, SendOptions } from '../socket/index.ts';
 
 /** Options of the listener. */
@@ -28,6 +35,11 @@ export function nodeListener(
     // Node gives the objects that its types say.
     const request = given as IncomingMessage;
     const response = answered as ServerResponse;
+    // The last answer of the connection is out: no further request is carried out. RFC 9112, section 9.6.
+    if (request.socket.writableEnded) {
+      request.resume();
+      return;
+    }
     response.once('finish', () => stayOpenLonger(request, options.keepAliveTimeout));
     const exchange = exchangeOf(request, options.budget);
     (hasOneHost(request) ? handle(exchange) : Promise.resolve(malformed(hostMissing)))
@@ -127,6 +139,6 @@ function discard(request: IncomingMessage): void {
   });
   request.once('close', () => receivingTurns.leave(receiver));
   // Node resumes a request by itself only if no code has started to read it.
-  if (receivingTurns.enter(receiver)) request.resume();
+  if (receivingTurns.enter(receiver, queuedConnections.get(request.socket))) request.resume();
   else request.pause();
 }

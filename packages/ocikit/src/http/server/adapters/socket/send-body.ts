@@ -128,6 +128,8 @@ async function sendBuffers(sink: Sink, content: BlobContent): Promise<void> {
       // Start the read before the write: the write copies on this thread, and the read runs meanwhile.
       reading = content.readInto(filling);
       sent = sink.written(piece);
+      // Nothing waits for it while the read runs, and an error that nothing waits for ends the process.
+      sent.catch(() => undefined);
     }
     settled = !sink.closed;
   } finally {
