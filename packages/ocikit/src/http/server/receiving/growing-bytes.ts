@@ -1,9 +1,5 @@
 // Bytes that grow, in memory that goes back to the system as soon as it is released.
 
-/** Typed here: the language version of this project does not have it yet. All runtimes do. */
-type ResizableBuffer = ArrayBuffer & { resize(size: number): void };
-type ResizableBufferConstructor = new (size: number, options: { maxByteLength: number }) => ResizableBuffer;
-
 /** Bytes up to which memory is allocated as usual. The system maps whole pages for anything else. */
 const small = 64 * 1024;
 
@@ -17,7 +13,7 @@ const small = 64 * 1024;
 export class GrowingBytes {
   readonly #most: number;
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  #resizable: ResizableBuffer | undefined;
+  #resizable: ArrayBuffer | undefined;
   #size = 0;
 
   /** @param most bytes that it will have at most */
@@ -51,8 +47,7 @@ export class GrowingBytes {
   #allocate(size: number): ArrayBuffer {
     if (size <= small || size > this.#most || !('resize' in ArrayBuffer.prototype)) return new ArrayBuffer(size);
     try {
-      const Resizable = ArrayBuffer as unknown as ResizableBufferConstructor;
-      this.#resizable = new Resizable(size, { maxByteLength: this.#most });
+      this.#resizable = new ArrayBuffer(size, { maxByteLength: this.#most });
       return this.#resizable;
     } catch (error) {
       // Not enough address space, which some systems limit.

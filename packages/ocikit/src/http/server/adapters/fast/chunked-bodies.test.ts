@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createNetServer } from 'node:net';
 import { connect as connectWithTls } from 'node:tls';
@@ -6,6 +5,7 @@ import { connect as connectWithTls } from 'node:tls';
 import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
+import { speakTo, statuses } from '../../../../../test/speak-http.ts';
 import { startServer } from '../../../../../test/start-server.ts';
 import { temporaryDirectory } from '../../../../../test/temporary-directory.ts';
 import { digestOf, partialRegistry, readSource, RegistryError } from '../../../../model/index.ts';
@@ -21,31 +21,6 @@ const get = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n';
 const last = 'GET /v2/_catalog HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const head = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`;
 const chunks = '3;n="v"\r\n012\r\n7\r\n3456789\r\n0\r\nA: b\r\n\r\n';
-
-function statuses(answer: string): string[] {
-  return [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status ?? '');
-}
-
-interface Speaker {
-  socket: Socket;
-  heard: () => string;
-  /** Resolves once this many answers have arrived. */
-  answers: (count: number) => Promise<void>;
-  closed: Promise<void>;
-}
-
-function speakTo(port: number): Speaker {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  onTestFinished(() => void socket.destroy());
-  let text = '';
-  socket.on('data', (piece) => (text += piece.toString('latin1')));
-  socket.on('error', () => undefined);
-  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  const answers = async (count: number): Promise<void> => {
-    await expect.poll(() => statuses(text).length, { timeout: 10_000, interval: 5 }).toBe(count);
-  };
-  return { socket, heard: () => text, answers, closed };
-}
 
 interface FastServer {
   port: number;
@@ -91,7 +66,7 @@ function counting(): { registry: Registry; sizes: number[] } {
 describe('a chunked body on the fast path', () => {
   test('is accepted wherever the connection cuts it, and the connection is used again', async () => {
     const server = await fastServer(createMemoryRegistry());
-    const { socket, heard, answers } = speakTo(server.port);
+    const { socket, heard, answers } = speakTo(server);
     const text = head + chunks + get;
     let count = 0;
     for (let cut = head.length - 5; cut < text.length; cut++) {
@@ -108,7 +83,7 @@ describe('a chunked body on the fast path', () => {
 
   test('that arrives byte by byte is accepted', async () => {
     const server = await fastServer(createMemoryRegistry());
-    const { socket, heard, answers } = speakTo(server.port);
+    const { socket, heard, answers } = speakTo(server);
     for (const character of head + chunks) {
       socket.write(character, 'latin1');
       await new Promise((resolve) => setImmediate(resolve));
@@ -119,7 +94,7 @@ describe('a chunked body on the fast path', () => {
 
   test('does not stop the pipelined requests around it', async () => {
     const server = await fastServer(createMemoryRegistry());
-    const { socket, heard, answers } = speakTo(server.port);
+    const { socket, heard, answers } = speakTo(server);
     const nothing = 'POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
     socket.write(get + head + chunks + nothing + head + chunks + get, 'latin1');
     await answers(5);
@@ -130,7 +105,7 @@ describe('a chunked body on the fast path', () => {
   test.each([1, 7, 32 * 1024, 32 * 1024 + 1, 5_000_000])('in chunks of %i bytes arrives as a whole', async (size) => {
     const { registry, sizes } = counting();
     const server = await fastServer(registry);
-    const { socket, answers } = speakTo(server.port);
+    const { socket, answers } = speakTo(server);
     const total = size === 1 ? 300_000 : 10_000_000;
     socket.write(head);
     for (let at = 0; at < total; at += size) {
@@ -145,7 +120,7 @@ describe('a chunked body on the fast path', () => {
   test('waits at its client until it is read', async () => {
     const registry = partialRegistry({ pushBlob: () => new Promise(() => undefined) });
     const server = await fastServer(registry);
-    const { socket } = speakTo(server.port);
+    const { socket } = speakTo(server);
     socket.write(head);
     for (let i = 0; i < 64; i++) socket.write(`100000\r\n${'x'.repeat(1024 * 1024)}\r\n`);
     await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -160,7 +135,7 @@ describe('a chunked body on the fast path', () => {
   ])('that is malformed %s is answered 400, and the connection closes', async (_where, broken) => {
     for (const isCut of [false, true]) {
       const server = await fastServer(createMemoryRegistry());
-      const { socket, heard, closed } = speakTo(server.port);
+      const { socket, heard, closed } = speakTo(server);
       socket.write(get + head + (isCut ? '' : broken + get), 'latin1');
       if (isCut) {
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -175,7 +150,7 @@ describe('a chunked body on the fast path', () => {
 
   test('that is malformed is answered 400 even if its handler does not read it', async () => {
     const server = await fastServer(createMemoryRegistry());
-    const { socket, heard, closed } = speakTo(server.port);
+    const { socket, heard, closed } = speakTo(server);
     socket.write('POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0x\r\n');
     await closed;
     expect(statuses(heard())).toEqual(['400']);
@@ -183,7 +158,7 @@ describe('a chunked body on the fast path', () => {
 
   test('that is refused unread loses no answer, though its client sends all of it before it reads', async () => {
     const server = await fastServer(createMemoryRegistry());
-    const { socket, heard, closed } = speakTo(server.port);
+    const { socket, heard, closed } = speakTo(server);
     socket.pause();
     const type = 'Content-Type: application/vnd.oci.image.manifest.v1+json';
     socket.write(`PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\n${type}\r\nTransfer-Encoding: chunked\r\n\r\n`);
@@ -204,7 +179,7 @@ describe('a chunked body on the fast path', () => {
       },
     });
     const server = await fastServer(registry);
-    const { socket, heard, answers, closed } = speakTo(server.port);
+    const { socket, heard, answers, closed } = speakTo(server);
     socket.write(`${head}100000\r\n`);
     await new Promise((resolve) => setTimeout(resolve, 50));
     let sent = 0;
@@ -224,7 +199,7 @@ describe('a chunked body on the fast path', () => {
     const location = (await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' })).headers.get('location') ?? '';
     const offset = async (): Promise<number> => Number((await server.fetch(location)).headers.get('upload-offset'));
     for (const [i, how] of (['destroy', 'end'] as const).entries()) {
-      const { socket } = speakTo(server.port);
+      const { socket } = speakTo(server);
       socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n01234`);
       await expect.poll(offset, { timeout: 10_000 }).toBe((i + 1) * 5);
       socket[how]();
@@ -236,7 +211,7 @@ describe('a chunked body on the fast path', () => {
 
   test('that pauses for too long is answered 408, and the connection closes', async () => {
     const server = await fastServer(createMemoryRegistry(), { limits: { bodyTimeout: 200 } });
-    const { socket, heard, closed } = speakTo(server.port);
+    const { socket, heard, closed } = speakTo(server);
     socket.write(`${head}a\r\n01234`);
     await closed;
     expect(statuses(heard())).toEqual(['408']);
@@ -244,7 +219,7 @@ describe('a chunked body on the fast path', () => {
 
   test('ends its connection with its answer once the server stops', async () => {
     const server = await fastServer(createMemoryRegistry());
-    const { socket, heard, closed } = speakTo(server.port);
+    const { socket, heard, closed } = speakTo(server);
     socket.write(`${head}3\r\n0`);
     await expect.poll(() => server.accepted()?.bytesRead, { interval: 5 }).toBeGreaterThan(head.length);
     server.end();
@@ -299,7 +274,7 @@ describe('a large blob', () => {
     const registry = openLayouts(await temporaryDirectory(), { durability: 'none' });
     onTestFinished(() => registry.close());
     const server = await startServer(registry);
-    const { socket, heard, answers } = speakTo(server.port);
+    const { socket, heard, answers } = speakTo(server);
     const start = await server.fetch('/v2/a/blobs/uploads/', { method: 'POST' });
     const location = start.headers.get('location') ?? '';
     const target = {
@@ -345,7 +320,7 @@ describe('a server', () => {
 
   test('asks for a chunked body if the client sends Expect: 100-continue', async () => {
     const server = await startServer(createMemoryRegistry());
-    const { socket, heard, answers } = speakTo(server.port);
+    const { socket, heard, answers } = speakTo(server);
     socket.write(get + head.replace('Host', 'Expect: 100-continue\r\nHost'));
     await answers(2);
     expect(statuses(heard())).toEqual(['200', '100']);

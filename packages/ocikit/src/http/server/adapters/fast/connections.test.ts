@@ -5,8 +5,8 @@ import { connect as connectWithTls } from 'node:tls';
 import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
+import { speakTo, statuses } from '../../../../../test/speak-http.ts';
 import { startServer } from '../../../../../test/start-server.ts';
-import type { TestServer } from '../../../../../test/start-server.ts';
 import { createContent, digestOf, partialRegistry } from '../../../../model/index.ts';
 import { serve } from '../../../../node/index.ts';
 import type { ServeOptions } from '../../../../node/index.ts';
@@ -19,32 +19,6 @@ const digest = digestOf(bytes);
 const get = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n';
 const last = 'GET /v2/_catalog HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const push = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789`;
-
-function statuses(answer: string): string[] {
-  return [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status ?? '');
-}
-
-interface Speaker {
-  socket: Socket;
-  /** Everything received so far. */
-  heard: () => string;
-  /** Resolves once this many answers have arrived. */
-  answers: (count: number) => Promise<void>;
-  closed: Promise<void>;
-}
-
-function speakTo({ port }: Pick<TestServer, 'port'>, allowHalfOpen = false): Speaker {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen, noDelay: true });
-  onTestFinished(() => void socket.destroy());
-  let text = '';
-  socket.on('data', (piece) => (text += piece.toString('latin1')));
-  socket.on('error', () => undefined);
-  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  const answers = async (count: number): Promise<void> => {
-    await expect.poll(() => statuses(text).length, { timeout: 5000, interval: 5 }).toBe(count);
-  };
-  return { socket, heard: () => text, answers, closed };
-}
 
 describe('a connection on the fast path', () => {
   test('accepts requests in two parts, wherever they are cut', async () => {
