@@ -188,7 +188,7 @@ export const rooms: Rooms = {
   // Both of Node's adapters write to a socket.
   'http/server/adapters/socket': {
     imports: ['model', 'http/server/shared'],
-    nodeTypes: ['node:http', 'node:net'],
+    nodeTypes: ['node:http', 'node:net', 'node:tls'],
   },
   'http/server/auth': { imports: ['model', 'auth', 'http/wire'], toCome: true },
 

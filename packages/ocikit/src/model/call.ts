@@ -1,5 +1,6 @@
 // The options that every call of a registry takes, and those of every list.
 import type { OnTransferEvent } from './events.ts';
+import type { Identity } from './identity.ts';
 
 /** Options of every call of a registry. */
 export interface CallOptions {
@@ -13,8 +14,8 @@ export interface CallOptions {
 
 /** The caller and the request that a call is made for. */
 export interface CallContext {
-  /** The name of the authenticated caller. */
-  caller?: string | undefined;
+  /** The authenticated caller. Default: the caller is not known. */
+  identity?: Identity | undefined;
   /** An id that connects the log lines of one request. */
   requestId?: string | undefined;
   /** The registry host that the client meant. Distribution specification, "Registry Proxying", parameter `ns`. */

@@ -8,6 +8,7 @@ export * from './digest.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './history.ts';
+export * from './identity.ts';
 export * from './in-turn.ts';
 export * from './iteration.ts';
 export { parseJson } from './json-bounds.ts';

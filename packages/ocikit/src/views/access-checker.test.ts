@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { collect, maintenanceOf, RegistryError } from '../model/index.ts';
+import { collect, identityOf, maintenanceOf, RegistryError } from '../model/index.ts';
 import type { CallOptions, Digest, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { methods } from '../testing/cases/index.ts';
@@ -12,7 +12,7 @@ import type { AccessRequest } from './index.ts';
 const image = imageOf();
 const { digest } = image.descriptor;
 const blob = image.blobs[0]?.descriptor.digest as Digest;
-const context = { caller: 'alice', requestId: '7' };
+const context = { identity: identityOf('alice'), requestId: '7' };
 
 async function filled(): Promise<Registry> {
   const inside = createMemoryRegistry();

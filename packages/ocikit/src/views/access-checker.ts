@@ -66,7 +66,7 @@ export type AccessCheck = (request: AccessRequest) => void | Promise<void>;
  *
  * @example
  * accessChecker(registry, ({ access, context }) => {
- *   if (access === 'read' || context?.caller === 'admin') return;
+ *   if (access === 'read' || context?.identity?.user === 'admin') return;
  *   throw new RegistryError('DENIED', `you may not ${access} here`);
  * })
  */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { createClient } from '../http/client/index.ts';
-import { collect, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
+import { collect, identityOf, maintenanceOf, partialRegistry, RegistryError } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { methods } from '../testing/cases/index.ts';
@@ -61,7 +61,7 @@ describe('each call has a line for its begin and its end:', () => {
 test('a line has the caller, the arguments and the result of a call', async () => {
   const { view, lines } = watched();
   const { descriptor, bytes } = randomBlob(1000);
-  const context = { caller: 'alice', requestId: '7' };
+  const context = { identity: identityOf('alice'), requestId: '7' };
   await view.pushBlob('app', descriptor, bytes, { context });
   const content = await view.getBlob('app', descriptor.digest, { range: { start: 0, end: 10 } });
   await content.bytes();

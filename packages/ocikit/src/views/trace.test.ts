@@ -5,7 +5,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest';
 
-import { collect, RegistryError } from '../model/index.ts';
+import { collect, identityOf, RegistryError } from '../model/index.ts';
 import type { Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { methods } from '../testing/cases/index.ts';
@@ -60,7 +60,7 @@ describe('each call is a span:', () => {
 
 test('a span has attributes of the semantic conventions, as far as those have names', async () => {
   const view = trace(await filled(), { tracer });
-  await view.resolveTag('app', 'v1', { context: { requestId: '7', caller: 'alice' } });
+  await view.resolveTag('app', 'v1', { context: { requestId: '7', identity: identityOf('alice') } });
   await view.resolveBlob('app', image.blobs[0]?.descriptor.digest ?? digest);
   await view.pushManifest('app', image.bytes, image.mediaType, { tags: ['v3', 'v4'] });
   expect(ended().map(({ attributes }) => attributes)).toEqual([

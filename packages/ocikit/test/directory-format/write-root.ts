@@ -1,6 +1,6 @@
 // A fixed sequence of changes to a root directory. `roots.json` is what version 0.1.0 wrote for it, `roots-2.json` what
 // the present version writes.
-import { digestOf, mediaTypes } from '../../src/model/index.ts';
+import { digestOf, identityOf, mediaTypes } from '../../src/model/index.ts';
 import type { Descriptor, Digest } from '../../src/model/index.ts';
 import type { LayoutRegistry } from '../../src/stores/layout/index.ts';
 
@@ -109,7 +109,7 @@ export async function writeRoot(registry: LayoutRegistry): Promise<string> {
   await registry.pushBlob('library/app', layers.two.descriptor, layers.two.bytes);
   await registry.pushManifest('library/app', two.bytes, two.descriptor.mediaType, {
     tags: ['latest'],
-    context: { caller: 'alice' },
+    context: { identity: identityOf('alice') },
   });
   await registry.deleteTag('library/app', 'v1');
   await registry.pushBlob('library/app', deleted.descriptor, deleted.bytes);

@@ -128,7 +128,7 @@ export class ExchangeHandler {
       call: {
         signal: exchange.signal,
         context: {
-          caller: exchange.caller,
+          identity: exchange.identity,
           requestId: exchange.header('x-request-id'),
           namespace: query.get('ns') ?? undefined,
         },

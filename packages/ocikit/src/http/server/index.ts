@@ -3,6 +3,7 @@ export { createServer } from './server.ts';
 export type { Server } from './server.ts';
 export { ConnectionCut } from './shared/index.ts';
 export type {
+  ClientCertificate,
   Exchange,
   FetchHandler,
   HandOver,
@@ -17,4 +18,5 @@ export type {
   ServerLimits,
   ServerOptions,
   TakeConnection,
+  TlsConnection,
 } from './shared/index.ts';

@@ -6,6 +6,7 @@ import {
   blobDescriptor,
   createContent,
   digestOf,
+  identityOf,
   HttpError,
   mediaTypes,
   partialRegistry,
@@ -145,14 +146,14 @@ describe('a server with options', () => {
       {
         middleware: [
           (exchange, next) => {
-            exchange.caller = 'alice';
+            exchange.identity = identityOf('alice');
             return next(exchange);
           },
         ],
       },
     );
     await server.fetch('/v2/a/manifests/t?ns=docker.io', { method: 'HEAD' });
-    expect(seen).toEqual([{ caller: 'alice', namespace: 'docker.io' }]);
+    expect(seen).toEqual([{ identity: identityOf('alice'), namespace: 'docker.io' }]);
   });
 
   test('logs each request, and each failure with its error', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { createClient } from '../../http/client/index.ts';
-import { digestOf, mediaTypes, partialRegistry, RegistryError } from '../../model/index.ts';
+import { digestOf, identityOf, mediaTypes, partialRegistry, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Registry } from '../../model/index.ts';
 import { openLayout } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
@@ -296,13 +296,13 @@ test('the options of the pull apply to later calls as well', async () => {
       return memory.getManifest(repository, digest, options);
     },
   };
-  const call = { context: { caller: 'somebody' }, onEvent: () => undefined, signal: new AbortController().signal };
+  const call = { context: { identity: identityOf('somebody') }, onEvent: () => undefined, signal: new AbortController().signal };
   const index = asIndex(await pull(registry, 'a', { tag: 'v1', ...call }));
   const [entry] = index.manifests;
   if (entry === undefined) throw new Error('there is no entry');
   const image = asImage(await index.child(entry));
   await image.readVerified(image.config);
-  const own = { caller: 'another' };
+  const own = { identity: identityOf('another') };
   await image.readVerified(image.config, { context: own });
   // The image verifies all that is read through it, and tells the size that its manifest gives.
   const { size } = image.config;

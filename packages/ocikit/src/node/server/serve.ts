@@ -3,6 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import type { Server as HttpServer, RequestListener, ServerOptions as HttpServerOptions } from 'node:http';
 import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
+import type { SecureContextOptions, Server as TlsServer, TlsOptions } from 'node:tls';
 
 import { createServer } from '../../http/server/index.ts';
 import type { ServerLimits, ServerOptions } from '../../http/server/index.ts';
@@ -27,6 +28,11 @@ export interface ServeTls {
   cert: string | Uint8Array;
   /** The certificate's private key (PEM). */
   key: string | Uint8Array;
+  /**
+   * The authorities (PEM) that vouch for certificates of clients. The server then asks each client for a certificate; a
+   * client without one is served too, and a middleware finds a verified one in `exchange.tls`. Default: it asks none.
+   */
+  clientCa?: string | Uint8Array | undefined;
 }
 
 /** Options of {@link serve}. */
@@ -56,6 +62,13 @@ export interface Serving {
    * @returns the number of connections that were cut off
    */
   close(grace?: number): Promise<number>;
+  /**
+   * Uses another certificate for new connections.
+   *
+   * @throws Error if the certificate or the key cannot be read, or they do not belong together: the former ones stay in
+   *   use. TypeError if the server has no TLS, or `clientCa` is new or missing
+   */
+  setTls(tls: ServeTls): void;
 }
 
 /**
@@ -110,6 +123,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
       endConnections();
       return closeServer(server, open, grace ?? 10_000);
     },
+    setTls: (next) => setTls(server, tls, next),
   };
 }
 
@@ -137,7 +151,27 @@ async function httpServer(
 ): Promise<HttpServer> {
   if (tls === undefined) return createHttpServer(options, listener);
   const https = await import('node:https');
-  return https.createServer({ ...options, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) }, listener);
+  return https.createServer({ ...options, ...secureContextOf(tls) }, listener);
+}
+
+/** @param first the option `tls` with which the server was started */
+function setTls(server: HttpServer, first: ServeTls | undefined, next: ServeTls): void {
+  if (first === undefined || !isTlsServer(server)) throw new TypeError('the server was started without TLS');
+  if ((first.clientCa === undefined) !== (next.clientCa === undefined)) {
+    throw new TypeError('whether clients are asked for certificates cannot change while the server runs');
+  }
+  server.setSecureContext(secureContextOf(next));
+}
+
+function isTlsServer(server: object): server is TlsServer {
+  return 'setSecureContext' in server;
+}
+
+function secureContextOf({ cert, key, clientCa }: ServeTls): SecureContextOptions & TlsOptions {
+  const context = { cert: Buffer.from(cert), key: Buffer.from(key) };
+  if (clientCa === undefined) return context;
+  // Middlewares decide about clients without a certificate: some of them log in with a password.
+  return { ...context, ca: Buffer.from(clientCa), requestCert: true, rejectUnauthorized: false };
 }
 
 /**

@@ -23,7 +23,7 @@ export class MemoryHistory implements History {
   ): void {
     const { previous, digest, context } = to;
     if (previous === digest) return;
-    const caller = context?.caller;
+    const caller = context?.identity?.user;
     this.#moves.push({
       repository,
       move: { tag, at: new Date(), digest, previous, ...(caller === undefined ? {} : { caller }) },

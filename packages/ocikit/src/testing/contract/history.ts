@@ -1,5 +1,5 @@
 // Cases for the history of tags.
-import { collect, historyOf } from '../../model/index.ts';
+import { collect, historyOf, identityOf } from '../../model/index.ts';
 import type { Registry, TagMove } from '../../model/index.ts';
 import { equal, group, holds } from '../cases/index.ts';
 import type { DefineGroup } from '../cases/index.ts';
@@ -85,10 +85,10 @@ export const moving: DefineGroup = group(
       const name = repository();
       const image = imageOf();
       for (const { descriptor, bytes } of image.blobs) await registry.pushBlob(name, descriptor, bytes);
-      const context = { caller: 'alice' };
+      const context = { identity: identityOf('alice') };
       const { digest } = image.descriptor;
       await registry.pushManifest(name, image.bytes, image.mediaType, { tags: ['a'], context });
-      await registry.deleteTag(name, 'a', { context: { caller: 'bob' } });
+      await registry.deleteTag(name, 'a', { context: { identity: identityOf('bob') } });
       const expected = [
         { tag: 'a', digest: undefined, previous: digest, caller: 'bob' },
         { tag: 'a', digest, previous: undefined, caller: 'alice' },

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { collect, maintenanceOf, partialRegistry } from '../../model/index.ts';
+import { collect, identityOf, maintenanceOf, partialRegistry } from '../../model/index.ts';
 import type { CallOptions, Maintenance } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { imageOf, pushContent } from '../../testing/index.ts';
@@ -45,7 +45,7 @@ describe('the rules of a view', () => {
         },
       })),
     );
-    const context = { caller: 'me' };
+    const context = { identity: identityOf('me') };
     expect(await view.resolveTag('app', 'v1', { context })).toMatchObject({ digest: image.descriptor.digest });
     expect(await collect(view.tags('app'))).toEqual(['v1']);
     await expect(view.resolveTag('other', 'v1')).rejects.toThrow('changed');

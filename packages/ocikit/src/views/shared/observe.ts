@@ -280,8 +280,8 @@ class Watch {
   }
 
   begin(method: string, about: Omit<ObservedCall, 'method'>, options: CallOptions | undefined): Observer {
-    const { caller, requestId } = options?.context ?? {};
-    return this.#begin({ method, ...about, caller, requestId });
+    const { identity, requestId } = options?.context ?? {};
+    return this.#begin({ method, ...about, caller: identity?.user, requestId });
   }
 
   /** Runs a call whose end is not its return, as it gives an upload or a content. */

@@ -1,5 +1,6 @@
 // The adapter for `Request` and `Response`.
 import { readSource } from '../../../model/index.ts';
+import { plainAddress } from '../shared/index.ts';
 import type { Exchange, FetchHandler, Reply } from '../shared/index.ts';
 
 /** Returns the handler for Deno, Bun, Workers, service workers and frameworks with `Request` and `Response`. */
@@ -7,7 +8,7 @@ export function fetchHandler(
   handle: (exchange: Exchange) => Promise<Reply>,
   onBodyError: (error: unknown, exchange: Exchange) => void,
 ): FetchHandler {
-  return async (request) => {
+  return async (request, runtime) => {
     // Do not parse with `new URL`: it would normalize the path.
     const [, authority, path = '/', query = ''] = /^[^:]+:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/.exec(request.url) ?? [];
     const exchange: Exchange = {
@@ -18,10 +19,37 @@ export function fetchHandler(
       authority,
       body: request.body === null ? undefined : readSource(request.body),
       signal: request.signal,
+      ...connectionOf(request, runtime),
     };
     const reply = await handle(exchange);
     return responseOf(reply, (error) => onBodyError(error, exchange));
   };
+}
+
+/**
+ * Returns who is at the other end of a request's connection, as far as the runtime tells: Deno passes `remoteAddr`, Bun
+ * an object that is asked for it. Cloudflare, which alone makes requests with `cf`, sets a header of its own.
+ */
+function connectionOf(request: Request, runtime: unknown): Pick<Exchange, 'remoteAddress' | 'tls'> {
+  if (typeof runtime !== 'object' || runtime === null) return workersAddress(request);
+  const { remoteAddress, tls, remoteAddr, requestIP } = runtime as Runtime;
+  const address =
+    remoteAddress ??
+    remoteAddr?.hostname ??
+    (typeof requestIP === 'function' ? requestIP.call(runtime, request)?.address : undefined);
+  if (typeof address !== 'string') return workersAddress(request);
+  return { remoteAddress: plainAddress(address), ...(tls === undefined ? {} : { tls }) };
+}
+
+/** The object that a runtime passes beside a request: each knows one of these fields. */
+interface Runtime extends Pick<Exchange, 'remoteAddress' | 'tls'> {
+  remoteAddr?: { hostname?: unknown };
+  requestIP?: (request: Request) => { address: string } | null;
+}
+
+function workersAddress(request: Request): Pick<Exchange, 'remoteAddress'> {
+  const address = 'cf' in request && request.cf !== undefined ? request.headers.get('cf-connecting-ip') : null;
+  return address === null ? {} : { remoteAddress: plainAddress(address) };
 }
 
 function responseOf({ status, headers, body }: Reply, onError: (error: unknown) => void): Response {

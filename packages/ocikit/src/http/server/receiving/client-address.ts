@@ -5,14 +5,13 @@ import type { Exchange } from '../shared/index.ts';
 const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'] as const;
 /** Addresses of the same machine: a proxy on it connects from there. */
 const loopback = /^(?:127\.|::1$)/;
-const version4InVersion6 = /^::ffff:(?=[0-9.]+$)/i;
 
 /**
  * Returns the address of a request's client; undefined if it may be the address of a proxy. In IPv6 it is the network
  * of 64 bits: a client can have all of its addresses.
  */
 export function clientAddressOf(exchange: Exchange): string | undefined {
-  const address = exchange.address?.()?.replace(version4InVersion6, '');
+  const address = exchange.remoteAddress;
   if (address === undefined || loopback.test(address)) return undefined;
   if (proxyHeaders.some((name) => exchange.header(name) !== undefined)) return undefined;
   return address.includes(':') ? networkOf(address) : address;

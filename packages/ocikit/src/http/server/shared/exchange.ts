@@ -1,5 +1,5 @@
 // A request and its reply as every part of the server sees them, and the middleware that runs between.
-import type { BlobContent } from '../../../model/index.ts';
+import type { BlobContent, Identity } from '../../../model/index.ts';
 
 /**
  * A request, independent of the runtime. Each adapter makes one from its runtime's own objects.
@@ -33,10 +33,33 @@ export interface Exchange {
   readonly body: AsyncIterable<Uint8Array> | undefined;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
-  /** Returns the address of the connection's other end, which may be a proxy. Default: it is not known. */
-  readonly address?: (() => string | undefined) | undefined;
-  /** The client's identity. A middleware that authenticates sets it; the registry finds it in `CallOptions.context`. */
-  caller?: string | undefined;
+  /**
+   * The IP address of the connection's other end, which may be a proxy. An IPv4 address has its dotted form, also if it
+   * arrived as IPv6. Default: it is not known.
+   */
+  readonly remoteAddress?: string | undefined;
+  /** The connection's TLS. Default: it has none, or another program in front ends it. */
+  readonly tls?: TlsConnection | undefined;
+  /** The caller. A middleware that authenticates sets it; the registry finds it in `CallOptions.context`. */
+  identity?: Identity | undefined;
+}
+
+/** The TLS of a connection. */
+export interface TlsConnection {
+  /** The client's certificate. Default: it sent none, or none that the server's authorities vouch for. */
+  readonly certificate?: ClientCertificate | undefined;
+}
+
+/** A client's certificate, which the server has verified. */
+export interface ClientCertificate {
+  /** The fields of the subject by their short names, such as `CN`. A repeated field is a list. */
+  readonly subject: Readonly<Record<string, string | readonly string[]>>;
+  /** Further names of the subject, each with its kind, such as `DNS:ci.example` or `URI:spiffe://example/ci`. */
+  readonly subjectAltNames: readonly string[];
+  /** The SHA-256 of the certificate in hexadecimal digits. */
+  readonly fingerprint: string;
+  /** The time at which the certificate ends. */
+  readonly expires: Date;
 }
 
 /** The answer to a request, independent of the runtime. */
@@ -59,7 +82,7 @@ export type Next = (exchange: Exchange) => Promise<Reply>;
  * @example
  * const onlyWithKey: Middleware = async (exchange, next) => {
  *   if (exchange.header('x-api-key') !== key) throw new RegistryError('UNAUTHORIZED', 'send the key in X-API-Key');
- *   return next({ ...exchange, caller: 'ci' });
+ *   return next({ ...exchange, identity: identityOf('ci') });
  * };
  * const server = createServer(registry, { middleware: [onlyWithKey] });
  */

@@ -1,7 +1,12 @@
 // The forms in which a server is given to each runtime. No type of Node stands here: a Worker's project has none.
 
-/** The handler for Deno, Bun, Workers, and every framework with `Request` and `Response`. */
-export type FetchHandler = (request: Request) => Promise<Response>;
+/**
+ * The handler for Deno, Bun, Workers, and every framework with `Request` and `Response`.
+ *
+ * @param runtime the second argument of the runtime's own handlers: the client's address is read from those of Deno and
+ *   Bun. A caller of your own may pass `{ remoteAddress, tls }`: see the same names of {@link Exchange}
+ */
+export type FetchHandler = (request: Request, runtime?: unknown) => Promise<Response>;
 
 /** An `IncomingMessage` of `node:http`, as far as a project without Node's types can know it. */
 export interface NodeRequest {

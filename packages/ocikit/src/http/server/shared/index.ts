@@ -3,7 +3,8 @@ export { BufferedBody } from './buffered-body.ts';
 export { ByteBudget } from './byte-budget.ts';
 export type { Collected, Held } from './byte-budget.ts';
 export { ConnectionCut } from './exchange.ts';
-export type { Exchange, Middleware, Next, Reply } from './exchange.ts';
+export type { ClientCertificate, Exchange, Middleware, Next, Reply, TlsConnection } from './exchange.ts';
+export { plainAddress } from './plain-address.ts';
 export type {
   FetchHandler,
   HandOver,

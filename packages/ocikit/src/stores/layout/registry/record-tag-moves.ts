@@ -19,7 +19,7 @@ export function withTagMoves(
   const at = Date.now();
   const from = (previous: Digest | undefined): RecordedMove => {
     const id = pooledRandomBytes(9).toString('base64url');
-    return { id, at, previous, caller: context?.caller };
+    return { id, at, previous, caller: context?.identity?.user };
   };
   return records.flatMap((record): JournalRecord[] => {
     if (record.op === 'tag' || record.op === 'untag') {

@@ -1,9 +1,10 @@
 // The exchange of a request that arrived on one of Node's sockets.
 import type { Socket } from 'node:net';
 
-import type { Exchange } from '../../shared/index.ts';
+import type { Identity } from '../../../../model/index.ts';
+import type { Exchange, TlsConnection } from '../../shared/index.ts';
 
-import { connectionSignal } from './connection-signal.ts';
+import { connectionOf } from './connection.ts';
 
 interface SocketRequest {
   method: string;
@@ -15,7 +16,7 @@ interface SocketRequest {
   body: AsyncIterable<Uint8Array> | undefined;
 }
 
-/** A request that arrived on a socket. Its signal is that of the connection. */
+/** A request that arrived on a socket. Its signal, address and certificate are those of the connection. */
 export class SocketExchange implements Exchange {
   readonly method: string;
   readonly path: string;
@@ -24,9 +25,10 @@ export class SocketExchange implements Exchange {
   readonly header: Exchange['header'];
   readonly authority: string | undefined;
   readonly body: AsyncIterable<Uint8Array> | undefined;
-  readonly address: Exchange['address'];
+  readonly remoteAddress: string | undefined;
+  readonly tls: TlsConnection | undefined;
   readonly signal: AbortSignal;
-  caller: string | undefined = undefined;
+  identity: Identity | undefined = undefined;
 
   constructor(socket: Socket, { method, target, header, authority, body }: SocketRequest) {
     const mark = target.indexOf('?');
@@ -36,7 +38,9 @@ export class SocketExchange implements Exchange {
     this.header = header;
     this.authority = authority;
     this.body = body;
-    this.address = body === undefined ? undefined : () => socket.remoteAddress;
-    this.signal = connectionSignal(socket);
+    const { remoteAddress, tls, signal } = connectionOf(socket);
+    this.remoteAddress = remoteAddress;
+    this.tls = tls;
+    this.signal = signal;
   }
 }
