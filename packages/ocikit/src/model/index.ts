@@ -28,6 +28,7 @@ export * from './registry.ts';
 export { readSource } from './source.ts';
 export type { BlobSource } from './source.ts';
 export * from './strict-media-types.ts';
+export * from './tag-condition.ts';
 export * from './tag-errors.ts';
 export * from './time-slice.ts';
 export * from './upload-ids.ts';

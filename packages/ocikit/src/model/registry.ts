@@ -10,6 +10,7 @@ import type { History } from './history.ts';
 import { maintenance } from './maintenance.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { BlobSource } from './source.ts';
+import type { TagCondition } from './tag-condition.ts';
 
 /**
  * A registry: repositories, each with blobs, manifests and tags.
@@ -166,8 +167,11 @@ export interface PushManifestOptions extends CallOptions {
   digest?: Digest | undefined;
   /** Tags to set: all of them, or none if the push fails. */
   tags?: readonly string[] | undefined;
-  /** Set the tags only if each of them points to this digest now; null: only if none of them exists. */
-  ifTag?: Digest | null | undefined;
+  /**
+   * Set the tags only if each of them points to this digest now; null: only if none of them exists. A map names the
+   * digest of each tag, or null; other tags have no condition.
+   */
+  ifTag?: TagCondition | undefined;
 }
 
 /** The result of {@link Writer.pushManifest}. */

@@ -5,7 +5,7 @@ import { RegistryError } from './errors.ts';
 /**
  * PRECONDITION_FAILED: the condition `ifTag` does not hold.
  *
- * @example if (ifTag !== undefined && ifTag !== (found ?? null)) throw tagMoved(tag, ifTag, found);
+ * @example if (found !== undefined) throw tagMoved('v1', null, found);
  * @param expected the digest that the caller expected; null: the tag must not exist
  * @param found the digest that the tag points to; undefined: the tag does not exist
  */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import { collect, identityOf, maintenanceOf, RegistryError } from '../model/index.ts';
-import type { CallOptions, Digest, Registry } from '../model/index.ts';
+import { collect, historyOf, identityOf, maintenanceOf, RegistryError } from '../model/index.ts';
+import type { CallOptions, Digest, PushedManifest, PushManifestOptions, Registry } from '../model/index.ts';
 import { createMemoryRegistry } from '../stores/memory/index.ts';
 import { methods } from '../testing/cases/index.ts';
 import { imageOf, pushContent, randomBlob } from '../testing/index.ts';
@@ -80,6 +80,107 @@ describe('each call asks for its kind of access, once, with the context of its c
     expect(asked).toEqual([{ repository: 'a', access: kinds[name], context }]);
     expect((await inside.resolveTag('a', 'v1')).digest).toBe(digest);
   });
+});
+
+describe('a push that sets tags', () => {
+  const next = imageOf();
+  const push = (view: Registry, tags: string[], options: PushManifestOptions = {}): Promise<PushedManifest> =>
+    view.pushManifest('a', next.bytes, next.mediaType, { context, ...options, tags });
+
+  /** A registry with the tags `v1` and `v2` of two manifests, and a third manifest to push. */
+  async function withTags(): Promise<{ inside: Registry; other: Digest }> {
+    const inside = await filled();
+    const other = imageOf();
+    await pushContent(inside, 'a', other, { tags: ['v2'] });
+    for (const { descriptor, bytes } of next.blobs) await inside.pushBlob('a', descriptor, bytes);
+    return { inside, other: other.descriptor.digest };
+  }
+
+  test('asks for overwrite for each tag that points elsewhere, with its digest', async () => {
+    const { inside, other } = await withTags();
+    const { view, asked } = recording(inside);
+    await push(view, ['fresh', 'v1', 'v2', 'v1']);
+    expect(asked).toEqual([
+      { repository: 'a', access: 'write', context },
+      { repository: 'a', access: 'overwrite', tag: 'v1', digest, context },
+      { repository: 'a', access: 'overwrite', tag: 'v2', digest: other, context },
+    ]);
+    asked.length = 0;
+    await push(view, ['v1', 'v2']);
+    expect(asked).toEqual([{ repository: 'a', access: 'write', context }]);
+  });
+
+  test('sets no tag if one of them may not be overwritten', async () => {
+    const { inside } = await withTags();
+    const refusal = new RegistryError('DENIED', 'v2 stays');
+    const { view } = recording(inside, ({ tag }) => (tag === 'v2' ? refusal : undefined));
+    await expect(push(view, ['fresh', 'v1', 'v2'])).rejects.toBe(refusal);
+    expect(await collect(inside.tags('a'))).toEqual(['v1', 'v2']);
+    expect((await inside.resolveTag('a', 'v1')).digest).toBe(digest);
+    await push(view, ['fresh', 'v1']);
+    expect((await inside.resolveTag('a', 'v1')).digest).toBe(next.descriptor.digest);
+  });
+
+  test.each([
+    ['is set', undefined],
+    ['is moved', 'v1'],
+  ])('judges the tag again if it %s between the check and the push', async (_how, before) => {
+    const { inside, other } = await withTags();
+    const tag = before ?? 'fresh';
+    let moves = 0;
+    const racing: Registry = {
+      ...inside,
+      async pushManifest(repository, bytes, mediaType, options) {
+        // Another client is faster, once.
+        if (moves++ === 0) {
+          const { bytes: own, descriptor } = await inside.getManifest('a', other);
+          await inside.pushManifest('a', own, descriptor.mediaType, { tags: [tag] });
+        }
+        return inside.pushManifest(repository, bytes, mediaType, options);
+      },
+    };
+    const refusal = new RegistryError('DENIED', 'this one stays');
+    const { view, asked } = recording(racing, (request) => (request.digest === other ? refusal : undefined));
+    await expect(push(view, [tag])).rejects.toBe(refusal);
+    expect(asked.at(-1)).toEqual({ repository: 'a', access: 'overwrite', tag, digest: other, context });
+    expect((await inside.resolveTag('a', tag)).digest).toBe(other);
+    moves = 0;
+    const allowed = recording(racing);
+    await push(allowed.view, [tag]);
+    expect((await inside.resolveTag('a', tag)).digest).toBe(next.descriptor.digest);
+  });
+
+  test("keeps its caller's own condition", async () => {
+    const { inside, other } = await withTags();
+    const { view } = recording(inside);
+    const wrong = [null, other, new Map([['v1', other]]), new Map([['fresh', other]])];
+    for (const ifTag of wrong) {
+      await expect(push(view, ['v1', 'fresh'], { ifTag })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    }
+    await push(view, ['v1', 'fresh'], { ifTag: new Map([['v1', digest]]) });
+    expect((await inside.resolveTag('a', 'fresh')).digest).toBe(next.descriptor.digest);
+  });
+
+  test('does not fail however many others push the same tag', async () => {
+    const { inside } = await withTags();
+    const { view } = recording(inside);
+    const images = Array.from({ length: 20 }, () => imageOf());
+    for (const { blobs } of images) {
+      for (const { descriptor, bytes } of blobs) await inside.pushBlob('a', descriptor, bytes);
+    }
+    const sent = images.map(({ bytes, mediaType }) => view.pushManifest('a', bytes, mediaType, { tags: ['busy'] }));
+    await Promise.all(sent);
+    const pushed = images.map(({ descriptor }) => descriptor.digest);
+    expect(pushed).toContain((await inside.resolveTag('a', 'busy')).digest);
+  });
+});
+
+test('the history of tags asks for history', async () => {
+  const { view, asked } = recording(await filled());
+  const found = historyOf(view);
+  if (found === undefined) throw new Error('it has no history');
+  expect(await collect(found.moves('a', { context }))).toHaveLength(1);
+  expect(asked).toEqual([{ repository: 'a', access: 'history', context }]);
 });
 
 describe('a mount', () => {

@@ -1,6 +1,8 @@
 // A view in which tags cannot be moved or deleted.
 import {
+  assertCondition,
   assertRepository,
+  conditionOn,
   digestOf,
   history,
   historyOf,
@@ -43,8 +45,7 @@ const attempts = 10;
  * A delete looks through all immutable tags of the repository and the content that they reach. Deletes and pushes of
  * this view wait for each other.
  *
- * A push of both immutable and other tags sets the immutable ones first. Maintenance is passed on unchanged: it does
- * not remove tagged content.
+ * Maintenance is passed on unchanged: it does not remove tagged content.
  *
  * @example
  * // Releases cannot change, `latest` can.
@@ -63,18 +64,26 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
     }
   };
 
-  /** @throws RegistryError if the tags must not be set this way */
-  const judge = async (push: Push): Promise<Judged> => {
-    const judged: Judged = { same: [], fresh: [] };
+  /**
+   * @returns the condition under which the tags are set
+   * @throws RegistryError if the tags must not be set this way
+   */
+  const judge = async (push: Push): Promise<Map<string, Digest | null>> => {
+    const judged = new Map<string, Digest | null>();
+    let isSame = false;
     for (const tag of push.tags) {
       const found = await resolve(push.repository, tag, push.options);
-      const { ifTag } = push.options;
-      if (ifTag !== undefined && ifTag !== (found?.digest ?? null)) throw moved(tag, ifTag, found?.digest);
-      if (!isImmutable(tag, push.repository)) continue;
-      if (found !== undefined) assertSame(tag, found, push);
-      judged[found === undefined ? 'fresh' : 'same'].push(tag);
+      assertCondition(tag, push.options.ifTag, found?.digest);
+      if (isImmutable(tag, push.repository)) {
+        if (found !== undefined) assertSame(tag, found, push);
+        isSame ||= found !== undefined;
+        judged.set(tag, found?.digest ?? null);
+      } else {
+        const expected = conditionOn(tag, push.options.ifTag);
+        if (expected !== undefined) judged.set(tag, expected);
+      }
     }
-    if (judged.same.length === 0) await assertTypeStays(push);
+    if (!isSame) await assertTypeStays(push);
     return judged;
   };
 
@@ -100,29 +109,14 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
   };
 
   const push = async (wanted: Push): Promise<PushedManifest> => {
-    const { repository, bytes, type, tags, digest, options: call } = wanted;
+    const { repository, bytes, type, tags, options: call } = wanted;
     for (let attempt = 1; ; attempt++) {
-      const { same, fresh } = await judge(wanted);
-      const loose = tags.filter((tag) => !isImmutable(tag, repository));
-      const steps: PushManifestOptions[] = [
-        { tags: same, ifTag: digest },
-        { tags: fresh, ifTag: null },
-        { tags: loose, ifTag: call.ifTag },
-      ].filter((step) => step.tags.length > 0);
+      const ifTag = await judge(wanted);
       try {
-        let pushed: PushedManifest | undefined;
-        for (const [i, step] of (steps.length === 0 ? [{}] : steps).entries()) {
-          const isLast = i >= steps.length - 1;
-          const quiet = isLast ? {} : { onEvent: undefined };
-          pushed = await registry.pushManifest(repository, bytes, type, {
-            ...call,
-            ...quiet,
-            digest: call.digest,
-            ...step,
-          });
-          if (step.tags === fresh) await lookAgain(wanted, fresh);
-        }
-        if (pushed !== undefined) return { ...pushed, tags };
+        const pushed = await registry.pushManifest(repository, bytes, type, { ...call, tags, ifTag });
+        const fresh = tags.filter((tag) => isImmutable(tag, repository) && ifTag.get(tag) === null);
+        await lookAgain(wanted, fresh);
+        return pushed;
       } catch (error) {
         // A tag has changed since the check: `judge` decides again.
         if (attempt === attempts || !isRegistryError(error, 'PRECONDITION_FAILED')) throw error;
@@ -180,7 +174,7 @@ export function immutable(registry: Registry, options: ImmutableOptions = {}): R
     async deleteTag(repository, tag, call = {}) {
       if (!isImmutable(tag, repository)) return registry.deleteTag(repository, tag, call);
       const found = await registry.resolveTag(repository, tag, call);
-      if (call.ifTag !== undefined && call.ifTag !== found.digest) throw moved(tag, call.ifTag, found.digest);
+      assertCondition(tag, call.ifTag, found.digest);
       throw new RegistryError('UNSUPPORTED', `tag ${tag} cannot be deleted: it is immutable`);
     },
     [maintenance]: maintenanceOf(registry),
@@ -202,14 +196,6 @@ interface Push {
   options: PushManifestOptions;
 }
 
-/** The immutable tags of a push. */
-interface Judged {
-  /** Tags that point to this manifest already. */
-  same: string[];
-  /** Tags that do not exist. */
-  fresh: string[];
-}
-
 /** @throws RegistryError DENIED */
 function assertSame(tag: string, found: Descriptor, push: Push): void {
   if (found.digest === push.digest && found.mediaType === push.mediaType) return;
@@ -222,13 +208,6 @@ function assertSame(tag: string, found: Descriptor, push: Push): void {
 function denied(tag: string, found: Digest): RegistryError {
   return new RegistryError('DENIED', `tag ${tag} is immutable and points to ${found}: push to another tag`, {
     detail: { tag, found },
-  });
-}
-
-function moved(tag: string, expected: Digest | null, found: Digest | undefined): RegistryError {
-  const wanted = expected === null ? 'expected no such tag' : `expected ${expected}`;
-  return new RegistryError('PRECONDITION_FAILED', `tag ${tag} points to ${found ?? 'nothing'}: ${wanted}`, {
-    detail: { tag, expected, found },
   });
 }
 

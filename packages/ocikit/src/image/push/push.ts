@@ -1,6 +1,6 @@
 // Pushes an image or an index, with all that it names.
 import { assertRepository, assertTag, isRegistryError, RegistryError } from '../../model/index.ts';
-import type { CallOptions, Descriptor, Digest, PushedManifest, Registry } from '../../model/index.ts';
+import type { CallOptions, Descriptor, Digest, PushedManifest, Registry, TagCondition } from '../../model/index.ts';
 
 import { blobsOf, walk } from '../ref/index.ts';
 import type { Ref, WalkOptions } from '../ref/index.ts';
@@ -14,8 +14,8 @@ import type { PlatformSelection } from './select-platforms.ts';
 export interface PushOptions extends CallOptions {
   /** Tags for the image or index itself. The manifests that an index names get none. Default: none. */
   tags?: readonly string[] | undefined;
-  /** Set the tags only if each of them has this digest now; null: only if none of them exists. */
-  ifTag?: Digest | null | undefined;
+  /** Set the tags only if each of them has this digest now; null: only if none of them exists. Or one for each tag. */
+  ifTag?: TagCondition | undefined;
   /** A repository of the same registry to mount blobs from, so that they need not be sent. Default: none. */
   mountFrom?: string | ((blob: Descriptor) => string | undefined) | undefined;
   /** How many blobs are sent at a time. Default: 4. */

@@ -296,7 +296,11 @@ test('the options of the pull apply to later calls as well', async () => {
       return memory.getManifest(repository, digest, options);
     },
   };
-  const call = { context: { identity: identityOf('somebody') }, onEvent: () => undefined, signal: new AbortController().signal };
+  const call = {
+    context: { identity: identityOf('somebody') },
+    onEvent: () => undefined,
+    signal: new AbortController().signal,
+  };
   const index = asIndex(await pull(registry, 'a', { tag: 'v1', ...call }));
   const [entry] = index.manifests;
   if (entry === undefined) throw new Error('there is no entry');

@@ -1,5 +1,6 @@
 // Writing to the memory registry.
 import {
+  assertCondition,
   assertRepository,
   assertStrictMediaTypes,
   blobDescriptor,
@@ -14,7 +15,6 @@ import {
   RedirectError,
   RegistryError,
   splitDigest,
-  tagMoved,
   VerifyingReader,
 } from '../../model/index.ts';
 import type { BlobIdentity, CallOptions, Descriptor, Digest, PushManifestOptions, Writer } from '../../model/index.ts';
@@ -333,7 +333,7 @@ function assertTagsMaySet(
   const index = state.repositories.get(repository)?.index;
   for (const tag of tags) {
     const found = index?.digestOfTag(tag);
-    if (ifTag !== undefined && ifTag !== (found ?? null)) throw tagMoved(tag, ifTag, found);
+    assertCondition(tag, ifTag, found);
     if (state.immutableTags && found !== undefined && found !== pushed.digest) throw immutableTag(tag, found);
   }
   const before = index?.manifests.get(pushed.digest);

@@ -1,5 +1,5 @@
 // Cases for setting, moving and deleting tags on a condition.
-import type { Digest, PushedManifest, Registry } from '../../model/index.ts';
+import type { Digest, PushedManifest, Registry, TagCondition } from '../../model/index.ts';
 import {
   assertManifest,
   assertNoManifest,
@@ -19,7 +19,7 @@ function pushIf(
   registry: Registry,
   name: string,
   image: TestManifest,
-  ifTag: Digest | null,
+  ifTag: TagCondition,
   ...tags: string[]
 ): Promise<PushedManifest> {
   const { digest } = image.descriptor;
@@ -139,6 +139,39 @@ export const tagConditions: DefineGroup = group('changing tags on a condition', 
     await assertNoTag(registry, name, 'b');
     await pushIf(registry, name, next, null, 'b', 'c');
     await assertManifest(registry, name, next, 'b', 'c');
+  });
+
+  test('sets several tags only if each of them is at its own digest', ['movable tags'], async (scene) => {
+    const { registry } = scene;
+    const name = scene.repository();
+    const first = await pushImage(registry, name, { tags: ['a', 'free'] });
+    const other = await pushImage(registry, name, { tags: ['b'] });
+    const next = imageOf();
+    await pushParts(registry, name, next);
+    const [a, b] = [first.descriptor.digest, other.descriptor.digest];
+    for (const [what, condition] of [
+      ['the digests are exchanged', { a: b, b: a }],
+      ['one tag has moved', { a, b: a }],
+      ['one tag exists', { a, b: null }],
+      ['one tag does not exist', { a, b, fresh: a }],
+    ] as const) {
+      const wrong = new Map<string, Digest | null>(Object.entries(condition));
+      await rejects(pushIf(registry, name, next, wrong, 'a', 'b', 'fresh', 'free'), 'PRECONDITION_FAILED', what);
+    }
+    await assertManifest(registry, name, first, 'a', 'free');
+    await assertManifest(registry, name, other, 'b');
+    await assertNoTag(registry, name, 'fresh');
+    await assertNoManifest(registry, name, next.descriptor.digest);
+    const right = new Map<string, Digest | null>([
+      ['a', a],
+      ['b', b],
+      ['fresh', null],
+      // The push does not set this one.
+      ['elsewhere', a],
+    ]);
+    const pushed = await pushIf(registry, name, next, right, 'a', 'b', 'fresh', 'free');
+    equal(pushed.tags, ['a', 'b', 'fresh', 'free'], 'the tags that pushManifest returns');
+    await assertManifest(registry, name, next, 'a', 'b', 'fresh', 'free');
   });
 
   test('checks the condition even if the tag is at the manifest already', async ({ registry, repository }) => {

@@ -23,7 +23,7 @@ export function testClient(baseUrl: string, options: TestClientOptions = {}): Re
   const reader = clientReader(http);
   return {
     ...reader,
-    ...clientWriter(http, reader.resolveBlob.bind(reader)),
+    ...clientWriter(http, reader),
     ...clientLister(http),
     async deleteBlob(repository, digest, { signal } = {}) {
       await http.send({ method: 'DELETE', url: http.blob(repository, digest), signal, expect: [202] });

@@ -1,12 +1,22 @@
 // The pushes of the test client.
-import { assertRepository, assertTag, digestOf, mediaTypes, parseDigest } from '../../model/index.ts';
+import {
+  assertCondition,
+  assertRepository,
+  assertTag,
+  conditionOn,
+  digestOf,
+  isManifestUnknown,
+  mediaTypes,
+  parseDigest,
+} from '../../model/index.ts';
 import type {
   BlobIdentity,
   CallOptions,
-  Descriptor,
   Digest,
   MountSource,
   PushManifestOptions,
+  Reader,
+  TagCondition,
   Writer,
 } from '../../model/index.ts';
 
@@ -17,10 +27,25 @@ import type { Http, SentRequest } from './http.ts';
 import { assertPushed, ClientUpload, uploadAt, uploadsOf, uploadStateIn } from './upload.ts';
 
 /** Pushes blobs and manifests. Distribution specification, "Push". */
-export function clientWriter(
-  http: Http,
-  resolveBlob: (repository: string, digest: Digest) => Promise<Descriptor>,
-): Writer {
+export function clientWriter(http: Http, reader: Pick<Reader, 'resolveBlob' | 'resolveTag'>): Writer {
+  /** A request has one condition for all of its tags. Different ones are compared before it. */
+  const oneCondition = async (
+    repository: string,
+    tags: readonly string[],
+    ifTag: TagCondition | undefined,
+  ): Promise<Digest | null | undefined> => {
+    const [first, ...others] = new Set(tags.map((tag) => conditionOn(tag, ifTag)));
+    if (others.length === 0) return first;
+    for (const tag of tags) {
+      const found = await reader.resolveTag(repository, tag).catch((error: unknown) => {
+        if (isManifestUnknown(error)) return undefined;
+        throw error;
+      });
+      assertCondition(tag, ifTag, found?.digest);
+    }
+    return undefined;
+  };
+
   /** Sends bytes in one request, and a stream through an upload. */
   const sendBlob = async (repository: string, blob: BlobIdentity, body: Body, options: CallOptions): Promise<void> => {
     const { digest, size = 0 } = blob;
@@ -101,7 +126,7 @@ export function clientWriter(
         return { upload: new ClientUpload(http, repository, uploadStateIn(http, url, response)) };
       }
       assertPushed(http, response, url, digest);
-      const descriptor = await resolveBlob(repository, digest);
+      const descriptor = await reader.resolveBlob(repository, digest);
       onEvent?.({ type: 'mounted', repository, digest, size: descriptor.size, from: nameOf(from) });
       return { descriptor };
     },
@@ -112,7 +137,7 @@ export function clientWriter(
       for (const tag of tags) if (tag === '') assertTag(tag);
       const { url, tagsInQuery } = manifestAddress(http, repository, bytes, options);
       for (const tag of tagsInQuery) url.searchParams.append('tag', tag);
-      const headers = { 'content-type': mediaType, ...condition(options.ifTag) };
+      const headers = { 'content-type': mediaType, ...condition(await oneCondition(repository, tags, options.ifTag)) };
       const body = new Uint8Array(bytes);
       const response = await http.send({ method: 'PUT', url, headers, body, signal, expect: [201] });
       http.location(response, url);

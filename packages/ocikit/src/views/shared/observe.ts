@@ -19,6 +19,7 @@ import type {
   Maintenance,
   MountSource,
   Registry,
+  TagCondition,
 } from '../../model/index.ts';
 
 import { forwardUpload } from './forward.ts';
@@ -37,8 +38,8 @@ export interface ObservedCall {
   readonly tag?: string | undefined;
   /** The tags that a push sets. */
   readonly tags?: readonly string[] | undefined;
-  /** The condition on a tag. */
-  readonly ifTag?: Digest | null | undefined;
+  /** The condition on the tags. */
+  readonly ifTag?: TagCondition | undefined;
   /** The media type of a pushed manifest. */
   readonly mediaType?: string | undefined;
   /** Bytes that the caller sends, if it says so. */

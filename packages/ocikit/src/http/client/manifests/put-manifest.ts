@@ -1,5 +1,5 @@
 // One request that stores a manifest.
-import type { CallOptions, Digest, PushManifestOptions } from '../../../model/index.ts';
+import type { CallOptions, Digest } from '../../../model/index.ts';
 import { formatEntityTag, repositoryScope } from '../../wire/index.ts';
 import { assertStored, manifestAddress, tagAddress } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
@@ -27,7 +27,7 @@ export async function putManifest(
   transport: Transport,
   { repository, bytes, mediaType, digest }: PushedBytes,
   [first, ...others]: readonly (string | undefined)[],
-  ifTag: PushManifestOptions['ifTag'],
+  ifTag: Digest | null | undefined,
   call: CallOptions,
 ): Promise<ClientResponse> {
   const { base } = transport;

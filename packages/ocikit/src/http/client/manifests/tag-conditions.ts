@@ -1,6 +1,13 @@
 // The condition `ifTag` on registries that do not judge it themselves, which are most.
-import { digestOf, isRegistryError, RegistryError, splitDigest, tagMoved } from '../../../model/index.ts';
-import type { CallOptions, Digest, Reader } from '../../../model/index.ts';
+import {
+  assertCondition,
+  conditionOn,
+  digestOf,
+  isRegistryError,
+  RegistryError,
+  splitDigest,
+} from '../../../model/index.ts';
+import type { CallOptions, Digest, Reader, TagCondition } from '../../../model/index.ts';
 import { formatEntityTag, repositoryScope } from '../../wire/index.ts';
 import { manifestAddress } from '../shared/index.ts';
 import type { Transport } from '../transport/index.ts';
@@ -12,14 +19,14 @@ type TagReader = Pick<Reader, 'getTag' | 'resolveTag'>;
 /** Stores a manifest by its digest alone, if it has the given digest: see {@link judgesPush}. */
 export type PutIf = (ifMatch: Digest) => Promise<unknown>;
 
-/** Tags in one repository, and the digest that they must have; null: they must not exist. */
-export interface TagCondition {
+/** Tags in one repository, and the condition on them. */
+export interface ConditionalTags {
   /** The repository. */
   repository: string;
   /** The tags. */
   tags: readonly string[];
-  /** The digest; null: no tag may exist. */
-  ifTag: Digest | null;
+  /** The condition. */
+  ifTag: TagCondition;
 }
 
 /** No content has this digest, so a condition with it is always false. */
@@ -32,12 +39,13 @@ const noDigest: Digest = `sha256:${'0'.repeat(64)}`;
  */
 export async function assertTags(
   reader: TagReader,
-  { repository, tags, ifTag }: TagCondition,
+  { repository, tags, ifTag }: ConditionalTags,
   call: CallOptions,
 ): Promise<void> {
   for (const tag of tags) {
-    const found = await digestAt(reader, repository, tag, ifTag, call);
-    if (found !== (ifTag ?? undefined)) throw tagMoved(tag, ifTag, found);
+    const expected = conditionOn(tag, ifTag);
+    if (expected === undefined) continue;
+    assertCondition(tag, expected, await digestAt(reader, repository, tag, expected, call));
   }
 }
 

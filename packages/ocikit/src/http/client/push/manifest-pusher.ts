@@ -2,6 +2,7 @@
 import {
   assertRepository,
   assertTag,
+  conditionOn,
   digestOf,
   isDigest,
   isRegistryError,
@@ -11,7 +12,7 @@ import {
   splitDigest,
   wrongDigest,
 } from '../../../model/index.ts';
-import type { CallOptions, Digest, PushManifestOptions, Reader, Writer } from '../../../model/index.ts';
+import type { CallOptions, Digest, Reader, TagCondition, Writer } from '../../../model/index.ts';
 
 import { loadTagConditions, putManifest } from '../manifests/index.ts';
 import type { PushedBytes } from '../manifests/index.ts';
@@ -44,7 +45,7 @@ export function manifestPusher(
   const putUnderCondition = async (
     manifest: PushedBytes,
     named: readonly (string | undefined)[],
-    ifTag: PushManifestOptions['ifTag'],
+    ifTag: Expected,
     call: CallOptions,
   ): Promise<ClientResponse> => {
     let lost = false;
@@ -78,7 +79,7 @@ export function manifestPusher(
   const putTagged = async (
     manifest: PushedBytes,
     tags: readonly string[],
-    ifTag: PushManifestOptions['ifTag'],
+    ifTag: Expected,
     call: CallOptions,
   ): Promise<ClientResponse> => {
     // For a manifest named by a tag, the registry itself chooses the algorithm of the digest.
@@ -119,16 +120,23 @@ export function manifestPusher(
   const putConditionally = async (
     manifest: PushedBytes,
     tags: readonly string[],
-    ifTag: PushManifestOptions['ifTag'],
+    ifTag: TagCondition | undefined,
     call: CallOptions,
   ): Promise<ClientResponse> => {
-    if (ifTag === undefined || tags.length === 0) return putTagged(manifest, tags, ifTag, call);
-    const { assertAtomicPush, assertPushed, assertTags } = await loadTagConditions(call.signal);
+    const groups = tagsByCondition(tags, ifTag);
+    const [only] = groups;
+    if (ifTag === undefined || only === undefined || (groups.length === 1 && only.expected === undefined)) {
+      return putTagged(manifest, tags, undefined, call);
+    }
+    const { assertAtomicPush, assertPushed, assertTags, notAtomic } = await loadTagConditions(call.signal);
     const putIf = (digest: Digest): Promise<ClientResponse> =>
       putManifest(transport, manifest, [undefined], digest, call);
-    if (isAtomic) await assertAtomicPush(transport, putIf);
-    else await assertTags(reader, { repository: manifest.repository, tags, ifTag }, call);
-    const response = await putTagged(manifest, tags, ifTag, call);
+    if (!isAtomic) await assertTags(reader, { repository: manifest.repository, tags, ifTag }, call);
+    // A request has one condition.
+    else if (groups.length > 1) throw notAtomic(transport);
+    else await assertAtomicPush(transport, putIf);
+    const response = await putTagged(manifest, only.tags, only.expected, call);
+    for (const { tags: others, expected } of groups.slice(1)) await putTagged(manifest, others, expected, call);
     if (!isAtomic) await assertPushed(reader, manifest, tags, call, putIf);
     return response;
   };
@@ -154,6 +162,21 @@ export function manifestPusher(
     call.onEvent?.({ type: 'done', repository, digest, size: bytes.length });
     return { descriptor, tags: unique, ...(subject !== undefined && isDigest(subject) ? { subject } : {}) };
   };
+}
+
+/** The condition on all tags of one request. */
+type Expected = Digest | null | undefined;
+
+function tagsByCondition(
+  tags: readonly string[],
+  ifTag: TagCondition | undefined,
+): readonly { expected: Expected; tags: readonly string[] }[] {
+  const groups = new Map<Expected, string[]>();
+  for (const tag of tags) {
+    const expected = conditionOn(tag, ifTag);
+    groups.set(expected, [...(groups.get(expected) ?? []), tag]);
+  }
+  return [...groups].map(([expected, own]) => ({ expected, tags: own }));
 }
 
 /**

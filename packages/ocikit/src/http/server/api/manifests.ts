@@ -12,7 +12,7 @@ import {
   parseMediaType,
   RegistryError,
 } from '../../../model/index.ts';
-import type { Descriptor, Digest, Manifest, PushManifestOptions } from '../../../model/index.ts';
+import type { Descriptor, Digest, Manifest, TagCondition } from '../../../model/index.ts';
 import { accepts, buildPath, formatEntityTag } from '../../wire/index.ts';
 import { bodyTooLarge } from '../receiving/index.ts';
 import { empty, redirect } from '../shared/index.ts';
@@ -155,8 +155,9 @@ export async function deleteManifest(request: ManifestRequest): Promise<Reply> {
     await digestCondition(request, reference.digest);
     await registry.deleteManifest(route.repository, reference.digest, call);
   } else {
-    const ifTag = await tagCondition(request, [reference.tag]);
-    await registry.deleteTag(route.repository, reference.tag, { ...call, ifTag: ifTag ?? undefined });
+    const found = await tagCondition(request, [reference.tag]);
+    const ifTag = found?.get(reference.tag) ?? undefined;
+    await registry.deleteTag(route.repository, reference.tag, { ...call, ifTag });
   }
   return empty(202, {});
 }
@@ -193,7 +194,7 @@ function conditionOf(
   request: ManifestRequest,
   reference: ManifestReference,
   tags: readonly string[],
-): Promise<PushManifestOptions['ifTag']> {
+): Promise<TagCondition | undefined> {
   if (tags.length > 0) return tagCondition(request, tags);
   return reference.digest === undefined ? Promise.resolve(undefined) : digestCondition(request, reference.digest);
 }
@@ -202,24 +203,21 @@ function conditionOf(
  * Turns `If-Match` and `If-None-Match` on tags into the registry's own condition, which is atomic. RFC 9110, section
  * 13.
  *
- * @returns the digest that the tags must have, null if they must not exist, undefined without a condition
+ * @returns the digest that each tag must have, null if it must not exist; undefined without a condition
  */
-async function tagCondition(request: ManifestRequest, tags: readonly string[]): Promise<PushManifestOptions['ifTag']> {
+async function tagCondition(
+  request: ManifestRequest,
+  tags: readonly string[],
+): Promise<ReadonlyMap<string, Digest | null> | undefined> {
   const { exchange, registry, route, call } = request;
   if (!isConditional(exchange)) return undefined;
-  const found = new Set<Digest | null>();
+  const found = new Map<string, Digest | null>();
   for (const tag of tags) {
     const current = await currentDigest(() => registry.resolveTag(route.repository, tag, call));
     assertWriteConditions(exchange, current, `tag ${tag}`);
-    found.add(current ?? null);
+    found.set(tag, current ?? null);
   }
-  if (found.size > 1) {
-    throw new RegistryError(
-      'BAD_REQUEST',
-      'a condition cannot hold for tags with different digests; send one request for each tag',
-    );
-  }
-  return [...found][0];
+  return found;
 }
 
 /**

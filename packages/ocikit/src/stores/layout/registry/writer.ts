@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 
 import { hasCode } from '../../disk/index.ts';
 import {
+  assertCondition,
   assertRepository,
   assertStrictMediaTypes,
   blobDescriptor,
@@ -14,7 +15,7 @@ import {
   readSource,
   splitDigest,
 } from '../../../model/index.ts';
-import type { Digest, MountSource, UploadIdIssuer, Writer } from '../../../model/index.ts';
+import type { Digest, MountSource, TagCondition, UploadIdIssuer, Writer } from '../../../model/index.ts';
 
 import {
   assertLinkSize,
@@ -23,7 +24,6 @@ import {
   firstMissing,
   linkUnknown,
   reportBytes,
-  tagMoved,
 } from '../../repository/index.ts';
 import type { PushedContent } from '../../repository/index.ts';
 import { stageVerified } from '../../uploads/index.ts';
@@ -394,11 +394,10 @@ function assertTagsMaySet(
   layout: Layout,
   repository: string,
   tags: readonly string[],
-  ifTag: Digest | null | undefined,
+  ifTag: TagCondition | undefined,
 ): void {
   if (ifTag === undefined) return;
   for (const tag of tags) {
-    const found = layout.queuedTag(repository, tag);
-    if (ifTag !== (found ?? null)) throw tagMoved(tag, ifTag, found);
+    assertCondition(tag, ifTag, layout.queuedTag(repository, tag));
   }
 }
