@@ -41,7 +41,12 @@ export const rooms: Rooms = {
   // Retry, back-off and budgets: no HTTP and no registry, so that an object store has them too.
   transfer: { imports: ['model'] },
   // Decisions about callers, and their tokens: no HTTP.
-  auth: { imports: ['model'], toCome: true },
+  auth: { imports: ['model', 'auth/issuers', 'auth/scopes', 'auth/tokens'] },
+  'auth/scopes': { imports: ['model'] },
+  // Tokens of our own: ES256 keys, JWKS, refresh tokens.
+  'auth/tokens': { imports: ['model', 'auth/scopes'], packages: ['jose'], toCome: true },
+  // Tokens of others: OIDC issuers, and claims that become users and groups.
+  'auth/issuers': { imports: ['model', 'auth/tokens'], packages: ['jose'], toCome: true },
 
   // Stores know no HTTP, no view and no client.
   'stores/blobs': {
