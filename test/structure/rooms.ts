@@ -41,8 +41,32 @@ export const rooms: Rooms = {
   // Retry, back-off and budgets: no HTTP and no registry, so that an object store has them too.
   transfer: { imports: ['model'] },
   // Decisions about callers, and their tokens: no HTTP.
-  auth: { imports: ['model', 'auth/issuers', 'auth/scopes', 'auth/tokens'] },
+  // node.ts adds the parts that read files.
+  auth: {
+    imports: [
+      'model',
+      'auth/bcrypt',
+      'auth/files',
+      'auth/issuers',
+      'auth/logins',
+      'auth/passwords',
+      'auth/robots',
+      'auth/rules',
+      'auth/scopes',
+      'auth/tokens',
+    ],
+    doors: ['node.ts'],
+  },
+  'auth/shared': { imports: [] },
   'auth/scopes': { imports: ['model'] },
+  // `#bcrypt` is native.ts or none.ts, by runtime.
+  'auth/bcrypt': { imports: [], packages: ['@node-rs/bcrypt'] },
+  'auth/passwords': { imports: ['model', 'auth/bcrypt'] },
+  'auth/logins': { imports: ['model', 'auth/passwords', 'auth/shared'] },
+  'auth/patterns': { imports: ['model'] },
+  'auth/rules': { imports: ['model', 'auth/patterns', 'auth/scopes', 'auth/shared'] },
+  'auth/robots': { imports: ['model', 'auth/passwords', 'auth/patterns', 'auth/rules', 'auth/scopes'] },
+  'auth/files': { imports: ['stores/disk', 'auth/passwords', 'auth/robots'], node: everyFile },
   // Tokens of our own: ES256 keys, JWKS, refresh tokens.
   'auth/tokens': { imports: ['model', 'auth/scopes'], packages: ['jose'], toCome: true },
   // Tokens of others: OIDC issuers, and claims that become users and groups.

@@ -23,7 +23,7 @@ export interface ResourceActions {
  * const alice: Identity = { user: 'alice', groups: ['developers'], claims: {}, expires: undefined };
  */
 export interface Identity {
-  /** The name of the user; undefined for an anonymous caller. */
+  /** The name of the user; undefined or empty for an anonymous caller. */
   readonly user: string | undefined;
   /** The groups of the user. */
   readonly groups: readonly string[];
@@ -53,7 +53,7 @@ export const anonymous: Identity = Object.freeze({
  * @example isAnonymous(anonymous) // true
  */
 export function isAnonymous(identity: Identity): boolean {
-  return identity.user === undefined;
+  return identity.user === undefined || identity.user === '';
 }
 
 /**
