@@ -6,7 +6,7 @@ import { hashPassword } from './hash-password.ts';
 import { htpasswd } from './htpasswd.ts';
 import { HtpasswdError } from './htpasswd-text.ts';
 
-/** Of the password `secret`. */
+/** The hash of the password `secret`. */
 let hash = '';
 beforeAll(async () => {
   hash = await hashPassword('secret', { cost: 4 });

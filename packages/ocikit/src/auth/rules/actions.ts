@@ -1,6 +1,10 @@
 // The actions that rules speak of, and which of them include others.
 
-/** Every action of a rule, in the order of the guide. */
+/**
+ * Every action of a rule, in the order of the guide.
+ *
+ * @example new Option('--action <name>').choices(accessActions)
+ */
 export const accessActions = ['pull', 'push', 'push-only', 'overwrite', 'delete', 'list', 'history'] as const;
 
 /**
@@ -19,7 +23,11 @@ export const accessActions = ['pull', 'push', 'push-only', 'overwrite', 'delete'
  */
 export type AccessAction = (typeof accessActions)[number];
 
-/** True if the text is an {@link AccessAction}. */
+/**
+ * True if the text is an {@link AccessAction}.
+ *
+ * @example isAccessAction('fly') // false
+ */
 export function isAccessAction(text: string): text is AccessAction {
   return (accessActions as readonly string[]).includes(text);
 }
