@@ -54,6 +54,9 @@ interface CompiledRule extends DecidingRule {
 /** Remembered decisions: pairs of an identity and a repository. */
 const mostRemembered = 16_384;
 
+/** Longer texts are no names, and are not remembered. */
+const longestName = 255;
+
 /** An identity, prepared for judging. */
 interface Known {
   /** Differs for each identity object. */
@@ -111,6 +114,9 @@ class CompiledRules implements AccessRules {
     const judged = judgedAction(action);
     if (this.#isExpired(identity)) {
       return new JudgedDecision(identity, judged, repository, { allowed: false, refusal: 'expired' });
+    }
+    if (repository.length > longestName) {
+      return new JudgedDecision(identity, judged, repository, { allowed: false, refusal: 'name' });
     }
     const known = this.#knownOf(identity);
     const key = `${known.id}:${repository}`;

@@ -2,7 +2,7 @@
 import type { ResourceActions } from '../../model/index.ts';
 
 /** Characters of all scopes of a request together. Larger requests are refused before they are parsed. */
-const longestScope = 64 * 1024;
+const longestScope = 16 * 1024;
 
 /**
  * Parses the scopes of a token request: `TYPE:NAME:ACTION[,ACTION…]`. A resource that is named twice is united. Parts
