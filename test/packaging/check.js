@@ -250,6 +250,33 @@ try {
     });
   });
 
+  for (const condition of ['browser', 'worker']) {
+    await check(`the decisions about callers can be bundled for a ${condition}, without native code`, async () => {
+      writeFileSync(join(scratch, 'auth.js'), "export { accessRules, guardLogins, htpasswd } from 'ocikit/auth';");
+      /** @type {string[]} */
+      const warnings = [];
+      const bundle = await rolldown({
+        input: join(scratch, 'auth.js'),
+        platform: 'browser',
+        cwd: scratch,
+        resolve: { conditionNames: [condition, 'import', 'default'] },
+        onLog: (_, { message }) => warnings.push(message),
+      });
+      const { output } = await bundle.generate({ format: 'esm' });
+      await bundle.close();
+      equal(warnings, [], 'warnings');
+      const files = new Set(output.map(({ fileName }) => fileName));
+      const imported = output.flatMap((file) =>
+        file.type === 'chunk' ? file.imports.concat(file.dynamicImports) : [],
+      );
+      equal(
+        imported.filter((name) => !files.has(name)),
+        [],
+        'imports from outside of the bundle',
+      );
+    });
+  }
+
   const limits = `${largestClient} bytes, ${largestWholeClient} with lazy parts`;
   await check(`the client for browsers has less than ${limits}, imports nothing from Node, and works`, async () => {
     writeFileSync(join(scratch, 'entry.js'), "export * from 'ocikit/client';");
