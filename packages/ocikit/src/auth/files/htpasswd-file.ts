@@ -1,7 +1,10 @@
-// Users of an htpasswd file that may change.
+// Users of an htpasswd file that may change, and the change of such a file.
+import { isMissing, readRegular } from '../../stores/disk/index.ts';
 import { htpasswd } from '../passwords/index.ts';
 import type { HtpasswdOptions, Users } from '../passwords/index.ts';
 
+import { FileLock } from './file-lock.ts';
+import { replaceFile } from './replace-file.ts';
 import { watchFile } from './watched-file.ts';
 import type { WatchFileOptions } from './watched-file.ts';
 
@@ -40,4 +43,26 @@ export async function htpasswdFile(path: string, options: HtpasswdFileOptions = 
     reload: () => file.reload(),
     close: () => file.close(),
   };
+}
+
+/**
+ * Changes an htpasswd file in one step. A lock beside it (`PATH.lock`) keeps other changes out meanwhile. A missing
+ * file is made with the mode 0600; one that exists keeps its mode.
+ *
+ * @example
+ * const hash = await hashPassword('secret');
+ * await editHtpasswdFile('users', (text) => setHtpasswdUser(text, 'alice', hash));
+ * @param edit makes the new text of the old one, which is empty for a missing file
+ */
+export async function editHtpasswdFile(path: string, edit: (text: string) => string): Promise<void> {
+  const lock = await FileLock.acquire(`${path}.lock`);
+  try {
+    const text = await readRegular(path).catch((error: unknown) => {
+      if (isMissing(error)) return '';
+      throw error;
+    });
+    await replaceFile(path, edit(text.toString()));
+  } finally {
+    await lock.release();
+  }
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -11,7 +11,7 @@ import { guardLogins } from '../logins/index.ts';
 import { hashPassword, setHtpasswdUser } from '../passwords/index.ts';
 import { openRobots } from '../robots/index.ts';
 
-import { htpasswdFile } from './htpasswd-file.ts';
+import { editHtpasswdFile, htpasswdFile } from './htpasswd-file.ts';
 import { robotsFile, watchRobots } from './robots-file.ts';
 
 describe('an htpasswd file', () => {
@@ -43,6 +43,38 @@ describe('an htpasswd file', () => {
     await vi.waitFor(() => expect(errors).toHaveLength(1), { timeout: 10_000 });
     expect(errors[0]).toContain('line 2: the user "bob" has an incomplete or damaged bcrypt hash');
     expect(await file.check('alice', 'one')).toMatchObject({ user: 'alice' });
+  });
+});
+
+describe('the change of an htpasswd file', () => {
+  const hash = '$2y$10$LaVKcjqDoHBXFlgMr988mOKa.7S/sooS4oIQwpvVbcSyy5bRrx8nq';
+  const add = (path: string, user: string) => editHtpasswdFile(path, (text) => setHtpasswdUser(text, user, hash));
+
+  test('makes a file that only its owner may read, and keeps the mode of one that exists', async () => {
+    const dir = await temporaryDirectory();
+    const path = join(dir, 'users');
+    await add(path, 'alice');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    await chmod(path, 0o640);
+    await add(path, 'bob');
+    expect((await stat(path)).mode & 0o777).toBe(0o640);
+    expect(await readFile(path, 'utf8')).toBe(`alice:${hash}\nbob:${hash}\n`);
+    expect(await readdir(dir)).toEqual(['users']);
+  });
+
+  test('loses no other change at the same time', async () => {
+    const path = join(await temporaryDirectory(), 'users');
+    await Promise.all(Array.from({ length: 10 }, (_, i) => add(path, `user-${i}`)));
+    expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(11);
+  });
+
+  test('that fails leaves the file as it was', async () => {
+    const dir = await temporaryDirectory();
+    const path = join(dir, 'users');
+    await writeFile(path, 'as it was');
+    await expect(editHtpasswdFile(path, () => setHtpasswdUser('', 'a:b', hash))).rejects.toThrow('colon');
+    expect(await readFile(path, 'utf8')).toBe('as it was');
+    expect(await readdir(dir)).toEqual(['users']);
   });
 });
 
