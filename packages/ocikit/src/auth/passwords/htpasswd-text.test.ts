@@ -1,6 +1,7 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { removeHtpasswdUser, setHtpasswdUser } from './htpasswd-text.ts';
+import { HtpasswdError, parseHtpasswd, removeHtpasswdUser, setHtpasswdUser } from './htpasswd-text.ts';
 
 const old = '$2y$05$LaVKcjqDoHBXFlgMr988mOKa.7S/sooS4oIQwpvVbcSyy5bRrx8nq';
 const hash = '$2y$10$LaVKcjqDoHBXFlgMr988mOKa.7S/sooS4oIQwpvVbcSyy5bRrx8nq';
@@ -43,5 +44,41 @@ describe('removing a user from an htpasswd text', () => {
 
   test('says if there is none', () => {
     expect(removeHtpasswdUser('bob:x\n', 'alice')).toBeUndefined();
+  });
+});
+
+describe('any text', () => {
+  const line = fc.oneof(
+    fc.string(),
+    fc.constantFrom('alice:', `alice:${old}`, `bob:${hash}`, '# x', '', ' ', '\uFEFF'),
+  );
+  const texts = fc
+    .array(fc.tuple(line, fc.constantFrom('\n', '\r\n', '\r', '')))
+    .map((lines) => lines.map((parts) => parts.join('')).join(''));
+
+  test('is read, or refused with the lines that are faulty', () => {
+    fc.assert(
+      fc.property(texts, (text) => {
+        try {
+          parseHtpasswd(text);
+        } catch (error) {
+          if (!(error instanceof HtpasswdError)) throw error;
+          expect(error.problems.every((problem) => problem.line >= 1)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  test('has the user that was set, once, and no line of another user is changed', () => {
+    fc.assert(
+      fc.property(texts, (text) => {
+        const changed = setHtpasswdUser(text, 'alice', hash);
+        expect(changed.split(`alice:${hash}`).length - 1).toBeGreaterThanOrEqual(1);
+        expect(removeHtpasswdUser(setHtpasswdUser(changed, 'alice', hash), 'alice')).toBe(
+          removeHtpasswdUser(changed, 'alice'),
+        );
+        expect(setHtpasswdUser(changed, 'alice', hash)).toBe(changed);
+      }),
+    );
   });
 });

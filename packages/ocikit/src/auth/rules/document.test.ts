@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { parseDocument, RulesError } from './document.ts';
@@ -89,6 +90,19 @@ describe('a document of rules', () => {
     const problems = problemsOf(document);
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(problem);
+  });
+
+  test('is accepted or refused, whatever it is', () => {
+    const word = fc.constantFrom('pull', '*', 'a/**', 'anonymous', 'everyone', 'x', '');
+    const value = fc.oneof(word, fc.array(word), fc.jsonValue({ maxDepth: 2 }), fc.record({ user: word }));
+    const anyRule = fc.record({ allow: value, repositories: value, subjects: value }, { requiredKeys: [] });
+    const anyDocument = fc.oneof(fc.anything(), fc.jsonValue(), fc.record({ rules: fc.array(anyRule), groups: value }));
+    fc.assert(
+      fc.property(anyDocument, (document) => {
+        expect(problemsOf(document).every((problem) => problem.length < 500)).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test('is refused with all of its faults at once', () => {

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { formatScopes, parseScopes, scopesInclude } from './scope-text.ts';
@@ -27,6 +28,20 @@ describe('a scope', () => {
       { type: 'repository', name: 'a', actions: ['pull', 'push'] },
       { type: 'repository', name: 'b', actions: ['pull'] },
     ]);
+  });
+
+  test('is read from its text as it was written, whatever it is', () => {
+    const word = fc.stringMatching(/^[a-z*,/()]{0,4}$/);
+    const text = fc.array(fc.array(word, { maxLength: 5 }).map((words) => words.join(':'))).map((all) => all.join(' '));
+    fc.assert(
+      fc.property(text, (written) => {
+        const scopes = parseScopes(written);
+        expect(parseScopes(formatScopes(scopes))).toEqual(scopes);
+        expect(scopes.every(({ actions }) => actions.length > 0 && new Set(actions).size === actions.length)).toBe(
+          true,
+        );
+      }),
+    );
   });
 
   test('of more than 16 KiB grants nothing', () => {
