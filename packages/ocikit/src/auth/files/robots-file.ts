@@ -1,10 +1,8 @@
 // A file of robots, which several processes may read and change.
-import { isMissing, readRegular } from '../../stores/disk/index.ts';
 import { formatRobots, openRobots, parseRobots } from '../robots/index.ts';
-import type { RobotRecord, Robots, RobotsOptions, RobotStore } from '../robots/index.ts';
+import type { Robots, RobotsOptions, RobotStore } from '../robots/index.ts';
 
-import { FileLock } from './file-lock.ts';
-import { replaceFile } from './replace-file.ts';
+import { listFile } from './list-file.ts';
 import { watchFile } from './watched-file.ts';
 import type { WatchFileOptions } from './watched-file.ts';
 
@@ -16,17 +14,7 @@ import type { WatchFileOptions } from './watched-file.ts';
  * @example const robots = await openRobots(robotsFile('robots.json'));
  */
 export function robotsFile(path: string): RobotStore {
-  return {
-    read: () => read(path),
-    async update(change) {
-      const lock = await FileLock.acquire(`${path}.lock`);
-      try {
-        await replaceFile(path, formatRobots(change(await read(path))));
-      } finally {
-        await lock.release();
-      }
-    },
-  };
+  return listFile(path, { format: formatRobots, parse: parseRobots });
 }
 
 /** Options of {@link watchRobots}. */
@@ -65,19 +53,4 @@ export async function watchRobots(path: string, options: WatchRobotsOptions = {}
     throw error;
   }
   return Object.assign(robots, { close: () => file.close() });
-}
-
-async function read(path: string): Promise<readonly RobotRecord[]> {
-  let text: string;
-  try {
-    text = (await readRegular(path)).toString();
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
-  try {
-    return parseRobots(text);
-  } catch (cause) {
-    throw new Error(`${path} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
 }
