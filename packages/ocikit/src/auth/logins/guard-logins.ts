@@ -64,8 +64,8 @@ interface Flight {
  * - A verdict is kept under a keyed hash of the user and the password, for a limited time. A change of the users, and
  *   `clear`, end all verdicts.
  * - More than ten distinct wrong passwords of a user from an address within 15 minutes slow down further checks of that
- *   user from there, at last to one a second. A repeated wrong password counts once. The right one is never refused for
- *   it, and one that was right before does not even wait.
+ *   user from there, at last to one a second. A repeated wrong password counts once. The right one is accepted in its
+ *   turn, and one that was right before does not even wait. Checks that would wait longer than ten seconds are refused.
  *
  * @example
  * const users = guardLogins(htpasswd(text));
