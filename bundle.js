@@ -57,5 +57,5 @@ async function bundle(directory, input, external) {
   await build.close();
 }
 
-await bundle(library, entriesOfLibrary(), ['@node-rs/bcrypt', 'selfsigned', '@opentelemetry/api']);
+await bundle(library, entriesOfLibrary(), ['@node-rs/bcrypt', 'jose', 'selfsigned', '@opentelemetry/api']);
 await bundle(command, { main: join(command, 'src/main.ts') }, ['ocikit', /^ocikit\//, 'commander']);

@@ -66,11 +66,11 @@ export const rooms: Rooms = {
   'auth/patterns': { imports: ['model'] },
   'auth/rules': { imports: ['model', 'auth/patterns', 'auth/scopes', 'auth/shared'] },
   'auth/robots': { imports: ['model', 'auth/passwords', 'auth/patterns', 'auth/rules', 'auth/scopes'] },
-  'auth/files': { imports: ['stores/disk', 'auth/passwords', 'auth/robots'], node: everyFile },
+  'auth/files': { imports: ['stores/disk', 'auth/passwords', 'auth/robots', 'auth/tokens'], node: everyFile },
   // Tokens of our own: ES256 keys, JWKS, refresh tokens.
-  'auth/tokens': { imports: ['model', 'auth/scopes'], packages: ['jose'], toCome: true },
+  'auth/tokens': { imports: ['model', 'auth/passwords', 'auth/scopes', 'auth/shared'], packages: ['jose'] },
   // Tokens of others: OIDC issuers, and claims that become users and groups.
-  'auth/issuers': { imports: ['model', 'auth/tokens'], packages: ['jose'], toCome: true },
+  'auth/issuers': { imports: ['model', 'auth/scopes', 'auth/shared', 'auth/tokens'] },
 
   // Stores know no HTTP, no view and no client.
   'stores/blobs': {

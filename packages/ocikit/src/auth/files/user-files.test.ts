@@ -10,8 +10,10 @@ import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 import { guardLogins } from '../logins/index.ts';
 import { hashPassword, setHtpasswdUser } from '../passwords/index.ts';
 import { openRobots } from '../robots/index.ts';
+import { openSigningKeys, parseKeys } from '../tokens/index.ts';
 
 import { editHtpasswdFile, htpasswdFile } from './htpasswd-file.ts';
+import { keysFile } from './keys-file.ts';
 import { robotsFile, watchRobots } from './robots-file.ts';
 
 describe('an htpasswd file', () => {
@@ -131,5 +133,26 @@ describe('a file of robots', () => {
     await vi.waitFor(async () => expect(await robots.check('ci', token)).toBeDefined(), { timeout: 10_000 });
     await elsewhere.revoke(robot.id);
     await vi.waitFor(async () => expect(await robots.check('ci', token)).toBeUndefined(), { timeout: 10_000 });
+  });
+});
+
+describe('a file of signing keys', () => {
+  test('is made with the first key, readable by its owner alone, and loses no key', async () => {
+    const path = join(await temporaryDirectory(), 'keys.json');
+    let now = Date.parse('2026-01-01T00:00:00Z');
+    const all = await Promise.all(Array.from({ length: 5 }, () => openSigningKeys(keysFile(path), { now: () => now })));
+    const kids = await Promise.all(all.map(async (keys) => (await keys.current()).kid));
+    expect(new Set(kids).size).toBe(1);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    now += 91 * 24 * 60 * 60_000;
+    await Promise.all(all.map((keys) => keys.current()));
+    expect(parseKeys(await readFile(path, 'utf8'))).toHaveLength(2);
+  });
+
+  test('that is faulty is neither used nor overwritten', async () => {
+    const path = join(await temporaryDirectory(), 'keys.json');
+    await writeFile(path, '{"keys":[');
+    await expect(openSigningKeys(keysFile(path))).rejects.toThrow(`${path} cannot be used: the file of signing keys`);
+    expect(await readFile(path, 'utf8')).toBe('{"keys":[');
   });
 });
