@@ -13,6 +13,15 @@ export * from './rules/index.ts';
 export * from './scopes/index.ts';
 export { claimedBy, combineTokens, formatKeys, memoryKeys, openSigningKeys, parseKeys } from './tokens/index.ts';
 export { signingKeyFrom, tokenIssuer } from './tokens/index.ts';
-export type { AccessToken, ClaimedToken, KeyRecord, KeySet, KeyStore, PrivateJwk, PublicJwk } from './tokens/index.ts';
+export type {
+  AccessDetails,
+  AccessToken,
+  ClaimedToken,
+  KeyRecord,
+  KeySet,
+  KeyStore,
+  PrivateJwk,
+  PublicJwk,
+} from './tokens/index.ts';
 export type { SigningKey, SigningKeys, SigningKeysOptions } from './tokens/index.ts';
 export type { TokenCheck, TokenIssuer, TokenIssuerOptions } from './tokens/index.ts';

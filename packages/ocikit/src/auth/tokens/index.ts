@@ -9,6 +9,6 @@ export { combineTokens } from './token-check.ts';
 export type { TokenCheck } from './token-check.ts';
 export { refusalOf, tokenRefused } from './token-error.ts';
 export { tokenIssuer } from './token-issuer.ts';
-export type { AccessToken, TokenIssuer, TokenIssuerOptions } from './token-issuer.ts';
+export type { AccessDetails, AccessToken, TokenIssuer, TokenIssuerOptions } from './token-issuer.ts';
 export { claimedBy, longestToken } from './token-text.ts';
 export type { ClaimedToken } from './token-text.ts';

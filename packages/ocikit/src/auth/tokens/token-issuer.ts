@@ -42,10 +42,16 @@ export interface AccessToken {
   readonly issuedAt: number;
 }
 
+/** Details of {@link TokenIssuer.access}. */
+export interface AccessDetails {
+  /** See {@link Identity.pushing}. Default: none */
+  readonly pushing?: readonly string[] | undefined;
+}
+
 /** Issues tokens, and knows callers by them. */
 export interface TokenIssuer extends TokenCheck {
   /** Issues an access token. `scopes` is the most that it may be used for, and may be empty. */
-  access(identity: Identity, scopes: readonly ResourceActions[]): Promise<AccessToken>;
+  access(identity: Identity, scopes: readonly ResourceActions[], details?: AccessDetails): Promise<AccessToken>;
   /**
    * Issues a refresh token, which can be used in place of the password until that changes.
    *
@@ -88,6 +94,7 @@ interface Payload {
   readonly iat: number;
   readonly access?: readonly ResourceActions[] | undefined;
   readonly ocikit?: Own | undefined;
+  readonly pushing?: readonly string[] | undefined;
 }
 
 interface Verified {
@@ -132,14 +139,19 @@ class Issuer implements TokenIssuer {
     options.keys.onChange(() => this.clear());
   }
 
-  async access(identity: Identity, scopes: readonly ResourceActions[]): Promise<AccessToken> {
+  async access(
+    identity: Identity,
+    scopes: readonly ResourceActions[],
+    { pushing = [] }: AccessDetails = {},
+  ): Promise<AccessToken> {
     const issuedAt = this.#now();
     const end = Math.min(issuedAt + this.#accessFor, identity.expires ?? Number.POSITIVE_INFINITY);
     const key = await this.#options.keys.current();
     const entry = await this.#entryOf(identity);
     const access = unitedScopes(scopes);
     const ocikit = entry === undefined ? carried(identity) : { mark: markOf(key, entry) };
-    const token = await this.#sign(key, accessType, { sub: identity.user ?? '', issuedAt, end, access, ocikit });
+    const about = { sub: identity.user ?? '', access, ocikit, ...(pushing.length > 0 && { pushing }) };
+    const token = await this.#sign(key, accessType, { ...about, issuedAt, end });
     return { token, expiresIn: Math.max(60, Math.floor((end - issuedAt) / 1000)), issuedAt };
   }
 
@@ -182,15 +194,16 @@ class Issuer implements TokenIssuer {
   /** The same object for each use of a token, as decisions are remembered by it. */
   async #identityOf(verified: Verified): Promise<Identity> {
     const { payload } = verified;
-    const scopes = payload.access ?? [];
+    const { access: scopes = [], pushing } = payload;
+    const limits = { scopes, ...(pushing !== undefined && { pushing }) };
     if (isMarked(payload.ocikit)) {
       const { identity } = await this.#entryFor(verified);
       if (verified.of !== identity) {
         verified.of = identity;
-        verified.identity = { ...identity, scopes };
+        verified.identity = { ...identity, ...limits };
       }
     } else {
-      verified.identity ??= { ...carriedIn(payload), scopes };
+      verified.identity ??= { ...carriedIn(payload), ...limits };
     }
     return verified.identity ?? anonymous;
   }
@@ -220,13 +233,17 @@ class Issuer implements TokenIssuer {
   async #sign(
     key: SigningKey,
     typ: string,
-    about: Pick<Payload, 'access' | 'ocikit' | 'sub'> & { issuedAt: number; end: number },
+    about: Pick<Payload, 'access' | 'ocikit' | 'pushing' | 'sub'> & { issuedAt: number; end: number },
   ): Promise<string> {
     const { SignJWT } = await loadJose();
     const { issuer, service } = this.#options;
-    const { sub, access, ocikit } = about;
+    const { sub, access, ocikit, pushing } = about;
     const iat = Math.floor(about.issuedAt / 1000);
-    const payload = { ...(access !== undefined && { access }), ...(ocikit !== undefined && { ocikit }) };
+    const payload = {
+      ...(access !== undefined && { access }),
+      ...(ocikit !== undefined && { ocikit }),
+      ...(pushing !== undefined && { pushing }),
+    };
     return new SignJWT(payload)
       .setProtectedHeader({ alg: 'ES256', typ, kid: key.kid, ...(key.x5c !== undefined && { x5c: [...key.x5c] }) })
       .setIssuer(issuer)
