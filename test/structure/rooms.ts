@@ -195,6 +195,7 @@ export const rooms: Rooms = {
       'http/wire',
       'http/server/adapters',
       'http/server/api',
+      'http/server/auth',
       'http/server/receiving',
       'http/server/shared',
     ],
@@ -219,7 +220,7 @@ export const rooms: Rooms = {
     imports: ['model', 'http/server/shared'],
     nodeTypes: ['node:http', 'node:net', 'node:tls'],
   },
-  'http/server/auth': { imports: ['model', 'auth', 'http/wire'], toCome: true },
+  'http/server/auth': { imports: ['model', 'auth', 'http/server/shared', 'http/wire'] },
 
   // Views know the interface alone.
   views: { imports: ['model', 'views/cache', 'views/shared', 'views/unify'] },
@@ -263,7 +264,7 @@ export const rooms: Rooms = {
   'node/client/docker': { imports: ['http/client'], node: everyFile },
   'node/client/fetch': { imports: ['model', 'http/wire'], node: everyFile },
   'node/client/transfers': { imports: ['http/client', 'stores/disk'], node: everyFile },
-  'node/server': { imports: ['model', 'http/server', 'http/server/auth', 'http/wire'], node: everyFile },
+  'node/server': { imports: ['model', 'http/server', 'http/wire'], node: everyFile },
 
   // Contents, servers and suites for users' tests. node.ts adds the parts that need Node.
   testing: {

@@ -33,6 +33,8 @@ export interface Identity {
   readonly expires: number | undefined;
   /** The most that this caller may do, whatever rules allow to the user. Default: no limit. */
   readonly scopes?: readonly ResourceActions[] | undefined;
+  /** The identity that got the token, which a wider token may use. Default: the caller sent no narrower token. */
+  readonly login?: Identity | undefined;
   /** The repositories for which the client asked for a token to push, whatever it was granted. Default: unknown. */
   readonly pushing?: readonly string[] | undefined;
 }

@@ -41,7 +41,7 @@ describe('an access token', () => {
     const { token, expiresIn, issuedAt } = await tokens.access(alice, pull);
     expect({ expiresIn, issuedAt }).toEqual({ expiresIn: 900, issuedAt: now });
     const identity = await tokens.identify(token);
-    expect(identity).toEqual({ ...alice, scopes: pull });
+    expect(identity).toEqual({ ...alice, scopes: pull, login: alice });
     expect(await tokens.identify(token)).toBe(identity);
   });
 
@@ -62,7 +62,7 @@ describe('an access token', () => {
 
   test('of nobody is anonymous', async () => {
     const { token } = await tokens.access(anonymous, pull);
-    expect(await tokens.identify(token)).toEqual({ ...anonymous, scopes: pull });
+    expect(await tokens.identify(token)).toEqual({ ...anonymous, scopes: pull, login: anonymous });
   });
 
   test('without scopes may do nothing, not all', async () => {
@@ -106,7 +106,7 @@ describe('an access token', () => {
     const job = identityOf('gitlab:team/app', { groups: ['ci'], claims: { ref: 'main' }, expires: now + 5 * 60_000 });
     const { token, expiresIn } = await tokens.access(job, pull);
     expect(expiresIn).toBe(300);
-    expect(await tokens.identify(token)).toEqual({ ...job, scopes: pull });
+    expect(await tokens.identify(token)).toEqual({ ...job, scopes: pull, login: job });
     now += 5 * 60_000 + 10_000;
     await expect(tokens.identify(token)).rejects.toThrow(/has expired/);
     tokens.clear();

@@ -200,10 +200,11 @@ class Issuer implements TokenIssuer {
       const { identity } = await this.#entryFor(verified);
       if (verified.of !== identity) {
         verified.of = identity;
-        verified.identity = { ...identity, ...limits };
+        verified.identity = { ...identity, ...limits, login: identity };
       }
     } else {
-      verified.identity ??= { ...carriedIn(payload), ...limits };
+      const login = carriedIn(payload);
+      verified.identity ??= { ...login, ...limits, login };
     }
     return verified.identity ?? anonymous;
   }

@@ -42,8 +42,8 @@ export interface AccessControlOptions {
   /** The user of a client's certificate; undefined: it names none. Default: certificates are not looked at */
   certificateUser?: Logins['certificateUser'];
   /**
-   * The URLs under which clients reach the server, such as `https://registry.example`. Of several, the one with the
-   * request's host stands in the challenge. Default: the request's host; https if the request or a proxy had TLS
+   * The URLs under which clients reach the server, such as `https://registry.example`. A challenge names the one with
+   * the request's host, else the first. Default: the request's host; https if the request or a proxy had TLS
    */
   publicUrl?: string | readonly string[] | undefined;
   /** True for the address of a proxy whose `X-Forwarded-Host` counts. Default: none */
@@ -161,7 +161,7 @@ class Control {
     const { identity, hasLoggedIn } = sender;
     const { route, repository, action } = asked;
     if (!hasLoggedIn) return this.#challenge(exchange, asked, `${decision.reason}: log in`);
-    if (identity.scopes !== undefined && this.#mayWithout(identity, asked)) {
+    if (this.#mayWithWiderToken(identity, asked)) {
       return this.#challenge(exchange, asked, decision.reason, 'insufficient_scope');
     }
     // An answer to HEAD has no text: the client goes on, and the next answer says why it is refused.
@@ -174,10 +174,11 @@ class Control {
     return errorReply(new RegistryError('DENIED', decision.reason + hint));
   }
 
-  /** Whether the rules allow to the user what its token does not. */
-  #mayWithout({ scopes: _narrow, ...user }: Identity, { repository, action }: RequestedAction): boolean {
+  /** Whether the caller may do with another token what it may not do with this one. */
+  #mayWithWiderToken({ login }: Identity, { repository, action }: RequestedAction): boolean {
     const { rules } = this.#options;
-    return repository === undefined ? rules.mayListSome(user) : rules.decide(user, action, repository).allowed;
+    if (login === undefined) return false;
+    return repository === undefined ? rules.mayListSome(login) : rules.decide(login, action, repository).allowed;
   }
 
   /** 401 with the only challenge. RFC 6750, section 3 */

@@ -20,7 +20,7 @@ export interface Logins {
 
 /** The sender of a request. */
 export interface Sender {
-  /** Who it is. */
+  /** The caller. */
   readonly identity: Identity;
   /** False for a request without any credentials. */
   readonly hasLoggedIn: boolean;
@@ -42,7 +42,7 @@ export async function senderOf(exchange: Exchange, logins: Logins): Promise<Send
       return loggedIn(await identityOfPassword(credentials, exchange, logins));
     case 'malformed':
       throw new RegistryError('UNAUTHORIZED', 'the header Authorization cannot be read: send Basic or Bearer');
-    default: {
+    case 'none': {
       const certificate = exchange.tls?.certificate;
       const identity = certificate === undefined ? undefined : await logins.certificateUser?.(certificate);
       return identity === undefined ? nobody : loggedIn(identity);

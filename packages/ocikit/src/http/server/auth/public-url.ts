@@ -8,7 +8,7 @@ export class PublicUrl {
   readonly #trusts: (address: string) => boolean;
 
   /**
-   * @param given the server's URLs, without a path. Of several, the one with the request's host is used, else the first
+   * @param given the server's URLs, without a path. The one with the request's host is used, else the first
    * @param trusts true for the address of a proxy whose `X-Forwarded-Host` counts
    * @throws TypeError if one is no http URL
    */

@@ -17,7 +17,7 @@ export interface RequestedAction {
 }
 
 /**
- * Returns the action that a request asks for; undefined: the API has no such path, which anybody may be told.
+ * Returns the action that a request asks for; undefined: the API has no such path, which every client may know.
  *
  * @throws RegistryError NAME_INVALID, BAD_REQUEST
  */

@@ -72,7 +72,7 @@ function proofOf(authorization: string | undefined): TokenRequest['proof'] {
     // Some clients send here what they would send to a registry.
     case 'bearer':
       return { kind: 'refresh', token: credentials.token };
-    default:
+    case 'malformed':
       throw new RegistryError('UNAUTHORIZED', 'the header Authorization cannot be read: send Basic');
   }
 }
