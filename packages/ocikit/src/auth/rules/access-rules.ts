@@ -3,6 +3,7 @@ import { isRepository } from '../../model/index.ts';
 import type { Identity } from '../../model/index.ts';
 
 import { PatternTree, userInNames } from '../patterns/index.ts';
+import { scopesInclude } from '../scopes/index.ts';
 
 import { Recent } from '../shared/index.ts';
 
@@ -132,6 +133,12 @@ class CompiledRules implements AccessRules {
   mayList(identity: Identity, repository: string): boolean {
     if (this.#isExpired(identity)) return false;
     const known = this.#knownOf(identity);
+    if (identity.scopes !== undefined && scopesInclude(identity.scopes, 'registry', 'catalog', '*')) {
+      // The scope stands for the whole list, as far as the login itself may see it.
+      if (identity.login !== undefined) return this.mayList(identity.login, repository);
+      const all = this.#judge(identity, { ...known, limit: undefined }, repository, ['list']);
+      return all.get('list')?.allowed === true;
+    }
     // A list of all repositories must not push out the decisions that requests need.
     const decisions =
       this.#decisions.get(`${known.id}:${repository}`) ?? this.#judge(identity, known, repository, ['list']);

@@ -39,6 +39,8 @@ export function registryCheck(rules: AccessRules): (call: CheckedCall) => void {
       if (!rules.mayListSome(identity)) throw new RegistryError('DENIED', 'no rule shows this caller any repository');
       return;
     }
+    // A token for the list alone names no repository.
+    if (access === 'show' && rules.mayList(identity, repository)) return;
     const decision = rules.decide(identity, actions[access], repository);
     if (decision.allowed) return;
     const { reason } = decision;

@@ -322,7 +322,7 @@ describe('a request', () => {
   });
 
   test('sees in the catalog what it may see', async () => {
-    const { ask, inside } = await scene();
+    const { ask, inside, token } = await scene();
     await pushContent(inside, 'bob/app', image, { tags: ['v1'] });
     const seenBy = async (authorization?: string): Promise<unknown> =>
       (
@@ -333,6 +333,8 @@ describe('a request', () => {
     expect(await seenBy()).toEqual(['public/app']);
     expect(await seenBy(alice)).toEqual(['public/app', 'team/app']);
     expect(await seenBy(bob)).toEqual(['bob/app', 'public/app']);
+    expect(await seenBy(`Bearer ${await token('&scope=registry:catalog:*', bob)}`)).toEqual(['bob/app', 'public/app']);
+    expect(await seenBy(`Bearer ${await token('&scope=registry:catalog:*')}`)).toEqual(['public/app']);
   });
 
   test('that moves a tag needs more than one that sets it', async () => {
