@@ -37,6 +37,7 @@ describe.each([
   ['testing.md', ['CorruptOptions', 'ResizeOptions', 'TokenOptions', 'ContractTarget', 'ContractTraits']],
   ['own-store.md', ['PartialRegistryOptions', 'CreateContentOptions']],
   ['access.md', ['GuardLoginsOptions', 'HtpasswdOptions', 'WatchFileOptions', 'NewRobot', 'RobotsOptions']],
+  ['access.md', ['AccessControlOptions', 'OidcIssuerOptions', 'SigningKeysOptions', 'TokenIssuerOptions']],
   ['access.md', ['AccessRule', 'AccessRulesOptions', 'RulesDocument', 'StaticUser', 'Identity']],
   ['images.md', ['PullOptions', 'PushOptions', 'CreateImageOptions']],
 ])('the guide %s', (guide, interfaces) => {

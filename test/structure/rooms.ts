@@ -293,6 +293,7 @@ export const rooms: Rooms = {
   'cli/commands/*': {
     imports: [
       'model',
+      'auth',
       'archive',
       'http/client',
       'http/server',

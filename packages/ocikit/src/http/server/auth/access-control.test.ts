@@ -412,7 +412,14 @@ describe('a request', () => {
     await ask('/v2/', { headers: { authorization: basic('alice', 'guess') } });
     expect(audit).toMatchObject([
       { user: 'alice', action: 'login', allowed: true },
-      { user: 'bob', address: '192.0.2.1', action: 'push-only', repository: 'team/app', allowed: false },
+      {
+        user: 'bob',
+        address: '192.0.2.1',
+        action: 'push',
+        resource: 'uploads',
+        repository: 'team/app',
+        allowed: false,
+      },
       { user: undefined, action: 'login', allowed: false },
     ]);
     for (const secret of ['secret', 'hidden', 'guess', text]) expect(JSON.stringify(audit)).not.toContain(secret);

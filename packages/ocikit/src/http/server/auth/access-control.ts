@@ -60,6 +60,8 @@ export interface AuditEntry {
   readonly address: string | undefined;
   /** `login`, or the action. */
   readonly action: string;
+  /** `manifest`, `blob`, `uploads` or another kind of resource; undefined for a login. */
+  readonly resource: string | undefined;
   /** The repository, if the action has one. */
   readonly repository: string | undefined;
   /** True if it was allowed. */
@@ -127,7 +129,7 @@ class Control {
       sender = await senderOf(exchange, this.#logins);
     } catch (error) {
       if (!isRegistryError(error, 'UNAUTHORIZED')) throw error;
-      this.#record(exchange, undefined, 'login', undefined, error.message);
+      this.#record(exchange, undefined, undefined, error.message);
       return this.#challenge(exchange, asked, error.message, 'invalid_token');
     }
     const refusal = this.#refusal(exchange, asked, sender);
@@ -153,7 +155,7 @@ class Control {
       });
     }
     const decision = rules.decide(identity, action, repository);
-    if (!decision.allowed || action !== 'pull') this.#record(exchange, identity.user, action, repository, decision);
+    if (!decision.allowed || action !== 'pull') this.#record(exchange, identity.user, asked, decision);
     return decision.allowed ? undefined : this.#refused(exchange, asked, sender, decision);
   }
 
@@ -202,7 +204,7 @@ class Control {
       const { token, expiresIn, issuedAt } = await tokens.access(identity, granted, { pushing });
       const refresh = request.proof.kind === 'refresh' ? request.proof.token : undefined;
       const offline = refresh ?? (request.wantsRefresh ? await tokens.refresh(identity) : undefined);
-      this.#record(exchange, identity.user, 'login', undefined, {
+      this.#record(exchange, identity.user, undefined, {
         allowed: true,
         rule: undefined,
         reason: 'a token was issued',
@@ -220,7 +222,7 @@ class Control {
       );
     } catch (error) {
       if (!isRegistryError(error, 'UNAUTHORIZED')) throw error;
-      this.#record(exchange, undefined, 'login', undefined, error.message);
+      this.#record(exchange, undefined, undefined, error.message);
       const reply = this.#challenge(exchange, undefined, error.message);
       return { ...reply, headers: { ...reply.headers, ...headers } };
     }
@@ -259,8 +261,7 @@ class Control {
   #record(
     exchange: Exchange,
     user: string | undefined,
-    action: string,
-    repository: string | undefined,
+    asked: RequestedAction | undefined,
     decision: Decision | string,
   ): void {
     const { audit } = this.#options;
@@ -268,7 +269,16 @@ class Control {
     const { allowed, rule, reason } =
       typeof decision === 'string' ? { allowed: false, rule: undefined, reason: decision } : decision;
     try {
-      audit({ user, address: exchange.remoteAddress, action, repository, allowed, rule: rule?.path, reason });
+      audit({
+        user,
+        address: exchange.remoteAddress,
+        action: asked?.action ?? 'login',
+        resource: asked?.route.resource,
+        repository: asked?.repository,
+        allowed,
+        rule: rule?.path,
+        reason,
+      });
     } catch {
       // A log that fails must not fail the request.
     }

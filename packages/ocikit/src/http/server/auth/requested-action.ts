@@ -33,22 +33,22 @@ export function requestedAction({ method, path, query }: Exchange): RequestedAct
   return { route, repository, action, scope: route.resource === 'uploads' ? scope + mountScope(query) : scope };
 }
 
-type Action = 'delete' | 'list' | 'pull' | 'push-only';
+type Action = 'delete' | 'list' | 'pull' | 'push';
 
 /** The actions of a token that clients know: a push asks for `pull` too. */
 const tokenActions: Readonly<Record<Action, string>> = {
   delete: 'delete',
   list: 'pull',
   pull: 'pull',
-  'push-only': 'pull,push',
+  push: 'pull,push',
 };
 
 function actionOf(method: string, resource: Route['resource']): Action {
   // An upload is read, continued and cancelled by who pushes.
-  if (resource === 'uploads' || resource === 'upload') return 'push-only';
+  if (resource === 'uploads' || resource === 'upload') return 'push';
   if (resource === 'tags' || resource === 'referrers') return 'list';
   if (method === 'DELETE') return 'delete';
-  return method === 'PUT' || method === 'POST' || method === 'PATCH' ? 'push-only' : 'pull';
+  return method === 'PUT' || method === 'POST' || method === 'PATCH' ? 'push' : 'pull';
 }
 
 /** A mount reads its source. If that may not be read, the mount goes on as an upload. */
