@@ -37,7 +37,12 @@ async function bundle(directory, input, external) {
     platform: 'node',
     external: [/^node:/, ...external],
     transform: { target: 'es2022' },
-    resolve: { alias: { '#hash': join(library, 'src/model/hash/node.ts') } },
+    resolve: {
+      alias: {
+        '#bcrypt': join(library, 'src/auth/bcrypt/native.ts'),
+        '#hash': join(library, 'src/model/hash/node.ts'),
+      },
+    },
     onLog: (_, { message }) => {
       throw new Error(message);
     },
@@ -52,5 +57,5 @@ async function bundle(directory, input, external) {
   await build.close();
 }
 
-await bundle(library, entriesOfLibrary(), ['selfsigned', '@opentelemetry/api']);
+await bundle(library, entriesOfLibrary(), ['@node-rs/bcrypt', 'jose', 'selfsigned', '@opentelemetry/api']);
 await bundle(command, { main: join(command, 'src/main.ts') }, ['ocikit', /^ocikit\//, 'commander']);

@@ -8,6 +8,7 @@ const report = process.env['OCIKIT_TEST_REPORT'];
 export default defineConfig({
   resolve: {
     alias: {
+      '#bcrypt': fileURLToPath(new URL('packages/ocikit/src/auth/bcrypt/native.ts', import.meta.url)),
       '#hash': fileURLToPath(new URL('packages/ocikit/src/model/hash/node.ts', import.meta.url)),
     },
   },

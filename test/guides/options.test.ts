@@ -36,6 +36,9 @@ describe.each([
   ],
   ['testing.md', ['CorruptOptions', 'ResizeOptions', 'TokenOptions', 'ContractTarget', 'ContractTraits']],
   ['own-store.md', ['PartialRegistryOptions', 'CreateContentOptions']],
+  ['access.md', ['GuardLoginsOptions', 'HtpasswdOptions', 'WatchFileOptions', 'NewRobot', 'RobotsOptions']],
+  ['access.md', ['AccessControlOptions', 'OidcIssuerOptions', 'SigningKeysOptions', 'TokenIssuerOptions']],
+  ['access.md', ['AccessRule', 'AccessRulesOptions', 'RulesDocument', 'StaticUser', 'Identity']],
   ['images.md', ['PullOptions', 'PushOptions', 'CreateImageOptions']],
 ])('the guide %s', (guide, interfaces) => {
   const code = Array.from(textOf(guide).matchAll(/`([^`\n]+)`/g), ([, span = '']) => span);

@@ -139,8 +139,18 @@ try {
     run('npx', ['attw', tarballs[0] ?? '', '--profile', 'esm-only', '--no-color'], root);
   });
 
-  await check('the library has no dependencies', () => {
-    equal(manifestOf('packages/ocikit').dependencies, undefined, 'dependencies');
+  await check('the library has one dependency, for passwords', () => {
+    equal(manifestOf('packages/ocikit').dependencies, { '@node-rs/bcrypt': '2.0.0' }, 'dependencies');
+  });
+
+  await check('only checks of passwords load bcrypt, and only in runtimes that can', () => {
+    const { exports } = manifestOf('packages/ocikit');
+    for (const [subpath, target] of Object.entries(exports)) {
+      if (typeof target === 'string') continue;
+      const found = importsOf(join(root, 'packages/ocikit', target.browser ?? target.default));
+      equal(found.has('@node-rs/bcrypt'), false, `${subpath} imports bcrypt`);
+      equal(found.has('#bcrypt'), subpath === './auth', `${subpath} imports #bcrypt`);
+    }
   });
 
   await check('the parts for all runtimes import nothing from Node', () => {
@@ -216,7 +226,7 @@ try {
     compileProject('worker', {
       types: [],
       lib: ['ES2022', 'WebWorker'],
-      subpaths: ['.', 'memory', 'blobs', 'client', 'server', 'image', 'views', 'upkeep', 'testing'],
+      subpaths: ['.', 'memory', 'blobs', 'client', 'server', 'auth', 'image', 'views', 'upkeep', 'testing'],
       installs: [],
       more: `import { createMemoryRegistry } from 'ocikit/memory';
         import { createServer } from 'ocikit/server';
@@ -239,6 +249,33 @@ try {
         http.on('connection', (socket) => connection(socket, 16_384, (taken) => void taken.setNoDelay(true)));`,
     });
   });
+
+  for (const condition of ['browser', 'worker']) {
+    await check(`the decisions about callers can be bundled for a ${condition}, without native code`, async () => {
+      writeFileSync(join(scratch, 'auth.js'), "export { accessRules, guardLogins, htpasswd } from 'ocikit/auth';");
+      /** @type {string[]} */
+      const warnings = [];
+      const bundle = await rolldown({
+        input: join(scratch, 'auth.js'),
+        platform: 'browser',
+        cwd: scratch,
+        resolve: { conditionNames: [condition, 'import', 'default'] },
+        onLog: (_, { message }) => warnings.push(message),
+      });
+      const { output } = await bundle.generate({ format: 'esm' });
+      await bundle.close();
+      equal(warnings, [], 'warnings');
+      const files = new Set(output.map(({ fileName }) => fileName));
+      const imported = output.flatMap((file) =>
+        file.type === 'chunk' ? file.imports.concat(file.dynamicImports) : [],
+      );
+      equal(
+        imported.filter((name) => !files.has(name)),
+        [],
+        'imports from outside of the bundle',
+      );
+    });
+  }
 
   const limits = `${largestClient} bytes, ${largestWholeClient} with lazy parts`;
   await check(`the client for browsers has less than ${limits}, imports nothing from Node, and works`, async () => {

@@ -41,7 +41,36 @@ export const rooms: Rooms = {
   // Retry, back-off and budgets: no HTTP and no registry, so that an object store has them too.
   transfer: { imports: ['model'] },
   // Decisions about callers, and their tokens: no HTTP.
-  auth: { imports: ['model'], toCome: true },
+  // node.ts adds the parts that read files.
+  auth: {
+    imports: [
+      'model',
+      'auth/bcrypt',
+      'auth/files',
+      'auth/issuers',
+      'auth/logins',
+      'auth/passwords',
+      'auth/robots',
+      'auth/rules',
+      'auth/scopes',
+      'auth/tokens',
+    ],
+    doors: ['node.ts'],
+  },
+  'auth/shared': { imports: [] },
+  'auth/scopes': { imports: ['model'] },
+  // `#bcrypt` is native.ts or none.ts, by runtime.
+  'auth/bcrypt': { imports: [], packages: ['@node-rs/bcrypt'] },
+  'auth/passwords': { imports: ['model', 'auth/bcrypt'] },
+  'auth/logins': { imports: ['model', 'auth/passwords', 'auth/shared'] },
+  'auth/patterns': { imports: ['model'] },
+  'auth/rules': { imports: ['model', 'auth/patterns', 'auth/scopes', 'auth/shared'] },
+  'auth/robots': { imports: ['model', 'auth/passwords', 'auth/patterns', 'auth/rules', 'auth/scopes'] },
+  'auth/files': { imports: ['stores/disk', 'auth/passwords', 'auth/robots', 'auth/tokens'], node: everyFile },
+  // Tokens of our own: ES256 keys, JWKS, refresh tokens.
+  'auth/tokens': { imports: ['model', 'auth/passwords', 'auth/scopes', 'auth/shared'], packages: ['jose'] },
+  // Tokens of others: OIDC issuers, and claims that become users and groups.
+  'auth/issuers': { imports: ['model', 'auth/scopes', 'auth/shared', 'auth/tokens'] },
 
   // Stores know no HTTP, no view and no client.
   'stores/blobs': {
@@ -166,6 +195,7 @@ export const rooms: Rooms = {
       'http/wire',
       'http/server/adapters',
       'http/server/api',
+      'http/server/auth',
       'http/server/receiving',
       'http/server/shared',
     ],
@@ -190,7 +220,7 @@ export const rooms: Rooms = {
     imports: ['model', 'http/server/shared'],
     nodeTypes: ['node:http', 'node:net', 'node:tls'],
   },
-  'http/server/auth': { imports: ['model', 'auth', 'http/wire'], toCome: true },
+  'http/server/auth': { imports: ['model', 'auth', 'http/server/shared', 'http/wire'] },
 
   // Views know the interface alone.
   views: { imports: ['model', 'views/cache', 'views/shared', 'views/unify'] },
@@ -234,7 +264,7 @@ export const rooms: Rooms = {
   'node/client/docker': { imports: ['http/client'], node: everyFile },
   'node/client/fetch': { imports: ['model', 'http/wire'], node: everyFile },
   'node/client/transfers': { imports: ['http/client', 'stores/disk'], node: everyFile },
-  'node/server': { imports: ['model', 'http/server', 'http/server/auth', 'http/wire'], node: everyFile },
+  'node/server': { imports: ['model', 'http/server', 'http/wire'], node: everyFile },
 
   // Contents, servers and suites for users' tests. node.ts adds the parts that need Node.
   testing: {
@@ -263,6 +293,7 @@ export const rooms: Rooms = {
   'cli/commands/*': {
     imports: [
       'model',
+      'auth',
       'archive',
       'http/client',
       'http/server',

@@ -16,6 +16,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import('./commands/check/command.ts')).checkCommand(),
   retain: async () => (await import('./commands/retain/command.ts')).retainCommand(),
   history: async () => (await import('./commands/history/command.ts')).historyCommand(),
+  htpasswd: async () => (await import('./commands/htpasswd/command.ts')).htpasswdCommand(),
+  token: async () => (await import('./commands/token/command.ts')).tokenCommand(),
   undo: async () => (await import('./commands/undo/command.ts')).undoCommand(),
 };
 
@@ -33,7 +35,10 @@ const program = new Command('ocikit')
   .exitOverride()
   .showHelpAfterError('(ocikit --help lists commands and options)');
 
-for (const command of await commandsFor(process.argv.slice(2))) program.addCommand(command.exitOverride());
+for (const command of await commandsFor(process.argv.slice(2))) {
+  for (const part of [command, ...command.commands]) part.exitOverride();
+  program.addCommand(command);
+}
 
 // A closed pipe, as in `ocikit serve | head`, is no reason to stop.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

@@ -23,7 +23,7 @@ export interface ResourceActions {
  * const alice: Identity = { user: 'alice', groups: ['developers'], claims: {}, expires: undefined };
  */
 export interface Identity {
-  /** The name of the user; undefined for an anonymous caller. */
+  /** The name of the user; undefined or empty for an anonymous caller. */
   readonly user: string | undefined;
   /** The groups of the user. */
   readonly groups: readonly string[];
@@ -33,6 +33,10 @@ export interface Identity {
   readonly expires: number | undefined;
   /** The most that this caller may do, whatever rules allow to the user. Default: no limit. */
   readonly scopes?: readonly ResourceActions[] | undefined;
+  /** The identity that got the token, which a wider token may use. Default: the caller sent no narrower token. */
+  readonly login?: Identity | undefined;
+  /** The repositories for which the client asked for a token to push, whatever it was granted. Default: unknown. */
+  readonly pushing?: readonly string[] | undefined;
 }
 
 /**
@@ -53,7 +57,7 @@ export const anonymous: Identity = Object.freeze({
  * @example isAnonymous(anonymous) // true
  */
 export function isAnonymous(identity: Identity): boolean {
-  return identity.user === undefined;
+  return identity.user === undefined || identity.user === '';
 }
 
 /**

@@ -239,16 +239,16 @@ describe('a mount', () => {
 });
 
 describe('the list of repositories', () => {
-  test('asks for list without a repository, then leaves out the repositories that must not be read', async () => {
+  test('asks for list without a repository, then leaves out the repositories that must not be shown', async () => {
     const { view, asked } = recording(await filled(), ({ repository, access }) =>
-      access === 'read' && repository === 'b' ? new RegistryError('DENIED', 'no') : undefined,
+      access === 'show' && repository === 'b' ? new RegistryError('DENIED', 'no') : undefined,
     );
     expect(await collect(view.repositories({ context, limit: 2 }))).toEqual(['a', 'c']);
     expect(asked[0]).toEqual({ repository: undefined, access: 'list', context });
     expect(asked.slice(1).map(({ repository, access }) => [repository, access])).toEqual([
-      ['a', 'read'],
-      ['b', 'read'],
-      ['c', 'read'],
+      ['a', 'show'],
+      ['b', 'show'],
+      ['c', 'show'],
     ]);
   });
 

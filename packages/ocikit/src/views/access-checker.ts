@@ -49,6 +49,8 @@ export type AccessKind =
   | 'delete'
   /** Listing tags and referrers; the repositories, if none is named. */
   | 'list'
+  /** Being named in the list of all repositories. */
+  | 'show'
   /** Reading how tags moved. */
   | 'history';
 
@@ -78,7 +80,7 @@ export type AccessCheck = (request: AccessRequest) => void | Promise<void>;
  * - A mount asks for `write` on its target and for `read` on its source. If `read` is refused (DENIED, UNAUTHORIZED,
  *   NAME_UNKNOWN), the mount begins an upload, as for a missing blob: callers cannot find out what exists. A mount
  *   without a source searches the repositories that the caller may read.
- * - The list of repositories asks for `list` without a repository, and leaves out those whose `read` is refused. If a
+ * - The list of repositories asks for `list` without a repository, and leaves out those whose `show` is refused. If a
  *   check fails in another way, the list fails: a short list would be taken for the complete one.
  * - An upload asks for `write` when it begins and whenever it is resumed.
  * - A push asks for `overwrite` for each of its tags that points to another manifest, with the digest of that. If the
@@ -181,8 +183,8 @@ export function accessChecker(registry: Registry, check: AccessCheck): Registry 
     async *repositories(options = {}) {
       options.signal?.throwIfAborted();
       await check({ repository: undefined, access: 'list', context: options.context });
-      const mayRead = (name: string): Promise<boolean> => may(name, 'read', options);
-      yield* shownRepositories(registry.repositories.bind(registry), options, (names) => namesWhere(names, mayRead));
+      const mayShow = (name: string): Promise<boolean> => may(name, 'show', options);
+      yield* shownRepositories(registry.repositories.bind(registry), options, (names) => namesWhere(names, mayShow));
     },
     [maintenance]:
       inner &&

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { graceOption, parseDuration } from '../../options/durations.ts';
 
+import { accessOptions, faultyAccess } from './access-options.ts';
 import { proxyOptions, strayFlag } from './proxy-options.ts';
 import type { ServeFlags } from './run.ts';
 
@@ -58,7 +59,7 @@ export function serveCommand(): Command {
       assertUsage(flags, given);
       await (await import('./run.ts')).runServe(flags);
     });
-  for (const option of proxyOptions()) command.addOption(option);
+  for (const option of [...accessOptions(), ...proxyOptions()]) command.addOption(option);
   return command;
 }
 
@@ -66,6 +67,8 @@ export function serveCommand(): Command {
 function assertUsage(flags: ServeFlags, command: Command): void {
   const stray = strayFlag(flags);
   if (stray !== undefined) command.error(`error: ${stray} has no effect without --proxy`);
+  const faulty = faultyAccess(flags);
+  if (faulty !== undefined) command.error(`error: ${faulty}`);
   const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
   if (flags.memory === true && isGiven('root')) {
     command.error('error: --memory cannot be combined with --root: content is stored in memory or in a directory');

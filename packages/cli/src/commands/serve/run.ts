@@ -9,12 +9,14 @@ import type { Logger } from 'ocikit/server';
 
 import { lineLogger } from '../../output/log.ts';
 
+import { isProtected } from './access-options.ts';
+import type { AccessFlags } from './access-options.ts';
 import { GarbageCollection } from './gc-interval.ts';
 import type { ProxyFlags } from './proxy-options.ts';
 import { exitAtOnce, graceForRequests, StopDeadline } from './stop-deadline.ts';
 
 /** The options of `ocikit serve`. */
-export interface ServeFlags extends ProxyFlags {
+export interface ServeFlags extends AccessFlags, ProxyFlags {
   host: string;
   /** Host names besides those of this machine. */
   allowHost?: string[];
@@ -129,14 +131,28 @@ async function serveUntilSignalled(
   { logger, deadline }: { logger: Logger; deadline: StopDeadline },
 ): Promise<void> {
   const stop = signalled();
-  const serving = await serve(flags.readOnly === true ? await shownReadOnly(store.registry) : store.registry, {
+  const shown = flags.readOnly === true ? await shownReadOnly(store.registry) : store.registry;
+  const protection = isProtected(flags) ? await (await import('./access.ts')).protect(shown, flags, logger) : undefined;
+  const certificate = flags.tlsCert === undefined ? undefined : await import('./certificate.ts');
+  const serving = await serve(protection?.registry ?? shown, {
     host: flags.host,
     port: flags.port,
-    allowedHosts: flags.allowHost,
+    // A page that pretends to be this server has no login.
+    allowedHosts: flags.allowHost ?? (protection === undefined ? undefined : ['*']),
     strictMediaTypes: flags.strictMediaTypes,
     limits: { keepAliveTimeout: flags.keepAlive },
+    middleware: protection === undefined ? [] : [protection.middleware],
+    tls: await certificate?.readCertificate(flags),
     logger: flags.quiet === true ? { ...logger, info: undefined } : logger,
   });
+  const watch = await certificate?.watchCertificate(serving, flags, logger);
+  const reload = (): void => void Promise.all([protection?.reload(), watch?.reload()]);
+  process.on('SIGHUP', reload);
+  if (protection === undefined && !isLoopback(flags.host)) {
+    logger.warn('every machine that reaches this address may push and delete: protect it with --htpasswd', {
+      host: flags.host,
+    });
+  }
   process.stderr.write(`ocikit stores content ${store.place}\n`);
   process.stdout.write(`ocikit listening on ${serving.url}\n`);
 
@@ -145,10 +161,18 @@ async function serveUntilSignalled(
   deadline.begin();
   deadline.enter('finishing running requests');
   const cut = await serving.close(graceForRequests);
+  process.off('SIGHUP', reload);
+  protection?.close();
+  watch?.close();
   if (cut === 0) return;
   const connections = cut === 1 ? '1 connection that was' : `${cut} connections that were`;
   process.stderr.write(`ocikit cut ${connections} still in use after ${graceForRequests / 1000} s\n`);
   process.exitCode = 1;
+}
+
+/** True for an address that only this machine reaches. */
+function isLoopback(host: string): boolean {
+  return /^(?:127\.|localhost$|::1$)/.test(host);
 }
 
 async function shownReadOnly(registry: Registry): Promise<Registry> {

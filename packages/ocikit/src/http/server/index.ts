@@ -1,4 +1,5 @@
 // The HTTP server of a registry: the exports of `ocikit/server`.
+export * from './auth/index.ts';
 export { createServer } from './server.ts';
 export type { Server } from './server.ts';
 export { ConnectionCut } from './shared/index.ts';

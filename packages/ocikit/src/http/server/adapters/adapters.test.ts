@@ -72,6 +72,16 @@ describe('an exchange names the other end of its connection:', () => {
     expect(seen.map(({ remoteAddress }) => remoteAddress)).toEqual(['203.0.113.7', undefined]);
   });
 
+  test('TLS if the URL of a request has it, or the caller says so', async () => {
+    const seen: Seen[] = [];
+    const { fetch: handle } = createServer(createMemoryRegistry(), { middleware: [notes(seen)] });
+    const tls = { certificate: undefined };
+    await handle(new Request('https://localhost/v2/'));
+    await handle(new Request('http://localhost/v2/'), { tls });
+    await handle(new Request('http://localhost/v2/'), {});
+    expect(seen.map((each) => each.tls)).toEqual([{}, tls, undefined]);
+  });
+
   test.each([[null], [undefined], [7], [{ remoteAddr: null }], [{ requestIP: () => null }], [{ remoteAddress: 7 }]])(
     'no address from a runtime that passes %j',
     async (runtime) => {

@@ -26,30 +26,33 @@ export function fetchHandler(
   };
 }
 
-/**
- * Returns who is at the other end of a request's connection, as far as the runtime tells: Deno passes `remoteAddr`, Bun
- * an object that is asked for it. Cloudflare, which alone makes requests with `cf`, sets a header of its own.
- */
+/** Returns the other end of a request's connection, as far as the runtime tells. */
 function connectionOf(request: Request, runtime: unknown): Pick<Exchange, 'remoteAddress' | 'tls'> {
-  if (typeof runtime !== 'object' || runtime === null) return workersAddress(request);
-  const { remoteAddress, tls, remoteAddr, requestIP } = runtime as Runtime;
-  const address =
-    remoteAddress ??
-    remoteAddr?.hostname ??
-    (typeof requestIP === 'function' ? requestIP.call(runtime, request)?.address : undefined);
-  if (typeof address !== 'string') return workersAddress(request);
-  return { remoteAddress: plainAddress(address), ...(tls === undefined ? {} : { tls }) };
+  const passed: Runtime = typeof runtime === 'object' && runtime !== null ? runtime : {};
+  const address = addressOf(request, passed);
+  const tls = passed.tls ?? (request.url.startsWith('https:') ? {} : undefined);
+  return {
+    ...(typeof address === 'string' && { remoteAddress: plainAddress(address) }),
+    ...(tls !== undefined && { tls }),
+  };
 }
 
 /** The object that a runtime passes beside a request: each knows one of these fields. */
 interface Runtime extends Pick<Exchange, 'remoteAddress' | 'tls'> {
-  remoteAddr?: { hostname?: unknown };
+  remoteAddr?: { hostname?: unknown } | null;
   requestIP?: (request: Request) => { address: string } | null;
 }
 
-function workersAddress(request: Request): Pick<Exchange, 'remoteAddress'> {
-  const address = 'cf' in request && request.cf !== undefined ? request.headers.get('cf-connecting-ip') : null;
-  return address === null ? {} : { remoteAddress: plainAddress(address) };
+/**
+ * Deno passes `remoteAddr`, Bun an object that is asked for the address. Cloudflare, which alone makes requests with
+ * `cf`, sets a header of its own.
+ */
+function addressOf(request: Request, runtime: Runtime): unknown {
+  const { remoteAddress, remoteAddr, requestIP } = runtime;
+  if (remoteAddress !== undefined) return remoteAddress;
+  if (remoteAddr?.hostname !== undefined) return remoteAddr.hostname;
+  if (typeof requestIP === 'function') return requestIP.call(runtime, request)?.address;
+  return 'cf' in request && request.cf !== undefined ? request.headers.get('cf-connecting-ip') : undefined;
 }
 
 function responseOf({ status, headers, body }: Reply, onError: (error: unknown) => void): Response {

@@ -1,0 +1,2 @@
+// The parts that several rooms of this wing share.
+export * from './recent.ts';
