@@ -1,31 +1,42 @@
-// The tests of all packages. `npm run contract` and `npm run faults` run what takes long.
-import { fileURLToPath } from 'node:url';
+// The tests of all packages. `npm run contract`, `npm run faults` and `npm run guides` run what takes long.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { defineConfig } from 'vitest/config';
 
-const report = process.env['OCIKIT_TEST_REPORT'];
+import { alias, common } from './vitest.base.config.ts';
+
+const include = [
+  'packages/*/src/**/*.test.ts',
+  'test/structure/**/*.test.ts',
+  'test/guides/*.test.ts',
+  'bench/**/*.test.ts',
+];
+const exclude = ['**/node_modules/**', '**/*.{contract,faults}.test.ts', 'test/guides/guides.test.ts'];
+
+/** The files of tests that put something in the place of modules, or load them anew: each needs its own. */
+function filesWithMocks(): string[] {
+  const root = join(import.meta.dirname, 'packages');
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /^[a-z]+\/src\/.*\.test\.ts$/.test(name))
+    .filter((name) => /vi\.(?:mock|resetModules)\(/.test(readFileSync(join(root, name), 'utf8')))
+    .map((name) => `packages/${name}`);
+}
+
+const alone = filesWithMocks();
 
 export default defineConfig({
-  resolve: {
-    alias: {
-      '#bcrypt': fileURLToPath(new URL('packages/ocikit/src/auth/bcrypt/native.ts', import.meta.url)),
-      '#hash': fileURLToPath(new URL('packages/ocikit/src/model/hash/node.ts', import.meta.url)),
-    },
-  },
+  resolve: { alias },
   test: {
-    include: [
-      'packages/*/src/**/*.test.ts',
-      'test/structure/**/*.test.ts',
-      'test/guides/*.test.ts',
-      'bench/**/*.test.ts',
-    ],
-    exclude: ['**/node_modules/**', '**/*.contract.test.ts'],
+    ...common('default'),
+    setupFiles: ['vitest.setup.ts'],
     // Much of what is tested waits, for servers that start and disks that write.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    // A machine that pauses is no defect; what fails three times is.
-    retry: process.env['CI'] === 'true' ? 2 : 0,
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    projects: [
+      // Loading all modules anew for each file would take half of the time.
+      { extends: true, test: { name: 'together', isolate: false, include, exclude: [...exclude, ...alone] } },
+      { extends: true, test: { name: 'alone', include: alone, exclude } },
+    ],
     coverage: {
       // Only CI runs all these tests, so only CI measures coverage.
       enabled: process.env['CI'] === 'true',

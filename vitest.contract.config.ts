@@ -1,14 +1,15 @@
 // The contract of `Registry` on each view, and on stores over HTTP.
 import { defineConfig } from 'vitest/config';
 
-import base from './vitest.config.ts';
+import { alias, common } from './vitest.base.config.ts';
 
 export default defineConfig({
-  ...base,
+  resolve: { alias },
   test: {
-    ...base.test,
+    ...common('default'),
     include: ['packages/*/src/**/*.contract.test.ts'],
-    exclude: ['**/node_modules/**'],
-    coverage: { enabled: false },
+    isolate: false,
+    setupFiles: ['vitest.setup.ts'],
+    maxWorkers: 2,
   },
 });

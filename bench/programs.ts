@@ -64,14 +64,19 @@ export async function locate(program: string): Promise<string | undefined> {
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', cache, interopCache];
   for (const directory of directories) {
     const path = join(directory, program);
-    try {
-      await access(path, constants.X_OK);
-      return path;
-    } catch {
-      continue;
-    }
+    if (await isExecutable(path)) return path;
   }
   return undefined;
+}
+
+/** True if this is a program that may be run. */
+export async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

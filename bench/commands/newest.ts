@@ -1,9 +1,8 @@
 // The newest clients of Debian, in a directory of their own: see test/newest/forky.
-import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { locate, run } from '../programs.ts';
+import { isExecutable, locate, run } from '../programs.ts';
 import type { FindCommand } from './commands.ts';
 
 const script = fileURLToPath(new URL('../../../test/newest/forky', import.meta.url));
@@ -29,12 +28,3 @@ export const findHere: FindCommand = async (program) => {
   const file = await locate(program);
   return file === undefined ? undefined : { file, args: [] };
 };
-
-async function isExecutable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}

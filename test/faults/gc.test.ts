@@ -34,7 +34,7 @@ describe.each(['per-repository', 'shared'] as const)('with the layout %s', (layo
 
   test(
     `1,000 pushes beside collections lose nothing that was acknowledged, and no garbage is left, through ${rounds} kills (seed ${seed})`,
-    { timeout: 180_000 },
+    { timeout: 600_000 },
     async () => {
       const random = randomOf(seed);
       const root = await scratch.newDirectory();
@@ -79,7 +79,7 @@ describe.each(['per-repository', 'shared'] as const)('with the layout %s', (layo
 
   test(
     `a collection that is killed leaves a whole layout, and the next one finishes (seed ${seed})`,
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async () => {
       const random = randomOf(seed);
       const root = await scratch.newDirectory();

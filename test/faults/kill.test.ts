@@ -43,7 +43,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
 
   test(
     `what was acknowledged is there after each of ${rounds} kills amid pushes (seed ${seed})`,
-    { timeout: 30_000 + rounds * 30_000 },
+    { timeout: 60_000 + rounds * 120_000 },
     async () => {
       const random = randomOf(seed);
       const root = await scratch.newDirectory();
@@ -81,7 +81,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     },
   );
 
-  test('skopeo reads the layouts after the kills', { timeout: 60_000 }, async (context) => {
+  test('skopeo reads the layouts after the kills', { timeout: 300_000 }, async (context) => {
     requireOf(context, missingCommand('skopeo', '--version'));
     const root = roots.get(layout);
     if (root === undefined) throw new Error('the test before has not come to an end');

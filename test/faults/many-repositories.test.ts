@@ -9,7 +9,7 @@ import { useServers } from './server.ts';
 const scratch = useScratch();
 const servers = useServers();
 
-test('pushes to more repositories than are kept open lose nothing', { timeout: 60_000 }, async () => {
+test('pushes to more repositories than are kept open lose nothing', { timeout: 300_000 }, async () => {
   const root = await scratch.newDirectory();
   const flags = ['--quiet', '--durability', 'none'];
   const manifests = Array.from({ length: 300 }, () => newManifest());

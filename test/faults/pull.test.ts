@@ -48,7 +48,7 @@ function pull(server: ContentServer, content: LargeContent, ...directory: string
 
 test(
   '1 GiB whose connection is cut ten times arrives whole, fetched less than 1.1 times, in little memory',
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     const content = new LargeContent(1024 * MiB);
     const server = await serveContent(content, (answer) => (answer <= 10 ? Math.floor(content.size / 11) : undefined));
@@ -63,7 +63,7 @@ test(
 
 test(
   `a process that is killed at any byte is gone on with by the next one (seed ${seed})`,
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     const random = randomOf(seed);
     const content = new LargeContent(256 * MiB);

@@ -101,7 +101,7 @@ async function expectStored(url: string, digest: string): Promise<void> {
   expect(`sha256:${hash.digest('hex')}`).toBe(digest);
 }
 
-test('a push of 1 GiB that is cut ten times completes, and sends less than 1.1 GiB', { timeout: 180_000 }, async () => {
+test('a push of 1 GiB that is cut ten times completes, and sends less than 1.1 GiB', { timeout: 600_000 }, async () => {
   const { proxy, url } = await serveBehind(Array.from({ length: 10 }, (_, i) => (i + 1) * 97 * mebibyte - 54_321));
   const { file, digest } = await newFile();
   const { resumed, maxRss } = await push(proxy.host, digest, `${size}`, file).done;
@@ -112,7 +112,7 @@ test('a push of 1 GiB that is cut ten times completes, and sends less than 1.1 G
   expect(maxRss).toBeLessThan(400 * mebibyte);
 });
 
-test('a push of a killed process is resumed by the next process', { timeout: 180_000 }, async () => {
+test('a push of a killed process is resumed by the next process', { timeout: 600_000 }, async () => {
   const { proxy, url } = await serveBehind();
   const { file, digest } = await newFile();
   const transfers = await scratch.newDirectory();

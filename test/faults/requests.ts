@@ -12,7 +12,7 @@ export interface Answer {
 export async function request(method: string, url: string, body?: Uint8Array, type?: string): Promise<Answer> {
   const response = await fetch(url, {
     method,
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
     ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
     headers: { accept: '*/*', ...(type === undefined ? {} : { 'content-type': type }) },
   });

@@ -95,7 +95,7 @@ export function useServers(): Servers {
   };
 }
 
-async function tooLate(within = 15_000): Promise<undefined> {
+async function tooLate(within = 60_000): Promise<undefined> {
   await delay(within, undefined, { ref: false });
 }
 
@@ -126,7 +126,7 @@ function launch(root: string, { flags = [], through = [] }: ServerOptions): Proc
     pid: child.pid,
     log: () => stderr,
     async logged(expected) {
-      await expect.poll(() => stderr, { timeout: 10_000 }).toMatch(expected);
+      await expect.poll(() => stderr).toMatch(expected);
     },
     listening,
     exited,

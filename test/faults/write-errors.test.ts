@@ -93,9 +93,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     await failures.begin(server.pid, { calls: 'fdatasync', paths: [journalOf(root)] });
     expectFailed(await pushManifest(server.url, repository, newManifest(), 'latest'));
     await expectTags(server.url, tags, []);
-    await expect
-      .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'next')).status, { timeout: 5000 })
-      .toBe(201);
+    await expect.poll(async () => (await pushManifest(server.url, repository, newManifest(), 'next')).status).toBe(201);
     await pushTo(begun, 'next');
     expect((await failures.end()).length).toBeGreaterThan(0);
     await server.logged('EIO');
@@ -119,7 +117,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     expect((await failures.end()).length).toBeGreaterThan(1);
     // By now the broken journal is being replaced, or this push notices that it has to be.
     await expect
-      .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'after')).status, { timeout: 5000 })
+      .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'after')).status)
       .toBe(201);
     await pushTo(begun, 'after');
     await expectTags(server.url, tags, ['refused']);
@@ -166,7 +164,7 @@ describe.each(['per-repository', 'shared'])('with the layout %s', (layout) => {
     }
     await expectTags(server.url, tags, ['refused']);
     await expect
-      .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'after')).status, { timeout: 5000 })
+      .poll(async () => (await pushManifest(server.url, repository, newManifest(), 'after')).status)
       .toBe(201);
     await pushTo({ server, tags }, 'after');
     await expectAfterRestarts({ root, server, tags }, ['refused']);

@@ -53,14 +53,14 @@ describe('coming from Go', () => {
     else expect(here).toMatch(/^`[A-Za-z]\w*(?:\.[a-z]\w*)?`(?:, `[A-Za-z]\w*(?:\.[a-z]\w*)?`)*$/);
   });
 
-  test('names only what the subpaths export', { timeout: 120_000 }, async () => {
+  test('names only what the subpaths export', async () => {
     const found = rows.filter(({ subpath }) => subpath !== undefined);
     expect(found.length).toBeGreaterThan(80);
     const modules = found.map((row) => ({ language: 'ts', line: row.line, text: moduleOf(row) }));
     expect(await workshop.compile(modules)).toBe('');
   });
 
-  test('would not compile with a name that is none', { timeout: 120_000 }, async () => {
+  test('would not compile with a name that is none', async () => {
     const wrong = { line: 1, go: '', here: '`Registry.getBlob`, `Registry.getBlubb`, `Regstry`', subpath: 'ocikit' };
     const said = await workshop.compile([{ language: 'ts', line: 1, text: moduleOf(wrong) }]);
     expect(said).toContain("'getBlubb'");

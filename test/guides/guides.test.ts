@@ -39,13 +39,12 @@ describe.each(guides)('%s', (name) => {
     }
   });
 
-  test.runIf(modules.length > 0)('has modules that the compiler accepts', { timeout: 120_000 }, async () => {
+  test.runIf(modules.length > 0)('has modules that the compiler accepts', async () => {
     expect(await workshop.compile(modules)).toBe('');
   });
 
   test.each(fences.filter(({ language }) => language === 'ts' || language === 'sh'))(
     'its snippet at line $line runs',
-    { timeout: 150_000 },
     (fence) => workshop.run(fence),
   );
 });

@@ -16,7 +16,7 @@ import type { Fence, Places } from './fences.ts';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Milliseconds for one snippet: some run a whole suite of tests. */
-const longest = 120_000;
+const longest = 240_000;
 
 /** The place in which the snippets of one guide are compiled and run. */
 export interface Workshop {
@@ -33,7 +33,7 @@ export async function openWorkshop(guide: string, upstream: string): Promise<Wor
   // Modules find the packages from inside the repository only.
   const modules = join(here, '.run', `${guide}-${process.pid}`);
   await mkdir(modules, { recursive: true });
-  await writeFile(join(modules, 'vitest.config.js'), 'export default { test: { testTimeout: 30_000 } };\n');
+  await writeFile(join(modules, 'vitest.config.js'), 'export default { test: { testTimeout: 120_000 } };\n');
   const directory = await mkdtemp(join(tmpdir(), `ocikit-guide-${guide}-`));
   const state = await mkdtemp(join(tmpdir(), 'ocikit-guide-state-'));
   const places: Places = { upstream, port: await freePort() };

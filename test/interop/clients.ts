@@ -1,8 +1,9 @@
 // All clients and registries that the tests use, and whether this machine has them.
-import { access, constants } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 import { describe, test } from 'vitest';
+
+import { isExecutable } from '../../bench/programs.ts';
 
 /** The directory for installed programs. Git ignores it. */
 const cache = join(import.meta.dirname, '.cache');
@@ -131,13 +132,4 @@ export function describeWith(names: readonly ClientName[], title: string, define
   describe(title, () => {
     if (presentClients(names).length === names.length) define();
   });
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

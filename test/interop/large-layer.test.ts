@@ -26,14 +26,14 @@ describe('a layer of 300 MB', () => {
       const client = use[name]();
       let digest: string;
 
-      test('is pushed within two minutes', { timeout: 120_000 }, async () => {
+      test('is pushed', async () => {
         digest = await client.push(image, registry.reference('large:1'));
         const [layer, ...others] = (await registry.manifest('large', digest)).layers;
         expect(others).toEqual([]);
         expect(layer?.size).toBeGreaterThan(300_000_000);
       });
 
-      test('is pulled within two minutes', { timeout: 120_000 }, async () => {
+      test('is pulled', async () => {
         expect(await client.pull(registry.reference('large:1'))).toEqual({ digest, files: image.files });
       });
     });

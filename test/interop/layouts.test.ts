@@ -522,7 +522,7 @@ describe.skipIf(givenRegistry !== undefined)('image layouts', () => {
       };
       await pushMany(manifest.config);
       const layout = registry.directory('app');
-      for (let i = 0; i < 50 && (await entriesOf(layout)).length === 0; i += 1) await delay(100);
+      for (let i = 0; i < 300 && (await entriesOf(layout)).length === 0; i += 1) await delay(100);
       const digest = await skopeo.run('inspect', '--format', '{{.Digest}}', `oci:${layout}:1`);
       expect(digest.stdout.trim()).toBe(image.digest);
       expect((await regctl.run('image', 'digest', `ocidir://${layout}:1`)).stdout.trim()).toBe(image.digest);

@@ -153,7 +153,7 @@ async function startProgram({ program, args }: Command): Promise<Running> {
     };
     for (const output of [child.stdout, child.stderr]) output.setEncoding('utf8').on('data', read);
   });
-  const host = await Promise.race([listening, exited.then(() => undefined), delay(20_000, undefined, { ref: false })]);
+  const host = await Promise.race([listening, exited.then(() => undefined), delay(60_000, undefined, { ref: false })]);
   if (host === undefined) {
     child.kill('SIGKILL');
     throw new Error(`${program} does not listen\n${log}`);

@@ -175,7 +175,7 @@ async function startRegistry(flags: readonly string[]): Promise<RunningRegistry>
   const outcome = await Promise.race([
     listening.then((host) => ({ host })),
     exited.then((exit) => ({ failure: `ended (${exit}) before it listened` })),
-    delay(20_000, { failure: 'did not listen within 20 s' }, { ref: false }),
+    delay(60_000, { failure: 'did not listen within 60 s' }, { ref: false }),
   ]);
   if ('failure' in outcome) {
     child.kill('SIGKILL');

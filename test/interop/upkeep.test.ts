@@ -27,7 +27,7 @@ async function ocikit(...args: string[]): Promise<string> {
 // A given registry has its own flags.
 describe.skipIf(givenRegistry !== undefined)('during frequent garbage collections', () => {
   // The grace period covers the time between a client's request for a blob and its manifest.
-  const registry = useRegistry('--gc', '100ms', '--gc-grace', '3s');
+  const registry = useRegistry('--gc', '100ms', '--gc-grace', '10s');
   const scratch = useScratch();
   let images: Image[];
   beforeAll(async () => {
@@ -45,9 +45,12 @@ describe.skipIf(givenRegistry !== undefined)('during frequent garbage collection
         const reference = registry.reference(`${name}:moving`);
         const digests: string[] = [];
         for (const image of [...images, ...images]) digests.push(await client.push(image, reference));
-        // Do not poll: each request for the manifest would count as a use.
-        await delay(4000);
-        expect((await registry.fetch(`${name}/manifests/${digests[0]}`)).status).toBe(404);
+        const statusOfFirst = async (): Promise<number> => {
+          // Each request for the manifest counts as a use, which keeps it for as long as the grace period.
+          await delay(12_000);
+          return (await registry.fetch(`${name}/manifests/${digests[0]}`)).status;
+        };
+        await expect.poll(statusOfFirst, { timeout: 100_000 }).toBe(404);
         expect((await client.pull(reference)).files).toEqual(images.at(-1)?.files);
       });
     });

@@ -339,6 +339,8 @@ export const rooms: Rooms = {
 
   // The benchmark measures what users get: packages, and the command.
   bench: {
+    // The interop tests look for programs too.
+    doors: ['programs.ts'],
     imports: ['bench/commands', 'bench/daemons', 'bench/load', 'bench/report', 'bench/systems', 'bench/work'],
     innerDoors: everyFile,
     node: everyFile,

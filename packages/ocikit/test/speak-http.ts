@@ -1,4 +1,6 @@
 // Speaking HTTP over a socket, byte by byte, for tests of a server's connections.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
@@ -19,6 +21,18 @@ export function statuses(answer: string): string[] {
   return [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status ?? '');
 }
 
+/** Resolves when the server's side of the next connection to a server of this process has closed. */
+export function nextClosedByServer(): Promise<void> {
+  const channel = 'net.server.socket';
+  return new Promise((resolve) => {
+    const onSocket = (message: unknown): void => {
+      unsubscribe(channel, onSocket);
+      void once((message as { socket: Socket }).socket, 'close').then(() => resolve());
+    };
+    subscribe(channel, onSocket);
+  });
+}
+
 /** Connects to a server of this machine, until the test ends. */
 export function speakTo({ port }: { port: number }, allowHalfOpen = false): Speaker {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen, noDelay: true });
@@ -28,7 +42,7 @@ export function speakTo({ port }: { port: number }, allowHalfOpen = false): Spea
   socket.on('error', () => undefined);
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   const answers = async (count: number): Promise<void> => {
-    await expect.poll(() => statuses(text).length, { timeout: 10_000, interval: 5 }).toBe(count);
+    await expect.poll(() => statuses(text).length, { interval: 5 }).toBe(count);
   };
   return { socket, heard: () => text, answers, closed };
 }

@@ -54,7 +54,7 @@ export async function startSharedServer(registry: Registry, options: ServeOption
     port: serving.port,
     fetch: (path, init) => fetch(serving.url + path, init),
     raw: (method, path, headers = {}, body) => raw(serving.port, method, path, headers, body),
-    speak: (text, milliseconds = 2000) => speak(serving.port, text, milliseconds),
+    speak: (text, milliseconds = 30_000) => speak(serving.port, text, milliseconds),
     codeOf: async (response) => codeIn(await response.text()),
     close: async () => void (await serving.close(0)),
   };

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { cpuTimeOf } from '../../test/cpu-time.ts';
+
 import { RegistryError } from './errors.ts';
 import {
   assertRepository,
@@ -205,11 +207,12 @@ describe('parsing a reference', () => {
   });
 
   test('quickly refuses a long text that is nearly a host', () => {
-    const before = performance.now();
-    for (const piece of ['a', 'a.', 'a-', 'a_', '::', 'a/', '[']) {
-      expect(() => parseRelativeReference(`${piece.repeat(100_000)}!/foo`)).toThrow(ParseError);
-    }
-    expect(performance.now() - before).toBeLessThan(10_000);
+    const took = cpuTimeOf(() => {
+      for (const piece of ['a', 'a.', 'a-', 'a_', '::', 'a/', '[']) {
+        expect(() => parseRelativeReference(`${piece.repeat(100_000)}!/foo`)).toThrow(ParseError);
+      }
+    });
+    expect(took).toBeLessThan(10_000);
   });
 });
 

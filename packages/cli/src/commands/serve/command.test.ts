@@ -60,9 +60,7 @@ describe('ocikit serve', () => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.write(`PATCH ${location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n01234`);
     const answer = new Promise<string>((resolve) => socket.once('data', (piece: Buffer) => resolve(piece.toString())));
-    await expect
-      .poll(async () => (await fetch(url + location)).headers.get('upload-offset'), { timeout: 5000 })
-      .toBe('5');
+    await expect.poll(async () => (await fetch(url + location)).headers.get('upload-offset')).toBe('5');
     child.kill('SIGTERM');
     await expect
       .poll(() =>

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { cpuTimeOf } from '../../../test/cpu-time.ts';
+
 import { formatChallenges, parseChallenges } from './challenges.ts';
 import type { Challenge } from './challenges.ts';
 
@@ -125,26 +127,27 @@ describe('a WWW-Authenticate header', () => {
         parseChallenges(any);
       }),
     );
-    const started = performance.now();
-    for (const text of [
-      'a, ',
-      'a a',
-      'a="',
-      ' ,',
-      'B x="\\',
-      'B x= ',
-      'a   ',
-      'x=y,',
-      "'",
-      "a='",
-      'x=y ',
-      '"',
-      'a=""',
-      'Basic ',
-      '; ',
-    ]) {
-      parseChallenges(`Bearer realm="x", ${text.repeat(20_000)}`);
-    }
-    expect(performance.now() - started).toBeLessThan(10_000);
+    const took = cpuTimeOf(() => {
+      for (const text of [
+        'a, ',
+        'a a',
+        'a="',
+        ' ,',
+        'B x="\\',
+        'B x= ',
+        'a   ',
+        'x=y,',
+        "'",
+        "a='",
+        'x=y ',
+        '"',
+        'a=""',
+        'Basic ',
+        '; ',
+      ]) {
+        parseChallenges(`Bearer realm="x", ${text.repeat(20_000)}`);
+      }
+    });
+    expect(took).toBeLessThan(10_000);
   });
 });

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { cpuTimeOf } from '../../../test/cpu-time.ts';
+
 import { formatWarnings, parseWarnings } from './warnings.ts';
 
 const room = 4096;
@@ -100,8 +102,9 @@ describe('the texts of warning headers', () => {
 
   test('are found quickly in any header', () => {
     const headers = ['299 - "'.repeat(2000), ' '.repeat(20_000), `299 - "${'\\'.repeat(20_000)}`, ','.repeat(20_000)];
-    const began = performance.now();
-    for (const header of headers) parseWarnings(header);
-    expect(performance.now() - began).toBeLessThan(5000);
+    const took = cpuTimeOf(() => {
+      for (const header of headers) parseWarnings(header);
+    });
+    expect(took).toBeLessThan(5000);
   });
 });

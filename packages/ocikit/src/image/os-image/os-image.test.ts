@@ -2,8 +2,9 @@ import { pipeline } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createGunzip, gzipSync } from 'node:zlib';
 
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
+import { eventually } from '../../../test/eventually.ts';
 import { collect, digestOf } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
@@ -210,7 +211,7 @@ describe('damage', () => {
       const os = await readOsImage(slow);
       const parts = await collect(os.readPayload('system', { decompress, range: { start: 0, end: 10 } }));
       expect(parts).toEqual([bytes.subarray(0, 10)]);
-      await vi.waitFor(() => expect(left).toBe(1));
+      await eventually(() => expect(left).toBe(1));
     });
 
     test('cancels the content, also if the decompressor does not', async () => {

@@ -1,36 +1,15 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { createClient } from '../../http/client/index.ts';
 import { digestOf, mediaTypes } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
-import { openLayouts } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
-import { startTestServer } from '../../../test/start-test-server.ts';
+import { pushTargets } from '../../../test/push-targets.ts';
 import { temporaryDirectory } from '../../../test/temporary-directory.ts';
 
 import { pushStream } from '../index.ts';
-
-const registries: readonly [string, () => Promise<Registry>][] = [
-  ['memory', async () => createMemoryRegistry()],
-  [
-    'a layout',
-    async () => {
-      const registry = openLayouts(await temporaryDirectory(), { durability: 'none' });
-      onTestFinished(() => registry.close());
-      return registry;
-    },
-  ],
-  [
-    'a server',
-    async () => {
-      const server = await startTestServer();
-      return createClient({ host: server.host, fetch: server.fetch });
-    },
-  ],
-];
 
 const text = 'piece '.repeat(50_000);
 
@@ -38,7 +17,7 @@ async function* pieces(): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < text.length; at += 6000) yield new TextEncoder().encode(text.slice(at, at + 6000));
 }
 
-test.each(registries)('a stream of unknown digest is pushed in one call into %s', async (_name, start) => {
+test.each(pushTargets)('a stream of unknown digest is pushed in one call into %s', async (_name, start) => {
   const registry = await start();
   for (const algorithm of ['sha256', 'sha512']) {
     const descriptor = await pushStream(registry, 'a', pieces(), { algorithm, mediaType: mediaTypes.layer });
@@ -52,7 +31,7 @@ test.each(registries)('a stream of unknown digest is pushed in one call into %s'
   });
 });
 
-test.each(registries)('a stream that fails leaves nothing in %s', async (_name, start) => {
+test.each(pushTargets)('a stream that fails leaves nothing in %s', async (_name, start) => {
   const registry = await start();
   const failing = async function* failing(): AsyncGenerator<Uint8Array> {
     yield new Uint8Array(1000);
@@ -62,7 +41,7 @@ test.each(registries)('a stream that fails leaves nothing in %s', async (_name, 
   await expect(registry.resolveBlob('a', digestOf(new Uint8Array(1000)))).rejects.toThrow();
 });
 
-test.each(registries)(
+test.each(pushTargets)(
   'a source that cannot be opened fails the push into %s, and starts no upload',
   async (_name, start) => {
     const registry = await start();
@@ -79,7 +58,7 @@ test.each(registries)(
   },
 );
 
-test.each(registries)('a push into %s that is refused closes its source', async (_name, start) => {
+test.each(pushTargets)('a push into %s that is refused closes its source', async (_name, start) => {
   const source = createReadStream(import.meta.filename);
   await expect(pushStream(await start(), 'NOT A NAME', source)).rejects.toMatchObject({ code: 'NAME_INVALID' });
   expect(source.destroyed).toBe(true);

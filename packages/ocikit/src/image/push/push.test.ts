@@ -3,37 +3,17 @@ import { join } from 'node:path';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { createClient } from '../../http/client/index.ts';
 import { digestOf, mediaTypes, partialRegistry, RegistryError } from '../../model/index.ts';
 import type { Digest, Registry, TransferEvent } from '../../model/index.ts';
 import { openLayout, openLayouts } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
 import { corruptAnswers, imageOf, indexOf, pushContent, randomBlob } from '../../testing/node.ts';
-import type { TestServer } from '../../testing/node.ts';
 
 import { contentOf, createImage, createIndex, jsonContent, pull, push, walk } from '../index.ts';
 import type { Image, Ref } from '../index.ts';
 
-import { startTestServer } from '../../../test/start-test-server.ts';
+import { pushTargets, startServerWithClient } from '../../../test/push-targets.ts';
 import { temporaryDirectory } from '../../../test/temporary-directory.ts';
-
-async function startServer(): Promise<{ server: TestServer; registry: Registry }> {
-  const server = await startTestServer();
-  return { server, registry: createClient({ host: server.host, fetch: server.fetch }) };
-}
-
-const kinds: readonly [string, () => Promise<Registry>][] = [
-  ['memory', async () => createMemoryRegistry()],
-  [
-    'a layout',
-    async () => {
-      const registry = openLayouts(await temporaryDirectory(), { durability: 'none' });
-      onTestFinished(() => registry.close());
-      return registry;
-    },
-  ],
-  ['a server', async () => (await startServer()).registry],
-];
 
 const config = jsonContent({ os: 'linux', architecture: 'amd64', rootfs: {} }, mediaTypes.imageConfig);
 const bytesOf = (size: number): Uint8Array => new Uint8Array(Buffer.from(randomBlob(size).bytes));
@@ -52,7 +32,7 @@ async function readAll(ref: Ref): Promise<Digest[]> {
   return digests;
 }
 
-describe.each(kinds)('into %s', (_name, start) => {
+describe.each(pushTargets)('into %s', (_name, start) => {
   test('a pushed image is pulled again', async () => {
     const registry = await start();
     const image = createImage({ config, layers: [layerOf(300_000), layerOf(0), layerOf(5_000_000)] });
@@ -154,7 +134,7 @@ describe.each(kinds)('into %s', (_name, start) => {
 });
 
 test('an image arrives completely, from any registry in any other', async () => {
-  const registries = await Promise.all(kinds.map(async ([, start]) => start()));
+  const registries = await Promise.all(pushTargets.map(async ([, start]) => start()));
   const pushed = indexOf([imageOf({ mediaType: mediaTypes.dockerManifest }), imageOf({ algorithm: 'sha512' })]);
   const [first] = registries;
   if (first === undefined) throw new Error('there is no registry');
@@ -182,7 +162,7 @@ test('an index of a layout keeps its type and its artifact type', async () => {
 });
 
 test('blobs come before the manifest that names them, and children before their parents', async () => {
-  const { server, registry } = await startServer();
+  const { server, registry } = await startServerWithClient();
   const images = [layerOf(1), layerOf(2)].map((layer) => createImage({ config, layers: [layer] }));
   const index = createIndex(images);
   await push(registry, 'a', index, { tags: ['v1'], concurrency: 1 });
@@ -194,7 +174,7 @@ test('blobs come before the manifest that names them, and children before their 
 });
 
 test('a blob that is the config and two layers is sent once', async () => {
-  const { server, registry } = await startServer();
+  const { server, registry } = await startServerWithClient();
   await push(registry, 'a', createImage({ artifactType: 'a/b' }));
   expect(server.requests.map(({ method }) => method)).toEqual(['HEAD', 'POST', 'PUT', 'PUT']);
 });
@@ -203,7 +183,7 @@ test.each([
   ['A', 'v1', 'NAME_INVALID'],
   ['a', '-v1', 'MANIFEST_INVALID'],
 ])('%s:%s is refused before anything is sent', async (repository, tag, code) => {
-  const { server, registry } = await startServer();
+  const { server, registry } = await startServerWithClient();
   await expect(push(registry, repository, createImage({ config }), { tags: [tag] })).rejects.toMatchObject({ code });
   expect(server.requests).toEqual([]);
 });
@@ -226,7 +206,7 @@ test('missing blobs end the push', async () => {
 });
 
 test('damage between source and registry is detected', async () => {
-  const { server, registry } = await startServer();
+  const { server, registry } = await startServerWithClient();
   await server.addRef('a', 'v1', imageOf());
   const ref = await pull(registry, 'a', { tag: 'v1' });
   server.inject(corruptAnswers({ resources: ['blob'] }));
@@ -236,7 +216,7 @@ test('damage between source and registry is detected', async () => {
 });
 
 test('a blob is verified once: by the store, or on its way if the registry may not verify', async () => {
-  const { server, registry } = await startServer();
+  const { server, registry } = await startServerWithClient();
   await server.addRef('a', 'v1', imageOf());
   const verified = async (target: Registry): Promise<(boolean | undefined)[]> => {
     const asked: (boolean | undefined)[] = [];
@@ -252,7 +232,7 @@ test('a blob is verified once: by the store, or on its way if the registry may n
   expect(await verified(layouts)).toEqual([false]);
   expect(await verified(createMemoryRegistry())).toEqual([false]);
   expect(await verified(partialRegistry(createMemoryRegistry()))).toEqual([false]);
-  expect(await verified((await startServer()).registry)).toEqual([true]);
+  expect(await verified((await startServerWithClient()).registry)).toEqual([true]);
 });
 
 describe('mounts', () => {

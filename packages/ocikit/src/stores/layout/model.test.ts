@@ -124,54 +124,50 @@ for (const [kind, open] of [
   ['a layout for each repository', openLayouts],
 ] as const) {
   describe(kind, () => {
-    test(
-      'does what a registry in memory does, whenever it is folded, closed or killed',
-      { timeout: 30_000 },
-      async () => {
-        await fc.assert(
-          fc.asyncProperty(whatHappens, async (happenings) => {
-            const dir = await mkdtemp(join(tmpdir(), 'ocikit-model-'));
-            const model: Side = { registry: createMemoryRegistry(), uploads: new Map() };
-            const warnings: unknown[] = [];
-            const reopen = (): LayoutRegistry =>
-              open(dir, { durability: 'none', onWarning: (message, fields) => warnings.push([message, fields]) });
-            const opened = [reopen()];
-            let registry = opened[0] ?? reopen();
-            const layout: Side = { registry, uploads: new Map() };
-            const replace = async (): Promise<void> => {
-              registry = reopen();
-              opened.push(registry);
-              layout.registry = registry;
-              for (const [name, upload] of layout.uploads) {
-                layout.uploads.set(name, await registry.resumeUpload(name, upload.id));
-              }
-            };
-            try {
-              for (const happening of happenings) {
-                if (happening === 'fold') {
-                  await registry.fold();
-                } else if (happening === 'reopen') {
-                  await registry.close();
-                  await replace();
-                } else if (happening === 'kill') {
-                  await rm(join(dir, '.ocikit/lock'), { force: true });
-                  await replace();
-                } else {
-                  const expected = await outcome(happening.run(model));
-                  expect(await outcome(happening.run(layout)), happening.text).toEqual(expected);
-                }
-              }
-              expect(await everything(registry)).toEqual(await everything(model.registry));
-              expect(warnings).toEqual([]);
-            } finally {
-              for (const one of opened) await one.close().catch(() => undefined);
-              await rm(dir, { recursive: true });
+    test('does what a registry in memory does, whenever it is folded, closed or killed', async () => {
+      await fc.assert(
+        fc.asyncProperty(whatHappens, async (happenings) => {
+          const dir = await mkdtemp(join(tmpdir(), 'ocikit-model-'));
+          const model: Side = { registry: createMemoryRegistry(), uploads: new Map() };
+          const warnings: unknown[] = [];
+          const reopen = (): LayoutRegistry =>
+            open(dir, { durability: 'none', onWarning: (message, fields) => warnings.push([message, fields]) });
+          const opened = [reopen()];
+          let registry = opened[0] ?? reopen();
+          const layout: Side = { registry, uploads: new Map() };
+          const replace = async (): Promise<void> => {
+            registry = reopen();
+            opened.push(registry);
+            layout.registry = registry;
+            for (const [name, upload] of layout.uploads) {
+              layout.uploads.set(name, await registry.resumeUpload(name, upload.id));
             }
-          }),
-          { seed: 20_240_229, numRuns: 150, interruptAfterTimeLimit: 5000, markInterruptAsFailure: false },
-        );
-      },
-    );
+          };
+          try {
+            for (const happening of happenings) {
+              if (happening === 'fold') {
+                await registry.fold();
+              } else if (happening === 'reopen') {
+                await registry.close();
+                await replace();
+              } else if (happening === 'kill') {
+                await rm(join(dir, '.ocikit/lock'), { force: true });
+                await replace();
+              } else {
+                const expected = await outcome(happening.run(model));
+                expect(await outcome(happening.run(layout)), happening.text).toEqual(expected);
+              }
+            }
+            expect(await everything(registry)).toEqual(await everything(model.registry));
+            expect(warnings).toEqual([]);
+          } finally {
+            for (const one of opened) await one.close().catch(() => undefined);
+            await rm(dir, { recursive: true });
+          }
+        }),
+        { seed: 20_240_229, numRuns: 150, interruptAfterTimeLimit: 5000, markInterruptAsFailure: false },
+      );
+    });
   });
 }
 

@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { eventually } from '../../../test/eventually.ts';
 import { splitDigest } from '../../model/index.ts';
 import { imageOf, pushContent } from '../../testing/index.ts';
 import type { TestBlob, TestManifest } from '../../testing/index.ts';
@@ -44,7 +45,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 /** Edits are seen within a second on a machine that has nothing else to do. */
 async function soon(check: () => Promise<void>): Promise<void> {
-  await vi.waitFor(check, { timeout: 10_000, interval: 50 });
+  await eventually(check);
 }
 
 async function writeBlobs(base: string, ...contents: readonly (TestBlob | TestManifest)[]): Promise<void> {

@@ -58,6 +58,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'ocikit-uploads-'));
 });
 afterEach(async () => {
+  vi.useRealTimers();
   disk.left = Infinity;
   for (const registry of opened.splice(0)) await registry.close().catch(() => undefined);
   await rm(dir, { recursive: true });
@@ -97,6 +98,9 @@ describe.each([
     await cp(join(dir, '.ocikit'), join(copy, '.ocikit'), { recursive: true });
     await rm(join(copy, '.ocikit/lock'));
     const uploads = join(copy, '.ocikit/uploads');
+    vi.useFakeTimers({
+      toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'],
+    });
     const registry = open({ uploadExpiry: 3000 }, copy);
     for (const { id } of [left, resumed]) await utimes(join(uploads, id), new Date(), new Date());
     await registry.own();
@@ -104,9 +108,9 @@ describe.each([
     for (let i = 0; i < 22; i++) {
       const upload = await registry.resumeUpload('app', resumed.id);
       await upload.append(bytesOf(1));
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await vi.advanceTimersByTimeAsync(200);
     }
-    expect(await readdir(uploads)).toEqual([resumed.id]);
+    await expect.poll(() => readdir(uploads)).toEqual([resumed.id]);
   });
 
   test('has what was given to it, though the buffer that it came in is used again', async () => {

@@ -97,7 +97,7 @@ async function failureOf(call: Promise<unknown>, expectation: string): Promise<u
 }
 
 /** Fails with a message if the call does not settle in time; the test runner's own time-out would have none. */
-export async function settles<T>(call: Promise<T>, what: string, milliseconds: number = 5000): Promise<T> {
+export async function settles<T>(call: Promise<T>, what: string, milliseconds: number = 30_000): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

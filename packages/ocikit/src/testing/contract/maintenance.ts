@@ -206,7 +206,7 @@ export const readingForMaintenance: DefineGroup = group(
       const usedAt = async (): Promise<number> =>
         (await collect(maintenance.manifests(name)))[0]?.usedAt.getTime() ?? Number.NaN;
       const before = await usedAt();
-      await pause(100);
+      await pause(300);
       const bytes = await maintenance.readManifest(name, digest);
       sameBytes(bytes, image.bytes, 'the manifest');
       bytes.fill(0);
@@ -215,9 +215,9 @@ export const readingForMaintenance: DefineGroup = group(
         image.bytes,
         'the manifest after a change to what was read',
       );
-      // The registry may compute the time from another clock, which differs by milliseconds.
+      // The registry may compute the time from another clock, which differs by milliseconds, or more after a pause.
       const change = (await usedAt()) - before;
-      holds(Math.abs(change) < 50, `expected the time of its last use to stay, but it changed by ${change} ms`);
+      holds(Math.abs(change) < 250, `expected the time of its last use to stay, but it changed by ${change} ms`);
     });
 
     test('only if it exists and is a manifest', async ({ registry, maintenance, repository }) => {

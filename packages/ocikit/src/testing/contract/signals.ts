@@ -140,7 +140,7 @@ export const signals: DefineGroup = group('an aborted signal', [], (test) => {
 });
 
 async function released(source: OpenSource): Promise<void> {
-  for (let attempt = 0; attempt < 100 && !source.released; attempt++) await pause(10);
+  for (let attempt = 0; attempt < 3000 && !source.released; attempt++) await pause(10);
   holds(source.released, 'expected the source to be released, but it is still open');
 }
 
@@ -162,7 +162,7 @@ async function resumedAndFilled(
       return resumed;
     } catch (error) {
       const writing = traits.remote === true && isRegistryError(error, 'BLOB_UPLOAD_INVALID', 'RANGE_INVALID');
-      if (!writing || attempt === 100) throw error;
+      if (!writing || attempt === 1500) throw error;
       await pause(20);
     }
   }

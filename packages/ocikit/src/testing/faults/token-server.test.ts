@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { createClient } from '../../http/client/index.ts';
 import { startTestServer } from '../../../test/start-test-server.ts';
@@ -74,12 +74,12 @@ describe('demandTokens', () => {
   });
 
   test('no longer accepts a token after its lifetime', async () => {
-    demand({ lifetime: 0.05 });
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    demand({ lifetime: 60 });
     const token = await tokenFor('scope=repository:a:pull');
     expect((await ask('/v2/a/manifests/v1', bearer(token))).status).toBe(200);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 80);
-    });
+    vi.advanceTimersByTime(60_001);
     expect((await ask('/v2/a/manifests/v1', bearer(token))).status).toBe(401);
   });
 

@@ -3,17 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 
-import { collect, isRegistryError, maintenance, maintenanceOf, partialRegistry } from '../../model/index.ts';
+import { collect, maintenance, maintenanceOf, partialRegistry } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 import { openLayout, openLayouts } from '../../stores/layout/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { assertNothingLost, contentOf, digestsOf } from '../../../test/collect-during-pushes.ts';
 import { artifactOf, imageOf, indexOf, pushContent, randomBlob } from '../../testing/index.ts';
 import type { TestManifest } from '../../testing/index.ts';
 
 import { collectGarbage } from '../index.ts';
 import type { GarbageEvent } from '../index.ts';
+
+const hour = 3_600_000;
 
 let dir: string;
 const closing: (() => Promise<void>)[] = [];
@@ -55,27 +58,11 @@ async function collectNow(
   return collectGarbage(registry, { gracePeriod: 0, ...options });
 }
 
-/** Every digest that a repository has. */
-async function contentOf(registry: Registry, repository: string): Promise<Digest[]> {
-  const found = maintenanceIn(registry);
-  try {
-    const all = [...(await collect(found.manifests(repository))), ...(await collect(found.blobs(repository)))];
-    return all.map(({ descriptor }) => descriptor.digest).toSorted();
-  } catch (error) {
-    if (isRegistryError(error, 'NAME_UNKNOWN')) return [];
-    throw error;
-  }
-}
-
-function digestsOf(...manifests: TestManifest[]): Digest[] {
-  const digests = new Set<Digest>();
-  const addAll = (manifest: TestManifest): void => {
-    digests.add(manifest.descriptor.digest);
-    for (const { descriptor } of manifest.blobs) digests.add(descriptor.digest);
-    manifest.manifests.forEach(addAll);
-  };
-  manifests.forEach(addAll);
-  return [...digests].toSorted();
+/** Stops the clock for the time of the test. It returns a function that lets milliseconds pass. */
+function stopClock(): (milliseconds: number) => void {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  return (milliseconds) => void vi.advanceTimersByTime(milliseconds);
 }
 
 /** The registry, and something that happens first whenever something is about to be removed. */
@@ -189,12 +176,13 @@ describe.each(stores)('in %s', (_name, create) => {
   test('content that was used within the grace period stays, with all that it names', async () => {
     const registry = create();
     const [index, old] = [indexOf([imageOf()]), imageOf()];
+    const pass = stopClock();
     await pushContent(registry, 'app', index);
     await pushContent(registry, 'app', old);
-    await pause(1000);
+    pass(hour);
     // Its content is old.
     await registry.resolveManifest('app', index.descriptor.digest);
-    await collectGarbage(registry, { gracePeriod: 800 });
+    await collectGarbage(registry, { gracePeriod: 0.8 * hour });
     expect(await contentOf(registry, 'app')).toEqual(digestsOf(index));
   });
 
@@ -236,20 +224,22 @@ describe.each(stores)('in %s', (_name, create) => {
 
   test('content that was sent since an upload began stays as long as the upload gets bytes', async () => {
     const registry = create();
+    // By the clock of the disk, which the tests cannot set: long enough for a busy machine.
+    const pass = (): Promise<void> => pause(2500);
     await pushContent(registry, 'other', imageOf());
-    await pause(800);
+    await pass();
     const upload = await registry.startUpload('app');
     await upload.append(randomBlob(100_000).bytes);
     const blob = randomBlob();
     await registry.pushBlob('app', blob.descriptor, blob.bytes);
-    await pause(800);
+    await pass();
     await upload.append(randomBlob(100_000).bytes);
-    await collectGarbage(registry, { gracePeriod: 600 });
+    await collectGarbage(registry, { gracePeriod: 2000 });
     expect(await contentOf(registry, 'app')).toEqual([blob.descriptor.digest]);
     // Uploads elsewhere have nothing to do with it.
     expect(await contentOf(registry, 'other')).toEqual([]);
-    await pause(800);
-    await collectGarbage(registry, { gracePeriod: 600 });
+    await pass();
+    await collectGarbage(registry, { gracePeriod: 2000 });
     expect(await contentOf(registry, 'app')).toEqual([]);
     await upload.cancel();
   });
@@ -319,67 +309,9 @@ describe.each(stores)('in %s', (_name, create) => {
     expect(report.manifests.count + report.blobs.count).toBe(left);
   });
 
-  test(
-    '1,000 pushes during collections lose nothing that was acknowledged, and leave no garbage',
-    { timeout: 120_000 },
-    async () => {
-      const registry = create();
-      const controller = new AbortController();
-      let collections = 0;
-      const collecting = (async () => {
-        while (!controller.signal.aborted) {
-          await collectGarbage(registry, { gracePeriod: 2 });
-          collections++;
-        }
-      })();
-      const acknowledged = new Map<string, TestManifest>();
-      let refused = 0;
-      const pusher = async (number: number): Promise<void> => {
-        for (let i = 0; i < 125; i++) {
-          // Some tags move, and leave what they were at to the collection.
-          const [repository, tag] = [`app-${number % 3}`, i % 4 === 0 ? `moving-${number}` : `v${number}-${i}`];
-          const image = i % 3 === 0 ? indexOf([imageOf(), imageOf()]) : imageOf();
-          for (;;) {
-            try {
-              await pushContent(registry, repository, image, { tags: [tag] });
-              break;
-            } catch (error) {
-              // The blob was removed before the manifest came: the client sees the error and sends it again.
-              if (!isRegistryError(error, 'MANIFEST_BLOB_UNKNOWN')) throw error;
-              refused++;
-            }
-          }
-          acknowledged.set(`${repository}:${tag}`, image);
-        }
-      };
-      await Promise.all(Array.from({ length: 8 }, (_, number) => pusher(number)));
-      controller.abort();
-      await collecting;
-      expect(collections).toBeGreaterThan(1);
-      await collectNow(registry);
-
-      const expected = new Map<string, Set<Digest>>();
-      for (const [name, image] of acknowledged) {
-        const [repository = '', tag = ''] = name.split(':');
-        expect((await registry.getTag(repository, tag)).descriptor.digest).toBe(image.descriptor.digest);
-        const digests = expected.get(repository) ?? new Set();
-        expected.set(repository, digests);
-        for (const digest of digestsOf(image)) {
-          digests.add(digest);
-          if (
-            await maintenanceIn(registry)
-              .verify(repository, digest)
-              .then((verdict) => verdict !== 'ok')
-          ) {
-            throw new Error(`${digest} of ${name} is lost; ${refused} pushes were refused`);
-          }
-        }
-      }
-      for (const [repository, digests] of expected) {
-        expect(await contentOf(registry, repository)).toEqual([...digests].toSorted());
-      }
-    },
-  );
+  test('pushes during collections lose nothing that was acknowledged, and leave no garbage', async () => {
+    await assertNothingLost(create(), 25);
+  });
 });
 
 test('a repository with a damaged reachable manifest is skipped, as it may name any content', async () => {
@@ -467,10 +399,10 @@ test('an invalid grace period is refused', async () => {
   await expect(collectGarbage(registry, { gracePeriod: Number.NaN })).rejects.toThrow(TypeError);
 });
 
-test('timers fire while a large repository is collected', { timeout: 60_000 }, async () => {
+test('timers fire while a large repository is collected', async () => {
   const registry = createMemoryRegistry({ sparse: true });
   const layers = Array.from({ length: 20 }, () => randomBlob(10).descriptor);
-  for (let i = 0; i < 5000; i++) {
+  for (let i = 0; i < 2000; i++) {
     const image = imageOf({ config: layers[0], layers, annotations: { i: String(i) } });
     await registry.pushManifest('app', image.bytes, image.mediaType, i % 2 === 0 ? { tags: [`v${i}`] } : {});
   }
@@ -481,7 +413,7 @@ test('timers fire while a large repository is collected', { timeout: 60_000 }, a
   const report = await collectGarbage(registry, { gracePeriod: 0 });
   const { user, system } = process.cpuUsage(before);
   clearInterval(timer);
-  expect(report.manifests.count).toBe(2500);
+  expect(report.manifests.count).toBe(1000);
   // Measure processor time, as other programs may use the processor too.
   expect((user + system) / 1000 / turns).toBeLessThan(30);
 });

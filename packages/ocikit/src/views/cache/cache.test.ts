@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
+import { eventually } from '../../../test/eventually.ts';
 import {
   collect,
   digestOf,
@@ -383,7 +384,7 @@ describe('kept content', () => {
       code: 'DIGEST_INVALID',
     });
     expect(events.at(-1)?.type).toBe('corrupt');
-    await vi.waitFor(async () => expect(await codeOf(store.resolveBlob('app', descriptor.digest))).not.toBe('none'));
+    await eventually(async () => expect(await codeOf(store.resolveBlob('app', descriptor.digest))).not.toBe('none'));
     upstream.calls.length = 0;
     expect(await (await registry.getBlob('app', descriptor.digest)).bytes()).toEqual(bytes);
     expect(upstream.calls).toEqual(['getBlob']);

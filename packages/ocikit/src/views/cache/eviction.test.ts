@@ -1,5 +1,6 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
+import { eventually } from '../../../test/eventually.ts';
 import { collect, maintenance, maintenanceOf } from '../../model/index.ts';
 import type { Registry } from '../../model/index.ts';
 import { createMemoryRegistry } from '../../stores/memory/index.ts';
@@ -36,7 +37,7 @@ describe('eviction', () => {
     // The first one is used again, so it is not the one that was used longest ago.
     await pull(0);
     await pull(10);
-    await vi.waitFor(async () => expect(await sizeOf(store)).toBeLessThanOrEqual(1000 * kibibyte), { timeout: 5000 });
+    await eventually(async () => expect(await sizeOf(store)).toBeLessThanOrEqual(1000 * kibibyte));
     const evicted = events.filter(({ type }) => type === 'evicted').map(({ reference }) => reference);
     expect(evicted).toContain(blobs[1]?.descriptor.digest);
     expect(evicted).not.toContain(blobs[0]?.descriptor.digest);
@@ -57,7 +58,7 @@ describe('eviction', () => {
     const blob = randomBlob(250 * kibibyte);
     await origin.pushBlob('new', blob.descriptor, blob.bytes);
     await (await registry.getBlob('new', blob.descriptor.digest)).bytes();
-    await vi.waitFor(async () => expect(await collect(store.repositories())).toEqual(['new']), { timeout: 5000 });
+    await eventually(async () => expect(await collect(store.repositories())).toEqual(['new']));
     expect((await registry.getTag('old', 'v2')).bytes.length).toBe(image.bytes.length);
   });
 

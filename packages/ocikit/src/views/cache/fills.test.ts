@@ -2,8 +2,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 
+import { eventually } from '../../../test/eventually.ts';
 import { createContent, digestOf, isRegistryError, partialRegistry, RegistryError } from '../../model/index.ts';
 import type { BlobContent, ByteRange, Digest, Registry, ResolvedRange } from '../../model/index.ts';
 import { diskBlobs } from '../../stores/blobs/node.ts';
@@ -217,7 +218,7 @@ describe('a blob that is being downloaded', () => {
     expect((await readSome(b, 250_000)).length).toBe(250_000);
     expect(tap.cancelled).toBe(0);
     await b.cancel();
-    await vi.waitFor(() => expect(tap.cancelled).toBe(1), { timeout: 10_000 });
+    await eventually(() => expect(tap.cancelled).toBe(1));
     tap.to(tap.bytes.length);
     const content = await registry.getBlob('app', tap.digest);
     expect((await readSome(content, 500_000)).length).toBe(500_000);
@@ -243,7 +244,7 @@ describe('a blob that is being downloaded', () => {
     expect(await far.bytes()).toEqual(other.bytes.subarray(39_000_000, 39_000_100));
     expect(other.asked).toEqual([range]);
     expect(beside.events.map(({ type }) => type)).toEqual(['passed']);
-    await vi.waitFor(() => expect(events.some(({ type }) => type === 'kept')).toBe(true), { timeout: 10_000 });
+    await eventually(() => expect(events.some(({ type }) => type === 'kept')).toBe(true));
   });
 
   test('gives several parts of a download in their order, if it has come near all of them', async () => {
@@ -267,7 +268,7 @@ describe('a blob that is being downloaded', () => {
       expect(digestOf(rest), name).toBe(digestOf(Buffer.concat(expected).subarray(10)));
       expect(tap.asked).toEqual([undefined]);
       await reader.cancel();
-      await vi.waitFor(() => expect(events.some(({ type }) => type === 'kept')).toBe(true), 20_000);
+      await eventually(() => expect(events.some(({ type }) => type === 'kept')).toBe(true));
       const kept = await registry.getBlob('app', tap.digest, { ranges });
       expect(digestOf(await kept.bytes()), name).toBe(digestOf(Buffer.concat(expected)));
       expect(tap.asked).toEqual([undefined]);

@@ -242,35 +242,31 @@ describe('a blob that is pushed to several', () => {
     ]);
   });
 
-  test(
-    'does not wait for ever where two pushes each hold the connection that the other one needs',
-    { timeout: 30_000 },
-    async () => {
-      const servers = [await createTestServer(), await createTestServer()];
-      for (const [i, server] of servers.entries()) {
-        cleanUp.push(() => server.close());
-        // Which push is sent first is another one at each.
-        server.inject(async (exchange, next) => {
-          if (exchange.method === 'POST' && exchange.path.startsWith(`/v2/${i}/`)) {
-            await new Promise((resolve) => setTimeout(resolve, 200));
-          }
-          return next(exchange);
-        });
-      }
-      const registry = unify(servers.map((server) => clientOf(server, 3, 1)));
-      const blobs = ['0', '1'].map((repository) => Object.assign(randomBlob(3_000_000), { repository }));
-      await Promise.all(
-        blobs.map(({ repository, descriptor, bytes }) =>
-          registry.pushBlob(repository, descriptor, inPieces(bytes, 60_000)),
-        ),
-      );
-      for (const { repository, descriptor } of blobs) {
-        for (const server of servers) {
-          expect((await server.registry.resolveBlob(repository, descriptor.digest)).size).toBe(3_000_000);
+  test('does not wait for ever where two pushes each hold the connection that the other one needs', async () => {
+    const servers = [await createTestServer(), await createTestServer()];
+    for (const [i, server] of servers.entries()) {
+      cleanUp.push(() => server.close());
+      // Which push is sent first is another one at each.
+      server.inject(async (exchange, next) => {
+        if (exchange.method === 'POST' && exchange.path.startsWith(`/v2/${i}/`)) {
+          await new Promise((resolve) => setTimeout(resolve, 200));
         }
+        return next(exchange);
+      });
+    }
+    const registry = unify(servers.map((server) => clientOf(server, 3, 1)));
+    const blobs = ['0', '1'].map((repository) => Object.assign(randomBlob(3_000_000), { repository }));
+    await Promise.all(
+      blobs.map(({ repository, descriptor, bytes }) =>
+        registry.pushBlob(repository, descriptor, inPieces(bytes, 60_000)),
+      ),
+    );
+    for (const { repository, descriptor } of blobs) {
+      for (const server of servers) {
+        expect((await server.registry.resolveBlob(repository, descriptor.digest)).size).toBe(3_000_000);
       }
-    },
-  );
+    }
+  });
 });
 
 describe('a manifest that is pushed to several', () => {

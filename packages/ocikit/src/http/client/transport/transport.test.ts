@@ -1,9 +1,10 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { HttpError, isRegistryError } from '../../../model/index.ts';
 import { takesIterables } from '../../wire/index.ts';
 import type { Fetch, Scope } from '../../wire/index.ts';
 
+import { eventually } from '../../../../test/eventually.ts';
 import { bodyOf } from '../../../../test/listen.ts';
 import { failureOf, requestTo, transportTo } from '../../../../test/transport-to.ts';
 
@@ -172,7 +173,7 @@ describe('a body', () => {
     const sent = transport.send(requestTo(transport, { method: 'PUT', body, repeatable: false }));
     // Whether the answer is seen before the connection breaks is a race.
     expect(isRegistryError(await failureOf(sent), 'CONTENT_TOO_LARGE', 'UNAVAILABLE')).toBe(true);
-    await vi.waitFor(() => expect(ended).toBe(true));
+    await eventually(() => expect(ended).toBe(true));
   });
 });
 

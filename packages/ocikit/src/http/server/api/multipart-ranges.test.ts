@@ -277,7 +277,7 @@ describe('several parts of a file', () => {
     expect(response.statusCode).toBe(206);
     expect(openFiles()).toBe(1);
     response.destroy();
-    await expect.poll(openFiles, { timeout: 10_000 }).toBe(0);
+    await expect.poll(openFiles).toBe(0);
     await layout.close();
   });
 

@@ -188,9 +188,9 @@ describe('an upload', () => {
     const cut = connect(server.port, '127.0.0.1');
     cut.write(`PUT ${location}?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123`);
     const offset = async (): Promise<string | null> => (await server.fetch(location)).headers.get('upload-offset');
-    await expect.poll(offset, { timeout: 10_000 }).toBe('4');
+    await expect.poll(offset).toBe('4');
     cut.destroy();
-    await expect.poll(offset, { timeout: 10_000 }).toBe('0');
+    await expect.poll(offset).toBe('0');
     expect((await put(location, '0123456789')).status).toBe(201);
   });
 

@@ -5,12 +5,13 @@ import { createServer as createTcpServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { rawBody, takesIterables } from '../../../http/client/index.ts';
 import type { RawBody } from '../../../http/client/index.ts';
 
 import { listenOnFreePort } from '../../../../test/free-port.ts';
+import { gate } from '../../../../test/gate.ts';
 import { bodyOf as bodyOfRequest, listen } from '../../../../test/listen.ts';
 
 import { nodeFetch } from './fetch.ts';
@@ -280,14 +281,15 @@ describe('an answer', () => {
   });
 
   test('comes piece by piece without a stream', async () => {
-    const { url } = await serve(async (_request, response) => {
-      for (const text of ['one ', 'two ', 'three']) {
-        response.write(text);
-        await new Promise((resolve) => {
-          setTimeout(resolve, 20);
-        });
-      }
-      response.end();
+    const sent = ['one ', 'two ', 'three'];
+    let sendNext = (): void => undefined;
+    const { url } = await serve((_request, response) => {
+      sendNext = () => {
+        const text = sent.shift();
+        if (text === undefined) response.end();
+        else response.write(text);
+      };
+      sendNext();
     });
     const fetch = open();
     expect(fetch[takesIterables]).toBe(true);
@@ -295,7 +297,10 @@ describe('an answer', () => {
     const pieces = response[rawBody];
     if (pieces === undefined) throw new Error('there is no raw body');
     const texts: string[] = [];
-    for await (const piece of pieces) texts.push(Buffer.from(piece).toString());
+    for await (const piece of pieces) {
+      texts.push(Buffer.from(piece).toString());
+      sendNext();
+    }
     expect(texts).toEqual(['one ', 'two ', 'three']);
   });
 
@@ -610,18 +615,21 @@ describe('a silent server is an error', () => {
   });
 
   test('but a slow source and a slow reader are not', async () => {
-    const { url } = await serve(echo);
-    const pause = (): Promise<void> =>
-      new Promise((resolve) => {
-        setTimeout(resolve, 300);
-      });
+    const arrived = gate();
+    const { url } = await serve((request, response) => {
+      request.once('data', arrived.open);
+      return echo(request, response);
+    });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
     async function* source(): AsyncGenerator<Uint8Array, void, undefined> {
       yield Buffer.from('con');
-      await pause();
+      await arrived.opened;
+      vi.advanceTimersByTime(300);
       yield Buffer.from('tent');
     }
     const response = await open({ idleTimeout: 100 })(url, { method: 'PUT', ...bodyOf(source()) });
-    await pause();
+    vi.advanceTimersByTime(300);
     expect(((await response.json()) as Echo).body).toBe('content');
   });
 });

@@ -30,6 +30,6 @@ export {
   readWhole,
 } from './reading.ts';
 export { TimeSlice, inSlices } from './slices.ts';
-export type { Throttle } from './throttle.ts';
+export { Throttle } from './throttle.ts';
 export { Turns } from './turns.ts';
 export type { Warn } from './warn.ts';

@@ -2,9 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 import { imageOf, pushContent, randomBlob } from '../../../testing/index.ts';
+import { eventually } from '../../../../test/eventually.ts';
 import { temporaryDirectory } from '../../../../test/temporary-directory.ts';
 
 import { openLayout, openLayouts } from '../index.ts';
@@ -46,19 +47,14 @@ test.each([
   await writeFile(pathOf(bad), new Uint8Array(bad.bytes).fill(0, 1000, 2000));
 
   const { blobs, warnings } = check(root, isShared, { wait: 0, interval: 1, rate: 1e9 });
-  await vi.waitFor(
-    () => {
-      expect(blobs.isDamaged(pathOf(bad), lstatSync(pathOf(bad)))).toBe(true);
-      expect(blobs.verified.isIntact(pathOf(good), lstatSync(pathOf(good)))).toBe(true);
-    },
-    { timeout: 20_000 },
-  );
+  await eventually(() => {
+    expect(blobs.isDamaged(pathOf(bad), lstatSync(pathOf(bad)))).toBe(true);
+    expect(blobs.verified.isIntact(pathOf(good), lstatSync(pathOf(good)))).toBe(true);
+  });
   expect(warnings).toContain('a blob is damaged: it counts as missing until it is pushed again');
   // A repaired file counts again.
   await writeFile(pathOf(bad), bad.bytes);
-  await vi.waitFor(() => expect(blobs.verified.isIntact(pathOf(bad), lstatSync(pathOf(bad)))).toBe(true), {
-    timeout: 20_000,
-  });
+  await eventually(() => expect(blobs.verified.isIntact(pathOf(bad), lstatSync(pathOf(bad)))).toBe(true));
 });
 
 test('the check in the background reads no faster than its rate, and stops in the middle of a file', async () => {

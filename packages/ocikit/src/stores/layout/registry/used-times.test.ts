@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { expect, test, vi } from 'vitest';
 
+import { eventually } from '../../../../test/eventually.ts';
 import { UsedTimes } from './used-times.ts';
 
 test('knows the newest of a use and the time of the file', () => {
@@ -52,7 +53,7 @@ test('writes the older times to the files when there are very many', async () =>
   try {
     const used = new UsedTimes(4);
     for (const name of [path, '/b', '/c', '/d', '/e']) used.touch(name);
-    await vi.waitFor(async () => expect((await stat(path)).mtimeMs).toBeGreaterThan(mtimeMs + 90_000));
+    await eventually(async () => expect((await stat(path)).mtimeMs).toBeGreaterThan(mtimeMs + 90_000));
     expect(used.of(path, 1)).toBe(1);
     expect(used.of('/e', 1)).toBeGreaterThan(mtimeMs + 90_000);
   } finally {

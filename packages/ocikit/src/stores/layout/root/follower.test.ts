@@ -2,8 +2,9 @@ import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { eventually } from '../../../../test/eventually.ts';
 import { imageOf, pushContent } from '../../../testing/index.ts';
 
 import { openLayout, openLayouts } from '../index.ts';
@@ -33,7 +34,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 /** Changes are seen soon, not at once. */
 async function soon(check: () => Promise<void>): Promise<void> {
-  await vi.waitFor(check, { timeout: 5000, interval: 20 });
+  await eventually(check);
 }
 
 describe.each([

@@ -88,7 +88,7 @@ const many = Array.from({ length: 3000 }, (_, i) => `app-${String(i).padStart(4,
 describe.each([true, false])('the names of repositories (in the process that writes: %s)', (isWriter) => {
   const open = (): RepositoryNames => new RepositoryNames(root, { isWriter });
 
-  test('are in byte order from any name on, in pages of any size', { timeout: 60_000 }, async () => {
+  test('are in byte order from any name on, in pages of any size', async () => {
     const component = fc.constantFrom('a', 'a-b', 'a.b', 'a0', 'b', 'blobs', 'index.json', 'a__b', 'oci-layout', 'z9');
     const name = fc.array(component, { minLength: 1, maxLength: 4 }).map((components) => components.join('/'));
     await fc.assert(

@@ -5,7 +5,7 @@ import { connect as connectWithTls } from 'node:tls';
 import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { speakTo, statuses } from '../../../../../test/speak-http.ts';
+import { nextClosedByServer, speakTo, statuses } from '../../../../../test/speak-http.ts';
 import { startServer } from '../../../../../test/start-server.ts';
 import { createContent, digestOf, partialRegistry } from '../../../../model/index.ts';
 import { serve } from '../../../../node/index.ts';
@@ -42,7 +42,7 @@ describe('a connection on the fast path', () => {
       `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n` +
       'a\r\n0123456789\r\n0\r\n\r\n';
     const missing = 'GET /v2/a/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n';
-    const answer = await server.speak(get + push + missing + chunked + get + push + missing + last, 5000);
+    const answer = await server.speak(get + push + missing + chunked + get + push + missing + last);
     expect(statuses(answer)).toEqual(['200', '201', '404', '201', '200', '201', '404', '200']);
   });
 
@@ -60,9 +60,9 @@ describe('a connection on the fast path', () => {
     });
     const odd = get.replace('Host', 'TE: trailers\r\nHost');
     const head = `HEAD /v2/a/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n`;
-    const answer = await server.speak(odd + head + push + broken, 5000);
+    const answer = await server.speak(odd + head + push + broken);
     expect(statuses(answer)).toEqual(['200', '404', '201', status]);
-    const alone = await server.speak(broken, 5000);
+    const alone = await server.speak(broken);
     expect(statuses(alone)).toEqual([status]);
   });
 
@@ -158,53 +158,53 @@ describe('a connection on the fast path', () => {
       },
     });
     const server = await startServer(registry, { limits: { bodyTimeout: 1000 } });
+    const cut = nextClosedByServer();
     const socket = connect({ port: server.port, host: '127.0.0.1' });
     onTestFinished(() => void socket.destroy());
     socket.on('error', () => undefined);
     socket.pause();
     const request = `GET /v2/a/manifests/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`;
     for (let i = 0; i < 20; i++) socket.write(request.repeat(1000));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await cut;
     const before = asked;
     expect(before).toBeLessThan(1000);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    expect(asked).toBe(before);
-    // The server has ended the connection.
     socket.resume();
     await new Promise((resolve) => socket.once('close', resolve));
     expect(asked).toBe(before);
   });
 
-  test.each([
-    ['small requests', '', false],
-    ['other requests', 'TE: trailers\r\n', false],
-    ['TLS', '', true],
-  ])('with %s stays open while its client reads slowly', async (_name, field, isTls) => {
+  // At once, as each takes longer than a time-out that no pause of the machine reaches.
+  test('stays open while its client reads slowly, with small requests, with others and with TLS', async () => {
     const big = Buffer.alloc(14 * 1024 * 1024);
     const registry = partialRegistry({
       getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
     });
-    const tls = isTls ? await generate([{ name: 'commonName', value: 'localhost' }]) : undefined;
-    const server = await startServer(registry, {
-      limits: { bodyTimeout: 1500 },
-      tls: tls && { cert: tls.cert, key: tls.private },
-    });
-    const to = { port: server.port, host: '127.0.0.1' };
-    const socket = isTls ? connectWithTls({ ...to, rejectUnauthorized: false }) : connect(to);
-    onTestFinished(() => void socket.destroy());
-    let count = 0;
-    socket.on('data', (piece: Buffer) => {
-      count += piece.length;
-      // By the clock, not for each piece: TLS gives many small ones, and each timer may be late.
-      const early = count / 3000 - (Date.now() - startedAt);
-      if (early < 1) return;
-      socket.pause();
-      setTimeout(() => socket.resume(), early);
-    });
-    const startedAt = Date.now();
-    socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
-    await expect.poll(() => count, { timeout: 25_000, interval: 20 }).toBeGreaterThan(big.length);
-    expect(Date.now() - startedAt).toBeGreaterThan(3000);
+    const limits = { bodyTimeout: 5000 };
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
+    const plain = { host: '127.0.0.1', port: (await startServer(registry, { limits })).port };
+    const secure = { host: '127.0.0.1', port: (await startServer(registry, { limits, tls: { cert, key } })).port };
+    const readSlowly = async (socket: Socket, field: string): Promise<number> => {
+      onTestFinished(() => void socket.destroy());
+      const startedAt = Date.now();
+      let count = 0;
+      socket.on('data', (piece: Buffer) => {
+        count += piece.length;
+        // By the clock, not for each piece: TLS gives many small ones, and each timer may be late.
+        const early = count / 2000 - (Date.now() - startedAt);
+        if (early < 1) return;
+        socket.pause();
+        setTimeout(() => socket.resume(), early);
+      });
+      socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
+      await expect.poll(() => count).toBeGreaterThan(big.length);
+      return Date.now() - startedAt;
+    };
+    const took = await Promise.all([
+      readSlowly(connect(plain), ''),
+      readSlowly(connect(plain), 'TE: trailers\r\n'),
+      readSlowly(connectWithTls({ ...secure, rejectUnauthorized: false }), ''),
+    ]);
+    for (const milliseconds of took) expect(milliseconds).toBeGreaterThan(limits.bodyTimeout);
   });
 
   test.each(['', 'TE: trailers\r\n'])('ends if its client reads nothing of a large answer', async (field) => {
@@ -213,10 +213,11 @@ describe('a connection on the fast path', () => {
       getManifest: async () => ({ descriptor: { mediaType: 'a/b', digest, size: big.length }, bytes: big }),
     });
     const server = await startServer(registry, { limits: { bodyTimeout: 300 } });
+    const cut = nextClosedByServer();
     const { socket, heard, closed } = speakTo(server);
     socket.pause();
     socket.write(`GET /v2/a/manifests/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await cut;
     socket.resume();
     await closed;
     expect(heard().length).toBeLessThan(big.length);
@@ -283,7 +284,7 @@ describe('a connection on the fast path', () => {
     socket.write(`HEAD /v2/a/blobs/${digest} HTTP/1.1\r\n${field}Host: x\r\n\r\n`);
     await expect.poll(() => signal, { interval: 5 }).toBeDefined();
     socket.destroy();
-    await expect.poll(() => signal?.aborted, { timeout: 3000, interval: 20 }).toBe(true);
+    await expect.poll(() => signal?.aborted, { interval: 20 }).toBe(true);
   });
 
   test('sends the date, the keep-alive time and the API version in its answers', async () => {
@@ -340,10 +341,10 @@ describe('a connection on the fast path', () => {
     socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
     await expect.poll(() => heard().length, { interval: 5 }).toBeGreaterThan(half.length);
     const startedAt = Date.now();
-    const stopped = serving.close(20_000);
+    const stopped = serving.close(100_000);
     goOn();
     await Promise.all([stopped, closed]);
-    expect(Date.now() - startedAt).toBeLessThan(10_000);
+    expect(Date.now() - startedAt).toBeLessThan(60_000);
     expect(heard().split('\r\n\r\n')[1]).toHaveLength(2 * half.length);
   });
 });

@@ -78,13 +78,13 @@ describe('bodies that arrive', () => {
     const all = bodies(turns, 32);
     now = 1000;
     turns.count(all[0] as Body, 1);
-    await expect.poll(() => flowing(all), { timeout: 5000 }).toBe(31);
+    await expect.poll(() => flowing(all)).toBe(31);
     expect(all[1]?.flows).toBe(true);
     // One that goes on while all places are taken waits for its turn.
     receive(turns, all[1] as Body, 1);
     expect(all[1]?.flows).toBe(false);
     now = 2000;
-    await expect.poll(() => flowing(all), { timeout: 5000 }).toBe(32);
+    await expect.poll(() => flowing(all)).toBe(32);
   });
 
   test('that leave while they wait are not resumed', async () => {
