@@ -25,6 +25,7 @@ export {
   hasEntries,
   identityNow,
   identityOf,
+  modifiedAt,
   namesIn,
   noFollow,
   readWhole,

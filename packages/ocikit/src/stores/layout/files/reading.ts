@@ -102,6 +102,11 @@ export function formatIdentity({
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
+/** When a file was modified last, in milliseconds since the epoch, from its {@link identityOf}. */
+export function modifiedAt(identity: string): number {
+  return Number(BigInt(identity.split(' ')[2] ?? 0) / 1_000_000n);
+}
+
 /** Bytes of a directory up to which listing all of it takes a third of the time of its first entry. */
 const smallDirectory = 16 * 1024;
 

@@ -7,22 +7,25 @@ import type { Digest, ManifestLinks } from '../../../model/index.ts';
 
 import type { SortedNames } from '../../repository/index.ts';
 
-import { assertInside, isTemporaryName, CheckedThisTurn } from '../files/index.ts';
+import { assertInside, CheckedThisTurn, isTemporaryName, modifiedAt, sizeOfFile } from '../files/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
 
 import { applyRecord, recordsOf } from './apply-record.ts';
 import { LayoutChanges } from './changes.ts';
 import { audit, explore } from './explore.ts';
 import type { ExploreOptions } from './explore.ts';
+import type { IndexFile } from './index-file.ts';
 import { IndexOnDisk } from './index-on-disk.ts';
+import { knownStateOf } from './known-state.ts';
 import { LayoutContent } from './layout-content.ts';
 import { knowledgeOf, LayoutOnDisk } from './layout-on-disk.ts';
-import type { LayoutSettings, ReadLayout } from './layout-on-disk.ts';
+import type { LayoutSettings, OpenedLayout } from './layout-on-disk.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 import { makeMarker } from './marker.ts';
 import { QueuedTags } from './queued-tags.ts';
 import { RecentFolds } from './recent-folds.ts';
-import { readSnapshot, writeSnapshot } from './snapshot.ts';
+import type { Fold } from './recent-folds.ts';
+import { readSnapshot, rewriteFolds, writeSnapshot } from './snapshot.ts';
 import { unownedOf } from './unowned.ts';
 import type { Unowned } from './unowned.ts';
 
@@ -48,8 +51,9 @@ export class Layout {
   #written = new LayoutChanges();
   /** The changes in the index that is being written now. */
   #writing: LayoutChanges | undefined;
-  readonly #recent = new RecentFolds();
+  #recent = new RecentFolds();
   #merging: Promise<void> = Promise.resolve();
+  #saving: Promise<void> = Promise.resolve();
   #making: Promise<void> | undefined;
   #isTidy = false;
   readonly #queued = new QueuedTags();
@@ -146,15 +150,18 @@ export class Layout {
   }
 
   /** Reads the index and the snapshot. The layout does not change until {@link show}. */
-  read(): Promise<ReadLayout> {
-    return this.#onDisk.read();
+  read(): Promise<OpenedLayout> {
+    return this.#onDisk.open((digest) => this.blobPath(digest));
   }
 
   /** Makes a state that was read visible, with these records applied. */
-  show({ file, content, isAudited }: ReadLayout, records: Iterable<JournalRecord>): void {
+  show({ file, content, isAudited, missing, recent }: OpenedLayout, records: Iterable<JournalRecord>): void {
     this.#index.take(file);
     this.#content = content;
     this.#changes = new LayoutChanges();
+    this.#recent = recent;
+    for (const record of missing) this.apply(record);
+    if (missing.length > 0) this.#warnOfEdit();
     for (const record of records) {
       this.apply(record);
       if (isAudited || record.op !== 'manifest' || record.unowned !== undefined) continue;
@@ -222,6 +229,25 @@ export class Layout {
     });
   }
 
+  /**
+   * Notes in the snapshot that an edit was merged, unless a fold will do it. Without it, a later process could not tell
+   * what a tool deleted now from what another tool, later, does not know.
+   */
+  async saveEdit(): Promise<void> {
+    if (this.isDirty || this.#recent.folds.length === 0) return;
+    const { directory, files, snapshots } = this.#settings;
+    const content = this.#content;
+    const recent = (): readonly Fold[] => this.#recent.with(this.#unwritten());
+    await this.#save(() => rewriteFolds(snapshots, directory, { content, recent }, files));
+  }
+
+  /** Writes one snapshot after another: the last one counts. */
+  #save(save: () => Promise<void>): Promise<void> {
+    const saving = this.#saving.then(save);
+    this.#saving = saving.catch(() => undefined);
+    return saving;
+  }
+
   /** Runs one merge after another: two that read different states would lose one of them. */
   #oneAtATime(merge: () => Promise<void>): Promise<void> {
     const merging = this.#merging.then(merge);
@@ -236,16 +262,30 @@ export class Layout {
   /** If the file was edited, takes the file's state and applies the changes of this process to it. */
   async #mergeEdited(): Promise<void> {
     if (!(await this.#index.isEdited())) return;
-    const { file, content } = await this.read();
-    if (file !== undefined) {
-      const pending = new LayoutChanges();
-      for (const changes of [this.#changes, this.#writing]) if (changes !== undefined) pending.add(changes);
-      this.#changes.add(this.#recent.missingIn(content.repositories, this.repositories, pending));
-    }
+    const { file, content } = await this.#onDisk.read();
+    if (file !== undefined) this.#changes.add(this.#missingIn(file, content));
     if (this.isDirty) this.#warnOfEdit();
     if (file === undefined) this.#making = undefined;
     this.#index.take(file);
     this.#replaceContent(content);
+  }
+
+  /** Changes of the last folds that an edited index lacks, because its tool did not know them. */
+  #missingIn({ identity }: IndexFile, { repositories: edited }: LayoutContent): LayoutChanges {
+    return this.#recent.missingIn({
+      edited,
+      editedAt: modifiedAt(identity),
+      known: knownStateOf(this.repositories),
+      pending: this.#unwritten(),
+      hasFile: (digest) => sizeOfFile(this.blobPath(digest)) !== undefined,
+    });
+  }
+
+  /** The changes that are in no index yet. */
+  #unwritten(): LayoutChanges {
+    const changes = new LayoutChanges();
+    for (const some of [this.#changes, this.#writing]) if (some !== undefined) changes.add(some);
+    return changes;
   }
 
   /** Synchronous, so that no other change comes in between. */
@@ -254,6 +294,7 @@ export class Layout {
     if (this.#writing !== undefined) this.#changes.add(this.#writing);
     const records = recordsOf(this.#changes, this.#content.repositories);
     this.#changes.forgetUnwritten();
+    this.#changes.noteBefore(content.repositories);
     this.#content = content;
     for (const record of records) this.apply(record);
   }
@@ -263,7 +304,9 @@ export class Layout {
     const { directory, files, snapshots } = this.#settings;
     const content = this.#content;
     const { head } = content;
+    const replaced = this.sha256;
     const changes = this.#changes;
+    const recent = (): readonly Fold[] => new RecentFolds(this.#recent.with(changes)).with(this.#changes);
     this.#changes = new LayoutChanges();
     this.#changes.isWriting = true;
     this.#writing = changes;
@@ -273,7 +316,7 @@ export class Layout {
         head,
         entries: content.entries(),
         beforeRename: async (sha256) => {
-          await writeSnapshot(snapshots, directory, sha256, content, files);
+          await this.#save(() => writeSnapshot(snapshots, directory, { sha256, replaced, content, recent }, files));
           await beforeRename(sha256);
         },
       });
