@@ -11,6 +11,7 @@ export {
   readOpened,
   sizeOfFile,
   statsOfFile,
+  unreadable,
 } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export { Files, isTemporaryName } from './files.ts';
