@@ -7,25 +7,22 @@ import type { Digest, ManifestLinks } from '../../../model/index.ts';
 
 import type { SortedNames } from '../../repository/index.ts';
 
-import { assertInside, CheckedThisTurn, isTemporaryName, modifiedAt, sizeOfFile } from '../files/index.ts';
+import { assertInside, CheckedThisTurn, isTemporaryName } from '../files/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
 
 import { applyRecord, recordsOf } from './apply-record.ts';
 import { LayoutChanges } from './changes.ts';
 import { audit, explore } from './explore.ts';
 import type { ExploreOptions } from './explore.ts';
-import type { IndexFile } from './index-file.ts';
+import { FoldMemory } from './fold-memory.ts';
 import { IndexOnDisk } from './index-on-disk.ts';
-import { knownStateOf } from './known-state.ts';
 import { LayoutContent } from './layout-content.ts';
 import { knowledgeOf, LayoutOnDisk } from './layout-on-disk.ts';
 import type { LayoutSettings, OpenedLayout } from './layout-on-disk.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 import { makeMarker } from './marker.ts';
 import { QueuedTags } from './queued-tags.ts';
-import { RecentFolds } from './recent-folds.ts';
-import type { Fold } from './recent-folds.ts';
-import { readSnapshot, rewriteFolds, writeSnapshot } from './snapshot.ts';
+import { readSnapshot } from './snapshot.ts';
 import { unownedOf } from './unowned.ts';
 import type { Unowned } from './unowned.ts';
 
@@ -51,9 +48,8 @@ export class Layout {
   #written = new LayoutChanges();
   /** The changes in the index that is being written now. */
   #writing: LayoutChanges | undefined;
-  #recent = new RecentFolds();
+  readonly #folds: FoldMemory;
   #merging: Promise<void> = Promise.resolve();
-  #saving: Promise<void> = Promise.resolve();
   #making: Promise<void> | undefined;
   #isTidy = false;
   readonly #queued = new QueuedTags();
@@ -65,6 +61,7 @@ export class Layout {
     this.directory = settings.directory;
     this.path = join(settings.root, settings.directory);
     this.#index = new IndexOnDisk(join(this.path, 'index.json'), settings.files);
+    this.#folds = new FoldMemory(settings);
     this.#onDisk = new LayoutOnDisk(settings, this.#index.path);
     this.#blobs = join(this.path, 'blobs/');
     this.#content = new LayoutContent(settings.names, undefined);
@@ -159,7 +156,7 @@ export class Layout {
     this.#index.take(file);
     this.#content = content;
     this.#changes = new LayoutChanges();
-    this.#recent = recent;
+    this.#folds.restore(recent);
     for (const record of missing) this.apply(record);
     if (missing.length > 0) this.#warnOfEdit();
     for (const record of records) {
@@ -229,23 +226,10 @@ export class Layout {
     });
   }
 
-  /**
-   * Notes in the snapshot that an edit was merged, unless a fold will do it. Without it, a later process could not tell
-   * what a tool deleted now from what another tool, later, does not know.
-   */
+  /** Notes in the snapshot that an edit was merged, unless a fold will do it. */
   async saveEdit(): Promise<void> {
-    if (this.isDirty || this.#recent.folds.length === 0) return;
-    const { directory, files, snapshots } = this.#settings;
-    const content = this.#content;
-    const recent = (): readonly Fold[] => this.#recent.with(this.#unwritten());
-    await this.#save(() => rewriteFolds(snapshots, directory, { content, recent }, files));
-  }
-
-  /** Writes one snapshot after another: the last one counts. */
-  #save(save: () => Promise<void>): Promise<void> {
-    const saving = this.#saving.then(save);
-    this.#saving = saving.catch(() => undefined);
-    return saving;
+    if (this.isDirty) return;
+    await this.#folds.saveEdit({ content: this.#content, pending: () => this.#unwritten() });
   }
 
   /** Runs one merge after another: two that read different states would lose one of them. */
@@ -263,22 +247,15 @@ export class Layout {
   async #mergeEdited(): Promise<void> {
     if (!(await this.#index.isEdited())) return;
     const { file, content } = await this.#onDisk.read();
-    if (file !== undefined) this.#changes.add(this.#missingIn(file, content));
+    if (file !== undefined) {
+      const [edited, known, pending] = [content.repositories, this.repositories, this.#unwritten()];
+      const blobPath = (digest: Digest): string => this.blobPath(digest);
+      this.#changes.add(this.#folds.missingIn({ file, edited, known, pending, blobPath }));
+    }
     if (this.isDirty) this.#warnOfEdit();
     if (file === undefined) this.#making = undefined;
     this.#index.take(file);
     this.#replaceContent(content);
-  }
-
-  /** Changes of the last folds that an edited index lacks, because its tool did not know them. */
-  #missingIn({ identity }: IndexFile, { repositories: edited }: LayoutContent): LayoutChanges {
-    return this.#recent.missingIn({
-      edited,
-      editedAt: modifiedAt(identity),
-      known: knownStateOf(this.repositories),
-      pending: this.#unwritten(),
-      hasFile: (digest) => sizeOfFile(this.blobPath(digest)) !== undefined,
-    });
   }
 
   /** The changes that are in no index yet. */
@@ -301,12 +278,10 @@ export class Layout {
 
   /** @returns false if another tool has edited the index meanwhile */
   async #write(beforeRename: (sha256: string) => Promise<void>): Promise<boolean> {
-    const { directory, files, snapshots } = this.#settings;
     const content = this.#content;
     const { head } = content;
     const replaced = this.sha256;
     const changes = this.#changes;
-    const recent = (): readonly Fold[] => new RecentFolds(this.#recent.with(changes)).with(this.#changes);
     this.#changes = new LayoutChanges();
     this.#changes.isWriting = true;
     this.#writing = changes;
@@ -316,7 +291,8 @@ export class Layout {
         head,
         entries: content.entries(),
         beforeRename: async (sha256) => {
-          await this.#save(() => writeSnapshot(snapshots, directory, { sha256, replaced, content, recent }, files));
+          const pending = (): LayoutChanges => this.#changes;
+          await this.#folds.save({ sha256, replaced, content, written: changes, pending });
           await beforeRename(sha256);
         },
       });
@@ -326,7 +302,7 @@ export class Layout {
       this.#writing = undefined;
       if (isWritten) {
         this.#written = changes;
-        this.#recent.add(changes);
+        this.#folds.add(changes);
       } else {
         this.#changes.add(changes);
       }

@@ -69,11 +69,12 @@ test('is written in lines that are bounded, with somewhere to stop wherever much
   fill(content, 20_000);
   const { index } = content.repository('app');
   for (let i = 1; i <= 20_000; i++) index.setTag(`tag-${i}`, digestOfNumber(i));
-  let count = 0;
+  let [count, longest] = [0, 0];
   for (const line of snapshotLines(stateOf('the-sha256', content))) {
-    expect(line.length).toBeLessThan(20_000);
+    longest = Math.max(longest, line.length);
     count++;
   }
+  expect(longest).toBeLessThan(20_000);
   // Half of the manifests refer to nothing.
   expect(count).toBeGreaterThan(20_000);
   let entries = 0;
