@@ -1,5 +1,4 @@
 // The last folds in a snapshot: their changes, and the state that the newest one wrote.
-import { splitDigest } from '../../../model/index.ts';
 import type { Descriptor, Digest } from '../../../model/index.ts';
 
 import { TimeSlice } from '../files/index.ts';
@@ -59,7 +58,9 @@ function* knownWords({ index }: LayoutRepository): Generator<string> {
 
 /** A part of a digest that is enough to tell it from another one. */
 function startOf(digest: Digest | undefined): string {
-  return digest === undefined ? '' : splitDigest(digest).encoded.slice(0, 12);
+  if (digest === undefined) return '';
+  const start = digest.indexOf(':') + 1;
+  return digest.slice(start, start + 12);
 }
 
 function* recentTags(

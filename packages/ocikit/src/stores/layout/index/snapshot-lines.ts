@@ -18,16 +18,13 @@ export function* linesOf(repository: string, field: string, items: Iterable<unkn
   if (list !== '') yield `${start}${list}]}\n`;
 }
 
-/** Lines with a text of many words, none of which needs an escape in JSON. */
+/** Lines with a text of many words, none of which needs an escape in JSON. After each line the writer may pause. */
 export function* wordLinesOf(repository: string, field: string, words: Iterable<string>): Generator<string> {
   const start = `{"repository":${JSON.stringify(repository)},"${field}":"`;
   let text = '';
   for (const word of words) {
     text += (text === '' ? '' : ' ') + word;
-    if (text.length < lineLength) {
-      yield '';
-      continue;
-    }
+    if (text.length < lineLength) continue;
     yield `${start}${text}"}\n`;
     text = '';
   }
