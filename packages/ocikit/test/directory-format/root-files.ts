@@ -43,6 +43,8 @@ export function describeRoot(files: RootFiles): Record<string, unknown> {
     if (name === 'used') return [path, linesOf(content).map(withoutTimes).toSorted()];
     if (name.startsWith('journal-')) return [path, journalOf(bytesOf(content))];
     if (name.startsWith('history/')) return [path, linesOf(content).map((line) => withoutRandom(JSON.parse(line)))];
+    // The times of the last folds.
+    if (name.startsWith('snapshots/')) return [path, content.replaceAll(/\[\d{13},"/g, '[TIME,"')];
     if (name.startsWith('uploads/')) return ['.ocikit/uploads/ID', { id: name.length, content }];
     return [path, content];
   });

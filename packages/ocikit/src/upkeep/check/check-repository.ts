@@ -1,4 +1,5 @@
 // Checks the manifests and blobs of one repository.
+import { isRegistryError } from '../../model/index.ts';
 import type { Digest, Maintenance, Registry } from '../../model/index.ts';
 
 import { isNamed, RepositoryGraph } from '../graph/index.ts';
@@ -69,9 +70,9 @@ export async function* checkRepository(
   const verdicts = mapAhead(blobs, concurrency, async ({ descriptor, usedAt }) => ({
     descriptor,
     isOld: usedAt.getTime() < unusedSince,
-    verdict: await maintenance.verify(repository, descriptor.digest, { signal }),
+    ...(await verdictOf(settings, repository, descriptor.digest)),
   }));
-  for await (const { descriptor, isOld, verdict } of verdicts) {
+  for await (const { descriptor, isOld, verdict, reason } of verdicts) {
     await graph.giveWay();
     const { digest, size } = descriptor;
     onEvent({ type: 'checked', repository, size });
@@ -81,14 +82,33 @@ export async function* checkRepository(
     // Missing content is a finding only if a manifest names it: see below.
     if (verdict !== 'missing') needs.delete(digest);
     if (verdict === 'corrupt') yield { kind: 'corrupt', ...finding };
+    if (verdict === 'unreadable') yield { kind: 'unreadable', reason, ...finding };
     if (isOld && isUnreachable(digest)) yield { kind: 'unreachable', ...finding };
   }
   for (const [digest, need] of needs) {
     if (graph.manifests.has(digest)) continue;
     await graph.giveWay();
     // It may have been pushed after the lists were read.
-    const verdict = await maintenance.verify(repository, digest, { signal });
+    const { verdict, reason } = await verdictOf(settings, repository, digest);
     if (verdict === 'missing') yield { kind: 'missing', repository, digest, ...need };
+    if (verdict === 'unreadable') yield { kind: 'unreadable', reason, repository, digest, ...need };
+  }
+}
+
+interface Verdict {
+  verdict: Awaited<ReturnType<Maintenance['verify']>> | 'unreadable';
+  /** The reason why it cannot be read. */
+  reason?: string;
+}
+
+/** One file that cannot be read does not keep the others from being checked. */
+async function verdictOf(settings: CheckSettings, repository: string, digest: Digest): Promise<Verdict> {
+  const { maintenance, signal } = settings;
+  try {
+    return { verdict: await maintenance.verify(repository, digest, { signal }) };
+  } catch (error) {
+    if (!isRegistryError(error, 'UNAVAILABLE')) throw error;
+    return { verdict: 'unreadable', reason: error.message };
   }
 }
 

@@ -10,7 +10,7 @@ import type { Digest } from '../../model/index.ts';
  * | corrupt | the bytes do not match the digest |
  * | unreachable | no tag reaches this content, and it was not used lately: `collectGarbage` would remove it |
  * | orphaned | no repository has this content |
- * | unreadable | this repository, or a file of the registry, cannot be read: its content is unknown |
+ * | unreadable | this repository, this blob, or a file of the registry, cannot be read: its content is unknown |
  *
  * If a manifest of a repository cannot be read, nothing in that repository is called unreachable: the manifest may name
  * any content.
@@ -23,7 +23,7 @@ export interface Finding {
   kind: FindingKind;
   /** The repository that has it; undefined for orphans, and if a file of the registry itself is unreadable. */
   repository: string | undefined;
-  /** Its digest; undefined if `kind` is `unreadable`. */
+  /** Its digest; undefined if a whole repository, or a file of the registry, is unreadable. */
   digest: Digest | undefined;
   /** The reason why it cannot be read; undefined for all other kinds. */
   reason?: string | undefined;

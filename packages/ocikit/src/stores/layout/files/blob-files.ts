@@ -34,11 +34,28 @@ export function sizeOfFile(path: string, warn?: Warn): number | undefined {
  * @param warn called if it is something else
  */
 export function statsOfFile(path: string, warn?: Warn): Stats | undefined {
-  const stats = statsOf(path);
+  const stats = lookAt(path);
   if (stats?.isFile() === true) return stats;
   if (stats !== undefined)
     warn?.('content is no regular file: it counts as missing', { file: path, kind: kindOf(stats) });
   return undefined;
+}
+
+function lookAt(path: string): Stats | undefined {
+  try {
+    return statsOf(path);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/**
+ * The error for a file that this process may not read, or whose path goes in circles. An operator has to mend that, and
+ * needs the path. Any other error stays as it is.
+ */
+export function unreadable(path: string, cause: unknown): unknown {
+  if (!hasCode(cause, 'EACCES', 'EPERM', 'ELOOP')) return cause;
+  return new RegistryError('UNAVAILABLE', `${path} cannot be read: ${String(cause)}`, { cause });
 }
 
 /** True if this file has exactly these bytes. An unreadable file counts as different. */
@@ -95,7 +112,7 @@ function readSmall(path: string, { start, end }: ResolvedRange): ByteReader {
  * @throws RegistryError BLOB_UNKNOWN if the file is gone
  */
 export function openBlobNow(path: string): number {
-  return missingIsUnknown(() => openSync(path, noFollow));
+  return missingIsUnknown(path, () => openSync(path, noFollow));
 }
 
 /** Reads a part of an open file on this thread. The file may have fewer bytes. */
@@ -103,7 +120,7 @@ export function readOpened(file: number, start: number, end: number): Buffer {
   const bytes = Buffer.allocUnsafe(end - start);
   for (let at = 0; at < bytes.length;) {
     const length = bytes.length - at;
-    const count = missingIsUnknown(() => readSync(file, bytes, at, length, start + at));
+    const count = missingIsUnknown('the blob', () => readSync(file, bytes, at, length, start + at));
     if (count === 0) return bytes.subarray(0, at);
     at += count;
   }
@@ -130,18 +147,18 @@ export async function partsReaderOf(path: string, first: ResolvedRange): Promise
  */
 export async function openBlobFile(path: string): Promise<FileHandle> {
   return open(path, noFollow).catch((error: unknown) =>
-    missingIsUnknown((): never => {
+    missingIsUnknown(path, (): never => {
       throw error;
     }),
   );
 }
 
 /** Callers have checked that the file exists: if it is missing now, it has just been deleted. */
-function missingIsUnknown<T>(use: () => T): T {
+function missingIsUnknown<T>(path: string, use: () => T): T {
   try {
     return use();
   } catch (cause) {
-    if (!isMissing(cause) && !isNoFile(cause)) throw cause;
+    if (!isMissing(cause) && !isNoFile(cause)) throw unreadable(path, cause);
     throw new RegistryError('BLOB_UNKNOWN', 'the blob has been deleted', { cause });
   }
 }

@@ -143,6 +143,9 @@ export class Files {
     try {
       first = await mkdir(dir, { recursive: true, mode: publicDirectory });
     } catch (cause) {
+      if (hasCode(cause, 'EACCES', 'EPERM', 'ELOOP')) {
+        throw new RegistryError('UNAVAILABLE', `${dir} cannot be made: ${String(cause)}`, { cause });
+      }
       if (!hasCode(cause, 'EEXIST', 'ENOTDIR')) throw cause;
       throw new RegistryError('UNAVAILABLE', `${dir} cannot be made, remove what is in its place: ${String(cause)}`, {
         cause,

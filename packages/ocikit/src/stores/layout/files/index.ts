@@ -11,6 +11,7 @@ export {
   readOpened,
   sizeOfFile,
   statsOfFile,
+  unreadable,
 } from './blob-files.ts';
 export { CheckedThisTurn } from './checked-this-turn.ts';
 export { Files, isTemporaryName } from './files.ts';
@@ -25,6 +26,7 @@ export {
   hasEntries,
   identityNow,
   identityOf,
+  modifiedAt,
   namesIn,
   noFollow,
   readWhole,

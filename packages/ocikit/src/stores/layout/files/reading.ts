@@ -1,7 +1,7 @@
 // Looking at files below a root: reading them, listing directories, and telling whether a file has changed.
 import { constants, lstatSync, opendirSync, readdirSync, statSync } from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { RegistryError } from '../../../model/index.ts';
@@ -70,11 +70,11 @@ function noneIfMissing(dir: string, cause: unknown): never[] {
 
 /**
  * A text that changes when a file is replaced or its content changes, found without reading it; empty if there is
- * none.
+ * none. A link counts as itself: it is not followed.
  */
 export async function identityOf(path: string): Promise<string> {
   try {
-    return formatIdentity(await stat(path, { bigint: true }));
+    return formatIdentity(await lstat(path, { bigint: true }));
   } catch (error) {
     if (isMissing(error)) return '';
     throw error;
@@ -84,7 +84,7 @@ export async function identityOf(path: string): Promise<string> {
 /** The {@link identityOf} a file at this moment. Synchronous: `stat` takes microseconds, a thread a hundred. */
 export function identityNow(path: string): string {
   try {
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+    const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     return stats === undefined ? '' : formatIdentity(stats);
   } catch (error) {
     if (isMissing(error)) return '';
@@ -100,6 +100,11 @@ export function formatIdentity({
   ctimeNs,
 }: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string {
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+/** When a file was modified last, in milliseconds since the epoch, from its {@link identityOf}. */
+export function modifiedAt(identity: string): number {
+  return Number(BigInt(identity.split(' ')[2] ?? 0) / 1_000_000n);
 }
 
 /** Bytes of a directory up to which listing all of it takes a third of the time of its first entry. */

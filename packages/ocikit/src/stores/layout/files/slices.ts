@@ -34,16 +34,19 @@ export class TimeSlice {
  *
  * @param texts read one at a time; at an empty text the generator may pause
  */
-export async function* inSlices(texts: Iterable<string>): AsyncGenerator<Buffer, void, undefined> {
+export async function* inSlices(
+  texts: Iterable<string>,
+  encode: (text: string) => Buffer = (text) => Buffer.from(text),
+): AsyncGenerator<Buffer, void, undefined> {
   const slice = new TimeSlice();
   let piece = '';
   for (const text of texts) {
     piece += text;
     if (piece.length >= pieceSize) {
-      yield Buffer.from(piece);
+      yield encode(piece);
       piece = '';
     }
     if (slice.isOver) await slice.giveWay();
   }
-  if (piece !== '') yield Buffer.from(piece);
+  if (piece !== '') yield encode(piece);
 }

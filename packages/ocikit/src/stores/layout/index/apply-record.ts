@@ -3,7 +3,7 @@ import type { Digest } from '../../../model/index.ts';
 
 import type { JournalRecord } from '../journal/index.ts';
 
-import type { LayoutChanges } from './changes.ts';
+import type { LayoutChanges, RepositoryChanges } from './changes.ts';
 import type { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 
@@ -15,7 +15,7 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
   const { index, kept, implicit, unparsed, opaque, unowned, disowned } = repository;
   switch (record.op) {
     case 'tag':
-      changed.tags.add(record.tag);
+      noteTag(repository, changed, record.tag);
       if (!isUnchanged(repository, record.tag, record.digest)) kept.promote(record.tag, record.digest);
       // The tagged manifest gets an entry of its own.
       if (implicit.delete(record.digest)) changed.manifests.add(record.digest);
@@ -23,7 +23,7 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
       break;
     case 'untag': {
       const digest = index.digestOfTag(record.tag);
-      changed.tags.add(record.tag);
+      noteTag(repository, changed, record.tag);
       // Entries that were shadowed would give the tag to other manifests after a restart.
       for (const shadowed of kept.removeTag(record.tag)) changed.manifests.add(shadowed);
       // A manifest that loses its last tag gets an entry of its own.
@@ -49,6 +49,7 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
     }
     case 'unmanifest': {
       const tags = [...(index.manifests.get(record.digest)?.tags ?? [])];
+      for (const tag of tags) noteTag(repository, changed, tag);
       changed.manifests.add(record.digest);
       kept.removeManifest(record.digest);
       implicit.delete(record.digest);
@@ -58,7 +59,6 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
       if (record.disowned === true) disowned.add(record.digest);
       index.removeManifest(record.digest);
       for (const tag of tags) {
-        changed.tags.add(tag);
         // Other tools gave the same tag to a manifest that stays.
         const next = kept.shadowedBy(tag).at(-1);
         if (next !== undefined) index.setTag(tag, next);
@@ -83,6 +83,11 @@ export function applyRecord(content: LayoutContent, changes: LayoutChanges, reco
   if (index.isEmpty) content.forget(record.repository);
 }
 
+/** Notes that a tag changes, before it does. */
+function noteTag({ index }: LayoutRepository, { tags }: RepositoryChanges, tag: string): void {
+  if (!tags.has(tag)) tags.set(tag, index.digestOfTag(tag));
+}
+
 /** True if the entry of a tag, which another tool wrote, needs no change. */
 function isUnchanged({ index, kept }: LayoutRepository, tag: string, digest: Digest): boolean {
   const entry = kept.ofTag(tag);
@@ -101,7 +106,7 @@ export function* recordsOf(
   for (const [repository, { tags, manifests, blobs }] of changes) {
     const index = repositories.get(repository)?.index;
     for (const digest of manifests) yield manifestRecord(repository, repositories.get(repository), digest);
-    for (const tag of tags) {
+    for (const tag of tags.keys()) {
       const digest = index?.digestOfTag(tag);
       yield digest === undefined ? { op: 'untag', repository, tag } : { op: 'tag', repository, tag, digest };
     }

@@ -1,10 +1,12 @@
 // Which tags, manifests and blobs of a layout have changed since its index was written.
 import type { Digest } from '../../../model/index.ts';
 
+import type { LayoutRepository } from './layout-repository.ts';
+
 /** The names that have changed in one repository. The repository itself has their new values. */
 export interface RepositoryChanges {
-  /** Tags that were set or deleted. */
-  readonly tags: Set<string>;
+  /** Tags that were set or deleted, with the digest that each had in the index before; undefined if it had none. */
+  readonly tags: Map<string, Digest | undefined>;
   /** Manifests that were added or removed. */
   readonly manifests: Set<Digest>;
   /** Blobs that were added or removed. */
@@ -23,11 +25,10 @@ export class LayoutChanges implements Iterable<readonly [string, RepositoryChang
     return this.#repositories.size === 0;
   }
 
-  /** The number of names. */
+  /** The number of tags and manifests. */
   get size(): number {
     let size = 0;
-    for (const { tags, manifests, blobs } of this.#repositories.values())
-      size += tags.size + manifests.size + blobs.size;
+    for (const { tags, manifests } of this.#repositories.values()) size += tags.size + manifests.size;
     return size;
   }
 
@@ -38,7 +39,7 @@ export class LayoutChanges implements Iterable<readonly [string, RepositoryChang
   of(repository: string): RepositoryChanges {
     let changed = this.#repositories.get(repository);
     if (changed === undefined) {
-      changed = { tags: new Set(), manifests: new Set(), blobs: new Set(), unwritten: new Set() };
+      changed = { tags: new Map(), manifests: new Set(), blobs: new Set(), unwritten: new Set() };
       this.#repositories.set(repository, changed);
     }
     return changed;
@@ -58,11 +59,19 @@ export class LayoutChanges implements Iterable<readonly [string, RepositoryChang
     for (const { unwritten } of this.#repositories.values()) unwritten.clear();
   }
 
-  /** Adds changes that an index may contain by now. */
+  /** Notes the digests that the tags have in another index on disk. */
+  noteBefore(repositories: ReadonlyMap<string, LayoutRepository>): void {
+    for (const [name, { tags }] of this.#repositories) {
+      const index = repositories.get(name)?.index;
+      for (const tag of tags.keys()) tags.set(tag, index?.digestOfTag(tag));
+    }
+  }
+
+  /** Adds earlier changes, which an index may contain by now. */
   add(others: LayoutChanges): void {
     for (const [repository, { tags, manifests, blobs }] of others) {
       const changed = this.of(repository);
-      for (const tag of tags) changed.tags.add(tag);
+      for (const [tag, before] of tags) changed.tags.set(tag, before);
       for (const digest of manifests) changed.manifests.add(digest);
       for (const digest of blobs) changed.blobs.add(digest);
     }

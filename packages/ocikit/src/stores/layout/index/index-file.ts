@@ -8,15 +8,15 @@ import { identityOf, inSlices, readWhole, TimeSlice } from '../files/index.ts';
 
 import { isObject, readEntry } from './index-entry.ts';
 import type { IndexEntry } from './index-entry.ts';
-import { elementTexts, endOfValue } from './json-elements.ts';
+import { endOfValue, textsOf } from './json-elements.ts';
+import type { FieldText } from './json-elements.ts';
+import { bytesOfKept, textOfBytes } from './kept-bytes.ts';
 import { withoutByteOrderMark } from './byte-order-mark.ts';
-
-type JsonObject = Record<string, unknown>;
 
 /** The content of an `index.json`. */
 export interface ParsedIndex {
-  /** Every field but `manifests`. */
-  head: JsonObject;
+  /** Every field but `manifests`, as its writer formatted it. */
+  head: readonly FieldText[];
   /** The entries that are descriptors. */
   entries: IndexEntry[];
   /** The texts of entries that are not descriptors. They are written back unchanged. */
@@ -31,7 +31,11 @@ export interface IndexFile extends ParsedIndex {
   identity: string;
 }
 
-const emptyHead: JsonObject = { schemaVersion: 2, mediaType: mediaTypes.imageIndex };
+/** The fields that every index has. */
+const emptyHead: readonly FieldText[] = [
+  { name: 'schemaVersion', text: '"schemaVersion":2' },
+  { name: 'mediaType', text: `"mediaType":${JSON.stringify(mediaTypes.imageIndex)}` },
+];
 
 const pause = 20;
 
@@ -88,22 +92,23 @@ const manifestsEnd = ']}\n';
 async function parseLines(bytes: Buffer): Promise<Entries | undefined> {
   const start = bytes.indexOf(manifestsStart);
   if (start < 0 || bytes.subarray(-manifestsEnd.length).toString() !== manifestsEnd) return undefined;
-  const head = parse(`${bytes.subarray(0, start).toString()}}`);
-  if (!isObject(head) || 'manifests' in head) return undefined;
-  const found: Entries = { head, entries: [], unreadable: [] };
+  const headBytes = Buffer.concat([bytes.subarray(0, start), Buffer.from('}')]);
+  const value = parse(headBytes.toString());
+  if (!isObject(value) || 'manifests' in value) return undefined;
+  const found: Entries = { head: textsOf(headBytes, 'manifests').fields, entries: [], unreadable: [] };
   const end = bytes.length - manifestsEnd.length;
   const slice = new TimeSlice();
   for (let at = start + manifestsStart.length; at < end;) {
     let lineEnd = endOfLine(bytes, at, end);
     let text = textOfLine(bytes, at, lineEnd);
-    let value = parse(text);
-    if (value === undefined) {
+    let entry = parse(text);
+    if (entry === undefined) {
       lineEnd = endOfLine(bytes, endOfValue(bytes, at), end);
       text = textOfLine(bytes, at, lineEnd);
-      value = parse(text);
-      if (value === undefined) return undefined;
+      entry = parse(text);
+      if (entry === undefined) return undefined;
     }
-    sortIn(value, text, found);
+    sortIn(entry, text, found);
     at = lineEnd + 1;
     if (slice.isOver) await slice.giveWay();
   }
@@ -116,23 +121,23 @@ function endOfLine(bytes: Buffer, at: number, end: number): number {
 }
 
 function textOfLine(bytes: Buffer, at: number, lineEnd: number): string {
-  return bytes.toString('utf8', at, bytes[lineEnd - 1] === 44 ? lineEnd - 1 : lineEnd);
+  return textOfBytes(bytes.subarray(at, bytes[lineEnd - 1] === 44 ? lineEnd - 1 : lineEnd));
 }
 
 function parseWhole(bytes: Buffer): Entries {
   const value: unknown = JSON.parse(bytes.toString());
   if (!isObject(value)) throw new TypeError('it is not a JSON object');
-  const { manifests, ...head } = value;
-  const { mediaType } = head;
+  const { manifests, mediaType } = value;
   if (mediaType !== undefined && mediaType !== mediaTypes.imageIndex && mediaType !== mediaTypes.dockerManifestList) {
     throw new TypeError(`its media type is ${JSON.stringify(mediaType)}`);
   }
   if (manifests !== undefined && manifests !== null && !Array.isArray(manifests)) {
     throw new TypeError('its manifests are not a list');
   }
-  const found: Entries = { head, entries: [], unreadable: [] };
+  const { elements, fields } = textsOf(bytes, 'manifests');
+  const found: Entries = { head: fields, entries: [], unreadable: [] };
   const values: unknown[] = manifests ?? [];
-  for (const [i, text] of elementTexts(bytes, 'manifests').entries()) sortIn(values[i], text, found);
+  for (const [i, text] of elements.entries()) sortIn(values[i], text, found);
   return found;
 }
 
@@ -157,14 +162,16 @@ function parse(text: string): unknown {
  * @param entries the texts of the entries; at an undefined one the generator may pause
  */
 export function indexLines(
-  head: JsonObject | undefined,
+  head: readonly FieldText[] | undefined,
   entries: Iterable<string | undefined>,
 ): AsyncGenerator<Buffer> {
-  return inSlices(lines(head, entries));
+  return inSlices(lines(head, entries), bytesOfKept);
 }
 
-function* lines(head: JsonObject | undefined, entries: Iterable<string | undefined>): Generator<string> {
-  yield JSON.stringify({ ...emptyHead, ...head }).slice(0, -1) + manifestsStart;
+function* lines(head: readonly FieldText[] = [], entries: Iterable<string | undefined>): Generator<string> {
+  const first = emptyHead.map((field) => head.findLast(({ name }) => name === field.name) ?? field);
+  const others = head.filter(({ name }) => !emptyHead.some((field) => field.name === name));
+  yield `{${[...first, ...others].map(({ text }) => text).join(',')}${manifestsStart}`;
   let before = '';
   for (const entry of entries) {
     if (entry === undefined) {

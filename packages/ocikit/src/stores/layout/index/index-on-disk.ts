@@ -7,6 +7,7 @@ import type { Files } from '../files/index.ts';
 
 import { indexLines, NoIndexError, parseIndex } from './index-file.ts';
 import type { IndexFile, ParsedIndex } from './index-file.ts';
+import type { FieldText } from './json-elements.ts';
 import { ReplacedFile } from './replaced-file.ts';
 
 /** A tool that has emptied an index gets this long to fill it: 20 pauses of 50 ms. */
@@ -14,7 +15,7 @@ const pauses = 20;
 const pause = 50;
 
 interface NewIndex {
-  head: Record<string, unknown> | undefined;
+  head: readonly FieldText[] | undefined;
   entries: Iterable<string | undefined>;
   /** Called with the sha256 of the new index when its content is durable. */
   beforeRename: (sha256: string) => Promise<void>;

@@ -1,5 +1,7 @@
 // Finding the text of each element in a JSON document, so that it can be written back byte for byte.
 
+import { textOfBytes } from './kept-bytes.ts';
+
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
@@ -8,25 +10,38 @@ const closingBrace = 0x7d;
 const openingBracket = 0x5b;
 const openingBrace = 0x7b;
 
+/** A field of a JSON object. */
+export interface FieldText {
+  /** Its name. */
+  name: string;
+  /** Its name and its value, as their writer formatted them. */
+  text: string;
+}
+
 /**
- * The texts of the elements of an array in a JSON object. If the object has the field twice, the last one counts, as
- * it does for `JSON.parse`.
+ * The texts of the elements of an array in a JSON object, and those of the other fields. If the object has the array
+ * twice, the last one counts, as it does for `JSON.parse`.
  *
  * @param bytes a valid JSON object
  */
-export function elementTexts(bytes: Buffer, field: string): string[] {
-  let texts: string[] = [];
+export function textsOf(bytes: Buffer, array: string): { elements: string[]; fields: FieldText[] } {
+  const fields: FieldText[] = [];
+  let elements: string[] = [];
   let at = skipSpace(bytes, skipSpace(bytes, 0) + 1);
   while (at < bytes.length && bytes[at] !== closingBrace) {
     const keyEnd = endOfValue(bytes, at);
-    const key: unknown = JSON.parse(bytes.toString('utf8', at, keyEnd));
+    const name = JSON.parse(textOfBytes(bytes.subarray(at, keyEnd))) as string;
     const start = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
     const end = endOfValue(bytes, start);
-    if (key === field) texts = bytes[start] === openingBracket ? textsIn(bytes, start) : [];
+    if (name !== array) {
+      fields.push({ name, text: textOfBytes(bytes.subarray(at, end)) });
+    } else {
+      elements = bytes[start] === openingBracket ? textsIn(bytes, start) : [];
+    }
     at = skipSpace(bytes, end);
     if (bytes[at] === comma) at = skipSpace(bytes, at + 1);
   }
-  return texts;
+  return { elements, fields };
 }
 
 function textsIn(bytes: Buffer, arrayStart: number): string[] {
@@ -34,7 +49,7 @@ function textsIn(bytes: Buffer, arrayStart: number): string[] {
   let at = skipSpace(bytes, arrayStart + 1);
   while (at < bytes.length && bytes[at] !== closingBracket) {
     const end = endOfValue(bytes, at);
-    texts.push(bytes.toString('utf8', at, end));
+    texts.push(textOfBytes(bytes.subarray(at, end)));
     at = skipSpace(bytes, end);
     if (bytes[at] === comma) at = skipSpace(bytes, at + 1);
   }

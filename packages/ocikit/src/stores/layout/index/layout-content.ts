@@ -7,6 +7,7 @@ import type { EntryName, EntryNames } from './entry-names.ts';
 import { formatEntry, textOf } from './index-entry.ts';
 import type { IndexEntry, OwnEntry } from './index-entry.ts';
 import type { ParsedIndex } from './index-file.ts';
+import type { FieldText } from './json-elements.ts';
 import type { EntryRank, KeptEntry } from './kept-entries.ts';
 import { LayoutRepository } from './layout-repository.ts';
 import { includesUnowned, joinUnowned } from './unowned.ts';
@@ -30,7 +31,7 @@ export class LayoutContent {
   /** The repositories that are not empty, by name. */
   readonly repositories: Map<string, LayoutRepository> = new Map();
   /** The other fields of the index, as they were read. */
-  readonly head: Record<string, unknown> | undefined;
+  readonly head: readonly FieldText[] | undefined;
   readonly #names: EntryNames;
   #sorted: SortedNames | undefined;
   /** Texts of entries that belong to no repository here; written back unchanged. */

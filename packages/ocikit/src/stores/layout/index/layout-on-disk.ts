@@ -1,8 +1,11 @@
 // The state of a layout on the disk: its index and its snapshot, read together.
 import { join } from 'node:path';
 
-import { assertInside, TimeSlice } from '../files/index.ts';
+import type { Digest } from '../../../model/index.ts';
+
+import { assertInside, modifiedAt, sizeOfFile, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
+import type { JournalRecord } from '../journal/index.ts';
 
 import type { EntryNames } from './entry-names.ts';
 import { readIndex } from './index-file.ts';
@@ -10,6 +13,7 @@ import type { IndexFile, ParsedIndex } from './index-file.ts';
 import { LayoutContent } from './layout-content.ts';
 import type { EntryKnowledge } from './layout-content.ts';
 import { assertVersion } from './marker.ts';
+import { longestCopy, RecentFolds } from './recent-folds.ts';
 import { readSnapshot } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -43,6 +47,14 @@ export interface ReadLayout {
   isAudited: boolean;
 }
 
+/** The same, for a process that has not seen the last folds, or does not remember them. */
+export interface OpenedLayout extends ReadLayout {
+  /** Changes of the last folds that the index lacks, because another tool had read it before them. */
+  missing: readonly JournalRecord[];
+  /** The last folds. */
+  recent: RecentFolds;
+}
+
 /** Warnings about entries of other tools. There may be very many entries. */
 const mostWarnings = 10_000;
 
@@ -60,12 +72,39 @@ export class LayoutOnDisk {
 
   /** Reads the index and the snapshot. */
   async read(): Promise<ReadLayout> {
+    const { file, content, isAudited } = await this.#read();
+    return { file, content, isAudited };
+  }
+
+  async #read(): Promise<ReadLayout & { snapshot: Snapshot | undefined }> {
     const { directory, snapshots, warn } = this.#settings;
     await this.#assertNoLinks();
     await assertVersion(this.#path);
     const file = await readIndex(this.#indexPath);
     const snapshot = await readSnapshot(snapshots, directory, file?.sha256 ?? '', warn);
-    return { file, content: await this.contentOf(file, snapshot), isAudited: snapshot?.isAudited ?? false };
+    const content = await this.contentOf(file, snapshot);
+    return { file, content, isAudited: snapshot?.isAudited ?? false, snapshot };
+  }
+
+  /**
+   * The same, with what the last folds wrote.
+   *
+   * @param blobPath the path of a manifest
+   */
+  async open(blobPath: (digest: Digest) => string): Promise<OpenedLayout> {
+    const { snapshot, ...read } = await this.#read();
+    const { file, content } = read;
+    const none = { ...read, missing: [], recent: new RecentFolds() };
+    if (file === undefined || snapshot === undefined || snapshot.isOfNext) return none;
+    const editedAt = modifiedAt(file.identity);
+    // Whatever a tool writes from now on, it comes too late for older folds.
+    if (snapshot.isOfIndex && Date.now() - editedAt > longestCopy) return none;
+    const folded = await snapshot.folded();
+    const { recent } = folded;
+    if (snapshot.isOfIndex) return { ...none, recent };
+    const hasFile = (digest: Digest): boolean => sizeOfFile(blobPath(digest)) !== undefined;
+    const edited = content.repositories;
+    return { ...none, recent, missing: folded.recordsMissingIn({ edited, editedAt, hasFile }) };
   }
 
   /** The content that an index and a snapshot describe. */

@@ -7,22 +7,22 @@ import type { Digest, ManifestLinks } from '../../../model/index.ts';
 
 import type { SortedNames } from '../../repository/index.ts';
 
-import { assertInside, isTemporaryName, CheckedThisTurn } from '../files/index.ts';
+import { assertInside, CheckedThisTurn, isTemporaryName } from '../files/index.ts';
 import type { JournalRecord } from '../journal/index.ts';
 
 import { applyRecord, recordsOf } from './apply-record.ts';
 import { LayoutChanges } from './changes.ts';
 import { audit, explore } from './explore.ts';
 import type { ExploreOptions } from './explore.ts';
+import { FoldMemory } from './fold-memory.ts';
 import { IndexOnDisk } from './index-on-disk.ts';
 import { LayoutContent } from './layout-content.ts';
 import { knowledgeOf, LayoutOnDisk } from './layout-on-disk.ts';
-import type { LayoutSettings, ReadLayout } from './layout-on-disk.ts';
+import type { LayoutSettings, OpenedLayout } from './layout-on-disk.ts';
 import type { LayoutRepository } from './layout-repository.ts';
 import { makeMarker } from './marker.ts';
 import { QueuedTags } from './queued-tags.ts';
-import { RecentFolds } from './recent-folds.ts';
-import { readSnapshot, writeSnapshot } from './snapshot.ts';
+import { readSnapshot } from './snapshot.ts';
 import { unownedOf } from './unowned.ts';
 import type { Unowned } from './unowned.ts';
 
@@ -48,7 +48,7 @@ export class Layout {
   #written = new LayoutChanges();
   /** The changes in the index that is being written now. */
   #writing: LayoutChanges | undefined;
-  readonly #recent = new RecentFolds();
+  readonly #folds: FoldMemory;
   #merging: Promise<void> = Promise.resolve();
   #making: Promise<void> | undefined;
   #isTidy = false;
@@ -61,6 +61,7 @@ export class Layout {
     this.directory = settings.directory;
     this.path = join(settings.root, settings.directory);
     this.#index = new IndexOnDisk(join(this.path, 'index.json'), settings.files);
+    this.#folds = new FoldMemory(settings);
     this.#onDisk = new LayoutOnDisk(settings, this.#index.path);
     this.#blobs = join(this.path, 'blobs/');
     this.#content = new LayoutContent(settings.names, undefined);
@@ -146,15 +147,18 @@ export class Layout {
   }
 
   /** Reads the index and the snapshot. The layout does not change until {@link show}. */
-  read(): Promise<ReadLayout> {
-    return this.#onDisk.read();
+  read(): Promise<OpenedLayout> {
+    return this.#onDisk.open((digest) => this.blobPath(digest));
   }
 
   /** Makes a state that was read visible, with these records applied. */
-  show({ file, content, isAudited }: ReadLayout, records: Iterable<JournalRecord>): void {
+  show({ file, content, isAudited, missing, recent }: OpenedLayout, records: Iterable<JournalRecord>): void {
     this.#index.take(file);
     this.#content = content;
     this.#changes = new LayoutChanges();
+    this.#folds.restore(recent);
+    for (const record of missing) this.apply(record);
+    if (missing.length > 0) this.#warnOfEdit();
     for (const record of records) {
       this.apply(record);
       if (isAudited || record.op !== 'manifest' || record.unowned !== undefined) continue;
@@ -222,6 +226,12 @@ export class Layout {
     });
   }
 
+  /** Notes in the snapshot that an edit was merged, unless a fold will do it. */
+  async saveEdit(): Promise<void> {
+    if (this.isDirty) return;
+    await this.#folds.saveEdit({ content: this.#content, pending: () => this.#unwritten() });
+  }
+
   /** Runs one merge after another: two that read different states would lose one of them. */
   #oneAtATime(merge: () => Promise<void>): Promise<void> {
     const merging = this.#merging.then(merge);
@@ -236,16 +246,23 @@ export class Layout {
   /** If the file was edited, takes the file's state and applies the changes of this process to it. */
   async #mergeEdited(): Promise<void> {
     if (!(await this.#index.isEdited())) return;
-    const { file, content } = await this.read();
+    const { file, content } = await this.#onDisk.read();
     if (file !== undefined) {
-      const pending = new LayoutChanges();
-      for (const changes of [this.#changes, this.#writing]) if (changes !== undefined) pending.add(changes);
-      this.#changes.add(this.#recent.missingIn(content.repositories, this.repositories, pending));
+      const [edited, known, pending] = [content.repositories, this.repositories, this.#unwritten()];
+      const blobPath = (digest: Digest): string => this.blobPath(digest);
+      this.#changes.add(this.#folds.missingIn({ file, edited, known, pending, blobPath }));
     }
     if (this.isDirty) this.#warnOfEdit();
     if (file === undefined) this.#making = undefined;
     this.#index.take(file);
     this.#replaceContent(content);
+  }
+
+  /** The changes that are in no index yet. */
+  #unwritten(): LayoutChanges {
+    const changes = new LayoutChanges();
+    for (const some of [this.#changes, this.#writing]) if (some !== undefined) changes.add(some);
+    return changes;
   }
 
   /** Synchronous, so that no other change comes in between. */
@@ -254,15 +271,16 @@ export class Layout {
     if (this.#writing !== undefined) this.#changes.add(this.#writing);
     const records = recordsOf(this.#changes, this.#content.repositories);
     this.#changes.forgetUnwritten();
+    this.#changes.noteBefore(content.repositories);
     this.#content = content;
     for (const record of records) this.apply(record);
   }
 
   /** @returns false if another tool has edited the index meanwhile */
   async #write(beforeRename: (sha256: string) => Promise<void>): Promise<boolean> {
-    const { directory, files, snapshots } = this.#settings;
     const content = this.#content;
     const { head } = content;
+    const replaced = this.sha256;
     const changes = this.#changes;
     this.#changes = new LayoutChanges();
     this.#changes.isWriting = true;
@@ -273,7 +291,8 @@ export class Layout {
         head,
         entries: content.entries(),
         beforeRename: async (sha256) => {
-          await writeSnapshot(snapshots, directory, sha256, content, files);
+          const pending = (): LayoutChanges => this.#changes;
+          await this.#folds.save({ sha256, replaced, content, written: changes, pending });
           await beforeRename(sha256);
         },
       });
@@ -283,7 +302,7 @@ export class Layout {
       this.#writing = undefined;
       if (isWritten) {
         this.#written = changes;
-        this.#recent.add(changes);
+        this.#folds.add(changes);
       } else {
         this.#changes.add(changes);
       }

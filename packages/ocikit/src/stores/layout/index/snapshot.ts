@@ -10,8 +10,12 @@ import type { RepositoryIndex } from '../../repository/index.ts';
 import { inSlices, nameOfLayout, readWhole, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 
+import { foldedLines, FoldedState } from './folded-state.ts';
+import type { FoldedLine } from './folded-state.ts';
 import type { LayoutContent } from './layout-content.ts';
 import type { LayoutRepository } from './layout-repository.ts';
+import type { Fold } from './recent-folds.ts';
+import { linesOf } from './snapshot-lines.ts';
 import { joinUnowned } from './unowned.ts';
 import type { Unowned } from './unowned.ts';
 
@@ -19,6 +23,8 @@ import type { Unowned } from './unowned.ts';
 interface Head {
   /** The sha256 of the index that the snapshot belongs to. */
   index: string;
+  /** The sha256 of the index before; empty if there was none. */
+  replaced?: string;
   /** Missing in snapshots of version 0.1.0, which have neither `untagged` nor `unowned`. */
   format?: number;
 }
@@ -27,8 +33,7 @@ interface Head {
 const format = 2;
 
 /** A further line: facts about one repository. */
-interface Line {
-  repository: string;
+interface Line extends FoldedLine {
   /** Blobs of the repository. In a layout per repository, only blobs that are manifests as well. */
   blobs?: [Digest, number][];
   /** Manifests that refer to a subject. */
@@ -57,12 +62,16 @@ export interface Snapshot {
    * read.
    */
   isOfIndex: boolean;
+  /** True if this index is the one before, because the process that wrote the snapshot was killed. */
+  isOfNext: boolean;
   /** True if it says what the manifests name and their repositories do not own. Version 0.1.0 did not write that. */
   isAudited: boolean;
   /** True if this library wrote the entry of an untagged manifest. */
   isOwn(repository: string, digest: Digest): boolean;
   /** Adds its facts to the content of the layout. */
   restore(content: LayoutContent): Promise<void>;
+  /** Reads its lines about the last folds. */
+  folded(): Promise<FoldedState>;
 }
 
 /**
@@ -96,6 +105,8 @@ export async function readSnapshot(
     return undefined;
   }
   const head = lines.shift();
+  const folded = lines.filter(isOfFolds);
+  lines = lines.filter((line) => !isOfFolds(line));
   const isOfIndex = head?.index === sha256;
   const isAudited = (head?.format ?? 1) >= format;
   const untagged = new Map<string, Set<Digest>>();
@@ -107,6 +118,7 @@ export async function readSnapshot(
   }
   return {
     isOfIndex,
+    isOfNext: head?.replaced === sha256,
     isAudited,
     isOwn: (repository, digest) => (isAudited ? untagged.get(repository)?.has(digest) === true : isOfIndex),
     async restore(content) {
@@ -119,17 +131,20 @@ export async function readSnapshot(
       if (isOfIndex) noteUnaudited(content);
       else for (const line of lines) noteDoubt(content, line, writtenAt);
     },
+    folded: () => FoldedState.from(folded),
   };
+}
+
+/** True for a line about the last folds. The repository of such a line may be gone. */
+function isOfFolds({ known, recentTags, recentManifests }: Line): boolean {
+  return known !== undefined || recentTags !== undefined || recentManifests !== undefined;
 }
 
 async function parseLines(bytes: Buffer): Promise<(Head & Line)[]> {
   const slice = new TimeSlice();
   const lines: (Head & Line)[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const found = bytes.indexOf(10, at);
-    const end = found < 0 ? bytes.length : found;
-    if (end > at) lines.push(JSON.parse(bytes.toString('utf8', at, end)) as Head & Line);
-    at = end + 1;
+  for (const line of linesIn(bytes)) {
+    lines.push(JSON.parse(line) as Head & Line);
     if (slice.isOver) await slice.giveWay();
   }
   return lines;
@@ -171,22 +186,61 @@ function noteDoubt(content: LayoutContent, line: Line, before: number): void {
   };
 }
 
-/** Writes the snapshot. Call it before the index that it belongs to replaces the old one. */
-export async function writeSnapshot(
-  dir: string,
-  directory: string,
-  sha256: string,
-  content: LayoutContent,
-  files: Files,
-): Promise<void> {
-  await files.replace(fileOf(dir, directory), inSlices(snapshotLines(sha256, content)));
+/** The state that a snapshot is written of. */
+export interface SnapshotState {
+  /** The sha256 of the index that the snapshot belongs to. */
+  sha256: string;
+  /** The sha256 of the index before; empty if there was none. */
+  replaced: string;
+  /** The content of the layout, which may change meanwhile. */
+  content: LayoutContent;
+  /** The last folds, and the changes that no index has yet. Asked when all that the content has was written. */
+  recent: () => readonly Fold[];
 }
 
-const lineLength = 16 * 1024;
+/** Writes the snapshot. Call it before the index that it belongs to replaces the old one. */
+export async function writeSnapshot(dir: string, directory: string, state: SnapshotState, files: Files): Promise<void> {
+  await files.replace(fileOf(dir, directory), inSlices(snapshotLines(state)));
+}
+
+/** Writes what the snapshot says of the last folds anew, for an edit that was merged. All else stays as it is. */
+export async function rewriteFolds(
+  dir: string,
+  directory: string,
+  { content, recent }: Pick<SnapshotState, 'content' | 'recent'>,
+  files: Files,
+): Promise<void> {
+  const file = fileOf(dir, directory);
+  let bytes: Buffer;
+  try {
+    bytes = await readWhole(file);
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  const lines = function* (): Generator<string> {
+    for (const line of linesIn(bytes)) yield foldsLine.test(line) ? '' : `${line}\n`;
+    yield* foldedLines(content.repositories, recent);
+  };
+  await files.replace(file, inSlices(lines()));
+}
+
+/** A line that {@link foldedLines} wrote. The name of a repository needs no escape. */
+const foldsLine = /^\{"repository":"[^"]*","(?:known|recentTags|recentManifests)":/;
+
+function* linesIn(bytes: Buffer): Generator<string> {
+  for (let at = 0; at < bytes.length;) {
+    const found = bytes.indexOf(10, at);
+    const end = found < 0 ? bytes.length : found;
+    if (end > at) yield bytes.toString('utf8', at, end);
+    at = end + 1;
+  }
+}
 
 /** The lines of a snapshot, each with a line feed. At an empty text the writer may pause. */
-export function* snapshotLines(sha256: string, { repositories }: LayoutContent): Generator<string> {
-  yield `${JSON.stringify({ index: sha256, format })}\n`;
+export function* snapshotLines({ sha256, replaced, content, recent }: SnapshotState): Generator<string> {
+  const { repositories } = content;
+  yield `${JSON.stringify({ index: sha256, replaced, format })}\n`;
   // Listed first, at one moment: manifests may be read while this runs. Manifests that are unread at this moment will
   // be read again after a restart; the results for all others are there already and are listed below.
   const waiting = [...repositories].flatMap(([name, { index, implicit, unparsed, opaque }]) => {
@@ -205,6 +259,7 @@ export function* snapshotLines(sha256: string, { repositories }: LayoutContent):
     yield* linesOf(name, 'untagged', untaggedOf(repository));
     yield* linesOf(name, 'unowned', unownedIn(repository));
   }
+  yield* foldedLines(repositories, recent);
 }
 
 function* untaggedOf({ index, implicit, kept }: LayoutRepository): Generator<Digest | undefined> {
@@ -229,21 +284,6 @@ function* referrersOf({ manifests }: RepositoryIndex): Generator<SnapshotReferre
     const { size, mediaType } = descriptor;
     yield subject === undefined || referrer === undefined ? undefined : { subject, referrer, size, mediaType };
   }
-}
-
-function* linesOf(repository: string, field: keyof Line, items: Iterable<unknown>): Generator<string> {
-  const start = `{"repository":${JSON.stringify(repository)},"${field}":[`;
-  let list = '';
-  for (const item of items) {
-    if (item !== undefined) list += (list === '' ? '' : ',') + JSON.stringify(item);
-    if (list.length < lineLength) {
-      yield '';
-      continue;
-    }
-    yield `${start}${list}]}\n`;
-    list = '';
-  }
-  if (list !== '') yield `${start}${list}]}\n`;
 }
 
 function fileOf(dir: string, directory: string): string {

@@ -13,7 +13,15 @@ import { manifestUnknown, namesAfter, nameUnknown, page } from '../../repository
 import type { RepositoryIndex } from '../../repository/index.ts';
 import type { UploadSessions } from '../../uploads/index.ts';
 
-import { isNoFile, noFollow, openRegular, readRegular, readRegularNow, sizeOfFile } from '../files/index.ts';
+import {
+  isNoFile,
+  noFollow,
+  openRegular,
+  readRegular,
+  readRegularNow,
+  sizeOfFile,
+  unreadable,
+} from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
 import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
@@ -288,7 +296,7 @@ async function verifyFile(
     if (isMissing(error)) return 'missing';
     // Quarantine moves it away, so that a push can bring the content.
     if (isNoFile(error)) return 'corrupt';
-    throw error;
+    throw unreadable(path, error);
   }
   return digester.digest() === digest ? 'ok' : 'corrupt';
 }

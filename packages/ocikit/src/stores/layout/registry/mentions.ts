@@ -72,7 +72,16 @@ export async function mentionedFrom(layout: Layout, first: readonly Digest[]): P
 
 /** Everything in a JSON text that looks like a digest, however its characters are written. */
 export function digestsInJson(text: string): Digest[] {
-  return digestsIn(JSON.stringify(JSON.parse(text)));
+  // A name may stand in an object twice, and a parsed object has only its last value.
+  const written = digestsIn(text);
+  return text.includes('\\') ? [...written, ...digestsIn(unescaped(text))] : written;
+}
+
+/** Without a parser, which has no room for lists in lists in lists. */
+function unescaped(text: string): string {
+  return text.replace(/\\(?:u([0-9a-fA-F]{4})|(.))/g, (_all, code: string | undefined, one: string | undefined) =>
+    code === undefined ? (one ?? '') : String.fromCharCode(parseInt(code, 16)),
+  );
 }
 
 /** Everything in the file of a JSON document that looks like a digest. */

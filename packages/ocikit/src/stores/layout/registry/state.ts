@@ -23,6 +23,7 @@ import {
   sizeOfFile,
   statsOf,
   statsOfFile,
+  unreadable,
   Turns,
 } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
@@ -249,7 +250,7 @@ export class LayoutState {
     try {
       bytes = await this.#readFile(layout, path, descriptor);
     } catch (error) {
-      if (!isMissing(error) && !isNoFile(error)) throw error;
+      if (!isMissing(error) && !isNoFile(error)) throw unreadable(path, error);
       this.store.warn(isMissing(error) ? 'a manifest is missing' : 'a manifest is no regular file', { file: path });
       throw manifestUnknown(repository, descriptor.digest);
     }

@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { hasCode, isMissing } from '../../disk/index.ts';
+import { isRegistryError } from '../../../model/index.ts';
 import { SortedNames } from '../../repository/index.ts';
 
 import { formatIdentity, hasBlobs, hasEntries, namesIn } from '../files/index.ts';
@@ -135,7 +136,7 @@ function examineDirectory(path: string): Examined {
   const hasDirectories =
     names.some((name) => !filesOfLayout.has(name) && mayHoldRepositories(name)) && hasDirectoriesIn(path);
   const isLayout = names.includes('index.json') || names.includes('blobs');
-  return { isOne: isLayout && (hasEntriesOfSha256(path) || hasContent(path)), hasDirectories };
+  return { isOne: isLayout && holdsContent(path), hasDirectories };
 }
 
 /**
@@ -168,6 +169,16 @@ function hasDirectoriesIn(path: string): boolean {
   }
 }
 
+/** If this user may not look into the directory of the blobs, reading the repository reports the error. */
+function holdsContent(path: string): boolean | Promise<boolean> {
+  try {
+    return hasEntriesOfSha256(path) || hasContent(path);
+  } catch (error) {
+    if (isRegistryError(error)) return true;
+    throw error;
+  }
+}
+
 /** The usual case, quickly. */
 function hasEntriesOfSha256(path: string): boolean {
   return hasEntries(join(path, 'blobs', 'sha256'));
@@ -175,8 +186,8 @@ function hasEntriesOfSha256(path: string): boolean {
 
 /** A directory without content may be left from a removed repository. */
 async function hasContent(path: string): Promise<boolean> {
-  if (await hasBlobs(path)) return true;
   try {
+    if (await hasBlobs(path)) return true;
     return ((await readIndex(join(path, 'index.json')))?.entries.length ?? 0) > 0;
   } catch {
     // Reading the repository reports the error.

@@ -83,6 +83,7 @@ export class LayoutStore {
   readonly #based = new Set<string>();
   /** See `warned` of {@link Layout}'s settings. */
   readonly #warned = new Set<string>();
+  #saving: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   readonly #closed = new AbortController();
 
@@ -160,13 +161,29 @@ export class LayoutStore {
   }
 
   async #noteEdit(layout: Layout): Promise<void> {
-    if (layout.isDirty) {
-      this.#layouts.retain(layout);
-      this.#folding.whenIdle(layout);
-    }
+    if (layout.isDirty) this.#foldSoon(layout);
+    else this.#saveEdit(layout);
     if (this.isShared) return;
     const name = repositoryOf(layout.directory);
     this.noteRepository(name, layout.repositories.has(name) || (await hasBlobs(layout.path)));
+  }
+
+  #foldSoon(layout: Layout): void {
+    this.#layouts.retain(layout);
+    this.#folding.whenIdle(layout);
+  }
+
+  /** No request waits for it. */
+  #saveEdit(layout: Layout): void {
+    const save = async (): Promise<void> => {
+      try {
+        this.assertOwned();
+        await layout.saveEdit();
+      } catch (error) {
+        this.warn('a snapshot could not be written', { directory: layout.path, error });
+      }
+    };
+    this.#saving = Promise.all([this.#saving, save()]).then(() => undefined);
   }
 
   #newLayouts(): LayoutCache {
@@ -187,6 +204,8 @@ export class LayoutStore {
     // Once this process writes, all journals of other processes have been folded, except for held layouts.
     if (this.#journal === undefined || this.#folding.isHeld(directory)) await this.#follower.open(layout);
     else layout.show(await layout.read(), []);
+    // Another tool has undone what was folded.
+    if (this.#journal !== undefined && layout.isDirty) this.#foldSoon(layout);
     layout.lookedAt = this.#edits.now;
     return layout;
   }
@@ -387,6 +406,7 @@ export class LayoutStore {
     try {
       await this.#folding.finish();
     } finally {
+      await this.#saving;
       for (const opening of this.#layouts.all()) (await opening.catch(() => undefined))?.release();
       await this.#journal?.close();
       await this.#releaseLock();
