@@ -118,9 +118,9 @@ export class UnsettledContent {
     return this.#settling;
   }
 
-  /** The files that need the journal. */
+  /** The files that need the journal, one layout after another. */
   all(): JournalledFile[] {
-    return [...this.#unsettled.values()];
+    return [...this.#byDirectory.values()].flatMap((files) => [...files]);
   }
 
   /** The files of one layout that need the journal. */
