@@ -47,13 +47,16 @@ export class GarbageCollection {
   #wait(pause: number): void {
     if (this.#stop.signal.aborted) return;
     this.#timer = setTimeout(() => {
-      const started = performance.now();
-      this.#running = this.#collect().then(() => {
-        const duration = performance.now() - started;
-        this.#wait(Math.max(this.#options.interval - duration, duration / 10));
-      });
+      this.#running = this.#collectAndWait();
     }, pause);
     this.#timer.unref();
+  }
+
+  async #collectAndWait(): Promise<void> {
+    const started = performance.now();
+    await this.#collect();
+    const duration = performance.now() - started;
+    this.#wait(Math.max(this.#options.interval - duration, duration / 10));
   }
 
   async #collect(): Promise<void> {

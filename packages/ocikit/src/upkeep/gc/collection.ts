@@ -31,7 +31,7 @@ export interface Collection {
   uploads: OpenUploads;
   /** The pace of all steps together. */
   pace: Pace;
-  /** Where the collection is. */
+  /** The place of the collection among the repositories. */
   progress: Progress;
   /** The report so far. */
   report: GarbageReport;

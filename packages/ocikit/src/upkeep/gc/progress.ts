@@ -1,4 +1,4 @@
-// Where a collection is, so that the next one continues there if this one is killed.
+// The place of a collection, so that the next one continues there if this one is killed.
 import type { Maintenance } from '../../model/index.ts';
 import { isRepository } from '../../model/index.ts';
 
@@ -29,7 +29,7 @@ export class Progress {
     this.#written = text;
   }
 
-  /** Reads the place where the last collection stopped. A dry run begins at the first repository, and writes nothing. */
+  /** Reads where the last collection stopped. A dry run begins at the first repository, and notes nothing. */
   static async of({ bookmark }: Maintenance, dryRun: boolean): Promise<Progress> {
     if (dryRun) return new Progress(undefined, undefined);
     return new Progress(bookmark, await bookmark?.read());

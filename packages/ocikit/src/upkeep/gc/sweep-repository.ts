@@ -21,7 +21,7 @@ interface Outcome {
   blobs?: readonly NamedBlob[];
 }
 
-/** What happens to content of the repository. */
+/** An event about content of the repository. */
 type OwnEvent =
   | { type: 'garbage'; kind: GarbageKind; digest: Digest; size: number }
   | { type: 'untagged'; tag: string; digest: Digest }
