@@ -120,7 +120,9 @@ export class UnsettledContent {
 
   /** The files that need the journal, one layout after another. */
   all(): JournalledFile[] {
-    return [...this.#byDirectory.values()].flatMap((files) => [...files]);
+    const all: JournalledFile[] = [];
+    for (const files of this.#byDirectory.values()) for (const file of files) all.push(file);
+    return all;
   }
 
   /** The files of one layout that need the journal. */
