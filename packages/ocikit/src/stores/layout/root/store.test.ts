@@ -414,7 +414,7 @@ describe('the removal of an unused manifest', () => {
     const folded: string[] = [];
     let removing: Promise<boolean | undefined> | undefined;
     let isTagged = false;
-    const { fold } = Layout.prototype;
+    const fold = Reflect.get(Layout.prototype, 'fold');
     vi.spyOn(Layout.prototype, 'fold').mockImplementation(async function (this: Layout, beforeRename) {
       folded.push(this.directory);
       if (removing === undefined) {
