@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -113,6 +115,49 @@ describe.each(['per-repository', 'shared'] as const)('with the layout %s', (layo
       const report = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as { manifests: { count: number } };
       expect(report).toMatchObject({ type: 'report', skipped: 0 });
       expect(report.manifests.count).toBeGreaterThan(0);
+      await using registry = open(root);
+      expect(await lost(registry, kept)).toEqual([]);
+      expect(await garbage(registry, kept)).toEqual([]);
+      expect(await faultsOfLayouts(root)).toEqual([]);
+    },
+  );
+
+  test(
+    'a collection after one that was killed goes on where that one was, before it returns to the first repositories',
+    { timeout: 120_000 },
+    async () => {
+      const root = await scratch.newDirectory();
+      const names = Array.from({ length: 100 }, (_, i) => `team/${String(i).padStart(3, '0')}`);
+      const [first = ''] = names;
+      const kept: Acknowledged = new Map();
+      {
+        await using registry = open(root);
+        for (const name of names) {
+          const image = imageOf();
+          await pushContent(registry, name, image, { tags: ['v1'] });
+          kept.set(`${name}:v1`, image);
+          await pushContent(registry, name, imageOf());
+        }
+      }
+      expect((await gc(root, { killAfter: 100 }, '--grace', '0', '--json')).signal).toBe('SIGKILL');
+      expect(await faultsOfLayouts(root)).toEqual([]);
+      const [, place = ''] = /^after (.+)$/.exec(await readFile(join(root, '.ocikit/collection'), 'utf8')) ?? [];
+      expect(names).toContain(place);
+      {
+        await using registry = open(root);
+        expect(await lost(registry, kept)).toEqual([]);
+        await pushContent(registry, first, imageOf());
+      }
+      const { code, stdout } = await gc(root, '--grace', '0', '--json');
+      expect(code).toBe(0);
+      const events = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { repository?: string });
+      const order = events.flatMap(({ repository }) => repository ?? []);
+      expect(order.at(0)).not.toBe(first);
+      expect(order).toContain(first);
+      await expect(readFile(join(root, '.ocikit/collection'))).rejects.toThrow('ENOENT');
       await using registry = open(root);
       expect(await lost(registry, kept)).toEqual([]);
       expect(await garbage(registry, kept)).toEqual([]);

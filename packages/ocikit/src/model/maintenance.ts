@@ -60,6 +60,14 @@ export interface RemovalOptions {
   unusedSince: Date;
 }
 
+/** The place of a collection, for the next one if this one is killed. It is a hint: losing it does no harm. */
+export interface Bookmark {
+  /** The text that was written last; undefined if there is none, or it cannot be read. */
+  read(): Promise<string | undefined>;
+  /** Writes a short text, or removes it. Does not fail: a collection makes room on a full disk. */
+  write(text: string | undefined): Promise<void>;
+}
+
 /** How much a registry holds. */
 export interface Usage {
   /** The number of repositories. */
@@ -142,6 +150,8 @@ export interface Maintenance {
    * file and says what to do. A registry without such files need not have this method.
    */
   problems?(options?: CallOptions): AsyncIterable<string>;
+  /** Keeps the place where a collection stopped. A registry that does not outlive its process need not have this. */
+  bookmark?: Bookmark | undefined;
   /** Counts all content. */
   usage(): Promise<Usage>;
 }

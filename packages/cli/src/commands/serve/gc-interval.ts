@@ -6,7 +6,8 @@ import type { Logger } from 'ocikit/server';
 export interface GarbageCollectionOptions {
   /**
    * Milliseconds between the beginnings of two collections. One that takes longer is followed by the next after a tenth
-   * of its time.
+   * of its time. The first one begins after the grace period, if that is shorter: a server that is restarted often
+   * would never come to it otherwise.
    */
   interval: number;
   /** Content used within this time is kept, in milliseconds. */
@@ -32,7 +33,8 @@ export class GarbageCollection {
   constructor(registry: Registry, options: GarbageCollectionOptions) {
     this.#registry = registry;
     this.#options = options;
-    this.#schedule();
+    const { interval, gracePeriod } = options;
+    this.#wait(Math.min(interval, gracePeriod));
   }
 
   /** Aborts a running collection and resolves when it has ended. A removal that has begun is finished. */
@@ -42,15 +44,19 @@ export class GarbageCollection {
     await this.#running;
   }
 
-  /** @param duration milliseconds that the collection before took */
-  #schedule(duration = 0): void {
+  #wait(pause: number): void {
     if (this.#stop.signal.aborted) return;
-    const pause = Math.max(this.#options.interval - duration, duration / 10);
     this.#timer = setTimeout(() => {
-      const started = performance.now();
-      this.#running = this.#collect().then(() => this.#schedule(performance.now() - started));
+      this.#running = this.#collectAndWait();
     }, pause);
     this.#timer.unref();
+  }
+
+  async #collectAndWait(): Promise<void> {
+    const started = performance.now();
+    await this.#collect();
+    const duration = performance.now() - started;
+    this.#wait(Math.max(this.#options.interval - duration, duration / 10));
   }
 
   async #collect(): Promise<void> {

@@ -16,6 +16,7 @@ import type { Collection } from './collection.ts';
 import { emptyReport } from './garbage-report.ts';
 import type { GarbageEvent, GarbageReport } from './garbage-report.ts';
 import { openUploads } from './open-uploads.ts';
+import { Progress } from './progress.ts';
 import { sweepRepositories } from './sweep-repositories.ts';
 
 /** Options of {@link collectGarbage}. */
@@ -38,7 +39,11 @@ export interface CollectGarbageOptions {
    * undone. Needs a registry with a history, else UNSUPPORTED. Default: 0.
    */
   keepHistory?: number | undefined;
-  /** Report what would go, and remove nothing. Default: false. */
+  /**
+   * Report what would go, and remove nothing. A directory that another process may write to, or that must not be
+   * touched at all, has to be opened with `readOnly` for that: then the run takes no lock and writes no file. It cannot
+   * see the last uses that the writing process has in memory, so it may list content that stays. Default: false.
+   */
   dryRun?: boolean | undefined;
   /** How many removals run at a time. A store on disk syncs these together. Default: 64. */
   concurrency?: number | undefined;
@@ -68,8 +73,9 @@ const defaultGracePeriod = 60 * 60 * 1000;
  *
  * The collection lets other tasks run every few milliseconds, and takes about a fifth of the time while they have much
  * to do. Memory grows with the digests of the largest repository.
- * A collection may end at any moment, also with its process: the registry stays intact, and the next collection
- * continues.
+ * A collection may end at any moment, also with its process: the registry stays intact, and what is removed by then
+ * stays removed. The next collection begins with the repositories that this one did not come to, if the store keeps
+ * that place (`Maintenance.bookmark`), as directories do.
  *
  * A repository that cannot be read or written is reported by an event, and the collection continues with the others.
  *
@@ -98,14 +104,29 @@ export async function collectGarbage(registry: Registry, options: CollectGarbage
     failures.tell({ type: 'failed', repository, reason });
   };
   const pace = new Pace();
-  const collection: Collection = { registry, maintenance, keptHistory, uploads, report, pace, fail, ...settings };
-  await sweepRepositories(collection);
+  const progress = await Progress.of(maintenance, dryRun);
+  const state = { registry, maintenance, keptHistory, uploads, report, pace, progress, fail };
+  const collection: Collection = { ...state, ...settings };
+  if (progress.isAtOrphans) {
+    // If this one is killed here as well, the next one begins with the repositories.
+    await progress.enter('repositories');
+    await sweepOrphansOrFail(collection);
+    await sweepRepositories(collection);
+  } else {
+    await sweepRepositories(collection);
+    await progress.enter('orphans');
+    await sweepOrphansOrFail(collection);
+  }
+  await progress.finish();
+  return report;
+}
+
+async function sweepOrphansOrFail(collection: Collection): Promise<void> {
   try {
     await sweepOrphans(collection);
   } catch (error) {
-    fail(undefined, error);
+    collection.fail(undefined, error);
   }
-  return report;
 }
 
 async function sweepOrphans(collection: Collection): Promise<void> {

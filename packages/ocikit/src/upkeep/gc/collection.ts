@@ -5,6 +5,7 @@ import type { Pace } from '../shared/index.ts';
 
 import type { GarbageEvent, GarbageReport } from './garbage-report.ts';
 import type { OpenUploads } from './open-uploads.ts';
+import type { Progress } from './progress.ts';
 
 /** One garbage collection. */
 export interface Collection {
@@ -30,6 +31,8 @@ export interface Collection {
   uploads: OpenUploads;
   /** The pace of all steps together. */
   pace: Pace;
+  /** The place of the collection among the repositories. */
+  progress: Progress;
   /** The report so far. */
   report: GarbageReport;
   /**

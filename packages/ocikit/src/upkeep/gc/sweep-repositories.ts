@@ -5,7 +5,7 @@ import type { Collection } from './collection.ts';
 import { markRepository } from './sweep-repository.ts';
 import type { RepositorySweep } from './sweep-repository.ts';
 
-const mostAtOnce = 32;
+const mostAtOnce = 128;
 /** No further repository is marked while the marked ones have more digests than this in memory. */
 const mostDigests = 20_000;
 
@@ -14,20 +14,32 @@ const mostDigests = 20_000;
  * store on disk syncs the removals of all repositories together.
  */
 export async function sweepRepositories(collection: Collection): Promise<void> {
-  const { registry, signal, report, onEvent } = collection;
+  const { report, progress, onEvent } = collection;
   const sweeps = new RunningSweeps(collection);
   try {
-    for await (const repository of registry.repositories({ signal })) {
+    for await (const repository of repositoriesOf(collection)) {
       await sweeps.untilFree();
       onEvent({ type: 'repository', repository });
       report.repositories++;
+      progress.begin(repository);
       const sweep = await orFailure(collection, repository, markRepository(collection, repository));
-      if (sweep !== undefined) sweeps.start(repository, sweep);
+      if (sweep === undefined) await progress.end(repository);
+      else sweeps.start(repository, sweep);
     }
   } finally {
     await sweeps.ended();
   }
   sweeps.throwFirst();
+}
+
+/** All repositories, from the place where the last collection stopped. */
+async function* repositoriesOf({ registry, progress, signal }: Collection): AsyncGenerator<string, void, undefined> {
+  const { start } = progress;
+  if (start !== undefined) yield* registry.repositories({ startAfter: start, signal });
+  for await (const repository of registry.repositories({ signal })) {
+    if (start !== undefined && repository > start) return;
+    yield repository;
+  }
 }
 
 /** Undefined if the repository is gone, or if it failed: the failure is reported, and the collection continues. */
@@ -54,7 +66,9 @@ class RunningSweeps {
   start(repository: string, sweep: RepositorySweep): void {
     const { size } = sweep;
     this.#digests += size;
+    const { progress } = this.#collection;
     const running = orFailure(this.#collection, repository, sweep.sweep())
+      .then(() => progress.end(repository))
       .catch((error: unknown) => void this.#errors.push(error))
       .finally(() => {
         this.#digests -= size;

@@ -6,6 +6,26 @@ import { isNamed, removalOrderOf, RepositoryGraph } from '../graph/index.ts';
 import { addToTally, ageThreshold, mapAhead, removeManifest } from '../shared/index.ts';
 
 import type { Collection } from './collection.ts';
+import type { GarbageKind } from './garbage-report.ts';
+import { NamedBlobs } from './named-blobs.ts';
+import type { NamedBlob } from './named-blobs.ts';
+
+/** The outcome for one manifest or blob. */
+interface Outcome {
+  digest: Digest;
+  /** `reached`: it is in use again. `kept`: the store did not remove it. */
+  outcome: 'reached' | 'kept' | 'removed';
+  /** The tags that were deleted with a manifest. */
+  tags: readonly string[];
+  /** The blobs that went with a manifest. */
+  blobs?: readonly NamedBlob[];
+}
+
+/** An event about content of the repository. */
+type OwnEvent =
+  | { type: 'garbage'; kind: GarbageKind; digest: Digest; size: number }
+  | { type: 'untagged'; tag: string; digest: Digest }
+  | { type: 'kept'; kind: GarbageKind; digest: Digest };
 
 /** A client may delete a manifest after it was listed and before it is read. The second attempt does not list it. */
 const attempts = 2;
@@ -45,6 +65,8 @@ export class RepositorySweep {
   readonly #graph: RepositoryGraph;
   /** Unreachable content that stays for now. */
   #waiting = 0;
+  /** The blobs of the manifests that are being removed. */
+  readonly #named = new NamedBlobs();
   /** The sizes of blobs that are being removed. */
   readonly #sizes = new Map<Digest, number>();
 
@@ -118,7 +140,7 @@ export class RepositorySweep {
     await graph.reach(dangling);
   }
 
-  /** Removes the unreachable manifests, then the unreachable blobs. */
+  /** Removes the unreachable manifests, each with the blobs that it alone names, then all other unreachable blobs. */
   async sweep(): Promise<void> {
     try {
       await this.#sweep();
@@ -128,7 +150,10 @@ export class RepositorySweep {
   }
 
   async #sweep(): Promise<void> {
-    const order = await removalOrderOf(this.#graph);
+    const order = await removalOrderOf(this.#graph, (digest, links) => {
+      if (links === 'corrupt') this.#named.forgetAll();
+      else if (links !== 'missing') this.#named.add(digest, links.blobs);
+    });
     for (const wave of order.waves()) {
       await this.#remove('manifest', wave);
       // A manifest of this wave is in use again but damaged: its links are unknown, so any blob may be one of them.
@@ -158,42 +183,73 @@ export class RepositorySweep {
     }
   }
 
-  async #remove(kind: 'manifest' | 'blob', digests: Iterable<Digest> | AsyncIterable<Digest>): Promise<void> {
-    const { registry, maintenance, dryRun, concurrency, report, onEvent } = this.#collection;
-    const repository = this.#repository;
-    const removals = mapAhead(digests, concurrency, async (digest) => {
-      // It may be reachable again: a client started to use a manifest that names it.
-      if (this.#graph.reached.has(digest)) return { digest, outcome: 'reached', tags: [] } as const;
-      const attachment = this.#graph.attachments.get(digest);
-      if (dryRun) return { digest, outcome: 'removed', tags: attachment?.tags } as const;
-      const unusedSince = this.#threshold();
-      if (kind === 'blob') {
-        const isGone = await maintenance.removeUnused(repository, digest, { unusedSince });
-        return { digest, outcome: isGone ? 'removed' : 'kept', tags: [] } as const;
-      }
-      const subjects = attachment?.subjects ?? [];
-      const { isGone, tags } = await removeManifest(registry, maintenance, {
-        repository,
-        digest,
-        subjects,
-        unusedSince,
-      });
-      return { digest, outcome: isGone ? 'removed' : 'kept', tags } as const;
-    });
-    for await (const { digest, outcome, tags = [] } of removals) {
+  async #remove(kind: GarbageKind, digests: Iterable<Digest> | AsyncIterable<Digest>): Promise<void> {
+    const { concurrency } = this.#collection;
+    const remove = (digest: Digest): Promise<Outcome> => this.#removeOne(kind, digest);
+    for await (const { digest, outcome, tags, blobs = [] } of mapAhead(digests, concurrency, remove)) {
       await this.#graph.giveWay();
-      for (const tag of tags) onEvent({ type: 'untagged', repository, tag, digest });
+      for (const tag of tags) this.#tell({ type: 'untagged', tag, digest });
       const size = this.#graph.manifests.get(digest)?.descriptor.size ?? this.#sizes.get(digest) ?? 0;
       if (kind === 'blob') this.#sizes.delete(digest);
       if (outcome === 'removed') {
-        addToTally(kind === 'manifest' ? report.manifests : report.blobs, size);
-        onEvent({ type: 'garbage', repository, kind, digest, size });
+        this.#note(kind, digest, size);
+        for (const blob of blobs) {
+          this.#collection.signal?.throwIfAborted();
+          this.#note('blob', blob.digest, blob.size);
+        }
       } else if (outcome === 'kept') {
         this.#waiting++;
-        onEvent({ type: 'kept', repository, kind, digest });
+        this.#tell({ type: 'kept', kind, digest });
         // Keep everything that it names. All of that is still there.
         if (kind === 'manifest') await this.#graph.reach([digest]);
       }
     }
+  }
+
+  async #removeOne(kind: GarbageKind, digest: Digest): Promise<Outcome> {
+    const { registry, maintenance, dryRun } = this.#collection;
+    const repository = this.#repository;
+    // It may be reachable again: a client started to use a manifest that names it.
+    if (this.#graph.reached.has(digest)) return { digest, outcome: 'reached', tags: [] };
+    const attachment = this.#graph.attachments.get(digest);
+    if (dryRun) return { digest, outcome: 'removed', tags: attachment?.tags ?? [] };
+    const unusedSince = this.#threshold();
+    if (kind === 'blob') {
+      const isGone = await maintenance.removeUnused(repository, digest, { unusedSince });
+      return { digest, outcome: isGone ? 'removed' : 'kept', tags: [] };
+    }
+    const subjects = attachment?.subjects ?? [];
+    const { isGone, tags } = await removeManifest(registry, maintenance, { repository, digest, subjects, unusedSince });
+    if (!isGone) return { digest, outcome: 'kept', tags };
+    return { digest, outcome: 'removed', tags, blobs: await this.#removeBlobsOf(digest) };
+  }
+
+  /** Removes the blobs that a removed manifest named, and nothing else. Those that stay for now are looked at later. */
+  async #removeBlobsOf(manifest: Digest): Promise<NamedBlob[]> {
+    const { maintenance } = this.#collection;
+    const { reached, manifests } = this.#graph;
+    const gone: NamedBlob[] = [];
+    for (const blob of this.#named.release(manifest)) {
+      const { digest } = blob;
+      if (reached.has(digest) || manifests.has(digest)) continue;
+      const unusedSince = this.#threshold();
+      try {
+        if (await maintenance.removeUnused(this.#repository, digest, { unusedSince })) gone.push(blob);
+      } catch (error) {
+        // The repository went with its last content.
+        if (!isRegistryError(error, 'NAME_UNKNOWN')) throw error;
+      }
+    }
+    return gone;
+  }
+
+  #note(kind: GarbageKind, digest: Digest, size: number): void {
+    const { report } = this.#collection;
+    addToTally(kind === 'manifest' ? report.manifests : report.blobs, size);
+    this.#tell({ type: 'garbage', kind, digest, size });
+  }
+
+  #tell(event: OwnEvent): void {
+    this.#collection.onEvent({ repository: this.#repository, ...event });
   }
 }

@@ -1,6 +1,7 @@
 // The order in which manifests may be removed while clients use the registry.
 import type { Digest } from '../../model/index.ts';
 
+import type { ManifestLinks } from './manifest-links.ts';
 import type { RepositoryGraph } from './repository-graph.ts';
 
 /**
@@ -94,12 +95,20 @@ export class RemovalOrder {
   }
 }
 
-/** Gives the removal order for all unreachable manifests of a graph. */
-export async function removalOrderOf(graph: RepositoryGraph): Promise<RemovalOrder> {
+/**
+ * Gives the removal order for all unreachable manifests of a graph.
+ *
+ * @param onLinks called with the links of each of these manifests; `missing` or `corrupt` if they cannot be known
+ */
+export async function removalOrderOf(
+  graph: RepositoryGraph,
+  onLinks?: (digest: Digest, links: ManifestLinks | 'missing' | 'corrupt') => void,
+): Promise<RemovalOrder> {
   const order = new RemovalOrder();
   const isUnreached = (digest: Digest): boolean => graph.manifests.has(digest) && !graph.reached.has(digest);
   for (const { descriptor } of graph.unreached()) {
     const links = await graph.linksOf(descriptor);
+    onLinks?.(descriptor.digest, links);
     const {
       blobs,
       manifests,

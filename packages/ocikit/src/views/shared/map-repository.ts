@@ -17,7 +17,7 @@ import { usageOf } from './usage.ts';
 import { watchContent } from './watched-content.ts';
 
 /** The methods of a maintenance that name no repository. */
-type WholeMethod = 'orphans' | 'problems' | 'removeOrphan' | 'usage';
+type WholeMethod = 'bookmark' | 'orphans' | 'problems' | 'removeOrphan' | 'usage';
 
 /**
  * Each method that names a repository: those of a registry, of its maintenance and of its history. A method that is
@@ -149,7 +149,7 @@ export function mapRepository(
 }
 
 /** The parts of a maintenance that no rule decides about, as they name no repository. */
-export interface WholeMaintenance extends Pick<Maintenance, Exclude<WholeMethod, 'problems' | 'usage'>> {
+export interface WholeMaintenance extends Pick<Maintenance, Exclude<WholeMethod, 'bookmark' | 'problems' | 'usage'>> {
   /** The repositories that the view shows; their content is its usage. */
   repositories(): AsyncIterable<string>;
   /** The uploads of all repositories that the view shows. */

@@ -239,6 +239,8 @@ function observedMaintenance(inner: Maintenance, watch: Watch): Maintenance {
         resultFrom: (removed) => ({ outcome: removed ? 'removed' : 'kept' }),
       }),
     orphans: (options) => watch.list('maintenance.orphans', {}, options, () => inner.orphans(options)),
+    // The notes of a collection for itself are of no interest.
+    bookmark: inner.bookmark,
     problems: (options) =>
       watch.list('maintenance.problems', {}, options, () => inner.problems?.(options) ?? nothing()),
     readManifest: (repository, digest, options) =>

@@ -36,6 +36,8 @@ export class PrivateDirectory {
   readonly temporary: string;
   /** When content was last used. The file exists only while no process writes to the root. */
   readonly usedTimes: string;
+  /** The place where a collection stopped. The file exists only while one runs, or after it was killed. */
+  readonly collection: string;
   /** Damaged files that were moved out of the way. */
   readonly quarantine: string;
   readonly #files: Files;
@@ -47,6 +49,7 @@ export class PrivateDirectory {
     this.uploads = join(this.path, 'uploads');
     this.temporary = join(this.path, 'tmp');
     this.usedTimes = join(this.path, 'used');
+    this.collection = join(this.path, 'collection');
     this.quarantine = join(this.path, 'quarantine');
     this.#files = files;
   }

@@ -118,9 +118,11 @@ export class UnsettledContent {
     return this.#settling;
   }
 
-  /** The files that need the journal. */
+  /** The files that need the journal, one layout after another. */
   all(): JournalledFile[] {
-    return [...this.#unsettled.values()];
+    const all: JournalledFile[] = [];
+    for (const files of this.#byDirectory.values()) for (const file of files) all.push(file);
+    return all;
   }
 
   /** The files of one layout that need the journal. */

@@ -20,10 +20,12 @@ import {
   readRegular,
   readRegularNow,
   sizeOfFile,
+  statsOfFile,
   unreadable,
 } from '../files/index.ts';
 import type { Layout } from '../index/index.ts';
 
+import { collectionBookmark } from './collection-bookmark.ts';
 import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
 import { entriesIn, filesOf, Orphans } from './orphans.ts';
 import { isInAnyRepository } from './state.ts';
@@ -64,9 +66,13 @@ export function layoutMaintenance(
       const layout = await open(repository, options);
       await layout.explore(repository);
       for await (const digest of page(blobsOf(layout, repository), options)) {
-        const size = storedSize(layout, repository, digest);
+        const path = layout.blobPath(digest);
+        // Nearly all blobs of a layout per repository have a file and no record: then one look is enough.
+        const stats = store.isShared ? undefined : statsOfFile(path);
+        const recorded = recordedSize(layout, repository, digest);
+        const size = recorded ?? (store.isShared ? undefined : (sizeOfJournalled(layout, digest) ?? stats?.size));
         if (size === undefined) continue;
-        yield { descriptor: blobDescriptor(digest, size), size, ...state.timesOf(layout.blobPath(digest)) };
+        yield { descriptor: blobDescriptor(digest, size), size, ...state.timesOf(path, stats) };
       }
     },
     async *uploads(repository, options = {}) {
@@ -98,6 +104,7 @@ export function layoutMaintenance(
         if (size !== undefined && !state.claims.isBeingWritten(path)) yield { digest, size, ...state.timesOf(path) };
       }
     },
+    bookmark: collectionBookmark(store),
     problems: () => store.problems(),
     async readManifest(repository, digest, options = {}) {
       const layout = await open(repository, options);
@@ -245,12 +252,19 @@ export function layoutMaintenance(
 
   /** Undefined if the repository does not have such a blob. A record is enough, even if the file is damaged. */
   function storedSize(layout: Layout, repository: string, digest: Digest): number | undefined {
-    const recorded = layout.repositories.get(repository)?.index.blobs.get(digest)?.size;
-    return recorded ?? (store.isShared ? undefined : sizeOfContent(layout, digest));
+    return recordedSize(layout, repository, digest) ?? (store.isShared ? undefined : sizeOfContent(layout, digest));
+  }
+
+  function recordedSize(layout: Layout, repository: string, digest: Digest): number | undefined {
+    return layout.repositories.get(repository)?.index.blobs.get(digest)?.size;
   }
 
   function sizeOfContent(layout: Layout, digest: Digest): number | undefined {
-    return store.journalledContent(layout, digest)?.size ?? sizeOfFile(layout.blobPath(digest));
+    return sizeOfJournalled(layout, digest) ?? sizeOfFile(layout.blobPath(digest));
+  }
+
+  function sizeOfJournalled(layout: Layout, digest: Digest): number | undefined {
+    return store.journalledContent(layout, digest)?.size;
   }
 
   function has(layout: Layout, repository: string, digest: Digest): boolean {

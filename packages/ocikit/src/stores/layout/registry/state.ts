@@ -1,5 +1,6 @@
 // State that the parts of a layout registry share, and their checks of content.
-import { renameSync, rmSync, statSync } from 'node:fs';
+import { renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 
 import { isMissing } from '../../disk/index.ts';
 import { blobDescriptor, createContent, createPartsContent, digestOf, splitDigest } from '../../../model/index.ts';
@@ -124,7 +125,7 @@ export class LayoutState {
     const path = layout.blobPath(digest);
     if (this.store.isShared && (await this.mentions.in(layout)).has(digest)) return;
     if (this.claims.isBeingWritten(path) || isInAnyRepository(layout, digest)) return;
-    rmSync(path, { force: true });
+    removeNow(path);
     this.used.forget(path);
     this.manifests.forget(path);
     await this.store.commits.noteRemoved(layout, digest);
@@ -275,10 +276,22 @@ export class LayoutState {
 
   /**
    * The times when a file was written and its content was last used. For a missing file only the use can be known.
+   *
+   * @param stats its stats, if the caller has just looked at it
    */
-  timesOf(path: string): { createdAt: Date; usedAt: Date } {
-    const { birthtimeMs, mtimeMs } = statsOf(path, statSync) ?? { birthtimeMs: 0, mtimeMs: 0 };
+  timesOf(path: string, stats: Stats | undefined = statsOf(path, statSync)): { createdAt: Date; usedAt: Date } {
+    const { birthtimeMs, mtimeMs } = stats ?? { birthtimeMs: 0, mtimeMs: 0 };
     return { createdAt: new Date(birthtimeMs || mtimeMs), usedAt: new Date(this.used.of(path, mtimeMs)) };
+  }
+}
+
+/** `rmSync` looks at the file first, which takes as long as the removal of a small one. */
+function removeNow(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (isMissing(error)) return;
+    rmSync(path, { force: true });
   }
 }
 

@@ -9,8 +9,14 @@ import type { HistoryFiles, Journal, Outcome, UnsettledContent } from '../journa
 const smallestFold = 4 * 1024 * 1024;
 /** Bytes of small files that the journal may have in addition. */
 const largestContent = 64 * 1024 * 1024;
-/** Layouts that are folded at a time for a collection, so that they share the threads and the new generation. */
-const batchSize = 16;
+/** Layouts that are folded for a collection between two rests. They share a new generation. */
+const batchSize = 64;
+/** Layouts of these that are folded at the same time. Pushes need the same threads. */
+const batchConcurrency = 8;
+/** The part of a batch's time that is work: its steps pause and wait by themselves. */
+const batchWork = 0.25;
+/** Files that are settled in one go before a generation is removed. A collection's fold may come in between. */
+const settledAtOnce = 64;
 /** Milliseconds without a push after which the indexes are written, so that other tools see the pushes. */
 const idleFold = 2000;
 /** The same for a large index; and the longest time for a small one while clients push elsewhere. */
@@ -57,6 +63,10 @@ export class Folding {
   /** Layouts that a collection waits for and that have not begun to be folded. */
   readonly #wanted = new Map<Layout, Wanted>();
   #batches: Promise<void> | undefined;
+  /** Counts folds, to tell which of two began later. */
+  #begun = 0;
+  /** When the last successful fold of each layout began, in this count. */
+  readonly #foldedAt = new WeakMap<Layout, number>();
   /** Resolves when what is being folded is done: a layout must not be folded twice at a time. */
   #turn: Promise<void> = Promise.resolve();
   /** Layouts that recovery could not open, by directory, and how to try again. */
@@ -154,7 +164,7 @@ export class Folding {
 
   /**
    * Writes the index of one layout, with everything that is committed now. It does not wait for a fold of all layouts,
-   * so it ends in bounded time under any load. While clients push, such folds take a fifth of the time.
+   * so it ends in bounded time under any load. While clients push, such folds rest in between.
    */
   foldOne(layout: Layout): Promise<void> {
     const wanted = this.#wanted.get(layout) ?? newWanted();
@@ -174,7 +184,7 @@ export class Folding {
             return this.#foldBatch();
           }),
         );
-        await throttle.rest(performance.now() - started);
+        await throttle.rest((performance.now() - started) * batchWork);
       }
     } finally {
       this.#batches = undefined;
@@ -191,11 +201,13 @@ export class Folding {
       // A generation without records of these layouts stays open.
       if (batch.some(([{ directory }]) => this.#options.based.has(directory))) await this.#rotate(journal);
       const frozen = this.#frozen.at(-1);
-      await Promise.all(
-        batch.map(([layout, { resolve, reject }]) =>
-          this.#foldIfDirty(layout, journal, frozen).then(() => resolve(), reject),
-        ),
-      );
+      const left = batch.values();
+      const fold = async (): Promise<void> => {
+        for (const [layout, { resolve, reject }] of left) {
+          await this.#foldIfDirty(layout, journal, frozen).then(() => resolve(), reject);
+        }
+      };
+      await Promise.all(Array.from({ length: batchConcurrency }, fold));
     } catch (error) {
       for (const [, { reject }] of batch) reject(error);
     }
@@ -247,6 +259,7 @@ export class Folding {
 
   async #foldAll(journal: Journal): Promise<void> {
     await this.#inTurn(() => this.#rotate(journal));
+    const since = this.#begun;
     // Generations left by a failed fold are replayed before this one, so they are removed with it.
     const frozen = this.#frozen.at(-1);
     let isWatching = false;
@@ -255,7 +268,11 @@ export class Folding {
       const layout = await opening.catch(() => undefined);
       if (layout === undefined) continue;
       try {
-        const isFolded = await this.#inTurn(() => this.#foldIfDirty(layout, journal, frozen));
+        const isFolded = await this.#inTurn(async () => {
+          // A collection has folded it, after the new generation began.
+          if ((this.#foldedAt.get(layout) ?? 0) > since) return false;
+          return this.#foldIfDirty(layout, journal, frozen);
+        });
         if (isFolded) await this.#options.files.throttle.pause(layoutPause);
       } catch (error) {
         // Another process may have taken the lock: then no layout can be written.
@@ -325,6 +342,7 @@ export class Folding {
   async foldLayout(layout: Layout, journal: Journal, frozen: number | undefined): Promise<void> {
     const { directory } = layout;
     this.#options.assertOwned();
+    const begun = ++this.#begun;
     await layout.fold(async (sha256) => {
       // An index must not name files that may be missing after a loss of power.
       await this.#options.unsettled.settle(this.#options.unsettled.filesOf(directory));
@@ -334,6 +352,7 @@ export class Folding {
     if (this.#options.based.has(directory)) {
       await journal.append({ records: [{ op: 'base', directory, sha256: layout.sha256 }] }, noOutcome);
     }
+    this.#foldedAt.set(layout, begun);
   }
 
   /**
@@ -348,7 +367,9 @@ export class Folding {
   ): Promise<void> {
     if (newest === undefined) return;
     const files = this.#options.unsettled.all().filter(({ generation }) => generation <= newest);
-    await this.#options.unsettled.settle(files);
+    for (let at = 0; at < files.length; at += settledAtOnce) {
+      await this.#options.unsettled.settle(files.slice(at, at + settledAtOnce));
+    }
     for (let oldest = generations[0]; oldest !== undefined && oldest <= newest; oldest = generations[0]) {
       await journal.remove(oldest);
       generations.shift();

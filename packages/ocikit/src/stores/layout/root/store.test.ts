@@ -1,6 +1,7 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
@@ -10,6 +11,7 @@ import { blobOf, emptyJson, imageOf, pushContent, pushImage } from '../../../tes
 import { openLayout, openLayouts } from '../index.ts';
 import type { LayoutRegistry, LayoutsOptions } from '../index.ts';
 
+import { Layout } from '../index/index.ts';
 import { HistoryFiles } from '../journal/index.ts';
 
 import { LayoutStore } from './store.ts';
@@ -404,6 +406,36 @@ describe('the removal of an unused manifest', () => {
     await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], ['app-1', 'app-2']);
     await registry.fold();
     await expectAfterCrash(['v1', 'v2', 'v3', 'v4'], ['app-1', 'app-2']);
+  });
+
+  test('is not repeated by a fold of all layouts that runs already, and loses nothing in a crash', async () => {
+    const registry = await withChanges();
+    const last = names.at(-1) ?? '';
+    const folded: string[] = [];
+    let removing: Promise<boolean | undefined> | undefined;
+    let isTagged = false;
+    const fold = Reflect.get(Layout.prototype, 'fold');
+    vi.spyOn(Layout.prototype, 'fold').mockImplementation(async function (this: Layout, beforeRename) {
+      folded.push(this.directory);
+      if (removing === undefined) {
+        // A collection asks for the last layout while the first one is folded.
+        removing = remove(registry, last);
+        await pause(100);
+      }
+      if (folded.slice(0, -1).includes(last) && !isTagged) {
+        isTagged = true;
+        await tagAll(registry, 'v3');
+      }
+      return fold.call(this, beforeRename);
+    });
+    await registry.fold();
+    expect(await removing).toBe(true);
+    expect(isTagged).toBe(true);
+    expect(folded.toSorted()).toEqual(names);
+    await expectAfterCrash(['v1', 'v2', 'v3'], [last]);
+    await registry.fold();
+    expect((await readdir(join(dir, '.ocikit'))).filter((name) => name.startsWith('journal-'))).toEqual([]);
+    await expectAfterCrash(['v1', 'v2', 'v3'], [last]);
   });
 
   test('writes no index if none on the disk names the manifest', async () => {

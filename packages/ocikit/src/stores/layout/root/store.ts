@@ -299,6 +299,11 @@ export class LayoutStore {
     }
   }
 
+  /** True if this process is the one that writes. */
+  get isWriter(): boolean {
+    return this.#journal !== undefined && this.#closing === undefined;
+  }
+
   /** True if a process writes to the root, or may do so. */
   hasWriter(): Promise<boolean> {
     return this.#lock === undefined ? RootLock.isHeld(this.private.path) : Promise.resolve(true);
