@@ -5,18 +5,22 @@ import {
   manifestMediaTypes,
   mediaTypes,
   parseMediaType,
+  RegistryError,
   splitDigest,
   wrongDigest,
 } from '../../../model/index.ts';
 import type { Descriptor, Digest, Manifest } from '../../../model/index.ts';
 import { lengthIn } from '../../wire/index.ts';
-import { digestIn, fieldsIn, loadPart } from '../shared/index.ts';
+import { digestIn, fieldsIn, loadPart, redactUrl } from '../shared/index.ts';
 import type { ClientResponse } from '../shared/index.ts';
 
 import { schema1MediaTypes } from './schema1-media-types.ts';
 
 /** Bytes of a manifest that is read. Registries take 4 MiB, as the specification asks for, and some take more. */
 export const maxManifestSize: number = 16 * 1024 * 1024;
+
+/** Bytes at the beginning of a manifest in which its first brace has to be. */
+const maxMargin = 1024;
 
 /** The `Accept` header: all types that are known here, and any other that a registry has. */
 export const acceptManifests: string = [...manifestMediaTypes, ...Object.values(schema1MediaTypes), '*/*'].join(', ');
@@ -42,7 +46,8 @@ export function descriptorIn(response: ClientResponse, requested: Digest | undef
  * Reads the manifest in the response to a GET, and verifies it.
  *
  * @param requested the digest that it was requested by; undefined: it was requested by a tag
- * @throws RegistryError DIGEST_INVALID if it has another digest than the requested one, or than the response names
+ * @throws RegistryError DIGEST_INVALID if it has another digest than the requested one, or than the response names;
+ * UNKNOWN if nothing names its digest, and it is no JSON object
  */
 export async function readManifest(response: ClientResponse, requested: Digest | undefined): Promise<Manifest> {
   const sent = await response.bytes(maxManifestSize);
@@ -50,9 +55,21 @@ export async function readManifest(response: ClientResponse, requested: Digest |
   const isSigned = mediaTypeIn(response) === schema1MediaTypes.signed;
   const bytes = isSigned ? (await loadPart(import('./schema1.ts'), undefined)).unwrapSchema1(sent) : sent;
   for (const digest of [requested, said]) if (digest !== undefined) assertDigest(bytes, digest);
-  const digest = requested ?? said ?? digestOf(bytes);
+  const digest = requested ?? said ?? digestOfJson(response, bytes);
   const mediaType = isSigned ? schema1MediaTypes.unsigned : (mediaTypeIn(response) ?? mediaTypeOf(bytes));
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+}
+
+/** The digest of what nothing else verifies: the page of a login, or encoded bytes, must not become a tag's manifest. */
+function digestOfJson(response: ClientResponse, bytes: Uint8Array): Digest {
+  if (new TextDecoder().decode(bytes.subarray(0, maxMargin)).trimStart().startsWith('{')) return digestOf(bytes);
+  const { url, headers } = response;
+  const named = ['content-type', 'content-encoding'].map((name) => [name, headers.get(name)] as const);
+  const said = named.filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${value?.slice(0, 100)}`);
+  throw new RegistryError(
+    'UNKNOWN',
+    `the answer of ${redactUrl(url)} is no manifest: it is no JSON object (${said.join(', ') || 'without a type'})`,
+  );
 }
 
 function assertDigest(bytes: Uint8Array, expected: Digest): void {
