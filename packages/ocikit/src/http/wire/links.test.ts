@@ -47,6 +47,12 @@ test.each([
   ['https://example.com/a?n=1&last=b;rel="next"', 'https://example.com/a?n=1&last=b'],
   ['/a?n=1&last=b', '/a?n=1&last=b'],
   ['</a>; rel=prev', undefined],
+  ["</a>; rel='next'", '/a'],
+  ["</a>; rel='last next'; title='x'", '/a'],
+  ['next page', null],
+  ['</a', null],
+  ['</a>; rel=prev, what is this', null],
+  [', ,', undefined],
   ['', undefined],
 ])('the header %s leads to %s', (header, target) => {
   expect(parseNextLink(header)).toBe(target);

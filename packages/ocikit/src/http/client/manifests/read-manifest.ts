@@ -29,8 +29,8 @@ export const acceptManifests: string = [...manifestMediaTypes, ...Object.values(
  * The descriptor of a manifest, from the response to a HEAD.
  *
  * @param requested the digest that it was requested by; undefined: it was requested by a tag
- * @returns undefined if the response lacks a part of it: ECR names no digest, and an envelope has another size than
- * its content
+ * @returns undefined if the response lacks a part of it: ECR names no digest, an envelope has another size than its
+ * content, and some proxies say 0 of each response to a HEAD
  * @throws RegistryError DIGEST_INVALID if the response is about another manifest
  */
 export function descriptorIn(response: ClientResponse, requested: Digest | undefined): Descriptor | undefined {
@@ -38,7 +38,7 @@ export function descriptorIn(response: ClientResponse, requested: Digest | undef
   const digest = requested ?? said;
   const mediaType = mediaTypeIn(response);
   const size = lengthIn(response);
-  if (digest === undefined || mediaType === undefined || size === undefined) return undefined;
+  if (digest === undefined || mediaType === undefined || size === undefined || size === 0) return undefined;
   return mediaType === schema1MediaTypes.signed ? undefined : { mediaType, digest, size };
 }
 

@@ -93,11 +93,18 @@ function isUnserved(error: unknown): boolean {
 }
 
 function nextOf(transport: Transport, url: URL, { response }: Page): URL | undefined {
-  const target = parseNextLink(response.headers.get('link') ?? '');
+  const { base } = transport;
+  const header = response.headers.get('link') ?? '';
+  const target = parseNextLink(header);
   if (target === undefined) return undefined;
-  const next = givenUrl(target, url, transport.base);
+  if (target === null) {
+    throw transport.wrongResponse(response, `has a Link that cannot be read: ${JSON.stringify(header.slice(0, 300))}`);
+  }
+  const next = givenUrl(target, url, base);
+  // A registry behind a proxy may not be told its port.
+  if (next?.port === '' && next.hostname === base.hostname && next.protocol === base.protocol) next.port = base.port;
   // Another host would be given credentials that belong to this one.
-  if (next?.origin !== transport.base.origin || !isSafe(next, transport.base)) {
+  if (next?.origin !== base.origin || !isSafe(next, base)) {
     throw transport.wrongResponse(response, 'leads to a next page on another host, which is not followed');
   }
   return next;
