@@ -57,3 +57,10 @@ test.each([
 ])('the header %s leads to %s', (header, target) => {
   expect(parseNextLink(header)).toBe(target);
 });
+
+test.each(["; a='b'", '; a="b"', '; a=b', '; a', ' ', ",</a>; rel='x"])(
+  'a long header of %j that does not end as a link is no work',
+  (part) => {
+    expect(parseNextLink(`</a>${part.repeat(5000)};`)).toBeNull();
+  },
+);

@@ -6,8 +6,8 @@ export function formatNextLink(path: string, query: URLSearchParams): string {
 }
 
 /** A target and its parameters, up to the next comma. Some registries write the target without brackets. */
-const link = /[\s,]*(?:<([^>]*)>|([^\s<>;,]+))((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s;,"]*))?)*)\s*(?=,|$)/y;
-const parameter = /;\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|('[^']*'|[^\s;,"]*)))?/g;
+const link = /[\s,]*(?:<([^>]*)>|([^\s<>;,]+))((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|(?!')[^\s;,"]*))?)*)\s*(?=,|$)/y;
+const parameter = /;\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|('[^']*'|(?!')[^\s;,"]*)))?/g;
 
 /**
  * Returns the target of the next page in a `Link` header; undefined on the last page. The inverse of {@link
