@@ -6,7 +6,8 @@ export function formatNextLink(path: string, query: URLSearchParams): string {
 }
 
 /** A target and its parameters, up to the next comma. Some registries write the target without brackets. */
-const link = /[\s,]*(?:<([^>]*)>|([^\s<>;,]+))((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|(?!')[^\s;,"]*))?)*)\s*(?=,|$)/y;
+const link =
+  /[\s,]*(?:<([^>]*)>|([^\s<>;,]+))((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|(?!')[^\s;,"]*))?)*)\s*(?=,|$)/y;
 const parameter = /;\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|('[^']*'|(?!')[^\s;,"]*)))?/g;
 
 /**

@@ -156,7 +156,10 @@ describe('where credentials are looked for', () => {
     ['a file that is not JSON', '{'],
     ['a file of another kind', []],
     ['a malformed entry', { auths: { 'example.com': { auth: 7 } } }],
-    ['two entries that contradict each other', { auths: { 'https://example.com': auth('a:b'), 'http://example.com': auth('c:d') } }],
+    [
+      'two entries that contradict each other',
+      { auths: { 'https://example.com': auth('a:b'), 'http://example.com': auth('c:d') } },
+    ],
     ['a helper that fails', { credsStore: 'broken' }],
   ])('%s is passed over if a later place has credentials, and else is an error', async (_, content) => {
     await helper('broken', 'echo locked; exit 1');
