@@ -3,7 +3,7 @@ import { formatPlatform, hasUrls, isManifestMediaType, isRegistryError, Registry
 import type { CallOptions, Descriptor, Digest, Platform } from '../../model/index.ts';
 
 import type { ImageSource } from '../content/index.ts';
-import { normalizePlatform } from '../platform/index.ts';
+import { assertPlatforms, normalizePlatform } from '../platform/index.ts';
 import { asIndex, blobsOf, createRef, platformOf } from '../ref/index.ts';
 import type { Index, Ref } from '../ref/index.ts';
 
@@ -26,7 +26,7 @@ export async function selectPlatforms(
   depth: number,
   call: CallOptions,
 ): Promise<Ref> {
-  assertSelection(selection);
+  if (selection !== 'all' && selection !== 'present') assertPlatforms(selection, "'all', 'present', or ");
   if (ref.kind === 'image' || selection === 'all') return ref;
   const found = new Set<Platform>();
   const selected = await selectIn(ref, selection, depth, { call, found });
@@ -39,18 +39,6 @@ export async function selectPlatforms(
     selection === 'present'
       ? `the source has no image of the index ${digest}`
       : `the index ${digest} has no entry for ${wanted}: it has ${platformsOf(ref)}`,
-  );
-}
-
-function assertSelection(selection: unknown): asserts selection is PlatformSelection {
-  if (selection === 'all' || selection === 'present') return;
-  const isPlatform = (one: unknown): boolean =>
-    typeof one === 'object' && one !== null && 'os' in one && 'architecture' in one;
-  if (Array.isArray(selection) && selection.length > 0 && selection.every(isPlatform)) return;
-  throw new RegistryError(
-    'UNSUPPORTED',
-    `platforms is ${JSON.stringify(selection)?.slice(0, 100)}: use 'all', 'present', or a list of platforms such as ` +
-      "parsePlatform('linux/amd64')",
   );
 }
 
