@@ -31,7 +31,7 @@ export function assertPlatforms(platforms: unknown, others = ''): asserts platfo
   if (Array.isArray(platforms) && platforms.length > 0 && platforms.every(isPlatform)) return;
   throw new RegistryError(
     'UNSUPPORTED',
-    `platforms is ${JSON.stringify(platforms)?.slice(0, 100)}: use ${others}a list of platforms such as ` +
+    `platforms is ${String(JSON.stringify(platforms)).slice(0, 100)}: use ${others}a list of platforms such as ` +
       "parsePlatform('linux/amd64')",
   );
 }

@@ -66,7 +66,7 @@ async function selectIn(
     }
     let wanted = selection === 'present' ? undefined : wantedBy(selection, entry.platform, entry);
     const isWanted = wanted === undefined || wanted.length > 0;
-    // What is not named as wanted may be missing: an attestation, or an entry that does not name its platform.
+    // An attestation may be missing, and an entry that does not name its platform.
     const mayLack = selection === 'present' || wanted === undefined;
     let child = isWanted ? await childOf(index, entry, selection, mayLack, call) : undefined;
     if (selection !== 'present' && wanted === undefined && child?.kind === 'image') {

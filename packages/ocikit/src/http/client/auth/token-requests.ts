@@ -243,9 +243,9 @@ function textIn(fields: Readonly<Record<string, unknown>>, name: string): string
 
 /**
  * Milliseconds for which a token has been valid when it comes: some servers give the same token out several times.
- * They are measured by the server's own clock, which may differ from this one. A token that would be no longer used when
- * it comes was issued now: some servers give the year 1, or a time in another zone. If it was not, it is refused, and
- * another one is requested.
+ * They are measured by the server's own clock, which may differ from this one. A token that would be no longer used
+ * when it comes was issued now: some servers give the year 1, or a time in another zone. If it was not, it is refused,
+ * and another one is requested.
  *
  * @param used milliseconds for which the token is used
  */

@@ -60,7 +60,7 @@ export async function readManifest(response: ClientResponse, requested: Digest |
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }
 
-/** The digest of what nothing else verifies: the page of a login, or encoded bytes, must not become a tag's manifest. */
+/** The digest of bytes that nothing else verifies: neither a login's page nor encoded bytes are a tag's manifest. */
 function digestOfJson(response: ClientResponse, bytes: Uint8Array): Digest {
   if (new TextDecoder().decode(bytes.subarray(0, maxMargin)).trimStart().startsWith('{')) return digestOf(bytes);
   const { url, headers } = response;
