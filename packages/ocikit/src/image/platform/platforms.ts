@@ -29,9 +29,10 @@ export function assertPlatforms(platforms: unknown, others = ''): asserts platfo
   const isPlatform = (one: unknown): boolean =>
     typeof one === 'object' && one !== null && 'os' in one && 'architecture' in one;
   if (Array.isArray(platforms) && platforms.length > 0 && platforms.every(isPlatform)) return;
+  const shown = JSON.stringify(platforms) as string | undefined;
   throw new RegistryError(
     'UNSUPPORTED',
-    `platforms is ${String(JSON.stringify(platforms)).slice(0, 100)}: use ${others}a list of platforms such as ` +
+    `platforms is ${shown?.slice(0, 100)}: use ${others}a list of platforms such as ` +
       "parsePlatform('linux/amd64')",
   );
 }
