@@ -108,7 +108,7 @@ export class AttemptedRequest {
       const error = await this.#refusal(response, own);
       // A body that is used up cannot be sent again with an Authorization.
       if (!own || sent === maxAuthorizations || !this.#isRepeatable) throw error;
-      const challenges = challengesOf(response, authorization);
+      const challenges = challengesOf(response);
       if (challenges.length === 0) {
         // To a stranger, some registries hide what is private.
         if (authorization !== undefined || ![401, 403, 404].includes(response.status)) throw error;
@@ -255,9 +255,8 @@ function challenged(failure: unknown, { challenge }: HttpError): never {
 }
 
 /** The challenges of a response that another Authorization can change. RFC 6750, section 3.1. */
-function challengesOf({ status, headers }: ClientResponse, sent: Authorization | undefined): readonly string[] {
+function challengesOf({ status, headers }: ClientResponse): readonly string[] {
   const header = headers.get('www-authenticate');
   if (header === null) return [];
-  const isForbidden = status === 403 && (sent === undefined || header.includes('insufficient_scope'));
-  return status === 401 || isForbidden ? [header] : [];
+  return status === 401 || (status === 403 && header.includes('insufficient_scope')) ? [header] : [];
 }
