@@ -16,9 +16,6 @@ const deleted = [200, 202, 204];
 /** Statuses of registries that delete no tags, whatever code they give. Distribution specification, "Deleting tags". */
 const refusesTags: ReadonlySet<number> = new Set([400, 405]);
 
-/** Codes that are about this request, even with the status of such a registry. */
-const aboutTheRequest: ReadonlySet<string> = new Set(['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'UNAUTHORIZED', 'DENIED']);
-
 /** The `Deleter` of a registry. Distribution specification, "Content Management". */
 export function clientDeleter(
   transport: Transport,
@@ -80,9 +77,9 @@ export function clientDeleter(
       try {
         await remove(url, repository, 'MANIFEST_UNKNOWN', options, headers);
       } catch (error) {
-        if (!(error instanceof HttpError && refusesTags.has(error.status)) || aboutTheRequest.has(error.code)) {
-          throw error;
-        }
+        // With a code such as NAME_UNKNOWN, the registry deletes tags, but has not this one.
+        const isRefused = error instanceof HttpError && refusesTags.has(error.status);
+        if (!isRefused || error.code.endsWith('_UNKNOWN')) throw error;
         throw renamed(error, 'UNSUPPORTED');
       }
     },

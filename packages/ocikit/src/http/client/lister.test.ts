@@ -173,32 +173,27 @@ describe('a list', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test.each([
-    '</v2/a/tags/list?last=b>',
-    "</v2/a/tags/list?last=b>; rel='next'",
-    '/v2/a/tags/list?last=b; rel="next"',
-    '<http://127.0.0.1/v2/a/tags/list?last=b>; rel="next"',
-  ])('goes on at the Link %s', async (link) => {
-    const { tags, asked } = await listing(({ searchParams }) =>
-      searchParams.has('last') ? { body: { tags: ['c'] } } : { body: { tags: ['a', 'b'] }, link },
-    );
-    expect(await tags()).toEqual(['a', 'b', 'c']);
-    expect(asked).toEqual(['/v2/a/tags/list?n=1000', '/v2/a/tags/list?last=b']);
-  });
-
-  test.each(['next page', '</v2/a/tags/list?last=b', '"</v2/a/tags/list?last=b>"; rel="next"'])(
-    'with the Link %s, which cannot be read, is an error that shows it',
+  test.each(['</v2/a/tags/list?last=b>', "</v2/a/tags/list?last=b>; rel='next'"])(
+    'goes on at the Link %s',
     async (link) => {
-      const { tags } = await listing(() => ({ body: { tags: ['a', 'b'] }, link }));
-      const error = await failureOf(tags());
-      expect(error).toMatchObject({ code: 'UNKNOWN' });
-      expect(String(error)).toContain(`has a Link that cannot be read: ${JSON.stringify(link)}`);
+      const { tags, asked } = await listing(({ searchParams }) =>
+        searchParams.has('last') ? { body: { tags: ['c'] } } : { body: { tags: ['a', 'b'] }, link },
+      );
+      expect(await tags()).toEqual(['a', 'b', 'c']);
+      expect(asked).toEqual(['/v2/a/tags/list?n=1000', '/v2/a/tags/list?last=b']);
     },
   );
 
-  test('that is an error with the status 200 is no empty list', async () => {
-    const { tags } = await listing(() => ({ body: { errors: [{ code: 'NAME_UNKNOWN' }] } }));
-    expect(await failureOf(tags())).toMatchObject({ code: 'UNKNOWN' });
+  test.each([
+    '/v2/a/tags/list?last=b; rel="next"',
+    'next page',
+    '</v2/a/tags/list?last=b',
+    '"</v2/a/tags/list?last=b>"; rel="next"',
+  ])('with the Link %s, which cannot be read, is an error that shows it', async (link) => {
+    const { tags } = await listing(() => ({ body: { tags: ['a', 'b'] }, link }));
+    const error = await failureOf(tags());
+    expect(error).toMatchObject({ code: 'UNKNOWN' });
+    expect(String(error)).toContain(`has the Link ${link}, which is not followed`);
   });
 
   test('sends nothing to another host', async () => {

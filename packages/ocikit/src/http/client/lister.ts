@@ -131,9 +131,9 @@ async function* inOrder(
   if (held !== undefined) yield* held.toSorted();
 }
 
-/** The names of a page. Some registries say `null` for an empty list, and some proxies give errors the status 200. */
+/** The names of a page. Some registries say `null` for an empty list. */
 function namesIn(transport: Transport, { response, body }: Page, field: NameList['field']): readonly string[] {
-  const found = body[field] ?? ('errors' in body ? undefined : []);
+  const found = body[field] ?? [];
   if (!Array.isArray(found) || !found.every((name) => typeof name === 'string')) {
     throw transport.wrongResponse(response, `has no list of ${field}`);
   }

@@ -134,7 +134,7 @@ describe("a tag's answer that names no digest, through a fetch that does not dec
     for (const call of [client.getTag('a', 'v1'), client.resolveTag('a', 'v1')]) {
       const error = await failureOf(call);
       expect(error).toMatchObject({ code: 'UNKNOWN' });
-      expect(String(error)).toContain(`/v2/a/manifests/v1 is no manifest: it is `);
+      expect(String(error)).toContain(`/v2/a/manifests/v1 is not JSON`);
     }
   });
 });

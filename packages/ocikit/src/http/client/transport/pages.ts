@@ -93,19 +93,13 @@ function isUnserved(error: unknown): boolean {
 }
 
 function nextOf(transport: Transport, url: URL, { response }: Page): URL | undefined {
-  const { base } = transport;
-  const header = response.headers.get('link') ?? '';
-  const target = parseNextLink(header);
+  const link = response.headers.get('link') ?? '';
+  const target = parseNextLink(link);
   if (target === undefined) return undefined;
-  if (target === null) {
-    throw transport.wrongResponse(response, `has a Link that cannot be read: ${JSON.stringify(header.slice(0, 300))}`);
-  }
-  const next = givenUrl(target, url, base);
-  // A registry behind a proxy may not be told its port.
-  if (next?.port === '' && next.hostname === base.hostname && next.protocol === base.protocol) next.port = base.port;
+  const next = givenUrl(target, url, transport.base);
   // Another host would be given credentials that belong to this one.
-  if (next?.origin !== base.origin || !isSafe(next, base)) {
-    throw transport.wrongResponse(response, 'leads to a next page on another host, which is not followed');
+  if (next?.origin !== transport.base.origin || !isSafe(next, transport.base)) {
+    throw transport.wrongResponse(response, `has the Link ${link.slice(0, 300)}, which is not followed`);
   }
   return next;
 }
