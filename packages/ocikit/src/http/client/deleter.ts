@@ -78,8 +78,7 @@ export function clientDeleter(
         await remove(url, repository, 'MANIFEST_UNKNOWN', options, headers);
       } catch (error) {
         // With a code such as NAME_UNKNOWN, the registry deletes tags, but has not this one.
-        const isRefused = error instanceof HttpError && refusesTags.has(error.status);
-        if (!isRefused || error.code.endsWith('_UNKNOWN')) throw error;
+        if (!(error instanceof HttpError && refusesTags.has(error.status)) || /_UNKNOWN/.test(error.code)) throw error;
         throw renamed(error, 'UNSUPPORTED');
       }
     },

@@ -71,7 +71,7 @@ export async function requestToken(
   const [first, otherwise] = formsOf(request);
   const began = Date.now();
   let { response, info } = await send(first, request, options, signal);
-  if (otherwise !== undefined && [404, 405, 501].includes(response.status)) {
+  if (otherwise !== undefined && (response.status === 404 || response.status === 405)) {
     await response.discard();
     options.onTokenRequest?.(info);
     ({ response, info } = await send(otherwise, request, options, signal));
