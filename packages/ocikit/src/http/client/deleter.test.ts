@@ -78,6 +78,13 @@ describe('deleting', () => {
     expect(count).toBe(2);
   });
 
+  test.each(['NAME_UNKNOWN', 'MANIFEST_UNKNOWN'])('is refused for the reason that is given: %s', async (code) => {
+    const transport = await transportTo((_, response) => {
+      response.writeHead(400).end(JSON.stringify({ errors: [{ code, message: 'as zot answers' }] }));
+    });
+    expect(await failureOf(deleterOf(transport).deleteTag('a', 'v1'))).toMatchObject({ code });
+  });
+
   test('is not tried where the registry does not allow it', async () => {
     let count = 0;
     const transport = await transportTo((_, response) => {

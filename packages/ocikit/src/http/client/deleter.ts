@@ -77,7 +77,8 @@ export function clientDeleter(
       try {
         await remove(url, repository, 'MANIFEST_UNKNOWN', options, headers);
       } catch (error) {
-        if (!(error instanceof HttpError && refusesTags.has(error.status))) throw error;
+        // With a code such as NAME_UNKNOWN, the registry deletes tags, but has not this one.
+        if (!(error instanceof HttpError && refusesTags.has(error.status)) || /_UNKNOWN/.test(error.code)) throw error;
         throw renamed(error, 'UNSUPPORTED');
       }
     },

@@ -173,6 +173,29 @@ describe('a list', () => {
     expect(asked).toHaveLength(1);
   });
 
+  test.each(['</v2/a/tags/list?last=b>', "</v2/a/tags/list?last=b>; rel='next'"])(
+    'goes on at the Link %s',
+    async (link) => {
+      const { tags, asked } = await listing(({ searchParams }) =>
+        searchParams.has('last') ? { body: { tags: ['c'] } } : { body: { tags: ['a', 'b'] }, link },
+      );
+      expect(await tags()).toEqual(['a', 'b', 'c']);
+      expect(asked).toEqual(['/v2/a/tags/list?n=1000', '/v2/a/tags/list?last=b']);
+    },
+  );
+
+  test.each([
+    '/v2/a/tags/list?last=b; rel="next"',
+    'next page',
+    '</v2/a/tags/list?last=b',
+    '"</v2/a/tags/list?last=b>"; rel="next"',
+  ])('with the Link %s, which cannot be read, is an error that shows it', async (link) => {
+    const { tags } = await listing(() => ({ body: { tags: ['a', 'b'] }, link }));
+    const error = await failureOf(tags());
+    expect(error).toMatchObject({ code: 'UNKNOWN' });
+    expect(String(error)).toContain(`has the Link ${link}, which is not followed`);
+  });
+
   test('sends nothing to another host', async () => {
     let count = 0;
     const elsewhere = await listen((_, response) => {

@@ -38,11 +38,26 @@ test.each([
   ['</first>; rel="first", </a,b>; rel=next', '/a,b'],
   [', ,</a>; rel=next', '/a'],
   ['</a>; rel=prev; rel=next', undefined],
-  ['</a>', undefined],
-  ['</a>; title="rel=next"', undefined],
-  ['/a; rel=next', undefined],
+  ['</a>', '/a'],
+  ['</a>; title="rel=next"', '/a'],
+  ['</a>; rel=""', undefined],
+  ['</a>, </b>; rel=prev', undefined],
+  ['</b>; rel=prev, </a>', '/a'],
+  ['/a?n=1; rel=next', null],
   ['</a>; rel=prev', undefined],
+  ["</a>; rel='next'", '/a'],
+  ['next page', null],
+  ['</a', null],
+  ['</a>; rel=prev, what is this', null],
+  [', ,', undefined],
   ['', undefined],
 ])('the header %s leads to %s', (header, target) => {
   expect(parseNextLink(header)).toBe(target);
 });
+
+test.each(["; a='b'", '; a="b"', '; a=b', '; a', ' ', ",</a>; rel='x"])(
+  'a long header of %j that does not end as a link is no work',
+  (part) => {
+    expect(parseNextLink(`</a>${part.repeat(5000)};`)).toBeNull();
+  },
+);

@@ -1,4 +1,5 @@
 // Compares platforms: whether an image for one runs on another, and which image fits best.
+import { RegistryError } from '../../model/index.ts';
 import type { Platform } from '../../model/index.ts';
 
 const architectures: Readonly<Record<string, string>> = {
@@ -17,6 +18,24 @@ const operatingSystems: Readonly<Record<string, string>> = { macos: 'darwin' };
 
 /** The variant of an architecture if none is given. */
 const baseVariants: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8', arm: 'v7' };
+
+/**
+ * Checks the platforms that a caller gives.
+ *
+ * @param others the other values that the option takes, for the error
+ * @throws RegistryError UNSUPPORTED if they are no list of platforms, or an empty one
+ */
+export function assertPlatforms(platforms: unknown, others = ''): asserts platforms is readonly Platform[] {
+  const isPlatform = (one: unknown): boolean =>
+    typeof one === 'object' && one !== null && 'os' in one && 'architecture' in one;
+  if (Array.isArray(platforms) && platforms.length > 0 && platforms.every(isPlatform)) return;
+  const shown = JSON.stringify(platforms) as string | undefined;
+  throw new RegistryError(
+    'UNSUPPORTED',
+    `platforms is ${shown?.slice(0, 100)}: use ${others}a list of platforms such as ` +
+      "parsePlatform('linux/amd64')",
+  );
+}
 
 /** Converts a platform to Go's names: `Linux/x86_64` becomes `linux/amd64`, and `arm64/v8` becomes `arm64`. */
 export function normalizePlatform(platform: Partial<Platform>): Platform {

@@ -148,6 +148,34 @@ describe('the platforms of a push', () => {
     expect(digests).toEqual([digestOf(arm64), digestOf(ofArm)]);
   });
 
+  test('need no attestation that is not there, nor an entry without a platform', async () => {
+    const [ofAmd, ofArm] = [attestationOf(amd64), attestationOf(arm64)];
+    const manifests = [
+      { ...amd64.descriptor, platform: amd64.platform },
+      { ...arm64.descriptor, platform: arm64.platform },
+      attested(amd64, ofAmd),
+      attested(arm64, ofArm),
+      armv7.descriptor,
+    ];
+    const index = manifestOf({ schemaVersion: 2, manifests }, { mediaType: mediaTypes.imageIndex });
+    const { digests } = await pushed(await savedWith(index, amd64), [parsePlatform('linux/amd64')]);
+    expect(digests).toEqual([digestOf(amd64)]);
+    const error = expect(pushed(await savedWith(index, amd64), [parsePlatform('linux/arm64')])).rejects;
+    await error.toMatchObject({
+      code: 'MANIFEST_UNKNOWN',
+      message: expect.stringContaining(digestOf(arm64)) as unknown,
+    });
+  });
+
+  test.each([['some'], [{}], [[]], [['linux/amd64']], [null], [[null]]])('cannot be %j', async (wrong) => {
+    const platforms = wrong as unknown as 'all';
+    for (const ref of [await savedWith(indexOf([amd64]), amd64), await savedWith(amd64, amd64)]) {
+      const error = expect(push(createMemoryRegistry(), 'a', ref, { platforms })).rejects;
+      await error.toMatchObject({ code: 'UNSUPPORTED' });
+      await error.toThrow(`platforms is ${JSON.stringify(wrong)}: use 'all', 'present'`);
+    }
+  });
+
   test('that an index does not have are named in the error, beside those that it has', async () => {
     const ref = await savedWith(indexOf([amd64, arm64]), amd64, arm64);
     const wanted = ['linux/amd64', 'linux/s390x'].map(parsePlatform);

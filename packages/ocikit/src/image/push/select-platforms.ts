@@ -3,7 +3,7 @@ import { formatPlatform, hasUrls, isManifestMediaType, isRegistryError, Registry
 import type { CallOptions, Descriptor, Digest, Platform } from '../../model/index.ts';
 
 import type { ImageSource } from '../content/index.ts';
-import { normalizePlatform } from '../platform/index.ts';
+import { assertPlatforms, normalizePlatform } from '../platform/index.ts';
 import { asIndex, blobsOf, createRef, platformOf } from '../ref/index.ts';
 import type { Index, Ref } from '../ref/index.ts';
 
@@ -17,7 +17,8 @@ const aboutAnnotation = 'vnd.docker.reference.digest';
  * Gives an index without the entries that are not selected. It has another digest, unless all entries stay. An
  * attestation stays with its image.
  *
- * @throws RegistryError MANIFEST_UNKNOWN if no entry is left, or none is for one of the platforms
+ * @throws RegistryError MANIFEST_UNKNOWN if no entry is left, or none is for one of the platforms; UNSUPPORTED if the
+ * selection is none
  */
 export async function selectPlatforms(
   ref: Ref,
@@ -25,6 +26,7 @@ export async function selectPlatforms(
   depth: number,
   call: CallOptions,
 ): Promise<Ref> {
+  if (selection !== 'all' && selection !== 'present') assertPlatforms(selection, "'all', 'present', or ");
   if (ref.kind === 'image' || selection === 'all') return ref;
   const found = new Set<Platform>();
   const selected = await selectIn(ref, selection, depth, { call, found });
@@ -64,7 +66,9 @@ async function selectIn(
     }
     let wanted = selection === 'present' ? undefined : wantedBy(selection, entry.platform, entry);
     const isWanted = wanted === undefined || wanted.length > 0;
-    let child = isWanted ? await childOf(index, entry, selection, call) : undefined;
+    // An attestation may be missing, and an entry that does not name its platform.
+    const mayLack = selection === 'present' || wanted === undefined;
+    let child = isWanted ? await childOf(index, entry, selection, mayLack, call) : undefined;
     if (selection !== 'present' && wanted === undefined && child?.kind === 'image') {
       wanted = wantedBy(selection, await platformOf(child, call), entry);
       if (wanted?.length === 0) child = undefined;
@@ -87,13 +91,17 @@ async function selectIn(
   return isSame ? index : reduced(index, [...chosen.values()], refs);
 }
 
+function isAttestation({ annotations }: Descriptor): boolean {
+  return annotations?.[aboutAnnotation] !== undefined;
+}
+
 /** The selected platforms that an entry is for; undefined if it is for none, as a nested index or an attestation. */
 function wantedBy(
   selection: readonly Platform[],
   platform: Platform | undefined,
-  { annotations }: Descriptor,
+  entry: Descriptor,
 ): Platform[] | undefined {
-  if (platform === undefined || annotations?.[aboutAnnotation] !== undefined) return undefined;
+  if (platform === undefined || isAttestation(entry)) return undefined;
   const has = normalizePlatform(platform);
   return selection.filter((each) => {
     const wanted = normalizePlatform(each);
@@ -104,19 +112,24 @@ function wantedBy(
   });
 }
 
-/** @returns undefined if its content is not there, and need not be */
+/**
+ * @param mayLack whether its content need not be there
+ * @returns undefined if it is not there
+ */
 async function childOf(
   index: Index,
   entry: Descriptor,
   selection: PlatformSelection,
+  mayLack: boolean,
   call: CallOptions,
 ): Promise<Ref | undefined> {
   try {
     const child = await index.child(entry, call);
-    const isWhole = selection !== 'present' || child.kind === 'index' || (await hasBlobs(child, blobsOf(child), call));
-    return isWhole ? child : undefined;
+    // The layers of an image that may be wanted are looked for when it is pushed.
+    const isChecked = mayLack && child.kind === 'image' && (selection === 'present' || isAttestation(entry));
+    return !isChecked || (await hasBlobs(child, blobsOf(child), call)) ? child : undefined;
   } catch (error) {
-    if (selection === 'present' && isMissing(error)) return undefined;
+    if (mayLack && isMissing(error)) return undefined;
     throw error;
   }
 }

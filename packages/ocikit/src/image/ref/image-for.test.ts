@@ -19,6 +19,18 @@ test('an image is the result itself', async () => {
   expect(await find(imageOn('linux/arm64'), 'windows/amd64')).toBe(digestOn('linux/arm64'));
 });
 
+test.each([['linux/amd64'], [['linux/amd64']], [[]], [[null]], [{}], [null]])(
+  '%j is no choice of platforms',
+  async (wrong) => {
+    const platforms = wrong as unknown as Platform[];
+    for (const ref of [imageOn('linux/amd64'), createIndex([entryOn('linux/amd64')])]) {
+      const error = expect(imageFor(ref, { platforms })).rejects;
+      await error.toMatchObject({ code: 'UNSUPPORTED' });
+      await error.toThrow(`platforms is ${JSON.stringify(wrong)}: use a list of platforms such as parsePlatform`);
+    }
+  },
+);
+
 test('the image of an index is the entry that runs on the platform', async () => {
   const index = createIndex(['linux/amd64', 'linux/arm64', 'linux/arm/v6'].map(entryOn));
   expect(await find(index, 'linux/arm64')).toBe(digestOn('linux/arm64'));

@@ -2,7 +2,7 @@
 import { formatPlatform, isManifestMediaType, isRegistryError, RegistryError } from '../../model/index.ts';
 import type { CallOptions, Descriptor, Digest, ErrorCode, Platform } from '../../model/index.ts';
 
-import { hostPlatforms, matchingEntries, runsOn } from '../platform/index.ts';
+import { assertPlatforms, hostPlatforms, matchingEntries, runsOn } from '../platform/index.ts';
 
 import { platformOf } from './image-config.ts';
 import { refMediaTypes } from './ref.ts';
@@ -26,15 +26,17 @@ const maxFetches = 100;
  * of the other entries are read. An entry whose content is missing or damaged is left out: the next one may fit too.
  *
  * Rejects with MANIFEST_UNKNOWN, naming the platforms that the index has; with the code of the first entry that was
- * left out, if there was one; and at once with any other error of the source.
+ * left out, if there was one; with UNSUPPORTED if `platforms` is no list of platforms, or an empty one; and at once
+ * with any other error of the source.
  *
  * @example
  * const ref = await pull(registry, 'library/alpine', { tag: 'latest' });
  * const image = await imageFor(ref, { platforms: [parsePlatform('linux/arm64')] });
  */
 export async function imageFor(ref: Ref, options: ImageForOptions = {}): Promise<Image> {
-  if (ref.kind === 'image') return ref;
   const { platforms = hostPlatforms(), ...call } = options;
+  assertPlatforms(platforms);
+  if (ref.kind === 'image') return ref;
   const search = new ImageSearch(call);
   for (const wanted of platforms) {
     const found = await search.find(ref, wanted);

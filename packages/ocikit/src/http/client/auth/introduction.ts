@@ -5,7 +5,7 @@ import type { AuthenticatorOptions } from './options.ts';
 
 /**
  * The challenges with which a registry answers an anonymous request for its version: none if it has none, or cannot be
- * asked. distribution specification, "Determining Support".
+ * asked. Some are not those of a 401. distribution specification, "Determining Support"; RFC 9110, section 11.6.1.
  */
 export async function askForChallenges({
   origin,
@@ -18,7 +18,7 @@ export async function askForChallenges({
       redirect: 'manual',
       headers: { accept: '*/*', ...(userAgent === undefined ? {} : { 'user-agent': userAgent }) },
     });
-    const header = response.status === 401 ? response.headers.get('www-authenticate') : null;
+    const header = response.headers.get('www-authenticate');
     await discardBody(response);
     return header === null ? [] : [header];
   } catch {

@@ -269,23 +269,27 @@ describe('the answer of a token server', () => {
     '{"access_token":"granted-secret"}',
     '{"token":"granted-secret","access_token":"other"}',
     '{"token":"","access_token":"granted-secret"}',
+    '{"token":"granted-secret\\n"}',
     '\ufeff{"token":"granted-secret","expires_in":null,"issued_at":7}',
   ])('%s has a token in it', async (body) => {
     const { ask } = await answeredBy((_, response) => response.end(body));
     expect(await ask('repository:a:pull')).toBe(200);
   });
 
-  test.each(['0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z', new Date(Date.now() - 7_200_000).toISOString()])(
-    'issued at %s, which cannot be, is used for as long as it says',
-    async (issuedAt) => {
-      const { ask, tokens } = await answeredBy((_, response) =>
-        response.end(JSON.stringify({ token: 'granted-secret', expires_in: 300, issued_at: issuedAt })),
-      );
-      await ask('repository:a:pull');
-      await ask('repository:a:pull');
-      expect(tokens.seen).toHaveLength(1);
-    },
-  );
+  test.each([
+    '0001-01-01T00:00:00Z',
+    '1970-01-01T00:00:00Z',
+    new Date(Date.now() - 7_200_000).toISOString(),
+    // Seconds before its end, at which tokens are no longer used.
+    new Date(Date.now() - 295_000).toISOString(),
+  ])('issued at %s, which cannot be, is used for as long as it says', async (issuedAt) => {
+    const { ask, tokens } = await answeredBy((_, response) =>
+      response.end(JSON.stringify({ token: 'granted-secret', expires_in: 300, issued_at: issuedAt })),
+    );
+    await ask('repository:a:pull');
+    await ask('repository:a:pull');
+    expect(tokens.seen).toHaveLength(1);
+  });
 
   test.each([
     '',

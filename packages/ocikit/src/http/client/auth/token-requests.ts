@@ -211,15 +211,16 @@ function unreachable(url: URL, cause: unknown): RegistryError {
 /** Reads the token in a response. The response is a secret, so no error quotes it. */
 function parseToken(bytes: Uint8Array, { url, headers }: FetchedResponse, began: number): GrantedToken {
   const fields = fieldsIn(new TextDecoder().decode(bytes));
-  const token = textIn(fields, 'token') ?? textIn(fields, 'access_token');
+  const token = (textIn(fields, 'token') ?? textIn(fields, 'access_token'))?.trim();
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
     throw new RegistryError('UNAUTHORIZED', `the token server at ${redactUrl(url)} sent no token`);
   }
   const seconds = Number(fields['expires_in']);
   const life = (seconds > 0 ? seconds : 60) * 1000;
+  const used = life - Math.min(10_000, life / 10);
   return {
     token,
-    expiresAt: began + life - ageOf(fields['issued_at'], headers, life) - Math.min(10_000, life / 10),
+    expiresAt: began + used - ageOf(fields['issued_at'], headers, used),
     refreshToken: textIn(fields, 'refresh_token'),
     scope: textIn(fields, 'scope')?.split(' ') ?? accessIn(token),
   };
@@ -242,14 +243,15 @@ function textIn(fields: Readonly<Record<string, unknown>>, name: string): string
 
 /**
  * Milliseconds for which a token has been valid when it comes: some servers give the same token out several times.
- * They are measured by the server's own clock, which may differ from this one. A token that would be no longer valid
- * when it comes was issued now: some servers give the year 1, or a time in another zone.
+ * They are measured by the server's own clock, which may differ from this one. A token that would be no longer used
+ * when it comes was issued now: some servers give the year 1, or a time in another zone. If it was not, it is refused,
+ * and another one is requested.
  *
- * @param life milliseconds for which the token is valid
+ * @param used milliseconds for which the token is used
  */
-function ageOf(issuedAt: unknown, headers: Headers, life: number): number {
+function ageOf(issuedAt: unknown, headers: Headers, used: number): number {
   const issued = typeof issuedAt === 'string' ? Date.parse(issuedAt) : Number.NaN;
   const sent = Date.parse(headers.get('date') ?? '');
   const age = sent - issued;
-  return age > 0 && age < life ? age : 0;
+  return age > 0 && age < used ? age : 0;
 }

@@ -118,3 +118,23 @@ test('a note of S3 about an upload is no encoding', async () => {
   const { client } = await gatewayTo(image.bytes, 'aws-chunked', type);
   expect((await client.getTag('a', 'v1')).descriptor).toEqual(image.descriptor);
 });
+
+describe("a tag's answer that names no digest, through a fetch that does not decode all of it", () => {
+  test.each([
+    ['gzip, identity', gzipSync(image.bytes), { ...type }],
+    ['', gzipSync(image.bytes), { ...type }],
+    ['identity', Buffer.from('<!doctype html><title>Log in</title>'), { 'content-type': 'text/html' }],
+    ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0]), { ...type }],
+    ['compress', Buffer.from([0x1f, 0x9d, 0]), { ...type }],
+  ])('is no manifest (%j)', async (encoding, bytes, headers) => {
+    const host = await listen((_request, response) => {
+      response.writeHead(200, { ...headers, 'content-encoding': encoding }).end(bytes);
+    });
+    const client = createClient({ host, fetch, backOff: { first: 1 } });
+    for (const call of [client.getTag('a', 'v1'), client.resolveTag('a', 'v1')]) {
+      const error = await failureOf(call);
+      expect(error).toMatchObject({ code: 'UNKNOWN' });
+      expect(String(error)).toContain(`/v2/a/manifests/v1 is not JSON`);
+    }
+  });
+});

@@ -56,7 +56,8 @@ export class RemoteBlob {
     const head = await this.#send('HEAD', undefined, [200, 405, 501]);
     digestIn(head, this.#digest);
     const length = head.status === 200 ? lengthIn(head) : undefined;
-    if (length !== undefined) return length;
+    // Some proxies say 0 of each response to a HEAD, as it has no body.
+    if (length !== undefined && (length > 0 || this.#isEmpty())) return length;
     if (head.status === 200 && this.#known !== undefined) return this.#known;
     const response = await this.#send('GET', 'bytes=0-0', [200, 206, 416]);
     const size = response.status === 200 ? lengthIn(response) : contentRangeIn(response)?.size;
@@ -66,9 +67,13 @@ export class RemoteBlob {
     if (size !== undefined) return size;
     if (this.#known !== undefined && response.status !== 416) return this.#known;
     // The empty blob has no first byte: the response is the whole blob, perhaps without a length.
-    if (this.#digest === digestOf(new Uint8Array(), splitDigest(this.#digest).algorithm)) return 0;
+    if (this.#isEmpty()) return 0;
     if (response.status === 206) return this.#counted(undefined);
     throw this.#transport.wrongResponse(response, 'does not say how large the blob is');
+  }
+
+  #isEmpty(): boolean {
+    return this.#digest === digestOf(new Uint8Array(), splitDigest(this.#digest).algorithm);
   }
 
   /**

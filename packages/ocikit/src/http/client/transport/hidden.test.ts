@@ -57,6 +57,37 @@ describe('a registry that hides what is private', () => {
     expect(asked).toEqual(['a/manifests/v1', '_catalog']);
   });
 
+  test('and asks for credentials with a 403 is given them', async () => {
+    const asked: unknown[] = [];
+    const host = await listen(({ url, headers: { authorization } }, response) => {
+      asked.push([url, authorization]);
+      if (authorization !== basic) response.writeHead(403, { 'www-authenticate': 'Basic realm="x"' }).end();
+      else response.writeHead(200, { 'content-type': image.mediaType }).end(image.bytes);
+    });
+    const path = '/v2/a/manifests/v1';
+    const client = createClient({ host, credentials: () => alice, backOff: false });
+    await client.getTag('a', 'v1');
+    expect(asked).toEqual([
+      [path, undefined],
+      ['/v2/', undefined],
+      [path, basic],
+    ]);
+    const stranger = createClient({ host, backOff: false });
+    expect(await failureOf(stranger.getTag('a', 'v1'))).toMatchObject({ code: 'DENIED' });
+    const refused = createClient({ host, credentials: () => ({ ...alice, password: 'no' }), backOff: false });
+    expect(await failureOf(refused.getTag('a', 'v1'))).toMatchObject({ code: 'DENIED' });
+  });
+
+  test.each([200, 403, 404])('and asks for credentials at its version with a %i is given them', async (status) => {
+    const host = await listen(({ url, headers: { authorization } }, response) => {
+      if (authorization === basic) response.writeHead(200, { 'content-type': image.mediaType }).end(image.bytes);
+      else if (url === '/v2/') response.writeHead(status, { 'www-authenticate': 'Basic realm="x"' }).end();
+      else response.writeHead(404).end();
+    });
+    const client = createClient({ host, credentials: () => alice, backOff: false });
+    expect((await client.getTag('a', 'v1')).descriptor).toEqual(image.descriptor);
+  });
+
   test('is asked only once if it wants no credentials', async () => {
     const { host, asked } = await hidingRegistry(404, {});
     const client = createClient({ host, credentials: () => alice, backOff: false });
@@ -94,6 +125,25 @@ describe('a storage that takes a signed URL for GET alone', () => {
     const client = createClient({ host, backOff: false });
     expect(await failureOf(client.resolveBlob('a', digestOf(bytes)))).toMatchObject({ code: 'DENIED' });
     expect(asked).toEqual(['HEAD']);
+  });
+});
+
+describe('a registry whose answers to HEAD have no length but 0', () => {
+  test('is asked for the size', async () => {
+    const { descriptor, bytes } = randomBlob(1000);
+    const empty = digestOf(new Uint8Array());
+    const host = await listen(({ method, url = '', headers: { range } }, response) => {
+      const found = url.includes('/manifests/') ? image.bytes : bytes;
+      const headers = { 'content-type': image.mediaType, 'docker-content-digest': url.split('/').at(-1) };
+      if (method === 'HEAD') response.writeHead(200, { ...headers, 'content-length': 0 }).end();
+      else if (range === undefined) response.writeHead(200, headers).end(found);
+      else response.writeHead(206, { 'content-range': `bytes 0-0/${found.length}` }).end(found.subarray(0, 1));
+    });
+    const client = createClient({ host, backOff: false });
+    expect((await client.resolveBlob('a', descriptor.digest)).size).toBe(1000);
+    expect((await client.resolveBlob('a', empty)).size).toBe(0);
+    expect(await client.resolveManifest('a', image.descriptor.digest)).toEqual(image.descriptor);
+    expect(await client.resolveTag('a', 'v1')).toEqual(image.descriptor);
   });
 });
 

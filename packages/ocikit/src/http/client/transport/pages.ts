@@ -93,12 +93,13 @@ function isUnserved(error: unknown): boolean {
 }
 
 function nextOf(transport: Transport, url: URL, { response }: Page): URL | undefined {
-  const target = parseNextLink(response.headers.get('link') ?? '');
+  const link = response.headers.get('link') ?? '';
+  const target = parseNextLink(link);
   if (target === undefined) return undefined;
   const next = givenUrl(target, url, transport.base);
   // Another host would be given credentials that belong to this one.
   if (next?.origin !== transport.base.origin || !isSafe(next, transport.base)) {
-    throw transport.wrongResponse(response, 'leads to a next page on another host, which is not followed');
+    throw transport.wrongResponse(response, `has the Link ${link.slice(0, 300)}, which is not followed`);
   }
   return next;
 }

@@ -36,13 +36,18 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * 4. `.docker/config.json` in the home directory, unless `DOCKER_CONFIG` is set
  * 5. podman's `containers/auth.json`, in the run-time directory and in the configuration directory
  *
- * @throws Error if a file cannot be read or is malformed. The message shows none of its content
+ * @returns a function for each place, which throws an Error if a file cannot be read or is malformed: it must not keep
+ * other places from being read. The message shows none of its content
  */
-export async function readDockerConfigs(env: Environment): Promise<DockerConfig[]> {
+export async function readDockerConfigs(env: Environment): Promise<(() => DockerConfig | undefined)[]> {
   const inline = env['DOCKER_AUTH_CONFIG'];
-  const configs = inline === undefined || inline === '' ? [] : [parseDockerConfig(inline, 'DOCKER_AUTH_CONFIG')];
-  const files = await Promise.all(placesOf(env).map((path) => readConfig(path)));
-  return [...configs, ...files.filter((config) => config !== undefined)];
+  const files = await Promise.allSettled(placesOf(env).map((path) => readConfig(path)));
+  const places = files.map((file) => () => {
+    if (file.status === 'rejected') throw file.reason;
+    return file.value;
+  });
+  if (inline === undefined || inline === '') return places;
+  return [() => parseDockerConfig(inline, 'DOCKER_AUTH_CONFIG'), ...places];
 }
 
 function placesOf(env: Environment): string[] {
@@ -72,7 +77,9 @@ async function readRegular(path: string): Promise<string> {
     if (!stats.isFile() && !stats.isDirectory()) {
       throw new Error(`${path} is not a regular file: replace or remove it`);
     }
-    return await handle.readFile('utf8');
+    const bytes = await handle.readFile();
+    // Windows' own tools may write UTF-16.
+    return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8').decode(bytes);
   } finally {
     await handle.close();
   }

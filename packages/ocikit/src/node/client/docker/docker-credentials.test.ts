@@ -152,6 +152,30 @@ describe('where credentials are looked for', () => {
     expect(await failureOf(find('example.com'))).toMatchObject({ code: 'EISDIR' });
   });
 
+  test.each<[string, unknown]>([
+    ['a file that is not JSON', '{'],
+    ['a file of another kind', []],
+    ['a malformed entry', { auths: { 'example.com': { auth: 7 } } }],
+    [
+      'two entries that contradict each other',
+      { auths: { 'https://example.com': auth('a:b'), 'http://example.com': auth('c:d') } },
+    ],
+    ['a helper that fails', { credsStore: 'broken' }],
+  ])('%s is passed over if a later place has credentials, and else is an error', async (_, content) => {
+    await helper('broken', 'echo locked; exit 1');
+    await write(home, content);
+    expect(await failureOf(find('example.com'))).toBeInstanceOf(Error);
+    await write('.config/containers/auth.json', { auths: { 'example.com': auth('alice:hunter2') } });
+    expect(await find('example.com')).toStrictEqual(alice);
+  });
+
+  test('a file in UTF-16, as Windows may write it, is read', async () => {
+    const text = `\ufeff${JSON.stringify({ auths: { 'example.com': auth('alice:hunter2') } })}`;
+    await mkdir(join(root, '.docker'));
+    await writeFile(join(root, home), Buffer.from(text, 'utf16le'));
+    expect(await find('example.com')).toStrictEqual(alice);
+  });
+
   test('a file may lack all of the fields', async () => {
     await write(home, { auths: null, credHelpers: null, credsStore: '', HttpHeaders: {} });
     expect(await find('example.com')).toBeUndefined();

@@ -31,8 +31,8 @@ const resultLifetime = 30_000;
  * matching path of the repository is used. Files are read for each call, so a later login is seen.
  *
  * The returned function rejects with an Error if a file is malformed, if a helper fails, or if two URLs of the host
- * have different credentials. A client then goes on anonymously, and gives that Error as the cause if the registry
- * wants credentials. Its messages contain no secrets.
+ * have different credentials, and no later place has credentials for the host. A client then goes on anonymously, and
+ * gives that Error as the cause if the registry wants credentials. Its messages contain no secrets.
  *
  * @example
  * const client = createClient({ host: 'ghcr.io', fetch: nodeFetch(), credentials: dockerCredentials() });
@@ -42,10 +42,17 @@ export function dockerCredentials(options: DockerCredentialsOptions = {}): Crede
   const ask = cachingLookup({ env, timeout });
   return async (host, repository) => {
     const hosts = hostsFor(host);
-    for (const config of await readDockerConfigs(env)) {
-      const found = (await fromHelpers(config, hosts, ask)) ?? fromAuths(config, hosts, repository);
-      if (found !== undefined) return found;
+    const failures: unknown[] = [];
+    for (const read of await readDockerConfigs(env)) {
+      try {
+        const config = read();
+        const found = config && ((await fromHelpers(config, hosts, ask)) ?? fromAuths(config, hosts, repository));
+        if (found !== undefined) return found;
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
     return undefined;
   };
 }
