@@ -245,15 +245,16 @@ class FastConnection {
     };
     options
       .handle(exchange)
-      .then((reply) => this.#all.whenAllBegan(() => this.#send(reply, exchange, failed)))
+      .then((reply) => this.#all.whenAllBegan(() => this.#send(reply, exchange, request.isLast, failed)))
       .catch(failed);
   }
 
-  #send(reply: Reply, exchange: Exchange, failed: (error: unknown) => void): void {
+  #send(reply: Reply, exchange: Exchange, isLastRequest: boolean, failed: (error: unknown) => void): void {
     const { options } = this.#all;
     this.#state = 'sending';
     clearTimeout(this.#workingAfterEnd);
-    const answer = new FastResponse(this.#socket, exchange.method, options.isLastAnswer(), this.#all.keepAliveFields);
+    const isLast = isLastRequest || options.isLastAnswer();
+    const answer = new FastResponse(this.#socket, exchange.method, isLast, this.#all.keepAliveFields);
     if (this.#body !== undefined) answer.isLast = answer.isEarly = true;
     try {
       const sending = sendReply(answer, this.#socket, exchange, this.#trueReply(reply), options);
