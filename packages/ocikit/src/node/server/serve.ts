@@ -168,10 +168,22 @@ function isTlsServer(server: object): server is TlsServer {
 }
 
 function secureContextOf({ cert, key, clientCa }: ServeTls): SecureContextOptions & TlsOptions {
-  const context = { cert: Buffer.from(cert), key: Buffer.from(key) };
+  const context = { cert: Buffer.from(cert), key: Buffer.from(key), ciphers: lighterFirst() };
   if (clientCa === undefined) return context;
   // Middlewares decide about clients without a certificate: some of them log in with a password.
   return { ...context, ca: Buffer.from(clientCa), requestCert: true, rejectUnauthorized: false };
+}
+
+/**
+ * Node's ciphers with 128 bits of AES first, as Go's servers have them: AES takes less time than with 256 bits, and the
+ * handshake hashes faster. The server's order decides.
+ */
+function lighterFirst(): string {
+  // The user may have given Node another list.
+  const { DEFAULT_CIPHERS: ciphers } = process.getBuiltinModule('node:tls');
+  const names = ciphers.split(':');
+  const lighter = 'TLS_AES_128_GCM_SHA256';
+  return names.includes(lighter) ? [lighter, ...names.filter((name) => name !== lighter)].join(':') : ciphers;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { request } from 'node:https';
+import { connect as connectWithTls } from 'node:tls';
 
 import { generate } from 'selfsigned';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { startServer } from '../../../../test/start-server.ts';
 import { digestOf } from '../../../model/index.ts';
@@ -173,4 +174,20 @@ test('another certificate can be used while the server runs', async () => {
   serving.setTls(second);
   expect([await isTrusted(first.cert), await isTrusted(second.cert)]).toEqual([false, true]);
   await serving.close(0);
+});
+
+test('a server prefers the lightest cipher, with another certificate too', async () => {
+  const serving = await serve(createMemoryRegistry(), { port: 0, tls: await testCertificate(['127.0.0.1']) });
+  onTestFinished(async () => void (await serving.close(0)));
+  const cipher = (): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const socket = connectWithTls({ host: '127.0.0.1', port: serving.port, rejectUnauthorized: false });
+      socket.once('error', reject).once('secureConnect', () => {
+        resolve(socket.getCipher().name);
+        socket.destroy();
+      });
+    });
+  expect(await cipher()).toBe('TLS_AES_128_GCM_SHA256');
+  serving.setTls(await testCertificate(['127.0.0.1']));
+  expect(await cipher()).toBe('TLS_AES_128_GCM_SHA256');
 });

@@ -18,6 +18,8 @@ const bytes = Buffer.from('0123456789');
 const digest = digestOf(bytes);
 const get = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n';
 const last = 'GET /v2/_catalog HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+/** The fast path does not answer it. */
+const odd = get.replace('Host', 'TE: trailers\r\nHost');
 const push = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789`;
 
 describe('a connection on the fast path', () => {
@@ -42,8 +44,8 @@ describe('a connection on the fast path', () => {
       `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n` +
       'a\r\n0123456789\r\n0\r\n\r\n';
     const missing = 'GET /v2/a/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n';
-    const answer = await server.speak(get + push + missing + chunked + get + push + missing + last);
-    expect(statuses(answer)).toEqual(['200', '201', '404', '201', '200', '201', '404', '200']);
+    const answer = await server.speak(get + push + missing + chunked + get + odd + push + missing + last);
+    expect(statuses(answer)).toEqual(['200', '201', '404', '201', '200', '200', '201', '404', '200']);
   });
 
   test.each([
@@ -58,7 +60,6 @@ describe('a connection on the fast path', () => {
         },
       ],
     });
-    const odd = get.replace('Host', 'TE: trailers\r\nHost');
     const head = `HEAD /v2/a/manifests/none HTTP/1.1\r\nHost: x\r\n\r\n`;
     const answer = await server.speak(odd + head + push + broken);
     expect(statuses(answer)).toEqual(['200', '404', '201', status]);
@@ -72,9 +73,22 @@ describe('a connection on the fast path', () => {
     const socket = connectWithTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
     let text = '';
     socket.on('data', (piece: Buffer) => (text += piece.toString('latin1')));
-    socket.write(get + push + get.replace('Host', 'TE: trailers\r\nHost') + last);
+    socket.write(get + push + odd + last);
     await new Promise((resolve) => socket.once('close', resolve));
     expect(statuses(text)).toEqual(['200', '201', '200', '200']);
+  });
+
+  test.each([
+    ['the lightest cipher that a usual client offers', {}, 'TLS_AES_128_GCM_SHA256'],
+    ['the only cipher of its client', { ciphers: 'TLS_AES_256_GCM_SHA384' }, 'TLS_AES_256_GCM_SHA384'],
+    ['a cipher of TLS 1.2', { maxVersion: 'TLSv1.2' } as const, 'ECDHE-RSA-AES128-GCM-SHA256'],
+  ])('over TLS has %s', async (_name, options, cipher) => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
+    const server = await startServer(createMemoryRegistry(), { tls: { cert, key } });
+    const socket = connectWithTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+    onTestFinished(() => void socket.destroy());
+    await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
+    expect(socket.getCipher().name).toBe(cipher);
   });
 
   test('over TLS answers a malformed request, even with more bytes behind it', async () => {
@@ -103,9 +117,31 @@ describe('a connection on the fast path', () => {
   test('ends if the client ends its side after a request for node:http', async () => {
     const server = await startServer(createMemoryRegistry());
     const { socket, heard, closed } = speakTo(server, true);
-    socket.end(get + push + last);
+    socket.end(get + push + odd);
     await closed;
     expect(statuses(heard())).toEqual(['200', '201']);
+  });
+
+  test('ends after the answer to a request that asks for it, and answers no request behind it', async () => {
+    let asked = 0;
+    const { connection } = createServer(createMemoryRegistry(), {
+      middleware: [
+        async (exchange, next) => {
+          asked++;
+          return next(exchange);
+        },
+      ],
+    });
+    let handedOver = 0;
+    const listener = createNetServer((socket) => connection(socket, 16 * 1024, () => handedOver++));
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void listener.close());
+    const { socket, heard, closed } = speakTo(listener.address() as AddressInfo);
+    socket.write(get + push.replace('Host', 'Connection: close\r\nHost') + get);
+    await closed;
+    expect(statuses(heard())).toEqual(['200', '201']);
+    expect(heard()).toMatch(/201 Created\r\n[^]*\r\nConnection: close\r\n/);
+    expect([asked, handedOver]).toEqual([2, 0]);
   });
 
   test('ends if the client ends its side in the middle of a request', async () => {

@@ -6,20 +6,26 @@ import type { ByteBudget, Exchange, NodeSocket, Reply } from '../../shared/index
 import {
   lingeringClose,
   queuedConnections,
+  readDirectly,
   receivingTurns,
   RequestBody,
   sendReply,
   SocketExchange,
 } from '../socket/index.ts';
-import type { Receiver, SendOptions } from '../socket/index.ts';
+import type { DirectReader, Receiver, SendOptions } from '../socket/index.ts';
 
-import { ChunkedStream } from './chunked-stream.ts';
+import { ChunkDecoder } from './chunk-decoder.ts';
+import { LengthDecoder } from './length-decoder.ts';
+import { ReceivedStream } from './received-stream.ts';
+import type { BodyDecoder } from './received-stream.ts';
 import { FastRequestReader } from './request-reader.ts';
 import type { FastRequest } from './request-reader.ts';
 import { keepAliveFields, noteTime, FastResponse } from './response.ts';
 
-/** Maximum bytes of a body. A connection with a larger body is handed over. */
+/** Maximum bytes of a body that is received as a whole. */
 const largestBody = 64 * 1024;
+/** Bytes of an unread body after which the connection is used again. A longer one ends it. */
+const mostSkipped = 1024 * 1024;
 /** Milliseconds within which a request has to be complete. Otherwise its connection is handed over. */
 const patience = 100;
 /**
@@ -100,7 +106,7 @@ export class FastConnections {
   }
 }
 
-class FastConnection {
+class FastConnection implements DirectReader {
   readonly #all: FastConnections;
   readonly #socket: Socket;
   readonly #largestHead: number;
@@ -108,11 +114,20 @@ class FastConnection {
   readonly #handOver: () => void;
   /** Received bytes behind the request that is being answered. */
   #received: Buffer | undefined;
-  /** The chunked body of the request that is being answered, until its last byte has arrived. */
-  #body: ChunkedStream | undefined;
-  /** True while the rest of a refused body is received. */
+  /** The body of the request that is being answered, until its last byte has arrived. */
+  #body: ReceivedStream | undefined;
+  /** True if the bytes of the connection come past Node's stream. */
+  #readsDirectly = false;
+  /** True while the rest of a refused body is received, and the connection ends after it. */
   #isDiscarding = false;
+  /** Runs while the rest of a refused body is received, and the connection is used again after it. */
+  #skipping: ReturnType<typeof setTimeout> | undefined;
   #state: 'waiting' | 'working' | 'sending' | 'draining' | 'queued' | 'handed over' = 'waiting';
+  /** The place of this connection among those that wait to send a large body. */
+  #receiver: Receiver | undefined;
+  #goOn: (() => void) | undefined;
+  /** True once `node:http` has the connection. */
+  #isGone = false;
   #isPaused = false;
   /** True once the client has ended its side. It may still read. */
   #hasEnded = false;
@@ -142,6 +157,17 @@ class FastConnection {
     if (this.#state === 'waiting') this.#begin();
     else if (this.#state !== 'handed over') this.#pause();
   };
+
+  /** Memory for the next bytes, if the connection is read directly. */
+  room(): Uint8Array | undefined {
+    return this.#body?.room();
+  }
+
+  /** Takes bytes that were read directly. */
+  received(bytes: Buffer): void {
+    if (this.#isGone) this.#socket.emit('data', bytes);
+    else this.#onData(bytes);
+  }
 
   readonly #onEnd = (): void => {
     this.#hasEnded = true;
@@ -173,7 +199,8 @@ class FastConnection {
       return false;
     }
     if (request !== undefined && request.length > largestBody) {
-      this.#handOffInTurn();
+      if (this.#beginDirectReads()) this.#answerLargeInTurn(request);
+      else this.#handOffInTurn();
       return false;
     }
     const end = request === undefined ? Infinity : request.headSize + request.length;
@@ -185,7 +212,7 @@ class FastConnection {
     this.#waitingForRest = undefined;
     this.#state = 'working';
     if (request.isChunked) {
-      this.#answerChunked(request, received.subarray(request.headSize));
+      this.#answerInPieces(request, received.subarray(request.headSize), new ChunkDecoder(this.#largestHead), false);
       return false;
     }
     this.#received = received.length === end ? undefined : received.subarray(end);
@@ -195,17 +222,37 @@ class FastConnection {
     return false;
   }
 
-  /** @param received the first bytes of the body, and what follows it */
-  #answerChunked(request: FastRequest, received: Buffer): void {
-    const body = new ChunkedStream(this.#largestHead, { pause: () => this.#pause(), resume: () => this.#resume() });
+  /**
+   * Answers a request whose body has not arrived as a whole, or may not have.
+   *
+   * @param received the first bytes of the body, and what follows it
+   * @param isShort true if the connection is used again even if no handler reads the body
+   */
+  #answerInPieces(request: FastRequest, received: Buffer, decoder: BodyDecoder, isShort: boolean): void {
+    const flow = { pause: () => this.#pause(), resume: () => this.#resume() };
+    const body = new ReceivedStream(decoder, flow, this.#socket);
+    body.isShort = isShort;
     this.#received = undefined;
     this.#body = body;
     this.#feed(body, received);
-    if (!body.isComplete) this.#answer(request, new RequestBody(body, this.#all.options.budget));
-    else this.#answer(request, body.content.length === 0 ? undefined : new BufferedBody(body.content));
+    if (!body.isComplete) {
+      body.readsDirectly = this.#beginDirectReads();
+      this.#answer(request, new RequestBody(body, this.#all.options.budget));
+    } else this.#answer(request, body.content.length === 0 ? undefined : new BufferedBody(body.content));
   }
 
-  #feed(body: ChunkedStream, bytes: Buffer): void {
+  /**
+   * Reads a TLS connection directly from now on. Each record would become memory of its own otherwise, and be copied
+   * twice.
+   *
+   * @returns false if that is not possible, or not worth it
+   */
+  #beginDirectReads(): boolean {
+    if (!this.#readsDirectly && 'encrypted' in this.#socket) this.#readsDirectly = readDirectly(this.#socket, this);
+    return this.#readsDirectly;
+  }
+
+  #feed(body: ReceivedStream, bytes: Buffer): void {
     body.feed(bytes);
     if (!body.isComplete) return;
     this.#body = undefined;
@@ -213,8 +260,14 @@ class FastConnection {
       this.#socket.destroySoon();
       return;
     }
-    this.#received = body.rest;
+    const { rest } = body;
+    // The memory of the body may be used again.
+    this.#received = rest === undefined || !this.#readsDirectly ? rest : Buffer.from(rest);
     if (this.#received !== undefined) this.#pause();
+    if (this.#skipping === undefined) return;
+    clearTimeout(this.#skipping);
+    this.#skipping = undefined;
+    this.#next();
   }
 
   /** Stops reading: later requests wait at the client. */
@@ -245,16 +298,19 @@ class FastConnection {
     };
     options
       .handle(exchange)
-      .then((reply) => this.#all.whenAllBegan(() => this.#send(reply, exchange, failed)))
+      .then((reply) => this.#all.whenAllBegan(() => this.#send(reply, exchange, request.isLast, failed)))
       .catch(failed);
   }
 
-  #send(reply: Reply, exchange: Exchange, failed: (error: unknown) => void): void {
+  #send(reply: Reply, exchange: Exchange, isLastRequest: boolean, failed: (error: unknown) => void): void {
     const { options } = this.#all;
     this.#state = 'sending';
     clearTimeout(this.#workingAfterEnd);
-    const answer = new FastResponse(this.#socket, exchange.method, options.isLastAnswer(), this.#all.keepAliveFields);
-    if (this.#body !== undefined) answer.isLast = answer.isEarly = true;
+    const isLast = isLastRequest || options.isLastAnswer();
+    const answer = new FastResponse(this.#socket, exchange.method, isLast, this.#all.keepAliveFields);
+    if (this.#body !== undefined && (isLast || reply.status === 408 || !this.#body.isShort)) {
+      answer.isLast = answer.isEarly = true;
+    }
     try {
       const sending = sendReply(answer, this.#socket, exchange, this.#trueReply(reply), options);
       if (sending === undefined) this.#sent(answer);
@@ -271,12 +327,24 @@ class FastConnection {
   }
 
   #sent({ isLast, isEarly }: FastResponse): void {
+    // The handler may have left the body unread.
+    if (this.#receiver !== undefined) receivingTurns.leave(this.#receiver);
     if (!isLast) {
-      this.#next();
+      if (this.#body === undefined) this.#next();
+      else this.#skipRest(this.#body);
       return;
     }
     this.#expectDrain();
     if (isEarly) this.#discardRest();
+  }
+
+  /** Receives the short rest of a body that no handler has read, and uses the connection again. */
+  #skipRest(body: ReceivedStream): void {
+    this.#state = 'draining';
+    body.discard();
+    this.#skipping = setTimeout(() => this.#socket.destroy(), this.#all.options.writeTimeout);
+    this.#skipping.unref();
+    this.#resume();
   }
 
   /** Receives the rest of a refused body: the system would reset the connection, and the answer would be lost. */
@@ -324,27 +392,47 @@ class FastConnection {
     this.#socket.setTimeout(this.#all.options.writeTimeout);
   }
 
+  /** Answers a request with a large body when the body may be received. */
+  #answerLargeInTurn(request: FastRequest): void {
+    this.#inTurn(() => {
+      const received = this.#received?.subarray(request.headSize);
+      if (received === undefined) return;
+      this.#state = 'working';
+      clearTimeout(this.#waitingForRest);
+      this.#waitingForRest = undefined;
+      const decoder = new LengthDecoder(request.length);
+      this.#answerInPieces(request, received, decoder, request.length <= mostSkipped);
+    });
+  }
+
   /** Hands the connection over to `node:http` when its body may be received. So many bodies take little memory. */
   #handOffInTurn(): void {
-    const socket = this.#socket;
-    const receiver: Receiver = {
-      pause: ignore,
-      resume: () => {
-        if (this.#state === 'queued') this.#handOff();
-      },
-    };
-    queuedConnections.set(socket, receiver);
-    socket.once('close', () => receivingTurns.leave(receiver));
-    if (receivingTurns.enter(receiver)) {
-      this.#handOff();
-      return;
+    if (this.#inTurn(() => this.#handOff())) return;
+    // The full buffer makes the socket stop at once, before it reads another piece.
+    if (this.#received !== undefined) this.#socket.unshift(this.#received);
+    this.#received = undefined;
+  }
+
+  /**
+   * Calls a function when the body of the next request may be received. So many bodies take little memory.
+   *
+   * @returns false if the body has to wait
+   */
+  #inTurn(go: () => void): boolean {
+    this.#receiver ??= { pause: ignore, resume: () => this.#goOn?.() };
+    queuedConnections.set(this.#socket, this.#receiver);
+    if (receivingTurns.enter(this.#receiver)) {
+      go();
+      return true;
     }
+    this.#goOn = () => {
+      this.#goOn = undefined;
+      if (this.#state === 'queued') go();
+    };
     this.#state = 'queued';
     clearTimeout(this.#waitingForRest);
     if (!this.#isPaused) this.#pause();
-    // The full buffer makes the socket stop at once, before it reads another piece.
-    if (this.#received !== undefined) socket.unshift(this.#received);
-    this.#received = undefined;
+    return false;
   }
 
   /**
@@ -380,12 +468,15 @@ class FastConnection {
     const received = this.#received;
     // Release the bytes: the listener for `close` keeps this object until the connection closes.
     this.#received = undefined;
+    this.#isGone = true;
     this.#handOver();
     if (received !== undefined) socket.unshift(received);
   };
 
   /** The connection has closed. */
   closed(): void {
+    clearTimeout(this.#skipping);
+    if (this.#receiver !== undefined) receivingTurns.leave(this.#receiver);
     this.#body?.close();
   }
 

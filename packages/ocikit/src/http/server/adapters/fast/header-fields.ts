@@ -9,6 +9,8 @@ export class HeaderFields {
   readonly contentLength: number;
   /** True if the body comes in chunks. */
   readonly isChunked: boolean;
+  /** True if the client asks for the end of the connection. */
+  readonly isLast: boolean;
   readonly #found = new Map<string, string | undefined>();
 
   constructor(text: string) {
@@ -16,6 +18,7 @@ export class HeaderFields {
     this.#lowerCase = text.toLowerCase();
     this.contentLength = Number(this.get('content-length') ?? '0');
     this.isChunked = this.#lowerCase.includes('\r\ntransfer-encoding:');
+    this.isLast = this.get('connection')?.toLowerCase() === 'close';
   }
 
   /** Returns true if the fields, in lower case, match a pattern. */

@@ -33,6 +33,16 @@ describe('a request on a connection', () => {
     expect(read('PATCH /v2/a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc')?.isChunked).toBe(false);
   });
 
+  test.each([
+    ['', false],
+    ['Connection: keep-alive\r\n', false],
+    ['Connection: close\r\n', true],
+    ['CONNECTION:Close \r\n', true],
+    ['X-Connection: close\r\n', false],
+  ])('with the fields %j tells whether its connection ends', (fields, isLast) => {
+    expect(read(`GET /v2/ HTTP/1.1\r\nHost: x\r\n${fields}\r\n`)?.isLast).toBe(isLast);
+  });
+
   test('has all values of a repeated field', () => {
     const request = read('GET / HTTP/1.1\r\nAccept: a/b\r\nHost: x\r\naccept:c/d\r\nACCEPT: \r\n\r\n');
     expect(request?.fields.get('accept')).toBe('a/b, c/d, ');
@@ -107,7 +117,8 @@ describe('a request on a connection', () => {
     ['a length that is a list', 'PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\n'],
     ['a question before its body', 'PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n'],
     ['an upgrade', 'GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n'],
-    ['an end after it', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['an end after it and more', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close, x-y\r\n\r\n'],
+    ['an end after it and none', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n'],
     ['a field for this connection only', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, x-y\r\n\r\n'],
     ['a field in two lines', 'GET / HTTP/1.1\r\nHost: x\r\nAccept: a\r\n b\r\n\r\n'],
     ['a space before a colon', 'GET / HTTP/1.1\r\nHost : x\r\n\r\n'],
@@ -191,7 +202,7 @@ describe('a request on the fast path', () => {
   const field = fc.tuple(
     fc.constantFrom('Accept', 'content-length', 'Content-Length', 'X-A', 'Transfer-Encoding', 'If-Match', 'Connection'),
     fc.constantFrom(':', ': ', ':\t', ' :'),
-    fc.constantFrom('', 'a', '2', '02', '2 ', '2,2', '"x"', 'chunked', 'keep-alive', 'identity', 'x\ty'),
+    fc.constantFrom('', 'a', '2', '02', '2 ', '2,2', '"x"', 'chunked', 'keep-alive', 'close', 'identity', 'x\ty'),
     fc.constantFrom('\r\n', '\r\n', '\r\n', '\r\n', '\n', '\r\n '),
   );
   const nearlyGood = fc

@@ -18,6 +18,8 @@ export interface FastRequest {
   readonly isChunked: boolean;
   /** Bytes before the body. */
   readonly headSize: number;
+  /** True if the client asks for the end of the connection after the answer. */
+  readonly isLast: boolean;
 }
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
@@ -82,7 +84,8 @@ export class FastRequestReader {
     if (!methods.has(method) || !line.endsWith(version) || !pathAndQuery.test(target)) return null;
     const fields = this.#fieldsIn(bytes, endOfLine, end);
     if (fields === undefined || (fields.isChunked && !methodsWithChunks.has(method))) return null;
-    return { method, target, fields, length: fields.contentLength, isChunked: fields.isChunked, headSize };
+    const { contentLength: length, isChunked, isLast } = fields;
+    return { method, target, fields, length, isChunked, headSize, isLast };
   }
 
   #fieldsIn(bytes: Buffer, start: number, end: number): HeaderFields | undefined {
@@ -103,8 +106,8 @@ function readFields(text: string): HeaderFields | undefined {
   const host = fields.get('host');
   if (host === undefined || host.includes(',') || fields.matches(unusualField)) return undefined;
   if (fields.matches(repeatedField)) return undefined;
-  const connection = fields.get('connection');
-  if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
+  const connection = fields.get('connection')?.toLowerCase();
+  if (connection !== undefined && connection !== 'keep-alive' && connection !== 'close') return undefined;
   // A body with both a length and chunks is an attempt to smuggle a request. `node:http` refuses it.
   if (fields.isChunked) return isOnlyChunked(fields) ? fields : undefined;
   return fewDigits.test(fields.get('content-length') ?? '0') ? fields : undefined;

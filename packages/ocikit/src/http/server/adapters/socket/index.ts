@@ -1,4 +1,7 @@
 // Shared by the adapters on Node's sockets: the exchange of a socket, and sending replies.
+export type { BodyMemory } from './body-memory.ts';
+export { readDirectly } from './direct-reads.ts';
+export type { DirectReader } from './direct-reads.ts';
 export { RequestBody } from './request-body.ts';
 export type { BodyStream } from './request-body.ts';
 export { lingeringClose } from './lingering-close.ts';

@@ -1,6 +1,7 @@
 // The body of a request, as an iterable that is faster than Node's own.
 import type { ByteBudget } from '../../shared/index.ts';
 
+import { BodyMemory, isNext, isShared } from './body-memory.ts';
 import { queuedConnections, receivingTurns } from './receiving-turns.ts';
 import type { Receiver } from './receiving-turns.ts';
 import { SharedPieces } from './shared-pieces.ts';
@@ -27,6 +28,8 @@ export interface BodyStream {
   readonly destroyed: boolean;
   /** The connection, if it waited for its turn before the stream began. */
   readonly socket?: object;
+  /** True if the stream can read into memory that its reader gives. */
+  readonly readsDirectly?: boolean;
   /** The error that ended the stream. */
   readonly errored: Error | null;
   /** Adds a listener for `data`, `end`, `error` or `close`. */
@@ -37,6 +40,8 @@ export interface BodyStream {
   pause(): unknown;
   /** Reads on. Events follow later, never during the call. */
   resume(): unknown;
+  /** Reads into this memory from now on, if the stream {@link readsDirectly reads directly}. */
+  readInto?(memory: BodyMemory): void;
 }
 
 /**
@@ -79,6 +84,9 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   readonly #budget: ByteBudget;
   readonly #mayLend: boolean;
   #shared: SharedPieces | undefined;
+  /** The memory that the connection reads into. */
+  #memory: BodyMemory | undefined;
+  #willAnswer = false;
   #queue: Buffer[] = [];
   /** Bytes in the queue. */
   #queued = 0;
@@ -164,6 +172,10 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
       this.#fail(request.errored ?? cutOff());
     } else {
       this.#state = 'reading';
+      if (request.readsDirectly === true) {
+        this.#memory = new BodyMemory(this.#mayLend);
+        request.readInto?.(this.#memory);
+      }
       request.on('data', this.#onData);
       request.on('end', this.#onEnd);
       request.on('error', this.#onError);
@@ -177,6 +189,7 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
 
   #detach(): void {
     this.#shared?.close();
+    this.#memory?.close();
     const request = this.#request;
     receivingTurns.leave(this.#receiver);
     request.off('data', this.#onData);
@@ -190,12 +203,12 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
   readonly #onData = (piece: Buffer): void => {
     const { length } = piece;
     this.#budget.charge(length);
-    if (this.#waiting !== undefined) {
+    if (this.#waiting !== undefined && this.#memory === undefined) {
       this.#lent = length;
       this.#answer({ done: false, value: piece });
     } else {
-      this.#queue.push(piece);
-      this.#queued += length;
+      this.#enqueue(piece);
+      if (this.#waiting !== undefined) this.#answerLater();
     }
     const most = receivingTurns.isCrowded ? mostQueuedOfMany : mostQueued;
     if (this.#queued >= most || this.#budget.isScarce) {
@@ -205,9 +218,32 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
     if (!receivingTurns.count(this.#receiver, length)) this.#endTurn();
   };
 
+  #enqueue(piece: Buffer): void {
+    const { length } = piece;
+    this.#queued += length;
+    const before = this.#queue.at(-1);
+    if (before === undefined || !isNext(before, piece) || before.length + length > largestPiece)
+      this.#queue.push(piece);
+    else this.#queue[this.#queue.length - 1] = Buffer.from(piece.buffer, before.byteOffset, before.length + length);
+  }
+
+  /** Answers at the end of this turn: one read gives little, and a piece costs its reader more than a read. */
+  #answerLater(): void {
+    if (this.#queued >= largestPiece) this.#answerWithQueue();
+    if (this.#willAnswer || this.#waiting === undefined) return;
+    this.#willAnswer = true;
+    setImmediate(this.#answerWithQueue);
+  }
+
+  readonly #answerWithQueue = (): void => {
+    this.#willAnswer = false;
+    if (this.#waiting !== undefined && this.#queued > 0) this.#answer({ done: false, value: this.#take() });
+  };
+
   readonly #onEnd = (): void => {
     this.#detach();
     this.#state = 'ended';
+    this.#answerWithQueue();
     this.#answer({ done: true, value: undefined });
   };
 
@@ -219,6 +255,8 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
     if (this.#state === 'reading') this.#detach();
     this.#state = 'failed';
     this.#error = error;
+    // The bytes that have arrived come first.
+    this.#answerWithQueue();
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.reject(error);
@@ -234,23 +272,29 @@ class BodyIterator implements AsyncIterator<Uint8Array, undefined> {
     const pieces: Buffer[] = [];
     let size = 0;
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (size > 0 && size + next.length > largestPiece) break;
+      const isLendable = this.#memory !== undefined && isShared(next.buffer);
+      if (size > 0 && (isLendable || size + next.length > largestPiece)) break;
       pieces.push(next);
       size += next.length;
       this.#queue.shift();
+      if (isLendable) break;
     }
     this.#queued -= size;
     this.#lent = size;
     if (!this.#budget.isScarce) this.#resume();
     this.#taken += size;
     const [only] = pieces;
-    if (only !== undefined && pieces.length === 1) return only;
+    if (only !== undefined && pieces.length === 1) {
+      this.#memory?.lend(only);
+      return only;
+    }
     return this.#sharedFor(size)?.join(pieces, size) ?? Buffer.concat(pieces, size);
   }
 
   /** The shared memory for a piece; undefined if the piece needs memory of its own. */
   #sharedFor(size: number): SharedPieces | undefined {
-    if (!this.#mayLend || size < smallestLent || this.#taken < beforeLent) return undefined;
+    if (!this.#mayLend || this.#memory !== undefined) return undefined;
+    if (size < smallestLent || this.#taken < beforeLent) return undefined;
     if (this.#shared === undefined && this.#state === 'reading') this.#shared = SharedPieces.open();
     return this.#shared;
   }

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 
-import { ChunkedStream } from './chunked-stream.ts';
+import { ChunkDecoder } from './chunk-decoder.ts';
+import { ReceivedStream } from './received-stream.ts';
 
 interface Heard {
-  stream: ChunkedStream;
+  stream: ReceivedStream;
   /** The events of the stream, and the calls to its connection, in their order. */
   heard: string[];
 }
@@ -11,7 +12,7 @@ interface Heard {
 function heardStream(): Heard {
   const heard: string[] = [];
   const flow = { pause: () => void heard.push('pause'), resume: () => void heard.push('resume') };
-  const stream = new ChunkedStream(1000, flow);
+  const stream = new ReceivedStream(new ChunkDecoder(1000), flow, {});
   stream.on('data', (piece) => heard.push(piece.toString()));
   stream.on('end', () => heard.push('end'));
   stream.on('close', () => heard.push('close'));
@@ -50,8 +51,8 @@ test('a complete chunked stream can be read later, in parts', async () => {
 });
 
 test.each([
-  ['malformed', (stream: ChunkedStream) => stream.feed(Buffer.from('x')), 'BAD_REQUEST'],
-  ['cut off', (stream: ChunkedStream) => stream.close(), undefined],
+  ['malformed', (stream: ReceivedStream) => stream.feed(Buffer.from('x')), 'BAD_REQUEST'],
+  ['cut off', (stream: ReceivedStream) => stream.close(), undefined],
 ])('a chunked stream that is %s closes without an end', async (_name, fail, code) => {
   const { stream, heard } = heardStream();
   stream.resume();
@@ -75,7 +76,7 @@ test('a chunked stream that is discarded keeps nothing, and still finds its end'
 });
 
 test('the content of small chunks keeps at most twice its own memory', async () => {
-  const stream = new ChunkedStream(1000, { pause: () => undefined, resume: () => undefined });
+  const stream = new ReceivedStream(new ChunkDecoder(1000), { pause: () => undefined, resume: () => undefined }, {});
   const kept: Buffer[] = [];
   stream.on('data', (piece) => kept.push(piece));
   stream.resume();

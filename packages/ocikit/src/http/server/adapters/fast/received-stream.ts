@@ -1,7 +1,5 @@
-// A chunked body while it arrives, as a stream that a request's body reads.
-import type { BodyStream } from '../socket/index.ts';
-
-import { ChunkDecoder } from './chunk-decoder.ts';
+// A body while it arrives, as a stream that a request's body reads.
+import type { BodyMemory, BodyStream } from '../socket/index.ts';
 
 /** Stops and starts reading from the connection. */
 export interface Flow {
@@ -11,25 +9,44 @@ export interface Flow {
   resume(): void;
 }
 
+/** Finds the body in the bytes of its connection. */
+export interface BodyDecoder {
+  /** The bytes behind the body, once the body has ended. */
+  readonly rest: Buffer | undefined;
+  /**
+   * Takes the next bytes of the connection, and may change them.
+   *
+   * @returns the content, in the same memory and at its beginning
+   * @throws RegistryError BAD_REQUEST if the body is malformed
+   */
+  decode(bytes: Buffer): Buffer;
+}
+
 type Listener = (piece: Buffer) => void;
 
-/** A chunked body. It emits its content in the pieces in which the connection delivers it. */
-export class ChunkedStream implements BodyStream {
+/** A body that arrives. It emits its content in the pieces in which the connection delivers it. */
+export class ReceivedStream implements BodyStream {
   readonly #listeners = new Map<string, Set<Listener>>();
-  readonly #decoder: ChunkDecoder;
+  readonly #decoder: BodyDecoder;
   readonly #flow: Flow;
+  #memory: BodyMemory | undefined;
   #isFlowing = false;
   #isDiscarded = false;
   /** Content that arrived before its reader wanted it. */
   #held: Buffer[] = [];
+  readonly socket: object;
+  /** True if the connection can read into the memory of the body. */
+  readsDirectly = false;
+  /** True if the rest of the body is received even if no handler reads it. */
+  isShort = false;
   readableEnded = false;
   destroyed = false;
   errored: Error | null = null;
 
-  /** @param largestTrailers in bytes */
-  constructor(largestTrailers: number, flow: Flow) {
-    this.#decoder = new ChunkDecoder(largestTrailers);
+  constructor(decoder: BodyDecoder, flow: Flow, socket: object) {
+    this.#decoder = decoder;
     this.#flow = flow;
+    this.socket = socket;
   }
 
   /** True once the last byte of the body has arrived. */
@@ -56,18 +73,28 @@ export class ChunkedStream implements BodyStream {
     try {
       content = this.#decoder.decode(bytes);
       // Content keeps all of its memory. Among large extensions, that would be far more than the server counts.
-      if (content.length * 2 < bytes.length) content = Buffer.from(content);
+      if (this.#memory?.holds(bytes) !== true && content.length * 2 < bytes.length) content = Buffer.from(content);
     } catch (error) {
       this.#fail(error as Error);
       return;
     }
     if (this.#isDiscarded) return;
+    this.#memory?.keep(content, bytes.length);
     if (content.length > 0) {
       if (this.#isFlowing) this.#emit('data', content);
       else this.#held.push(content);
     }
     if (this.isComplete) this.#emitEnd();
     else if (!this.#isFlowing) this.#flow.pause();
+  }
+
+  readInto(memory: BodyMemory): void {
+    this.#memory = memory;
+  }
+
+  /** Memory for the next bytes of the connection; undefined if no reader has given any. */
+  room(): Uint8Array | undefined {
+    return this.#memory?.room();
   }
 
   /** Fails the body, unless it is complete: its connection has closed. */
@@ -80,6 +107,7 @@ export class ChunkedStream implements BodyStream {
   /** Drops all content from now on: no reader wants it. */
   discard(): void {
     this.#isDiscarded = true;
+    this.#memory = undefined;
     this.#held = [];
   }
 
