@@ -179,10 +179,13 @@ function root(): Reply {
   };
 }
 
+/** A query in which a parameter has no value, or not even an `=`. */
+const hasEmptyValue = /(?:^|&)[^=&]*=?(?:&|$)/;
+
 /** The parameters of a query. An empty one counts as absent: clients send `last=` for the first page, and `from=`. */
 function parametersIn(query: string, { ignorePagination }: ServerOptions): URLSearchParams {
   const all = new URLSearchParams(query);
-  const given = new URLSearchParams([...all].filter(([, value]) => value !== ''));
+  const given = hasEmptyValue.test(query) ? new URLSearchParams([...all].filter(([, value]) => value !== '')) : all;
   if (ignorePagination === true) for (const name of ['n', 'last']) given.delete(name);
   return given;
 }

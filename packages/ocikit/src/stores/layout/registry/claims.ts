@@ -17,6 +17,11 @@ export class Claims {
     this.#throttle = throttle;
   }
 
+  /** Notes a file that is written in one step, in which nothing can remove it. */
+  noteWrite(): void {
+    this.#throttle.notePush();
+  }
+
   /** Protects a file from removal while `write` runs. */
   async whileWriting<T>(path: string, write: () => Promise<T>): Promise<T> {
     this.#throttle.notePush();
