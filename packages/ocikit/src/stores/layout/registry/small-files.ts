@@ -69,6 +69,7 @@ export class SmallWrite {
   name(): void {
     this.#state.store.files.moveNow(this.#temporary, this.#path);
     this.#isOver = true;
+    this.#state.looks.forget(this.#path);
     this.#state.manifests.forget(this.#path);
   }
 

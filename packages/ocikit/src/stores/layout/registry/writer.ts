@@ -219,12 +219,14 @@ async function keepBlob(
       const records = blobRecords(state, layout, repository, digest, size);
       await store.commits.add(layout, records, { digest, bytes: small, place: () => stage.moveNow(path, small) });
       state.used.touch(path, stage.writtenAt);
+      state.looks.forget(path);
       state.blobs.noteWritten(path);
       noteBlob(state, repository, digest);
       return;
     }
     try {
       await stage.moveTo(path);
+      state.looks.forget(path);
       state.blobs.noteWritten(path);
       await linkBlob(state, layout, repository, digest, size);
       state.used.touch(path, stage.writtenAt);
@@ -334,6 +336,7 @@ async function hardLink(state: LayoutState, from: string, to: string): Promise<b
     // A damaged file must be pushed again.
     if (sizeOfFile(to) !== sizeOfFile(from)) return false;
   }
+  state.looks.forget(to);
   await files.syncDirectory(dirname(to));
   return true;
 }
@@ -374,11 +377,13 @@ async function writeManifest(
   state.store.assertOwned();
   if (small === undefined) {
     await stage.moveTo(path);
+    state.looks.forget(path);
     state.manifests.forget(path);
     return undefined;
   }
   const place = (): void => {
     stage.moveNow(path, small);
+    state.looks.forget(path);
     state.manifests.forget(path);
   };
   return { digest, bytes: small, place };
