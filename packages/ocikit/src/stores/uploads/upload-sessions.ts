@@ -380,15 +380,15 @@ class SessionUpload implements BlobUpload {
 
   /** Commits an upload whose bytes come in one piece; undefined if that is not possible. */
   #keepWhole(digest: Digest, { source, size, at, onEvent }: CommitOptions): Promise<Descriptor> | undefined {
-    const { keepWhole } = this.#backend;
-    if (keepWhole === undefined || !(source instanceof Uint8Array) || onEvent !== undefined) return undefined;
+    const backend = this.#backend;
+    if (backend.keepWhole === undefined || !(source instanceof Uint8Array) || onEvent !== undefined) return undefined;
     if (source.length > mostWhole) return undefined;
     if (at !== undefined) assertOffset(at, 0);
     if (size !== undefined && size !== source.length) throw wrongSize(undefined, size, source.length);
     const found = digestOf(source, splitDigest(digest).algorithm);
     if (found !== digest) throw wrongDigest(digest, found);
     const descriptor = blobDescriptor(digest, source.length);
-    return keepWhole(this.#repository, digest, source)?.then(() => descriptor);
+    return backend.keepWhole(this.#repository, digest, source)?.then(() => descriptor);
   }
 
   async #keep({ bytes: { size, stage } }: Session, digest: Digest, options: CommitOptions): Promise<Descriptor> {

@@ -174,9 +174,7 @@ function createdReply(
 ): Reply | Promise<Reply> {
   const { options, route } = request;
   if (!mayBeElsewhere(options, descriptor)) return createdAt(undefined, route.repository, descriptor);
-  return locationOf(options, false, descriptor).then((elsewhere) =>
-    createdAt(elsewhere, route.repository, descriptor),
-  );
+  return locationOf(options, false, descriptor).then((elsewhere) => createdAt(elsewhere, route.repository, descriptor));
 }
 
 function createdAt(elsewhere: string | undefined, repository: string, { digest, size }: Descriptor): Reply {

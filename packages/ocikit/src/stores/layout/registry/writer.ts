@@ -61,8 +61,8 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const stage = new FileStage(store.private.temporaryPath(), store.files);
       let size: number;
       try {
-        const isSmall = (blob.size ?? Infinity) <= largePiece;
-        const pieces = isSmall
+        const isOnePiece = (blob.size ?? Infinity) <= largePiece;
+        const pieces = isOnePiece
           ? reportBytes(readSource(source, signal), repository, blob, onEvent)
           : inLargePieces(source, signal, bytesReport(repository, blob, onEvent));
         size = await stageVerified(stage, blob, pieces);
@@ -134,7 +134,8 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
           await layout.make();
           // Written even if the file exists, because it may be damaged.
           if (isSmall(pushed.bytes)) small = SmallWrite.begin(state, layout, digest, pushed.bytes);
-          const file = small === undefined ? await writeManifest(state, layout, digest, pushed.bytes, stage) : undefined;
+          const file =
+            small === undefined ? await writeManifest(state, layout, digest, pushed.bytes, stage) : undefined;
           state.used.touch(layout.blobPath(digest));
           assertTagsMaySet(layout, repository, tags, options.ifTag);
           const unowned = layout.unownedBy(repository, links);
