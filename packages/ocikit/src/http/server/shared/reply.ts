@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 /** The headers that every answer has. `nosniff`: a browser must not look for a page in content that a client pushed. */
 export const everyAnswer: Readonly<Record<string, string>> = addEveryAnswer({});
 
-/** Adds {@link everyAnswer} to headers. One by one, as `Object.assign` takes longer than the rest of an empty answer. */
+/** Adds {@link everyAnswer} to headers. One by one: `Object.assign` takes longer than the rest of an answer. */
 export function addEveryAnswer<Headers extends Reply['headers']>(headers: Headers): Headers {
   const all: Reply['headers'] = headers;
   all['Docker-Distribution-API-Version'] = 'registry/2.0';

@@ -4,19 +4,19 @@
 const most = 1000;
 
 /**
- * The results of looks at files, until the end of the turn: requests that arrived together share a look. Another process
- * can change a file between any look and the step after it, so one more look would not help. A change by this process
- * has to be told.
+ * The results of looks at files, until the end of the turn: requests that arrived together share a look. Another
+ * process can change a file between any look and the step after it, so one more look would not help. Changes by this
+ * process have to be told.
  */
 export class Looks<Found> {
   readonly #found = new Map<string, Found>();
 
-  /** What a look in this turn has found. */
+  /** The result of a look in this turn. */
   get(path: string): Found | undefined {
     return this.#found.get(path);
   }
 
-  /** Notes what a look has found. It is forgotten at the end of the turn. */
+  /** Notes the result of a look. It is forgotten at the end of the turn. */
   note(path: string, found: Found): void {
     if (this.#found.size === 0) setImmediate(() => this.#found.clear());
     else if (this.#found.size >= most) this.#found.clear();

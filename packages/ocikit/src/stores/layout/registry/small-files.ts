@@ -109,7 +109,7 @@ export class SmallWrite {
   }
 }
 
-/** What makes a file a blob of a repository. */
+/** The steps that make a file a blob of a repository. */
 export interface BlobSteps {
   /** The records to commit. */
   recordsOf: (layout: Layout) => readonly JournalRecord[];

@@ -53,7 +53,7 @@ const repeatedField =
  */
 export class FastRequestReader {
   readonly #largestHead: number;
-  /** The fields of the last two requests: most clients send the same ones again, or those of a POST and a PUT in turn. */
+  /** The fields of the last two requests. Clients send the same ones again, or those of a POST and a PUT in turn. */
   #last: KeptFields = none;
   #before: KeptFields = none;
 
