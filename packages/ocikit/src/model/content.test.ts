@@ -651,3 +651,26 @@ function gate<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   const promise = new Promise<T>((settle) => (resolve = settle));
   return { promise, resolve };
 }
+
+describe('content whose bytes the store keeps', () => {
+  const keep = (): { kept: Uint8Array; content: BlobContent } => {
+    const kept = Uint8Array.from(alphabet);
+    const source: ContentSource = { pieces: [kept], areKept: true };
+    return { kept, content: createContent({ descriptor: descriptorOf(alphabet), source }) };
+  };
+
+  test.each(Object.entries(ways))('is right, and stays right for the next reader: %s', async (_way, read) => {
+    const { kept, content } = keep();
+    expect(await read(content)).toEqual(alphabet);
+    expect(kept).toEqual(alphabet);
+  });
+
+  test('gives copies to each reader but one that says that it changes nothing', async () => {
+    const [iterated, lent, ready, promising] = [keep(), keep(), keep(), keep()];
+    for await (const piece of iterated.content) piece.fill(0);
+    for await (const piece of lent.content.lent()) piece.fill(0);
+    ready.content.ready?.()?.fill(0);
+    for (const { kept } of [iterated, lent, ready]) expect(kept).toEqual(alphabet);
+    expect(promising.content.ready?.('lent')).toBe(promising.kept);
+  });
+});

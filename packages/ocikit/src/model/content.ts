@@ -89,10 +89,12 @@ export interface BlobContent extends AsyncIterable<Uint8Array>, AsyncDisposable 
    */
   open(): Promise<void>;
   /**
-   * The bytes if they are few and in memory already. The content then counts as read. Undefined: read it in
-   * another way. Optional: saves a server the waits of reading a small blob.
+   * The bytes if they are few and in memory already. The content then counts as read. Undefined: read it in another
+   * way. Optional: saves a server the waits of reading a small blob.
+   *
+   * @param how `lent`: the caller will not change the bytes, so they need not be a copy
    */
-  ready?(): Uint8Array | undefined;
+  ready?(how?: 'lent'): Uint8Array | undefined;
   /** Writes the next bytes to the start of `buffer`. Returns how many, 0 at the end. */
   readInto(buffer: Uint8Array): Promise<number>;
   /**
@@ -133,8 +135,11 @@ export interface ByteReader {
  * the third piece after it is requested. No lent piece may be empty.
  */
 export type ContentSource =
-  /** The whole blob is in memory, in one piece or in several. */
-  | { pieces: readonly Uint8Array[] }
+  /**
+   * The whole blob is in memory, in one piece or in several. `areKept`: the store keeps them as well, so a reader gets
+   * copies that it may change. Default: false.
+   */
+  | { pieces: readonly Uint8Array[]; areKept?: boolean }
   /** The bytes are read on demand, from `range.start` on. `cancel` is called if the content is released unopened. */
   | { open: (range: ResolvedRange) => Promise<ByteReader>; cancel?: () => Promise<void> }
   /** The bytes arrive on their own, from `range.start` on. `cancel` is called if the reader does not want them all. */
@@ -201,7 +206,7 @@ class Content implements BlobContent {
     if ('open' in this.#source) await this.#openReader();
   }
 
-  ready(): Uint8Array | undefined {
+  ready(how?: 'lent'): Uint8Array | undefined {
     const source = this.#source;
     if (!('pieces' in source) || source.pieces.length !== 1 || this.#way !== undefined) return undefined;
     const [only] = source.pieces;
@@ -211,7 +216,8 @@ class Content implements BlobContent {
     this.#begin('iteration');
     this.#ended = true;
     const { start, end } = this.range;
-    return start === 0 && end === only.length ? only : only.subarray(start, end);
+    const part = start === 0 && end === only.length ? only : only.subarray(start, end);
+    return source.areKept === true && how !== 'lent' ? new Uint8Array(part) : part;
   }
 
   async #openReader(): Promise<void> {
@@ -228,7 +234,10 @@ class Content implements BlobContent {
   }
 
   #pieces(source: Exclude<ContentSource, { open: unknown }>, how?: 'lent'): AsyncIterable<Uint8Array> {
-    if ('pieces' in source) return slicesOf(source.pieces, this.range, this.#signal);
+    if ('pieces' in source) {
+      const pieces = source.areKept === true ? source.pieces.map((piece) => new Uint8Array(piece)) : source.pieces;
+      return slicesOf(pieces, this.range, this.#signal);
+    }
     return untilAborted(source.iterate(this.range, how), this.#signal);
   }
 

@@ -37,16 +37,17 @@ class RandomBytes {
   readonly #bytes = new Uint8Array(4096);
   #used = this.#bytes.length;
 
-  take(count: number): Uint8Array {
+  /** Moves random bytes to the start of `target`. */
+  take(target: Uint8Array, count: number): void {
     if (this.#used + count > this.#bytes.length) {
       crypto.getRandomValues(this.#bytes);
       this.#used = 0;
     }
-    const taken = this.#bytes.slice(this.#used, this.#used + count);
-    // The bytes must not stay in memory: they are secret until the id is handed out.
-    this.#bytes.fill(0, this.#used, this.#used + count);
-    this.#used += count;
-    return taken;
+    for (let i = 0; i < count; i++, this.#used++) {
+      target[i] = this.#bytes[this.#used] ?? 0;
+      // The bytes must not stay in memory: they are secret until the id is handed out.
+      this.#bytes[this.#used] = 0;
+    }
   }
 }
 
@@ -62,8 +63,8 @@ class RandomBytes {
 export function createUploadIdIssuer(key: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): UploadIdIssuer {
   const text = new TextEncoder();
   // The first two parts contain no colon, so no character can move between parts without changing the MAC.
-  const macOf = (head: Uint8Array, label: string, repository: string): Uint8Array =>
-    hmacSha256(key, text.encode(`${toBase64Url(head)}:${label}:${repository}`)).subarray(0, macLength);
+  const macOf = (head: string, label: string, repository: string): Uint8Array =>
+    hmacSha256(key, text.encode(`${head}:${label}:${repository}`)).subarray(0, macLength);
   const random = new RandomBytes();
   /** The latest ids, because each one is checked several times and a MAC is expensive. */
   let known = new Map<string, IssuedId>();
@@ -78,15 +79,13 @@ export function createUploadIdIssuer(key: Uint8Array = crypto.getRandomValues(ne
   };
   return {
     issue(repository, label) {
-      const id = new Uint8Array(randomLength + timeLength + macLength);
-      const head = id.subarray(0, randomLength + timeLength);
+      const bytes = new Uint8Array(randomLength + timeLength);
       const now = Date.now();
-      id.set(random.take(randomLength));
-      const view = new DataView(id.buffer);
-      view.setUint32(randomLength, Math.floor(now / 0x1_0000));
-      view.setUint16(randomLength + 4, now % 0x1_0000);
-      id.set(macOf(head, label, repository), head.length);
-      const issued = `${toBase64Url(id)}.${label}`;
+      random.take(bytes, randomLength);
+      for (let i = bytes.length - 1, rest = now; i >= randomLength; i--, rest = Math.floor(rest / 256)) bytes[i] = rest;
+      const head = toBase64Url(bytes);
+      // Base64 takes three bytes at a time, so the texts of the two parts are the text of the whole.
+      const issued = `${head}${toBase64Url(macOf(head, label, repository))}.${label}`;
       remember(repository, issued, { at: now, label, isFresh: true });
       return issued;
     },
@@ -98,7 +97,7 @@ export function createUploadIdIssuer(key: Uint8Array = crypto.getRandomValues(ne
       const bytes = fromBase64Url(token);
       if (bytes?.length !== randomLength + timeLength + macLength || toBase64Url(bytes) !== token) return undefined;
       const head = bytes.subarray(0, randomLength + timeLength);
-      if (!equal(macOf(head, label, repository), bytes.subarray(head.length))) return undefined;
+      if (!equal(macOf(toBase64Url(head), label, repository), bytes.subarray(head.length))) return undefined;
       const view = new DataView(bytes.buffer);
       const at = view.getUint32(randomLength) * 0x1_0000 + view.getUint16(randomLength + 4);
       return remember(repository, id, { at, label, isFresh: false });
@@ -114,6 +113,8 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+/** Two digits for each 12 bits. */
+const pairs: readonly string[] = Array.from(digits, (first) => Array.from(digits, (second) => first + second)).flat();
 
 /**
  * Encodes bytes as base64 for URLs, without padding. RFC 4648, section 5.
@@ -121,15 +122,16 @@ const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_
  * @example toBase64Url(new Uint8Array([251, 255])) // '-_8'
  */
 export function toBase64Url(bytes: Uint8Array): string {
+  const whole = bytes.length - (bytes.length % 3);
   let text = '';
-  let bits = 0;
-  let count = 0;
-  for (const byte of bytes) {
-    // At most six bits are left over, so the number stays small.
-    bits = ((bits << 8) | byte) & 0x3fff;
-    for (count += 8; count >= 6; count -= 6) text += digits.charAt((bits >> (count - 6)) & 63);
+  for (let i = 0; i < whole; i += 3) {
+    const bits = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    text += `${pairs[bits >> 12]}${pairs[bits & 0xfff]}`;
   }
-  return count === 0 ? text : text + digits.charAt((bits << (6 - count)) & 63);
+  if (whole === bytes.length) return text;
+  const bits = ((bytes[whole] ?? 0) << 16) | ((bytes[whole + 1] ?? 0) << 8);
+  // One byte has two digits, two bytes have three.
+  return text + (pairs[bits >> 12] ?? '') + (bytes.length - whole === 2 ? digits.charAt((bits >> 6) & 63) : '');
 }
 
 // TypeScript before 5.7 has no `Uint8Array<ArrayBuffer>`: the result is of that type where there is one.

@@ -9,7 +9,7 @@ import { assertOwnSite } from './cross-site.ts';
 import { KnownHosts } from './known-hosts.ts';
 import { logFieldsOf } from './log-fields.ts';
 import { Receiving } from './receiving/index.ts';
-import { ConnectionCut, everyAnswer, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
+import { addEveryAnswer, ConnectionCut, empty, errorReply, isContent, isServerFault } from './shared/index.ts';
 import type { ByteBudget, Exchange, Next, Reply, ResolvedLimits, ServerOptions } from './shared/index.ts';
 
 /** The query of every request without one. Handlers only read it. */
@@ -141,7 +141,7 @@ export class ExchangeHandler {
   #finish(exchange: Exchange, given: Reply): Reply {
     // Copy the reply of a middleware: it may return the same object again, and may have changed the body.
     const reply = this.#hasMiddleware ? { ...given, headers: withLength(exchange, given) } : given;
-    Object.assign(reply.headers, everyAnswer);
+    addEveryAnswer(reply.headers);
     addLength(exchange, reply);
     if (this.#options.warnings !== undefined) {
       const texts = guarded(() => this.#warnings(exchange)) ?? [];
@@ -179,10 +179,13 @@ function root(): Reply {
   };
 }
 
+/** A query in which a parameter has no value, or not even an `=`. */
+const hasEmptyValue = /(?:^|&)[^=&]*=?(?:&|$)/;
+
 /** The parameters of a query. An empty one counts as absent: clients send `last=` for the first page, and `from=`. */
 function parametersIn(query: string, { ignorePagination }: ServerOptions): URLSearchParams {
   const all = new URLSearchParams(query);
-  const given = new URLSearchParams([...all].filter(([, value]) => value !== ''));
+  const given = hasEmptyValue.test(query) ? new URLSearchParams([...all].filter(([, value]) => value !== '')) : all;
   if (ignorePagination === true) for (const name of ['n', 'last']) given.delete(name);
   return given;
 }

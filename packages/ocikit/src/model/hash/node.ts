@@ -7,6 +7,8 @@ import type { Hash } from './hash.ts';
 const hashOnce: typeof nodeCrypto.hash | undefined = nodeCrypto.hash;
 /** The block size of SHA-256, in bytes. */
 const blockLength = 64;
+/** The outer message of an HMAC, while it is computed: the key must not stay in it. */
+const outer = Buffer.alloc(blockLength + 32);
 
 /** Starts a hash. */
 export function createHash(algorithm: 'sha256' | 'sha512'): Hash {
@@ -24,14 +26,16 @@ export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
   }
   // Two calls of `hash` are several times faster than an Hmac object.
   const inner = Buffer.allocUnsafe(blockLength + message.length);
-  const outer = Buffer.allocUnsafe(blockLength + 32);
   for (let i = 0; i < blockLength; i++) {
     inner[i] = (key[i] ?? 0) ^ 0x36;
     outer[i] = (key[i] ?? 0) ^ 0x5c;
   }
   inner.set(message, blockLength);
+  // A text is made faster than a buffer.
   outer.write(hashOnce('sha256', inner, 'hex'), blockLength, 'hex');
-  return Buffer.from(hashOnce('sha256', outer, 'hex'), 'hex');
+  const mac = Buffer.from(hashOnce('sha256', outer, 'hex'), 'hex');
+  outer.fill(0);
+  return mac;
 }
 
 /**

@@ -2,6 +2,7 @@
 import {
   blobDescriptor,
   defaultAlgorithm,
+  digestOf,
   parseDigest,
   readSource,
   RegistryError,
@@ -37,6 +38,11 @@ export interface UploadBackend<Stage extends UploadStage = UploadStage> {
   stage(repository: string, id: string): Stage;
   /** Finds the bytes of an upload from an earlier process. */
   restore?(repository: string, id: string): Promise<{ stage: Stage; size: number } | undefined>;
+  /**
+   * Stores verified bytes that came in one piece as a blob of the repository, without a stage. Returns undefined if
+   * they need one. Default: they always do.
+   */
+  keepWhole?(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> | undefined;
   /** Stores verified bytes as a blob of the repository. */
   keep(repository: string, digest: Digest, size: number, stage: Stage, options: CallOptions): Promise<void>;
 }
@@ -73,6 +79,8 @@ const longestPause = 60_000;
 const shortestPause = 1000;
 /** Bytes for which an upload among many is kept a second longer: they take about that long to send again. */
 const bytesPerSecond = 64 * 1024;
+/** Bytes. A larger body goes through a stage, which hashes and writes it in steps. */
+const mostWhole = 64 * 1024;
 /** From this limit on, many clients use the store: one of them must not lock the others out. */
 const manyUploads = 16;
 
@@ -343,6 +351,13 @@ class SessionUpload implements BlobUpload {
     const session = this.#uploads.acquire(this.#repository, this.id, algorithm);
     const before = session.bytes.size;
     try {
+      const kept = before === 0 ? this.#keepWhole(digest, options) : undefined;
+      if (kept !== undefined) {
+        const descriptor = await kept;
+        this.#committed = true;
+        this.#uploads.end(this.id, digest);
+        return descriptor;
+      }
       if (options.source !== undefined) await appendLast(session, options.source, options);
       else if (options.at !== undefined) assertOffset(options.at, before);
       const found = await session.bytes.digest(algorithm);
@@ -361,6 +376,19 @@ class SessionUpload implements BlobUpload {
     } finally {
       await this.#uploads.release(session, before);
     }
+  }
+
+  /** Commits an upload whose bytes come in one piece; undefined if that is not possible. */
+  #keepWhole(digest: Digest, { source, size, at, onEvent }: CommitOptions): Promise<Descriptor> | undefined {
+    const backend = this.#backend;
+    if (backend.keepWhole === undefined || !(source instanceof Uint8Array) || onEvent !== undefined) return undefined;
+    if (source.length > mostWhole) return undefined;
+    if (at !== undefined) assertOffset(at, 0);
+    if (size !== undefined && size !== source.length) throw wrongSize(undefined, size, source.length);
+    const found = digestOf(source, splitDigest(digest).algorithm);
+    if (found !== digest) throw wrongDigest(digest, found);
+    const descriptor = blobDescriptor(digest, source.length);
+    return backend.keepWhole(this.#repository, digest, source)?.then(() => descriptor);
   }
 
   async #keep({ bytes: { size, stage } }: Session, digest: Digest, options: CommitOptions): Promise<Descriptor> {

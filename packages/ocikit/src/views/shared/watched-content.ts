@@ -46,8 +46,8 @@ class WatchedContent implements BlobContent {
     return this.#step(this.#content.open());
   }
 
-  ready(): Uint8Array | undefined {
-    const bytes = this.#content.ready?.();
+  ready(how?: 'lent'): Uint8Array | undefined {
+    const bytes = this.#content.ready?.(how);
     if (bytes === undefined) return undefined;
     this.#bytes = bytes.length;
     this.#end();

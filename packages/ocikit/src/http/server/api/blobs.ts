@@ -14,7 +14,7 @@ import type { Reply } from '../shared/index.ts';
 
 import type { ApiRequest, ResourceOf } from './api-request.ts';
 import { conditionOfRead, isConditional } from './conditions.ts';
-import { locationOf } from './content-locations.ts';
+import { locationOf, mayBeElsewhere } from './content-locations.ts';
 import { multipartReply } from './multipart-ranges.ts';
 
 type BlobRequest = ApiRequest<ResourceOf<'blob'>>;
@@ -42,10 +42,12 @@ export async function getBlob(request: BlobRequest): Promise<Reply> {
   }
   const content = await registry.getBlob(route.repository, digest, { ...call, range });
   try {
-    const location = await locationOf(options, false, content.descriptor);
-    if (location !== undefined) {
-      await content.cancel();
-      return redirect(location, 307, headersOf(digest));
+    if (mayBeElsewhere(options, content.descriptor)) {
+      const location = await locationOf(options, false, content.descriptor);
+      if (location !== undefined) {
+        await content.cancel();
+        return redirect(location, 307, headersOf(digest));
+      }
     }
     const reply = contentReply(content, digest, range);
     await (reply.body === content ? content.open() : content.cancel());
@@ -62,8 +64,10 @@ export async function headBlob(request: BlobRequest): Promise<Reply> {
   const { registry, route, options, call, exchange } = request;
   const digest = parseDigest(route.digest);
   const descriptor = await registry.resolveBlob(route.repository, digest, call);
-  const location = await locationOf(options, false, descriptor);
-  if (location !== undefined) return redirect(location, 307, headersOf(digest));
+  if (mayBeElsewhere(options, descriptor)) {
+    const location = await locationOf(options, false, descriptor);
+    if (location !== undefined) return redirect(location, 307, headersOf(digest));
+  }
   return (
     conditionOfRead(exchange, digest, headersOf(digest)) ?? {
       status: 200,
@@ -146,7 +150,8 @@ function contentReply(content: BlobContent, digest: Digest, range: ByteRange | u
   const length = content.range.end - content.range.start;
   // The content of an upstream that named no length is counted while it is sent.
   const isCounted = length === Number.POSITIVE_INFINITY;
-  const headers: Reply['headers'] = { ...headersOf(digest), ...(isCounted ? {} : { 'Content-Length': `${length}` }) };
+  const headers = headersOf(digest);
+  if (!isCounted) headers['Content-Length'] = `${length}`;
   // An empty blob has no parts: clients that add a Range to each request get the empty blob.
   if (range === undefined || size === 0 || isCounted) return { status: 200, headers, body: content };
   if (length === 0) {

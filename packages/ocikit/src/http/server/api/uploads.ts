@@ -17,7 +17,7 @@ import type { Reply } from '../shared/index.ts';
 
 import { contentLength, digestParameter } from './api-request.ts';
 import type { ApiRequest, ResourceOf } from './api-request.ts';
-import { locationOf } from './content-locations.ts';
+import { locationOf, mayBeElsewhere } from './content-locations.ts';
 
 type StartRequest = ApiRequest<ResourceOf<'uploads'>>;
 type UploadRequest = ApiRequest<ResourceOf<'upload'>>;
@@ -66,25 +66,33 @@ export async function uploadStatus(request: UploadRequest): Promise<Reply> {
 /** PATCH: appends a chunk or a stream. Without `Content-Range` the bytes follow those that the upload has. */
 export async function appendToUpload(request: UploadRequest): Promise<Reply> {
   const chunk = chunkOf(request);
-  return resuming(request, chunk, async (upload) => {
+  try {
+    const upload = await resume(request, chunk);
     const size = await request.receive(chunk.size, (body) => upload.append(body.source, { ...request.call, ...chunk }));
     await upload.close();
-    return uploadReply(request, 202, upload, size);
-  });
+    return await uploadReply(request, 202, upload, size);
+  } catch (error) {
+    if (isRegistryError(error, 'RANGE_INVALID')) return wrongOffset(request, error);
+    throw error;
+  }
 }
 
 /** PUT: appends the last bytes, if the request has any, and commits the upload. */
 export async function commitUpload(request: UploadRequest): Promise<Reply> {
   const digest = parseDigest(request.query.get('digest') ?? '');
   const chunk = chunkOf(request);
-  const reply = resuming(request, chunk, async (upload) => {
+  let descriptor: Descriptor;
+  try {
+    const upload = await resume(request, chunk);
     const commit = (source: BlobSource | undefined): Promise<Descriptor> =>
       upload.commit(digest, { ...request.call, ...chunk, source });
-    const descriptor =
-      chunk.size === 0 ? commit(undefined) : request.receive(chunk.size, (body) => commit(body.source));
-    return createdReply(request, await descriptor);
-  });
-  return reply.catch((error: unknown) => committedBefore(request, digest, chunk, error));
+    const { size } = chunk;
+    descriptor = await (size === 0 ? commit(undefined) : request.receive(size, (body) => commit(body.source)));
+  } catch (error) {
+    if (isRegistryError(error, 'RANGE_INVALID')) return wrongOffset(request, error);
+    return committedBefore(request, digest, chunk, error);
+  }
+  return createdReply(request, descriptor);
 }
 
 /**
@@ -113,23 +121,17 @@ export async function cancelUpload({ registry, route, call }: UploadRequest): Pr
   return empty(204, {});
 }
 
-/** Resumes the upload and passes it to `go`. If the client's offset is wrong, the reply tells the right one. */
-async function resuming(
-  request: UploadRequest,
-  chunk: Chunk,
-  go: (upload: BlobUpload) => Promise<Reply>,
-): Promise<Reply> {
-  const { registry, route, call } = request;
-  try {
-    return await go(await registry.resumeUpload(route.repository, route.id, { ...call, offset: chunk.at ?? 'end' }));
-  } catch (error) {
-    if (!isRegistryError(error, 'RANGE_INVALID')) throw error;
-    const reply = errorReply(error);
-    reply.headers['Location'] = await uploadLocation(request, route.id);
-    const size = sizeInDetail(error.detail);
-    if (size !== undefined) Object.assign(reply.headers, formatUploadProgress(size));
-    return reply;
-  }
+function resume({ registry, route, call }: UploadRequest, { at }: Chunk): Promise<BlobUpload> {
+  return registry.resumeUpload(route.repository, route.id, { ...call, offset: at ?? 'end' });
+}
+
+/** The reply to a client with a wrong offset tells the right one. */
+async function wrongOffset(request: UploadRequest, error: RegistryError): Promise<Reply> {
+  const reply = errorReply(error);
+  reply.headers['Location'] = await uploadLocation(request, request.route.id);
+  const size = sizeInDetail(error.detail);
+  if (size !== undefined) Object.assign(reply.headers, formatUploadProgress(size));
+  return reply;
 }
 
 interface Chunk {
@@ -166,13 +168,16 @@ function algorithmParameter(request: StartRequest, digest: Digest | undefined): 
   return name;
 }
 
-async function createdReply(
+function createdReply(
   request: ApiRequest<ResourceOf<'uploads'> | ResourceOf<'upload'>>,
   descriptor: Descriptor,
-): Promise<Reply> {
-  const { repository } = request.route;
-  const { digest, size } = descriptor;
-  const elsewhere = await locationOf(request.options, false, descriptor);
+): Reply | Promise<Reply> {
+  const { options, route } = request;
+  if (!mayBeElsewhere(options, descriptor)) return createdAt(undefined, route.repository, descriptor);
+  return locationOf(options, false, descriptor).then((elsewhere) => createdAt(elsewhere, route.repository, descriptor));
+}
+
+function createdAt(elsewhere: string | undefined, repository: string, { digest, size }: Descriptor): Reply {
   return empty(201, {
     Location: elsewhere ?? buildPath({ resource: 'blob', repository, digest }),
     'Docker-Content-Digest': digest,
@@ -181,25 +186,35 @@ async function createdReply(
   });
 }
 
-async function uploadReply(
+function uploadReply(
   request: ApiRequest<ResourceOf<'uploads'> | ResourceOf<'upload'>>,
   status: number,
   upload: BlobUpload,
   size: number,
-): Promise<Reply> {
-  const headers: Reply['headers'] = {
-    Location: await uploadLocation(request, upload.id),
-    ...formatUploadProgress(size),
-  };
-  if (upload.minimumChunk !== undefined) headers['OCI-Chunk-Min-Length'] = `${upload.minimumChunk}`;
+): Reply | Promise<Reply> {
+  const location = uploadLocation(request, upload.id);
+  return typeof location === 'string'
+    ? uploadAt(location, status, upload, size)
+    : location.then((found) => uploadAt(found, status, upload, size));
+}
+
+function uploadAt(location: string, status: number, { minimumChunk }: BlobUpload, size: number): Reply {
+  const headers: Reply['headers'] = { Location: location, ...formatUploadProgress(size) };
+  if (minimumChunk !== undefined) headers['OCI-Chunk-Min-Length'] = `${minimumChunk}`;
   return empty(status, headers);
 }
 
-async function uploadLocation(
+/** A text, not a promise of one, unless another place is configured: most uploads are small. */
+function uploadLocation(
   { options, route }: ApiRequest<ResourceOf<'uploads'> | ResourceOf<'upload'>>,
   id: string,
-): Promise<string> {
-  const elsewhere = await options.locationForUploadId?.(id);
-  if (elsewhere !== undefined && elsewhere !== '') return elsewhere;
-  return buildPath({ resource: 'upload', repository: route.repository, id });
+): string | Promise<string> {
+  const own = buildPath({ resource: 'upload', repository: route.repository, id });
+  const { locationForUploadId } = options;
+  if (locationForUploadId === undefined) return own;
+  const choose = async (): Promise<string> => {
+    const elsewhere = await locationForUploadId(id);
+    return elsewhere === undefined || elsewhere === '' ? own : elsewhere;
+  };
+  return choose();
 }

@@ -17,6 +17,7 @@ export type {
 export { idleTimeout, resolveLimits } from './options.ts';
 export type { Logger, ResolvedLimits, ServerLimits, ServerOptions } from './options.ts';
 export {
+  addEveryAnswer,
   everyAnswer,
   malformed,
   empty,

@@ -8,10 +8,15 @@ import type { Reply } from './exchange.ts';
 const encoder = new TextEncoder();
 
 /** The headers that every answer has. `nosniff`: a browser must not look for a page in content that a client pushed. */
-export const everyAnswer: Readonly<Record<string, string>> = {
-  'Docker-Distribution-API-Version': 'registry/2.0',
-  'X-Content-Type-Options': 'nosniff',
-};
+export const everyAnswer: Readonly<Record<string, string>> = addEveryAnswer({});
+
+/** Adds {@link everyAnswer} to headers. One by one: `Object.assign` takes longer than the rest of an answer. */
+export function addEveryAnswer<Headers extends Reply['headers']>(headers: Headers): Headers {
+  const all: Reply['headers'] = headers;
+  all['Docker-Distribution-API-Version'] = 'registry/2.0';
+  all['X-Content-Type-Options'] = 'nosniff';
+  return headers;
+}
 
 /** Builds a reply whose body is a value as JSON. */
 export function json(status: number, value: unknown, headers: Reply['headers'] = {}): Reply {
@@ -24,10 +29,11 @@ export function jsonText(status: number, text: string, headers: Reply['headers']
   return { status, headers: { ...headers, 'Content-Length': `${body.length}` }, body };
 }
 
-/** Builds a reply without a body. */
+/** Builds a reply without a body. The headers become its own. */
 export function empty(status: number, headers: Reply['headers']): Reply {
   // An answer with 204 has no Content-Length, not even 0. RFC 9110, section 8.6.
-  return { status, headers: status === 204 || status === 304 ? headers : { ...headers, 'Content-Length': '0' } };
+  if (status !== 204 && status !== 304) headers['Content-Length'] = '0';
+  return { status, headers };
 }
 
 /** Builds a reply that sends the client to another URL. */

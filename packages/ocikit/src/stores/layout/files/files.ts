@@ -9,6 +9,7 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -199,6 +200,38 @@ export class Files {
     }
   }
 
+  /** True if this process has made the directory, or found it. Another process may have removed it since. */
+  hasMade(directory: string): boolean {
+    return this.#made.has(directory);
+  }
+
+  /**
+   * Writes a small new file that will become a blob, at once. Neither the file nor a directory that had to be made is
+   * durable.
+   */
+  writeNow(path: string, bytes: Uint8Array): void {
+    const file = this.#openNow(path);
+    try {
+      writeAll(file, bytes);
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw error;
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  #openNow(path: string): number {
+    try {
+      return openSync(path, anew, publicFile);
+    } catch (error) {
+      if (!isMissing(error)) throw cannotReplace(path, error);
+      const mode = this.#isOwn(path) ? privateDirectory : publicDirectory;
+      mkdirSync(dirname(path), { recursive: true, mode });
+      return openSync(path, anew, publicFile);
+    }
+  }
+
   /** Gives a file the mode of a blob, which other tools may read. */
   publish(path: string): void {
     chmodSync(path, this.#blobMode);
@@ -217,19 +250,24 @@ export class Files {
   async writeSmall(path: string, pieces: readonly Uint8Array[], how?: 'durably' | 'hidden'): Promise<void> {
     const file = await this.#openNew(path, how === 'hidden' ? privateFile : publicFile);
     try {
-      for (const piece of pieces) {
-        for (let at = 0; at < piece.length;) at += writeSync(file, piece, at, piece.length - at);
-      }
+      for (const piece of pieces) writeAll(file, piece);
       if (how === 'durably' && this.#isDurable) await syncContent(file);
     } finally {
       closeSync(file);
     }
-    await this.#yieldIfDue();
+    await this.yieldIfDue();
   }
 
-  /** Writing one small file after another without waiting would starve timers and sockets. */
-  async #yieldIfDue(): Promise<void> {
-    if (performance.now() - this.#yieldedAt < longestBlock) return;
+  /**
+   * Writing one small file after another without waiting would starve timers and sockets.
+   *
+   * @returns undefined if there is no need to wait: a promise costs a part of a small file
+   */
+  yieldIfDue(): Promise<void> | undefined {
+    return performance.now() - this.#yieldedAt < longestBlock ? undefined : this.#yield();
+  }
+
+  async #yield(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     this.#yieldedAt = performance.now();
   }
@@ -303,6 +341,10 @@ export class Files {
       throw error;
     }
   }
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, bytes.length - at);
 }
 
 /** Hooks that run before a file replaces another one. */

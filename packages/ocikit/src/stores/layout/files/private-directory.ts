@@ -41,6 +41,9 @@ export class PrivateDirectory {
   /** Damaged files that were moved out of the way. */
   readonly quarantine: string;
   readonly #files: Files;
+  /** No other process has it, and no other object of this one: a late writer must not hit a file of its successor. */
+  readonly #prefix = pooledRandomBytes(16).toString('hex');
+  #temporaryFiles = 0;
 
   constructor(root: string, files: Files) {
     this.path = privateDirectoryOf(root);
@@ -86,7 +89,7 @@ export class PrivateDirectory {
 
   /** A path for a new temporary file, unique. */
   temporaryPath(): string {
-    return `${this.temporary}/${pooledRandomBytes(16).toString('hex')}`;
+    return `${this.temporary}/${this.#prefix}-${++this.#temporaryFiles}`;
   }
 
   /** Removes temporary files that a crash left. Unfinished uploads stay. */

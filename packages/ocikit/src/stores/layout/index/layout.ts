@@ -51,6 +51,7 @@ export class Layout {
   readonly #folds: FoldMemory;
   #merging: Promise<void> = Promise.resolve();
   #making: Promise<void> | undefined;
+  #isMade = false;
   #isTidy = false;
   readonly #queued = new QueuedTags();
   /** Algorithms whose directories were checked for symbolic links. */
@@ -186,12 +187,18 @@ export class Layout {
     return this.#making;
   }
 
+  /** True once {@link make} has ended: it need not be called. */
+  get isMade(): boolean {
+    return this.#isMade;
+  }
+
   async #make(): Promise<void> {
     const { files } = this.#settings;
     await files.makeDirectory(join(this.path, 'blobs'));
     await this.#tidy();
     await makeMarker(this.path, files);
     await this.#index.make();
+    this.#isMade = true;
   }
 
   /** Removes temporary files that a crash left. Only this process writes here, and no write is running. */
@@ -253,7 +260,10 @@ export class Layout {
       this.#changes.add(this.#folds.missingIn({ file, edited, known, pending, blobPath }));
     }
     if (this.isDirty) this.#warnOfEdit();
-    if (file === undefined) this.#making = undefined;
+    if (file === undefined) {
+      this.#making = undefined;
+      this.#isMade = false;
+    }
     this.#index.take(file);
     this.#replaceContent(content);
   }

@@ -10,8 +10,6 @@ import type { BlobContent, ContentSource, Digest, GetBlobOptions } from '../../.
 import { openBlobFile, openBlobNow, readerOf, readOpened, statsOf } from '../files/index.ts';
 import type { Warn } from '../files/index.ts';
 
-import { copyOf } from './manifest-cache.ts';
-
 /** Bytes. A blob up to this size is read on this thread, and may stay in memory. */
 const small = 64 * 1024;
 /** Bytes that an entry of the cache takes besides its blob. */
@@ -150,7 +148,7 @@ function identityIn({ ino, size, mtimeMs, ctimeMs }: FileIdentity): FileIdentity
   return { ino, size, mtimeMs, ctimeMs };
 }
 
-/** The bytes as a source, in a copy: a reader may change what it gets. */
+/** The bytes as a source. They may be kept here for the next reader. */
 function piecesOf(bytes: Uint8Array): ContentSource {
-  return { pieces: [copyOf(bytes)] };
+  return { pieces: [bytes], areKept: true };
 }

@@ -17,6 +17,11 @@ export class Claims {
     this.#throttle = throttle;
   }
 
+  /** Notes a file that is written in one step, in which nothing can remove it. */
+  noteWrite(): void {
+    this.#throttle.notePush();
+  }
+
   /** Protects a file from removal while `write` runs. */
   async whileWriting<T>(path: string, write: () => Promise<T>): Promise<T> {
     this.#throttle.notePush();
@@ -42,7 +47,7 @@ export class Claims {
 
   /** True if the file is being written as a manifest. */
   isManifestBeingWritten(path: string): boolean {
-    return this.#writing.has(`${path} as a manifest`);
+    return this.#writing.size > 0 && this.#writing.has(`${path} as a manifest`);
   }
 
   /** Hides content of a repository while it is being removed. */
@@ -58,12 +63,12 @@ export class Claims {
 
   /** Makes content visible again that is being removed, because it was pushed again. */
   cancelRemoval(repository: string, digest: Digest): void {
-    this.#removing.delete(`${repository}@${digest}`);
+    if (this.#removing.size > 0) this.#removing.delete(`${repository}@${digest}`);
   }
 
   /** True if the content is being removed from the repository. */
   isBeingRemoved(repository: string, digest: Digest): boolean {
-    return this.#removing.has(`${repository}@${digest}`);
+    return this.#removing.size > 0 && this.#removing.has(`${repository}@${digest}`);
   }
 
   /** The number of callers that are writing the file. */

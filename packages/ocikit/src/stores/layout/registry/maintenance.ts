@@ -189,6 +189,7 @@ export function layoutMaintenance(
       if (state.claims.isBeingWritten(path) || fileNumber(path) !== before) return false;
       store.assertOwned();
       renameSync(path, join(own.quarantine, `${digest.replace(':', '-')}.${randomBytes(8).toString('hex')}`));
+      state.looks.forget(path);
       state.manifests.forget(path);
       await files.syncDirectory(own.quarantine);
       await files.syncDirectoryOf(path);

@@ -34,6 +34,7 @@ import type { LayoutStore } from '../root/index.ts';
 import { BlobReads } from './blob-reads.ts';
 import type { FoundBlob } from './blob-reads.ts';
 import { Claims } from './claims.ts';
+import { Looks } from './looks.ts';
 import { copyOf, ManifestCache } from './manifest-cache.ts';
 import { Mentions } from './mentions.ts';
 import { UsedTimes } from './used-times.ts';
@@ -86,6 +87,8 @@ export class LayoutState {
   readonly manifests: ManifestCache = new ManifestCache();
   /** Reads the files of blobs. */
   readonly blobs: BlobReads;
+  /** The files of blobs that were looked at in this turn of the event loop. */
+  readonly looks: Looks<FoundBlob> = new Looks();
   readonly #largeReads = new Turns(4);
   /** A repository for each recently used blob, for mounts without a source. */
   readonly #repositoriesWith = new Recent<Digest, string>(rememberedBlobs);
@@ -126,6 +129,7 @@ export class LayoutState {
     if (this.store.isShared && (await this.mentions.in(layout)).has(digest)) return;
     if (this.claims.isBeingWritten(path) || isInAnyRepository(layout, digest)) return;
     removeNow(path);
+    this.looks.forget(path);
     this.used.forget(path);
     this.manifests.forget(path);
     await this.store.commits.noteRemoved(layout, digest);
@@ -141,6 +145,7 @@ export class LayoutState {
     const path = layout.blobPath(digest);
     if (this.claims.writersOf(path) > 1 || isInAnyRepository(layout, digest) || layout.hasUnread) return false;
     renameSync(path, to);
+    this.looks.forget(path);
     this.used.forget(path);
     return true;
   }
@@ -180,8 +185,14 @@ export class LayoutState {
   #lookAt(layout: Layout, digest: Digest, warn?: Warn): FoundBlob | undefined {
     const journalled = this.store.journalledContent(layout, digest);
     if (journalled !== undefined) return { size: journalled.size, stats: undefined };
-    const stats = statsOfFile(layout.blobPath(digest), warn);
-    return stats === undefined ? undefined : { size: stats.size, stats };
+    const path = layout.blobPath(digest);
+    const seen = this.looks.get(path);
+    if (seen !== undefined) return seen;
+    const stats = statsOfFile(path, warn);
+    if (stats === undefined) return undefined;
+    const found = { size: stats.size, stats };
+    this.looks.note(path, found);
+    return found;
   }
 
   /** A client that is told that a damaged blob is missing pushes it again. */

@@ -35,6 +35,7 @@ import type { JournalRecord } from '../journal/index.ts';
 import type { SmallFile } from '../root/index.ts';
 import { FileStage, inLargePieces, largePiece, restoreUpload } from '../uploads/index.ts';
 
+import { isSmall, keepSmallBlob, SmallWrite, verifySmall } from './small-files.ts';
 import type { LayoutState } from './state.ts';
 import { withTagMoves } from './record-tag-moves.ts';
 
@@ -52,11 +53,16 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       const digest = parseDigest(blob.digest);
       await store.own();
       onEvent?.({ type: 'started', repository, digest, size: blob.size });
+      if (isSmall(source) && onEvent === undefined) {
+        verifySmall(blob, source);
+        const kept = keepSmall(state, repository, digest, source);
+        if (kept !== undefined) return kept.then(() => blobDescriptor(digest, source.length));
+      }
       const stage = new FileStage(store.private.temporaryPath(), store.files);
       let size: number;
       try {
-        const isSmall = (blob.size ?? Infinity) <= largePiece;
-        const pieces = isSmall
+        const isOnePiece = (blob.size ?? Infinity) <= largePiece;
+        const pieces = isOnePiece
           ? reportBytes(readSource(source, signal), repository, blob, onEvent)
           : inLargePieces(source, signal, bytesReport(repository, blob, onEvent));
         size = await stageVerified(stage, blob, pieces);
@@ -117,6 +123,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
       if (!state.sparse && pushed.digests.length > manyLinks) await assertLinksExist(state, layout, repository, pushed);
       const releaseHold = state.holdForPush(layout, repository, [...pushed.digests, digest]);
       const stage = new FileStage(store.private.temporaryPath(), store.files);
+      let small: SmallWrite | undefined;
       try {
         await layout.explore(repository);
         if (!state.sparse) await assertLinksExist(state, layout, repository, pushed);
@@ -126,7 +133,9 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
         await state.claims.whileWritingManifest(layout.blobPath(digest), async (isBlob) => {
           await layout.make();
           // Written even if the file exists, because it may be damaged.
-          const file = await writeManifest(state, layout, digest, pushed.bytes, stage);
+          if (isSmall(pushed.bytes)) small = SmallWrite.begin(state, layout, digest, pushed.bytes);
+          const file =
+            small === undefined ? await writeManifest(state, layout, digest, pushed.bytes, stage) : undefined;
           state.used.touch(layout.blobPath(digest));
           assertTagsMaySet(layout, repository, tags, options.ifTag);
           const unowned = layout.unownedBy(repository, links);
@@ -136,11 +145,13 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
           if (isBlob && !store.isShared && !hasManifest(layout, repository, digest)) {
             records.push({ op: 'blob', repository, digest, size: descriptor.size });
           }
-          await store.commits.add(layout, withTagMoves(layout, records, options.context), file);
-          state.used.touch(layout.blobPath(digest), stage.writtenAt);
+          const moves = withTagMoves(layout, records, options.context);
+          await (small === undefined ? store.commits.add(layout, moves, file) : small.commit(moves));
+          state.used.touch(layout.blobPath(digest), (small ?? stage).writtenAt);
           state.claims.cancelRemoval(repository, digest);
         });
       } finally {
+        small?.discard();
         await stage.discard();
         releaseHold();
       }
@@ -155,7 +166,7 @@ export function layoutWriter(state: LayoutState, uploads: () => Promise<UploadSe
 export function layoutUploads(state: LayoutState, ids: UploadIdIssuer): UploadBackend<FileStage> {
   const { store } = state;
   const dir = store.private.uploads;
-  const stageOf = (id: string, size?: number): FileStage => new FileStage(join(dir, id), store.files, size);
+  const stageOf = (id: string, size?: number): FileStage => new FileStage(`${dir}/${id}`, store.files, size);
   return {
     ids,
     stage: (_repository, id) => stageOf(id),
@@ -163,11 +174,26 @@ export function layoutUploads(state: LayoutState, ids: UploadIdIssuer): UploadBa
       const size = restoreUpload(join(dir, id));
       return size === undefined ? undefined : { stage: stageOf(id, size), size };
     },
+    keepWhole: (repository, digest, bytes) =>
+      isSmall(bytes) ? keepSmall(state, repository, digest, bytes) : undefined,
     async keep(repository, digest, size, stage, { signal }) {
       // An upload of zero bytes has no file yet.
       await keepBlob(state, repository, digest, size, stage, signal);
     },
   };
+}
+
+/** Stores the verified bytes of a small blob; undefined if it needs a stage. */
+function keepSmall(
+  state: LayoutState,
+  repository: string,
+  digest: Digest,
+  bytes: Uint8Array,
+): Promise<void> | undefined {
+  return keepSmallBlob(state, repository, digest, bytes, {
+    recordsOf: (layout) => blobRecords(state, layout, repository, digest, bytes.length),
+    onStored: () => noteBlob(state, repository, digest),
+  });
 }
 
 /** Turns a file of verified bytes into a blob of the repository, durably. */
@@ -194,12 +220,14 @@ async function keepBlob(
       const records = blobRecords(state, layout, repository, digest, size);
       await store.commits.add(layout, records, { digest, bytes: small, place: () => stage.moveNow(path, small) });
       state.used.touch(path, stage.writtenAt);
+      state.looks.forget(path);
       state.blobs.noteWritten(path);
-      await noteBlob(state, repository, digest);
+      noteBlob(state, repository, digest);
       return;
     }
     try {
       await stage.moveTo(path);
+      state.looks.forget(path);
       state.blobs.noteWritten(path);
       await linkBlob(state, layout, repository, digest, size);
       state.used.touch(path, stage.writtenAt);
@@ -242,7 +270,7 @@ async function linkBlob(
 ): Promise<void> {
   const records = blobRecords(state, layout, repository, digest, size);
   if (records.length > 0) await state.store.commits.add(layout, records);
-  await noteBlob(state, repository, digest);
+  noteBlob(state, repository, digest);
 }
 
 function blobRecords(
@@ -258,7 +286,7 @@ function blobRecords(
   return state.store.isShared || isManifest ? [{ op: 'blob', repository, digest, size }] : [];
 }
 
-async function noteBlob(state: LayoutState, repository: string, digest: Digest): Promise<void> {
+function noteBlob(state: LayoutState, repository: string, digest: Digest): void {
   state.noteRepositoryWith(digest, repository);
   state.claims.cancelRemoval(repository, digest);
   state.store.noteRepository(repository, true);
@@ -309,6 +337,7 @@ async function hardLink(state: LayoutState, from: string, to: string): Promise<b
     // A damaged file must be pushed again.
     if (sizeOfFile(to) !== sizeOfFile(from)) return false;
   }
+  state.looks.forget(to);
   await files.syncDirectory(dirname(to));
   return true;
 }
@@ -349,11 +378,13 @@ async function writeManifest(
   state.store.assertOwned();
   if (small === undefined) {
     await stage.moveTo(path);
+    state.looks.forget(path);
     state.manifests.forget(path);
     return undefined;
   }
   const place = (): void => {
     stage.moveNow(path, small);
+    state.looks.forget(path);
     state.manifests.forget(path);
   };
   return { digest, bytes: small, place };

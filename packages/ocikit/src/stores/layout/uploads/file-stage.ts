@@ -185,6 +185,10 @@ export class FileStage implements UploadStage {
   }
 
   async discard(): Promise<void> {
+    if (!this.#hasFile && this.#handle === undefined && this.#syncing === undefined) {
+      this.#held = [];
+      return;
+    }
     this.#unfollow();
     const hadFile = this.#hasFile;
     this.#hasFile = false;

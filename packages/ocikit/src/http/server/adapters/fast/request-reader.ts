@@ -55,9 +55,9 @@ const repeatedField =
  */
 export class FastRequestReader {
   readonly #largestHead: number;
-  /** The bytes of the last request's fields: most clients send the same fields with each request. */
-  #lastBytes: Buffer = Buffer.alloc(0);
-  #lastFields: HeaderFields | undefined;
+  /** The fields of the last two requests. Clients send the same ones again, or those of a POST and a PUT in turn. */
+  #last: KeptFields = none;
+  #before: KeptFields = none;
 
   /** @param largestHead maximum bytes of a head */
   constructor(largestHead: number) {
@@ -90,13 +90,30 @@ export class FastRequestReader {
 
   #fieldsIn(bytes: Buffer, start: number, end: number): HeaderFields | undefined {
     if (end - start > mostKept) return readFields(bytes.toString('latin1', start, end));
-    const last = this.#lastBytes;
-    if (last.length !== end - start || bytes.compare(last, 0, last.length, start, end) !== 0) {
-      this.#lastBytes = Buffer.from(bytes.subarray(start, end));
-      this.#lastFields = readFields(this.#lastBytes.toString('latin1'));
+    if (isSame(this.#last.bytes, bytes, start, end)) return this.#last.fields;
+    const before = this.#before;
+    this.#before = this.#last;
+    if (isSame(before.bytes, bytes, start, end)) {
+      this.#last = before;
+    } else {
+      const kept = Buffer.from(bytes.subarray(start, end));
+      this.#last = { bytes: kept, fields: readFields(kept.toString('latin1')) };
+      if (kept.length + this.#before.bytes.length > mostKept) this.#before = none;
     }
-    return this.#lastFields;
+    return this.#last.fields;
   }
+}
+
+/** Fields that were read, and their bytes. */
+interface KeptFields {
+  readonly bytes: Buffer;
+  readonly fields: HeaderFields | undefined;
+}
+
+const none: KeptFields = { bytes: Buffer.alloc(0), fields: undefined };
+
+function isSame(kept: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  return kept.length === end - start && bytes.compare(kept, 0, kept.length, start, end) === 0;
 }
 
 /** @returns undefined if the fast path cannot answer a request with these fields */

@@ -66,7 +66,8 @@ export class FastResponse implements ResponseWriter {
       this.write(body);
     } else {
       const text = this.#hasBody ? this.#takeHead() + body : this.#takeHead();
-      if (text !== '') this.#socket.write(text, encoding);
+      // A head alone is latin1, which takes less than UTF-8.
+      if (text !== '') this.#socket.write(text, body === '' ? 'latin1' : encoding);
     }
     if (this.isLast && this.isEarly) this.#socket.end();
     else if (this.isLast) this.#socket.destroySoon();

@@ -45,7 +45,7 @@ export function sendReply(
   };
   try {
     // Bytes that are in memory go out in one write with the head.
-    const body = (isContent(reply.body) ? reply.body.ready?.() : undefined) ?? reply.body;
+    const body = (isContent(reply.body) ? reply.body.ready?.('lent') : undefined) ?? reply.body;
     if (isContent(body)) return sendContent(response, socket, body, options.writeTimeout, begin).catch(failed);
     if (body instanceof Uint8Array && body.length > largeBody) {
       const sending = beginSending(socket, body);
