@@ -1,5 +1,7 @@
 // Runs `ocikit serve`: opens the store or cache, serves it, and stops at a signal.
 import { resolve as absolute } from 'node:path';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
+import type { PerformanceEntry } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -69,12 +71,48 @@ const largeHeap = 48 * 1024 * 1024;
  */
 function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=25');
+  giveRoomWhileBusy();
   const timer = setInterval(() => {
     if (getHeapStatistics().used_heap_size < largeHeap) return;
     setFlagsFromString('--optimize-for-size');
     clearInterval(timer);
   }, 1000);
   timer.unref();
+}
+
+/** A collection of the garbage collector, as Node reports it. */
+type GcEntry = PerformanceEntry & { readonly detail?: { readonly kind?: number } };
+
+/** The part of the time that full collections may take before the heap gets more room. */
+const mostCollecting = 1 / 20;
+/** Milliseconds over which this part is measured. */
+const busyTime = 500;
+/** Milliseconds for which the heap has more room. */
+const roomTime = 10_000;
+
+/**
+ * Bytes that arrive count as growth. With thousands of connections and hundreds of pushes at once, V8 would look
+ * through the whole heap after every few megabytes, and every answer would wait for that.
+ */
+function giveRoomWhileBusy(): void {
+  let begin = performance.now();
+  let collecting = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const observer = new PerformanceObserver((list) => {
+    const now = performance.now();
+    if (now - begin > busyTime) [begin, collecting] = [now, 0];
+    for (const { detail, duration } of list.getEntries() as GcEntry[]) {
+      if (detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR) collecting += duration;
+    }
+    if (timer !== undefined || collecting < busyTime * mostCollecting) return;
+    setFlagsFromString('--heap-growing-percent=100');
+    timer = setTimeout(() => {
+      timer = undefined;
+      setFlagsFromString('--heap-growing-percent=25');
+    }, roomTime);
+    timer.unref();
+  });
+  observer.observe({ entryTypes: ['gc'] });
 }
 
 /** Bytes of buffers outside the heap that may stay allocated although nothing uses them. */

@@ -46,12 +46,35 @@ describe('bodies that arrive', () => {
     expect(all.slice(16, 20).map(({ flows }) => flows)).toEqual([true, true, true, false]);
   });
 
-  test('wait again after a mebibyte each, so that large ones do not keep the small ones out', async () => {
+  test('go on after a mebibyte, so that the end of one with so many bytes comes at once', async () => {
+    const turns = new ReceivingTurns(() => 0);
+    const [body] = bodies(turns, 17);
+    if (body === undefined) throw new Error('no body');
+    receive(turns, body, mebibyte);
+    await manyTurns();
+    expect(body.flows).toBe(true);
+  });
+
+  test('keep their places in a turn that is longer than an idle one may be silent', async () => {
+    let now = 0;
+    const turns = new ReceivingTurns(() => now);
+    const all = bodies(turns, 17);
+    await manyTurns();
+    const [first] = all;
+    if (first === undefined) throw new Error('no body');
+    receive(turns, first, 1);
+    for (const body of all.slice(1, 16)) receive(turns, body, 1);
+    now += 1000;
+    await turn();
+    expect(all[16]?.flows).toBe(false);
+  });
+
+  test('wait again after a mebibyte and a read more, so that large ones do not keep the small ones out', async () => {
     const turns = new ReceivingTurns(() => 0);
     const all = bodies(turns, 17);
     const [large, last] = [all[0], all[16]];
     if (large === undefined || last === undefined) throw new Error('no bodies');
-    receive(turns, large, mebibyte);
+    receive(turns, large, mebibyte + 65_536);
     expect([large.flows, last.flows]).toEqual([false, false]);
     await manyTurns();
     expect([large.flows, last.flows]).toEqual([false, true]);

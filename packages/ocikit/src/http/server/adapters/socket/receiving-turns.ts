@@ -13,10 +13,15 @@ const mostInTurn = 4 * 1024 * 1024;
 const mostInTurnOfMany = 1024 * 1024;
 /** Bodies that are received at the same time. Each one may receive 64 KiB before it can be paused. */
 const mostActive = 16;
-/** Bytes after which a body waits again, if others wait. */
-const share = 1024 * 1024;
+/**
+ * Bytes after which a body waits again, if others wait. This is a mebibyte and one more read: a body of one mebibyte
+ * would wait behind all others, although only its end is missing.
+ */
+const share = 1024 * 1024 + 64 * 1024;
 /** Milliseconds after which a body without new bytes no longer counts as active. */
 const idleTime = 20;
+/** As {@link idleTime}, in turns: while a turn is long, no body gets bytes. */
+const idleTurns = 3;
 /** Turns for which new connections may hold the bodies up. A turn with a connection alone takes about 0.2 ms. */
 const longestHold = 256;
 
@@ -25,6 +30,8 @@ interface Place {
   bytes: number;
   /** When the last ones came, by the clock. */
   lastAt: number;
+  /** The turn in which they came. */
+  lastTurn: number;
 }
 
 /**
@@ -39,6 +46,8 @@ export class ReceivingTurns {
   /** Active bodies that are paused until the next turn. */
   #paused = new Set<Receiver>();
   #bytesInTurn = 0;
+  /** Counts the turns. */
+  #turn = 0;
   #isTurnPlanned = false;
   #isLookPlanned = false;
   /** True if a connection came in this turn. */
@@ -79,7 +88,7 @@ export class ReceivingTurns {
       this.#planTurn();
       return false;
     }
-    this.#active.set(receiver, { bytes: 0, lastAt: this.#now() });
+    this.#active.set(receiver, { bytes: 0, lastAt: this.#now(), lastTurn: this.#turn });
     if (this.#held !== undefined || this.#hasAccepted) this.#hold();
     return !this.#paused.has(receiver);
   }
@@ -98,6 +107,7 @@ export class ReceivingTurns {
     if (place === undefined) return false;
     place.bytes += bytes;
     place.lastAt = this.#now();
+    place.lastTurn = this.#turn;
     if (place.bytes >= share && this.#waiting.size > 0) {
       this.#active.delete(receiver);
       this.#waiting.add(receiver);
@@ -134,6 +144,7 @@ export class ReceivingTurns {
 
   readonly #beginTurn = (): void => {
     this.#isTurnPlanned = false;
+    this.#turn++;
     const now = this.#now();
     const hasAccepted = this.#hasAccepted;
     this.#hasAccepted = false;
@@ -161,14 +172,15 @@ export class ReceivingTurns {
       if (this.#active.size >= mostActive) this.#dropIdle(now);
       if (this.#active.size >= mostActive) return;
       this.#waiting.delete(receiver);
-      this.#active.set(receiver, { bytes: 0, lastAt: now });
+      this.#active.set(receiver, { bytes: 0, lastAt: now, lastTurn: this.#turn });
       receiver.resume();
     }
   }
 
   #dropIdle(now: number): void {
-    for (const [receiver, { lastAt }] of this.#active) {
-      if (now - lastAt >= idleTime && !this.#paused.has(receiver)) this.#active.delete(receiver);
+    for (const [receiver, { lastAt, lastTurn }] of this.#active) {
+      if (now - lastAt < idleTime || this.#turn - lastTurn < idleTurns) continue;
+      if (!this.#paused.has(receiver)) this.#active.delete(receiver);
     }
   }
 
