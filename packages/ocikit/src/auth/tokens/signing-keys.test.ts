@@ -1,12 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { generateKeyPairSync } from 'node:crypto';
 
 import { decodeProtectedHeader } from 'jose';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { anonymous } from '../../model/index.ts';
+import { testCertificate } from '../../testing/node.ts';
 
 import { formatKeys, memoryKeys, openSigningKeys, parseKeys, signingKeyFrom, tokenIssuer } from './index.ts';
 import type { KeyStore } from './index.ts';
@@ -104,24 +102,18 @@ describe('the signing keys of a store', () => {
 });
 
 describe('a key of your own', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'ocikit-key-'));
-  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: directory, stdio: 'pipe' });
-  const file = (name: string): string => readFileSync(join(directory, name), 'utf8');
-
   test('signs, and names its certificates', async () => {
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', 'key.pem');
-    openssl('req', '-x509', '-key', 'key.pem', '-subj', '/CN=tokens', '-days', '1', '-out', 'cert.pem');
-    const keys = await signingKeyFrom({ key: file('key.pem'), certificates: file('cert.pem') });
+    const { cert, key } = await testCertificate(['tokens.example']);
+    const keys = await signingKeyFrom({ key, certificates: cert });
     const { token } = await tokenIssuer({ keys, issuer: 'i', service: 's' }).access(anonymous, []);
     const { kid, x5c } = decodeProtectedHeader(token);
     expect((await keys.published()).keys[0]?.kid).toBe(kid);
-    const der = file('cert.pem').replaceAll(/-----[A-Z ]+-----|\s/g, '');
-    expect(x5c).toEqual([der]);
-    await expect(signingKeyFrom({ key: file('key.pem'), certificates: 'none' })).rejects.toThrow(/BEGIN CERTIFICATE/);
-    openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384', '-out', 'other.pem');
-    for (const key of ['', 'SECRET', file('other.pem'), file('cert.pem')]) {
-      await expect(signingKeyFrom({ key })).rejects.toThrow(/^the signing key is no private EC key on P-256/);
+    expect(x5c).toEqual([cert.replaceAll(/-----[A-Z ]+-----|\s/g, '')]);
+    await expect(signingKeyFrom({ key, certificates: 'none' })).rejects.toThrow(/BEGIN CERTIFICATE/);
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+    const other = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    for (const wrong of ['', 'SECRET', other, cert]) {
+      await expect(signingKeyFrom({ key: wrong })).rejects.toThrow(/^the signing key is no private EC key on P-256/);
     }
   });
 });

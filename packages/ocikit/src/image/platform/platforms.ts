@@ -32,8 +32,7 @@ export function assertPlatforms(platforms: unknown, others = ''): asserts platfo
   const shown = JSON.stringify(platforms) as string | undefined;
   throw new RegistryError(
     'UNSUPPORTED',
-    `platforms is ${shown?.slice(0, 100)}: use ${others}a list of platforms such as ` +
-      "parsePlatform('linux/amd64')",
+    `platforms is ${shown?.slice(0, 100)}: use ${others}a list of platforms such as parsePlatform('linux/amd64')`,
   );
 }
 
