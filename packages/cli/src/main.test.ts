@@ -56,6 +56,7 @@ function roomsOf(loaded: readonly string[]): string[] {
 describe('ocikit', () => {
   test('a plain serve loads the server and its store, and no client, view, upkeep or other command', async () => {
     expect(roomsOf(await loadedBy('serve', '--port', '0', '--quiet'))).toEqual([
+      'cli/src/commands/serve/access-options.ts',
       'cli/src/commands/serve/command.ts',
       'cli/src/commands/serve/gc-interval.ts',
       'cli/src/commands/serve/proxy-options.ts',
@@ -72,6 +73,7 @@ describe('ocikit', () => {
       'ocikit/src/http/server/adapters/node',
       'ocikit/src/http/server/adapters/socket',
       'ocikit/src/http/server/api',
+      'ocikit/src/http/server/auth',
       'ocikit/src/http/server/receiving',
       'ocikit/src/http/server/shared',
       'ocikit/src/http/wire',

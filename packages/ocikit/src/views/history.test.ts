@@ -37,7 +37,7 @@ test('select has no history of hidden repositories', async () => {
   expect(await movesOf(view, 'vault')).toEqual([]);
 });
 
-test('accessChecker asks whether the repository may be listed', async () => {
+test('accessChecker asks whether the history of the repository may be read', async () => {
   const asked: AccessRequest[] = [];
   const view = accessChecker(await filled('app', 'vault'), (request) => {
     asked.push(request);
@@ -45,7 +45,7 @@ test('accessChecker asks whether the repository may be listed', async () => {
   });
   expect(await movesOf(view, 'app')).toHaveLength(1);
   await expect(movesOf(view, 'vault')).rejects.toMatchObject({ code: 'DENIED' });
-  expect(asked.map(({ access }) => access)).toEqual(['list', 'list']);
+  expect(asked.map(({ access }) => access)).toEqual(['history', 'history']);
 });
 
 test('route asks the member that has the repository, and offers no history if one of them has none', async () => {

@@ -4,6 +4,7 @@ import type { CallContext } from '../../model/index.ts';
 
 import type { AccessRules } from './access-rules.ts';
 import type { AccessAction } from './actions.ts';
+import { judgeCall } from './judge-call.ts';
 
 /** A call of a registry, as `accessChecker` of `ocikit/views` describes it. */
 export interface CheckedCall {
@@ -41,7 +42,7 @@ export function registryCheck(rules: AccessRules): (call: CheckedCall) => void {
     }
     // A token for the list alone names no repository.
     if (access === 'show' && rules.mayList(identity, repository)) return;
-    const decision = rules.decide(identity, actions[access], repository);
+    const decision = judgeCall(rules, identity, actions[access], repository);
     if (decision.allowed) return;
     const { reason } = decision;
     throw new RegistryError('DENIED', tag === undefined ? reason : `the tag ${tag} exists, and ${reason}`);

@@ -369,6 +369,10 @@ describe('a request', () => {
     const mount = async (from: string): Promise<number> =>
       (await ask(`/v2/bob/app/blobs/uploads/?mount=${config}&from=${from}`, asked)).status;
     expect([await mount('team/app'), await mount('none/such'), await mount('public/app')]).toEqual([202, 202, 201]);
+    // A token does not take away what everyone may.
+    const narrow = { method: 'POST', ...bearer(await token('&scope=repository:bob/other:pull,push', bob)) };
+    expect((await ask(`/v2/bob/other/blobs/uploads/?mount=${config}`, narrow)).status).toBe(201);
+    expect((await ask('/v2/public/app/manifests/v1', bearer(await token('', bob)))).status).toBe(200);
   });
 
   test('pushes without reading where the rule says so', async () => {
