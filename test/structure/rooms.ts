@@ -70,7 +70,7 @@ export const rooms: Rooms = {
   // Tokens of our own: ES256 keys, JWKS, refresh tokens.
   'auth/tokens': { imports: ['model', 'auth/passwords', 'auth/scopes', 'auth/shared'], packages: ['jose'] },
   // Tokens of others: OIDC issuers, and claims that become users and groups.
-  'auth/issuers': { imports: ['model', 'auth/scopes', 'auth/shared', 'auth/tokens'] },
+  'auth/issuers': { imports: ['model', 'auth/scopes', 'auth/shared', 'auth/tokens'], packages: ['jose'] },
 
   // Stores know no HTTP, no view and no client.
   'stores/blobs': {

@@ -1,4 +1,6 @@
 // Knows callers by tokens of other issuers: jobs of pipelines, workloads, another token service.
+import type { CryptoKey } from 'jose';
+
 import { identityOf } from '../../model/index.ts';
 import type { Identity, ResourceActions } from '../../model/index.ts';
 import { unitedScopes } from '../scopes/index.ts';

@@ -1,4 +1,6 @@
 // The keys that sign tokens: made when first needed, rotated with overlap, published.
+import type { CryptoKey } from 'jose';
+
 import type { PublicJwk, KeyStore, PrivateJwk, KeyRecord } from './key-record.ts';
 import { loadJose } from './load-jose.ts';
 

@@ -127,7 +127,7 @@ export async function assertAtomicDelete(transport: Transport, repository: strin
 export function notAtomic({ base }: Transport): RegistryError {
   return new RegistryError(
     'UNSUPPORTED',
-    `${base.host} cannot check \`ifTag\` and change the tag in one step: leave out the option \`tagConditions\` for a check before and after`,
+    `${base.host} cannot check \`ifTag\` and change the tag in one step: leave out the option \`tagConditions\``,
   );
 }
 

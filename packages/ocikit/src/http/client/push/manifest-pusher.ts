@@ -123,20 +123,18 @@ export function manifestPusher(
     ifTag: TagCondition | undefined,
     call: CallOptions,
   ): Promise<ClientResponse> => {
-    const groups = tagsByCondition(tags, ifTag);
-    const [only] = groups;
-    if (ifTag === undefined || only === undefined || (groups.length === 1 && only.expected === undefined)) {
+    const [expected, ...others] = new Set(tags.map((tag) => conditionOn(tag, ifTag)));
+    if (ifTag === undefined || (expected === undefined && others.length === 0)) {
       return putTagged(manifest, tags, undefined, call);
     }
     const { assertAtomicPush, assertPushed, assertTags, notAtomic } = await loadTagConditions(call.signal);
     const putIf = (digest: Digest): Promise<ClientResponse> =>
       putManifest(transport, manifest, [undefined], digest, call);
     if (!isAtomic) await assertTags(reader, { repository: manifest.repository, tags, ifTag }, call);
-    // A request has one condition.
-    else if (groups.length > 1) throw notAtomic(transport);
+    else if (others.length > 0) throw notAtomic(transport);
     else await assertAtomicPush(transport, putIf);
-    const response = await putTagged(manifest, only.tags, only.expected, call);
-    for (const { tags: others, expected } of groups.slice(1)) await putTagged(manifest, others, expected, call);
+    // A request has one condition for all of its tags.
+    const response = await putTagged(manifest, tags, others.length === 0 ? expected : undefined, call);
     if (!isAtomic) await assertPushed(reader, manifest, tags, call, putIf);
     return response;
   };
@@ -166,18 +164,6 @@ export function manifestPusher(
 
 /** The condition on all tags of one request. */
 type Expected = Digest | null | undefined;
-
-function tagsByCondition(
-  tags: readonly string[],
-  ifTag: TagCondition | undefined,
-): readonly { expected: Expected; tags: readonly string[] }[] {
-  const groups = new Map<Expected, string[]>();
-  for (const tag of tags) {
-    const expected = conditionOn(tag, ifTag);
-    groups.set(expected, [...(groups.get(expected) ?? []), tag]);
-  }
-  return [...groups].map(([expected, own]) => ({ expected, tags: own }));
-}
 
 /**
  * Whether the registry may have refused the query, and not the manifest: zot calls the manifest invalid. If the
