@@ -225,7 +225,9 @@ describe('clients that read nothing', () => {
     expect([isWhole, digestOf(body)]).toEqual([true, large]);
     const grown = (await memoryOf(cache.pid)) - before;
     for (const sent of idle) sent.destroy();
-    expect(grown).toBeLessThan(150 * mebibyte);
+    // A reader that held a sixteenth of the blob would cost 500 MiB. How much of it is in pieces at once depends on the
+    // speeds of disk and client.
+    expect(grown).toBeLessThan(250 * mebibyte);
     expect(upstream.requests.filter(({ path: asked }) => asked.includes(large))).toHaveLength(1);
   });
 });
