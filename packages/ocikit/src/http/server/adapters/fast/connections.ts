@@ -235,6 +235,12 @@ class FastConnection implements DirectReader {
     this.#received = undefined;
     this.#body = body;
     this.#feed(body, received);
+    if (this.#hasEnded && !body.isComplete && !body.destroyed) {
+      // The rest of the body cannot come any more. Earlier answers may still be on their way.
+      this.#expectDrain();
+      this.#socket.destroySoon();
+      return;
+    }
     if (!body.isComplete) {
       body.readsDirectly = this.#beginDirectReads();
       this.#answer(request, new RequestBody(body, this.#all.options.budget));
