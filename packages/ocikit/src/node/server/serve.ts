@@ -9,6 +9,7 @@ import { createServer } from '../../http/server/index.ts';
 import type { ServerLimits, ServerOptions } from '../../http/server/index.ts';
 import type { Registry } from '../../model/index.ts';
 
+import { connectionsInHandshake } from './handshakes.ts';
 import { refuseMalformedRequest, refuseTunnel } from './malformed-request.ts';
 
 /** The limits of {@link serve}. */
@@ -113,6 +114,7 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     connection(socket, headersSize, handOver),
   );
   const open = openConnections(server);
+  const inHandshake = tls === undefined ? undefined : connectionsInHandshake(server);
   await listen(server, address, port);
   const bound = portOf(server);
   return {
@@ -121,6 +123,8 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     port: bound,
     close: (grace) => {
       endConnections();
+      // A client that has not finished its handshake has sent no request.
+      for (const socket of inHandshake?.values() ?? []) socket.destroy();
       return closeServer(server, open, grace ?? 10_000);
     },
     setTls: (next) => setTls(server, tls, next),

@@ -1,0 +1,28 @@
+import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
+import { connect } from 'node:tls';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import { createMemoryRegistry } from '../../stores/memory/index.ts';
+import { testCertificate } from '../../testing/node.ts';
+
+import { serve } from './serve.ts';
+
+test('a server with TLS that stops ends connections without a finished handshake at once, and idle ones', async () => {
+  const serving = await serve(createMemoryRegistry(), { port: 0, tls: await testCertificate(['localhost']) });
+  const to = { port: serving.port, host: '127.0.0.1' };
+  const idle = connect({ ...to, rejectUnauthorized: false });
+  const silent = connectPlain(to);
+  onTestFinished(() => {
+    idle.destroy();
+    silent.destroy();
+  });
+  for (const socket of [idle, silent]) socket.on('error', () => undefined).resume();
+  await Promise.all([once(idle, 'secureConnect'), once(silent, 'connect')]);
+  idle.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(idle, 'data');
+  const ended = [idle, silent].map((socket) => once(socket, 'close'));
+  expect(await serving.close(60_000)).toBe(0);
+  await Promise.all(ended);
+});
