@@ -11,6 +11,7 @@ import type { Registry } from '../../model/index.ts';
 
 import { connectionsInHandshake } from './handshakes.ts';
 import { refuseMalformedRequest, refuseTunnel } from './malformed-request.ts';
+import { limitConnections, mostOpenFiles } from './open-files.ts';
 
 /** The limits of {@link serve}. */
 export interface ServeLimits extends ServerLimits {
@@ -115,7 +116,9 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
   );
   const open = openConnections(server);
   const inHandshake = tls === undefined ? undefined : connectionsInHandshake(server);
+  const files = await mostOpenFiles();
   await listen(server, address, port);
+  limitConnections(server, files, options.logger);
   const bound = portOf(server);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
