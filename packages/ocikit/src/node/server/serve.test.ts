@@ -26,3 +26,14 @@ test('a server with TLS that stops ends connections without a finished handshake
   expect(await serving.close(60_000)).toBe(0);
   await Promise.all(ended);
 });
+
+test('a client that begins no TLS handshake loses its connection once the time for headers is over', async () => {
+  const tls = await testCertificate(['localhost']);
+  const serving = await serve(createMemoryRegistry(), { port: 0, tls, limits: { headersTimeout: 200 } });
+  const silent = connectPlain({ port: serving.port, host: '127.0.0.1' }).on('error', () => undefined);
+  onTestFinished(async () => {
+    silent.destroy();
+    await serving.close(0);
+  });
+  await once(silent.resume(), 'close');
+});

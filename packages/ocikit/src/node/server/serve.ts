@@ -20,7 +20,10 @@ export interface ServeLimits extends ServerLimits {
    * 431. Default: 65,536 (64 KiB).
    */
   headersSize?: number | undefined;
-  /** Milliseconds within which all headers must arrive. Later ones are answered with 408. Default: 30,000. */
+  /**
+   * Milliseconds within which all headers must arrive, and a TLS handshake must end. Later headers are answered with
+   * 408. Default: 30,000.
+   */
   headersTimeout?: number | undefined;
 }
 
@@ -90,12 +93,12 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     ...options,
     allowedHosts: isLoopback(address) ? [host, ...(options.allowedHosts ?? [])] : options.allowedHosts,
   });
-  const headersSize = limits.headersSize ?? 64 * 1024;
+  const { headersSize = 64 * 1024, headersTimeout = 30_000 } = limits;
   const server = await httpServer(
     tls,
     {
       maxHeaderSize: headersSize,
-      headersTimeout: limits.headersTimeout ?? 30_000,
+      headersTimeout,
       connectionsCheckingInterval: 1000,
       keepAliveTimeout: Math.max(limits.keepAliveTimeout ?? 60_000, 1000),
       // A large push may take long. The request handler limits the pauses instead.
@@ -158,7 +161,9 @@ async function httpServer(
 ): Promise<HttpServer> {
   if (tls === undefined) return createHttpServer(options, listener);
   const https = await import('node:https');
-  return https.createServer({ ...options, ...secureContextOf(tls) }, listener);
+  // Node would let a client that begins no handshake keep its connection for two minutes.
+  const handshakeTimeout = options.headersTimeout;
+  return https.createServer({ ...options, ...secureContextOf(tls), handshakeTimeout }, listener);
 }
 
 /** @param first the option `tls` with which the server was started */
