@@ -10,7 +10,12 @@ test('connections beyond three quarters of the open files are refused, with one 
   const warnings: unknown[] = [];
   const log = (): void => undefined;
   let ended = 0;
-  const server = createServer((socket) => socket.on('error', log).on('close', () => ended++).write('x'));
+  const server = createServer((socket) =>
+    socket
+      .on('error', log)
+      .on('close', () => ended++)
+      .write('x'),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   limitConnections(server, 8, { info: log, error: log, warn: (message, fields) => warnings.push([message, fields]) });
   onTestFinished(() => void server.close());

@@ -213,7 +213,12 @@ describe('a chunked body on the fast path', () => {
     let goOn = (): void => undefined;
     const gate = new Promise<void>((resolve) => (goOn = resolve));
     const server = await fastServer(createMemoryRegistry(), {
-      middleware: [(exchange, next) => gate.then(() => next(exchange))],
+      middleware: [
+        async (exchange, next) => {
+          await gate;
+          return next(exchange);
+        },
+      ],
     });
     const { socket, heard, closed } = speakTo(server, true);
     socket.end(`${get}${head}9\r\n012`);
