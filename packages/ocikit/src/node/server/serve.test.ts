@@ -37,3 +37,22 @@ test('a client that begins no TLS handshake loses its connection once the time f
   });
   await once(silent.resume(), 'close');
 });
+
+test('a client that ends its side of a TLS connection still gets its answer, and the connection ends', async () => {
+  const serving = await serve(createMemoryRegistry(), { port: 0, tls: await testCertificate(['localhost']) });
+  const to = { port: serving.port, host: '127.0.0.1' };
+  const client = connect({ ...to, rejectUnauthorized: false }).on('error', () => undefined);
+  const silent = connectPlain(to).on('error', () => undefined);
+  onTestFinished(async () => {
+    client.destroy();
+    silent.destroy();
+    await serving.close(0);
+  });
+  let heard = '';
+  client.on('data', (piece: Buffer) => (heard += piece.toString('latin1')));
+  client.end('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  silent.resume().end();
+  await Promise.all([once(client, 'close'), once(silent, 'close')]);
+  expect(heard).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(await serving.close(60_000)).toBe(0);
+});

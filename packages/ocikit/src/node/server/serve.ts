@@ -211,6 +211,8 @@ function takeConnections(
   const listeners = server.listeners(event);
   server.removeAllListeners(event);
   server.on(event, (socket: Socket) => {
+    // A client may end its side before it reads its answer. Without TLS, Node sets this itself.
+    socket.allowHalfOpen = true;
     take(socket, (given) => {
       for (const listener of listeners) listener.call(server, given);
     });
