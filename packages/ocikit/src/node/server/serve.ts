@@ -9,7 +9,9 @@ import { createServer } from '../../http/server/index.ts';
 import type { ServerLimits, ServerOptions } from '../../http/server/index.ts';
 import type { Registry } from '../../model/index.ts';
 
+import { connectionsInHandshake } from './handshakes.ts';
 import { refuseMalformedRequest, refuseTunnel } from './malformed-request.ts';
+import { limitConnections, mostOpenFiles } from './open-files.ts';
 
 /** The limits of {@link serve}. */
 export interface ServeLimits extends ServerLimits {
@@ -18,7 +20,10 @@ export interface ServeLimits extends ServerLimits {
    * 431. Default: 65,536 (64 KiB).
    */
   headersSize?: number | undefined;
-  /** Milliseconds within which all headers must arrive. Later ones are answered with 408. Default: 30,000. */
+  /**
+   * Milliseconds within which all headers must arrive, and a TLS handshake must end. Later headers are answered with
+   * 408. Default: 30,000.
+   */
   headersTimeout?: number | undefined;
 }
 
@@ -88,12 +93,12 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     ...options,
     allowedHosts: isLoopback(address) ? [host, ...(options.allowedHosts ?? [])] : options.allowedHosts,
   });
-  const headersSize = limits.headersSize ?? 64 * 1024;
+  const { headersSize = 64 * 1024, headersTimeout = 30_000 } = limits;
   const server = await httpServer(
     tls,
     {
       maxHeaderSize: headersSize,
-      headersTimeout: limits.headersTimeout ?? 30_000,
+      headersTimeout,
       connectionsCheckingInterval: 1000,
       keepAliveTimeout: Math.max(limits.keepAliveTimeout ?? 60_000, 1000),
       // A large push may take long. The request handler limits the pauses instead.
@@ -113,7 +118,10 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     connection(socket, headersSize, handOver),
   );
   const open = openConnections(server);
+  const inHandshake = tls === undefined ? undefined : connectionsInHandshake(server);
+  const files = await mostOpenFiles();
   await listen(server, address, port);
+  limitConnections(server, files, options.logger);
   const bound = portOf(server);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
@@ -121,6 +129,8 @@ export async function serve(registry: Registry, options: ServeOptions = {}): Pro
     port: bound,
     close: (grace) => {
       endConnections();
+      // A client that has not finished its handshake has sent no request.
+      for (const socket of inHandshake?.values() ?? []) socket.destroy();
       return closeServer(server, open, grace ?? 10_000);
     },
     setTls: (next) => setTls(server, tls, next),
@@ -151,7 +161,9 @@ async function httpServer(
 ): Promise<HttpServer> {
   if (tls === undefined) return createHttpServer(options, listener);
   const https = await import('node:https');
-  return https.createServer({ ...options, ...secureContextOf(tls) }, listener);
+  // Node would let a client that begins no handshake keep its connection for two minutes.
+  const handshakeTimeout = options.headersTimeout;
+  return https.createServer({ ...options, ...secureContextOf(tls), handshakeTimeout }, listener);
 }
 
 /** @param first the option `tls` with which the server was started */
@@ -199,6 +211,8 @@ function takeConnections(
   const listeners = server.listeners(event);
   server.removeAllListeners(event);
   server.on(event, (socket: Socket) => {
+    // A client may end its side before it reads its answer. Without TLS, Node sets this itself.
+    socket.allowHalfOpen = true;
     take(socket, (given) => {
       for (const listener of listeners) listener.call(server, given);
     });

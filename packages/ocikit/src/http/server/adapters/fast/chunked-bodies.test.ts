@@ -209,6 +209,25 @@ describe('a chunked body on the fast path', () => {
     expect(await offset()).toBe(10);
   });
 
+  test('that begins after its client has ended its side ends the connection, after the earlier answer', async () => {
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    const server = await fastServer(createMemoryRegistry(), {
+      middleware: [
+        async (exchange, next) => {
+          await gate;
+          return next(exchange);
+        },
+      ],
+    });
+    const { socket, heard, closed } = speakTo(server, true);
+    socket.end(`${get}${head}9\r\n012`);
+    await expect.poll(() => server.accepted()?.readableEnded).toBe(true);
+    goOn();
+    await closed;
+    expect(statuses(heard())).toEqual(['200']);
+  });
+
   test('that pauses for too long is answered 408, and the connection closes', async () => {
     const server = await fastServer(createMemoryRegistry(), { limits: { bodyTimeout: 200 } });
     const { socket, heard, closed } = speakTo(server);
