@@ -23,7 +23,7 @@ export function layoutDeleter(state: LayoutState): Deleter {
       if ((await state.sizeOfBlob(layout, repository, digest)) === undefined) {
         throw await state.blobUnknown(layout, repository, digest);
       }
-      await removeBlob(state, layout, repository, digest, disowned(state));
+      await removeBlob(state, layout, repository, digest);
     },
     async deleteManifest(repository, digest, options) {
       options?.signal?.throwIfAborted();
@@ -100,21 +100,39 @@ function disowned({ store }: LayoutState): { disowned?: true } {
 }
 
 /** Removes a blob from a repository, and its file if no other repository has it. */
-export async function removeBlob(
+async function removeBlob(state: LayoutState, layout: Layout, repository: string, digest: Digest): Promise<void> {
+  await unlinkBlob(state, layout, repository, digest, disowned(state));
+  await state.removeFile(layout, digest);
+  await state.store.files.syncDirectoryOf(layout.blobPath(digest));
+  await forgetIfEmpty(state, layout, repository);
+}
+
+/** Removes an unused blob, unless it is pushed again meanwhile: in a layout per repository no record tells of that. */
+export async function removeUnusedBlob(
   state: LayoutState,
   layout: Layout,
   repository: string,
   digest: Digest,
-  more: { disowned?: true } = {},
 ): Promise<void> {
-  const { store } = state;
+  await state.claims.whileRemoving(repository, digest, async () => {
+    await unlinkBlob(state, layout, repository, digest, {});
+    if (state.claims.isBeingRemoved(repository, digest)) await state.removeFile(layout, digest);
+  });
+  await state.store.files.syncDirectoryOf(layout.blobPath(digest));
+  await forgetIfEmpty(state, layout, repository);
+}
+
+async function unlinkBlob(
+  { store }: LayoutState,
+  layout: Layout,
+  repository: string,
+  digest: Digest,
+  more: { disowned?: true },
+): Promise<void> {
   if (store.isShared || layout.repositories.get(repository)?.index.blobs.has(digest) === true) {
     await store.commits.add(layout, [{ op: 'unblob', repository, digest, ...more }]);
   }
   store.assertOwned();
-  await state.removeFile(layout, digest);
-  await store.files.syncDirectoryOf(layout.blobPath(digest));
-  await forgetIfEmpty(state, layout, repository);
 }
 
 /** Forgets the repository's name if nothing is left in it. Call it after removing content. */

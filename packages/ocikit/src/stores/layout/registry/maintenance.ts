@@ -26,7 +26,7 @@ import {
 import type { Layout } from '../index/index.ts';
 
 import { collectionBookmark } from './collection-bookmark.ts';
-import { forgetIfEmpty, removeBlob, removeUnusedManifest } from './deleter.ts';
+import { forgetIfEmpty, removeUnusedBlob, removeUnusedManifest } from './deleter.ts';
 import { entriesIn, filesOf, Orphans } from './orphans.ts';
 import { isInAnyRepository } from './state.ts';
 import type { LayoutState } from './state.ts';
@@ -154,7 +154,7 @@ export function layoutMaintenance(
         return true;
       }
       if (!has(layout, repository, digest)) return false;
-      await state.claims.whileRemoving(repository, digest, () => removeBlob(state, layout, repository, digest));
+      await removeUnusedBlob(state, layout, repository, digest);
       return true;
     },
     async removeOrphan(digest, { unusedSince }) {

@@ -44,6 +44,16 @@ test('gives no time to a file that has it, as it was pushed just before, unless 
   }
 });
 
+test('knows an older time also while it is being written to the file', async () => {
+  const used = new UsedTimes(4);
+  const before = Date.now();
+  const names = ['/none/a', '/none/b', '/none/c', '/none/d', '/none/e'];
+  for (const name of names) used.touch(name);
+  for (const name of names) expect(used.of(name, 5)).toBeGreaterThanOrEqual(before);
+  await used.settled();
+  expect(used.of('/none/a', 5)).toBe(5);
+});
+
 test('writes the older times to the files when there are very many', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'ocikit-used-'));
   const path = join(dir, 'old');
@@ -54,6 +64,7 @@ test('writes the older times to the files when there are very many', async () =>
     const used = new UsedTimes(4);
     for (const name of [path, '/b', '/c', '/d', '/e']) used.touch(name);
     await eventually(async () => expect((await stat(path)).mtimeMs).toBeGreaterThan(mtimeMs + 90_000));
+    await used.settled();
     expect(used.of(path, 1)).toBe(1);
     expect(used.of('/e', 1)).toBeGreaterThan(mtimeMs + 90_000);
   } finally {

@@ -21,6 +21,8 @@ export class UsedTimes {
   /** Everything counts as used until this time, because nothing is known about earlier uses. By the same clock. */
   #unknownUntil: number | undefined;
   readonly #writing = new Set<Promise<void>>();
+  /** The uses that are being written to files: until then the files look unused. */
+  readonly #leaving = new Map<string, Use>();
 
   constructor(most = 10_000) {
     this.#most = most;
@@ -50,13 +52,15 @@ export class UsedTimes {
    * @param modified the file's modification time, in milliseconds since the epoch
    */
   of(path: string, modified: number): number {
-    const used = Math.max(this.#times.get(path)?.at ?? -Infinity, this.#unknownUntil ?? -Infinity);
+    const { at = -Infinity } = this.#times.get(path) ?? this.#leaving.get(path) ?? {};
+    const used = Math.max(at, this.#unknownUntil ?? -Infinity);
     return used === -Infinity ? modified : Math.max(wallTime(used), modified);
   }
 
   /** Forgets a removed file. */
   forget(path: string): void {
     this.#times.delete(path);
+    this.#leaving.delete(path);
   }
 
   /** Milliseconds since the epoch up to which everything counts as used; undefined if there is no such time. */
@@ -93,18 +97,22 @@ export class UsedTimes {
   }
 
   #writeOlder(): void {
-    for (const [path, { at, writtenAt }] of this.#inOrder().slice(0, this.#times.size / 2)) {
+    for (const [path, use] of this.#inOrder().slice(0, this.#times.size / 2)) {
+      const { at, writtenAt } = use;
       this.forget(path);
       const time = wallTime(at);
       // Used only when it was pushed, and the clock has not jumped since: the file has the right time.
       if (writtenAt !== undefined && Math.abs(writtenAt - time) < nearly) continue;
-      const seconds = time / 1000;
-      // A removed file needs no time.
-      const writing = utimes(path, seconds, seconds)
-        .catch(() => undefined)
-        .then(() => void this.#writing.delete(writing));
+      const writing = this.#write(path, use, time / 1000).finally(() => this.#writing.delete(writing));
       this.#writing.add(writing);
     }
+  }
+
+  async #write(path: string, use: Use, seconds: number): Promise<void> {
+    this.#leaving.set(path, use);
+    // A removed file needs no time.
+    await utimes(path, seconds, seconds).catch(() => undefined);
+    if (this.#leaving.get(path) === use) this.#leaving.delete(path);
   }
 }
 
