@@ -46,6 +46,11 @@ export interface AccessToken {
 export interface AccessDetails {
   /** See {@link Identity.pushing}. Default: none */
   readonly pushing?: readonly string[] | undefined;
+  /**
+   * False: the identity is that of a certificate or of another issuer, and one of the users may have the same name. The
+   * token carries it. Default: true
+   */
+  readonly isUser?: boolean | undefined;
 }
 
 /** Issues tokens, and knows callers by them. */
@@ -84,7 +89,12 @@ type Own =
   /** The mark of a user's entry. The identity is looked up. */
   | { readonly mark: string }
   /** The identity itself. */
-  | { readonly groups?: readonly string[]; readonly claims?: Record<string, unknown>; readonly expires?: number };
+  | {
+      readonly groups?: readonly string[];
+      readonly claims?: Record<string, unknown>;
+      readonly expires?: number;
+      readonly scopes?: readonly ResourceActions[];
+    };
 
 interface Payload {
   readonly iss: string;
@@ -142,12 +152,12 @@ class Issuer implements TokenIssuer {
   async access(
     identity: Identity,
     scopes: readonly ResourceActions[],
-    { pushing = [] }: AccessDetails = {},
+    { pushing = [], isUser = true }: AccessDetails = {},
   ): Promise<AccessToken> {
     const issuedAt = this.#now();
     const end = Math.min(issuedAt + this.#accessFor, identity.expires ?? Number.POSITIVE_INFINITY);
     const key = await this.#options.keys.current();
-    const entry = await this.#entryOf(identity);
+    const entry = isUser ? await this.#entryOf(identity) : undefined;
     const access = unitedScopes(scopes);
     const ocikit = entry === undefined ? carried(identity) : { mark: markOf(key, entry) };
     const about = { sub: identity.user ?? '', access, ocikit, ...(pushing.length > 0 && { pushing }) };
@@ -291,13 +301,13 @@ function isMarked(own: Own | undefined): own is { readonly mark: string } {
 
 function carried(identity: Identity): Own | undefined {
   if (isAnonymous(identity)) return undefined;
-  const { groups, claims, expires } = identity;
-  return { groups, claims, ...(expires !== undefined && { expires }) };
+  const { groups, claims, expires, scopes } = identity;
+  return { groups, claims, ...(expires !== undefined && { expires }), ...(scopes !== undefined && { scopes }) };
 }
 
 function carriedIn({ sub, ocikit }: Payload): Identity {
   if (sub === '') return anonymous;
   if (ocikit === undefined || isMarked(ocikit)) return identityOf(sub);
-  const { groups = [], claims = {}, expires } = ocikit;
-  return identityOf(sub, { groups, claims, expires });
+  const { groups = [], claims = {}, expires, scopes } = ocikit;
+  return identityOf(sub, { groups, claims, expires, ...(scopes !== undefined && { scopes }) });
 }
