@@ -68,6 +68,26 @@ describe('the signing keys of a store', () => {
     expect(reads()).toBe(before + 1);
   });
 
+  test('are unavailable, and not read again and again, while a store fails that an unknown key asks for', async () => {
+    let now = 1000 * day;
+    const { store, reads } = counted();
+    let isBroken = false;
+    const read = async (): ReturnType<KeyStore['read']> => {
+      const records = await store.read();
+      if (isBroken) throw new Error('the file of signing keys is no JSON');
+      return records;
+    };
+    const keys = await openSigningKeys({ ...store, read }, { now: () => now });
+    const { kid } = await keys.current();
+    isBroken = true;
+    now += 2000;
+    const before = reads();
+    await expect(keys.find('unknown')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    for (let i = 0; i < 10; i++) expect(await keys.find('unknown')).toBeUndefined();
+    expect(reads()).toBe(before + 1);
+    expect(await keys.find(kid)).toMatchObject({ kid });
+  });
+
   test('call listeners when keys come', async () => {
     let now = 1000 * day;
     const keys = await openSigningKeys(memoryKeys(), { now: () => now });

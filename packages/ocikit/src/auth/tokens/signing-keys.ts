@@ -1,4 +1,6 @@
 // The keys that sign tokens: made when first needed, rotated with overlap, published.
+import { RegistryError } from '../../model/index.ts';
+
 import type { PublicJwk, KeyStore, PrivateJwk, KeyRecord } from './key-record.ts';
 import { loadJose } from './load-jose.ts';
 
@@ -26,7 +28,11 @@ export interface KeySet {
 export interface SigningKeys {
   /** The key that signs now. */
   current(): Promise<SigningKey>;
-  /** Finds the key that has signed a token; undefined: it is unknown, or was retired. */
+  /**
+   * Finds the key that has signed a token; undefined: it is unknown, or was retired.
+   *
+   * Rejects with UNAVAILABLE if that cannot be told now.
+   */
   find(kid: string): Promise<SigningKey | undefined>;
   /** The public keys, also the one that will sign next. */
   published(): Promise<KeySet>;
@@ -96,9 +102,14 @@ class StoredKeys implements SigningKeys {
 
   async find(kid: string): Promise<SigningKey | undefined> {
     const found = this.#known(kid);
-    if (found !== undefined || Math.abs(this.#now() - this.#readAt) < lookAgainAfter) return found;
+    const isFresh = this.#reading === undefined && Math.abs(this.#now() - this.#readAt) < lookAgainAfter;
+    if (found !== undefined || isFresh) return found;
     // Another process may have made it.
-    await this.#read();
+    try {
+      await this.#read();
+    } catch (cause) {
+      throw new RegistryError('UNAVAILABLE', 'the keys of tokens cannot be read: try again later', { cause });
+    }
     return this.#known(kid);
   }
 
@@ -157,8 +168,9 @@ class StoredKeys implements SigningKeys {
   }
 
   async #readNow(): Promise<void> {
-    const records = await this.#store.read();
+    // Before reading: a store that fails is not asked for each unknown key either.
     this.#readAt = this.#now();
+    const records = await this.#store.read();
     const before = new Map(this.#keys.map((known) => [known.jwk.d, known]));
     const keys = await Promise.all(
       this.#wanted(records).map(
