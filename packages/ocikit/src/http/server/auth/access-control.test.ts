@@ -615,3 +615,18 @@ test('a token of an issuer that limits its scopes cannot be widened by another o
   const exchanged = await token('&scope=registry:catalog:*', 'Bearer narrow');
   expect(await (await ask('/v2/_catalog', bearer(exchanged))).json()).toEqual({ repositories: ['team/app'] });
 });
+
+test.each(['GET', 'HEAD'])('the challenge of an upstream registry is not passed on, with %s', async (method) => {
+  const { ask, inside } = await scene();
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      new RegistryError('UNAUTHORIZED', 'upstream says no', { challenge: 'Bearer realm="https://upstream.example"' }),
+    );
+  Object.assign(inside, { getTag: refuse, resolveTag: refuse });
+  const refused = await ask('/v2/public/app/manifests/v1', { method });
+  expect(refused.status).toBe(401);
+  expect(challengeOf(refused)).toBe(
+    `Bearer realm="http://registry.example/token",service="${service}",scope="repository:public/app:pull"`,
+  );
+  if (method === 'GET') expect(await messageOf(refused)).toBe('upstream says no');
+});

@@ -135,7 +135,12 @@ class Control {
     const refusal = this.#refusal(exchange, asked, sender);
     if (refusal !== undefined) return refusal;
     exchange.identity = sender.identity;
-    return next(exchange);
+    const reply = await next(exchange);
+    if (reply.status !== 401) return reply;
+    // The challenge of an upstream registry would let clients send their passwords for this server there.
+    const headers = Object.entries(reply.headers).filter(([name]) => name.toLowerCase() !== 'www-authenticate');
+    const challenge = this.#challengeTo(exchange, asked);
+    return { ...reply, headers: { ...Object.fromEntries(headers), 'WWW-Authenticate': challenge } };
   }
 
   /** The answer to a request that is refused; undefined: it may go on. */
@@ -183,13 +188,19 @@ class Control {
     return repository === undefined ? rules.mayListSome(login) : rules.decide(login, action, repository).allowed;
   }
 
-  /** 401 with the only challenge. RFC 6750, section 3 */
+  /** 401 with the only challenge. */
   #challenge(exchange: Exchange, asked: RequestedAction | undefined, message: string, error?: string): Reply {
+    return errorReply(
+      new RegistryError('UNAUTHORIZED', message, { challenge: this.#challengeTo(exchange, asked, error) }),
+    );
+  }
+
+  /** RFC 6750, section 3 */
+  #challengeTo(exchange: Exchange, asked: RequestedAction | undefined, error?: string): string {
     const realm = `${this.#publicUrl.of(exchange) ?? ''}${tokenPath}`;
     const scope = asked === undefined || asked.scope === '' ? '' : `,scope="${asked.scope}"`;
     const why = error === undefined ? '' : `,error="${error}"`;
-    const challenge = `Bearer realm="${realm}",service="${this.#options.service}"${scope}${why}`;
-    return errorReply(new RegistryError('UNAUTHORIZED', message, { challenge }));
+    return `Bearer realm="${realm}",service="${this.#options.service}"${scope}${why}`;
   }
 
   async #token(exchange: Exchange): Promise<Reply> {
