@@ -630,3 +630,17 @@ test.each(['GET', 'HEAD'])('the challenge of an upstream registry is not passed 
   );
   if (method === 'GET') expect(await messageOf(refused)).toBe('upstream says no');
 });
+
+test.each([
+  ['registry.example', 'https://registry.example/token'],
+  ['other.example', 'https://registry.example/token'],
+])('a challenge over TLS never names a public URL without it, for the host %s', async (host, realm) => {
+  const { ask } = await scene({ publicUrl: ['http://registry.example'] });
+  for (const [headers, runtime] of [
+    [{ host }, { tls: {} }],
+    [{ host, 'x-forwarded-proto': 'https' }, {}],
+  ] as const) {
+    expect(challengeOf(await ask('/v2/', { headers }, runtime))).toContain(`realm="${realm}"`);
+  }
+  expect(challengeOf(await ask('/v2/'))).toContain('realm="http://registry.example/token"');
+});
