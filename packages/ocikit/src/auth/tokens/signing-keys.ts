@@ -55,6 +55,8 @@ export interface SigningKeysOptions {
 const day = 24 * 60 * 60_000;
 /** Milliseconds for which the store is not read again for an unknown key: every client can name one. */
 const lookAgainAfter = 1000;
+/** Milliseconds for which a store is left alone that could not take a new key. */
+const renewAgainAfter = 60_000;
 
 /**
  * Opens the signing keys of a store. The first key is made when the store has none. Several processes may share a
@@ -81,6 +83,8 @@ class StoredKeys implements SigningKeys {
   #keys: readonly { created: number; jwk: PrivateJwk; key: SigningKey }[] = [];
   #reading: Promise<void> | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
+  /** When the store failed last to take a new key. */
+  #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(store: KeyStore, options: SigningKeysOptions) {
     this.#store = store;
@@ -139,6 +143,17 @@ class StoredKeys implements SigningKeys {
   /** Makes the next key in time, and lets go of those that no valid token names. */
   async #renew(): Promise<void> {
     if (this.#isInOrder(this.#keys)) return;
+    if (this.#keys.length > 0 && Math.abs(this.#now() - this.#failedAt) < renewAgainAfter) return;
+    try {
+      await this.#renewNow();
+    } catch (error) {
+      // An old key does until the store can be written: it may be a file that is mounted read-only.
+      if (this.#keys.length === 0) throw error;
+      this.#failedAt = this.#now();
+    }
+  }
+
+  async #renewNow(): Promise<void> {
     await this.#read();
     if (this.#isInOrder(this.#keys)) return;
     const made = { jwk: await newKey(), created: this.#now() };
