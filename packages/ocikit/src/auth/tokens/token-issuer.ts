@@ -80,6 +80,8 @@ const accessType = 'JWT';
 const refreshType = 'refresh+jwt';
 /** Seconds by which the clocks of several machines may differ. */
 const clockTolerance = 5;
+/** Characters of a token of this issuer: it has the claims of another issuer's token, and the groups made of them. */
+const longestOwn = 15 * 1024;
 /** Verified tokens that are remembered, and the length of the longest of them: some MiB in all. */
 const mostRemembered = 2048;
 const longestRemembered = 4096;
@@ -175,7 +177,7 @@ class Issuer implements TokenIssuer {
   }
 
   async redeem(refreshToken: string): Promise<Identity | undefined> {
-    if (claimedBy(refreshToken)?.issuer !== this.#options.issuer) return undefined;
+    if (claimedBy(refreshToken, longestOwn)?.issuer !== this.#options.issuer) return undefined;
     const verified = await this.#verify(refreshToken, refreshType);
     return (await this.#entryFor(verified)).identity;
   }
@@ -183,7 +185,7 @@ class Issuer implements TokenIssuer {
   async identify(token: string): Promise<Identity | undefined> {
     let verified = this.#verified.get(token);
     if (verified === undefined) {
-      if (claimedBy(token)?.issuer !== this.#options.issuer) return undefined;
+      if (claimedBy(token, longestOwn)?.issuer !== this.#options.issuer) return undefined;
       verified = await this.#verify(token, accessType);
       if (token.length <= longestRemembered) this.#verified.set(token, verified);
     } else if (verified.payload.exp * 1000 <= this.#now()) {
@@ -270,7 +272,7 @@ class Issuer implements TokenIssuer {
   async #verify(token: string, typ: string): Promise<Verified> {
     const { jwtVerify } = await loadJose();
     const { keys, issuer, service } = this.#options;
-    const key = await keys.find(claimedBy(token)?.kid ?? '');
+    const key = await keys.find(claimedBy(token, longestOwn)?.kid ?? '');
     if (key === undefined) throw tokenRefused('is signed with a key that is not known here');
     try {
       const { payload } = await jwtVerify(token, key.publicKey, {
