@@ -135,7 +135,7 @@ test('ocikit token makes tokens that log in, and revokes them', async () => {
   expect(created).toMatchObject({ code: 0, stderr: expect.stringContaining('ci') as string });
   const token = created.stdout.trim();
   expect(await readFile(join(cwd, 'robots.json'), 'utf8')).not.toContain(token);
-  const { url, log } = await startServing(['--robots', 'robots.json'], { cwd });
+  const { url, log, child } = await startServing(['--robots', 'robots.json'], { cwd });
   expect((await push(url, 'team/app', basic('ci', token))).status).toBe(201);
   expect((await push(url, 'other/app', basic('ci', token))).status).toBe(403);
   const listed = await run(['token', 'list', 'robots.json', '--json'], { cwd });
@@ -146,8 +146,20 @@ test('ocikit token makes tokens that log in, and revokes them', async () => {
     .poll(async () => (await push(url, 'team/app', basic('ci', token))).status, { timeout: 30_000 })
     .toBe(401);
   expect(log()).not.toContain(token);
+  await writeFile(join(cwd, 'robots.json'), '{"version": 1, ');
+  child.kill('SIGHUP');
+  await expect.poll(log, { timeout: 30_000 }).toMatch(/robots\.json cannot be used: .*no JSON/);
+  expect((await fetch(`${url}/v2/`)).status).toBe(401);
+  await writeFile(join(cwd, 'robots.json'), '{"version": 1, "robots": []}');
   const again = await run(['token', 'revoke', 'robots.json', robot.id], { cwd });
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('ocikit token list robots.json')]);
+});
+
+test('ocikit serve without files to read again ends with its terminal', async () => {
+  const { child, outcome } = await startServing(['--memory']);
+  child.kill('SIGHUP');
+  await outcome;
+  expect(child.signalCode).toBe('SIGHUP');
 });
 
 test.each([

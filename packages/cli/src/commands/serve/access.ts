@@ -61,7 +61,8 @@ export async function protect(
     users,
     service,
     publicUrl: flags.publicUrl,
-    certificateUser: ({ subject }) => (typeof subject['CN'] === 'string' ? identityOf(subject['CN']) : undefined),
+    certificateUser: ({ subject, expires }) =>
+      typeof subject['CN'] === 'string' ? identityOf(subject['CN'], { expires: expires.getTime() }) : undefined,
     audit: ({ allowed, resource, action, ...entry }) => {
       if (!allowed) logger.warn('refused', { action, ...entry });
       // A push of an image has many requests, and the last one is its manifest.
@@ -72,7 +73,8 @@ export async function protect(
     registry: accessChecker(registry, check),
     middleware,
     async reload() {
-      await Promise.all(files.map((file) => file.reload()));
+      // A faulty file must not end the server.
+      await Promise.all(files.map(async (file) => file.reload()).map((read) => read.catch(onError)));
     },
     close() {
       for (const file of files) file.close();

@@ -185,7 +185,8 @@ async function serveUntilSignalled(
   });
   const watch = await certificate?.watchCertificate(serving, flags, logger);
   const reload = (): void => void Promise.all([protection?.reload(), watch?.reload()]);
-  process.on('SIGHUP', reload);
+  // Without files to read again, the signal ends the server, as when its terminal is closed.
+  if (protection !== undefined || watch !== undefined) process.on('SIGHUP', reload);
   if (protection === undefined && !isLoopback(flags.host)) {
     logger.warn('every machine that reaches this address may push and delete: protect it with --htpasswd', {
       host: flags.host,

@@ -68,6 +68,51 @@ describe('the signing keys of a store', () => {
     expect(reads()).toBe(before + 1);
   });
 
+  test('are unavailable, and not read again and again, while a store fails that an unknown key asks for', async () => {
+    let now = 1000 * day;
+    const { store, reads } = counted();
+    let isBroken = false;
+    const read = async (): ReturnType<KeyStore['read']> => {
+      const records = await store.read();
+      if (isBroken) throw new Error('the file of signing keys is no JSON');
+      return records;
+    };
+    const keys = await openSigningKeys({ ...store, read }, { now: () => now });
+    const { kid } = await keys.current();
+    isBroken = true;
+    now += 2000;
+    const before = reads();
+    await expect(keys.find('unknown')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    for (let i = 0; i < 10; i++) expect(await keys.find('unknown')).toBeUndefined();
+    expect(reads()).toBe(before + 1);
+    expect(await keys.find(kid)).toMatchObject({ kid });
+  });
+
+  test('go on to sign while the store cannot take the next one', async () => {
+    let now = 1000 * day;
+    const store = memoryKeys();
+    let isReadOnly = false;
+    let updates = 0;
+    const update: KeyStore['update'] = async (change) => {
+      updates++;
+      if (isReadOnly) throw new Error('EROFS');
+      await store.update(change);
+    };
+    const keys = await openSigningKeys({ ...store, update }, { now: () => now });
+    const { kid } = await keys.current();
+    isReadOnly = true;
+    now += 91 * day;
+    for (let i = 0; i < 10; i++) expect((await keys.current()).kid).toBe(kid);
+    expect((await keys.published()).keys).toHaveLength(1);
+    expect(updates).toBe(2);
+    isReadOnly = false;
+    now += 60_000;
+    expect((await keys.published()).keys).toHaveLength(2);
+    await expect(
+      openSigningKeys({ ...memoryKeys(), update: () => Promise.reject(new Error('EROFS')) }),
+    ).rejects.toThrow('EROFS');
+  });
+
   test('call listeners when keys come', async () => {
     let now = 1000 * day;
     const keys = await openSigningKeys(memoryKeys(), { now: () => now });

@@ -1,6 +1,8 @@
 // The keys that sign tokens: made when first needed, rotated with overlap, published.
 import type { CryptoKey } from 'jose';
 
+import { RegistryError } from '../../model/index.ts';
+
 import type { PublicJwk, KeyStore, PrivateJwk, KeyRecord } from './key-record.ts';
 import { loadJose } from './load-jose.ts';
 
@@ -28,7 +30,11 @@ export interface KeySet {
 export interface SigningKeys {
   /** The key that signs now. */
   current(): Promise<SigningKey>;
-  /** Finds the key that has signed a token; undefined: it is unknown, or was retired. */
+  /**
+   * Finds the key that has signed a token; undefined: it is unknown, or was retired.
+   *
+   * Rejects with UNAVAILABLE if that cannot be told now.
+   */
   find(kid: string): Promise<SigningKey | undefined>;
   /** The public keys, also the one that will sign next. */
   published(): Promise<KeySet>;
@@ -51,6 +57,8 @@ export interface SigningKeysOptions {
 const day = 24 * 60 * 60_000;
 /** Milliseconds for which the store is not read again for an unknown key: every client can name one. */
 const lookAgainAfter = 1000;
+/** Milliseconds for which a store is left alone that could not take a new key. */
+const renewAgainAfter = 60_000;
 
 /**
  * Opens the signing keys of a store. The first key is made when the store has none. Several processes may share a
@@ -77,6 +85,8 @@ class StoredKeys implements SigningKeys {
   #keys: readonly { created: number; jwk: PrivateJwk; key: SigningKey }[] = [];
   #reading: Promise<void> | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
+  /** When the store failed last to take a new key. */
+  #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(store: KeyStore, options: SigningKeysOptions) {
     this.#store = store;
@@ -98,9 +108,14 @@ class StoredKeys implements SigningKeys {
 
   async find(kid: string): Promise<SigningKey | undefined> {
     const found = this.#known(kid);
-    if (found !== undefined || Math.abs(this.#now() - this.#readAt) < lookAgainAfter) return found;
+    const isFresh = this.#reading === undefined && Math.abs(this.#now() - this.#readAt) < lookAgainAfter;
+    if (found !== undefined || isFresh) return found;
     // Another process may have made it.
-    await this.#read();
+    try {
+      await this.#read();
+    } catch (cause) {
+      throw new RegistryError('UNAVAILABLE', 'the keys of tokens cannot be read: try again later', { cause });
+    }
     return this.#known(kid);
   }
 
@@ -130,6 +145,17 @@ class StoredKeys implements SigningKeys {
   /** Makes the next key in time, and lets go of those that no valid token names. */
   async #renew(): Promise<void> {
     if (this.#isInOrder(this.#keys)) return;
+    if (this.#keys.length > 0 && Math.abs(this.#now() - this.#failedAt) < renewAgainAfter) return;
+    try {
+      await this.#renewNow();
+    } catch (error) {
+      // An old key does until the store can be written: it may be a file that is mounted read-only.
+      if (this.#keys.length === 0) throw error;
+      this.#failedAt = this.#now();
+    }
+  }
+
+  async #renewNow(): Promise<void> {
     await this.#read();
     if (this.#isInOrder(this.#keys)) return;
     const made = { jwk: await newKey(), created: this.#now() };
@@ -159,8 +185,9 @@ class StoredKeys implements SigningKeys {
   }
 
   async #readNow(): Promise<void> {
-    const records = await this.#store.read();
+    // Before reading: a store that fails is not asked for each unknown key either.
     this.#readAt = this.#now();
+    const records = await this.#store.read();
     const before = new Map(this.#keys.map((known) => [known.jwk.d, known]));
     const keys = await Promise.all(
       this.#wanted(records).map(

@@ -113,6 +113,15 @@ describe('an access token', () => {
     await expect(tokens.identify(token)).rejects.toThrow(/has expired/);
   });
 
+  test('proves also an identity whose claims fill a token of another issuer', async () => {
+    const groups = Array.from({ length: 50 }, (_, i) => `gitlab:group-${i}`);
+    const job = identityOf('gitlab:job', { groups, claims: { text: 'x'.repeat(7000) } });
+    const { token } = await tokens.access(job, pull);
+    expect(token.length).toBeGreaterThan(10 * 1024);
+    expect(await tokens.identify(token)).toMatchObject({ user: 'gitlab:job', groups });
+    expect(await tokens.identify(token.padEnd(1024 * 1024, 'x'))).toBeUndefined();
+  });
+
   test('says at least a minute, and ends with an identity that ends before', async () => {
     const job = identityOf('gitlab:team/app', { expires: now + 20_000 });
     const { token, expiresIn } = await tokens.access(job, pull);

@@ -46,6 +46,11 @@ export interface AccessToken {
 export interface AccessDetails {
   /** See {@link Identity.pushing}. Default: none */
   readonly pushing?: readonly string[] | undefined;
+  /**
+   * False: the identity is that of a certificate or of another issuer, and one of the users may have the same name. The
+   * token carries it. Default: true
+   */
+  readonly isUser?: boolean | undefined;
 }
 
 /** Issues tokens, and knows callers by them. */
@@ -75,6 +80,8 @@ const accessType = 'JWT';
 const refreshType = 'refresh+jwt';
 /** Seconds by which the clocks of several machines may differ. */
 const clockTolerance = 5;
+/** Characters of a token of this issuer: it has the claims of another issuer's token, and the groups made of them. */
+const longestOwn = 15 * 1024;
 /** Verified tokens that are remembered, and the length of the longest of them: some MiB in all. */
 const mostRemembered = 2048;
 const longestRemembered = 4096;
@@ -84,7 +91,12 @@ type Own =
   /** The mark of a user's entry. The identity is looked up. */
   | { readonly mark: string }
   /** The identity itself. */
-  | { readonly groups?: readonly string[]; readonly claims?: Record<string, unknown>; readonly expires?: number };
+  | {
+      readonly groups?: readonly string[];
+      readonly claims?: Record<string, unknown>;
+      readonly expires?: number;
+      readonly scopes?: readonly ResourceActions[];
+    };
 
 interface Payload {
   readonly iss: string;
@@ -142,12 +154,12 @@ class Issuer implements TokenIssuer {
   async access(
     identity: Identity,
     scopes: readonly ResourceActions[],
-    { pushing = [] }: AccessDetails = {},
+    { pushing = [], isUser = true }: AccessDetails = {},
   ): Promise<AccessToken> {
     const issuedAt = this.#now();
     const end = Math.min(issuedAt + this.#accessFor, identity.expires ?? Number.POSITIVE_INFINITY);
     const key = await this.#options.keys.current();
-    const entry = await this.#entryOf(identity);
+    const entry = isUser ? await this.#entryOf(identity) : undefined;
     const access = unitedScopes(scopes);
     const ocikit = entry === undefined ? carried(identity) : { mark: markOf(key, entry) };
     const about = { sub: identity.user ?? '', access, ocikit, ...(pushing.length > 0 && { pushing }) };
@@ -165,7 +177,7 @@ class Issuer implements TokenIssuer {
   }
 
   async redeem(refreshToken: string): Promise<Identity | undefined> {
-    if (claimedBy(refreshToken)?.issuer !== this.#options.issuer) return undefined;
+    if (claimedBy(refreshToken, longestOwn)?.issuer !== this.#options.issuer) return undefined;
     const verified = await this.#verify(refreshToken, refreshType);
     return (await this.#entryFor(verified)).identity;
   }
@@ -173,7 +185,7 @@ class Issuer implements TokenIssuer {
   async identify(token: string): Promise<Identity | undefined> {
     let verified = this.#verified.get(token);
     if (verified === undefined) {
-      if (claimedBy(token)?.issuer !== this.#options.issuer) return undefined;
+      if (claimedBy(token, longestOwn)?.issuer !== this.#options.issuer) return undefined;
       verified = await this.#verify(token, accessType);
       if (token.length <= longestRemembered) this.#verified.set(token, verified);
     } else if (verified.payload.exp * 1000 <= this.#now()) {
@@ -260,7 +272,7 @@ class Issuer implements TokenIssuer {
   async #verify(token: string, typ: string): Promise<Verified> {
     const { jwtVerify } = await loadJose();
     const { keys, issuer, service } = this.#options;
-    const key = await keys.find(claimedBy(token)?.kid ?? '');
+    const key = await keys.find(claimedBy(token, longestOwn)?.kid ?? '');
     if (key === undefined) throw tokenRefused('is signed with a key that is not known here');
     try {
       const { payload } = await jwtVerify(token, key.publicKey, {
@@ -291,13 +303,13 @@ function isMarked(own: Own | undefined): own is { readonly mark: string } {
 
 function carried(identity: Identity): Own | undefined {
   if (isAnonymous(identity)) return undefined;
-  const { groups, claims, expires } = identity;
-  return { groups, claims, ...(expires !== undefined && { expires }) };
+  const { groups, claims, expires, scopes } = identity;
+  return { groups, claims, ...(expires !== undefined && { expires }), ...(scopes !== undefined && { scopes }) };
 }
 
 function carriedIn({ sub, ocikit }: Payload): Identity {
   if (sub === '') return anonymous;
   if (ocikit === undefined || isMarked(ocikit)) return identityOf(sub);
-  const { groups = [], claims = {}, expires } = ocikit;
-  return identityOf(sub, { groups, claims, expires });
+  const { groups = [], claims = {}, expires, scopes } = ocikit;
+  return identityOf(sub, { groups, claims, expires, ...(scopes !== undefined && { scopes }) });
 }

@@ -589,3 +589,62 @@ test('a verified certificate is a login, if its user is known', async () => {
   ).toBe(401);
   expect((await ask('/v2/team/app/manifests/v1', {}, { tls: {} })).status).toBe(401);
 });
+
+test.each(['', '&offline_token=true'])(
+  'a certificate with the name of a user gets tokens of its own%s',
+  async (more) => {
+    const certificateUser: AccessControlOptions['certificateUser'] = ({ subject }) =>
+      typeof subject['CN'] === 'string' ? identityOf(subject['CN']) : undefined;
+    const { ask, users } = await scene({ certificateUser });
+    const certificate = { subject: { CN: 'alice' }, subjectAltNames: [], fingerprint: 'a', expires: new Date() };
+    const issued = await ask(`/token?scope=repository:team/app:pull${more}`, {}, { tls: { certificate } });
+    expect(issued.status).toBe(200);
+    const body = (await issued.json()) as { token: string; refresh_token?: string };
+    expect(body.refresh_token).toBeUndefined();
+    expect((await ask('/v2/team/app/manifests/v1', bearer(body.token))).status).toBe(200);
+    users.set('alice', 'another password');
+    expect((await ask('/v2/team/app/manifests/v1', bearer(body.token))).status).toBe(200);
+  },
+);
+
+test('a token of an issuer that limits its scopes cannot be widened by another one', async () => {
+  const scopes = parseScopes('repository:team/app:pull');
+  const issuer: TokenCheck = {
+    identify: async (token) => (token === 'narrow' ? identityOf('ci', { scopes }) : undefined),
+  };
+  const { ask, token, inside } = await scene({ issuers: [issuer] });
+  await pushContent(inside, 'ci/app', image, { tags: ['v1'] });
+  const direct = await ask('/v2/_catalog', bearer('narrow'));
+  expect(await direct.json()).toEqual({ repositories: ['team/app'] });
+  const exchanged = await token('&scope=registry:catalog:*', 'Bearer narrow');
+  expect(await (await ask('/v2/_catalog', bearer(exchanged))).json()).toEqual({ repositories: ['team/app'] });
+});
+
+test.each(['GET', 'HEAD'])('the challenge of an upstream registry is not passed on, with %s', async (method) => {
+  const { ask, inside } = await scene();
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      new RegistryError('UNAUTHORIZED', 'upstream says no', { challenge: 'Bearer realm="https://upstream.example"' }),
+    );
+  Object.assign(inside, { getTag: refuse, resolveTag: refuse });
+  const refused = await ask('/v2/public/app/manifests/v1', { method });
+  expect(refused.status).toBe(401);
+  expect(challengeOf(refused)).toBe(
+    `Bearer realm="http://registry.example/token",service="${service}",scope="repository:public/app:pull"`,
+  );
+  if (method === 'GET') expect(await messageOf(refused)).toBe('upstream says no');
+});
+
+test.each([
+  ['registry.example', 'https://registry.example/token'],
+  ['other.example', 'https://registry.example/token'],
+])('a challenge over TLS never names a public URL without it, for the host %s', async (host, realm) => {
+  const { ask } = await scene({ publicUrl: ['http://registry.example'] });
+  for (const [headers, runtime] of [
+    [{ host }, { tls: {} }],
+    [{ host, 'x-forwarded-proto': 'https' }, {}],
+  ] as const) {
+    expect(challengeOf(await ask('/v2/', { headers }, runtime))).toContain(`realm="${realm}"`);
+  }
+  expect(challengeOf(await ask('/v2/'))).toContain('realm="http://registry.example/token"');
+});

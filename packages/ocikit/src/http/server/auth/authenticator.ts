@@ -64,16 +64,17 @@ async function identityOfToken(token: string, { tokens }: Logins): Promise<Ident
 export async function identityOfPassword(
   { user, password }: { user: string; password: string },
   exchange: Exchange,
-  { tokens, users }: Logins,
+  logins: Logins,
 ): Promise<Identity> {
-  if (claimedBy(password) !== undefined) {
-    const identity = await tokens.identify(password);
-    if (identity !== undefined) return identity;
-  }
   const origin = { address: exchange.remoteAddress, signal: exchange.signal };
-  const identity = await users?.check(user, password, origin);
+  const identity = (await identityInPassword(password, logins)) ?? (await logins.users?.check(user, password, origin));
   if (identity !== undefined) return identity;
   throw new RegistryError('UNAUTHORIZED', 'the user name or the password is wrong');
+}
+
+/** The identity that a token in place of a password proves; undefined: the password is no token. */
+export async function identityInPassword(password: string, { tokens }: Logins): Promise<Identity | undefined> {
+  return claimedBy(password) === undefined ? undefined : tokens.identify(password);
 }
 
 function loggedIn(identity: Identity): Sender {

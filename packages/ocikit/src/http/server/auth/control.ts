@@ -13,7 +13,7 @@ import { isRegistryError, RegistryError } from '../../../model/index.ts';
 import { empty, errorReply, json } from '../shared/index.ts';
 import type { Exchange, Reply } from '../shared/index.ts';
 
-import { identityOfPassword, senderOf } from './authenticator.ts';
+import { identityInPassword, identityOfPassword, senderOf } from './authenticator.ts';
 import type { Logins, Sender } from './authenticator.ts';
 import type { AccessControlOptions } from './options.ts';
 import type { PublicUrl } from './public-url.ts';
@@ -64,7 +64,12 @@ export class Control {
     const refusal = this.#refusal(exchange, asked, sender);
     if (refusal !== undefined) return refusal;
     exchange.identity = sender.identity;
-    return next(exchange);
+    const reply = await next(exchange);
+    if (reply.status !== 401) return reply;
+    // The challenge of an upstream registry would let clients send their passwords for this server there.
+    const headers = Object.entries(reply.headers).filter(([name]) => name.toLowerCase() !== 'www-authenticate');
+    const challenge = this.#challengeTo(exchange, asked);
+    return { ...reply, headers: { ...Object.fromEntries(headers), 'WWW-Authenticate': challenge } };
   }
 
   /** The answer to a request that is refused; undefined: it may go on. */
@@ -112,13 +117,19 @@ export class Control {
     return repository === undefined ? rules.mayListSome(login) : rules.decide(login, action, repository).allowed;
   }
 
-  /** 401 with the only challenge. RFC 6750, section 3 */
+  /** 401 with the only challenge. */
   #challenge(exchange: Exchange, asked: RequestedAction | undefined, message: string, error?: string): Reply {
+    return errorReply(
+      new RegistryError('UNAUTHORIZED', message, { challenge: this.#challengeTo(exchange, asked, error) }),
+    );
+  }
+
+  /** RFC 6750, section 3 */
+  #challengeTo(exchange: Exchange, asked: RequestedAction | undefined, error?: string): string {
     const realm = `${this.#publicUrl.of(exchange) ?? ''}${tokenPath}`;
     const scope = asked === undefined || asked.scope === '' ? '' : `,scope="${asked.scope}"`;
     const why = error === undefined ? '' : `,error="${error}"`;
-    const challenge = `Bearer realm="${realm}",service="${this.#options.service}"${scope}${why}`;
-    return errorReply(new RegistryError('UNAUTHORIZED', message, { challenge }));
+    return `Bearer realm="${realm}",service="${this.#options.service}"${scope}${why}`;
   }
 
   async #token(exchange: Exchange): Promise<Reply> {
@@ -126,13 +137,13 @@ export class Control {
     const headers = { 'Cache-Control': 'no-store' };
     try {
       const request = await readTokenRequest(exchange);
-      const identity = await this.#identityFor(exchange, request.proof);
+      const { identity, isUser } = await this.#callerOf(exchange, request.proof);
       const requested = parseScopes(request.scopes);
       const granted = grantedScopes(rules, identity, requested);
       const pushing = requested.filter(({ actions }) => actions.includes('push')).map(({ name }) => name);
-      const { token, expiresIn, issuedAt } = await tokens.access(identity, granted, { pushing });
+      const { token, expiresIn, issuedAt } = await tokens.access(identity, granted, { pushing, isUser });
       const refresh = request.proof.kind === 'refresh' ? request.proof.token : undefined;
-      const offline = refresh ?? (request.wantsRefresh ? await tokens.refresh(identity) : undefined);
+      const offline = refresh ?? (request.wantsRefresh && isUser ? await tokens.refresh(identity) : undefined);
       this.#record(exchange, identity.user, undefined, {
         allowed: true,
         rule: undefined,
@@ -157,30 +168,32 @@ export class Control {
     }
   }
 
-  async #identityFor(
+  /** Finds out who asks for a token, and whether that is one of the users: others may have the names of users. */
+  async #callerOf(
     exchange: Exchange,
     proof: Awaited<ReturnType<typeof readTokenRequest>>['proof'],
-  ): Promise<Identity> {
+  ): Promise<{ identity: Identity; isUser: boolean }> {
     const { tokens } = this.#options;
     if (proof.kind === 'none') {
       const certificate = exchange.tls?.certificate;
-      return (certificate === undefined ? undefined : await this.#logins.certificateUser?.(certificate)) ?? anonymous;
+      const named = certificate === undefined ? undefined : await this.#logins.certificateUser?.(certificate);
+      return { identity: named ?? anonymous, isUser: false };
     }
     if (proof.kind === 'refresh') {
-      const identity = (await tokens.redeem(proof.token)) ?? (await this.#external(proof.token));
-      if (identity !== undefined) return identity;
+      const known = await tokens.redeem(proof.token);
+      const identity = known ?? (await this.#external(proof.token));
+      if (identity !== undefined) return { identity, isUser: known !== undefined };
       throw new RegistryError(
         'UNAUTHORIZED',
         'the refresh token is of no issuer that this registry trusts: log in again',
       );
     }
     // Docker keeps a refresh token in place of the password, and containerd sends it as one.
-    const isOwnToken = await tokens.redeem(proof.password).catch((error: unknown) => {
-      if (isRegistryError(error, 'UNAUTHORIZED')) return error;
-      throw error;
-    });
-    if (isOwnToken instanceof RegistryError) throw isOwnToken;
-    return isOwnToken ?? identityOfPassword(proof, exchange, this.#logins);
+    const redeemed = await tokens.redeem(proof.password);
+    if (redeemed !== undefined) return { identity: redeemed, isUser: true };
+    const external = await identityInPassword(proof.password, this.#logins);
+    if (external !== undefined) return { identity: external, isUser: false };
+    return { identity: await identityOfPassword(proof, exchange, this.#logins), isUser: true };
   }
 
   async #external(token: string): Promise<Identity | undefined> {

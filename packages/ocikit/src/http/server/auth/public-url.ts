@@ -19,14 +19,18 @@ export class PublicUrl {
     this.#trusts = trusts;
   }
 
-  /** Such as `https://registry.example:5000`, without a slash at its end; undefined: the request names no host. */
+  /**
+   * Such as `https://registry.example:5000`, without a slash at its end; undefined: the request names no host. The
+   * answer to a request with TLS never names an http URL.
+   */
   of(exchange: Exchange): string | undefined {
     const host = this.#hostOf(exchange);
-    if (this.#first !== undefined) return (host === undefined ? undefined : this.#known.get(host)) ?? this.#first;
-    if (host === undefined) return undefined;
     // A client that lies about TLS gets a challenge that only itself cannot use. Without TLS, a password that is sent
     // to an http realm could be read, so the header counts from every proxy.
     const isSecure = exchange.tls !== undefined || forwardedProto(exchange) === 'https';
+    const given = (host === undefined ? undefined : this.#known.get(host)) ?? this.#first;
+    if (given !== undefined) return isSecure ? given.replace(/^http:/, 'https:') : given;
+    if (host === undefined) return undefined;
     return `${isSecure ? 'https' : 'http'}://${host}`;
   }
 
