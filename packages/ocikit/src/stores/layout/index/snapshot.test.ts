@@ -1,3 +1,4 @@
+import { renameSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { Files } from '../files/index.ts';
 
 import { LayoutContent } from './layout-content.ts';
 import { singleNames } from './entry-names.ts';
-import { readSnapshot, snapshotLines, writeSnapshot } from './snapshot.ts';
+import { readSnapshot, rewriteFolds, snapshotLines, writeSnapshot } from './snapshot.ts';
 import type { SnapshotState } from './snapshot.ts';
 
 let dir: string;
@@ -45,6 +46,23 @@ function fill(content: LayoutContent, count: number): void {
     repository.unparsed.add(digestOfNumber(2e9 + i));
   }
 }
+
+test('is not replaced by its older self with other folds, if another process has written a new one meanwhile', async () => {
+  const content = newContent();
+  fill(content, 10);
+  const files = new Files('none');
+  await writeSnapshot(dir, 'a', stateOf('old', content), files);
+  const [name = ''] = await readdir(dir);
+  const path = join(dir, name);
+  const recent = (): [] => {
+    writeFileSync(join(dir, 'new'), '{"index":"new"}\n');
+    renameSync(join(dir, 'new'), path);
+    return [];
+  };
+  await rewriteFolds(dir, 'a', { content, recent }, files);
+  expect(await readFile(path, 'utf8')).toBe('{"index":"new"}\n');
+  expect(await readdir(dir)).toEqual([name]);
+});
 
 test('gives back what the index has no place for', async () => {
   const content = newContent();

@@ -7,7 +7,7 @@ import type { Descriptor, Digest } from '../../../model/index.ts';
 
 import type { RepositoryIndex } from '../../repository/index.ts';
 
-import { inSlices, nameOfLayout, readWhole, TimeSlice } from '../files/index.ts';
+import { identityNow, inSlices, nameOfLayout, readWhole, TimeSlice } from '../files/index.ts';
 import type { Files, Warn } from '../files/index.ts';
 
 import { foldedLines, FoldedState } from './folded-state.ts';
@@ -211,6 +211,7 @@ export async function rewriteFolds(
   files: Files,
 ): Promise<void> {
   const file = fileOf(dir, directory);
+  const before = identityNow(file);
   let bytes: Buffer;
   try {
     bytes = await readWhole(file);
@@ -222,7 +223,9 @@ export async function rewriteFolds(
     for (const line of linesIn(bytes)) yield foldsLine.test(line) ? '' : `${line}\n`;
     yield* foldedLines(content.repositories, recent);
   };
-  await files.replace(file, inSlices(lines()));
+  // Another process that has taken the lock may have written one of a newer index.
+  const isWanted = (): boolean => identityNow(file) === before;
+  await files.replace(file, inSlices(lines()), { isWanted });
 }
 
 /** A line that {@link foldedLines} wrote. The name of a repository needs no escape. */
