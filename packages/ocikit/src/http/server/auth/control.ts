@@ -89,7 +89,8 @@ export class Control {
       });
     }
     const decision = judgeCall(rules, identity, action, repository);
-    if (!decision.allowed || action !== 'pull') this.#record(exchange, identity.user, asked, decision);
+    // A challenge to a client without credentials is no refusal: it logs in, and asks again.
+    if (decision.allowed ? action !== 'pull' : hasLoggedIn) this.#record(exchange, identity.user, asked, decision);
     return decision.allowed ? undefined : this.#refused(exchange, asked, sender, decision);
   }
 
