@@ -24,33 +24,27 @@ export async function fetchJson(fetch: FetchJson, url: string, authorization: st
       await response.body?.cancel();
       throw new Error(`the status is ${response.status}`);
     }
-    return JSON.parse(new TextDecoder().decode(await bytesOf(response)));
+    return JSON.parse(await textOf(response));
   } catch (cause) {
     const reason = signal.aborted ? `no answer within ${patience / 1000} s` : reasonOf(cause);
     throw new Error(`${url} cannot be read: ${reason}`, { cause });
   }
 }
 
-async function bytesOf(response: Response): Promise<Uint8Array> {
+async function textOf(response: Response): Promise<string> {
   const reader = response.body?.getReader();
-  const pieces: Uint8Array[] = [];
+  const decoder = new TextDecoder();
+  let text = '';
   let size = 0;
   for (;;) {
     const { value } = (await reader?.read()) ?? {};
-    if (value === undefined) break;
-    pieces.push(value);
+    if (value === undefined) return text + decoder.decode();
     size += value.length;
+    text += decoder.decode(value, { stream: true });
     if (size <= largest) continue;
     await reader?.cancel();
     throw new Error(`it has more than ${largest} bytes`);
   }
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }
 
 function reasonOf(error: unknown): string {

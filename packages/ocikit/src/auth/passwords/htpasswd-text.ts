@@ -35,8 +35,7 @@ export function unfitUserName(user: string): string | undefined {
   if (user === '') return 'the name of the user is empty';
   if (user.includes(':')) return 'the name of a user has no colon: it ends the name in HTTP logins and in this file';
   if (user.startsWith('#')) return 'the name of a user does not start with #: the line would be a comment';
-  // oxlint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(user)) return 'the name of a user has no control characters';
+  if (/\p{Cc}/u.test(user)) return 'the name of a user has no control characters';
   if (user.trim() !== user) return 'the name of a user has no spaces around it';
   return user.length > longestName ? `the name of a user has at most ${longestName} characters` : undefined;
 }

@@ -284,12 +284,18 @@ class Issuer implements TokenIssuer {
         currentDate: new Date(this.#now()),
         requiredClaims: ['exp', 'iat', 'sub'],
       });
-      // The signature says that this program has written it.
-      return { payload: payload as unknown as Payload, key };
+      if (!isPayload(payload)) throw tokenRefused('is malformed');
+      return { payload, key };
     } catch (error) {
       throw refusalOf(error);
     }
   }
+}
+
+/** True for what this program has signed: another one with its key may have left claims out. */
+function isPayload(payload: object): payload is Payload {
+  const { sub, exp } = { sub: undefined, exp: undefined, ...payload };
+  return typeof sub === 'string' && typeof exp === 'number';
 }
 
 /** Marks an entry and its password. Without the key, the mark tells nothing about them. */

@@ -1,13 +1,14 @@
 // The index entries of other tools: kept as they were written, and reachable for every collection.
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { writeBlobs } from '../../../test/write-blobs.ts';
 import { collect, splitDigest } from '../../model/index.ts';
 import { imageOf, indexOf, pushContent } from '../../testing/index.ts';
-import type { TestBlob, TestManifest } from '../../testing/index.ts';
+import type { TestManifest } from '../../testing/index.ts';
 import { collectGarbage, planRetention } from '../../upkeep/index.ts';
 
 import { openLayout, openLayouts } from './index.ts';
@@ -27,16 +28,6 @@ afterEach(async () => {
 
 const refName = 'org.opencontainers.image.ref.name';
 const imageName = 'io.containerd.image.name';
-
-async function writeBlobs(dir: string, ...contents: readonly (TestBlob | TestManifest)[]): Promise<void> {
-  for (const content of contents) {
-    const { algorithm, encoded } = splitDigest(content.descriptor.digest);
-    const path = join(dir, 'blobs', algorithm, encoded);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, content.bytes);
-    if ('blobs' in content) await writeBlobs(dir, ...content.blobs, ...content.manifests);
-  }
-}
 
 /** @param entries texts of entries */
 async function writeLayout(

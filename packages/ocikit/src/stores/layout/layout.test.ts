@@ -1,12 +1,12 @@
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { writeBlobs } from '../../../test/write-blobs.ts';
 import { maintenanceOf, mediaTypes, splitDigest } from '../../model/index.ts';
 import { artifactOf, blobOf, imageOf, indexOf, pushContent } from '../../testing/index.ts';
-import type { TestBlob, TestManifest } from '../../testing/index.ts';
 
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutOptions, LayoutRegistry } from './index.ts';
@@ -38,16 +38,6 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const item of items) found.push(item);
   return found;
-}
-
-async function writeBlobs(base: string, ...contents: readonly (TestBlob | TestManifest)[]): Promise<void> {
-  for (const content of contents) {
-    const { algorithm, encoded } = splitDigest(content.descriptor.digest);
-    const path = join(base, 'blobs', algorithm, encoded);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, content.bytes);
-    if ('blobs' in content) await writeBlobs(base, ...content.blobs, ...content.manifests);
-  }
 }
 
 /** As another tool writes it. */

@@ -1,14 +1,15 @@
 // Indexes of other tools in every shape that JSON allows: what they wrote stays as it is, byte for byte.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { collect, splitDigest } from '../../model/index.ts';
+import { writeBlobs } from '../../../test/write-blobs.ts';
+import { collect } from '../../model/index.ts';
 import { blobOf, imageOf, indexOf, pushContent } from '../../testing/index.ts';
-import type { TestBlob, TestManifest } from '../../testing/index.ts';
+import type { TestManifest } from '../../testing/index.ts';
 import { collectGarbage } from '../../upkeep/index.ts';
 
 import { openLayout, openLayouts } from './index.ts';
@@ -183,16 +184,6 @@ function missing(expected: readonly string[], found: readonly string[]): string[
     if (at >= 0) left.splice(at, 1);
     return at < 0;
   });
-}
-
-async function writeBlobs(dir: string, ...contents: readonly (TestBlob | TestManifest)[]): Promise<void> {
-  for (const content of contents) {
-    const { algorithm, encoded } = splitDigest(content.descriptor.digest);
-    const path = join(dir, 'blobs', algorithm, encoded);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, content.bytes);
-    if ('blobs' in content) await writeBlobs(dir, ...content.blobs, ...content.manifests);
-  }
 }
 
 describe.each([

@@ -1,13 +1,13 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { writeBlobs } from '../../../test/write-blobs.ts';
 import { eventually } from '../../../test/eventually.ts';
-import { splitDigest } from '../../model/index.ts';
 import { imageOf, pushContent } from '../../testing/index.ts';
-import type { TestBlob, TestManifest } from '../../testing/index.ts';
+import type { TestManifest } from '../../testing/index.ts';
 
 import { openLayout, openLayouts } from './index.ts';
 import type { LayoutRegistry } from './index.ts';
@@ -46,16 +46,6 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 /** Edits are seen within a second on a machine that has nothing else to do. */
 async function soon(check: () => Promise<void>): Promise<void> {
   await eventually(check);
-}
-
-async function writeBlobs(base: string, ...contents: readonly (TestBlob | TestManifest)[]): Promise<void> {
-  for (const content of contents) {
-    const { algorithm, encoded } = splitDigest(content.descriptor.digest);
-    const path = join(base, 'blobs', algorithm, encoded);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, content.bytes);
-    if ('blobs' in content) await writeBlobs(base, ...content.blobs, ...content.manifests);
-  }
 }
 
 async function edit(path: string, change: (entries: Entry[]) => Entry[]): Promise<void> {

@@ -1,24 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { describe, test } from 'vitest';
 
+import { layoutTarget } from '../../../../test/layout-target.ts';
 import { openLayout } from '../../../stores/layout/index.ts';
 
 import { describeRegistry } from '../../index.ts';
 
-describeRegistry({ describe, it: test }, 'a shared layout', {
-  async create() {
-    const dir = await mkdtemp(join(tmpdir(), 'ocikit-layout-'));
-    const registry = openLayout(dir, { durability: 'none' });
-    return {
-      registry,
-      async close() {
-        await registry.close();
-        await rm(dir, { recursive: true });
-      },
-    };
-  },
-  traits: { keepsHistory: true },
-});
+describeRegistry({ describe, it: test }, 'a shared layout', layoutTarget(openLayout));
